@@ -1,0 +1,39 @@
+# `make` alone tells what there is.
+.DEFAULT_GOAL := help
+.PHONY: help up test lint fmt docs deny bench clean
+
+# What `make bench` runs, and with what: make bench BENCH=checkout ARGS="--seconds 60"
+BENCH ?= checkout
+ARGS ?=
+CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/souk/cargo-deny
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+up: ## the whole shop on this machine: servers, schema, demo data, all domains, gateway on :8080
+	@scripts/ensure-rust
+	cargo run --release -- up $(ARGS)
+
+test: ## everything CI checks: format, lint, all tests
+	@scripts/test
+
+lint: ## clippy, every warning an error
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt: ## format all code
+	cargo fmt --all
+
+docs: ## the reference of all crates, in target/doc
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+deny: $(CARGO_DENY)/bin/cargo-deny ## licences, sources and bans of all dependencies; fetches cargo-deny once
+	PATH="$(CARGO_DENY)/bin:$$PATH" cargo deny check bans licenses sources
+
+$(CARGO_DENY)/bin/cargo-deny:
+	cargo install cargo-deny --locked --version '~0.20' --root $(CARGO_DENY)
+
+bench: ## a load test: make bench BENCH=checkout ARGS="..."
+	cargo run --release -p bench -- $(BENCH) $(ARGS)
+
+clean: ## stop the local stack; remove it, its data and target/
+	@scripts/clean

@@ -1,0 +1,197 @@
+//! Puts units into the caller's cart.
+
+use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::{
+    ItemId, ProductId, VariantId,
+    carts::{AddItem, Cart, CartsError, MAX_LINES, MAX_QUANTITY, NewCartItem},
+};
+use uuid::Uuid;
+
+use crate::{
+    Carts,
+    basket::{Basket, Line, invalid, too_much},
+    owner::Owner,
+    quotes::{Quotes, first_variant},
+    store,
+};
+
+/// What was asked before the cart is touched.
+pub struct Quoted {
+    variant: Uuid,
+    quotes: Quotes,
+}
+
+/// Which variant is meant.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Variant(VariantId),
+    FirstOf(ProductId),
+}
+
+impl Prepare<AddItem> for Carts {
+    type Prepared = Quoted;
+
+    async fn prepare(&self, cx: &Context, command: &AddItem) -> Handled<Quoted, CartsError> {
+        let wanted = validate(&command.item)?;
+        let owner = Owner::of(cx.caller())?;
+        let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
+        let variant = match wanted {
+            Wanted::Variant(variant) => variant,
+            Wanted::FirstOf(product) => first_variant(cx, product).await?.ok_or(CartsError::NotForSale)?,
+        };
+        // The other domains answer for as many lines as a cart holds, not for one more.
+        room_for(&basket, variant.0)?;
+        let lines = basket.lines.iter().map(|line| line.variant_id);
+        let quotes = Quotes::ask(cx, lines.chain([variant.0])).await?;
+        Ok(Quoted { variant: variant.0, quotes })
+    }
+
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<AddItem, Quoted>) -> Handled<Cart, CartsError> {
+        let Quoted { variant, quotes } = &command.prepared;
+        let (owner, now) = (Owner::of(&command.caller)?, tx.now());
+        let mut stored = store::lock(tx.read(), owner).await?;
+        if stored.is_none() && owner.user_id().is_some() {
+            // To have a row to lock. A refusal need not take it back: an empty cart and none at all are the same.
+            store::insert_cart(tx.read(), &Basket::of(None, owner)?, owner, now).await?;
+            stored = store::lock(tx.read(), owner).await?;
+        }
+        let basket = Basket::of(stored, owner)?;
+        if !quotes.cover(&basket) {
+            return Err(Failure::Stale);
+        }
+        let (after, line) = decide(&basket, *variant, command.message.item.quantity, quotes)?;
+        let cart = after.show(quotes).map_err(too_much)?;
+        store::put_line(tx.write(), after.id, &line, now).await?;
+        store::update_cart(tx.write(), &after, now).await?;
+        Ok(cart)
+    }
+}
+
+fn validate(item: &NewCartItem) -> Result<Wanted, CartsError> {
+    quantity_in_range(item.quantity)?;
+    match (item.variant_id, item.product_id) {
+        (Some(variant), None) => Ok(Wanted::Variant(variant)),
+        (None, Some(product)) => Ok(Wanted::FirstOf(product)),
+        (None, None) => Err(invalid("variant_id", "either variant_id or product_id must be there")),
+        (Some(_), Some(_)) => Err(invalid("product_id", "must not be there together with variant_id")),
+    }
+}
+
+/// Refuses a quantity that no line can have.
+pub(crate) fn quantity_in_range(quantity: i64) -> Result<(), CartsError> {
+    if (1..=MAX_QUANTITY).contains(&quantity) {
+        return Ok(());
+    }
+    Err(invalid("quantity", format!("must be 1 to {MAX_QUANTITY}, not {quantity}")))
+}
+
+fn room_for(basket: &Basket, variant: Uuid) -> Result<(), CartsError> {
+    let is_full = basket.lines.len() >= MAX_LINES && basket.line_of(variant).is_none();
+    if is_full { Err(CartsError::CartFull) } else { Ok(()) }
+}
+
+/// The cart as it shall be, and its line that is new or has more units.
+fn decide(basket: &Basket, variant: Uuid, quantity: i64, quotes: &Quotes) -> Result<(Basket, Line), CartsError> {
+    let offer = quotes.for_sale(variant).ok_or(CartsError::NotForSale)?;
+    room_for(basket, variant)?;
+    let currency = offer.price.currency;
+    if !basket.lines.is_empty() && basket.currency != currency {
+        return Err(CartsError::CurrencyMismatch);
+    }
+    let known = basket.line_of(variant);
+    let already = known.map_or(0, |line| line.quantity);
+    let sum = already.saturating_add(quantity);
+    if sum > MAX_QUANTITY {
+        return Err(invalid(
+            "quantity",
+            format!("{already} are in the cart already; a line holds {MAX_QUANTITY} at most"),
+        ));
+    }
+    let available = quotes.available(variant);
+    if sum > available {
+        return Err(CartsError::OutOfStock { available });
+    }
+    let line = Line::of(known.map_or_else(|| ItemId::new().0, |line| line.id), offer, sum);
+    Ok((Basket { currency, ..basket.with(&line) }, line))
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::Currency;
+
+    use super::*;
+    use crate::basket::tests::{basket, offer, quotes};
+
+    fn variant(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    fn wants(variant_id: Option<u128>, product_id: Option<u128>, quantity: i64) -> NewCartItem {
+        NewCartItem {
+            variant_id: variant_id.map(|id| VariantId(variant(id))),
+            product_id: product_id.map(|id| ProductId(variant(id))),
+            quantity,
+        }
+    }
+
+    fn field(error: CartsError) -> String {
+        let CartsError::InvalidItem { fields } = error else { panic!("{error:?}") };
+        fields[0].0.clone()
+    }
+
+    #[test]
+    fn either_a_variant_or_a_product_is_wanted() {
+        assert_eq!(validate(&wants(Some(1), None, 1)), Ok(Wanted::Variant(VariantId(variant(1)))));
+        assert_eq!(validate(&wants(None, Some(1), 1)), Ok(Wanted::FirstOf(ProductId(variant(1)))));
+        assert_eq!(field(validate(&wants(None, None, 1)).unwrap_err()), "variant_id");
+        assert_eq!(field(validate(&wants(Some(1), Some(1), 1)).unwrap_err()), "product_id");
+        for quantity in [0, -1, MAX_QUANTITY + 1, i64::MIN] {
+            assert_eq!(field(validate(&wants(Some(1), None, quantity)).unwrap_err()), "quantity");
+        }
+    }
+
+    #[test]
+    fn a_new_line_goes_to_the_end_and_counts_a_change() {
+        let (after, line) = decide(&basket([1]), variant(2), 3, &quotes(&[(1, 100, 9), (2, 40, 9)])).unwrap();
+        assert_eq!((after.version, after.lines.len(), after.lines[1].quantity), (6, 2, 3));
+        assert_eq!((line.unit_amount, line.name.as_str()), (40, "Thing 2"));
+    }
+
+    #[test]
+    fn units_of_a_variant_that_is_in_the_cart_are_added_to_its_line() {
+        let (after, line) = decide(&basket([1]), variant(1), 3, &quotes(&[(1, 120, 4)])).unwrap();
+        assert_eq!((after.lines.len(), line.id, line.quantity, line.unit_amount), (1, variant(1), 4, 120));
+    }
+
+    #[test]
+    fn what_is_in_the_cart_already_counts_against_the_stock_and_the_limit() {
+        let short = decide(&basket([1]), variant(1), 3, &quotes(&[(1, 100, 3)]));
+        assert_eq!(short.unwrap_err(), CartsError::OutOfStock { available: 3 });
+        let long = decide(&basket([1]), variant(1), MAX_QUANTITY, &quotes(&[(1, 100, i64::MAX)]));
+        assert_eq!(field(long.unwrap_err()), "quantity");
+    }
+
+    #[test]
+    fn what_is_not_offered_is_not_for_sale() {
+        assert_eq!(decide(&basket([]), variant(1), 1, &Quotes::default()).unwrap_err(), CartsError::NotForSale);
+        let mut gone = Quotes::default();
+        gone.add(subjects::catalog::Offer { is_active: false, ..offer(1, 100, Currency::USD) }, 5);
+        assert_eq!(decide(&basket([]), variant(1), 1, &gone).unwrap_err(), CartsError::NotForSale);
+    }
+
+    #[test]
+    fn the_first_line_names_the_currency() {
+        let mut euros = quotes(&[(1, 100, 5)]);
+        euros.add(offer(2, 100, Currency::EUR), 5);
+        assert_eq!(decide(&basket([]), variant(2), 1, &euros).unwrap().0.currency, Currency::EUR);
+        assert_eq!(decide(&basket([1]), variant(2), 1, &euros).unwrap_err(), CartsError::CurrencyMismatch);
+    }
+
+    #[test]
+    fn a_full_cart_takes_more_of_the_same_only() {
+        let full = basket(1..=MAX_LINES as u128);
+        let quotes = quotes(&[(1, 100, 5), (200, 100, 5)]);
+        assert_eq!(decide(&full, variant(200), 1, &quotes).unwrap_err(), CartsError::CartFull);
+        assert!(decide(&full, variant(1), 1, &quotes).is_ok());
+    }
+}

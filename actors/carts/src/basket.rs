@@ -1,0 +1,235 @@
+//! A cart as a value: what is stored, and how it looks with the prices of now.
+
+use runtime::Breakage;
+use subjects::{
+    CartId, Currency, ItemId, Money, MoneyError, ProductId, VariantId,
+    carts::{Cart, CartItem, CartsError, Totals},
+    catalog::Offer,
+};
+use uuid::Uuid;
+
+use crate::{
+    owner::{Owner, customers_cart},
+    quotes::Quotes,
+};
+
+/// A line, with what catalog told when it was put in or changed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub id: Uuid,
+    pub variant_id: Uuid,
+    pub product_id: Uuid,
+    pub sku: String,
+    pub name: String,
+    /// In the cart's currency.
+    pub unit_amount: i64,
+    pub quantity: i64,
+}
+
+impl Line {
+    /// A line of what is offered.
+    pub(crate) fn of(id: Uuid, offer: &Offer, quantity: i64) -> Self {
+        Self {
+            id,
+            variant_id: offer.variant_id.0,
+            product_id: offer.product_id.0,
+            sku: offer.sku.clone(),
+            name: offer.name.clone(),
+            unit_amount: offer.price.amount,
+            quantity,
+        }
+    }
+}
+
+/// A cart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Basket {
+    pub id: CartId,
+    pub currency: Currency,
+    pub version: i64,
+    /// In the order in which they were put in.
+    pub lines: Vec<Line>,
+}
+
+impl Basket {
+    /// An empty cart.
+    pub(crate) fn empty(id: CartId) -> Self {
+        Self { id, currency: Currency::USD, version: 0, lines: Vec::new() }
+    }
+
+    /// What is stored for an owner. Nothing stored is an empty cart for a customer, and no cart for a guest.
+    pub(crate) fn of(stored: Option<Self>, owner: Owner) -> Result<Self, CartsError> {
+        match (stored, owner) {
+            (Some(basket), _) => Ok(basket),
+            (None, Owner::Customer(user)) => Ok(Self::empty(customers_cart(user))),
+            (None, Owner::Guest(_)) => Err(CartsError::CartNotFound),
+        }
+    }
+
+    /// Refuses where the cart has another version than the caller relies on.
+    pub(crate) fn expect(&self, version: Option<i64>) -> Result<(), CartsError> {
+        match version {
+            Some(version) if version != self.version => Err(CartsError::CartVersionMismatch),
+            _ => Ok(()),
+        }
+    }
+
+    /// The line of a variant.
+    pub(crate) fn line_of(&self, variant: Uuid) -> Option<&Line> {
+        self.lines.iter().find(|line| line.variant_id == variant)
+    }
+
+    /// A line by its id.
+    pub(crate) fn line(&self, id: ItemId) -> Result<&Line, CartsError> {
+        self.lines.iter().find(|line| line.id == id.0).ok_or(CartsError::ItemNotFound)
+    }
+
+    /// The cart with a line put in, or put in another one's place.
+    pub(crate) fn with(&self, line: &Line) -> Self {
+        let mut after = self.next();
+        match after.lines.iter_mut().find(|known| known.id == line.id) {
+            Some(known) => known.clone_from(line),
+            None => after.lines.push(line.clone()),
+        }
+        after
+    }
+
+    /// The cart without a line.
+    pub(crate) fn without(&self, line: Uuid) -> Self {
+        let mut after = self.next();
+        after.lines.retain(|known| known.id != line);
+        after
+    }
+
+    /// The cart without any line.
+    pub(crate) fn cleared(&self) -> Self {
+        Self { lines: Vec::new(), ..self.next() }
+    }
+
+    fn next(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
+    /// How it looks with the prices and the stock of now. A line that is not for sale any more, or in another currency,
+    /// is shown as it was stored, and none of it can be had.
+    ///
+    /// # Errors
+    /// Where the sum is larger than money can be.
+    pub(crate) fn show(&self, quotes: &Quotes) -> Result<Cart, MoneyError> {
+        let mut subtotal = Money::zero(self.currency);
+        let mut items = Vec::with_capacity(self.lines.len());
+        for line in &self.lines {
+            let offer = quotes.for_sale(line.variant_id).filter(|offer| offer.price.currency == self.currency);
+            let unit_price = offer.map_or(Money::new(line.unit_amount, self.currency), |offer| offer.price);
+            let line_total = unit_price.checked_mul(line.quantity)?;
+            subtotal = subtotal.checked_add(line_total)?;
+            items.push(CartItem {
+                id: ItemId(line.id),
+                product_id: ProductId(line.product_id),
+                variant_id: VariantId(line.variant_id),
+                sku: offer.map_or(&line.sku, |offer| &offer.sku).clone(),
+                name: offer.map_or(&line.name, |offer| &offer.name).clone(),
+                quantity: line.quantity,
+                unit_price,
+                line_total,
+                available: offer.map_or(0, |_| quotes.available(line.variant_id)),
+            });
+        }
+        Ok(Cart {
+            id: self.id,
+            currency: self.currency,
+            items,
+            totals: Totals::of_subtotal(subtotal),
+            version: self.version,
+        })
+    }
+}
+
+/// A field that is wrong.
+pub(crate) fn invalid(field: &str, message: impl Into<String>) -> CartsError {
+    CartsError::InvalidItem { fields: vec![(field.to_owned(), message.into())] }
+}
+
+/// A sum that money cannot be, where the caller's quantity made it so.
+pub(crate) fn too_much(_: MoneyError) -> CartsError {
+    invalid("quantity", "the cart would cost more than can be counted")
+}
+
+/// A sum that money cannot be, where the caller has no part in it.
+pub(crate) fn uncountable(error: MoneyError) -> Breakage {
+    Breakage::other(format!("a cart's sum: {error}"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A quote for each variant: number, price, units that can be had.
+    pub(crate) fn quotes(of: &[(u128, i64, i64)]) -> Quotes {
+        let mut quotes = Quotes::default();
+        for (variant, amount, available) in of {
+            quotes.add(offer(*variant, *amount, Currency::USD), *available);
+        }
+        quotes
+    }
+
+    pub(crate) fn offer(variant: u128, amount: i64, currency: Currency) -> Offer {
+        Offer {
+            variant_id: VariantId(Uuid::from_u128(variant)),
+            product_id: ProductId(Uuid::from_u128(variant + 1000)),
+            seller_id: subjects::UserId(Uuid::nil()),
+            sku: format!("SKU-{variant}"),
+            name: format!("Thing {variant}"),
+            price: Money::new(amount, currency),
+            is_active: true,
+            version: 1,
+        }
+    }
+
+    /// A cart with one unit at 100 of each variant; the lines' ids are the variants'.
+    pub(crate) fn basket(variants: impl IntoIterator<Item = u128>) -> Basket {
+        let line = |variant| Line::of(Uuid::from_u128(variant), &offer(variant, 100, Currency::USD), 1);
+        let lines = variants.into_iter().map(line).collect();
+        Basket { lines, version: 5, ..Basket::empty(CartId(Uuid::nil())) }
+    }
+
+    #[test]
+    fn prices_are_those_of_now() {
+        let cart = basket([1, 2]).show(&quotes(&[(1, 250, 7), (2, 50, 0)])).unwrap();
+        let seen: Vec<_> = cart.items.iter().map(|item| (item.unit_price.amount, item.available)).collect();
+        assert_eq!(seen, [(250, 7), (50, 0)]);
+        assert_eq!(cart.totals.total, Money::new(300, Currency::USD));
+    }
+
+    #[test]
+    fn what_is_no_longer_for_sale_is_shown_as_it_was() {
+        let mut quotes = quotes(&[(1, 250, 7)]);
+        quotes.add(offer(2, 9, Currency::EUR), 7);
+        quotes.add(Offer { is_active: false, ..offer(3, 9, Currency::USD) }, 7);
+        let cart = basket([1, 2, 3, 4]).show(&quotes).unwrap();
+        let seen: Vec<_> = cart.items.iter().map(|item| (item.unit_price.amount, item.available)).collect();
+        assert_eq!(seen, [(250, 7), (100, 0), (100, 0), (100, 0)]);
+        assert_eq!(cart.items[3].name, "Thing 4");
+    }
+
+    #[test]
+    fn a_sum_beyond_counting_is_an_error_and_never_wraps() {
+        let mut full = basket([1]);
+        full.lines[0].quantity = 10_000;
+        assert_eq!(full.show(&quotes(&[(1, i64::MAX / 2, 1)])), Err(MoneyError::Overflow));
+    }
+
+    #[test]
+    fn a_customer_without_a_cart_has_an_empty_one_and_a_guest_none() {
+        let user = Uuid::from_u128(1);
+        assert_eq!(Basket::of(None, Owner::Customer(user)).map(|b| (b.id, b.version)), Ok((customers_cart(user), 0)));
+        assert_eq!(Basket::of(None, Owner::Guest(user)), Err(CartsError::CartNotFound));
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        assert_eq!(basket([1]).expect(Some(4)), Err(CartsError::CartVersionMismatch));
+        assert_eq!(basket([1]).expect(Some(5)), Ok(()));
+        assert_eq!(basket([1]).expect(None), Ok(()));
+    }
+}

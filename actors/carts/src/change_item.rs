@@ -1,0 +1,89 @@
+//! Changes the quantity of a line of the caller's cart.
+
+use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::{
+    ItemId,
+    carts::{Cart, CartsError, ChangeItem},
+};
+
+use crate::{
+    Carts,
+    add_item::quantity_in_range,
+    basket::{Basket, Line, too_much},
+    owner::Owner,
+    quotes::Quotes,
+    store,
+};
+
+impl Prepare<ChangeItem> for Carts {
+    type Prepared = Quotes;
+
+    async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Handled<Quotes, CartsError> {
+        quantity_in_range(command.changes.quantity)?;
+        let owner = Owner::of(cx.caller())?;
+        let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
+        Ok(Quotes::of(cx, &basket).await?)
+    }
+
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ChangeItem, Quotes>) -> Handled<Cart, CartsError> {
+        let (owner, quotes, now) = (Owner::of(&command.caller)?, &command.prepared, tx.now());
+        let basket = Basket::of(store::lock(tx.read(), owner).await?, owner)?;
+        basket.expect(command.message.expected_version)?;
+        if !quotes.cover(&basket) {
+            return Err(Failure::Stale);
+        }
+        let line = decide(&basket, command.message.item_id, command.message.changes.quantity, quotes)?;
+        let after = basket.with(&line);
+        let cart = after.show(quotes).map_err(too_much)?;
+        store::put_line(tx.write(), after.id, &line, now).await?;
+        store::update_cart(tx.write(), &after, now).await?;
+        Ok(cart)
+    }
+}
+
+/// The line as it shall be. What cannot be bought cannot be changed either, only taken out.
+fn decide(basket: &Basket, item: ItemId, quantity: i64, quotes: &Quotes) -> Result<Line, CartsError> {
+    let line = basket.line(item)?;
+    let offer = quotes.for_sale(line.variant_id).ok_or(CartsError::NotForSale)?;
+    if offer.price.currency != basket.currency {
+        return Err(CartsError::CurrencyMismatch);
+    }
+    let available = quotes.available(line.variant_id);
+    if quantity > available {
+        return Err(CartsError::OutOfStock { available });
+    }
+    Ok(Line::of(line.id, offer, quantity))
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::Currency;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::basket::tests::{basket, offer, quotes};
+
+    fn item(number: u128) -> ItemId {
+        ItemId(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn the_line_keeps_its_place_and_takes_the_price_of_now() {
+        let basket = basket([1, 2]);
+        let line = decide(&basket, item(1), 4, &quotes(&[(1, 90, 4), (2, 100, 4)])).unwrap();
+        let after = basket.with(&line);
+        assert_eq!((after.version, after.lines[0].quantity, after.lines[0].unit_amount), (6, 4, 90));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_refused() {
+        let basket = basket([1]);
+        let by = |quotes: &Quotes| decide(&basket, item(1), 4, quotes).unwrap_err();
+        assert_eq!(by(&quotes(&[(1, 100, 3)])), CartsError::OutOfStock { available: 3 });
+        assert_eq!(by(&Quotes::default()), CartsError::NotForSale);
+        let mut euros = Quotes::default();
+        euros.add(offer(1, 100, Currency::EUR), 9);
+        assert_eq!(by(&euros), CartsError::CurrencyMismatch);
+        assert_eq!(decide(&basket, item(9), 1, &euros).unwrap_err(), CartsError::ItemNotFound);
+    }
+}

@@ -1,0 +1,96 @@
+//! What catalog and inventory say about variants now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::CallError;
+use futures::future::try_join;
+use runtime::{Breakage, Context, Stored};
+use subjects::{
+    ProductId, VariantId,
+    catalog::{GetOffers, Offer},
+    inventory::{CheckAvailability, Units},
+};
+use uuid::Uuid;
+
+use crate::basket::Basket;
+
+/// What catalog and inventory said about variants. It stands as they said it: only an order asks again.
+#[derive(Debug, Clone, Default)]
+pub struct Quotes {
+    asked: BTreeSet<Uuid>,
+    offers: BTreeMap<Uuid, Offer>,
+    available: BTreeMap<Uuid, i64>,
+}
+
+impl Quotes {
+    /// Asks both at the same time. Without one of the two there is no answer: the fault goes to the caller.
+    pub(crate) async fn ask(cx: &Context, variants: impl IntoIterator<Item = Uuid>) -> Stored<Self> {
+        let asked: BTreeSet<_> = variants.into_iter().collect();
+        if asked.is_empty() {
+            return Ok(Self::default());
+        }
+        let variant_ids: Vec<_> = asked.iter().copied().map(VariantId).collect();
+        // Only what is available matters; how much is wanted is compared here.
+        let items = variant_ids.iter().map(|variant_id| Units { variant_id: *variant_id, quantity: 1 }).collect();
+        let (offers, stock) = (GetOffers { variant_ids, product_ids: Vec::new() }, CheckAvailability { items });
+        let (offers, stock) =
+            try_join(async { cx.ask(&offers).await.map_err(broken) }, async { cx.ask(&stock).await.map_err(broken) })
+                .await?;
+        Ok(Self {
+            asked,
+            offers: offers.offers.into_iter().map(|offer| (offer.variant_id.0, offer)).collect(),
+            available: stock.data.into_iter().map(|one| (one.variant_id.0, one.available)).collect(),
+        })
+    }
+
+    /// Asks about every line of a cart.
+    pub(crate) async fn of(cx: &Context, basket: &Basket) -> Stored<Self> {
+        Self::ask(cx, basket.lines.iter().map(|line| line.variant_id)).await
+    }
+
+    /// Whether every line of a cart was asked about: a line that was put in meanwhile was not.
+    pub(crate) fn cover(&self, basket: &Basket) -> bool {
+        basket.lines.iter().all(|line| self.asked.contains(&line.variant_id))
+    }
+
+    /// The offer of a variant that can be bought.
+    pub(crate) fn for_sale(&self, variant: Uuid) -> Option<&Offer> {
+        self.offers.get(&variant).filter(|offer| offer.is_active)
+    }
+
+    /// Units of a variant that can be had.
+    pub(crate) fn available(&self, variant: Uuid) -> i64 {
+        self.available.get(&variant).copied().unwrap_or(0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn add(&mut self, offer: Offer, available: i64) {
+        let variant = offer.variant_id.0;
+        self.asked.insert(variant);
+        self.available.insert(variant, available);
+        self.offers.insert(variant, offer);
+    }
+}
+
+/// The first variant of a product, where there is one to buy.
+pub(crate) async fn first_variant(cx: &Context, product: ProductId) -> Stored<Option<VariantId>> {
+    let ask = GetOffers { variant_ids: Vec::new(), product_ids: vec![product] };
+    let offers = cx.ask(&ask).await.map_err(broken)?.offers;
+    Ok(offers.into_iter().find(|offer| offer.product_id == product).map(|offer| offer.variant_id))
+}
+
+fn broken<E: contract::Refusal>(error: CallError<E>) -> Breakage {
+    error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::basket::tests::{basket, quotes};
+
+    #[test]
+    fn a_line_put_in_meanwhile_is_not_covered() {
+        let quotes = quotes(&[(1, 100, 1), (2, 100, 1)]);
+        assert!(quotes.cover(&basket([1])));
+        assert!(!quotes.cover(&basket([1, 3])));
+    }
+}

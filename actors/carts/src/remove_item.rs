@@ -1,0 +1,52 @@
+//! Takes a line out of the caller's cart.
+
+use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::carts::{Cart, CartsError, RemoveItem};
+
+use crate::{
+    Carts,
+    basket::{Basket, uncountable},
+    owner::Owner,
+    quotes::Quotes,
+    store,
+};
+
+impl Prepare<RemoveItem> for Carts {
+    type Prepared = Quotes;
+
+    /// Prices of the lines that stay.
+    async fn prepare(&self, cx: &Context, command: &RemoveItem) -> Handled<Quotes, CartsError> {
+        let owner = Owner::of(cx.caller())?;
+        let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
+        Ok(Quotes::of(cx, &basket.without(command.item_id.0)).await?)
+    }
+
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<RemoveItem, Quotes>) -> Handled<Cart, CartsError> {
+        let (owner, now) = (Owner::of(&command.caller)?, tx.now());
+        let basket = Basket::of(store::lock(tx.read(), owner).await?, owner)?;
+        basket.expect(command.message.expected_version)?;
+        let line = basket.line(command.message.item_id)?.id;
+        let after = basket.without(line);
+        if !command.prepared.cover(&after) {
+            return Err(Failure::Stale);
+        }
+        let cart = after.show(&command.prepared).map_err(uncountable)?;
+        store::delete_line(tx.write(), line).await?;
+        store::update_cart(tx.write(), &after, now).await?;
+        Ok(cart)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use crate::basket::tests::basket;
+
+    #[test]
+    fn the_other_lines_stay() {
+        let after = basket([1, 2, 3]).without(Uuid::from_u128(2));
+        let left: Vec<_> = after.lines.iter().map(|line| line.variant_id.as_u128()).collect();
+        assert_eq!((after.version, left), (6, vec![1, 3]));
+    }
+}

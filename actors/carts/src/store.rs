@@ -1,0 +1,167 @@
+//! The tables of carts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use runtime::{Breakage, Stored};
+use sqlx::{PgConnection, PgExecutor};
+use subjects::CartId;
+use uuid::Uuid;
+
+use crate::{
+    basket::{Basket, Line},
+    owner::Owner,
+};
+
+/// A cart's row beside one of its lines', or beside nothing where it has none.
+#[derive(sqlx::FromRow)]
+struct Row {
+    cart_id: Uuid,
+    currency: String,
+    version: i64,
+    id: Option<Uuid>,
+    variant_id: Option<Uuid>,
+    product_id: Option<Uuid>,
+    sku: Option<String>,
+    name: Option<String>,
+    unit_amount: Option<i64>,
+    quantity: Option<i64>,
+}
+
+impl Row {
+    fn line(self) -> Option<Line> {
+        Some(Line {
+            id: self.id?,
+            variant_id: self.variant_id?,
+            product_id: self.product_id?,
+            sku: self.sku?,
+            name: self.name?,
+            unit_amount: self.unit_amount?,
+            quantity: self.quantity?,
+        })
+    }
+}
+
+/// The cart of an owner, its lines and its version as of one moment: hence one statement. A guest's that was not touched
+/// for 30 days is there no more.
+pub(crate) async fn basket(db: impl PgExecutor<'_>, owner: Owner) -> Stored<Option<Basket>> {
+    let statement = "select c.id as cart_id, c.currency, c.version,
+            i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
+        from cart c left join cart_item i on i.cart_id = c.id
+        where (c.user_id = $1 or c.token_digest = $2)
+            and (c.user_id is not null or c.updated_at > now() - interval '30 days')
+        order by i.created_at, i.id";
+    let rows: Vec<Row> =
+        sqlx::query_as(statement).bind(owner.user_id()).bind(owner.token_digest()).fetch_all(db).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    Ok(Some(Basket {
+        id: CartId(first.cart_id),
+        currency: first.currency.parse().map_err(Breakage::other)?,
+        version: first.version,
+        lines: rows.into_iter().filter_map(Row::line).collect(),
+    }))
+}
+
+/// As [`basket`], locked against everybody who would change it.
+///
+/// A batch of commands locks its carts one by one, in the order in which they came; one of events locks all of its own,
+/// sorted. So that the two never wait for one another in a circle, commands go through the gate together, events alone.
+pub(crate) async fn lock(db: &mut PgConnection, owner: Owner) -> Stored<Option<Basket>> {
+    let statement = "with gate as materialized (select pg_advisory_xact_lock_shared(1, 1))
+        select id from gate, cart where user_id = $1 or token_digest = $2 for update of cart";
+    let cart: Option<Uuid> =
+        sqlx::query_scalar(statement).bind(owner.user_id()).bind(owner.token_digest()).fetch_optional(&mut *db).await?;
+    // In a statement of its own: it sees what the last holder of the lock has written.
+    if cart.is_some() { basket(db, owner).await } else { Ok(None) }
+}
+
+/// Makes a cart, where there is none.
+pub(crate) async fn insert_cart(db: &mut PgConnection, cart: &Basket, owner: Owner, now: DateTime<Utc>) -> Stored<()> {
+    let statement = "insert into cart (id, user_id, token_digest, currency, version, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $6) on conflict do nothing";
+    sqlx::query(statement)
+        .bind(cart.id.0)
+        .bind(owner.user_id())
+        .bind(owner.token_digest())
+        .bind(cart.currency.code())
+        .bind(cart.version)
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes the head of a cart that is locked.
+pub(crate) async fn update_cart(db: &mut PgConnection, cart: &Basket, now: DateTime<Utc>) -> Stored<()> {
+    let statement = "update cart set currency = $2, version = $3, updated_at = $4 where id = $1";
+    sqlx::query(statement).bind(cart.id.0).bind(cart.currency.code()).bind(cart.version).bind(now).execute(db).await?;
+    Ok(())
+}
+
+/// Writes a line of a cart that is locked: a new one, or one in its own place.
+pub(crate) async fn put_line(db: &mut PgConnection, cart: CartId, line: &Line, now: DateTime<Utc>) -> Stored<()> {
+    let statement = "insert into cart_item
+            (id, cart_id, variant_id, product_id, sku, name, unit_amount, quantity, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+        on conflict (id) do update set product_id = excluded.product_id, sku = excluded.sku, name = excluded.name,
+            unit_amount = excluded.unit_amount, quantity = excluded.quantity, updated_at = excluded.updated_at";
+    sqlx::query(statement)
+        .bind(line.id)
+        .bind(cart.0)
+        .bind(line.variant_id)
+        .bind(line.product_id)
+        .bind(&line.sku)
+        .bind(&line.name)
+        .bind(line.unit_amount)
+        .bind(line.quantity)
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Takes a line out of a cart that is locked.
+pub(crate) async fn delete_line(db: &mut PgConnection, line: Uuid) -> Stored<()> {
+    sqlx::query("delete from cart_item where id = $1").bind(line).execute(db).await?;
+    Ok(())
+}
+
+/// Takes every line out of a cart that is locked.
+pub(crate) async fn delete_lines(db: &mut PgConnection, cart: CartId) -> Stored<()> {
+    sqlx::query("delete from cart_item where cart_id = $1").bind(cart.0).execute(db).await?;
+    Ok(())
+}
+
+/// Takes ordered units out of carts, by cart and variant, in five statements. Goes through the gate alone, see [`lock`].
+pub(crate) async fn drop_ordered(
+    db: &mut PgConnection,
+    ordered: &BTreeMap<(Uuid, Uuid), i64>,
+    now: DateTime<Utc>,
+) -> Stored<()> {
+    sqlx::query("select pg_advisory_xact_lock(1, 1)").execute(&mut *db).await?;
+    let carts: Vec<_> = ordered.keys().map(|(cart, _)| *cart).collect::<BTreeSet<_>>().into_iter().collect();
+    let statement = "select id from cart where id = any($1) order by id for update";
+    sqlx::query(statement).bind(&carts).execute(&mut *db).await?;
+
+    let of_cart: Vec<_> = ordered.keys().map(|(cart, _)| *cart).collect();
+    let variants: Vec<_> = ordered.keys().map(|(_, variant)| *variant).collect();
+    let units: Vec<_> = ordered.values().copied().collect();
+    let gone = "delete from cart_item i
+        using unnest($1::uuid[], $2::uuid[], $3::bigint[]) as o (cart_id, variant_id, quantity)
+        where i.cart_id = o.cart_id and i.variant_id = o.variant_id and i.quantity <= o.quantity
+        returning i.cart_id";
+    let mut touched: Vec<Uuid> =
+        sqlx::query_scalar(gone).bind(&of_cart).bind(&variants).bind(&units).fetch_all(&mut *db).await?;
+    let fewer = "update cart_item i set quantity = i.quantity - o.quantity, updated_at = $4
+        from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as o (cart_id, variant_id, quantity)
+        where i.cart_id = o.cart_id and i.variant_id = o.variant_id and i.quantity > o.quantity
+        returning i.cart_id";
+    let reduced: Vec<Uuid> =
+        sqlx::query_scalar(fewer).bind(&of_cart).bind(&variants).bind(&units).bind(now).fetch_all(&mut *db).await?;
+    touched.extend(reduced);
+
+    // Only a cart that changed counts a change.
+    let statement = "update cart set version = version + 1, updated_at = $2 where id = any($1)";
+    sqlx::query(statement).bind(&touched).bind(now).execute(db).await?;
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Changes a product: own ones, an admin any. What is absent stays.
+
+use chrono::{DateTime, Utc};
+use runtime::{Breakage, Caller, Commanded, Handle, Handled, Stored, Tx};
+use sqlx::types::Json;
+use subjects::{
+    Currency, Money, ProductId, UserId, VariantId,
+    catalog::{CatalogError, ChangeProduct, PriceChanged, Product, ProductChanges, ProductUpdated, VariantFact},
+};
+
+use crate::{
+    Catalog,
+    check::Fields,
+    store::{self, ProductRow, VariantRow},
+    view::{self, full_name, may_manage},
+};
+
+/// Whether the caller may change the product, and means this version of it.
+fn admit(row: &ProductRow, expected_version: Option<i64>, caller: &Caller) -> Result<(), CatalogError> {
+    if !may_manage(caller, row.seller_id) {
+        // Whoever may not see it does not hear that it is there.
+        return Err(if row.is_active { CatalogError::NotYourProduct } else { CatalogError::ProductNotFound });
+    }
+    if expected_version.is_some_and(|version| version != row.version) {
+        return Err(CatalogError::ProductVersionMismatch);
+    }
+    Ok(())
+}
+
+fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogError> {
+    let mut fields = Fields::default();
+    if let Some(name) = &changes.name {
+        fields.check_name("name", name);
+    }
+    if let Some(description) = &changes.description {
+        fields.check_description(description);
+    }
+    if let Some(slug) = &changes.slug {
+        fields.check_slug(slug);
+    }
+    for (field, price, min) in [
+        ("price", changes.price, 1),
+        ("compare_price", changes.compare_price, 1),
+        ("cost_price", changes.cost_price, 0),
+    ] {
+        if let Some(price) = price {
+            fields.check_price(field, price, currency, min);
+        }
+    }
+    if let Some(attributes) = &changes.attributes {
+        fields.check_attributes("attributes", attributes);
+    }
+    fields.of_product()
+}
+
+/// The row after the change; its version counts the events that tell of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Changed {
+    row: ProductRow,
+    price: bool,
+    rest: bool,
+}
+
+fn decide(old: &ProductRow, changes: &ProductChanges, now: DateTime<Utc>) -> Changed {
+    let amount = |price: Option<Money>| price.map(|price| price.amount);
+    let mut row = ProductRow {
+        name: changes.name.as_deref().map_or(old.name.as_str(), str::trim).to_owned(),
+        description: changes.description.clone().unwrap_or_else(|| old.description.clone()),
+        slug: changes.slug.clone().unwrap_or_else(|| old.slug.clone()),
+        category_id: changes.category_id.map(|category| category.0).or(old.category_id),
+        compare_price: amount(changes.compare_price).or(old.compare_price),
+        cost_price: amount(changes.cost_price).or(old.cost_price),
+        attributes: changes.attributes.clone().map_or_else(|| old.attributes.clone(), Json),
+        is_active: changes.is_active.unwrap_or(old.is_active),
+        is_featured: changes.is_featured.unwrap_or(old.is_featured),
+        ..old.clone()
+    };
+    let rest = row != *old;
+    row.price = amount(changes.price).unwrap_or(old.price);
+    let price = row.price != old.price;
+    if price || rest {
+        row.version += i64::from(price) + i64::from(rest);
+        row.updated_at = now;
+    }
+    Changed { row, price, rest }
+}
+
+impl Handle<ChangeProduct> for Catalog {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ChangeProduct>) -> Handled<Product, CatalogError> {
+        let ChangeProduct { product_id, changes, expected_version } = &command.message;
+        let old = store::lock_product(tx.read(), product_id.0).await?.ok_or(CatalogError::ProductNotFound)?;
+        admit(&old, *expected_version, &command.caller)?;
+        validate(changes, old.currency()?)?;
+        let Changed { row, price, rest } = decide(&old, changes, tx.now());
+        if price || rest {
+            check_references(tx, &old, &row).await?;
+            store::update_product(tx.write(), &row).await?;
+            if price || row.name != old.name {
+                store::update_variants(tx.write(), &old, &row).await?;
+            }
+        }
+        let variants = store::variants_of(tx.read(), &[row.id]).await?;
+        if price {
+            let version = row.version - i64::from(rest);
+            tx.emit(&command.cause, version, &price_changed(&row, &variants)?)?;
+        }
+        if rest {
+            tx.emit(&command.cause, row.version, &product_updated(&row))?;
+        }
+        // Once more, for the name of its category.
+        let row = store::product_by_id(&mut *tx.read(), row.id).await?;
+        let row = row.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
+        Ok(view::product(&row, &variants, &command.caller)?)
+    }
+}
+
+async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -> Handled<(), CatalogError> {
+    if let Some(category) = row.category_id.filter(|category| old.category_id != Some(*category))
+        && !store::category_exists(tx.read(), category).await?
+    {
+        let mut fields = Fields::default();
+        fields.wrong("category_id", "there is no such category");
+        fields.of_product()?;
+    }
+    // Somebody may take it between this look and the write: then the write breaks, and this runs again.
+    if row.slug != old.slug && store::slug_is_taken(tx.read(), &row.slug, row.id).await? {
+        return Err(CatalogError::SlugTaken.into());
+    }
+    Ok(())
+}
+
+fn price_changed(row: &ProductRow, variants: &[VariantRow]) -> Stored<PriceChanged> {
+    let currency = row.currency()?;
+    let fact = |variant: &VariantRow| VariantFact {
+        variant_id: VariantId(variant.id),
+        sku: variant.sku.clone(),
+        name: full_name(&row.name, &variant.name),
+        price: Money::new(variant.price, currency),
+        on_hand: None,
+    };
+    Ok(PriceChanged { product_id: ProductId(row.id), variants: variants.iter().map(fact).collect() })
+}
+
+fn product_updated(row: &ProductRow) -> ProductUpdated {
+    ProductUpdated {
+        product_id: ProductId(row.id),
+        seller_id: UserId(row.seller_id),
+        name: row.name.clone(),
+        is_active: row.is_active,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Identity;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn usd(amount: i64) -> Option<Money> {
+        Some(Money::new(amount, Currency::USD))
+    }
+
+    fn user(id: Uuid, role: &str) -> Caller {
+        Caller::User(Identity { id, role: role.into(), session: Uuid::nil(), issued_at: 0 })
+    }
+
+    #[test]
+    fn a_product_is_changed_by_its_seller_and_by_admins() {
+        let row = ProductRow { version: 3, ..ProductRow::example() };
+        assert_eq!(admit(&row, None, &user(row.seller_id, "seller")), Ok(()));
+        assert_eq!(admit(&row, Some(3), &user(Uuid::now_v7(), "admin")), Ok(()));
+        let mismatch = Err(CatalogError::ProductVersionMismatch);
+        assert_eq!(admit(&row, Some(2), &user(row.seller_id, "seller")), mismatch);
+        let stranger = user(Uuid::now_v7(), "seller");
+        assert_eq!(admit(&row, Some(2), &stranger), Err(CatalogError::NotYourProduct));
+        let hidden = ProductRow { is_active: false, ..row };
+        assert_eq!(admit(&hidden, None, &stranger), Err(CatalogError::ProductNotFound));
+    }
+
+    #[test]
+    fn each_kind_of_change_is_told_once() {
+        let (old, now) = (ProductRow::example(), Utc::now());
+        let of = |changes: ProductChanges| {
+            let changed = decide(&old, &changes, now);
+            (changed.price, changed.rest, changed.row.version)
+        };
+        assert_eq!(of(ProductChanges::default()), (false, false, 1));
+        assert_eq!(of(ProductChanges { price: usd(4999), ..Default::default() }), (false, false, 1));
+        assert_eq!(of(ProductChanges { price: usd(4500), ..Default::default() }), (true, false, 2));
+        assert_eq!(of(ProductChanges { is_active: Some(false), ..Default::default() }), (false, true, 2));
+        let both = ProductChanges { price: usd(4500), name: Some("Linen".into()), ..Default::default() };
+        assert_eq!(of(both), (true, true, 3));
+    }
+
+    #[test]
+    fn what_is_absent_stays() {
+        let (old, now) = (ProductRow { cost_price: Some(9), ..ProductRow::example() }, Utc::now());
+        let changed = decide(&old, &ProductChanges { is_featured: Some(true), ..Default::default() }, now);
+        assert_eq!(changed.row, ProductRow { is_featured: true, version: 2, updated_at: now, ..old });
+    }
+
+    #[test]
+    fn the_currency_never_changes() {
+        let changes = ProductChanges { price: Some(Money::new(5, Currency::EUR)), ..Default::default() };
+        let Err(CatalogError::InvalidProduct { fields }) = validate(&changes, Currency::USD) else {
+            panic!("must be refused");
+        };
+        assert_eq!(fields[0].0, "price.currency");
+    }
+}

@@ -1,0 +1,247 @@
+//! Makes a product with its variants, owned by the caller.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use runtime::{Breakage, Commanded, Handle, Handled, Stored, Tx};
+use sqlx::types::Json;
+use subjects::{
+    Money, ProductId, VariantId,
+    catalog::{CatalogError, CreateProduct, NewProduct, NewVariant, Product, ProductCreated, VariantFact},
+};
+use uuid::Uuid;
+
+use crate::{
+    Catalog,
+    check::Fields,
+    slug,
+    store::{self, NewVariantRow, ProductRow, StockRow, Taken},
+    view::{self, full_name},
+};
+
+/// The most variants of a product.
+const MAX_VARIANTS: usize = 100;
+
+/// What is about to be written.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    row: ProductRow,
+    variants: Vec<NewVariantRow>,
+    /// Units on the shelf, by variant.
+    on_hand: Vec<i64>,
+    /// Whether the client chose the slug; ours may be made different.
+    chose_slug: bool,
+    /// Whether the client chose the SKUs.
+    chose_skus: bool,
+}
+
+pub(crate) fn validate(new: &NewProduct) -> Result<(), CatalogError> {
+    let mut fields = Fields::default();
+    let currency = new.price.currency;
+    fields.check_name("name", &new.name);
+    fields.check_description(new.description.as_deref().unwrap_or_default());
+    if let Some(slug) = &new.slug {
+        fields.check_slug(slug);
+    }
+    fields.check_price("price", new.price, currency, 1);
+    if let Some(price) = new.compare_price {
+        fields.check_price("compare_price", price, currency, 1);
+    }
+    if let Some(price) = new.cost_price {
+        fields.check_price("cost_price", price, currency, 0);
+    }
+    fields.check_attributes("attributes", &new.attributes.clone().unwrap_or_default());
+
+    let variants = new.variants.as_deref().unwrap_or_default();
+    if variants.is_empty() {
+        if let Some(sku) = &new.sku {
+            fields.check_sku("sku", sku);
+        }
+        fields.check_on_hand("on_hand", new.on_hand);
+    } else {
+        if new.sku.is_some() {
+            fields.wrong("sku", "is the default variant's; a product with variants has theirs");
+        }
+        if new.on_hand.is_some() {
+            fields.wrong("on_hand", "is the default variant's; a product with variants has theirs");
+        }
+        check_variants(&mut fields, variants, new.price);
+    }
+    fields.of_product()
+}
+
+fn check_variants(fields: &mut Fields, variants: &[NewVariant], price: Money) {
+    if variants.len() > MAX_VARIANTS {
+        fields.wrong("variants", format!("must be at most {MAX_VARIANTS}"));
+    }
+    let mut skus = HashSet::new();
+    for (index, variant) in variants.iter().take(MAX_VARIANTS).enumerate() {
+        let path = |field: &str| format!("variants[{index}].{field}");
+        fields.check_sku(&path("sku"), &variant.sku);
+        if !skus.insert(variant.sku.as_str()) {
+            fields.wrong(path("sku"), "is used twice");
+        }
+        if let Some(name) = &variant.name {
+            fields.check_name(&path("name"), name);
+        }
+        fields.check_price(&path("price"), variant.price.unwrap_or(price), price.currency, 1);
+        if let Some(attributes) = &variant.attributes {
+            fields.check_attributes(&path("attributes"), attributes);
+        }
+        fields.check_on_hand(&path("on_hand"), variant.on_hand);
+    }
+}
+
+fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, CatalogError> {
+    validate(new)?;
+    let name = new.name.trim().to_owned();
+    let slug = new.slug.clone().unwrap_or_else(|| slug::from_name(&name));
+    let given = new.variants.as_deref().unwrap_or_default();
+    let variants = if given.is_empty() {
+        vec![NewVariantRow {
+            id: VariantId::new().0,
+            sku: new.sku.clone().unwrap_or_else(|| sku_of(&slug)),
+            name: name.clone(),
+            price: new.price.amount,
+            attributes: new.attributes.clone().unwrap_or_default(),
+        }]
+    } else {
+        given.iter().map(|variant| variant_row(variant, &name, new.price)).collect()
+    };
+    let on_hand = if given.is_empty() {
+        vec![new.on_hand.unwrap_or(0)]
+    } else {
+        given.iter().map(|variant| variant.on_hand.unwrap_or(0)).collect()
+    };
+    let row = ProductRow {
+        id: ProductId::new().0,
+        seller_id: seller,
+        category_id: new.category_id.map(|category| category.0),
+        category: None,
+        slug,
+        name,
+        description: new.description.clone().unwrap_or_default(),
+        currency: new.price.currency.to_string(),
+        price: variants.first().map_or(new.price.amount, |first| first.price),
+        compare_price: new.compare_price.map(|price| price.amount),
+        cost_price: new.cost_price.map(|price| price.amount),
+        attributes: Json(new.attributes.clone().unwrap_or_default()),
+        is_active: new.is_active.unwrap_or(true),
+        is_featured: new.is_featured.unwrap_or(false),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let (chose_slug, chose_skus) = (new.slug.is_some(), new.sku.is_some() || !given.is_empty());
+    Ok(Plan { row, variants, on_hand, chose_slug, chose_skus })
+}
+
+fn variant_row(variant: &NewVariant, product: &str, price: Money) -> NewVariantRow {
+    NewVariantRow {
+        id: VariantId::new().0,
+        sku: variant.sku.clone(),
+        name: variant.name.as_deref().map_or(product, str::trim).to_owned(),
+        price: variant.price.unwrap_or(price).amount,
+        attributes: variant.attributes.clone().unwrap_or_default(),
+    }
+}
+
+/// The SKU of a default variant whose seller names none, with room for a suffix.
+fn sku_of(slug: &str) -> String {
+    let short: String = slug.chars().take(55).collect();
+    short.trim_end_matches('-').to_uppercase()
+}
+
+impl Plan {
+    fn skus(&self) -> Vec<String> {
+        self.variants.iter().map(|variant| variant.sku.clone()).collect()
+    }
+
+    /// Keeps out of the way of what is taken, where the client left us the choice.
+    fn avoid(&mut self, taken: &Taken) -> Result<(), CatalogError> {
+        if taken.slug && self.chose_slug {
+            return Err(CatalogError::SlugTaken);
+        }
+        if !taken.skus.is_empty() && self.chose_skus {
+            return Err(CatalogError::SkuTaken);
+        }
+        let suffix = slug::suffix_of(self.row.id);
+        if taken.slug {
+            self.row.slug = slug::with_suffix(&self.row.slug, &suffix);
+        }
+        if !self.chose_skus && (taken.slug || !taken.skus.is_empty()) {
+            for variant in &mut self.variants {
+                variant.sku = slug::with_suffix(&variant.sku, &suffix.to_uppercase());
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&self) -> Stored<ProductCreated> {
+        let currency = self.row.currency()?;
+        let fact = |(variant, on_hand): (&NewVariantRow, &i64)| VariantFact {
+            variant_id: VariantId(variant.id),
+            sku: variant.sku.clone(),
+            name: full_name(&self.row.name, &variant.name),
+            price: Money::new(variant.price, currency),
+            on_hand: Some(*on_hand),
+        };
+        Ok(ProductCreated {
+            product_id: ProductId(self.row.id),
+            seller_id: subjects::UserId(self.row.seller_id),
+            name: self.row.name.clone(),
+            category_id: self.row.category_id.map(subjects::CategoryId),
+            variants: self.variants.iter().zip(&self.on_hand).map(fact).collect(),
+        })
+    }
+
+    /// What the seller says is on the shelf, until inventory tells. Version 0 gives way to whatever it says.
+    fn stock(&self) -> Vec<StockRow> {
+        let row = |(variant, on_hand): (&NewVariantRow, &i64)| StockRow {
+            variant_id: variant.id,
+            available: *on_hand,
+            version: 0,
+        };
+        let mut rows: Vec<_> = self.variants.iter().zip(&self.on_hand).map(row).collect();
+        rows.sort_by_key(|row| row.variant_id);
+        rows
+    }
+}
+
+impl Handle<CreateProduct> for Catalog {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<CreateProduct>) -> Handled<Product, CatalogError> {
+        let seller = command.caller.user_id().ok_or_else(|| Breakage::other("a product needs a seller"))?;
+        let now = tx.now();
+        let mut plan = plan(&command.message.product, seller, now)?;
+        if let Some(category) = plan.row.category_id
+            && !store::category_exists(tx.read(), category).await?
+        {
+            let mut fields = Fields::default();
+            fields.wrong("category_id", "there is no such category");
+            fields.of_product()?;
+        }
+        let taken = store::taken(tx.read(), &plan.row.slug, &plan.skus()).await?;
+        plan.avoid(&taken)?;
+
+        // Where the slug is taken, nothing is written; that happens where somebody was faster since the look above.
+        if !store::insert_product(tx.read(), &plan.row).await? {
+            plan.avoid(&Taken { slug: true, ..Taken::default() })?;
+            if !store::insert_product(tx.read(), &plan.row).await? {
+                return Err(Breakage::other("a slug with a random suffix was taken").into());
+            }
+        }
+        if !store::insert_variants(tx.write(), plan.row.id, &plan.variants, now).await? {
+            return Err(CatalogError::SkuTaken.into());
+        }
+        store::write_stock(tx.write(), &plan.stock(), now).await?;
+        tx.emit(&command.cause, plan.row.version, &plan.event()?)?;
+
+        let row = store::product_by_id(&mut *tx.read(), plan.row.id).await?;
+        let row = row.ok_or_else(|| Breakage::other("a product that was just made is gone"))?;
+        let variants = store::variants_of(tx.read(), &[row.id]).await?;
+        Ok(view::product(&row, &variants, &command.caller)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! What the shop sells, and for how much: products, their variants, and the tree of categories.
+//!
+//! What it promises: it is the price authority, so nobody else states a price. A product has at least one variant, and
+//! all of them one currency, which never changes. What a product cost its seller is shown to that seller and to admins.
+//! How much of a variant can be bought is inventory's to say; here stands what it said last.
+
+mod change_product;
+mod check;
+mod create_category;
+mod create_product;
+mod cursor;
+pub mod demo;
+mod get_product;
+mod list_categories;
+mod list_products;
+mod offers;
+mod search;
+mod slug;
+mod stock_changed;
+mod store;
+mod view;
+
+use runtime::{Domain, Registry};
+use sqlx::migrate::Migrator;
+use subjects::{
+    catalog::{
+        ChangeProduct, CreateCategory, CreateProduct, DOMAIN, GetOffers, GetProduct, ListCategories, ListProducts,
+    },
+    inventory::StockChanged,
+};
+
+/// The domain.
+#[derive(Debug, Default)]
+pub struct Catalog;
+
+impl Domain for Catalog {
+    const NAME: &'static str = DOMAIN;
+
+    fn migrations() -> Migrator {
+        sqlx::migrate!("../../migrations/catalog")
+    }
+
+    fn register(routes: &mut Registry<Self>) {
+        routes.query::<GetProduct>();
+        routes.query::<ListProducts>();
+        routes.query::<ListCategories>();
+        routes.query::<GetOffers>();
+        routes.command::<CreateProduct>();
+        routes.command::<ChangeProduct>();
+        routes.command::<CreateCategory>();
+        routes.batched_event::<StockChanged>();
+    }
+}

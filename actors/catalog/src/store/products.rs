@@ -1,0 +1,251 @@
+//! Products and their variants.
+
+use chrono::{DateTime, Utc};
+use runtime::{Breakage, Stored};
+use sqlx::{FromRow, PgConnection, PgExecutor, types::Json};
+use subjects::{Currency, catalog::Attributes};
+use uuid::Uuid;
+
+/// A product's row, with its category's name.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct ProductRow {
+    pub id: Uuid,
+    pub seller_id: Uuid,
+    pub category_id: Option<Uuid>,
+    pub category: Option<String>,
+    pub slug: String,
+    pub name: String,
+    pub description: String,
+    pub currency: String,
+    pub price: i64,
+    pub compare_price: Option<i64>,
+    pub cost_price: Option<i64>,
+    pub attributes: Json<Attributes>,
+    pub is_active: bool,
+    pub is_featured: bool,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl ProductRow {
+    /// The currency of every price of the product.
+    pub(crate) fn currency(&self) -> Stored<Currency> {
+        self.currency.parse().map_err(Breakage::other)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            seller_id: Uuid::now_v7(),
+            category_id: None,
+            category: None,
+            slug: "linen-shirt".into(),
+            name: "Linen Shirt".into(),
+            description: String::new(),
+            currency: "USD".into(),
+            price: 4999,
+            compare_price: None,
+            cost_price: None,
+            attributes: Json(Attributes::new()),
+            is_active: true,
+            is_featured: false,
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+/// A variant's row, with what inventory last told of it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct VariantRow {
+    pub id: Uuid,
+    pub product_id: Uuid,
+    pub sku: String,
+    pub name: String,
+    pub price: i64,
+    pub attributes: Json<Attributes>,
+    pub available: i64,
+}
+
+/// The columns of a [`ProductRow`], from `products p` and `categories c`.
+macro_rules! product_columns {
+    () => {
+        "select p.id, p.seller_id, p.category_id, c.name as category, p.slug, p.name, p.description, p.currency, p.price,
+                p.compare_price, p.cost_price, p.attributes, p.is_active, p.is_featured, p.version, p.created_at,
+                p.updated_at
+         from products p left join categories c on c.id = p.category_id "
+    };
+}
+pub(super) use product_columns;
+
+/// A product by its id.
+pub(crate) async fn product_by_id(db: impl PgExecutor<'_>, id: Uuid) -> Stored<Option<ProductRow>> {
+    Ok(sqlx::query_as(concat!(product_columns!(), "where p.id = $1")).bind(id).fetch_optional(db).await?)
+}
+
+/// A product by its slug.
+pub(crate) async fn product_by_slug(db: impl PgExecutor<'_>, slug: &str) -> Stored<Option<ProductRow>> {
+    Ok(sqlx::query_as(concat!(product_columns!(), "where p.slug = $1")).bind(slug).fetch_optional(db).await?)
+}
+
+/// A product, to be changed.
+pub(crate) async fn lock_product(db: &mut PgConnection, id: Uuid) -> Stored<Option<ProductRow>> {
+    let sql = concat!(product_columns!(), "where p.id = $1 for no key update of p");
+    Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
+}
+
+/// The variants of products, each product's in their order.
+pub(crate) async fn variants_of(db: impl PgExecutor<'_>, products: &[Uuid]) -> Stored<Vec<VariantRow>> {
+    let rows = sqlx::query_as(
+        "select v.id, v.product_id, v.sku, v.name, v.price, v.attributes, coalesce(s.available, 0) as available
+         from variants v left join variant_stock s on s.variant_id = v.id
+         where v.product_id = any($1)
+         order by v.product_id, v.position",
+    )
+    .bind(products)
+    .fetch_all(db)
+    .await?;
+    Ok(rows)
+}
+
+/// What of a wish is taken already.
+#[derive(Debug, Default, FromRow)]
+pub(crate) struct Taken {
+    pub slug: bool,
+    pub skus: Vec<String>,
+}
+
+/// Whether a slug and which SKUs are taken.
+pub(crate) async fn taken(db: &mut PgConnection, slug: &str, skus: &[String]) -> Stored<Taken> {
+    let row = sqlx::query_as(
+        "select exists (select from products where slug = $1) as slug,
+                array(select sku from variants where sku = any($2)) as skus",
+    )
+    .bind(slug)
+    .bind(skus)
+    .fetch_one(db)
+    .await?;
+    Ok(row)
+}
+
+/// Whether another product has this slug.
+pub(crate) async fn slug_is_taken(db: &mut PgConnection, slug: &str, product: Uuid) -> Stored<bool> {
+    let sql = "select exists (select from products where slug = $1 and id <> $2)";
+    Ok(sqlx::query_scalar(sql).bind(slug).bind(product).fetch_one(db).await?)
+}
+
+/// Makes a product; `false` where another one has its slug, and nothing was written.
+pub(crate) async fn insert_product(db: &mut PgConnection, row: &ProductRow) -> Stored<bool> {
+    let done = sqlx::query(
+        "insert into products (id, seller_id, category_id, slug, name, description, currency, price, compare_price,
+                               cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+         on conflict (slug) do nothing",
+    )
+    .bind(row.id)
+    .bind(row.seller_id)
+    .bind(row.category_id)
+    .bind(&row.slug)
+    .bind(&row.name)
+    .bind(&row.description)
+    .bind(&row.currency)
+    .bind(row.price)
+    .bind(row.compare_price)
+    .bind(row.cost_price)
+    .bind(&row.attributes)
+    .bind(row.is_active)
+    .bind(row.is_featured)
+    .bind(row.version)
+    .bind(row.created_at)
+    .bind(row.updated_at)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A variant that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewVariantRow {
+    pub id: Uuid,
+    pub sku: String,
+    pub name: String,
+    pub price: i64,
+    pub attributes: Attributes,
+}
+
+/// Makes the variants of a product, in their order; `false` where a SKU was taken meanwhile.
+pub(crate) async fn insert_variants(
+    db: &mut PgConnection,
+    product: Uuid,
+    rows: &[NewVariantRow],
+    now: DateTime<Utc>,
+) -> Stored<bool> {
+    // Sorted by SKU, so that two who want the same ones wait for each other in one order.
+    let done = sqlx::query(
+        "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
+         select id, $1, (position - 1)::integer, sku, name, price, attributes, $7, $7
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
+              with ordinality as made (id, sku, name, price, attributes, position)
+         order by sku
+         on conflict (sku) do nothing",
+    )
+    .bind(product)
+    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.price).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| Json(&row.attributes)).collect::<Vec<_>>())
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(usize::try_from(done.rows_affected()).ok() == Some(rows.len()))
+}
+
+/// Writes what may change of a product.
+pub(crate) async fn update_product(db: &mut PgConnection, row: &ProductRow) -> Stored<()> {
+    sqlx::query(
+        "update products
+         set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
+             attributes = $9, is_active = $10, is_featured = $11, version = $12, updated_at = $13
+         where id = $1",
+    )
+    .bind(row.id)
+    .bind(row.category_id)
+    .bind(&row.slug)
+    .bind(&row.name)
+    .bind(&row.description)
+    .bind(row.price)
+    .bind(row.compare_price)
+    .bind(row.cost_price)
+    .bind(&row.attributes)
+    .bind(row.is_active)
+    .bind(row.is_featured)
+    .bind(row.version)
+    .bind(row.updated_at)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives the variants that had the product's old price or name its new one.
+pub(crate) async fn update_variants(db: &mut PgConnection, old: &ProductRow, new: &ProductRow) -> Stored<()> {
+    sqlx::query(
+        "update variants
+         set price = case when price = $2 then $3 else price end,
+             name = case when name = $4 then $5 else name end,
+             updated_at = $6
+         where product_id = $1 and (price = $2 or name = $4)",
+    )
+    .bind(old.id)
+    .bind(old.price)
+    .bind(new.price)
+    .bind(&old.name)
+    .bind(&new.name)
+    .bind(new.updated_at)
+    .execute(db)
+    .await?;
+    Ok(())
+}

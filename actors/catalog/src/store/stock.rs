@@ -1,0 +1,34 @@
+//! What inventory last told of each variant.
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// What can be bought of a variant, as of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StockRow {
+    pub variant_id: Uuid,
+    pub available: i64,
+    pub version: i64,
+}
+
+/// Writes rows, sorted by variant and one each, where they are newer than what stands there.
+pub(crate) async fn write_stock(db: &mut PgConnection, rows: &[StockRow], now: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(
+        "insert into variant_stock (variant_id, available, version, updated_at)
+         select variant_id, available, version, $4
+         from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as told (variant_id, available, version)
+         order by variant_id
+         on conflict (variant_id) do update
+         set available = excluded.available, version = excluded.version, updated_at = excluded.updated_at
+         where variant_stock.version < excluded.version",
+    )
+    .bind(rows.iter().map(|row| row.variant_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.available).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.version).collect::<Vec<_>>())
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! What of a product is shown to whom.
+
+use runtime::{Caller, Stored};
+use subjects::{
+    catalog::{Product, Variant},
+    roles,
+};
+use uuid::Uuid;
+
+use crate::store::{ProductRow, VariantRow};
+
+/// Whether a caller may see and change everything of a seller's products.
+pub(crate) fn may_manage(caller: &Caller, seller: Uuid) -> bool {
+    caller.has_role(roles::ADMIN) || caller.user_id() == Some(seller)
+}
+
+/// A product as a caller sees it: what it cost is its seller's business.
+pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller) -> Stored<Product> {
+    let currency = row.currency()?;
+    let money = |amount| subjects::Money::new(amount, currency);
+    let shown_cost = row.cost_price.filter(|_| may_manage(caller, row.seller_id));
+    let variant = |row: &VariantRow| Variant {
+        id: subjects::VariantId(row.id),
+        sku: row.sku.clone(),
+        name: row.name.clone(),
+        price: money(row.price),
+        attributes: row.attributes.0.clone(),
+        available: row.available,
+    };
+    Ok(Product {
+        id: subjects::ProductId(row.id),
+        slug: row.slug.clone(),
+        name: row.name.clone(),
+        description: row.description.clone(),
+        category_id: row.category_id.map(subjects::CategoryId),
+        category: row.category.clone(),
+        seller_id: subjects::UserId(row.seller_id),
+        price: money(row.price),
+        compare_price: row.compare_price.map(money),
+        cost_price: shown_cost.map(money),
+        attributes: row.attributes.0.clone(),
+        variants: variants.iter().filter(|variant| variant.product_id == row.id).map(variant).collect(),
+        images: Vec::new(),
+        is_active: row.is_active,
+        is_featured: row.is_featured,
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}
+
+/// A variant's name where its product's does not stand beside it: in a cart, in an order.
+pub(crate) fn full_name(product: &str, variant: &str) -> String {
+    if variant.contains(product) { variant.to_owned() } else { format!("{product} – {variant}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Identity;
+
+    use super::*;
+
+    fn user(id: Uuid, role: &str) -> Caller {
+        Caller::User(Identity { id, role: role.into(), session: Uuid::nil(), issued_at: 0 })
+    }
+
+    #[test]
+    fn what_a_product_cost_is_shown_to_its_seller_and_to_admins() {
+        let row = ProductRow { cost_price: Some(700), ..ProductRow::example() };
+        let cost = |caller: &Caller| product(&row, &[], caller).unwrap().cost_price.map(|money| money.amount);
+        assert_eq!(cost(&user(row.seller_id, "seller")), Some(700));
+        assert_eq!(cost(&user(Uuid::now_v7(), "admin")), Some(700));
+        for stranger in [user(Uuid::now_v7(), "seller"), user(Uuid::now_v7(), "customer"), Caller::Anonymous] {
+            assert_eq!(cost(&stranger), None);
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_cart_says_what_it_is_a_variant_of() {
+        assert_eq!(full_name("Linen Shirt", "Linen Shirt"), "Linen Shirt");
+        assert_eq!(full_name("Linen Shirt", "M, blue"), "Linen Shirt – M, blue");
+        assert_eq!(full_name("Linen Shirt", "Linen Shirt M"), "Linen Shirt M");
+    }
+}

@@ -1,0 +1,129 @@
+//! An admin changes the role or the active flag of an account.
+
+use runtime::{Commanded, Handle, Handled, Tx};
+use subjects::{
+    UserId,
+    identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated},
+};
+use uuid::Uuid;
+
+use crate::{
+    Identity,
+    account::check_role,
+    store::{self, Account},
+};
+
+/// What becomes of the account.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    /// It is as wished already.
+    Nothing,
+    /// It has another role, or is switched on.
+    Change { role: String, is_active: bool },
+    /// It is switched off, and its sessions end.
+    Deactivate { role: String },
+}
+
+fn decide(account: &Account, command: &ChangeUser, caller: Option<Uuid>) -> Result<Decision, IdentityError> {
+    if command.expected_version.is_some_and(|version| version != account.version) {
+        return Err(IdentityError::UserVersionMismatch);
+    }
+    let role = command.changes.role.clone().unwrap_or_else(|| account.role.clone());
+    let is_active = command.changes.is_active.unwrap_or(account.is_active);
+    if role == account.role && is_active == account.is_active {
+        return Ok(Decision::Nothing);
+    }
+    if caller == Some(account.id) {
+        // An admin who took the role from himself could not give it back.
+        return Err(IdentityError::CannotChangeYourself);
+    }
+    if account.is_active && !is_active {
+        return Ok(Decision::Deactivate { role });
+    }
+    Ok(Decision::Change { role, is_active })
+}
+
+impl Handle<ChangeUser> for Identity {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ChangeUser>) -> Handled<User, IdentityError> {
+        let message = &command.message;
+        if let Some(role) = &message.changes.role {
+            check_role(role)?;
+        }
+        let account = store::lock_account(tx.read(), message.user_id.0).await?.ok_or(IdentityError::UserNotFound)?;
+        let next = |role, is_active, now| Account {
+            role,
+            is_active,
+            version: account.version + 1,
+            updated_at: now,
+            ..account.clone()
+        };
+        let (user_id, now) = (UserId(account.id), tx.now());
+        match decide(&account, message, command.caller.user_id())? {
+            Decision::Nothing => Ok(account.user()),
+            Decision::Change { role, is_active } => {
+                let changed = next(role, is_active, now);
+                store::update_account(tx.write(), &changed).await?;
+                let event = UserChanged { user_id, role: changed.role.clone(), is_active };
+                tx.emit(&command.cause, changed.version, &event)?;
+                Ok(changed.user())
+            }
+            Decision::Deactivate { role } => {
+                let changed = next(role, false, now);
+                store::update_account(tx.write(), &changed).await?;
+                store::revoke_sessions(tx.write(), changed.id, "deactivated", now).await?;
+                tx.emit(&command.cause, changed.version, &UserDeactivated { user_id })?;
+                Ok(changed.user())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::identity::UserChanges;
+
+    use super::*;
+
+    fn change(account: &Account, role: Option<&str>, is_active: Option<bool>) -> ChangeUser {
+        let changes = UserChanges { role: role.map(str::to_owned), is_active };
+        ChangeUser { user_id: UserId(account.id), changes, expected_version: None }
+    }
+
+    #[test]
+    fn what_is_as_wished_already_is_no_change() {
+        let account = Account::example();
+        assert_eq!(decide(&account, &change(&account, None, None), None), Ok(Decision::Nothing));
+        let same = change(&account, Some("customer"), Some(true));
+        assert_eq!(decide(&account, &same, Some(account.id)), Ok(Decision::Nothing));
+    }
+
+    #[test]
+    fn a_role_is_given_and_an_account_switched_off_and_on() {
+        let account = Account::example();
+        let seller = Decision::Change { role: "seller".into(), is_active: true };
+        assert_eq!(decide(&account, &change(&account, Some("seller"), None), None), Ok(seller));
+        let off = Decision::Deactivate { role: "seller".into() };
+        assert_eq!(decide(&account, &change(&account, Some("seller"), Some(false)), None), Ok(off));
+        let sleeping = Account { is_active: false, ..account };
+        let on = Decision::Change { role: "customer".into(), is_active: true };
+        assert_eq!(decide(&sleeping, &change(&sleeping, None, Some(true)), None), Ok(on));
+    }
+
+    #[test]
+    fn an_admin_cannot_lock_himself_out() {
+        let admin = Account { role: "admin".into(), ..Account::example() };
+        for command in [change(&admin, Some("seller"), None), change(&admin, None, Some(false))] {
+            assert_eq!(decide(&admin, &command, Some(admin.id)), Err(IdentityError::CannotChangeYourself));
+            assert!(decide(&admin, &command, Some(Uuid::now_v7())).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_change_of_another_version_is_refused() {
+        let account = Account { version: 3, ..Account::example() };
+        let command = ChangeUser { expected_version: Some(2), ..change(&account, Some("seller"), None) };
+        assert_eq!(decide(&account, &command, None), Err(IdentityError::UserVersionMismatch));
+        let command = ChangeUser { expected_version: Some(3), ..command };
+        assert!(decide(&account, &command, None).is_ok());
+    }
+}

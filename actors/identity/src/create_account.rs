@@ -1,0 +1,94 @@
+//! Makes an account with any role: the first admin, a demo account. An account that exists is left as it is, password
+//! included, and is the answer where it has the role asked for; so the command may be run as often as one likes.
+
+use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::identity::{CreateAccount, IdentityError, User};
+
+use crate::{
+    Identity,
+    account::{Fields, check_email, check_password, check_role, trimmed_email},
+    register::registered,
+    store::{self, Account, NewAccount},
+};
+
+/// What was found out before the lane.
+pub enum Checked {
+    /// The address is free. The password's hash.
+    Free { password_hash: String },
+    /// The address has an account of the role.
+    Known(User),
+}
+
+fn validate(command: &CreateAccount) -> Result<(), IdentityError> {
+    check_role(&command.role)?;
+    let mut fields = Fields::default();
+    check_email(&mut fields, trimmed_email(&command.email));
+    check_password(&mut fields, &command.password);
+    fields.finish()
+}
+
+fn known(account: &Account, role: &str) -> Result<User, IdentityError> {
+    if account.role == role { Ok(account.user()) } else { Err(IdentityError::EmailTaken) }
+}
+
+impl Prepare<CreateAccount> for Identity {
+    type Prepared = Checked;
+
+    async fn prepare(&self, cx: &Context, command: &CreateAccount) -> Handled<Checked, IdentityError> {
+        validate(command)?;
+        match store::account_by_email(cx.db(), trimmed_email(&command.email)).await? {
+            Some(account) => Ok(Checked::Known(known(&account, &command.role)?)),
+            None => Ok(Checked::Free { password_hash: self.hasher.hash(&command.password).await? }),
+        }
+    }
+
+    async fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Commanded<CreateAccount, Checked>,
+    ) -> Handled<User, IdentityError> {
+        let password_hash = match &command.prepared {
+            // Nothing is written on the strength of this look, so it needs no second one.
+            Checked::Known(user) => return Ok(user.clone()),
+            Checked::Free { password_hash } => password_hash,
+        };
+        let account = NewAccount {
+            email: trimmed_email(&command.message.email),
+            password_hash,
+            role: &command.message.role,
+            username: None,
+            first_name: None,
+            last_name: None,
+            phone: None,
+            made_by: command.cause.id,
+        };
+        let now = tx.now();
+        // Where somebody was faster, nothing is written here, and `prepare` looks again.
+        let account = store::insert_account(tx.read(), &account, now).await?.ok_or(Failure::Stale)?;
+        tx.emit(&command.cause, account.version, &registered(&account))?;
+        Ok(account.user())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_of_the_same_role_is_the_answer() {
+        let account = Account::example();
+        assert_eq!(known(&account, "customer"), Ok(account.user()));
+        assert_eq!(known(&account, "admin"), Err(IdentityError::EmailTaken));
+    }
+
+    #[test]
+    fn the_role_must_be_one_of_the_shops() {
+        let command = CreateAccount {
+            email: "root@souk.example".into(),
+            password: "correct horse battery".into(),
+            role: "root".into(),
+        };
+        assert_eq!(validate(&command), Err(IdentityError::UnknownRole));
+        assert_eq!(validate(&CreateAccount { role: "admin".into(), ..command }), Ok(()));
+    }
+}

@@ -1,0 +1,74 @@
+//! Opens a session for whoever knows the password.
+//!
+//! The password is checked before the lane, against the row as it was then; the lane looks again under lock and sends
+//! the command back where the account has changed since, so that no session outlives a changed password or a
+//! deactivation. Run twice, it opens two sessions, and the one whose answer was lost ends by itself.
+
+use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::identity::{IdentityError, Login, Session};
+use uuid::Uuid;
+
+use crate::{
+    Identity,
+    account::{may_be_email, trimmed_email},
+    store::{self, Account},
+};
+
+/// The account as its password was checked.
+pub struct Checked {
+    id: Uuid,
+    version: i64,
+    password_hash: String,
+}
+
+impl Checked {
+    fn still_holds(&self, account: &Account) -> bool {
+        account.version == self.version && account.password_hash == self.password_hash
+    }
+}
+
+impl Prepare<Login> for Identity {
+    type Prepared = Checked;
+
+    async fn prepare(&self, cx: &Context, command: &Login) -> Handled<Checked, IdentityError> {
+        let email = trimmed_email(&command.email);
+        let known = if may_be_email(email) { store::account_by_email(cx.db(), email).await? } else { None };
+        let hash = known.as_ref().map(|account| account.password_hash.as_str());
+        // The same work for an unknown address: how long it takes tells nothing.
+        let is_right = self.hasher.verify(&command.password, hash).await?;
+        let Some(account) = known.filter(|_| is_right) else {
+            return Err(IdentityError::WrongCredentials.into());
+        };
+        if !account.is_active {
+            // Told to nobody who does not know the password.
+            return Err(IdentityError::AccountInactive.into());
+        }
+        Ok(Checked { id: account.id, version: account.version, password_hash: account.password_hash })
+    }
+
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Login, Checked>) -> Handled<Session, IdentityError> {
+        let account = store::share_account(tx.read(), command.prepared.id).await?.ok_or(Failure::Stale)?;
+        if !command.prepared.still_holds(&account) {
+            return Err(Failure::Stale);
+        }
+        if !account.is_active {
+            return Err(IdentityError::AccountInactive.into());
+        }
+        Ok(self.open_session(tx, &account).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checked_password_holds_for_the_row_it_was_checked_against() {
+        let account = Account::example();
+        let checked =
+            Checked { id: account.id, version: account.version, password_hash: account.password_hash.clone() };
+        assert!(checked.still_holds(&account));
+        assert!(!checked.still_holds(&Account { version: 2, ..account.clone() }));
+        assert!(!checked.still_holds(&Account { password_hash: "another".into(), ..account }));
+    }
+}

@@ -1,0 +1,117 @@
+//! Password hashes: Argon2id by the OWASP parameters, off the async threads and bounded.
+
+use std::sync::Arc;
+
+use argon2::{
+    Argon2, Params,
+    password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use contract::Fault;
+use runtime::{Breakage, Stored};
+use subjects::identity::DOMAIN;
+use tokio::sync::Semaphore;
+
+/// How many may wait for each one that runs; one more is told to come back later. At some 20 ms a hash nobody waits much
+/// longer than a second.
+const WAITING: usize = 64;
+
+/// Hashes and verifies passwords, so many at a time.
+pub(crate) struct Hasher {
+    /// Those who wait and those who run.
+    admitted: Arc<Semaphore>,
+    /// Those who run.
+    running: Arc<Semaphore>,
+}
+
+impl Hasher {
+    pub(crate) fn new(parallelism: usize) -> Self {
+        let parallelism = parallelism.max(1);
+        Self {
+            admitted: Arc::new(Semaphore::new(parallelism * (1 + WAITING))),
+            running: Arc::new(Semaphore::new(parallelism)),
+        }
+    }
+
+    /// The hash of a password, as it is stored.
+    pub(crate) async fn hash(&self, password: &str) -> Stored<String> {
+        let password = password.to_owned();
+        self.run(move || hash(&password)).await
+    }
+
+    /// Whether a password is the one of a stored hash. Without a hash it takes as long, and says no.
+    pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Stored<bool> {
+        let password = password.to_owned();
+        let (hash, known) = match hash {
+            Some(hash) => (hash.to_owned(), true),
+            None => (nobodys_hash(), false),
+        };
+        Ok(self.run(move || verify(&password, &hash)).await? && known)
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Stored<T> + Send + 'static) -> Stored<T> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Fault::unavailable(DOMAIN))?;
+        let running = self.running.clone().acquire_owned().await.map_err(Breakage::other)?;
+        let task = tokio::task::spawn_blocking(move || {
+            // Held by the work itself: a caller that went away does not make room before its hash is done.
+            let _held = (admitted, running);
+            work()
+        });
+        task.await.map_err(Breakage::other)?
+    }
+}
+
+fn hash(password: &str) -> Stored<String> {
+    let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(Breakage::other)?;
+    Ok(hash.to_string())
+}
+
+fn verify(password: &str, hash: &str) -> Stored<bool> {
+    let hash = PasswordHash::new(hash).map_err(Breakage::other)?;
+    match Argon2::default().verify_password(password.as_bytes(), &hash) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(Breakage::other(error)),
+    }
+}
+
+/// A hash that costs as much to verify as a real one and is nobody's.
+fn nobodys_hash() -> String {
+    let (m, t, p) = (Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST);
+    format!("$argon2id$v=19$m={m},t={t},p={p}$bm9ib2R5J3Mgc2FsdC4uLg$bm9ib2R5J3MgaGFzaCwgYXMgbG9uZyBhcyBhIG9uZS4")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_known_by_its_hash_only() {
+        let hasher = Hasher::new(2);
+        let hash = hasher.hash("correct horse battery").await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(!hash.contains("horse"));
+        assert!(hasher.verify("correct horse battery", Some(&hash)).await.unwrap());
+        assert!(!hasher.verify("correct horse", Some(&hash)).await.unwrap());
+        assert_ne!(hash, hasher.hash("correct horse battery").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_account_costs_the_same_work() {
+        assert!(!Hasher::new(1).verify("anything at all", None).await.unwrap());
+        // The same parameters and lengths as a real one.
+        let shape = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+        let (real, nobodys) = (hash("anything at all").unwrap(), nobodys_hash());
+        assert_eq!(shape(&real), shape(&nobodys));
+        assert_eq!(real.len(), nobodys.len());
+    }
+
+    #[tokio::test]
+    async fn one_too_many_is_told_to_come_back() {
+        let hasher = Hasher::new(1);
+        let _busy = hasher.admitted.clone().acquire_many_owned(65).await.unwrap();
+        let Err(Breakage::Fault(fault)) = hasher.hash("correct horse battery").await else {
+            panic!("must be refused");
+        };
+        assert_eq!(fault, Fault::unavailable(DOMAIN));
+    }
+}

@@ -1,0 +1,138 @@
+//! Goes on with a session.
+//!
+//! A session is a line of generations. The token of the present one begins the next; a token of an older one was spent
+//! already, so two parties hold tokens of this session and one of them stole it: the session ends for both. The one
+//! exception is an answer that was lost: the token spent last is taken again for 30 seconds and gives another token of
+//! the present generation. The first of these siblings to be used begins the next generation, and from then on the
+//! others are tokens of an old one.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use runtime::{Commanded, Handle, Handled, Tx};
+use subjects::identity::{IdentityError, Refresh, Session};
+
+use crate::{
+    Identity,
+    store::{self, SessionState, Token},
+    token,
+};
+
+/// How long the token spent last is taken again.
+const GRACE: TimeDelta = TimeDelta::seconds(30);
+
+/// How many tokens a generation has at most: nobody loses more answers than that.
+const MAX_SIBLINGS: i32 = 16;
+
+/// What a refresh token is good for.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// It begins the next generation.
+    Rotate,
+    /// Its answer was lost: another token of the present generation.
+    Reissue,
+    /// It was spent: the session ends.
+    Revoke,
+    /// Nothing.
+    Refuse(IdentityError),
+}
+
+fn decide(token: &Token, session: &SessionState, is_active: bool, now: DateTime<Utc>) -> Step {
+    if session.revoked_at.is_some() || token.expires_at <= now {
+        return Step::Refuse(IdentityError::InvalidRefreshToken);
+    }
+    if !is_active {
+        return Step::Refuse(IdentityError::AccountInactive);
+    }
+    if token.generation == session.generation {
+        return Step::Rotate;
+    }
+    let was_spent_last = token.generation + 1 == session.generation;
+    if was_spent_last && now - session.rotated_at <= GRACE && session.siblings < MAX_SIBLINGS {
+        return Step::Reissue;
+    }
+    Step::Revoke
+}
+
+impl Handle<Refresh> for Identity {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Refresh>) -> Handled<Session, IdentityError> {
+        let digest = token::digest(&command.message.refresh_token);
+        let token = store::find_token(tx.read(), &digest).await?.ok_or(IdentityError::InvalidRefreshToken)?;
+        // The account before the session, as everybody locks them.
+        let account = store::share_account(tx.read(), token.user_id).await?;
+        let account = account.ok_or(IdentityError::InvalidRefreshToken)?;
+        let session = store::lock_session(tx.read(), token.session_id).await?;
+        let session = session.ok_or(IdentityError::InvalidRefreshToken)?;
+        let now = tx.now();
+        match decide(&token, &session, account.is_active, now) {
+            Step::Rotate => {
+                let issued = self.issue(&account, token.session_id, now)?;
+                store::rotate(tx.write(), &issued.token).await?;
+                Ok(issued.session)
+            }
+            Step::Reissue => {
+                let issued = self.issue(&account, token.session_id, now)?;
+                store::reissue(tx.write(), &issued.token).await?;
+                Ok(issued.session)
+            }
+            Step::Revoke => {
+                tracing::warn!(user = %token.user_id, session = %token.session_id, "a spent refresh token was used again");
+                // Not by `write`: what that marks is undone with a refusal, and this must outlive it.
+                store::revoke_session(tx.read(), token.session_id, "reuse", now).await?;
+                Err(IdentityError::InvalidRefreshToken.into())
+            }
+            Step::Refuse(why) => Err(why.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+    }
+
+    fn token(generation: i64) -> Token {
+        Token { session_id: Uuid::nil(), user_id: Uuid::nil(), generation, expires_at: now() + TimeDelta::days(1) }
+    }
+
+    fn session(generation: i64, seconds_ago: i64) -> SessionState {
+        let rotated_at = now() - TimeDelta::seconds(seconds_ago);
+        SessionState { generation, siblings: 1, rotated_at, revoked_at: None }
+    }
+
+    #[test]
+    fn the_present_token_begins_the_next_generation() {
+        assert_eq!(decide(&token(3), &session(3, 600), true, now()), Step::Rotate);
+    }
+
+    #[test]
+    fn the_token_spent_last_is_taken_again_for_half_a_minute() {
+        assert_eq!(decide(&token(3), &session(4, 30), true, now()), Step::Reissue);
+        assert_eq!(decide(&token(3), &session(4, 31), true, now()), Step::Revoke);
+    }
+
+    #[test]
+    fn a_token_spent_before_the_last_ends_the_session_at_once() {
+        assert_eq!(decide(&token(2), &session(4, 0), true, now()), Step::Revoke);
+    }
+
+    #[test]
+    fn nobody_collects_tokens_by_losing_answers() {
+        let crowded = SessionState { siblings: MAX_SIBLINGS, ..session(4, 1) };
+        assert_eq!(decide(&token(3), &crowded, true, now()), Step::Revoke);
+    }
+
+    #[test]
+    fn ended_sessions_old_tokens_and_inactive_accounts_are_refused() {
+        let invalid = Step::Refuse(IdentityError::InvalidRefreshToken);
+        let ended = SessionState { revoked_at: Some(now()), ..session(3, 600) };
+        assert_eq!(decide(&token(3), &ended, true, now()), invalid);
+        let old = Token { expires_at: now(), ..token(3) };
+        assert_eq!(decide(&old, &session(3, 600), true, now()), invalid);
+        let inactive = Step::Refuse(IdentityError::AccountInactive);
+        assert_eq!(decide(&token(3), &session(3, 600), false, now()), inactive);
+    }
+}

@@ -1,0 +1,143 @@
+//! Makes an account with the role `customer`.
+//!
+//! The answer holds secrets, so it is never stored, and the command may be run twice: once whose answer was lost, and
+//! again by its sender's retry. The account remembers the command that made it. The second run finds it, proves by the
+//! password that it is the same person's, and answers with a session; any other command is told that the address is
+//! taken.
+
+use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::{
+    UserId,
+    identity::{IdentityError, Register, Session, UserRegistered},
+    roles,
+};
+use uuid::Uuid;
+
+use crate::{
+    Identity,
+    account::{Fields, check_email, check_password, check_text, trimmed_email},
+    store::{self, Account, NewAccount},
+};
+
+/// What was found out before the lane.
+pub enum Checked {
+    /// The address is free. The password's hash.
+    Free { password_hash: String },
+    /// The address has an account with this very password.
+    Known { id: Uuid, version: i64, password_hash: String },
+}
+
+fn validate(command: &Register) -> Result<(), IdentityError> {
+    let mut fields = Fields::default();
+    check_email(&mut fields, trimmed_email(&command.email));
+    check_password(&mut fields, &command.password);
+    check_text(&mut fields, "first_name", command.first_name.as_deref(), 100);
+    check_text(&mut fields, "last_name", command.last_name.as_deref(), 100);
+    check_text(&mut fields, "username", command.username.as_deref(), 100);
+    check_text(&mut fields, "phone", command.phone.as_deref(), 40);
+    fields.finish()
+}
+
+/// Whether this command made the account in an earlier run, whose answer was lost.
+fn is_own_work(account: &Account, cause: Uuid) -> Result<(), IdentityError> {
+    if account.made_by != cause {
+        return Err(IdentityError::EmailTaken);
+    }
+    if account.is_active { Ok(()) } else { Err(IdentityError::AccountInactive) }
+}
+
+impl Prepare<Register> for Identity {
+    type Prepared = Checked;
+
+    async fn prepare(&self, cx: &Context, command: &Register) -> Handled<Checked, IdentityError> {
+        validate(command)?;
+        let Some(known) = store::account_by_email(cx.db(), trimmed_email(&command.email)).await? else {
+            return Ok(Checked::Free { password_hash: self.hasher.hash(&command.password).await? });
+        };
+        if !self.hasher.verify(&command.password, Some(&known.password_hash)).await? {
+            return Err(IdentityError::EmailTaken.into());
+        }
+        Ok(Checked::Known { id: known.id, version: known.version, password_hash: known.password_hash })
+    }
+
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Register, Checked>) -> Handled<Session, IdentityError> {
+        let account = match &command.prepared {
+            Checked::Known { id, version, password_hash } => {
+                let account = store::share_account(tx.read(), *id).await?.ok_or(Failure::Stale)?;
+                if account.version != *version || account.password_hash != *password_hash {
+                    return Err(Failure::Stale);
+                }
+                is_own_work(&account, command.cause.id)?;
+                account
+            }
+            Checked::Free { password_hash } => {
+                let (message, now) = (&command.message, tx.now());
+                let account = NewAccount {
+                    email: trimmed_email(&message.email),
+                    password_hash,
+                    role: roles::CUSTOMER,
+                    username: message.username.as_deref(),
+                    first_name: message.first_name.as_deref(),
+                    last_name: message.last_name.as_deref(),
+                    phone: message.phone.as_deref(),
+                    made_by: command.cause.id,
+                };
+                // Where somebody was faster, nothing is written here, and `prepare` looks again.
+                let account = store::insert_account(tx.read(), &account, now).await?.ok_or(Failure::Stale)?;
+                let event = registered(&account);
+                tx.emit(&command.cause, account.version, &event)?;
+                account
+            }
+        };
+        Ok(self.open_session(tx, &account).await?)
+    }
+}
+
+/// The event that tells of a new account.
+pub(crate) fn registered(account: &Account) -> UserRegistered {
+    UserRegistered {
+        user_id: UserId(account.id),
+        email: account.email.clone(),
+        role: account.role.clone(),
+        first_name: account.first_name.clone(),
+        last_name: account.last_name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn register(email: &str) -> Register {
+        Register {
+            email: email.into(),
+            password: "correct horse battery".into(),
+            first_name: None,
+            last_name: None,
+            username: None,
+            phone: None,
+        }
+    }
+
+    #[test]
+    fn blanks_around_the_address_do_no_harm() {
+        assert_eq!(validate(&register("  ann@example.com ")), Ok(()));
+    }
+
+    #[test]
+    fn wrong_fields_are_named_as_the_client_sent_them() {
+        let command = Register { first_name: Some("A\0".into()), phone: Some("1".repeat(41)), ..register("ann") };
+        let Err(IdentityError::InvalidAccount { fields }) = validate(&command) else { panic!("must be refused") };
+        assert_eq!(fields.iter().map(|(f, _)| f.as_str()).collect::<Vec<_>>(), ["email", "first_name", "phone"]);
+    }
+
+    #[test]
+    fn a_second_run_finds_its_own_account_and_nobody_elses() {
+        let own = Uuid::now_v7();
+        let account = Account { made_by: own, ..Account::example() };
+        assert_eq!(is_own_work(&account, own), Ok(()));
+        assert_eq!(is_own_work(&account, Uuid::now_v7()), Err(IdentityError::EmailTaken));
+        let switched_off = Account { is_active: false, ..account };
+        assert_eq!(is_own_work(&switched_off, own), Err(IdentityError::AccountInactive));
+    }
+}

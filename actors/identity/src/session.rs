@@ -1,0 +1,48 @@
+//! What register, login and refresh have in common: the tokens of a session.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use runtime::{Breakage, Stored, Tx};
+use subjects::identity::Session;
+use uuid::Uuid;
+
+use crate::{
+    Identity,
+    store::{self, Account, NewToken},
+    token,
+};
+
+/// Tokens that are about to be given out.
+pub(crate) struct Issued {
+    /// What is stored of them.
+    pub token: NewToken,
+    /// What the client gets.
+    pub session: Session,
+}
+
+impl Identity {
+    /// Opens a session for an account. Run twice, it opens two; the one whose answer was lost ends by itself.
+    pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Stored<Session> {
+        let issued = self.issue(account, Uuid::now_v7(), tx.now())?;
+        store::open_session(tx.write(), account.id, &issued.token).await?;
+        Ok(issued.session)
+    }
+
+    /// Makes the tokens of a session.
+    pub(crate) fn issue(&self, account: &Account, session: Uuid, now: DateTime<Utc>) -> Stored<Issued> {
+        let (refresh_token, digest) = token::refresh_token()?;
+        let access_ttl = self.config.access_ttl;
+        let access_token = token::sign(&self.config.signing_key, account, session, now, access_ttl)?;
+        let lives = TimeDelta::from_std(self.config.refresh_ttl).map_err(Breakage::other)?;
+        let expires_at = now.checked_add_signed(lives).ok_or_else(|| Breakage::other("refresh_ttl is too long"))?;
+        Ok(Issued {
+            token: NewToken { session, digest, now, expires_at },
+            session: Session {
+                user: account.user(),
+                access_token,
+                refresh_token,
+                token_type: "Bearer".into(),
+                expires_in: i64::try_from(access_ttl.as_secs()).map_err(Breakage::other)?,
+            },
+        })
+    }
+}

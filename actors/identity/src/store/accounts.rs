@@ -1,0 +1,147 @@
+//! Accounts.
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use subjects::{UserId, identity::User};
+use uuid::Uuid;
+
+macro_rules! account_columns {
+    () => {
+        "id, email, password_hash, role, username, first_name, last_name, phone, is_active, is_verified, version, made_by, \
+         created_at, updated_at"
+    };
+}
+
+/// An account's row.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct Account {
+    pub id: Uuid,
+    pub email: String,
+    pub password_hash: String,
+    pub role: String,
+    pub username: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub phone: Option<String>,
+    pub is_active: bool,
+    pub is_verified: bool,
+    pub version: i64,
+    pub made_by: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Account {
+    /// The account as its owner sees it.
+    pub(crate) fn user(&self) -> User {
+        User {
+            id: UserId(self.id),
+            email: self.email.clone(),
+            role: self.role.clone(),
+            username: self.username.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            phone: self.phone.clone(),
+            is_active: self.is_active,
+            is_verified: self.is_verified,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            email: "ann@example.com".into(),
+            password_hash: "$argon2id$".into(),
+            role: "customer".into(),
+            username: None,
+            first_name: Some("Ann".into()),
+            last_name: None,
+            phone: None,
+            is_active: true,
+            is_verified: false,
+            version: 1,
+            made_by: Uuid::nil(),
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+/// An account that is being made.
+#[derive(Debug)]
+pub(crate) struct NewAccount<'a> {
+    pub email: &'a str,
+    pub password_hash: &'a str,
+    pub role: &'a str,
+    pub username: Option<&'a str>,
+    pub first_name: Option<&'a str>,
+    pub last_name: Option<&'a str>,
+    pub phone: Option<&'a str>,
+    pub made_by: Uuid,
+}
+
+/// The account of an e-mail address, whatever its case.
+pub(crate) async fn account_by_email(db: impl PgExecutor<'_>, email: &str) -> Stored<Option<Account>> {
+    let sql = concat!("select ", account_columns!(), " from users where lower(email) = lower($1)");
+    Ok(sqlx::query_as(sql).bind(email).fetch_optional(db).await?)
+}
+
+/// An account, which nobody changes before this transaction ends.
+pub(crate) async fn share_account(db: &mut PgConnection, id: Uuid) -> Stored<Option<Account>> {
+    let sql = concat!("select ", account_columns!(), " from users where id = $1 for share");
+    Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
+}
+
+/// An account, to be changed.
+pub(crate) async fn lock_account(db: &mut PgConnection, id: Uuid) -> Stored<Option<Account>> {
+    let sql = concat!("select ", account_columns!(), " from users where id = $1 for no key update");
+    Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
+}
+
+/// Makes an account; `None` where the e-mail address has one, and nothing was written.
+pub(crate) async fn insert_account(
+    db: &mut PgConnection,
+    account: &NewAccount<'_>,
+    now: DateTime<Utc>,
+) -> Stored<Option<Account>> {
+    let sql = concat!(
+        "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, made_by, created_at,
+                            updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+         on conflict (lower(email)) do nothing
+         returning ",
+        account_columns!()
+    );
+    let row = sqlx::query_as(sql)
+        .bind(UserId::new().0)
+        .bind(account.email)
+        .bind(account.password_hash)
+        .bind(account.role)
+        .bind(account.username)
+        .bind(account.first_name)
+        .bind(account.last_name)
+        .bind(account.phone)
+        .bind(account.made_by)
+        .bind(now)
+        .fetch_optional(db)
+        .await?;
+    Ok(row)
+}
+
+/// Writes an account's role, active flag and version.
+pub(crate) async fn update_account(db: &mut PgConnection, account: &Account) -> Stored<()> {
+    sqlx::query("update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1")
+        .bind(account.id)
+        .bind(&account.role)
+        .bind(account.is_active)
+        .bind(account.version)
+        .bind(account.updated_at)
+        .execute(db)
+        .await?;
+    Ok(())
+}

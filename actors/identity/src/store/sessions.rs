@@ -1,0 +1,164 @@
+//! Sessions and their refresh tokens.
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::token::TokenDigest;
+
+/// How many sessions an account has at most, ended ones included; the oldest make room.
+const MAX_SESSIONS: i64 = 50;
+
+/// How many generations back a session knows its tokens: more than a month of refreshing every 15 minutes.
+const KNOWN_GENERATIONS: i64 = 3000;
+
+/// A token that is given out, and until when it is good.
+#[derive(Debug)]
+pub(crate) struct NewToken {
+    pub session: Uuid,
+    pub digest: TokenDigest,
+    pub now: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Opens a session with its first token, and makes room for it.
+pub(crate) async fn open_session(db: &mut PgConnection, user: Uuid, token: &NewToken) -> Stored<()> {
+    sqlx::query(
+        "with opened as (
+             insert into sessions (id, user_id, rotated_at, created_at, expires_at) values ($1, $2, $4, $4, $5)
+             returning id, generation
+         )
+         insert into refresh_tokens (digest, session_id, generation, expires_at)
+         select $3, id, generation, $5 from opened",
+    )
+    .bind(token.session)
+    .bind(user)
+    .bind(token.digest)
+    .bind(token.now)
+    .bind(token.expires_at)
+    .execute(&mut *db)
+    .await?;
+    sqlx::query(
+        "delete from sessions where id in (
+             select id from sessions where user_id = $1
+             order by (revoked_at is null and expires_at > $2) desc, rotated_at desc
+             offset $3
+             for update skip locked
+         )",
+    )
+    .bind(user)
+    .bind(token.now)
+    .bind(MAX_SESSIONS)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What never changes of a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct Token {
+    pub session_id: Uuid,
+    pub user_id: Uuid,
+    pub generation: i64,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A refresh token by its digest.
+pub(crate) async fn find_token(db: &mut PgConnection, digest: &TokenDigest) -> Stored<Option<Token>> {
+    let row = sqlx::query_as(
+        "select t.session_id, s.user_id, t.generation, t.expires_at
+         from refresh_tokens t join sessions s on s.id = t.session_id
+         where t.digest = $1",
+    )
+    .bind(digest)
+    .fetch_optional(db)
+    .await?;
+    Ok(row)
+}
+
+/// What changes of a session.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct SessionState {
+    pub generation: i64,
+    pub siblings: i32,
+    pub rotated_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A session, to be changed.
+pub(crate) async fn lock_session(db: &mut PgConnection, id: Uuid) -> Stored<Option<SessionState>> {
+    let row = sqlx::query_as(
+        "select generation, siblings, rotated_at, revoked_at from sessions where id = $1 for no key update",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    Ok(row)
+}
+
+/// Begins the next generation of a session, and forgets the oldest.
+pub(crate) async fn rotate(db: &mut PgConnection, token: &NewToken) -> Stored<()> {
+    sqlx::query(
+        "with session as (
+             update sessions set generation = generation + 1, siblings = 1, rotated_at = $3, expires_at = $4
+             where id = $1
+             returning id, generation
+         ), forgotten as (
+             delete from refresh_tokens t using session s
+             where t.session_id = s.id and t.generation < s.generation - $5
+         )
+         insert into refresh_tokens (digest, session_id, generation, expires_at)
+         select $2, id, generation, $4 from session",
+    )
+    .bind(token.session)
+    .bind(token.digest)
+    .bind(token.now)
+    .bind(token.expires_at)
+    .bind(KNOWN_GENERATIONS)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds a token to the generation that a session is in.
+pub(crate) async fn reissue(db: &mut PgConnection, token: &NewToken) -> Stored<()> {
+    sqlx::query(
+        "with session as (
+             update sessions set siblings = siblings + 1, expires_at = $3 where id = $1 returning id, generation
+         )
+         insert into refresh_tokens (digest, session_id, generation, expires_at)
+         select $2, id, generation, $3 from session",
+    )
+    .bind(token.session)
+    .bind(token.digest)
+    .bind(token.expires_at)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends a session.
+pub(crate) async fn revoke_session(db: &mut PgConnection, id: Uuid, by: &str, now: DateTime<Utc>) -> Stored<()> {
+    sqlx::query("update sessions set revoked_at = $3, revoked_by = $2 where id = $1 and revoked_at is null")
+        .bind(id)
+        .bind(by)
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Ends every session of an account.
+pub(crate) async fn revoke_sessions(db: &mut PgConnection, user: Uuid, by: &str, now: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(
+        "update sessions set revoked_at = $3, revoked_by = $2
+         where id in (select id from sessions where user_id = $1 and revoked_at is null order by id for no key update)",
+    )
+    .bind(user)
+    .bind(by)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Whether so many units can be had now. An answer, not a promise: only an order holds units.
+
+use std::collections::BTreeMap;
+
+use runtime::{Answer, Context, Handled};
+use subjects::inventory::{
+    Availabilities, Availability, CheckAvailability, InventoryError, MAX_CHECKED, MAX_UNITS, Units,
+};
+use uuid::Uuid;
+
+use crate::{Inventory, account::sum, store};
+
+impl Answer<CheckAvailability> for Inventory {
+    async fn answer(&self, cx: &Context, query: &CheckAvailability) -> Handled<Availabilities, InventoryError> {
+        validate(&query.items)?;
+        let variants: Vec<_> = query.items.iter().map(|line| line.variant_id.0).collect();
+        let available = store::available(cx.db(), &variants).await?;
+        Ok(Availabilities { data: judge(&query.items, &available) })
+    }
+}
+
+fn validate(items: &[Units]) -> Result<(), InventoryError> {
+    let mut fields = Vec::new();
+    if items.is_empty() || items.len() > MAX_CHECKED {
+        fields.push(("items".into(), format!("must hold 1 to {MAX_CHECKED} lines")));
+    } else {
+        for (index, line) in items.iter().enumerate().filter(|(_, line)| !(1..=MAX_UNITS).contains(&line.quantity)) {
+            let field = format!("items[{index}].quantity");
+            fields.push((field, format!("must be 1 to {MAX_UNITS}, not {}", line.quantity)));
+        }
+    }
+    if fields.is_empty() { Ok(()) } else { Err(InventoryError::InvalidItems { fields }) }
+}
+
+/// Lines of one variant are judged together: both can be had only if there is enough for both.
+fn judge(items: &[Units], available: &BTreeMap<Uuid, i64>) -> Vec<Availability> {
+    let wanted = sum(items.iter().map(|line| (line.variant_id, line.quantity)));
+    let judge = |line: &Units| {
+        let available = available.get(&line.variant_id.0).copied().unwrap_or(0);
+        let is_available = wanted.get(&line.variant_id.0).is_some_and(|wanted| *wanted <= available);
+        Availability { variant_id: line.variant_id, available, requested: line.quantity, is_available }
+    };
+    items.iter().map(judge).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::VariantId;
+
+    use super::*;
+
+    fn line(variant: u128, quantity: i64) -> Units {
+        Units { variant_id: VariantId(Uuid::from_u128(variant)), quantity }
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_by_its_path() {
+        let Err(InventoryError::InvalidItems { fields }) = validate(&[line(1, 1), line(2, 0)]) else {
+            panic!("accepted")
+        };
+        assert_eq!(fields[0].0, "items[1].quantity");
+        assert!(validate(&[]).is_err());
+        assert!(validate(&vec![line(1, 1); MAX_CHECKED + 1]).is_err());
+        assert!(validate(&vec![line(1, MAX_UNITS); MAX_CHECKED]).is_ok());
+    }
+
+    #[test]
+    fn the_answer_keeps_the_order_and_judges_lines_of_a_variant_together() {
+        let stock = BTreeMap::from([(Uuid::from_u128(1), 5)]);
+        let answers: Vec<_> = judge(&[line(2, 1), line(1, 3), line(1, 3)], &stock)
+            .iter()
+            .map(|answer| (answer.available, answer.requested, answer.is_available))
+            .collect();
+        assert_eq!(answers, [(0, 1, false), (5, 3, false), (5, 3, false)]);
+        assert!(judge(&[line(1, 5)], &stock)[0].is_available);
+    }
+}

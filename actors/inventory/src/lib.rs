@@ -1,0 +1,46 @@
+//! Inventory: what is on the shelf, what is held for orders, and the ledger of every change.
+//!
+//! Promises: no unit is held or sold twice; an order holds all of its lines or none; per variant
+//! `received = available + reserved + sold`, always. What is held for an order has no clock of its own: only an event
+//! that ends the order ends it.
+
+mod account;
+mod catalog_events;
+mod check_availability;
+mod get_stock;
+mod list_movements;
+mod order_events;
+mod reservation;
+mod set_stock;
+mod settle;
+mod shelf;
+mod store;
+
+use runtime::{Domain, Registry};
+use sqlx::migrate::Migrator;
+use subjects::{catalog, inventory as messages, orders};
+
+/// The inventory domain.
+#[derive(Debug, Default)]
+pub struct Inventory;
+
+impl Domain for Inventory {
+    const NAME: &'static str = messages::DOMAIN;
+
+    fn migrations() -> Migrator {
+        sqlx::migrate!("../../migrations/inventory")
+    }
+
+    fn register(routes: &mut Registry<Self>) {
+        routes.query::<messages::GetStock>();
+        routes.query::<messages::CheckAvailability>();
+        routes.query::<messages::ListMovements>();
+        routes.prepared_command::<messages::SetStock>();
+        routes.batched_event::<catalog::ProductCreated>();
+        routes.batched_event::<orders::Placed>();
+        routes.batched_event::<orders::Confirmed>();
+        routes.batched_event::<orders::Failed>();
+        routes.batched_event::<orders::Cancelled>();
+        routes.batched_event::<orders::Expired>();
+    }
+}

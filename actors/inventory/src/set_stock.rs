@@ -1,0 +1,182 @@
+//! Sets what is on the shelf, as somebody counted it.
+
+use runtime::{Caller, Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::{
+    catalog::{GetOffers, Offer},
+    inventory::{InventoryError, MAX_ON_HAND, SetStock, Stock, StockCount},
+};
+
+use crate::{Inventory, account::Entry, shelf::Shelf, store};
+
+/// The variant's offer, where inventory had not heard of the variant: a product's first stock may be set before the
+/// event that tells of the product has come.
+type Unheard = Option<Offer>;
+
+impl Prepare<SetStock> for Inventory {
+    type Prepared = Unheard;
+
+    async fn prepare(&self, cx: &Context, command: &SetStock) -> Handled<Unheard, InventoryError> {
+        validate(&command.count)?;
+        if store::shelf(cx.db(), command.variant_id.0).await?.is_some() {
+            return Ok(None);
+        }
+        let ask = GetOffers { variant_ids: vec![command.variant_id], product_ids: Vec::new() };
+        let offers = cx.ask(&ask).await.map_err(runtime::Breakage::from)?.offers;
+        let offer = offers.into_iter().find(|offer| offer.variant_id == command.variant_id);
+        Ok(Some(offer.ok_or(InventoryError::VariantNotFound)?))
+    }
+
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<SetStock, Unheard>) -> Handled<Stock, InventoryError> {
+        store::take_turn(tx.read()).await?;
+        let before = match (lock(tx, &command.message).await?, &command.prepared) {
+            (Some(shelf), _) => shelf,
+            // Shelves are never taken away.
+            (None, None) => return Err(Failure::Stale),
+            (None, Some(offer)) => {
+                // Decided before the shelf is made: a refusal must leave none behind, for the event that tells of the
+                // product adds its units only where there is none.
+                let empty = Shelf::empty(offer.variant_id.0, offer.sku.clone(), offer.seller_id.0, tx.now());
+                decide(&empty, &command.message, &command.caller)?;
+                store::insert_shelves(tx.read(), &[&empty]).await?;
+                lock(tx, &command.message).await?.unwrap_or(empty)
+            }
+        };
+        let Some(mut after) = decide(&before, &command.message, &command.caller)? else {
+            return Ok(before.into_stock());
+        };
+        after.updated_at = tx.now();
+        let counted = Entry {
+            variant: after.variant_id,
+            reason: "counted",
+            on_hand: after.on_hand - before.on_hand,
+            reserved: 0,
+            order: None,
+        };
+        store::set_shelf(tx.write(), &after).await?;
+        if counted.on_hand != 0 {
+            store::insert_movements(tx.write(), &[counted], after.updated_at).await?;
+        }
+        after.tell(tx, &command.cause, &before)?;
+        Ok(after.into_stock())
+    }
+}
+
+async fn lock(tx: &mut Tx<'_>, command: &SetStock) -> runtime::Stored<Option<Shelf>> {
+    Ok(store::lock_shelves(tx.read(), &[command.variant_id.0]).await?.into_values().next())
+}
+
+fn validate(count: &StockCount) -> Result<(), InventoryError> {
+    let fields: Vec<_> = [("on_hand", Some(count.on_hand)), ("min_stock", count.min_stock)]
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value?)))
+        .filter(|(_, value)| !(0..=MAX_ON_HAND).contains(value))
+        .map(|(field, value)| (field.to_owned(), format!("must be 0 to {MAX_ON_HAND}, not {value}")))
+        .collect();
+    if fields.is_empty() { Ok(()) } else { Err(InventoryError::InvalidStock { fields }) }
+}
+
+/// The shelf as it shall be; `None` where nothing changes. What was sold stays sold: a count corrects what was received.
+fn decide(before: &Shelf, command: &SetStock, caller: &Caller) -> Result<Option<Shelf>, InventoryError> {
+    if !before.is_managed_by(caller) {
+        return Err(InventoryError::NotYourVariant);
+    }
+    if command.expected_version.is_some_and(|expected| expected != before.version) {
+        return Err(InventoryError::StockVersionMismatch);
+    }
+    let on_hand = command.count.on_hand;
+    if on_hand < before.reserved {
+        return Err(InventoryError::BelowReserved { reserved: before.reserved });
+    }
+    let mut after = Shelf {
+        on_hand,
+        min_stock: command.count.min_stock.unwrap_or(before.min_stock),
+        received: on_hand + before.sold,
+        ..before.clone()
+    };
+    if after == *before {
+        return Ok(None);
+    }
+    after.number_after(before);
+    Ok(Some(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use runtime::Identity;
+    use subjects::{VariantId, roles};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const SELLER: Uuid = Uuid::from_u128(7);
+
+    fn shelf() -> Shelf {
+        let empty = Shelf::empty(Uuid::from_u128(1), "A".into(), SELLER, DateTime::UNIX_EPOCH);
+        Shelf { on_hand: 10, reserved: 4, received: 13, sold: 3, version: 6, min_stock: 2, ..empty }
+    }
+
+    fn caller(id: Uuid, role: &str) -> Caller {
+        Caller::User(Identity { id, role: role.into(), session: Uuid::nil(), issued_at: 0 })
+    }
+
+    fn set(on_hand: i64, min_stock: Option<i64>, expected_version: Option<i64>) -> SetStock {
+        let count = StockCount { on_hand, min_stock };
+        SetStock { variant_id: VariantId(Uuid::from_u128(1)), count, expected_version }
+    }
+
+    fn by_seller(command: &SetStock) -> Result<Option<Shelf>, InventoryError> {
+        decide(&shelf(), command, &caller(SELLER, roles::SELLER))
+    }
+
+    #[test]
+    fn a_count_corrects_what_was_received() {
+        let after = by_seller(&set(25, None, Some(6))).unwrap().unwrap();
+        assert_eq!((after.on_hand, after.received, after.sold, after.reserved, after.version), (25, 28, 3, 4, 7));
+        let fewer = by_seller(&set(7, None, None)).unwrap().unwrap();
+        assert_eq!((fewer.received, fewer.version), (10, 7));
+    }
+
+    #[test]
+    fn falling_to_the_minimum_takes_two_numbers() {
+        assert_eq!(by_seller(&set(6, None, None)).unwrap().unwrap().version, 8);
+        assert_eq!(by_seller(&set(10, Some(6), None)).unwrap().unwrap().version, 8);
+    }
+
+    #[test]
+    fn nothing_changes_where_nothing_differs() {
+        assert_eq!(by_seller(&set(10, Some(2), None)), Ok(None));
+    }
+
+    #[test]
+    fn what_is_reserved_stays_on_the_shelf() {
+        assert_eq!(by_seller(&set(3, None, None)), Err(InventoryError::BelowReserved { reserved: 4 }));
+        assert!(by_seller(&set(4, None, None)).is_ok());
+    }
+
+    #[test]
+    fn only_its_seller_and_admins_may_set_it() {
+        let stranger = Uuid::from_u128(8);
+        let by = |caller: &Caller| decide(&shelf(), &set(11, None, None), caller).map(|after| after.is_some());
+        assert_eq!(by(&caller(stranger, roles::SELLER)), Err(InventoryError::NotYourVariant));
+        assert_eq!(by(&caller(stranger, roles::ADMIN)), Ok(true));
+        assert_eq!(by(&Caller::Anonymous), Err(InventoryError::NotYourVariant));
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        assert_eq!(by_seller(&set(11, None, Some(5))), Err(InventoryError::StockVersionMismatch));
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let Err(InventoryError::InvalidStock { fields }) =
+            validate(&StockCount { on_hand: -1, min_stock: Some(i64::MAX) })
+        else {
+            panic!("accepted")
+        };
+        let names: Vec<_> = fields.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(names, ["on_hand", "min_stock"]);
+        assert_eq!(validate(&StockCount { on_hand: MAX_ON_HAND, min_stock: Some(0) }), Ok(()));
+    }
+}

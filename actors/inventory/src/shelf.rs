@@ -1,0 +1,126 @@
+//! The stock of one variant, as a value.
+
+use chrono::{DateTime, Utc};
+use runtime::{Caller, Cause, Stored, Tx};
+use subjects::{
+    VariantId,
+    inventory::{LowStock, Stock, StockChanged},
+    roles,
+};
+use uuid::Uuid;
+
+/// The stock of one variant.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Shelf {
+    pub variant_id: Uuid,
+    pub sku: String,
+    pub seller_id: Uuid,
+    pub on_hand: i64,
+    pub reserved: i64,
+    pub min_stock: i64,
+    pub received: i64,
+    pub sold: i64,
+    pub version: i64,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Shelf {
+    /// A shelf with nothing on it, about which nothing was told yet.
+    pub(crate) fn empty(variant_id: Uuid, sku: String, seller_id: Uuid, at: DateTime<Utc>) -> Self {
+        Self {
+            variant_id,
+            sku,
+            seller_id,
+            on_hand: 0,
+            reserved: 0,
+            min_stock: 0,
+            received: 0,
+            sold: 0,
+            version: 0,
+            updated_at: at,
+        }
+    }
+
+    /// Units that can be had.
+    pub(crate) fn available(&self) -> i64 {
+        self.on_hand - self.reserved
+    }
+
+    /// Whether so few units are left that somebody should order more. Without a minimum, never.
+    pub(crate) fn is_low(&self) -> bool {
+        self.min_stock > 0 && self.available() <= self.min_stock
+    }
+
+    /// Whether the caller may change it and read its ledger: the seller it belongs to, and an admin.
+    pub(crate) fn is_managed_by(&self, caller: &Caller) -> bool {
+        matches!(caller, Caller::System) || caller.has_role(roles::ADMIN) || caller.user_id() == Some(self.seller_id)
+    }
+
+    /// Whether going from `before` to this is worth a warning: only the step is, not every sale afterwards.
+    fn became_low(&self, before: &Self) -> bool {
+        self.is_low() && !before.is_low()
+    }
+
+    /// Numbers the events that tell of the way here from `before`: two where it became low, else one.
+    pub(crate) fn number_after(&mut self, before: &Self) {
+        self.version = before.version + if self.became_low(before) { 2 } else { 1 };
+    }
+
+    /// Tells what [`number_after`](Self::number_after) numbered.
+    pub(crate) fn tell(&self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Stored<()> {
+        let variant_id = VariantId(self.variant_id);
+        let (sku, available) = (self.sku.clone(), self.available());
+        let changed = StockChanged { variant_id, sku, on_hand: self.on_hand, reserved: self.reserved, available };
+        tx.emit(cause, before.version + 1, &changed)?;
+        if self.became_low(before) {
+            let low = LowStock { variant_id, sku: changed.sku, available, min_stock: self.min_stock };
+            tx.emit(cause, before.version + 2, &low)?;
+        }
+        Ok(())
+    }
+
+    /// As it is shown.
+    pub(crate) fn into_stock(self) -> Stock {
+        Stock {
+            variant_id: VariantId(self.variant_id),
+            available: self.available(),
+            sku: self.sku,
+            on_hand: self.on_hand,
+            reserved: self.reserved,
+            min_stock: self.min_stock,
+            version: self.version,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf(on_hand: i64, min_stock: i64) -> Shelf {
+        let empty = Shelf::empty(Uuid::from_u128(1), "A".into(), Uuid::from_u128(2), DateTime::UNIX_EPOCH);
+        Shelf { on_hand, received: on_hand, min_stock, ..empty }
+    }
+
+    #[test]
+    fn only_the_step_to_low_takes_a_number_for_a_warning() {
+        for (before, after, version) in [(10, 6, 1), (6, 5, 2), (10, 0, 2), (5, 4, 1), (4, 10, 1), (5, 5, 1)] {
+            let (before, mut after) = (shelf(before, 5), shelf(after, 5));
+            after.number_after(&before);
+            assert_eq!(after.version, version, "{} to {}", before.on_hand, after.on_hand);
+        }
+    }
+
+    #[test]
+    fn without_a_minimum_nothing_is_low() {
+        assert!(!shelf(0, 0).is_low());
+    }
+
+    #[test]
+    fn a_raised_minimum_may_make_it_low() {
+        let (before, mut after) = (shelf(10, 5), shelf(10, 20));
+        after.number_after(&before);
+        assert_eq!(after.version, 2);
+    }
+}

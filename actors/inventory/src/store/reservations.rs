@@ -1,0 +1,102 @@
+//! The tables `reservation` and `reservation_line`, and the books of a batch.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use runtime::{Breakage, Stored};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{insert_movements, shelves::move_shelves};
+use crate::{
+    account::{Account, Lines, Reservation},
+    reservation::State,
+};
+
+/// Locks what is known about orders, sorted by id, with the lines of those that hold or took something. Makes a
+/// placeholder for an order that is not known: two nodes that hear of it at the same moment wait for one another.
+pub(crate) async fn lock_reservations(
+    db: &mut PgConnection,
+    orders: &[Uuid],
+    now: DateTime<Utc>,
+) -> Stored<BTreeMap<Uuid, Reservation>> {
+    let placeholder = "insert into reservation (order_id, status, updated_at)
+        select u.order_id, 'new', $2 from unnest($1::uuid[]) as u (order_id)
+        on conflict do nothing";
+    sqlx::query(placeholder).bind(orders).bind(now).execute(&mut *db).await?;
+
+    let statement = "select order_id, status, version from reservation
+        where order_id = any($1) order by order_id for update";
+    let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(statement).bind(orders).fetch_all(&mut *db).await?;
+    let mut reservations = BTreeMap::new();
+    let mut lined = Vec::new();
+    for (order, word, version) in rows {
+        let state = State::of(&word).ok_or_else(|| Breakage::other(format!("a reservation is {word:?}")))?;
+        if matches!(state, State::Held | State::Committed) {
+            lined.push(order);
+        }
+        reservations.insert(order, Reservation { state, cause: None, version, lines: Lines::new() });
+    }
+    if lined.is_empty() {
+        return Ok(reservations);
+    }
+
+    let statement = "select order_id, variant_id, quantity from reservation_line where order_id = any($1)";
+    let lines: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(statement).bind(&lined).fetch_all(db).await?;
+    for (order, variant, quantity) in lines {
+        if let Some(reservation) = reservations.get_mut(&order) {
+            reservation.lines.insert(variant, quantity);
+        }
+    }
+    Ok(reservations)
+}
+
+/// Writes the books of a batch: four statements at most, whatever its size.
+pub(crate) async fn write_account(db: &mut PgConnection, account: &Account, now: DateTime<Utc>) -> Stored<()> {
+    let moved: Vec<_> = account.touched.keys().filter_map(|variant| account.shelves.get(variant)).collect();
+    if !moved.is_empty() {
+        move_shelves(&mut *db, &moved, now).await?;
+    }
+    insert_lines(&mut *db, account).await?;
+    update_reservations(&mut *db, account, now).await?;
+    insert_movements(db, &account.entries, now).await
+}
+
+async fn insert_lines(db: &mut PgConnection, account: &Account) -> Stored<()> {
+    let (mut orders, mut variants, mut quantities) = (Vec::new(), Vec::new(), Vec::new());
+    for order in &account.lined {
+        for (variant, quantity) in account.reservations.get(order).into_iter().flat_map(|known| &known.lines) {
+            orders.push(*order);
+            variants.push(*variant);
+            quantities.push(*quantity);
+        }
+    }
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let statement = "insert into reservation_line (order_id, variant_id, quantity)
+        select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])";
+    sqlx::query(statement).bind(orders).bind(variants).bind(quantities).execute(db).await?;
+    Ok(())
+}
+
+async fn update_reservations(db: &mut PgConnection, account: &Account, now: DateTime<Utc>) -> Stored<()> {
+    let changed: Vec<_> =
+        account.changed.iter().filter_map(|order| Some((*order, account.reservations.get(order)?))).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let statement = "update reservation r
+        set status = u.status, cause = u.cause, version = u.version, updated_at = $5
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) as u (order_id, status, cause, version)
+        where r.order_id = u.order_id";
+    sqlx::query(statement)
+        .bind(changed.iter().map(|(order, _)| *order).collect::<Vec<_>>())
+        .bind(changed.iter().map(|(_, known)| known.state.word()).collect::<Vec<_>>())
+        .bind(changed.iter().map(|(_, known)| known.cause).collect::<Vec<_>>())
+        .bind(changed.iter().map(|(_, known)| known.version).collect::<Vec<_>>())
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The table `stock`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::shelf::Shelf;
+
+/// The stock of a variant.
+pub(crate) async fn shelf(db: &PgPool, variant: Uuid) -> Stored<Option<Shelf>> {
+    let statement =
+        "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+        from stock where variant_id = $1";
+    Ok(sqlx::query_as(statement).bind(variant).fetch_optional(db).await?)
+}
+
+/// What can be had of those of the variants that are known.
+pub(crate) async fn available(db: &PgPool, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, i64>> {
+    let statement = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Locks the stock of those of the variants that are known, in the order of their ids.
+pub(crate) async fn lock_shelves(db: &mut PgConnection, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
+    let statement =
+        "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+        from stock where variant_id = any($1) order by variant_id for update";
+    let rows: Vec<Shelf> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
+}
+
+/// Makes shelves, sorted by variant, where there are none; tells which were made.
+pub(crate) async fn insert_shelves(db: &mut PgConnection, shelves: &[&Shelf]) -> Stored<BTreeSet<Uuid>> {
+    let statement = "insert into stock (variant_id, sku, seller_id, on_hand, received, version, updated_at)
+        select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[])
+        on conflict do nothing
+        returning variant_id";
+    let made: Vec<Uuid> = sqlx::query_scalar(statement)
+        .bind(column(shelves, |shelf| shelf.variant_id))
+        .bind(column(shelves, |shelf| shelf.sku.clone()))
+        .bind(column(shelves, |shelf| shelf.seller_id))
+        .bind(column(shelves, |shelf| shelf.on_hand))
+        .bind(column(shelves, |shelf| shelf.received))
+        .bind(column(shelves, |shelf| shelf.version))
+        .bind(column(shelves, |shelf| shelf.updated_at))
+        .fetch_all(db)
+        .await?;
+    Ok(made.into_iter().collect())
+}
+
+/// Writes what was counted on a shelf that is locked.
+pub(crate) async fn set_shelf(db: &mut PgConnection, shelf: &Shelf) -> Stored<()> {
+    let statement = "update stock set on_hand = $2, min_stock = $3, received = $4, version = $5, updated_at = $6
+        where variant_id = $1";
+    sqlx::query(statement)
+        .bind(shelf.variant_id)
+        .bind(shelf.on_hand)
+        .bind(shelf.min_stock)
+        .bind(shelf.received)
+        .bind(shelf.version)
+        .bind(shelf.updated_at)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes what orders did to shelves that are locked.
+pub(super) async fn move_shelves(db: &mut PgConnection, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
+    let statement = "update stock s
+        set on_hand = u.on_hand, reserved = u.reserved, sold = u.sold, version = u.version, updated_at = $6
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+            as u (variant_id, on_hand, reserved, sold, version)
+        where s.variant_id = u.variant_id";
+    sqlx::query(statement)
+        .bind(column(shelves, |shelf| shelf.variant_id))
+        .bind(column(shelves, |shelf| shelf.on_hand))
+        .bind(column(shelves, |shelf| shelf.reserved))
+        .bind(column(shelves, |shelf| shelf.sold))
+        .bind(column(shelves, |shelf| shelf.version))
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+fn column<T>(shelves: &[&Shelf], value: impl Fn(&Shelf) -> T) -> Vec<T> {
+    shelves.iter().map(|shelf| value(shelf)).collect()
+}

@@ -1,0 +1,132 @@
+//! Who sees what of an order, and who may do what to it.
+
+use runtime::Caller;
+use subjects::{
+    carts::Totals,
+    orders::{Order, OrdersError},
+    roles,
+};
+use uuid::Uuid;
+
+use crate::store::Record;
+
+/// Whose an order is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    /// The account that bought.
+    pub user_id: Option<Uuid>,
+    /// The digest of the cart token that bought, while it still opens the order.
+    pub guest: Option<Uuid>,
+    /// The sellers of its lines, in their order.
+    pub sellers: Vec<Uuid>,
+}
+
+/// What somebody is to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Runs the shop: sees and does everything.
+    Admin,
+    /// Bought it.
+    Buyer,
+    /// Sells lines of it.
+    Seller(Uuid),
+}
+
+/// What the caller is to an order; `None` is told that there is no such order. `guest` is the digest of a cart token
+/// that came along.
+pub(crate) fn view(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> Option<View> {
+    let digest = match caller {
+        Caller::Capability(digest) => Some(*digest),
+        _ => guest,
+    };
+    if caller.has_role(roles::ADMIN) || *caller == Caller::System {
+        return Some(View::Admin);
+    }
+    if owner.user_id.is_some() && owner.user_id == caller.user_id() || owner.guest.is_some() && owner.guest == digest {
+        return Some(View::Buyer);
+    }
+    let seller = caller.user().filter(|identity| identity.role == roles::SELLER)?.id;
+    owner.sellers.contains(&seller).then_some(View::Seller(seller))
+}
+
+/// Whether the caller may take the order further: an admin, or the seller of every line. Who only bought it may not.
+pub(crate) fn may_ship(owner: &Owner, caller: &Caller) -> Result<(), OrdersError> {
+    if caller.has_role(roles::ADMIN) || *caller == Caller::System {
+        return Ok(());
+    }
+    let seller = caller.user_id().filter(|_| caller.has_role(roles::SELLER));
+    if seller.is_some() && owner.sellers.iter().all(|one| Some(*one) == seller) {
+        return Ok(());
+    }
+    Err(if view(owner, caller, None).is_some() { OrdersError::NotYourOrder } else { OrdersError::OrderNotFound })
+}
+
+/// The order as the caller sees it; `None` where there is no such order for them.
+pub(crate) fn seen(record: Record, caller: &Caller, guest: Option<Uuid>) -> Option<Order> {
+    let mut order = record.order;
+    match view(&record.owner, caller, guest)? {
+        View::Admin | View::Buyer => {}
+        View::Seller(seller) => {
+            order.items.retain(|item| item.seller_id.0 == seller);
+            let sum = order.items.iter().map(|item| item.line_total.amount).fold(0, i64::saturating_add);
+            order.totals = Totals::of_subtotal(subjects::Money::new(sum, order.currency));
+            // What is between the buyer and the shop.
+            order.billing_address = None;
+            order.notes = None;
+        }
+    }
+    Some(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Identity;
+
+    use super::*;
+
+    fn user(id: u128, role: &str) -> Caller {
+        let identity = Identity { id: Uuid::from_u128(id), role: role.into(), session: Uuid::nil(), issued_at: 0 };
+        Caller::User(identity)
+    }
+
+    fn owner() -> Owner {
+        Owner { user_id: Some(Uuid::from_u128(1)), guest: None, sellers: vec![Uuid::from_u128(8), Uuid::from_u128(9)] }
+    }
+
+    #[test]
+    fn a_stranger_is_told_that_there_is_no_such_order() {
+        assert_eq!(view(&owner(), &user(2, roles::CUSTOMER), None), None);
+        assert_eq!(view(&owner(), &user(2, roles::SELLER), None), None);
+        assert_eq!(view(&owner(), &user(8, roles::CUSTOMER), None), None, "no seller any more");
+        assert_eq!(view(&owner(), &Caller::Anonymous, None), None);
+        assert_eq!(view(&owner(), &Caller::Capability(Uuid::nil()), None), None);
+    }
+
+    #[test]
+    fn buyer_seller_and_admin_are_told_apart() {
+        assert_eq!(view(&owner(), &user(1, roles::CUSTOMER), None), Some(View::Buyer));
+        assert_eq!(view(&owner(), &user(7, roles::ADMIN), None), Some(View::Admin));
+        assert_eq!(view(&owner(), &user(8, roles::SELLER), None), Some(View::Seller(Uuid::from_u128(8))));
+    }
+
+    #[test]
+    fn only_who_sells_every_line_ships_it() {
+        let alone = Owner { sellers: vec![Uuid::from_u128(8); 2], ..owner() };
+        assert_eq!(may_ship(&alone, &user(8, roles::SELLER)), Ok(()));
+        assert_eq!(may_ship(&owner(), &user(7, roles::ADMIN)), Ok(()));
+        assert_eq!(may_ship(&owner(), &user(8, roles::SELLER)), Err(OrdersError::NotYourOrder));
+        assert_eq!(may_ship(&alone, &user(9, roles::SELLER)), Err(OrdersError::OrderNotFound));
+        assert_eq!(may_ship(&alone, &user(1, roles::SELLER)), Err(OrdersError::NotYourOrder), "the buyer");
+    }
+
+    #[test]
+    fn a_guests_token_opens_the_order_also_beside_an_account() {
+        let digest = Uuid::from_u128(5);
+        let guest = Owner { user_id: None, guest: Some(digest), sellers: Vec::new() };
+        assert_eq!(view(&guest, &Caller::Capability(digest), None), Some(View::Buyer));
+        assert_eq!(view(&guest, &user(3, roles::CUSTOMER), Some(digest)), Some(View::Buyer));
+        assert_eq!(view(&guest, &user(3, roles::CUSTOMER), None), None);
+        let over = Owner { guest: None, ..guest };
+        assert_eq!(view(&over, &Caller::Capability(digest), None), None, "after its 30 days");
+    }
+}

@@ -1,0 +1,217 @@
+//! Moves orders on: facts about a whole batch of orders become rows, history and events, with a constant number of
+//! statements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runtime::{Breakage, Cause, Tx};
+use subjects::{
+    CartId, OrderId,
+    inventory::Units,
+    orders::{self as messages, Failure, OrderStatus},
+};
+
+use crate::{
+    store::{self, Locked},
+    story::{Fact, OrderState, Step, Tell, step},
+};
+
+/// A fact about an order, and what brought it.
+pub(crate) struct News<'a> {
+    pub order_id: OrderId,
+    pub fact: Fact,
+    pub cause: &'a Cause,
+}
+
+/// Locks the orders, decides by the table and writes what follows.
+pub(crate) async fn advance(tx: &mut Tx<'_>, news: Vec<News<'_>>) -> Result<(), Breakage> {
+    let mut orders = lock(tx, news.iter().map(|one| one.order_id)).await?;
+    let mut story = Story::default();
+    for News { order_id, fact, cause } in news {
+        let Some(order) = orders.get_mut(&order_id) else {
+            tracing::warn!(order_id = %order_id, cause = cause.name, "heard of an order that is not here");
+            continue;
+        };
+        if let Step::Go { next, tells } = step(&order.state, fact) {
+            story.go(order, next, tells, cause, None);
+        }
+    }
+    story.write(tx, &orders).await
+}
+
+/// Locks orders, whatever the order and the number of their mentions.
+pub(crate) async fn lock(
+    tx: &mut Tx<'_>,
+    ids: impl Iterator<Item = OrderId>,
+) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
+    let ids: BTreeSet<OrderId> = ids.collect();
+    let ids: Vec<_> = ids.into_iter().map(|id| id.0).collect();
+    store::lock(tx.read(), &ids).await
+}
+
+/// One step of an order, as it will be told.
+struct Told<'a> {
+    order_id: OrderId,
+    version: i64,
+    state: OrderState,
+    tell: Tell,
+    cause: &'a Cause,
+}
+
+/// What happened to a batch of orders, before it is written.
+#[derive(Default)]
+pub(crate) struct Story<'a> {
+    moved: BTreeMap<OrderId, Option<&'a str>>,
+    told: Vec<Told<'a>>,
+}
+
+impl<'a> Story<'a> {
+    /// Takes an order where the table says. Every event takes a number of its own.
+    pub(crate) fn go(
+        &mut self,
+        order: &mut Locked,
+        next: OrderState,
+        tells: Vec<Tell>,
+        cause: &'a Cause,
+        cancel_reason: Option<&'a str>,
+    ) {
+        order.state = next;
+        let reason = self.moved.entry(order.id).or_default();
+        *reason = cancel_reason.or(*reason);
+        for tell in tells {
+            order.version += 1;
+            tracing::info!(order_id = %order.id, version = order.version, status = next.status.word(),
+                event = tell.name(), cause = cause.name, "order moved");
+            self.told.push(Told { order_id: order.id, version: order.version, state: next, tell, cause });
+        }
+    }
+
+    /// Writes rows, history and claims on carts, and tells the events.
+    pub(crate) async fn write(&self, tx: &mut Tx<'_>, orders: &BTreeMap<OrderId, Locked>) -> Result<(), Breakage> {
+        if self.moved.is_empty() {
+            return Ok(());
+        }
+        let confirmed: Vec<_> = self.told.iter().filter(|one| one.tell == Tell::Confirmed).collect();
+        let mut units = BTreeMap::new();
+        if !confirmed.is_empty() {
+            let ids: Vec<_> = confirmed.iter().map(|one| one.order_id.0).collect();
+            units = store::units_of(tx.read(), &ids).await?;
+        }
+        let now = tx.now();
+        store::update(tx.write(), &self.moves(orders), now).await?;
+        if !self.told.is_empty() {
+            store::insert_history(tx.write(), &self.entries(), now).await?;
+        }
+        let (stay, leave) = self.carts(orders);
+        store::leave_carts(tx.write(), &stay, &leave).await?;
+        for told in &self.told {
+            if let Some(order) = orders.get(&told.order_id) {
+                emit(tx, order, told, units.remove(&told.order_id).unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn moves<'b>(&'b self, orders: &BTreeMap<OrderId, Locked>) -> Vec<store::Move<'b>> {
+        let failure_of = |id: OrderId| -> Option<&Failure> {
+            self.told.iter().filter(|one| one.order_id == id).find_map(|one| match &one.tell {
+                Tell::Failed(failure) => Some(failure),
+                _ => None,
+            })
+        };
+        let moved = self.moved.iter().filter_map(|(id, reason)| orders.get(id).map(|order| (order, reason)));
+        moved
+            .map(|(order, reason)| store::Move {
+                id: order.id,
+                state: order.state,
+                version: order.version,
+                failure: if order.state.status == OrderStatus::Failed { failure_of(order.id) } else { None },
+                cancel_reason: *reason,
+            })
+            .collect()
+    }
+
+    fn entries(&self) -> Vec<store::Entry<'_>> {
+        self.told
+            .iter()
+            .map(|one| store::Entry {
+                order_id: one.order_id,
+                version: one.version,
+                event: one.tell.name(),
+                status: one.state.status,
+                payment: one.state.payment,
+                cause: &one.cause.name,
+            })
+            .collect()
+    }
+
+    /// The carts whose orders were confirmed, and those whose orders ended; sorted.
+    fn carts(&self, orders: &BTreeMap<OrderId, Locked>) -> (Vec<(CartId, OrderId)>, Vec<(CartId, OrderId)>) {
+        let of = |pick: fn(&Tell) -> bool| {
+            let ids = self.told.iter().filter(|one| pick(&one.tell)).map(|one| one.order_id);
+            let carts: BTreeSet<_> = ids.filter_map(|id| orders.get(&id)?.cart_id.map(|cart| (cart, id))).collect();
+            carts.into_iter().collect::<Vec<_>>()
+        };
+        let ended = of(|tell| matches!(tell, Tell::Failed(_) | Tell::Cancelled(_) | Tell::Expired));
+        let confirmed = of(|tell| *tell == Tell::Confirmed);
+        (confirmed, ended)
+    }
+}
+
+impl Tell {
+    /// The event's name.
+    pub(crate) fn name(&self) -> &'static str {
+        use contract::Event;
+        match self {
+            Self::Placed => messages::Placed::NAME,
+            Self::PaymentDue => messages::PaymentDue::NAME,
+            Self::Confirmed => messages::Confirmed::NAME,
+            Self::Failed(_) => messages::Failed::NAME,
+            Self::Cancelled(_) => messages::Cancelled::NAME,
+            Self::ExpiryDue => messages::ExpiryDue::NAME,
+            Self::Expired => messages::Expired::NAME,
+            Self::RefundDue => messages::RefundDue::NAME,
+            Self::StatusChanged => messages::StatusChanged::NAME,
+            Self::Shipped => messages::Shipped::NAME,
+            Self::Delivered => messages::Delivered::NAME,
+        }
+    }
+}
+
+fn emit(tx: &mut Tx<'_>, order: &Locked, told: &Told<'_>, units: Vec<Units>) -> Result<(), Breakage> {
+    let (order_id, cause, version) = (order.id, told.cause, told.version);
+    match &told.tell {
+        Tell::Placed => Err(Breakage::other("an order is placed once, by its command")),
+        Tell::PaymentDue => {
+            let event = messages::PaymentDue {
+                order_id,
+                order_number: order.order_number.clone(),
+                user_id: order.user_id,
+                amount: order.total,
+                payment_method: order.payment_method.clone(),
+            };
+            tx.emit(cause, version, &event)
+        }
+        Tell::Confirmed => {
+            let event = messages::Confirmed {
+                order_id,
+                order_number: order.order_number.clone(),
+                user_id: order.user_id,
+                cart_id: order.cart_id,
+                items: units,
+                total: order.total,
+            };
+            tx.emit(cause, version, &event)
+        }
+        Tell::Failed(failure) => tx.emit(cause, version, &messages::Failed { order_id, failure: failure.clone() }),
+        Tell::Cancelled(was) => tx.emit(cause, version, &messages::Cancelled { order_id, was: *was }),
+        Tell::ExpiryDue => tx.emit(cause, version, &messages::ExpiryDue { order_id }),
+        Tell::Expired => tx.emit(cause, version, &messages::Expired { order_id }),
+        Tell::RefundDue => tx.emit(cause, version, &messages::RefundDue { order_id, status: told.state.status }),
+        Tell::StatusChanged => {
+            let (status, payment_status) = (told.state.status, told.state.payment);
+            tx.emit(cause, version, &messages::StatusChanged { order_id, status, payment_status })
+        }
+        Tell::Shipped => tx.emit(cause, version, &messages::Shipped { order_id }),
+        Tell::Delivered => tx.emit(cause, version, &messages::Delivered { order_id }),
+    }
+}

@@ -1,0 +1,86 @@
+//! Orders: the author of an order's story.
+//!
+//! What it promises: an order has the prices of the moment it was placed, for ever; a cart has one live order; every
+//! step is one of a closed table ([`story`]) and one event; an order is confirmed only when its stock is held and its
+//! money is there; a deadline expires nobody who has paid.
+
+mod access;
+mod advance;
+mod cancel;
+mod fields;
+mod get;
+mod history;
+mod list;
+mod number;
+mod payable;
+mod place;
+mod reactions;
+mod request_expiry;
+mod set_status;
+mod store;
+pub mod story;
+
+use std::time::Duration;
+
+use runtime::{Domain, Registry};
+use sqlx::migrate::Migrator;
+use subjects::{inventory, orders as messages, payments};
+
+/// What can be set about orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrdersConfig {
+    /// How long an order waits for its payment (`SOUK_ORDERS_PAYMENT_DEADLINE`).
+    pub payment_deadline: Duration,
+}
+
+impl Default for OrdersConfig {
+    fn default() -> Self {
+        Self { payment_deadline: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// The domain.
+#[derive(Debug)]
+pub struct Orders {
+    payment_deadline: chrono::Duration,
+}
+
+impl Orders {
+    /// The domain, set up.
+    pub fn new(config: &OrdersConfig) -> Self {
+        // Beyond what the clock's own type holds, a deadline is a year away.
+        let year = chrono::Duration::days(365);
+        let payment_deadline = chrono::Duration::from_std(config.payment_deadline).unwrap_or(year).min(year);
+        Self { payment_deadline }
+    }
+}
+
+impl Domain for Orders {
+    const NAME: &'static str = messages::DOMAIN;
+
+    fn migrations() -> Migrator {
+        sqlx::migrate!("../../migrations/orders")
+    }
+
+    fn register(routes: &mut Registry<Self>) {
+        routes.batched_command::<messages::PlaceOrder>();
+        routes.command::<messages::CancelOrder>();
+        routes.command::<messages::SetStatus>();
+        routes.query::<messages::GetOrder>();
+        routes.query::<messages::ListOrders>();
+        routes.query::<messages::GetHistory>();
+        routes.query::<messages::GetPayable>();
+
+        routes.batched_command::<messages::RequestExpiry>();
+        routes.deadline::<messages::RequestExpiry>();
+
+        routes.batched_event::<inventory::Reserved>();
+        routes.batched_event::<inventory::ReservationRejected>();
+        routes.batched_event::<payments::Succeeded>();
+        routes.batched_event::<payments::PaymentFailed>();
+        routes.batched_event::<payments::PaymentCancelled>();
+        routes.batched_event::<payments::Refunded>();
+    }
+}
+#[cfg(test)]
+mod scratch;

@@ -1,0 +1,28 @@
+//! What is owed for an order, for payments. Whoever may not see the order is told that there is none.
+
+use runtime::{Answer, Context, Handled, secret_digest};
+use subjects::{
+    UserId,
+    orders::{GetPayable, OrdersError, Payable},
+};
+
+use crate::{Orders, store};
+
+impl Answer<GetPayable> for Orders {
+    async fn answer(&self, cx: &Context, query: &GetPayable) -> Handled<Payable, OrdersError> {
+        let facts = store::payable_facts(cx.db(), query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let owner = &facts.owner;
+        let is_buyer = owner.user_id.is_some() && owner.user_id == query.user_id;
+        let is_guest = owner.guest.is_some() && owner.guest == query.cart_token.as_deref().map(secret_digest);
+        if !(query.is_admin || is_buyer || is_guest) {
+            return Err(OrdersError::OrderNotFound.into());
+        }
+        Ok(Payable {
+            order_id: query.order_id,
+            order_number: facts.order_number,
+            user_id: owner.user_id.map(UserId),
+            amount: facts.amount,
+            status: facts.status,
+        })
+    }
+}

@@ -1,0 +1,278 @@
+//! Places an order: one question to catalog for all lines, then one row with its lines, its history and its event.
+//! What may still go wrong (stock, payment) is decided afterwards, by the story.
+
+mod quote;
+mod validate;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use contract::CallError;
+use runtime::{Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, Tx};
+use subjects::{
+    CartId, ItemId, OrderId, UserId,
+    carts::{CartsError, Contents, GetContents},
+    catalog::GetOffers,
+    inventory::Units,
+    orders::{LineFact, NewOrder, Order, OrderItem, OrdersError, PlaceOrder, Placed},
+};
+
+use crate::{
+    Orders,
+    number::order_number,
+    store::{self, CartClaim, Entry, NewItem, NewRow},
+    story::{OrderState, Tell},
+};
+
+use quote::{CartUse, Quote};
+
+impl HandleBatch<PlaceOrder> for Orders {
+    type Prepared = Quote;
+
+    async fn prepare(&self, cx: &Context, command: &PlaceOrder) -> Handled<Quote, OrdersError> {
+        validate::validate(&command.order)?;
+        let (cart, units) = lines(cx, command).await?;
+        let variant_ids = units.iter().map(|units| units.variant_id).collect();
+        let offers = cx.ask(&GetOffers { variant_ids, product_ids: Vec::new() }).await.map_err(Breakage::from)?;
+        Ok(quote::quote(cart, &units, offers.offers)?)
+    }
+
+    async fn handle_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<PlaceOrder, Quote>],
+    ) -> Result<Vec<Handled<Order, OrdersError>>, Breakage> {
+        let now = tx.now();
+        let deadline = now + self.payment_deadline;
+        let drafts: Vec<Draft<'_>> = commands.iter().map(|command| Draft::new(command, now, deadline)).collect();
+        let refused = claim_carts(tx, &drafts).await?;
+        let accepted: Vec<&Draft<'_>> = drafts.iter().filter(|draft| !refused.contains_key(&draft.order.id)).collect();
+        write(tx, &accepted, now, deadline).await?;
+        for draft in accepted {
+            tracing::info!(order_id = %draft.order.id, user_id = ?draft.user_id(), order_number = draft.order.order_number,
+                "order created");
+            tx.emit(draft.cause, draft.order.version, &draft.placed())?;
+        }
+        let mut refused = refused;
+        let outcome = |draft: Draft<'_>| match refused.remove(&draft.order.id) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(draft.order),
+        };
+        Ok(drafts.into_iter().map(outcome).collect())
+    }
+}
+
+/// The lines that are asked for: named one by one, or those of the caller's cart.
+async fn lines(cx: &Context, command: &PlaceOrder) -> Handled<(Option<CartUse>, Vec<Units>), OrdersError> {
+    let user_id = cx.caller().user_id();
+    let whose = GetContents { user_id, cart_token: command.cart_token.clone().filter(|_| user_id.is_none()) };
+    if let Some(items) = &command.order.items {
+        // A guest's token must still open its cart, whatever is in it.
+        if user_id.is_none() {
+            contents(cx, &whose).await?.ok_or(OrdersError::CartNotFound)?;
+        }
+        return Ok((None, validate::merge(items)?));
+    }
+    let missing = if user_id.is_some() { OrdersError::CartEmpty } else { OrdersError::CartNotFound };
+    let contents = contents(cx, &whose).await?.ok_or(missing)?;
+    if contents.items.is_empty() {
+        return Err(OrdersError::CartEmpty.into());
+    }
+    let cart = CartUse { cart_id: contents.cart_id, version: contents.version };
+    Ok((Some(cart), validate::merge(&contents.items)?))
+}
+
+async fn contents(cx: &Context, whose: &GetContents) -> Result<Option<Contents>, Breakage> {
+    match cx.ask(whose).await {
+        Ok(contents) => Ok(Some(contents)),
+        Err(CallError::Refused(CartsError::CartNotFound)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An order that is about to be written, as it will be answered.
+struct Draft<'a> {
+    order: Order,
+    state: OrderState,
+    new: &'a NewOrder,
+    quote: &'a Quote,
+    caller: &'a Caller,
+    cause: &'a Cause,
+}
+
+impl<'a> Draft<'a> {
+    fn new(command: &'a Commanded<PlaceOrder, Quote>, now: DateTime<Utc>, deadline: DateTime<Utc>) -> Self {
+        let (new, quote) = (&command.message.order, &command.prepared);
+        let id = OrderId::new();
+        let state = OrderState::placed(quote.totals.total.amount, new.payment.is_some());
+        let items = quote
+            .lines
+            .iter()
+            .map(|line| OrderItem {
+                id: ItemId::new(),
+                product_id: line.offer.product_id,
+                variant_id: line.offer.variant_id,
+                seller_id: line.offer.seller_id,
+                sku: line.offer.sku.clone(),
+                name: line.offer.name.clone(),
+                quantity: line.quantity,
+                unit_price: line.offer.price,
+                line_total: line.total,
+            })
+            .collect();
+        let order = Order {
+            id,
+            order_number: order_number(id),
+            status: state.status,
+            payment_status: state.payment,
+            fulfillment_status: state.fulfillment,
+            items,
+            totals: quote.totals.clone(),
+            currency: quote.totals.total.currency,
+            failure: None,
+            shipping_address: new.shipping_address.clone(),
+            billing_address: new.billing_address.clone(),
+            notes: new.notes.clone(),
+            payment_deadline: deadline,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        Self { order, state, new, quote, caller: &command.caller, cause: &command.cause }
+    }
+
+    fn cart_id(&self) -> Option<CartId> {
+        self.quote.cart.as_ref().map(|cart| cart.cart_id)
+    }
+
+    fn user_id(&self) -> Option<UserId> {
+        self.caller.user_id().map(UserId)
+    }
+
+    fn placed(&self) -> Placed {
+        let line = |item: &OrderItem| LineFact {
+            product_id: item.product_id,
+            variant_id: item.variant_id,
+            seller_id: item.seller_id,
+            sku: item.sku.clone(),
+            quantity: item.quantity,
+            unit_price: item.unit_price,
+        };
+        Placed {
+            order_id: self.order.id,
+            order_number: self.order.order_number.clone(),
+            user_id: self.user_id(),
+            cart_id: self.cart_id(),
+            items: self.order.items.iter().map(line).collect(),
+            totals: self.order.totals.clone(),
+        }
+    }
+
+    fn row(&self) -> NewRow<'_> {
+        NewRow {
+            id: self.order.id.0,
+            order_number: &self.order.order_number,
+            user_id: self.caller.user_id(),
+            guest_digest: match self.caller {
+                Caller::Capability(digest) => Some(*digest),
+                _ => None,
+            },
+            email: self.new.email.as_deref(),
+            cart_id: self.cart_id().map(|cart| cart.0),
+            payment_status: self.order.payment_status.word(),
+            currency: self.order.currency.code(),
+            subtotal: self.order.totals.subtotal.amount,
+            shipping_address: &self.order.shipping_address,
+            billing_address: self.order.billing_address.as_ref(),
+            notes: self.order.notes.as_deref(),
+            payment_method: self.new.payment.as_ref().map(|payment| payment.method.as_str()),
+        }
+    }
+
+    fn items(&self) -> impl Iterator<Item = NewItem<'_>> {
+        (0..).zip(&self.order.items).map(|(position, item)| NewItem {
+            order_id: self.order.id.0,
+            position,
+            id: item.id.0,
+            product_id: item.product_id.0,
+            variant_id: item.variant_id.0,
+            seller_id: item.seller_id.0,
+            sku: &item.sku,
+            item_name: &item.name,
+            quantity: item.quantity,
+            unit_price: item.unit_price.amount,
+            total_price: item.line_total.amount,
+        })
+    }
+}
+
+/// Takes the carts that orders are made from, and names the orders that come too late: another one made from the same
+/// cart is undecided, or was confirmed with the cart unchanged.
+async fn claim_carts(tx: &mut Tx<'_>, drafts: &[Draft<'_>]) -> Result<BTreeMap<OrderId, OrdersError>, Breakage> {
+    let mut first: BTreeMap<CartId, (&Draft<'_>, i64)> = BTreeMap::new();
+    for draft in drafts {
+        if let Some(cart) = &draft.quote.cart {
+            first.entry(cart.cart_id).or_insert((draft, cart.version));
+        }
+    }
+    if first.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let claims: Vec<CartClaim<'_>> = first
+        .iter()
+        .map(|(cart, (draft, version))| CartClaim {
+            cart_id: cart.0,
+            order_id: draft.order.id.0,
+            order_number: &draft.order.order_number,
+            cart_version: *version,
+        })
+        .collect();
+    let taken: BTreeSet<CartId> = store::claim_carts(tx.write(), &claims).await?.into_iter().collect();
+    let won = |draft: &Draft<'_>, cart: CartId| {
+        taken.contains(&cart) && first.get(&cart).is_some_and(|(one, _)| one.order.id == draft.order.id)
+    };
+    let late: Vec<(&Draft<'_>, CartId)> = drafts
+        .iter()
+        .filter_map(|draft| draft.cart_id().map(|cart| (draft, cart)))
+        .filter(|(draft, cart)| !won(draft, *cart))
+        .collect();
+    if late.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let carts: Vec<_> = late.iter().map(|(_, cart)| cart.0).collect();
+    let holders = store::checkouts(tx.read(), &carts).await?;
+    late.into_iter()
+        .map(|(draft, cart)| {
+            let (order_id, order_number) =
+                holders.get(&cart).cloned().ok_or_else(|| Breakage::other("a claimed cart has no claim"))?;
+            Ok((draft.order.id, OrdersError::CartInCheckout { order_id, order_number }))
+        })
+        .collect()
+}
+
+async fn write(
+    tx: &mut Tx<'_>,
+    drafts: &[&Draft<'_>],
+    now: DateTime<Utc>,
+    deadline: DateTime<Utc>,
+) -> Result<(), Breakage> {
+    if drafts.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<NewRow<'_>> = drafts.iter().map(|draft| draft.row()).collect();
+    store::insert_orders(tx.write(), &rows, now, deadline).await?;
+    let items: Vec<NewItem<'_>> = drafts.iter().flat_map(|draft| draft.items()).collect();
+    store::insert_items(tx.write(), &items, now).await?;
+    let entries: Vec<Entry<'_>> = drafts
+        .iter()
+        .map(|draft| Entry {
+            order_id: draft.order.id,
+            version: draft.order.version,
+            event: Tell::Placed.name(),
+            status: draft.state.status,
+            payment: draft.state.payment,
+            cause: &draft.cause.name,
+        })
+        .collect();
+    store::insert_history(tx.write(), &entries, now).await
+}

@@ -1,0 +1,142 @@
+//! Which orders can be read at all. Paths are those of the client's body.
+
+use std::collections::BTreeMap;
+
+use subjects::{
+    VariantId,
+    inventory::Units,
+    orders::{MAX_LINES, MAX_QUANTITY, NewOrder, OrdersError},
+};
+
+use crate::fields::Problems;
+
+/// Everything that is wrong with the fields of an order.
+pub(super) fn validate(order: &NewOrder) -> Result<(), OrdersError> {
+    let mut problems = Problems::default();
+    problems.extend(order.shipping_address.problems("shipping_address"));
+    if let Some(address) = &order.billing_address {
+        problems.extend(address.problems("billing_address"));
+    }
+    if let Some(items) = &order.items {
+        if items.is_empty() || items.len() > MAX_LINES {
+            problems.add("items", format!("must have 1 to {MAX_LINES} lines"));
+        }
+        for (index, units) in items.iter().enumerate().take(MAX_LINES) {
+            if !(1..=MAX_QUANTITY).contains(&units.quantity) {
+                problems.add(format!("items[{index}].quantity"), format!("must be 1 to {MAX_QUANTITY}"));
+            }
+        }
+    }
+    if let Some(email) = &order.email {
+        problems.email("email", email);
+    }
+    if let Some(notes) = &order.notes {
+        problems.text("notes", notes, 0, 2000, true);
+    }
+    if let Some(payment) = &order.payment {
+        problems.text("payment.method", &payment.method, 1, 100, false);
+    }
+    problems.into_result().map_err(|fields| OrdersError::InvalidOrder { fields })
+}
+
+/// One line per variant, in the order of first mention.
+pub(super) fn merge(items: &[Units]) -> Result<Vec<Units>, OrdersError> {
+    let mut merged: Vec<Units> = Vec::with_capacity(items.len());
+    let mut places: BTreeMap<VariantId, usize> = BTreeMap::new();
+    for (index, units) in items.iter().enumerate() {
+        let Some(place) = places.get(&units.variant_id) else {
+            places.insert(units.variant_id, merged.len());
+            merged.push(*units);
+            continue;
+        };
+        let line = &mut merged[*place];
+        line.quantity = line.quantity.saturating_add(units.quantity);
+        if line.quantity > MAX_QUANTITY {
+            let problem = format!("{MAX_QUANTITY} units of a variant at most, in all lines");
+            return Err(OrdersError::InvalidOrder { fields: vec![(format!("items[{index}].quantity"), problem)] });
+        }
+    }
+    Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::{Address, orders::PaymentChoice};
+
+    use super::*;
+
+    fn address() -> Address {
+        Address {
+            first_name: None,
+            last_name: None,
+            street: "1 Main Street".into(),
+            street2: None,
+            city: "Springfield".into(),
+            state: None,
+            zip_code: "12345".into(),
+            country: "US".into(),
+            phone: None,
+        }
+    }
+
+    fn order() -> NewOrder {
+        NewOrder {
+            items: Some(vec![Units { variant_id: VariantId::new(), quantity: 1 }]),
+            shipping_address: address(),
+            billing_address: None,
+            email: None,
+            notes: None,
+            payment: None,
+        }
+    }
+
+    fn wrong_fields(order: &NewOrder) -> Vec<String> {
+        match validate(order) {
+            Err(OrdersError::InvalidOrder { fields }) => fields.into_iter().map(|(field, _)| field).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_plain_order_can_be_read() {
+        assert_eq!(validate(&order()), Ok(()));
+        assert_eq!(validate(&NewOrder { items: None, ..order() }), Ok(()));
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let units = |quantity| Units { variant_id: VariantId::new(), quantity };
+        let bad = NewOrder {
+            items: Some(vec![units(1), units(0), units(10_001)]),
+            shipping_address: Address { city: String::new(), street: "a\0b".into(), ..address() },
+            billing_address: Some(Address { country: "usa".into(), ..address() }),
+            email: Some("nobody".into()),
+            notes: Some("x".repeat(2001)),
+            payment: Some(PaymentChoice { method: String::new() }),
+        };
+        assert_eq!(
+            wrong_fields(&bad),
+            [
+                "shipping_address.city",
+                "shipping_address.street",
+                "billing_address.country",
+                "items[1].quantity",
+                "items[2].quantity",
+                "email",
+                "notes",
+                "payment.method"
+            ]
+        );
+        assert_eq!(wrong_fields(&NewOrder { items: Some(Vec::new()), ..order() }), ["items"]);
+        assert_eq!(wrong_fields(&NewOrder { items: Some(vec![units(1); 101]), ..order() }), ["items"]);
+    }
+
+    #[test]
+    fn lines_of_one_variant_become_one() {
+        let (a, b) = (VariantId::new(), VariantId::new());
+        let units = |variant_id, quantity| Units { variant_id, quantity };
+        assert_eq!(merge(&[units(b, 1), units(a, 2), units(b, 3)]), Ok(vec![units(b, 4), units(a, 2)]));
+        let Err(OrdersError::InvalidOrder { fields }) = merge(&[units(a, 6000), units(a, 6000)]) else { panic!() };
+        assert_eq!(fields[0].0, "items[1].quantity");
+    }
+}

@@ -1,0 +1,203 @@
+//! Moves orders on, a whole batch per statement.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{FromRow, PgConnection, PgPool};
+use subjects::{
+    CartId, Money, OrderId, UserId,
+    orders::{Failure, OrderStatus, PaymentStatus},
+};
+use uuid::Uuid;
+
+use super::word;
+use crate::story::OrderState;
+
+/// An order under lock: where it stands, and what its events say of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Locked {
+    pub id: OrderId,
+    pub order_number: String,
+    pub user_id: Option<UserId>,
+    pub cart_id: Option<CartId>,
+    pub total: Money,
+    pub payment_method: Option<String>,
+    pub state: OrderState,
+    pub version: i64,
+}
+
+#[derive(FromRow)]
+struct LockedRow {
+    id: Uuid,
+    order_number: String,
+    user_id: Option<Uuid>,
+    cart_id: Option<Uuid>,
+    total_amount: i64,
+    currency: String,
+    payment_method: Option<String>,
+    status: String,
+    payment_status: String,
+    fulfillment_status: String,
+    stock_held: bool,
+    expiry_requested: bool,
+    version: i64,
+}
+
+impl LockedRow {
+    fn read(self) -> Stored<Locked> {
+        let state = OrderState {
+            status: word(&self.status)?,
+            payment: word(&self.payment_status)?,
+            fulfillment: word(&self.fulfillment_status)?,
+            stock_held: self.stock_held,
+            charges_at_once: self.payment_method.is_some(),
+            expiry_requested: self.expiry_requested,
+        };
+        Ok(Locked {
+            id: OrderId(self.id),
+            order_number: self.order_number,
+            user_id: self.user_id.map(UserId),
+            cart_id: self.cart_id.map(CartId),
+            total: Money::new(self.total_amount, word(&self.currency)?),
+            payment_method: self.payment_method,
+            state,
+            version: self.version,
+        })
+    }
+}
+
+/// Locks orders, in the order of their ids. Unknown ones are absent.
+pub(crate) async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> Stored<BTreeMap<OrderId, Locked>> {
+    let rows: Vec<LockedRow> = sqlx::query_as(
+        "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
+                fulfillment_status, stock_held, expiry_requested_at is not null as expiry_requested, version
+         from orders where id = any($1) order by id for update",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|row| row.read().map(|order| (order.id, order))).collect()
+}
+
+/// An order that stands elsewhere now.
+#[derive(Debug)]
+pub(crate) struct Move<'a> {
+    pub id: OrderId,
+    pub state: OrderState,
+    pub version: i64,
+    pub failure: Option<&'a Failure>,
+    pub cancel_reason: Option<&'a str>,
+}
+
+/// Writes where orders stand now.
+pub(crate) async fn update(db: &mut PgConnection, moves: &[Move<'_>], now: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(
+        "update orders set
+             status = moved.status, payment_status = moved.payment_status,
+             fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
+             expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $11::timestamptz) end,
+             version = moved.version,
+             failure_code = coalesce(moved.failure_code, orders.failure_code),
+             failure_message = coalesce(moved.failure_message, orders.failure_message),
+             cancel_reason = coalesce(moved.cancel_reason, orders.cancel_reason),
+             updated_at = $11::timestamptz
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::bigint[],
+                  $8::text[], $9::text[], $10::text[])
+              as moved (id, status, payment_status, fulfillment_status, stock_held, expiry_requested, version,
+                  failure_code, failure_message, cancel_reason)
+         where orders.id = moved.id",
+    )
+    .bind(moves.iter().map(|m| m.id.0).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.state.status.word()).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.state.payment.word()).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.state.fulfillment.word()).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.state.stock_held).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.state.expiry_requested).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.version).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.failure.map(|f| f.code.as_str())).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.failure.map(|f| f.message.as_str())).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.cancel_reason).collect::<Vec<_>>())
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A step in an order's history.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub order_id: OrderId,
+    pub version: i64,
+    pub event: &'static str,
+    pub status: OrderStatus,
+    pub payment: PaymentStatus,
+    pub cause: &'a str,
+}
+
+/// Writes steps into the history.
+pub(crate) async fn insert_history(db: &mut PgConnection, entries: &[Entry<'_>], now: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(
+        "insert into order_history (order_id, version, event, status, payment_status, cause, at)
+         select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])",
+    )
+    .bind(entries.iter().map(|e| e.order_id.0).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.version).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.event).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.status.word()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.payment.word()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.cause).collect::<Vec<_>>())
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Carts whose orders are decided: confirmed ones stay claimed at their version, those of ended orders are free again.
+/// Sorted by cart.
+pub(crate) async fn leave_carts(
+    db: &mut PgConnection,
+    confirmed: &[(CartId, OrderId)],
+    ended: &[(CartId, OrderId)],
+) -> Stored<()> {
+    let split = |pairs: &[(CartId, OrderId)]| -> (Vec<Uuid>, Vec<Uuid>) {
+        pairs.iter().map(|(cart, order)| (cart.0, order.0)).unzip()
+    };
+    if !confirmed.is_empty() {
+        let (carts, orders) = split(confirmed);
+        sqlx::query(
+            "update cart_checkout set state = 'confirmed' from unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
+             where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id",
+        )
+        .bind(carts)
+        .bind(orders)
+        .execute(&mut *db)
+        .await?;
+    }
+    if !ended.is_empty() {
+        let (carts, orders) = split(ended);
+        sqlx::query(
+            "delete from cart_checkout using unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
+             where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id",
+        )
+        .bind(carts)
+        .bind(orders)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Unpaid orders whose deadline is over, longest due first. One that is paid waits for its stock, not for its buyer.
+pub(crate) async fn due(db: &PgPool, limit: i64) -> Stored<Vec<(DateTime<Utc>, OrderId)>> {
+    let rows: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
+        "select payment_deadline, id from orders
+         where status = 'pending' and expiry_requested_at is null and payment_deadline <= clock_timestamp()
+               and payment_status not in ('succeeded', 'partially_refunded')
+         order by payment_deadline limit $1",
+    )
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|(at, id)| (at, OrderId(id))).collect())
+}

@@ -1,0 +1,158 @@
+//! Writes new orders, a whole batch per statement.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{PgConnection, Row, types::Json};
+use subjects::{Address, CartId, OrderId};
+use uuid::Uuid;
+
+/// An order's row, as it is placed.
+#[derive(Debug)]
+pub(crate) struct NewRow<'a> {
+    pub id: Uuid,
+    pub order_number: &'a str,
+    pub user_id: Option<Uuid>,
+    pub guest_digest: Option<Uuid>,
+    pub email: Option<&'a str>,
+    pub cart_id: Option<Uuid>,
+    pub payment_status: &'static str,
+    pub currency: &'a str,
+    /// Nothing is added to it and nothing taken away until pricing exists.
+    pub subtotal: i64,
+    pub shipping_address: &'a Address,
+    pub billing_address: Option<&'a Address>,
+    pub notes: Option<&'a str>,
+    pub payment_method: Option<&'a str>,
+}
+
+/// A line, as it is placed.
+#[derive(Debug)]
+pub(crate) struct NewItem<'a> {
+    pub order_id: Uuid,
+    pub position: i32,
+    pub id: Uuid,
+    pub product_id: Uuid,
+    pub variant_id: Uuid,
+    pub seller_id: Uuid,
+    pub sku: &'a str,
+    pub item_name: &'a str,
+    pub quantity: i64,
+    pub unit_price: i64,
+    pub total_price: i64,
+}
+
+/// A cart that an order wants to be made from.
+#[derive(Debug)]
+pub(crate) struct CartClaim<'a> {
+    pub cart_id: Uuid,
+    pub order_id: Uuid,
+    pub order_number: &'a str,
+    pub cart_version: i64,
+}
+
+/// Takes carts for their orders, and says which could be taken: no order from them is undecided, and the last confirmed
+/// one was made from another version. `claims` are sorted by cart, one per cart.
+pub(crate) async fn claim_carts(db: &mut PgConnection, claims: &[CartClaim<'_>]) -> Stored<Vec<CartId>> {
+    let carts: Vec<Uuid> = claims.iter().map(|c| c.cart_id).collect();
+    let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
+    let numbers: Vec<&str> = claims.iter().map(|c| c.order_number).collect();
+    let versions: Vec<i64> = claims.iter().map(|c| c.cart_version).collect();
+    let taken: Vec<Uuid> = sqlx::query_scalar(
+        "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
+         select cart_id, order_id, order_number, cart_version, 'open'
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
+              as claim (cart_id, order_id, order_number, cart_version)
+         order by cart_id
+         on conflict (cart_id) do update
+             set order_id = excluded.order_id, order_number = excluded.order_number,
+                 cart_version = excluded.cart_version, state = 'open'
+             where held.state = 'confirmed' and held.cart_version <> excluded.cart_version
+         returning cart_id",
+    )
+    .bind(carts)
+    .bind(orders)
+    .bind(numbers)
+    .bind(versions)
+    .fetch_all(db)
+    .await?;
+    Ok(taken.into_iter().map(CartId).collect())
+}
+
+/// The orders that hold these carts.
+pub(crate) async fn checkouts(db: &mut PgConnection, carts: &[Uuid]) -> Stored<BTreeMap<CartId, (OrderId, String)>> {
+    let rows = sqlx::query("select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)")
+        .bind(carts)
+        .fetch_all(db)
+        .await?;
+    let mut held = BTreeMap::new();
+    for row in rows {
+        held.insert(CartId(row.try_get(0)?), (OrderId(row.try_get(1)?), row.try_get(2)?));
+    }
+    Ok(held)
+}
+
+/// Writes new orders at version 1.
+pub(crate) async fn insert_orders(
+    db: &mut PgConnection,
+    orders: &[NewRow<'_>],
+    now: DateTime<Utc>,
+    payment_deadline: DateTime<Utc>,
+) -> Stored<()> {
+    sqlx::query(
+        "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
+             total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
+             created_at, updated_at)
+         select id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
+             subtotal, shipping_address, billing_address, notes, payment_method, $14::timestamptz, 1, $15::timestamptz, $15::timestamptz
+         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
+                  $9::bigint[], $10::jsonb[], $11::jsonb[], $12::text[], $13::text[])
+              as placed (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
+                  shipping_address, billing_address, notes, payment_method)
+         order by id",
+    )
+    .bind(orders.iter().map(|o| o.id).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.order_number).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.user_id).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.guest_digest).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.email).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.cart_id).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.payment_status).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.currency).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.subtotal).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| Json(o.shipping_address)).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.billing_address.map(Json)).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.notes).collect::<Vec<_>>())
+    .bind(orders.iter().map(|o| o.payment_method).collect::<Vec<_>>())
+    .bind(payment_deadline)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes the lines of new orders.
+pub(crate) async fn insert_items(db: &mut PgConnection, items: &[NewItem<'_>], now: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(
+        "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
+             unit_price, total_price, created_at)
+         select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
+             $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])",
+    )
+    .bind(items.iter().map(|i| i.order_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.position).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.id).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.product_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.variant_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.seller_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.sku).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.item_name).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.quantity).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.unit_price).collect::<Vec<_>>())
+    .bind(items.iter().map(|i| i.total_price).collect::<Vec<_>>())
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Reads orders as people see them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use subjects::{
+    Address, ItemId, Money, OrderId, ProductId, UserId, VariantId,
+    carts::Totals,
+    inventory::Units,
+    orders::{Failure, HistoryEntry, Order, OrderItem, OrderStatus},
+};
+use uuid::Uuid;
+
+use super::word;
+use crate::access::Owner;
+
+macro_rules! order_columns {
+    () => {
+        "id, order_number, user_id, guest_digest, created_at > clock_timestamp() - interval '30 days' as guest_open,
+         status, payment_status, fulfillment_status, currency, subtotal, discount_amount, shipping_amount, tax_amount,
+         total_amount, shipping_address, billing_address, notes, failure_code, failure_message, payment_deadline,
+         version, created_at, updated_at"
+    };
+}
+
+/// An order with everything it has, and whose it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub order: Order,
+    pub owner: Owner,
+}
+
+#[derive(FromRow)]
+struct OrderRow {
+    id: Uuid,
+    order_number: String,
+    user_id: Option<Uuid>,
+    guest_digest: Option<Uuid>,
+    guest_open: bool,
+    status: String,
+    payment_status: String,
+    fulfillment_status: String,
+    currency: String,
+    subtotal: i64,
+    discount_amount: i64,
+    shipping_amount: i64,
+    tax_amount: i64,
+    total_amount: i64,
+    shipping_address: Json<Address>,
+    billing_address: Option<Json<Address>>,
+    notes: Option<String>,
+    failure_code: Option<String>,
+    failure_message: Option<String>,
+    payment_deadline: DateTime<Utc>,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(FromRow)]
+struct ItemRow {
+    order_id: Uuid,
+    id: Uuid,
+    product_id: Uuid,
+    variant_id: Uuid,
+    seller_id: Uuid,
+    sku: String,
+    item_name: String,
+    quantity: i64,
+    unit_price: i64,
+    total_price: i64,
+}
+
+impl OrderRow {
+    fn read(self, items: Vec<ItemRow>) -> Stored<Record> {
+        let currency = word(&self.currency)?;
+        let money = |amount| Money::new(amount, currency);
+        let items: Vec<OrderItem> = items
+            .into_iter()
+            .map(|item| OrderItem {
+                id: ItemId(item.id),
+                product_id: ProductId(item.product_id),
+                variant_id: VariantId(item.variant_id),
+                seller_id: UserId(item.seller_id),
+                sku: item.sku,
+                name: item.item_name,
+                quantity: item.quantity,
+                unit_price: money(item.unit_price),
+                line_total: money(item.total_price),
+            })
+            .collect();
+        let owner = Owner {
+            user_id: self.user_id,
+            guest: self.guest_digest.filter(|_| self.guest_open),
+            sellers: items.iter().map(|item| item.seller_id.0).collect(),
+        };
+        let order = Order {
+            id: OrderId(self.id),
+            order_number: self.order_number,
+            status: word(&self.status)?,
+            payment_status: word(&self.payment_status)?,
+            fulfillment_status: word(&self.fulfillment_status)?,
+            items,
+            totals: Totals {
+                subtotal: money(self.subtotal),
+                discount: money(self.discount_amount),
+                shipping: money(self.shipping_amount),
+                tax: money(self.tax_amount),
+                total: money(self.total_amount),
+            },
+            currency,
+            failure: self.failure_code.zip(self.failure_message).map(|(code, message)| Failure { code, message }),
+            shipping_address: self.shipping_address.0,
+            billing_address: self.billing_address.map(|address| address.0),
+            notes: self.notes,
+            payment_deadline: self.payment_deadline,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        };
+        Ok(Record { order, owner })
+    }
+}
+
+async fn with_items(db: &mut PgConnection, rows: Vec<OrderRow>) -> Stored<Vec<Record>> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let items: Vec<ItemRow> = sqlx::query_as(
+        "select order_id, id, product_id, variant_id, seller_id, sku, item_name, quantity, unit_price, total_price
+         from order_items where order_id = any($1) order by order_id, position",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    let mut by_order: BTreeMap<Uuid, Vec<ItemRow>> = BTreeMap::new();
+    for item in items {
+        by_order.entry(item.order_id).or_default().push(item);
+    }
+    rows.into_iter()
+        .map(|row| {
+            let items = by_order.remove(&row.id).unwrap_or_default();
+            row.read(items)
+        })
+        .collect()
+}
+
+/// One order by its id or its number.
+pub(crate) async fn load(db: &mut PgConnection, id: &str) -> Stored<Option<Record>> {
+    let row: Option<OrderRow> = match id.parse::<Uuid>() {
+        Ok(id) => {
+            let by_id = concat!("select ", order_columns!(), " from orders where id = $1");
+            sqlx::query_as(by_id).bind(id).fetch_optional(&mut *db).await?
+        }
+        // No text with a NUL can be asked for, and no number is that long.
+        Err(_) if id.len() > 64 || !id.is_ascii() || id.contains('\0') => None,
+        Err(_) => {
+            let by_number = concat!("select ", order_columns!(), " from orders where order_number = $1");
+            sqlx::query_as(by_number).bind(id.to_ascii_uppercase()).fetch_optional(&mut *db).await?
+        }
+    };
+    Ok(with_items(db, row.into_iter().collect()).await?.pop())
+}
+
+/// Whose orders a list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Bought by this account.
+    Buyer(Uuid),
+    /// Bought with this cart token, within its 30 days.
+    Guest(Uuid),
+    /// Bought by this account, or with a line that it sells.
+    Seller(Uuid),
+}
+
+/// Where a page begins: behind this order, newest first.
+pub(crate) type After = Option<(DateTime<Utc>, Uuid)>;
+
+macro_rules! page_of {
+    ($scope:literal) => {
+        (
+            concat!(
+                "select ",
+                order_columns!(),
+                " from (",
+                $scope,
+                ") as own
+                 where ($2::text is null or status = $2)
+                   and (created_at, id) < (coalesce($3::timestamptz, 'infinity'),
+                                           coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+                 order by created_at desc, id desc limit $5 offset $6"
+            ),
+            concat!("select count(*) from (", $scope, ") as own where ($2::text is null or status = $2)"),
+        )
+    };
+}
+
+/// A page of orders, newest first, and how many there are in all.
+pub(crate) async fn page(
+    db: &PgPool,
+    scope: Scope,
+    status: Option<OrderStatus>,
+    after: After,
+    limit: i64,
+    offset: i64,
+) -> Stored<(Vec<Record>, i64)> {
+    let (owner, (select, count)) = match scope {
+        Scope::Buyer(user) => (user, page_of!("select * from orders where user_id = $1")),
+        Scope::Guest(digest) => (
+            digest,
+            page_of!(
+                "select * from orders where guest_digest = $1 and created_at > clock_timestamp() - interval '30 days'"
+            ),
+        ),
+        Scope::Seller(seller) => (
+            seller,
+            page_of!(
+                "select * from orders where id in (
+                     select order_id from order_items where seller_id = $1
+                     union select id from orders where user_id = $1)"
+            ),
+        ),
+    };
+    let status = status.map(OrderStatus::word);
+    let mut connection = db.acquire().await?;
+    let total: i64 = sqlx::query_scalar(count).bind(owner).bind(status).fetch_one(&mut *connection).await?;
+    let rows: Vec<OrderRow> = sqlx::query_as(select)
+        .bind(owner)
+        .bind(status)
+        .bind(after.map(|(at, _)| at))
+        .bind(after.map(|(_, id)| id))
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(&mut *connection)
+        .await?;
+    Ok((with_items(&mut connection, rows).await?, total))
+}
+
+/// The history of an order, oldest first.
+pub(crate) async fn history(db: &mut PgConnection, order: OrderId) -> Stored<Vec<HistoryEntry>> {
+    let rows: Vec<(String, String, i64, DateTime<Utc>, String)> = sqlx::query_as(
+        "select event, status, version, at, cause from order_history where order_id = $1 order by version",
+    )
+    .bind(order.0)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|(event, status, version, at, cause)| {
+            Ok(HistoryEntry { event, status: word(&status)?, version, at, cause })
+        })
+        .collect()
+}
+
+/// What is owed for an order, and by whom.
+#[derive(Debug)]
+pub(crate) struct PayableFacts {
+    pub order_number: String,
+    pub owner: Owner,
+    pub amount: Money,
+    pub status: OrderStatus,
+}
+
+/// What is owed for an order.
+pub(crate) async fn payable_facts(db: &PgPool, order: OrderId) -> Stored<Option<PayableFacts>> {
+    let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, String, String)> = sqlx::query_as(
+        "select order_number, user_id, guest_digest, created_at > clock_timestamp() - interval '30 days',
+                total_amount, currency, status
+         from orders where id = $1",
+    )
+    .bind(order.0)
+    .fetch_optional(db)
+    .await?;
+    row.map(|(order_number, user_id, guest, guest_open, amount, currency, status)| {
+        let owner = Owner { user_id, guest: guest.filter(|_| guest_open), sellers: Vec::new() };
+        let amount = Money::new(amount, word(&currency)?);
+        Ok(PayableFacts { order_number, owner, amount, status: word(&status)? })
+    })
+    .transpose()
+}
+
+/// The units of orders, in the order of their lines.
+pub(crate) async fn units_of(db: &mut PgConnection, orders: &[Uuid]) -> Stored<BTreeMap<OrderId, Vec<Units>>> {
+    let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
+        "select order_id, variant_id, quantity from order_items where order_id = any($1) order by order_id, position",
+    )
+    .bind(orders)
+    .fetch_all(db)
+    .await?;
+    let mut units: BTreeMap<OrderId, Vec<Units>> = BTreeMap::new();
+    for (order, variant, quantity) in rows {
+        units.entry(OrderId(order)).or_default().push(Units { variant_id: VariantId(variant), quantity });
+    }
+    Ok(units)
+}

@@ -1,0 +1,282 @@
+use super::*;
+use OrderStatus as S;
+use PaymentStatus as P;
+
+fn failure() -> Failure {
+    Failure { code: "card_declined".into(), message: "no".into() }
+}
+
+fn facts() -> Vec<Fact> {
+    let mut facts = vec![
+        Fact::Reserved,
+        Fact::ReservationRejected(out_of_stock()),
+        Fact::Paid,
+        Fact::PaymentFailed(failure()),
+        Fact::PaymentCancelled,
+        Fact::Refunded { is_full: false },
+        Fact::Refunded { is_full: true },
+        Fact::DeadlinePassed,
+        Fact::CancelledByPerson,
+    ];
+    facts.extend(S::ALL.iter().map(|status| Fact::TakenTo(*status)));
+    facts
+}
+
+/// Every state that can be written down, also those that no story leads to.
+fn every_state() -> Vec<OrderState> {
+    let mut states = Vec::new();
+    for &status in S::ALL {
+        for &payment in P::ALL {
+            for bits in 0..8 {
+                states.push(OrderState {
+                    status,
+                    payment,
+                    fulfillment: FulfillmentStatus::Unfulfilled,
+                    stock_held: bits & 1 != 0,
+                    charges_at_once: bits & 2 != 0,
+                    expiry_requested: bits & 4 != 0,
+                });
+            }
+        }
+    }
+    states
+}
+
+/// Every state that some story leads to, facts in any order, each any number of times.
+fn reachable_states() -> Vec<OrderState> {
+    let mut states: Vec<OrderState> = Vec::new();
+    let mut next = vec![
+        OrderState::placed(1, true),
+        OrderState::placed(1, false),
+        OrderState::placed(0, true),
+        OrderState::placed(0, false),
+    ];
+    while let Some(state) = next.pop() {
+        if states.contains(&state) {
+            continue;
+        }
+        states.push(state);
+        for fact in facts() {
+            if let Step::Go { next: after, .. } = step(&state, fact) {
+                next.push(after);
+            }
+        }
+    }
+    states
+}
+
+/// All legal steps of an order's status.
+fn is_legal(from: S, to: S) -> bool {
+    matches!(
+        (from, to),
+        (S::Pending, S::Confirmed | S::Failed | S::Cancelled | S::Expired)
+            | (S::Confirmed, S::Processing | S::Cancelled | S::Refunded)
+            | (S::Processing, S::Shipped | S::Cancelled | S::Refunded)
+            | (S::Shipped, S::Delivered | S::Refunded)
+            | (S::Delivered, S::Refunded)
+    )
+}
+
+fn is_final(status: S) -> bool {
+    matches!(status, S::Cancelled | S::Failed | S::Expired | S::Refunded)
+}
+
+fn after(state: OrderState, facts: impl IntoIterator<Item = Fact>) -> (OrderState, Vec<Tell>) {
+    let (mut state, mut told) = (state, Vec::new());
+    for fact in facts {
+        if let Step::Go { next, tells } = step(&state, fact) {
+            state = next;
+            told.extend(tells);
+        }
+    }
+    (state, told)
+}
+
+fn waiting() -> OrderState {
+    OrderState::placed(1, false)
+}
+
+#[test]
+fn no_fact_takes_an_order_where_the_table_does_not_allow() {
+    for state in every_state() {
+        for fact in facts() {
+            if let Step::Go { next, .. } = step(&state, fact.clone()) {
+                let stays = next.status == state.status;
+                assert!(stays || is_legal(state.status, next.status), "{state:?} {fact:?} -> {next:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_person_takes_an_order_along_the_legal_steps_and_no_others() {
+    for state in every_state() {
+        for &to in S::ALL {
+            let by_hand = matches!(to, S::Processing | S::Shipped | S::Delivered);
+            match step(&state, Fact::TakenTo(to)) {
+                Step::Go { next, .. } => assert!(by_hand && is_legal(state.status, to) && next.status == to),
+                Step::Illegal => assert!(!(by_hand && is_legal(state.status, to)), "{state:?} to {to:?}"),
+                Step::Stay => panic!("a person gets an answer: {state:?} to {to:?}"),
+            }
+        }
+        let may_cancel = matches!(state.status, S::Pending | S::Confirmed | S::Processing);
+        let cancelled = step(&state, Fact::CancelledByPerson);
+        assert_eq!(matches!(cancelled, Step::Go { .. }), may_cancel, "{state:?}");
+        assert_eq!(cancelled == Step::Illegal, !may_cancel, "{state:?}");
+    }
+}
+
+#[test]
+fn only_persons_are_refused() {
+    for state in every_state() {
+        for fact in facts() {
+            let by_person = matches!(fact, Fact::CancelledByPerson | Fact::TakenTo(_));
+            assert!(by_person || step(&state, fact.clone()) != Step::Illegal, "{state:?} {fact:?}");
+        }
+    }
+}
+
+#[test]
+fn every_change_that_can_be_seen_is_told() {
+    for state in every_state() {
+        for fact in facts() {
+            if let Step::Go { next, tells } = step(&state, fact.clone()) {
+                let seen = |s: &OrderState| (s.status, s.payment, s.fulfillment);
+                assert_ne!((next, tells.is_empty()), (state, true), "a step that is none: {state:?} {fact:?}");
+                if tells.is_empty() {
+                    assert_eq!(seen(&state), seen(&next), "{state:?} {fact:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_fact_counts_twice() {
+    for state in reachable_states() {
+        for fact in facts().into_iter().filter(|fact| !matches!(fact, Fact::TakenTo(_))) {
+            if let Step::Go { next, .. } = step(&state, fact.clone()) {
+                let again = step(&next, fact.clone());
+                assert!(!matches!(again, Step::Go { .. }), "{state:?} {fact:?} twice");
+            }
+        }
+    }
+}
+
+#[test]
+fn goods_leave_only_held_and_paid() {
+    for state in reachable_states() {
+        if matches!(state.status, S::Confirmed | S::Processing | S::Shipped | S::Delivered) {
+            assert!(state.stock_held, "{state:?}");
+            assert!(matches!(state.payment, P::Succeeded | P::PartiallyRefunded), "{state:?}");
+        }
+    }
+}
+
+#[test]
+fn a_final_order_stays_as_it_is_but_for_its_money() {
+    for state in every_state().into_iter().filter(|state| is_final(state.status)) {
+        for fact in facts() {
+            if let Step::Go { next, tells } = step(&state, fact) {
+                assert_eq!(next.status, state.status);
+                assert!(tells.iter().all(|tell| matches!(tell, Tell::RefundDue | Tell::StatusChanged)));
+            }
+        }
+    }
+}
+
+#[test]
+fn money_that_comes_to_an_ended_order_goes_back() {
+    for status in [S::Cancelled, S::Failed, S::Expired] {
+        for payment in [P::Pending, P::Processing, P::Failed, P::Cancelled] {
+            let state = OrderState { status, payment, ..waiting() };
+            let (next, told) = after(state, [Fact::Paid]);
+            assert_eq!((next.status, next.payment), (status, P::Succeeded));
+            assert_eq!(told, [Tell::RefundDue]);
+            assert_eq!(after(next, [Fact::Refunded { is_full: true }]).0.payment, P::Refunded);
+        }
+    }
+}
+
+#[test]
+fn a_deadline_expires_only_by_the_answer_of_payments() {
+    for state in reachable_states() {
+        for fact in facts() {
+            if let Step::Go { next, .. } = step(&state, fact.clone())
+                && next.status == S::Expired
+                && state.status != S::Expired
+            {
+                let answered = fact == Fact::PaymentCancelled || state.payment == P::Cancelled;
+                assert!(answered && next.payment == P::Cancelled, "{state:?} {fact:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_order_is_paid_at_once_or_waits() {
+    let (state, told) = after(OrderState::placed(1, true), [Fact::Reserved]);
+    assert_eq!((state.payment, told), (P::Processing, vec![Tell::PaymentDue]));
+    let (state, told) = after(waiting(), [Fact::Reserved]);
+    assert_eq!((state.payment, told), (P::Pending, vec![Tell::PaymentDue]));
+    let (state, told) = after(waiting(), [Fact::Reserved, Fact::Paid]);
+    assert_eq!((state.status, state.payment), (S::Confirmed, P::Succeeded));
+    assert_eq!(told, [Tell::PaymentDue, Tell::Confirmed]);
+}
+
+#[test]
+fn money_before_stock_confirms_with_the_stock_or_goes_back() {
+    let (state, told) = after(waiting(), [Fact::Paid, Fact::Reserved]);
+    assert_eq!(state.status, S::Confirmed);
+    assert_eq!(told, [Tell::StatusChanged, Tell::Confirmed]);
+    let (state, told) = after(waiting(), [Fact::Paid, Fact::ReservationRejected(out_of_stock())]);
+    assert_eq!(state.status, S::Failed);
+    assert_eq!(told, [Tell::StatusChanged, Tell::Failed(out_of_stock()), Tell::RefundDue]);
+}
+
+#[test]
+fn who_has_paid_does_not_expire_while_the_stock_is_awaited() {
+    let (state, told) = after(waiting(), [Fact::Paid, Fact::DeadlinePassed]);
+    assert_eq!((state.status, told), (S::Pending, vec![Tell::StatusChanged]));
+    let (state, _) = after(waiting(), [Fact::DeadlinePassed, Fact::Paid, Fact::Reserved]);
+    assert_eq!(state.status, S::Confirmed);
+}
+
+#[test]
+fn what_costs_nothing_is_confirmed_with_its_stock() {
+    let (state, told) = after(OrderState::placed(0, false), [Fact::DeadlinePassed, Fact::Reserved]);
+    assert_eq!((state.status, told), (S::Confirmed, vec![Tell::Confirmed]));
+}
+
+#[test]
+fn a_refund_that_overtakes_its_payment_loses_nothing() {
+    let held = after(waiting(), [Fact::Reserved]).0;
+    let part = after(held, [Fact::Refunded { is_full: false }, Fact::Paid]).0;
+    assert_eq!((part.status, part.payment), (S::Confirmed, P::PartiallyRefunded));
+    let full = after(held, [Fact::Refunded { is_full: true }, Fact::Paid]).0;
+    assert_eq!((full.status, full.payment), (S::Failed, P::Refunded));
+    let older = after(full, [Fact::Refunded { is_full: false }]).0;
+    assert_eq!(older.payment, P::Refunded, "an earlier refund that comes later");
+}
+
+#[test]
+fn a_late_reservation_of_an_ended_order_is_left_to_inventory() {
+    for status in [S::Cancelled, S::Failed, S::Expired, S::Refunded] {
+        assert_eq!(step(&OrderState { status, ..waiting() }, Fact::Reserved), Step::Stay);
+    }
+}
+
+#[test]
+fn every_order_of_facts_ends_the_same() {
+    // Stock and money, and a deadline that comes anywhere between: the order is confirmed, whoever is first.
+    let facts = [Fact::Reserved, Fact::Paid, Fact::DeadlinePassed];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let state = after(waiting(), order.map(|index| facts[index].clone())).0;
+        assert_eq!((state.status, state.payment), (S::Confirmed, P::Succeeded), "{order:?}");
+    }
+    // Declined or out of stock: failed, whoever is first.
+    let facts = [Fact::ReservationRejected(out_of_stock()), Fact::PaymentFailed(failure()), Fact::DeadlinePassed];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        assert_eq!(after(waiting(), order.map(|index| facts[index].clone())).0.status, S::Failed, "{order:?}");
+    }
+}

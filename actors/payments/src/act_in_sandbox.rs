@@ -1,0 +1,43 @@
+//! A test plays the buyer's part with the simulated provider: it confirms, or is declined.
+
+use runtime::{Commanded, Handle, Handled, Tx};
+use subjects::payments::{ActInSandbox, Payment, PaymentsError, SandboxAction};
+
+use crate::{
+    Payments,
+    ledger::Ledger,
+    store,
+    story::{Attempt, Fact},
+};
+
+fn method(action: SandboxAction) -> String {
+    match action {
+        SandboxAction::Confirm => "pm_card_visa".into(),
+        SandboxAction::Decline => "pm_card_visa_chargeDeclined".into(),
+    }
+}
+
+fn decide(attempt: &Attempt) -> Result<(), PaymentsError> {
+    if attempt.can_be_paid() { Ok(()) } else { Err(PaymentsError::NotPayable { status: attempt.status.word().into() }) }
+}
+
+impl Handle<ActInSandbox> for Payments {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ActInSandbox>) -> Handled<Payment, PaymentsError> {
+        if !self.provider().is_sandbox() {
+            return Err(PaymentsError::NotASandbox.into());
+        }
+        let found = store::of_provider(tx.read(), &command.message.intent).await?;
+        let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
+        let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
+        let attempt = ledger.row(id).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
+        if attempt.details.is_none() {
+            return Err(PaymentsError::PaymentNotFound.into());
+        }
+        decide(attempt)?;
+        let fact = Fact::BuyerActs { method: method(command.message.action) };
+        ledger.apply(id, fact, &command.cause, None);
+        ledger.write(tx, self.provider()).await?;
+        let view = store::load(tx.read(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        Ok(view.payment)
+    }
+}

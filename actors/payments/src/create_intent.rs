@@ -1,0 +1,152 @@
+//! Opens the payment of an order for its buyer. The provider's object is made before the lane; it is committed here
+//! before its secret is told to anybody, so nothing can be confirmed that was not committed.
+
+use contract::CallError;
+use runtime::{Breakage, Commanded, Context, Failure, Handled, Prepare, Tx};
+use subjects::{
+    orders::{GetPayable, OrderStatus, OrdersError, Payable},
+    payments::{CreateIntent, Intent, PaymentsError},
+    roles,
+};
+
+use crate::{
+    Payments,
+    ids::payment_of,
+    ledger::Ledger,
+    provider::{Created, NewObject, ProviderObject},
+    store::{self, Row},
+    story::{Attempt, Details, Fact},
+};
+
+/// What is owed, and the provider's object for it.
+pub struct Opened {
+    payable: Payable,
+    object: ProviderObject,
+}
+
+/// Whether the attempt can take this object; `Err` says how it stands instead.
+fn decide(attempt: &Attempt, object: &str) -> Result<(), &'static str> {
+    let is_own = attempt.object.as_deref().is_none_or(|own| own == object);
+    if attempt.can_be_paid() && is_own { Ok(()) } else { Err(attempt.status.word()) }
+}
+
+impl Prepare<CreateIntent> for Payments {
+    type Prepared = Opened;
+
+    async fn prepare(&self, cx: &Context, command: &CreateIntent) -> Handled<Opened, PaymentsError> {
+        let payable = payable(cx, command).await?;
+        let payment_id = payment_of(payable.order_id);
+        let row = store::find(cx.db(), payment_id).await?;
+        if let Some(Row { attempt, .. }) = &row
+            && !attempt.can_be_paid()
+        {
+            self.clear_away(cx, attempt, &payable).await?;
+            return Err(PaymentsError::NotPayable { status: attempt.status.word().into() }.into());
+        }
+        if payable.status != OrderStatus::Pending || payable.amount.amount == 0 {
+            return Err(PaymentsError::NotPayable { status: payable.status.word().into() }.into());
+        }
+        // The committed object is looked up, never created anew: providers forget keys.
+        let object = match row.and_then(|row| row.attempt.object) {
+            Some(own) => self.provider().get(cx, &own).await?.ok_or_else(|| Breakage::other("the object is gone"))?,
+            None => self.create(cx, &payable).await?,
+        };
+        Ok(Opened { payable, object })
+    }
+
+    async fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Commanded<CreateIntent, Opened>,
+    ) -> Handled<Intent, PaymentsError> {
+        let Opened { payable, object } = &command.prepared;
+        let payment_id = payment_of(payable.order_id);
+        let mut ledger = Ledger::lock(tx, [(payment_id, payable.order_id)].into_iter()).await?;
+        let attempt = ledger.row(payment_id).map(|row| row.attempt.clone()).unwrap_or_default();
+        if decide(&attempt, &object.id).is_err() {
+            // Closed or opened otherwise since it was prepared: the next `prepare` sees that, clears away and refuses.
+            return Err(Failure::Stale);
+        }
+        let details =
+            Details { order_number: payable.order_number.clone(), user_id: payable.user_id, amount: payable.amount };
+        let fact = Fact::IntentOpened { details, object: object.id.clone() };
+        ledger.apply(payment_id, fact, &command.cause, None);
+        let status = ledger.row(payment_id).map_or("pending", |row| row.attempt.status.word());
+        let intent = Intent {
+            id: payment_id,
+            order_id: payable.order_id,
+            order_number: payable.order_number.clone(),
+            client_secret: object.client_secret.clone(),
+            publishable_key: self.provider().publishable_key().to_owned(),
+            amount: payable.amount,
+            status: status.to_owned(),
+        };
+        ledger.write(tx, self.provider()).await?;
+        Ok(intent)
+    }
+}
+
+impl Payments {
+    async fn create(&self, cx: &Context, payable: &Payable) -> Handled<ProviderObject, PaymentsError> {
+        let new = NewObject {
+            key: payment_of(payable.order_id).0,
+            amount: payable.amount,
+            order_id: payable.order_id,
+            order_number: payable.order_number.clone(),
+            user_id: payable.user_id,
+        };
+        match self.provider().create(cx, &new).await? {
+            Created::Object(object) => Ok(object),
+            Created::Refused(failure) => Err(PaymentsError::NotPayable { status: failure.code }.into()),
+        }
+    }
+
+    /// A create that comes back to a closed payment is cancelled, never confirmed. Its id was committed nowhere and its
+    /// secret told to nobody.
+    async fn clear_away(&self, cx: &Context, attempt: &Attempt, payable: &Payable) -> Result<(), Breakage> {
+        if attempt.object.is_some() || attempt.is_open() {
+            return Ok(());
+        }
+        let key = payment_of(payable.order_id).0;
+        if let Some(orphan) = self.provider().find(cx, key, payable.order_id).await? {
+            self.provider().cancel(cx, &orphan.id, key).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is owed, by orders' word: the client names no amount.
+async fn payable(cx: &Context, command: &CreateIntent) -> Handled<Payable, PaymentsError> {
+    let question = GetPayable {
+        order_id: command.intent.order_id,
+        user_id: cx.caller().user_id(),
+        is_admin: cx.caller().has_role(roles::ADMIN),
+        cart_token: command.cart_token.clone(),
+    };
+    match cx.ask(&question).await {
+        Ok(payable) => Ok(payable),
+        Err(CallError::Refused(OrdersError::OrderNotFound)) => Err(PaymentsError::OrderNotFound.into()),
+        Err(error) => Err(Breakage::from(error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::orders::PaymentStatus;
+
+    use super::*;
+    use crate::story::Closing;
+
+    #[test]
+    fn only_an_open_payment_takes_an_object_and_only_one() {
+        let open = Attempt::default();
+        assert_eq!(decide(&open, "pi_1"), Ok(()));
+        let own = Attempt { object: Some("pi_1".into()), ..open.clone() };
+        assert_eq!(decide(&own, "pi_1"), Ok(()));
+        assert_eq!(decide(&own, "pi_2"), Err("pending"));
+        let closing = Attempt { closing: Some(Closing::Cancel), ..open.clone() };
+        assert_eq!(decide(&closing, "pi_1"), Err("pending"));
+        let tombstone = Attempt { status: PaymentStatus::Cancelled, ..open };
+        assert_eq!(decide(&tombstone, "pi_1"), Err("cancelled"));
+    }
+}

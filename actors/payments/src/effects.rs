@@ -1,0 +1,176 @@
+//! What is asked of the provider, after the commit that decided it. Those of one payment run one at a time, in the order
+//! of their commits; each comes back as a fact.
+
+use runtime::{Breakage, Context, Effect, Perform, Performed, Tx};
+use serde::{Deserialize, Serialize};
+use subjects::{Money, OrderId, PaymentId, RefundId, UserId};
+use uuid::Uuid;
+
+use crate::{
+    Payments,
+    fields::plain,
+    ledger::{News, advance},
+    provider::{Cancellation, Confirmation, Created, NewObject, RefundOutcome},
+    story::Fact,
+};
+
+/// Creates the provider's object. Nothing is charged by it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CreateObject {
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+    pub order_number: String,
+    pub user_id: Option<UserId>,
+    pub amount: Money,
+}
+
+/// Charges a method, through an object that was committed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Confirm {
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+    pub object: String,
+    pub method: String,
+}
+
+/// Closes an object, so that nobody can pay it any more.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CancelObject {
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+    pub object: String,
+}
+
+/// Gives money back.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefundMoney {
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+    pub refund_id: RefundId,
+    pub object: String,
+    pub amount: Money,
+}
+
+impl Effect for CreateObject {
+    const NAME: &'static str = "create_object";
+}
+
+impl Effect for Confirm {
+    const NAME: &'static str = "confirm";
+}
+
+impl Effect for CancelObject {
+    const NAME: &'static str = "cancel_object";
+}
+
+impl Effect for RefundMoney {
+    const NAME: &'static str = "refund_money";
+}
+
+/// What came of effects, as facts.
+fn news<'a, F, O>(
+    performed: &[&'a Performed<F, O>],
+    whose: fn(&F) -> (PaymentId, OrderId),
+    fact: fn(&F, &O) -> Option<Fact>,
+) -> Vec<News<'a>> {
+    let one = |done: &&'a Performed<F, O>| {
+        let (payment_id, order_id) = whose(&done.effect);
+        fact(&done.effect, &done.outcome).map(|fact| News { payment_id, order_id, fact, cause: &done.cause })
+    };
+    performed.iter().filter_map(one).collect()
+}
+
+impl Perform<CreateObject> for Payments {
+    type Outcome = Created;
+
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &CreateObject) -> Result<Created, Breakage> {
+        let new = NewObject {
+            // Of the payment, not of the effect: the buyer's own way to the object uses it too.
+            key: effect.payment_id.0,
+            amount: effect.amount,
+            order_id: effect.order_id,
+            order_number: effect.order_number.clone(),
+            user_id: effect.user_id,
+        };
+        self.provider().create(cx, &new).await
+    }
+
+    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<CreateObject, Created>]) -> Result<(), Breakage> {
+        let fact = |_: &CreateObject, outcome: &Created| match outcome {
+            Created::Object(object) => Some(Fact::ObjectCreated(object.id.clone())),
+            Created::Refused(failure) => Some(Fact::CreateRefused(plain(failure))),
+        };
+        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+    }
+}
+
+impl Perform<Confirm> for Payments {
+    type Outcome = Confirmation;
+
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Confirmation, Breakage> {
+        self.provider().confirm(cx, &effect.object, &effect.method, id).await
+    }
+
+    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Confirm, Confirmation>]) -> Result<(), Breakage> {
+        let fact = |effect: &Confirm, outcome: &Confirmation| {
+            let object = effect.object.clone();
+            match outcome {
+                Confirmation::Succeeded => Some(Fact::Paid(object)),
+                Confirmation::Declined(failure) => Some(Fact::Declined(object, plain(failure))),
+                Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
+                // Its end is still to come: by the provider's word, or by the order's deadline, which asks.
+                Confirmation::Processing => None,
+            }
+        };
+        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+    }
+}
+
+impl Perform<CancelObject> for Payments {
+    type Outcome = Cancellation;
+
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Cancellation, Breakage> {
+        self.provider().cancel(cx, &effect.object, id).await
+    }
+
+    async fn finish(
+        &self,
+        tx: &mut Tx<'_>,
+        performed: &[&Performed<CancelObject, Cancellation>],
+    ) -> Result<(), Breakage> {
+        let fact = |effect: &CancelObject, outcome: &Cancellation| {
+            let object = effect.object.clone();
+            Some(match outcome {
+                Cancellation::Cancelled => Fact::CancelConfirmed(object),
+                Cancellation::AlreadySucceeded => Fact::Paid(object),
+            })
+        };
+        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+    }
+}
+
+impl Perform<RefundMoney> for Payments {
+    type Outcome = RefundOutcome;
+
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<RefundOutcome, Breakage> {
+        // The refund's own id is the key: one row, one refund, whatever runs again.
+        self.provider().refund(cx, &effect.object, effect.amount, effect.refund_id.0).await
+    }
+
+    async fn finish(
+        &self,
+        tx: &mut Tx<'_>,
+        performed: &[&Performed<RefundMoney, RefundOutcome>],
+    ) -> Result<(), Breakage> {
+        let fact = |effect: &RefundMoney, outcome: &RefundOutcome| {
+            let (id, amount) = (effect.refund_id, effect.amount.amount);
+            Some(match outcome {
+                RefundOutcome::Succeeded { refund_id } => {
+                    Fact::RefundDone { id, amount, provider_id: refund_id.clone() }
+                }
+                RefundOutcome::Failed(failure) => Fact::RefundDeclined { id, amount, failure: plain(failure) },
+            })
+        };
+        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+    }
+}

@@ -1,0 +1,236 @@
+//! Moves payments on: facts about a whole batch of payments become rows, events and effects, with a constant number of
+//! statements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::Fault;
+use runtime::{Breakage, Cause, Tx};
+use subjects::{
+    Money, OrderId, PaymentId, RefundId,
+    orders::Failure,
+    payments::{self as messages},
+};
+
+use crate::{
+    effects::{CancelObject, Confirm, CreateObject, RefundMoney},
+    ids::automatic_refund_of,
+    provider::Provider,
+    store::{self, NewRefund, RefundEnd, Row},
+    story::{Act, Attempt, Details, Fact, step},
+};
+
+/// A fact about a payment, and what brought it.
+pub(crate) struct News<'a> {
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+    pub fact: Fact,
+    pub cause: &'a Cause,
+}
+
+/// Locks the payments, decides by the table and writes what follows.
+pub(crate) async fn advance(tx: &mut Tx<'_>, provider: &dyn Provider, news: Vec<News<'_>>) -> Result<(), Breakage> {
+    let mut ledger = Ledger::lock(tx, news.iter().map(|one| (one.payment_id, one.order_id))).await?;
+    for News { payment_id, fact, cause, .. } in news {
+        ledger.apply(payment_id, fact, cause, None);
+    }
+    ledger.write(tx, provider).await
+}
+
+/// One thing that follows, with the payment's version where it is an event.
+struct Due<'a> {
+    payment_id: PaymentId,
+    version: i64,
+    /// Of the payment after the fact.
+    refunded: i64,
+    act: Act,
+    cause: &'a Cause,
+}
+
+/// Payments under lock, and what happened to them before it is written.
+pub(crate) struct Ledger<'a> {
+    rows: BTreeMap<PaymentId, Row>,
+    known: BTreeSet<PaymentId>,
+    changed: BTreeSet<PaymentId>,
+    acts: Vec<Due<'a>>,
+    refunds: Vec<NewRefund<'a>>,
+    refund_ends: Vec<RefundEnd>,
+}
+
+impl<'a> Ledger<'a> {
+    /// Locks payments, in the order of their ids. One of which nobody has heard stands at its beginning.
+    pub(crate) async fn lock(
+        tx: &mut Tx<'_>,
+        ids: impl Iterator<Item = (PaymentId, OrderId)>,
+    ) -> Result<Self, Breakage> {
+        let ids: BTreeMap<PaymentId, OrderId> = ids.collect();
+        let keys: Vec<_> = ids.keys().map(|id| id.0).collect();
+        let mut rows = store::lock(tx.read(), &keys).await?;
+        let known = rows.keys().copied().collect();
+        for (id, order_id) in ids {
+            rows.entry(id).or_insert_with(|| Row { id, order_id, attempt: Attempt::default(), version: 0 });
+        }
+        let (changed, acts, refunds, refund_ends) = Default::default();
+        Ok(Self { rows, known, changed, acts, refunds, refund_ends })
+    }
+
+    /// Where a payment stands.
+    pub(crate) fn row(&self, id: PaymentId) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    /// Takes a payment where the table says. Every event takes a number of its own.
+    pub(crate) fn apply(&mut self, id: PaymentId, fact: Fact, cause: &'a Cause, reason: Option<&'a str>) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        if let Some(end) = RefundEnd::of(&fact) {
+            self.refund_ends.push(end);
+        }
+        let after = step(&row.attempt, fact);
+        if after.next != row.attempt {
+            self.changed.insert(id);
+        }
+        row.attempt = after.next;
+        for act in after.acts {
+            if event_name(&act).is_some() {
+                row.version += 1;
+                self.changed.insert(id);
+            }
+            tracing::info!(payment_id = %id, order_id = %row.order_id, status = row.attempt.status.word(),
+                act = event_name(&act).unwrap_or("asks the provider"), cause = cause.name, "payment moved");
+            if let (Act::GiveBack { id: asked, amount }, Some(details)) = (&act, &row.attempt.details) {
+                self.refunds.push(NewRefund {
+                    id: asked.unwrap_or_else(|| automatic_refund_of(id)),
+                    payment_id: id,
+                    amount: Money::new(*amount, details.amount.currency),
+                    reason: if asked.is_some() { reason } else { Some("The order is over.") },
+                    automatic: asked.is_none(),
+                });
+            }
+            self.acts.push(Due { payment_id: id, version: row.version, refunded: row.attempt.refunded, act, cause });
+        }
+    }
+
+    /// Writes rows and refunds, tells the events and leaves the effects.
+    pub(crate) async fn write(&self, tx: &mut Tx<'_>, provider: &dyn Provider) -> Result<(), Breakage> {
+        let now = tx.now();
+        let changed = |is_known: bool| -> Vec<&Row> {
+            let ids = self.changed.iter().filter(|id| self.known.contains(*id) == is_known);
+            ids.filter_map(|id| self.rows.get(id)).collect()
+        };
+        let (new, moved) = (changed(false), changed(true));
+        if !new.is_empty() {
+            let written = store::insert(tx.write(), &new, provider.name(), now).await?;
+            if written < new.len() as u64 {
+                // Somebody else was first to hear of it: run again, and find their row.
+                return Err(Fault::unavailable(messages::DOMAIN).into());
+            }
+        }
+        if !moved.is_empty() {
+            store::update(tx.write(), &moved, now).await?;
+        }
+        if !self.refunds.is_empty() {
+            store::insert_refunds(tx.write(), &self.refunds, now).await?;
+        }
+        if !self.refund_ends.is_empty() {
+            store::end_refunds(tx.write(), &self.refund_ends, now).await?;
+        }
+        for due in &self.acts {
+            if let Some(row) = self.rows.get(&due.payment_id) {
+                carry_out(tx, row, due)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn event_name(act: &Act) -> Option<&'static str> {
+    use contract::Event;
+    match act {
+        Act::TellIntentCreated => Some(messages::IntentCreated::NAME),
+        Act::TellSucceeded => Some(messages::Succeeded::NAME),
+        Act::TellFailed(_) => Some(messages::PaymentFailed::NAME),
+        Act::TellCancelled => Some(messages::PaymentCancelled::NAME),
+        Act::TellRefunded { .. } => Some(messages::Refunded::NAME),
+        Act::TellRefundFailed { .. } => Some(messages::RefundFailed::NAME),
+        Act::Create | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => None,
+    }
+}
+
+fn carry_out(tx: &mut Tx<'_>, row: &Row, due: &Due<'_>) -> Result<(), Breakage> {
+    let (payment_id, order_id, entity) = (row.id, row.order_id, row.id.0);
+    let (cause, version) = (due.cause, due.version);
+    match &due.act {
+        Act::TellIntentCreated => {
+            let amount = known(row)?.amount;
+            tx.emit(cause, version, &messages::IntentCreated { payment_id, order_id, amount })?;
+        }
+        Act::TellSucceeded => {
+            let amount = known(row)?.amount;
+            tx.emit(cause, version, &messages::Succeeded { payment_id, order_id, amount })?;
+        }
+        Act::TellFailed(failure) => {
+            let failure = failure.clone();
+            tx.emit(cause, version, &messages::PaymentFailed { payment_id, order_id, failure })?;
+        }
+        Act::TellCancelled => tx.emit(cause, version, &messages::PaymentCancelled { payment_id, order_id })?,
+        Act::TellRefunded { id, amount } => {
+            let event = refunded(row, *id, *amount, due.refunded)?;
+            tx.emit(cause, version, &event)?;
+        }
+        Act::TellRefundFailed { id, failure } => {
+            tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "a refund failed: a person must look");
+            let (refund_id, failure) = (*id, failure.clone());
+            tx.emit(cause, version, &messages::RefundFailed { payment_id, order_id, refund_id, failure })?;
+        }
+        Act::Create => {
+            let details = known(row)?.clone();
+            let Details { order_number, user_id, amount } = details;
+            tx.effect(cause, entity, &CreateObject { payment_id, order_id, order_number, user_id, amount })?;
+        }
+        Act::Confirm { object, method } => {
+            let (object, method) = (object.clone(), method.clone());
+            tx.effect(cause, entity, &Confirm { payment_id, order_id, object, method })?;
+        }
+        Act::Cancel(object) => {
+            tx.effect(cause, entity, &CancelObject { payment_id, order_id, object: object.clone() })?;
+        }
+        Act::GiveBack { id, amount } => {
+            let refund_id = id.unwrap_or_else(|| automatic_refund_of(payment_id));
+            let amount = Money::new(*amount, known(row)?.amount.currency);
+            let object = row.attempt.object.clone().ok_or_else(|| Breakage::other("money without an object"))?;
+            tx.effect(cause, entity, &RefundMoney { payment_id, order_id, refund_id, object, amount })?;
+        }
+    }
+    Ok(())
+}
+
+fn known(row: &Row) -> Result<&Details, Breakage> {
+    row.attempt.details.as_ref().ok_or_else(|| Breakage::other("nothing is known of what is owed"))
+}
+
+fn refunded(row: &Row, refund_id: RefundId, amount: i64, total: i64) -> Result<messages::Refunded, Breakage> {
+    let currency = known(row)?.amount.currency;
+    Ok(messages::Refunded {
+        payment_id: row.id,
+        order_id: row.order_id,
+        refund_id,
+        amount: Money::new(amount, currency),
+        total_refunded: Money::new(total, currency),
+        is_full: total == row.attempt.captured,
+    })
+}
+
+impl RefundEnd {
+    /// How a refund ended, where the fact says so.
+    fn of(fact: &Fact) -> Option<Self> {
+        match fact {
+            Fact::RefundDone { id, provider_id, .. } => {
+                Some(Self { id: *id, provider_refund_id: Some(provider_id.clone()), failure: None })
+            }
+            Fact::RefundDeclined { id, failure, .. } => {
+                let failure: Failure = failure.clone();
+                Some(Self { id: *id, provider_refund_id: None, failure: Some(failure) })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Payments: one per order, through a provider.
+//!
+//! What it promises: the provider's object is created and its id committed before anything can confirm it; `failed` and
+//! `cancelled` are said only where nothing can be charged any more; money that is found on an ended attempt goes back,
+//! once. The table in [`story`] says what follows from what; the provider is asked by effects, never in a lane.
+
+mod act_in_sandbox;
+mod config;
+mod create_intent;
+mod effects;
+mod fields;
+mod get;
+mod ids;
+mod ledger;
+pub mod provider;
+mod reactions;
+mod refund;
+mod store;
+pub mod story;
+
+use std::{fmt, sync::Arc};
+
+use runtime::{Domain, Registry};
+use sqlx::migrate::Migrator;
+use subjects::{orders, payments as messages};
+
+use crate::provider::Provider;
+
+/// What can be set about payments.
+#[derive(Clone)]
+pub struct PaymentsConfig {
+    /// Who charges.
+    pub provider: Arc<dyn Provider>,
+}
+
+impl Default for PaymentsConfig {
+    /// The simulated provider.
+    fn default() -> Self {
+        Self { provider: Arc::new(provider::Simulated::default()) }
+    }
+}
+
+impl fmt::Debug for PaymentsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaymentsConfig").field("provider", &self.provider.name()).finish()
+    }
+}
+
+/// The domain.
+#[derive(Debug)]
+pub struct Payments {
+    config: PaymentsConfig,
+}
+
+impl Payments {
+    /// The domain, set up.
+    pub fn new(config: PaymentsConfig) -> Self {
+        Self { config }
+    }
+
+    fn provider(&self) -> &dyn Provider {
+        &*self.config.provider
+    }
+}
+
+impl Domain for Payments {
+    const NAME: &'static str = messages::DOMAIN;
+
+    fn migrations() -> Migrator {
+        sqlx::migrate!("../../migrations/payments")
+    }
+
+    fn register(routes: &mut Registry<Self>) {
+        routes.query::<messages::GetConfig>();
+        routes.query::<messages::GetPayment>();
+        routes.query::<messages::GetPaymentOfOrder>();
+        routes.prepared_command::<messages::CreateIntent>();
+        routes.command::<messages::RefundPayment>();
+        routes.command::<messages::ActInSandbox>();
+
+        routes.batched_event::<orders::PaymentDue>();
+        routes.batched_event::<orders::ExpiryDue>();
+        routes.batched_event::<orders::Cancelled>();
+        routes.batched_event::<orders::Failed>();
+        routes.batched_event::<orders::RefundDue>();
+
+        routes.effect::<effects::CreateObject>();
+        routes.effect::<effects::Confirm>();
+        routes.effect::<effects::CancelObject>();
+        routes.effect::<effects::RefundMoney>();
+    }
+}
+#[cfg(test)]
+mod scratch;

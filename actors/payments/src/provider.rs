@@ -1,0 +1,137 @@
+//! Who charges. The trait has the shape of a payment intent as Stripe has it: an object is created, then confirmed with
+//! a method or cancelled, and its money may be given back.
+
+mod simulated;
+
+use futures::future::BoxFuture;
+use runtime::{Breakage, Context};
+use subjects::{Money, OrderId, UserId, orders::Failure};
+use uuid::Uuid;
+
+pub use simulated::Simulated;
+
+/// What a provider answers. A breakage means that nobody knows: asked again with the same key, it has one effect.
+pub type Asked<'a, T> = BoxFuture<'a, Result<T, Breakage>>;
+
+/// An object that is to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewObject {
+    /// The payment's id. The same key gives the same object, as long as the provider remembers it.
+    pub key: Uuid,
+    /// What is owed.
+    pub amount: Money,
+    /// Goes along as metadata, by which the object can be found again.
+    pub order_id: OrderId,
+    /// Goes along as metadata.
+    pub order_number: String,
+    /// Goes along as metadata.
+    pub user_id: Option<UserId>,
+}
+
+/// Where a provider's object stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectStatus {
+    /// It can be confirmed.
+    Open,
+    /// It was confirmed, and is not decided.
+    Processing,
+    /// Its money came.
+    Succeeded,
+    /// Nobody can pay it any more.
+    Cancelled,
+}
+
+/// A provider's object.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProviderObject {
+    /// The provider's id.
+    pub id: String,
+    /// Where it stands.
+    pub status: ObjectStatus,
+    /// For the buyer's browser only.
+    pub client_secret: String,
+}
+
+impl std::fmt::Debug for ProviderObject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the secret.
+        f.debug_struct("ProviderObject").field("id", &self.id).field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// What comes of a create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// There it is.
+    Object(ProviderObject),
+    /// The provider will never create it.
+    Refused(Failure),
+}
+
+/// What comes of a confirm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmation {
+    /// The money came.
+    Succeeded,
+    /// Not with this method; the object stays open.
+    Declined(Failure),
+    /// Not decided yet.
+    Processing,
+    /// The object had been cancelled.
+    Cancelled,
+}
+
+/// What comes of a cancel. An object that is processing cannot be cancelled yet: that is a breakage, asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellation {
+    /// Nobody can pay it any more.
+    Cancelled,
+    /// Its money came before.
+    AlreadySucceeded,
+}
+
+/// What comes of a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundOutcome {
+    /// The money goes back.
+    Succeeded {
+        /// The provider's id.
+        refund_id: String,
+    },
+    /// It does not.
+    Failed(Failure),
+}
+
+/// A payment provider.
+pub trait Provider: Send + Sync + 'static {
+    /// Its name, as it stands in payments.
+    fn name(&self) -> &'static str;
+
+    /// What a browser needs to speak to it.
+    fn publishable_key(&self) -> &str;
+
+    /// Whether a test may play the buyer's part.
+    fn is_sandbox(&self) -> bool {
+        false
+    }
+
+    /// Creates an object; nothing is charged by it.
+    fn create<'a>(&'a self, cx: &'a Context, new: &'a NewObject) -> Asked<'a, Created>;
+
+    /// Looks at an object by its id.
+    fn get<'a>(&'a self, cx: &'a Context, object: &'a str) -> Asked<'a, Option<ProviderObject>>;
+
+    /// Looks for the object of a payment of which only the key is known. Never creates one.
+    fn find<'a>(&'a self, cx: &'a Context, key: Uuid, order_id: OrderId) -> Asked<'a, Option<ProviderObject>>;
+
+    /// Charges a method.
+    fn confirm<'a>(&'a self, cx: &'a Context, object: &'a str, method: &'a str, key: Uuid) -> Asked<'a, Confirmation>;
+
+    /// Closes an object.
+    fn cancel<'a>(&'a self, cx: &'a Context, object: &'a str, key: Uuid) -> Asked<'a, Cancellation>;
+
+    /// Gives money back. A key that may be older than the provider's memory must be looked for in its refunds first.
+    fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome>;
+}
+#[cfg(test)]
+pub(crate) use simulated::scratch;

@@ -1,0 +1,201 @@
+//! The simulated provider: the default of the local stack and of tests. It remembers its charges in tables of its own,
+//! commits before it answers, and knows Stripe's test methods by name. What is asked at once is one transaction.
+
+mod memory;
+mod methods;
+
+use std::sync::{Mutex, PoisonError};
+
+use contract::Fault;
+use futures::future::FutureExt;
+use runtime::{Breakage, Context};
+use sqlx::PgPool;
+use subjects::{Money, OrderId, payments::DOMAIN};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{Asked, Cancellation, Confirmation, Created, NewObject, Provider, ProviderObject, RefundOutcome};
+use memory::{Answer, Question, object_id};
+
+/// Its name.
+pub const NAME: &str = "simulated";
+
+/// Questions that wait at once; whoever comes then waits, within the time an effect has.
+const QUEUE: usize = 1024;
+
+/// Questions in one transaction.
+const BATCH: usize = 128;
+
+struct Job {
+    question: Question,
+    /// Comes along, so that a domain that was started again is not asked for a pool that was closed.
+    db: PgPool,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The simulated provider.
+#[derive(Debug, Default)]
+pub struct Simulated {
+    desk: Mutex<Option<mpsc::Sender<Job>>>,
+}
+
+impl Simulated {
+    /// Where questions go; opened by the first one, and again should it have closed.
+    fn desk(&self) -> mpsc::Sender<Job> {
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*desk {
+            Some(open) if !open.is_closed() => open.clone(),
+            _ => {
+                let (sender, jobs) = mpsc::channel(QUEUE);
+                tokio::spawn(serve(jobs));
+                *desk = Some(sender.clone());
+                sender
+            }
+        }
+    }
+
+    async fn ask(&self, cx: &Context, question: Question) -> Result<Answer, Breakage> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job { question, db: cx.db().clone(), answer };
+        let unknown = || Breakage::from(Fault::unavailable(DOMAIN));
+        self.desk().send(job).await.map_err(|_| unknown())?;
+        answered.await.map_err(|_| unknown())
+    }
+}
+
+/// Answers what is asked, as much at once as came while the last transaction ran.
+async fn serve(mut jobs: mpsc::Receiver<Job>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while jobs.recv_many(&mut waiting, BATCH).await > 0 {
+        let Some(db) = waiting.first().map(|job| job.db.clone()) else { continue };
+        let questions: Vec<&Question> = waiting.iter().map(|job| &job.question).collect();
+        match memory::answer(&db, &questions).await {
+            Ok(answers) => {
+                for (job, answer) in waiting.drain(..).zip(answers) {
+                    // Who does not wait any more asks again.
+                    drop(job.answer.send(answer));
+                }
+            }
+            Err(breakage) => {
+                tracing::warn!(%breakage, questions = questions.len(), "the simulated provider could not remember");
+                // Nobody is answered: nobody knows.
+                waiting.clear();
+            }
+        }
+    }
+}
+
+fn mismatch() -> Breakage {
+    Breakage::other("the simulated provider answered another question")
+}
+
+impl Provider for Simulated {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn publishable_key(&self) -> &str {
+        "pk_simulated"
+    }
+
+    fn is_sandbox(&self) -> bool {
+        true
+    }
+
+    fn create<'a>(&'a self, cx: &'a Context, new: &'a NewObject) -> Asked<'a, Created> {
+        async move {
+            match self.ask(cx, Question::Create(new.clone())).await? {
+                Answer::Seen(Some(object)) => Ok(Created::Object(object)),
+                _ => Err(mismatch()),
+            }
+        }
+        .boxed()
+    }
+
+    fn get<'a>(&'a self, cx: &'a Context, object: &'a str) -> Asked<'a, Option<ProviderObject>> {
+        async move {
+            match self.ask(cx, Question::Get(object.to_owned())).await? {
+                Answer::Seen(object) => Ok(object),
+                _ => Err(mismatch()),
+            }
+        }
+        .boxed()
+    }
+
+    fn find<'a>(&'a self, cx: &'a Context, key: Uuid, _order: OrderId) -> Asked<'a, Option<ProviderObject>> {
+        async move {
+            match self.ask(cx, Question::Get(object_id(key))).await? {
+                Answer::Seen(object) => Ok(object),
+                _ => Err(mismatch()),
+            }
+        }
+        .boxed()
+    }
+
+    fn confirm<'a>(&'a self, cx: &'a Context, object: &'a str, method: &'a str, _key: Uuid) -> Asked<'a, Confirmation> {
+        async move {
+            let question = Question::Confirm { object: object.to_owned(), method: method.to_owned() };
+            match self.ask(cx, question).await? {
+                Answer::Confirmed(confirmation) => Ok(confirmation),
+                _ => Err(mismatch()),
+            }
+        }
+        .boxed()
+    }
+
+    fn cancel<'a>(&'a self, cx: &'a Context, object: &'a str, _key: Uuid) -> Asked<'a, Cancellation> {
+        async move {
+            match self.ask(cx, Question::Cancel(object.to_owned())).await? {
+                Answer::Cancelled(cancellation) => Ok(cancellation),
+                _ => Err(mismatch()),
+            }
+        }
+        .boxed()
+    }
+
+    fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome> {
+        async move {
+            let question = Question::Refund { object: object.to_owned(), amount, key };
+            match self.ask(cx, question).await? {
+                Answer::Refunded(outcome) => Ok(outcome),
+                _ => Err(mismatch()),
+            }
+        }
+        .boxed()
+    }
+}
+#[cfg(test)]
+pub(crate) async fn scratch(db: &PgPool) {
+    let key = Uuid::now_v7();
+    let new = NewObject {
+        key,
+        amount: Money::new(100, subjects::Currency::USD),
+        order_id: OrderId::new(),
+        order_number: "SK".into(),
+        user_id: None,
+    };
+    let id = object_id(key);
+    let q = [
+        Question::Create(new.clone()),
+        Question::Create(new.clone()),
+        Question::Get("nope".into()),
+        Question::Confirm { object: id.clone(), method: "pm_card_visa_chargeDeclined".into() },
+    ];
+    let a = memory::answer(db, &q.iter().collect::<Vec<_>>()).await.unwrap();
+    println!("{a:?}");
+    let r = Uuid::now_v7();
+    let q = [
+        Question::Create(new),
+        Question::Confirm { object: id.clone(), method: "pm_card_visa".into() },
+        Question::Refund { object: id.clone(), amount: Money::new(40, subjects::Currency::USD), key: r },
+    ];
+    let b = memory::answer(db, &q.iter().collect::<Vec<_>>()).await.unwrap();
+    println!("{b:?}");
+    assert!(a[0] == a[1]);
+    let q = [
+        Question::Refund { object: id.clone(), amount: Money::new(40, subjects::Currency::USD), key: r },
+        Question::Refund { object: id.clone(), amount: Money::new(61, subjects::Currency::USD), key: Uuid::now_v7() },
+        Question::Cancel(id),
+    ];
+    println!("{:?}", memory::answer(db, &q.iter().collect::<Vec<_>>()).await.unwrap());
+}

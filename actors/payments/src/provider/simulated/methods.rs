@@ -1,0 +1,39 @@
+//! Stripe's test methods, by name.
+
+use subjects::orders::Failure;
+
+/// Charged, but its refunds are turned down.
+pub(super) const REFUNDS_FAIL: &str = "pm_card_refundFail";
+
+/// What charging a method would do.
+pub(super) fn charge(method: &str) -> Result<(), Failure> {
+    let (code, message) = match method {
+        "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_discover"
+        | REFUNDS_FAIL => return Ok(()),
+        "pm_card_visa_chargeDeclined" | "pm_card_chargeDeclined" => ("card_declined", "Your card was declined."),
+        "pm_card_chargeDeclinedInsufficientFunds" | "pm_card_visa_chargeDeclinedInsufficientFunds" => {
+            ("insufficient_funds", "Your card has insufficient funds.")
+        }
+        "pm_card_chargeDeclinedExpiredCard" => ("expired_card", "Your card has expired."),
+        "pm_card_chargeDeclinedIncorrectCvc" => ("incorrect_cvc", "Your card's security code is incorrect."),
+        "pm_card_chargeDeclinedProcessingError" => {
+            ("processing_error", "An error occurred while processing your card.")
+        }
+        _ => ("payment_method_invalid", "There is no such payment method."),
+    };
+    Err(Failure { code: code.into(), message: message.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_methods_do_what_their_names_say() {
+        assert_eq!(charge("pm_card_visa"), Ok(()));
+        let code = |method: &str| charge(method).unwrap_err().code;
+        assert_eq!(code("pm_card_visa_chargeDeclined"), "card_declined");
+        assert_eq!(code("pm_card_chargeDeclinedInsufficientFunds"), "insufficient_funds");
+        assert_eq!(code("pm_card_unheard_of"), "payment_method_invalid");
+    }
+}

@@ -1,0 +1,16 @@
+//! All SQL of payments: moving them on, their refunds, reading them. What the simulated provider remembers is its own.
+
+mod moving;
+mod reading;
+mod refunds;
+
+use runtime::{Breakage, Stored};
+
+pub(crate) use moving::{Row, find, insert, lock, of_provider, update};
+pub(crate) use reading::{View, load};
+pub(crate) use refunds::{NewRefund, RefundEnd, end_refunds, insert_refunds, load_refund};
+
+/// A word of the database as the type it stands for.
+fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Stored<T> {
+    text.parse().map_err(Breakage::other)
+}

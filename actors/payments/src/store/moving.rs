@@ -1,0 +1,217 @@
+//! Moves payments on, a whole batch per statement.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{FromRow, PgConnection, PgPool};
+use subjects::{Money, OrderId, PaymentId, UserId};
+use uuid::Uuid;
+
+use super::word;
+use crate::story::{Attempt, Closing, Details};
+
+/// A payment: whose, and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub id: PaymentId,
+    pub order_id: OrderId,
+    pub attempt: Attempt,
+    pub version: i64,
+}
+
+#[derive(FromRow)]
+struct PaymentRow {
+    id: Uuid,
+    order_id: Uuid,
+    order_number: Option<String>,
+    user_id: Option<Uuid>,
+    amount: Option<i64>,
+    currency: Option<String>,
+    provider_transaction_id: Option<String>,
+    payment_method: Option<String>,
+    status: String,
+    creating: bool,
+    closing: Option<String>,
+    order_ended: bool,
+    intent_told: bool,
+    failure_code: Option<String>,
+    failure_message: Option<String>,
+    captured: i64,
+    refunded: i64,
+    refunding: i64,
+    automatic_refund: bool,
+    version: i64,
+}
+
+impl Closing {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Decline => "decline",
+        }
+    }
+}
+
+impl PaymentRow {
+    fn read(self) -> Stored<Row> {
+        let details = match (self.order_number, self.amount, self.currency) {
+            (Some(order_number), Some(amount), Some(currency)) => {
+                let amount = Money::new(amount, word(&currency)?);
+                Some(Details { order_number, user_id: self.user_id.map(UserId), amount })
+            }
+            _ => None,
+        };
+        let closing = self.closing.map(|word| if word == "decline" { Closing::Decline } else { Closing::Cancel });
+        let attempt = Attempt {
+            status: word(&self.status)?,
+            details,
+            object: self.provider_transaction_id,
+            method: self.payment_method,
+            creating: self.creating,
+            closing,
+            failure: self.failure_code.zip(self.failure_message),
+            order_ended: self.order_ended,
+            intent_told: self.intent_told,
+            captured: self.captured,
+            refunded: self.refunded,
+            refunding: self.refunding,
+            automatic_refund: self.automatic_refund,
+        };
+        Ok(Row { id: PaymentId(self.id), order_id: OrderId(self.order_id), attempt, version: self.version })
+    }
+}
+
+macro_rules! select_payments {
+    ($rest:literal) => {
+        concat!(
+            "select id, order_id, order_number, user_id, amount, currency, provider_transaction_id, payment_method,
+                    status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
+                    refunded, refunding, automatic_refund, version
+             from payments ",
+            $rest
+        )
+    };
+}
+
+/// Locks payments, in the order of their ids. Unknown ones are absent.
+pub(crate) async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> Stored<BTreeMap<PaymentId, Row>> {
+    let rows: Vec<PaymentRow> =
+        sqlx::query_as(select_payments!("where id = any($1) order by id for update")).bind(ids).fetch_all(db).await?;
+    rows.into_iter().map(|row| row.read().map(|row| (row.id, row))).collect()
+}
+
+/// Where a payment stands, as far as a reader can know.
+pub(crate) async fn find(db: &PgPool, id: PaymentId) -> Stored<Option<Row>> {
+    let row: Option<PaymentRow> =
+        sqlx::query_as(select_payments!("where id = $1")).bind(id.0).fetch_optional(db).await?;
+    row.map(PaymentRow::read).transpose()
+}
+
+/// The payment with this id, or with this object of the provider; and its order.
+pub(crate) async fn of_provider(db: &mut PgConnection, intent: &str) -> Stored<Option<(PaymentId, OrderId)>> {
+    let ids: Option<(Uuid, Uuid)> = match intent.parse::<Uuid>() {
+        Ok(id) => sqlx::query_as("select id, order_id from payments where id = $1").bind(id).fetch_optional(db).await?,
+        // PostgreSQL's text holds no NUL.
+        Err(_) if intent.len() > 255 || intent.contains('\0') => None,
+        Err(_) => {
+            let by_object = "select id, order_id from payments where provider_transaction_id = $1";
+            sqlx::query_as(by_object).bind(intent).fetch_optional(db).await?
+        }
+    };
+    Ok(ids.map(|(id, order)| (PaymentId(id), OrderId(order))))
+}
+
+/// Writes payments of which nobody had heard; gives how many were new indeed.
+pub(crate) async fn insert(db: &mut PgConnection, rows: &[&Row], provider: &str, now: DateTime<Utc>) -> Stored<u64> {
+    let columns = Columns::of(rows);
+    let done = sqlx::query(
+        "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
+             payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
+             refunded, refunding, automatic_refund, version, payment_provider, created_at, updated_at, processed_at)
+         select moved.*, $21, $22::timestamptz, $22::timestamptz,
+                case when moved.status not in ('pending', 'processing') then $22::timestamptz end
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+                  $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
+                  $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[])
+              as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
+                  order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
+                  automatic_refund, version)
+         order by moved.id
+         on conflict (id) do nothing",
+    );
+    Ok(columns.bind(done).bind(provider).bind(now).execute(db).await?.rows_affected())
+}
+
+/// Writes where payments stand now.
+pub(crate) async fn update(db: &mut PgConnection, rows: &[&Row], now: DateTime<Utc>) -> Stored<()> {
+    let columns = Columns::of(rows);
+    let update = sqlx::query(
+        "update payments set
+             order_number = moved.order_number, user_id = moved.user_id, amount = moved.amount,
+             currency = moved.currency, provider_transaction_id = moved.object, payment_method = moved.method,
+             status = moved.status, creating = moved.creating, closing = moved.closing,
+             order_ended = moved.order_ended, intent_told = moved.intent_told, failure_code = moved.failure_code,
+             failure_message = moved.failure_message, captured = moved.captured, refunded = moved.refunded,
+             refunding = moved.refunding, automatic_refund = moved.automatic_refund, version = moved.version,
+             updated_at = $21::timestamptz,
+             processed_at = case when moved.status not in ('pending', 'processing')
+                                 then coalesce(payments.processed_at, $21::timestamptz) end
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+                  $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
+                  $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[])
+              as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
+                  order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
+                  automatic_refund, version)
+         where payments.id = moved.id",
+    );
+    columns.bind(update).bind(now).execute(db).await?;
+    Ok(())
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+/// Payments, column by column.
+#[derive(Default)]
+struct Columns<'a> {
+    rows: Vec<&'a Row>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(rows: &[&'a Row]) -> Self {
+        Self { rows: rows.to_vec() }
+    }
+
+    fn each<T>(&self, of: impl Fn(&'a Row) -> T) -> Vec<T> {
+        self.rows.iter().map(|row| of(row)).collect()
+    }
+
+    fn details<T>(&self, of: impl Fn(&'a Details) -> T) -> Vec<Option<T>> {
+        self.each(|row| row.attempt.details.as_ref().map(&of))
+    }
+
+    /// Binds the first twenty parameters.
+    fn bind(&self, query: Query<'a>) -> Query<'a> {
+        query
+            .bind(self.each(|r| r.id.0))
+            .bind(self.each(|r| r.order_id.0))
+            .bind(self.details(|d| d.order_number.as_str()))
+            .bind(self.each(|r| r.attempt.details.as_ref().and_then(|d| d.user_id).map(|user| user.0)))
+            .bind(self.details(|d| d.amount.amount))
+            .bind(self.details(|d| d.amount.currency.code()))
+            .bind(self.each(|r| r.attempt.object.as_deref()))
+            .bind(self.each(|r| r.attempt.method.as_deref()))
+            .bind(self.each(|r| r.attempt.status.word()))
+            .bind(self.each(|r| r.attempt.creating))
+            .bind(self.each(|r| r.attempt.closing.map(Closing::word)))
+            .bind(self.each(|r| r.attempt.order_ended))
+            .bind(self.each(|r| r.attempt.intent_told))
+            .bind(self.each(|r| r.attempt.failure.as_ref().map(|(code, _)| code.as_str())))
+            .bind(self.each(|r| r.attempt.failure.as_ref().map(|(_, message)| message.as_str())))
+            .bind(self.each(|r| r.attempt.captured))
+            .bind(self.each(|r| r.attempt.refunded))
+            .bind(self.each(|r| r.attempt.refunding))
+            .bind(self.each(|r| r.attempt.automatic_refund))
+            .bind(self.each(|r| r.version))
+    }
+}

@@ -1,0 +1,484 @@
+//! The attempt to get the money of an order, as a table: where it stands, what is heard, what follows. Nothing here
+//! waits, reads or writes; every pair of state and fact has an answer, late and crossing facts too.
+//!
+//! What the table keeps: nothing is confirmed but an object that was committed; `failed` and `cancelled` are said only
+//! where no object was committed, or after the provider has confirmed its cancel; an order hears one verdict; money
+//! that is found after the verdict, or for an order that is over, goes back once.
+
+use subjects::{
+    Money, RefundId, UserId,
+    orders::{Failure, PaymentStatus},
+};
+
+/// What is owed, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Details {
+    /// Readable number of the order.
+    pub order_number: String,
+    /// The buyer, where it is an account.
+    pub user_id: Option<UserId>,
+    /// The order's total.
+    pub amount: Money,
+}
+
+/// On its way to an end, until the provider confirms its cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Closing {
+    /// Nobody shall pay it any more.
+    Cancel,
+    /// It was declined.
+    Decline,
+}
+
+/// Where an attempt stands. The default is the payment of which nobody has heard yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// As it is told outside.
+    pub status: PaymentStatus,
+    /// What is owed; unknown in a tombstone.
+    pub details: Option<Details>,
+    /// The provider's object, once committed.
+    pub object: Option<String>,
+    /// What it is charged to, once somebody said so.
+    pub method: Option<String>,
+    /// The provider was asked to create the object and has not answered.
+    pub creating: bool,
+    /// On its way to an end.
+    pub closing: Option<Closing>,
+    /// Why it was declined.
+    pub failure: Option<(String, String)>,
+    /// The order is over, or was told that there is no money: what is found goes back.
+    pub order_ended: bool,
+    /// The order's buyer has opened an intent.
+    pub intent_told: bool,
+    /// Got, in minor units.
+    pub captured: i64,
+    /// Given back.
+    pub refunded: i64,
+    /// Asked to be given back, not answered yet.
+    pub refunding: i64,
+    /// The automatic refund was made.
+    pub automatic_refund: bool,
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self {
+            status: PaymentStatus::Pending,
+            details: None,
+            object: None,
+            method: None,
+            creating: false,
+            closing: None,
+            failure: None,
+            order_ended: false,
+            intent_told: false,
+            captured: 0,
+            refunded: 0,
+            refunding: 0,
+            automatic_refund: false,
+        }
+    }
+}
+
+impl Attempt {
+    /// It may still be paid.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, PaymentStatus::Pending | PaymentStatus::Processing)
+    }
+
+    /// It may be paid, and nobody asked to close it.
+    pub fn can_be_paid(&self) -> bool {
+        self.is_open() && self.closing.is_none()
+    }
+
+    /// Its money came.
+    pub fn is_captured(&self) -> bool {
+        self.captured > 0
+    }
+
+    /// What can still be given back.
+    pub fn left(&self) -> i64 {
+        self.captured - self.refunded - self.refunding
+    }
+}
+
+/// What is heard of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// The order's stock is held: it can be paid, and shall be at once where a method is named.
+    Due {
+        /// What is owed.
+        details: Details,
+        /// What to charge.
+        method: Option<String>,
+    },
+    /// The buyer opened an intent; the provider has this object for it.
+    IntentOpened {
+        /// What is owed.
+        details: Details,
+        /// The provider's id.
+        object: String,
+    },
+    /// The provider has created an object.
+    ObjectCreated(String),
+    /// The provider will not create one.
+    CreateRefused(Failure),
+    /// The buyer confirms, by a test's hand.
+    BuyerActs {
+        /// What to charge.
+        method: String,
+    },
+    /// The provider has the money.
+    Paid(String),
+    /// The provider could not charge the method; the object could still be confirmed with another one.
+    Declined(String, Failure),
+    /// The provider has cancelled the object: nobody can pay it any more.
+    CancelConfirmed(String),
+    /// The order's deadline is over: it wants an answer.
+    ExpiryDue,
+    /// The order is over, whatever comes.
+    OrderEnded {
+        /// Whether it waits to hear that the payment is closed also where there was none.
+        wants_answer: bool,
+    },
+    /// Somebody gives money back.
+    RefundAsked {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+    },
+    /// The provider gave money back.
+    RefundDone {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+        /// The provider's id of the refund.
+        provider_id: String,
+    },
+    /// The provider would not give money back.
+    RefundDeclined {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// `payments.intent_created`
+    TellIntentCreated,
+    /// `payments.succeeded`
+    TellSucceeded,
+    /// `payments.failed`
+    TellFailed(Failure),
+    /// `payments.cancelled`
+    TellCancelled,
+    /// `payments.refunded`
+    TellRefunded {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+    },
+    /// `payments.refund_failed`
+    TellRefundFailed {
+        /// The refund's id.
+        id: RefundId,
+        /// Why.
+        failure: Failure,
+    },
+    /// Ask the provider to create the object.
+    Create,
+    /// Ask the provider to charge a method.
+    Confirm {
+        /// The provider's id.
+        object: String,
+        /// What to charge.
+        method: String,
+    },
+    /// Ask the provider to close the object.
+    Cancel(String),
+    /// Ask the provider to give money back.
+    GiveBack {
+        /// `None` for the automatic one.
+        id: Option<RefundId>,
+        /// Minor units.
+        amount: i64,
+    },
+}
+
+/// Where an attempt stands after a fact, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Where it stands.
+    pub next: Attempt,
+    /// What follows, in this order.
+    pub acts: Vec<Act>,
+}
+
+impl Step {
+    fn stay(state: &Attempt) -> Self {
+        Self { next: state.clone(), acts: Vec::new() }
+    }
+
+    fn act(mut self, act: Act) -> Self {
+        self.acts.push(act);
+        self
+    }
+
+    /// Where the order is over, all money that is left goes back, once: after every refund that a person asked for has
+    /// ended, so that what one of them fails to give back goes along.
+    fn give_back(mut self) -> Self {
+        let amount = self.next.left();
+        if self.next.order_ended && self.next.refunding == 0 && amount > 0 && !self.next.automatic_refund {
+            self.next.automatic_refund = true;
+            self.next.refunding += amount;
+            self.acts.push(Act::GiveBack { id: None, amount });
+        }
+        self
+    }
+}
+
+/// What follows from `fact` where an attempt stands at `state`.
+pub fn step(state: &Attempt, fact: Fact) -> Step {
+    match fact {
+        Fact::Due { details, method } => due(state, details, method),
+        Fact::IntentOpened { details, object } => intent_opened(state, details, object),
+        Fact::ObjectCreated(object) => object_created(state, object),
+        Fact::CreateRefused(failure) => create_refused(state, failure),
+        Fact::BuyerActs { method } => buyer_acts(state, method),
+        Fact::Paid(object) => paid(state, object),
+        Fact::Declined(object, failure) => declined(state, &object, failure),
+        Fact::CancelConfirmed(object) => cancel_confirmed(state, &object),
+        Fact::ExpiryDue => close(state, true),
+        Fact::OrderEnded { wants_answer } => order_ended(state, wants_answer),
+        Fact::RefundAsked { id, amount } => refund_asked(state, id, amount),
+        Fact::RefundDone { id, amount, .. } => refund_done(state, id, amount),
+        Fact::RefundDeclined { id, amount, failure } => refund_declined(state, id, amount, failure),
+    }
+}
+
+fn due(state: &Attempt, details: Details, method: Option<String>) -> Step {
+    let mut step = Step::stay(state);
+    // Also a tombstone learns what would have been owed.
+    step.next.details.get_or_insert(details);
+    match method {
+        // Where it is being charged already, by the buyer's own hand, it is not charged again.
+        Some(method) if state.can_be_paid() && state.status == PaymentStatus::Pending => charge(step, method),
+        _ => step,
+    }
+}
+
+fn intent_opened(state: &Attempt, details: Details, object: String) -> Step {
+    let mut step = Step::stay(state);
+    let is_foreign = state.object.as_ref().is_some_and(|own| *own != object);
+    if is_foreign || !state.can_be_paid() && state.object.is_none() {
+        // Made for a payment that is closed, or beside its own object: never confirmed.
+        return step.act(Act::Cancel(object));
+    }
+    if !state.can_be_paid() {
+        return step;
+    }
+    step.next.details.get_or_insert(details);
+    step.next.object = Some(object);
+    if state.intent_told {
+        return step;
+    }
+    step.next.intent_told = true;
+    step.act(Act::TellIntentCreated)
+}
+
+fn object_created(state: &Attempt, object: String) -> Step {
+    let mut step = Step::stay(state);
+    step.next.creating = false;
+    if state.object.as_ref().is_some_and(|own| *own != object) {
+        // The intent was opened with another one meanwhile. That one goes on; this one was never told to anybody.
+        step = step.act(Act::Cancel(object));
+    } else if state.is_open() {
+        step.next.object = Some(object);
+    } else if state.object.is_none() {
+        // A create that comes back to a closed payment.
+        return step.act(Act::Cancel(object));
+    }
+    let Some(own) = step.next.object.clone() else { return step };
+    match (&state.method, state.closing) {
+        _ if !state.is_open() => step,
+        (_, Some(_)) => step.act(Act::Cancel(own)),
+        (Some(method), None) if state.status == PaymentStatus::Processing => {
+            step.act(Act::Confirm { object: own, method: method.clone() })
+        }
+        _ => step,
+    }
+}
+
+fn create_refused(state: &Attempt, failure: Failure) -> Step {
+    let mut step = Step::stay(state);
+    step.next.creating = false;
+    if !state.is_open() {
+        return step;
+    }
+    match (&state.object, state.closing) {
+        // The intent's object stands: it must be closed first.
+        (Some(own), None) => {
+            let own = own.clone();
+            closing(step, Closing::Decline, Some(failure)).act(Act::Cancel(own))
+        }
+        (Some(own), Some(_)) => {
+            let own = own.clone();
+            step.act(Act::Cancel(own))
+        }
+        (None, Some(Closing::Cancel)) => end_cancelled(step, true),
+        (None, _) => end_failed(closing(step, Closing::Decline, Some(failure))),
+    }
+}
+
+fn buyer_acts(state: &Attempt, method: String) -> Step {
+    let step = Step::stay(state);
+    if state.can_be_paid() && state.details.is_some() { charge(step, method) } else { step }
+}
+
+/// Charges the method: the object first, where there is none.
+fn charge(mut step: Step, method: String) -> Step {
+    step.next.method = Some(method.clone());
+    step.next.status = PaymentStatus::Processing;
+    match step.next.object.clone() {
+        Some(object) => step.act(Act::Confirm { object, method }),
+        // It is confirmed when it is there.
+        None if step.next.creating => step,
+        None => {
+            step.next.creating = true;
+            step.act(Act::Create)
+        }
+    }
+}
+
+fn paid(state: &Attempt, object: String) -> Step {
+    let mut step = Step::stay(state);
+    let Some(details) = &state.details else { return step };
+    if state.is_captured() {
+        return step;
+    }
+    let was_open = state.is_open();
+    step.next.status = PaymentStatus::Succeeded;
+    step.next.object = Some(object);
+    step.next.captured = details.amount.amount;
+    step.next.closing = None;
+    step.next.failure = None;
+    if was_open {
+        step = step.act(Act::TellSucceeded);
+    } else {
+        // The order has heard that there would be no money.
+        step.next.order_ended = true;
+    }
+    step.give_back()
+}
+
+fn declined(state: &Attempt, object: &str, failure: Failure) -> Step {
+    let step = Step::stay(state);
+    let is_own = state.object.as_deref() == Some(object);
+    if !state.can_be_paid() || !is_own {
+        return step;
+    }
+    // Another method could still be charged: it has failed only when the provider has closed it.
+    closing(step, Closing::Decline, Some(failure)).act(Act::Cancel(object.to_owned()))
+}
+
+fn cancel_confirmed(state: &Attempt, object: &str) -> Step {
+    let step = Step::stay(state);
+    let is_own = state.object.as_deref() == Some(object);
+    // An object that is being created is waited for: it comes back to a closing payment and is cancelled in turn.
+    if !state.is_open() || !is_own || state.creating {
+        return step;
+    }
+    match state.closing {
+        Some(Closing::Decline) => end_failed(step),
+        Some(Closing::Cancel) | None => end_cancelled(step, true),
+    }
+}
+
+fn order_ended(state: &Attempt, wants_answer: bool) -> Step {
+    if state.is_captured() {
+        let mut step = Step::stay(state);
+        step.next.order_ended = true;
+        return step.give_back();
+    }
+    let mut step = close(state, wants_answer || state.details.is_some());
+    if state.is_open() {
+        step.next.order_ended = true;
+    }
+    step
+}
+
+/// Nobody shall pay it any more: closed at once where no object was committed or is being made, else when the provider
+/// has confirmed its cancel.
+fn close(state: &Attempt, tells: bool) -> Step {
+    let step = Step::stay(state);
+    if !state.can_be_paid() {
+        return step;
+    }
+    match state.object.clone() {
+        Some(object) => closing(step, Closing::Cancel, None).act(Act::Cancel(object)),
+        None if state.creating => closing(step, Closing::Cancel, None),
+        None => end_cancelled(step, tells),
+    }
+}
+
+fn closing(mut step: Step, closing: Closing, failure: Option<Failure>) -> Step {
+    step.next.closing = Some(closing);
+    step.next.failure = failure.map(|failure| (failure.code, failure.message));
+    step
+}
+
+fn end_cancelled(mut step: Step, tells: bool) -> Step {
+    step.next.status = PaymentStatus::Cancelled;
+    step.next.closing = None;
+    step.next.failure = None;
+    if tells { step.act(Act::TellCancelled) } else { step }
+}
+
+fn end_failed(mut step: Step) -> Step {
+    step.next.status = PaymentStatus::Failed;
+    step.next.closing = None;
+    let (code, message) = step.next.failure.clone().unwrap_or_default();
+    step.act(Act::TellFailed(Failure { code, message }))
+}
+
+fn refund_asked(state: &Attempt, id: RefundId, amount: i64) -> Step {
+    let mut step = Step::stay(state);
+    if amount <= 0 || amount > state.left() {
+        return step;
+    }
+    step.next.refunding += amount;
+    step.act(Act::GiveBack { id: Some(id), amount })
+}
+
+fn refund_done(state: &Attempt, id: RefundId, amount: i64) -> Step {
+    let mut step = Step::stay(state);
+    if amount <= 0 || amount > state.refunding {
+        return step;
+    }
+    step.next.refunding -= amount;
+    step.next.refunded += amount;
+    let is_full = step.next.refunded == step.next.captured;
+    step.next.status = if is_full { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
+    step.act(Act::TellRefunded { id, amount }).give_back()
+}
+
+fn refund_declined(state: &Attempt, id: RefundId, amount: i64, failure: Failure) -> Step {
+    let mut step = Step::stay(state);
+    if amount <= 0 || amount > state.refunding {
+        return step;
+    }
+    step.next.refunding -= amount;
+    step.act(Act::TellRefundFailed { id, failure }).give_back()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! The table against a provider that may answer this or that, with a buyer, an admin and an order that do what they
+//! may, in every order in which it can happen.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use super::*;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Object {
+    Open,
+    Paid,
+    Cancelled,
+}
+
+#[derive(Debug, Clone)]
+struct World {
+    attempt: Attempt,
+    /// The provider's truth.
+    objects: BTreeMap<String, Object>,
+    given_back: i64,
+    /// Left in commits, performed one at a time.
+    effects: VecDeque<Act>,
+    /// What else may happen, each once.
+    may: Vec<May>,
+    /// What the order was told: at most one verdict.
+    verdicts: Vec<Act>,
+    automatic: u32,
+    /// The order ended, or asked, and was heard.
+    asked: bool,
+    ended: bool,
+    browser_paid: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum May {
+    Hear(Fact),
+    /// The buyer asks for an intent: the provider has an object before the lane knows.
+    Prepare,
+    OpenIntent,
+    Act(&'static str),
+    /// The buyer's browser pays, and we hear nothing of it.
+    BrowserPays,
+    /// The provider tells us what it has.
+    Webhook,
+    Refund,
+}
+
+impl World {
+    fn new(may: &[May]) -> Self {
+        Self {
+            attempt: Attempt::default(),
+            objects: BTreeMap::new(),
+            given_back: 0,
+            effects: VecDeque::new(),
+            may: may.to_vec(),
+            verdicts: Vec::new(),
+            automatic: 0,
+            asked: false,
+            ended: false,
+            browser_paid: false,
+        }
+    }
+
+    fn hear(mut self, fact: Fact) -> Self {
+        self.asked |= matches!(fact, Fact::ExpiryDue | Fact::OrderEnded { .. });
+        self.ended |= matches!(fact, Fact::OrderEnded { .. });
+        let step = step(&self.attempt, fact);
+        self.attempt = step.next;
+        for act in step.acts {
+            match act {
+                Act::TellSucceeded | Act::TellFailed(_) | Act::TellCancelled => self.verdicts.push(act),
+                Act::GiveBack { id: None, .. } => {
+                    self.automatic += 1;
+                    self.effects.push_back(act);
+                }
+                Act::Create | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => {
+                    self.effects.push_back(act);
+                }
+                Act::TellIntentCreated | Act::TellRefunded { .. } | Act::TellRefundFailed { .. } => {}
+            }
+        }
+        self
+    }
+
+    /// Everything that may come of the next effect.
+    fn perform(&self) -> Vec<Self> {
+        let mut world = self.clone();
+        let Some(effect) = world.effects.pop_front() else { return Vec::new() };
+        match effect {
+            Act::Create => {
+                let mut results = Vec::new();
+                if !world.objects.contains_key(OWN) {
+                    results.push(world.clone().hear(Fact::CreateRefused(declined())));
+                }
+                world.objects.entry(OWN.into()).or_insert(Object::Open);
+                results.push(world.hear(Fact::ObjectCreated(OWN.into())));
+                results
+            }
+            Act::Confirm { object, method } => {
+                let is_good = method == "good";
+                let Some(truth) = world.objects.get_mut(&object) else { panic!("confirmed what is not there") };
+                let fact = match truth {
+                    Object::Paid => Fact::Paid(object),
+                    Object::Cancelled => Fact::CancelConfirmed(object),
+                    Object::Open if is_good => {
+                        *truth = Object::Paid;
+                        Fact::Paid(object)
+                    }
+                    Object::Open => Fact::Declined(object, declined()),
+                };
+                vec![world.hear(fact)]
+            }
+            Act::Cancel(object) => {
+                let truth = world.objects.entry(object.clone()).or_insert(Object::Cancelled);
+                let fact = if *truth == Object::Paid {
+                    Fact::Paid(object)
+                } else {
+                    *truth = Object::Cancelled;
+                    Fact::CancelConfirmed(object)
+                };
+                vec![world.hear(fact)]
+            }
+            Act::GiveBack { id, amount } => {
+                let mut results = Vec::new();
+                let refund = id.unwrap_or(refund_id(9));
+                if let Some(id) = id {
+                    results.push(world.clone().hear(Fact::RefundDeclined { id, amount, failure: declined() }));
+                }
+                world.given_back += amount;
+                results.push(world.hear(Fact::RefundDone { id: refund, amount, provider_id: "re".into() }));
+                results
+            }
+            told => panic!("no effect: {told:?}"),
+        }
+    }
+
+    /// Everything that may happen next.
+    fn next(&self) -> Vec<Self> {
+        let mut worlds = self.perform();
+        for index in 0..self.may.len() {
+            let mut world = self.clone();
+            match world.may.remove(index) {
+                May::Hear(fact) => worlds.push(world.hear(fact)),
+                May::Prepare => {
+                    world.objects.entry(OWN.into()).or_insert(Object::Open);
+                    worlds.push(world);
+                }
+                May::OpenIntent => {
+                    if self.objects.contains_key(OWN) && self.attempt.can_be_paid() {
+                        worlds.push(world.hear(Fact::IntentOpened { details: details(), object: OWN.into() }));
+                    }
+                }
+                May::Act(method) => {
+                    if self.attempt.can_be_paid() && self.attempt.details.is_some() {
+                        worlds.push(world.hear(Fact::BuyerActs { method: method.into() }));
+                    }
+                }
+                May::BrowserPays => {
+                    if self.attempt.intent_told && self.objects.get(OWN) == Some(&Object::Open) {
+                        world.objects.insert(OWN.into(), Object::Paid);
+                        world.browser_paid = true;
+                        worlds.push(world);
+                    }
+                }
+                May::Webhook => {
+                    if self.objects.get(OWN) == Some(&Object::Paid) {
+                        worlds.push(world.hear(Fact::Paid(OWN.into())));
+                    }
+                }
+                May::Refund => {
+                    if self.attempt.left() >= 40 {
+                        worlds.push(world.hear(Fact::RefundAsked { id: refund_id(1), amount: 40 }));
+                    }
+                }
+            }
+        }
+        worlds
+    }
+
+    fn check(&self) {
+        let over = matches!(self.attempt.status, P::Failed | P::Cancelled);
+        if over && let Some(own) = &self.attempt.object {
+            assert_eq!(self.objects[own], Object::Cancelled, "said to be over, but chargeable: {self:?}");
+        }
+        assert!(self.verdicts.len() <= 1, "an order hears one verdict: {self:?}");
+        assert!(self.automatic <= 1, "{self:?}");
+        assert!(self.given_back <= self.attempt.captured, "{self:?}");
+        if self.effects.is_empty() {
+            assert!(!self.attempt.creating && self.attempt.closing.is_none(), "stuck: {self:?}");
+        }
+    }
+
+    /// Nothing is left to happen by itself: what is asked is answered, what came is the order's or went back.
+    fn check_at_rest(&self) {
+        let has_waiting = self.may.iter().any(|may| matches!(may, May::Hear(_)));
+        if has_waiting || !self.effects.is_empty() {
+            return;
+        }
+        let truth = self.objects.get(OWN).copied();
+        if self.asked {
+            assert!(!self.attempt.is_open(), "asked, and not answered: {self:?}");
+            let silent = self.attempt.status == P::Cancelled && self.attempt.object.is_none();
+            assert!(self.verdicts.len() == 1 || silent, "{self:?}");
+            if truth == Some(Object::Paid) {
+                assert_eq!(self.attempt.captured, 100, "paid, and nobody knows: {self:?}");
+            }
+        }
+        let is_orders = self.verdicts == [Act::TellSucceeded] && !self.ended;
+        assert!(self.attempt.captured == 0 || is_orders || self.attempt.left() == 0, "kept without an order: {self:?}");
+        if truth == Some(Object::Paid) && !self.browser_paid {
+            assert_eq!(self.attempt.captured, 100, "{self:?}");
+        }
+    }
+}
+
+/// Every world that `may` leads to.
+fn explore(may: &[May]) -> usize {
+    let mut seen = HashSet::new();
+    let mut next = vec![World::new(may)];
+    while let Some(world) = next.pop() {
+        if seen.insert(format!("{world:?}")) {
+            world.check();
+            world.check_at_rest();
+            next.extend(world.next());
+        }
+    }
+    seen.len()
+}
+
+fn due(method: Option<&str>) -> May {
+    May::Hear(Fact::Due { details: details(), method: method.map(Into::into) })
+}
+
+fn ended(wants_answer: bool) -> May {
+    May::Hear(Fact::OrderEnded { wants_answer })
+}
+
+#[test]
+fn a_charged_order_in_every_course() {
+    for method in ["good", "bad"] {
+        let worlds = explore(&[due(Some(method)), May::Hear(Fact::ExpiryDue), ended(true), May::Refund]);
+        assert!(worlds > 40, "{worlds}");
+    }
+}
+
+#[test]
+fn an_intent_beside_the_charge_in_every_course() {
+    for method in ["good", "bad"] {
+        let worlds = explore(&[
+            due(Some(method)),
+            May::Prepare,
+            May::OpenIntent,
+            May::BrowserPays,
+            May::Hear(Fact::ExpiryDue),
+            ended(false),
+        ]);
+        assert!(worlds > 40, "{worlds}");
+    }
+}
+
+#[test]
+fn an_intent_in_every_course() {
+    let worlds = explore(&[
+        due(None),
+        May::Prepare,
+        May::OpenIntent,
+        May::Act("bad"),
+        May::Act("good"),
+        May::Hear(Fact::ExpiryDue),
+        ended(true),
+        May::Refund,
+    ]);
+    assert!(worlds > 40, "{worlds}");
+}
+
+#[test]
+fn a_browser_that_pays_unheard_in_every_course() {
+    let worlds = explore(&[
+        due(None),
+        May::Prepare,
+        May::OpenIntent,
+        May::BrowserPays,
+        May::Webhook,
+        May::Hear(Fact::ExpiryDue),
+        ended(true),
+    ]);
+    assert!(worlds > 40, "{worlds}");
+}

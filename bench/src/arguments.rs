@@ -1,0 +1,135 @@
+//! What a run is asked to do. Every number has a bound, so that a slip of the finger is refused and not suffered.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
+
+use crate::http::Target;
+use crate::load::Plan;
+
+/// An answer that takes longer is an error: it is longer than the longest `Prefer: wait` the shop grants.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// What is open besides the clients' connections.
+pub const SPARE_FILES: u64 = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scenario {
+    /// Nine product pages to one listing
+    Browse,
+    /// Log in once, place orders over up to 40 variants, wait until each is confirmed
+    Checkout,
+    /// The same spread, all on one variant, and both once more in reverse; prints the ratio and how far it can be trusted
+    Flash,
+}
+
+/// Puts load on a running shop and prints what it did beside what the machine can do.
+///
+/// Needs the accounts of the demo shop. `checkout` and `flash` raise the stock of the variants they buy and leave it so.
+/// Exit code 1 when anything happened that was not expected.
+#[derive(Debug, Clone, Parser, Serialize)]
+#[command(name = "bench", version, max_term_width = 110)]
+pub struct Arguments {
+    #[arg(value_enum)]
+    pub scenario: Scenario,
+
+    /// Base URL of a gateway; repeat it for several nodes, clients take them in turn
+    #[arg(long = "url", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub urls: Vec<Target>,
+
+    /// Metrics endpoint of a node, for the batch sizes; repeat it for several nodes
+    #[arg(long = "metrics", value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    pub metrics: Vec<Target>,
+
+    /// Clients, each with a keep-alive connection of its own
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub clients: u32,
+
+    /// Seconds that count, of each phase
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+
+    /// Seconds before them whose figures are dropped (their errors are not)
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub warmup: u64,
+
+    /// Open loop: this many requests a second whatever the shop does, latency counted from the time each should have
+    /// been sent. Without it every client sends its next request when it has the answer to the last
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
+
+    /// Also write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Seconds given to each of the machine's own limits; 0 leaves them out
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=60))]
+    pub limit_seconds: u64,
+
+    /// Take the NATS limit on this server (it must allow `bench.>`) and not on a private one started for it
+    #[arg(long, value_name = "URL")]
+    #[serde(skip)]
+    pub nats: Option<String>,
+
+    /// A superuser of the PostgreSQL server, for the limit of the SQL write; without it the running local stack is asked
+    #[arg(long, value_name = "URL", env = "SOUK_BENCH_DATABASE_URL", hide_env_values = true)]
+    #[serde(skip)]
+    pub database_url: Option<String>,
+
+    /// Home of the local stack
+    #[arg(long, value_name = "DIR", env = "SOUK_HOME", default_value = ".souk")]
+    pub home: PathBuf,
+}
+
+impl Arguments {
+    pub fn plan(&self) -> Plan {
+        Plan {
+            clients: self.clients,
+            warmup: Duration::from_secs(self.warmup),
+            window: Duration::from_secs(self.seconds),
+            rate: self.rate,
+            timeout: REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The limits run closed, whatever the scenario does: they are to find the most the machine can do.
+    pub fn limit_plan(&self) -> Plan {
+        Plan {
+            warmup: Duration::from_secs(1),
+            window: Duration::from_secs(self.limit_seconds),
+            rate: None,
+            ..self.plan()
+        }
+    }
+
+    pub fn open_files_needed(&self) -> u64 {
+        u64::from(self.clients) + SPARE_FILES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(std::iter::once("bench").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn nodes_may_be_named_more_than_once() {
+        let arguments = parse("checkout --url http://127.0.0.1:1 --url http://127.0.0.1:2").expect("parses");
+        assert_eq!(arguments.urls.len(), 2);
+        assert_eq!(arguments.metrics.len(), 1);
+    }
+
+    #[test]
+    fn every_number_is_bounded() {
+        for line in ["browse --clients 20001", "browse --clients 0", "browse --seconds 3601", "flash --rate 0"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert!(parse("browse --clients 20000 --seconds 3600").is_ok());
+    }
+}

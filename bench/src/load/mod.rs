@@ -1,0 +1,118 @@
+//! Runs a script with many clients for a while and measures it: HTTP, NATS and SQL alike, so that a figure and the limit
+//! beside it were taken by the same code.
+
+mod pace;
+mod progress;
+mod tally;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use self::tally::{Figures, Measured};
+
+use self::pace::Pace;
+use self::progress::Progress;
+use self::tally::Tally;
+
+/// After an error a client of the closed loop waits this long. Refusals come back faster than work is done: without the
+/// pause a shop that is down would be asked millions of times and the count of errors would say nothing.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub clients: u32,
+    pub warmup: Duration,
+    pub window: Duration,
+    /// Steps a second over all clients; `None` is the closed loop.
+    pub rate: Option<u32>,
+    pub timeout: Duration,
+}
+
+/// What a client does over and over.
+pub trait Script: Send + Sync + 'static {
+    /// What one client holds: its connection.
+    type Hand: Send;
+
+    /// What is counted apart, each with its own histogram.
+    const SERIES: &'static [&'static str];
+
+    fn hand(&self, client: u32) -> impl Future<Output = anyhow::Result<Self::Hand>> + Send;
+
+    /// The n-th step of the whole run, whichever client it falls to.
+    fn step(&self, hand: &mut Self::Hand, n: u64) -> impl Future<Output = Outcome> + Send;
+}
+
+#[derive(Debug)]
+pub struct Outcome {
+    /// Indices into the script's series.
+    pub series: &'static [usize],
+    /// How much one step did: a SQL batch writes many orders.
+    pub units: u64,
+    /// What was not expected, as a kind that is counted.
+    pub error: Option<String>,
+}
+
+impl Outcome {
+    pub fn one(series: &'static [usize]) -> Self {
+        Self { series, units: 1, error: None }
+    }
+
+    pub fn error(kind: impl Into<String>) -> Self {
+        Self { series: &[], units: 0, error: Some(kind.into()) }
+    }
+}
+
+/// When the steps of a run began to count and when they ceased to.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    start: Instant,
+    open: Instant,
+    close: Instant,
+}
+
+impl Window {
+    fn holds(&self, at: Instant) -> bool {
+        self.open <= at && at < self.close
+    }
+}
+
+pub async fn run<S: Script>(name: &str, script: Arc<S>, plan: &Plan) -> anyhow::Result<Measured> {
+    let mut hands = Vec::new();
+    for client in 0..plan.clients {
+        hands.push(script.hand(client).await.with_context(|| format!("{name}: client {client}"))?);
+    }
+    let start = Instant::now();
+    let window = Window { start, open: start + plan.warmup, close: start + plan.warmup + plan.window };
+    let tally = Arc::new(Tally::new(S::SERIES, window)?);
+    let pace = Arc::new(Pace::new(window, plan.rate));
+
+    let progress = Progress::start(name, Arc::clone(&tally), window);
+    let mut clients = JoinSet::new();
+    for (number, hand) in hands.into_iter().enumerate() {
+        let (script, pace, tally) = (Arc::clone(&script), Arc::clone(&pace), Arc::clone(&tally));
+        clients.spawn(async move { client(number, hand, &*script, &pace, &tally).await });
+    }
+    while let Some(ended) = clients.join_next().await {
+        if ended.is_err() {
+            tally.error("a client of the load tool broke");
+        }
+    }
+    tally.errors("the clients were too few or too slow to send in time", pace.never_sent());
+    progress.stop();
+    Ok(tally.measured(name, plan))
+}
+
+async fn client<S: Script>(number: usize, mut hand: S::Hand, script: &S, pace: &Pace, tally: &Tally) {
+    while let Some(turn) = pace.next().await {
+        let outcome = script.step(&mut hand, turn.number).await;
+        tally.note(number, turn.due, Instant::now(), &outcome);
+        if outcome.error.is_some() && pace.is_closed_loop() {
+            tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Load on a running shop, through its public doors, beside what the machine itself can do.
+//!
+//! A rate says little without the machine it was reached on. So every run first takes the limits of the machine (a bare
+//! poem server, a bare NATS request-reply, the batched SQL write alone) and prints each figure as a share of them.
+
+mod arguments;
+mod http;
+mod limits;
+mod load;
+mod machine;
+mod metrics;
+mod report;
+mod scenarios;
+mod shop;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::report::Report;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let run = tokio::select! {
+        run = run(&arguments) => run,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted, nothing is reported")),
+    };
+    match run {
+        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
+    machine::require_open_files(arguments.open_files_needed())?;
+    let limits = limits::take(arguments).await;
+    let outcome = scenarios::run(arguments).await?;
+    let report = Report::new(arguments, limits, outcome);
+    println!("{report}");
+    if let Some(path) = &arguments.json {
+        let json = serde_json::to_vec_pretty(&report).context("the report as JSON")?;
+        std::fs::write(path, json).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(report)
+}

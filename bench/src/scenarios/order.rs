@@ -1,0 +1,182 @@
+//! One order: placed with a key of its own, and waited for until it is decided.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::ledger::Ledger;
+use crate::http::{Answer, Body, Client, Failure};
+use crate::load::{Outcome, Script};
+use crate::shop::{Session, Shop, Variant, refusal};
+
+const ACCEPTED: &[usize] = &[0];
+const ACCEPTED_AND_CONFIRMED: &[usize] = &[0, 1];
+
+pub struct Buying {
+    pub shop: Shop,
+    pub customer: Arc<Session>,
+    /// Ready-made, one per variant.
+    pub bodies: Vec<Bytes>,
+    pub ledger: Arc<Ledger>,
+}
+
+/// An order that can be sent again, and is then still the same one.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub key: Uuid,
+    pub body: Bytes,
+}
+
+/// How an attempt stands as far as its answer tells.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Placed {
+    Confirmed,
+    /// Stored, and over without a sale.
+    Ended {
+        status: String,
+        code: Option<String>,
+    },
+    /// Stored, and not decided while the answer was waited for.
+    Undecided {
+        id: String,
+        status: String,
+    },
+    /// Nothing was stored.
+    Refused(String),
+    /// Stored or not: only the same key again can tell.
+    Unknown(String),
+}
+
+pub fn body_of(variant: &Variant) -> Bytes {
+    let order = json!({
+        "items": [{"variant_id": variant.id, "quantity": 1}],
+        "shipping_address": {"street": "1 Bench Street", "city": "Springfield", "zip_code": "12345", "country": "US"},
+        "payment": {"method": "pm_card_visa"},
+    });
+    Bytes::from(order.to_string())
+}
+
+impl Script for Buying {
+    type Hand = Client;
+    /// Both are timed to the one answer, which waits for the decision.
+    const SERIES: &'static [&'static str] = &["accepted", "confirmed"];
+
+    async fn hand(&self, client: u32) -> anyhow::Result<Client> {
+        Ok(self.shop.client(client))
+    }
+
+    async fn step(&self, client: &mut Client, n: u64) -> Outcome {
+        let body = self.bodies[(n % self.bodies.len() as u64) as usize].clone();
+        let attempt = Attempt { key: Uuid::new_v4(), body };
+        let placed = self.place(client, &attempt).await;
+        let outcome = outcome(&placed);
+        self.ledger.enter(attempt, placed);
+        outcome
+    }
+}
+
+impl Buying {
+    pub async fn place(&self, client: &mut Client, attempt: &Attempt) -> Placed {
+        let request = Request::post("/api/v1/orders")
+            .header(AUTHORIZATION, self.customer.bearer())
+            .header(CONTENT_TYPE, "application/json")
+            .header("idempotency-key", attempt.key.to_string())
+            .header("prefer", "wait=10")
+            .body(Body::new(attempt.body.clone()));
+        match request {
+            Ok(request) => read(client.send(request).await),
+            Err(error) => Placed::Refused(format!("request: {error}")),
+        }
+    }
+}
+
+fn outcome(placed: &Placed) -> Outcome {
+    let accepted = |error: String| Outcome { error: Some(error), ..Outcome::one(ACCEPTED) };
+    match placed {
+        Placed::Confirmed => Outcome::one(ACCEPTED_AND_CONFIRMED),
+        Placed::Ended { status, code: Some(code) } => accepted(format!("201 order {status}: {code}")),
+        Placed::Ended { status, code: None } => accepted(format!("201 order {status}")),
+        Placed::Undecided { status, .. } => accepted(format!("201 order still {status} after 10 s")),
+        Placed::Refused(kind) | Placed::Unknown(kind) => Outcome::error(kind.as_str()),
+    }
+}
+
+fn read(answer: Result<Answer, Failure>) -> Placed {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) => return Placed::Unknown(failure.0),
+    };
+    if answer.status == StatusCode::CREATED {
+        return created(&answer);
+    }
+    let kind = refusal(&answer);
+    // 5xx says that something broke, not where. A 409 about the key says that the first attempt is still running.
+    let unsure = answer.status.is_server_error() || answer.status.is_success() || kind.starts_with("409 idempotency");
+    if unsure { Placed::Unknown(kind) } else { Placed::Refused(kind) }
+}
+
+fn created(answer: &Answer) -> Placed {
+    #[derive(Deserialize)]
+    struct Order {
+        id: String,
+        status: String,
+        failure: Option<Reason>,
+    }
+    #[derive(Deserialize)]
+    struct Reason {
+        code: String,
+    }
+    match serde_json::from_slice::<Order>(&answer.body) {
+        Ok(order) if is_sold(&order.status) => Placed::Confirmed,
+        Ok(order) if order.status == "pending" => Placed::Undecided { id: order.id, status: order.status },
+        Ok(order) => Placed::Ended { status: order.status, code: order.failure.map(|reason| reason.code) },
+        Err(_) => Placed::Unknown("201 that is not an order".into()),
+    }
+}
+
+/// Confirmed, or what only a confirmed order becomes.
+pub fn is_sold(status: &str) -> bool {
+    matches!(status, "confirmed" | "processing" | "shipped" | "delivered")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, body: &str) -> Placed {
+        let status = StatusCode::from_u16(status).expect("a status");
+        read(Ok(Answer { status, body: Bytes::from(body.to_owned()) }))
+    }
+
+    #[test]
+    fn only_a_confirmed_order_is_a_success() {
+        let confirmed = answered(201, r#"{"id":"o","status":"confirmed","failure":null}"#);
+        assert_eq!(confirmed, Placed::Confirmed);
+        assert!(outcome(&confirmed).error.is_none());
+
+        let failed = answered(201, r#"{"id":"o","status":"failed","failure":{"code":"card_declined","message":""}}"#);
+        assert_eq!(outcome(&failed).error.as_deref(), Some("201 order failed: card_declined"));
+        assert_eq!(outcome(&failed).series, ACCEPTED);
+
+        let pending = answered(201, r#"{"id":"o","status":"pending"}"#);
+        assert_eq!(pending, Placed::Undecided { id: "o".into(), status: "pending".into() });
+    }
+
+    #[test]
+    fn a_refusal_stored_nothing_and_a_breakage_may_have() {
+        let body = |code: &str| format!(r#"{{"code":"{code}"}}"#);
+        assert_eq!(answered(409, &body("out_of_stock")), Placed::Refused("409 out_of_stock".into()));
+        assert_eq!(answered(503, &body("overloaded")), Placed::Unknown("503 overloaded".into()));
+        assert_eq!(
+            answered(409, &body("idempotency_in_progress")),
+            Placed::Unknown("409 idempotency_in_progress".into())
+        );
+        assert_eq!(read(Err(Failure("no answer in 40 s".into()))), Placed::Unknown("no answer in 40 s".into()));
+    }
+}

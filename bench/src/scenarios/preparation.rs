@@ -1,0 +1,58 @@
+//! What has to stand before anybody buys: a customer logged in, and stock enough that nobody is refused for want of it.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::ledger::{Books, Check, Ledger};
+use super::order::{Buying, body_of};
+use crate::arguments::Arguments;
+use crate::shop::{ADMIN, CUSTOMER, Session, Shop, Stock, Variant};
+
+const MOST_VARIANTS: usize = 40;
+
+/// More than any order path has done on one machine; an hour on one variant must not run dry.
+const UNITS_A_SECOND: i64 = 10_000;
+
+pub struct Prepared {
+    shop: Shop,
+    customer: Arc<Session>,
+    pub variants: Vec<Variant>,
+    before: Vec<Stock>,
+    ledger: Arc<Ledger>,
+}
+
+pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Prepared> {
+    let shop = Shop::open(arguments).await?;
+    let variants: Vec<Variant> =
+        shop.products().await?.into_iter().flat_map(|product| product.variants).take(MOST_VARIANTS).collect();
+    anyhow::ensure!(!variants.is_empty(), "the shop's products have no variants");
+    let seconds = i64::try_from(arguments.seconds + arguments.warmup).context("the length of the run")?;
+    let on_hand = (3 * seconds * UNITS_A_SECOND).max(1_000_000);
+
+    let admin = shop.login(ADMIN).await?;
+    let mut before = Vec::new();
+    for variant in &variants {
+        before.push(shop.set_stock(&admin, variant, on_hand).await?);
+    }
+    let customer = Arc::new(shop.login(CUSTOMER).await?);
+    Ok(Prepared { shop, customer, variants, before, ledger: Arc::default() })
+}
+
+impl Prepared {
+    /// Clients that buy the first so many variants, in turn.
+    pub fn buying(&self, variants: usize) -> Arc<Buying> {
+        Arc::new(Buying {
+            shop: self.shop.clone(),
+            customer: Arc::clone(&self.customer),
+            bodies: self.variants.iter().take(variants).map(body_of).collect(),
+            ledger: Arc::clone(&self.ledger),
+        })
+    }
+
+    /// Whether what was sold is what the stock says.
+    pub async fn settle(&self) -> anyhow::Result<Check> {
+        let buying = self.buying(self.variants.len());
+        Books { shop: &self.shop, variants: &self.variants, before: &self.before }.settle(&buying).await
+    }
+}

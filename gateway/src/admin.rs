@@ -1,0 +1,36 @@
+//! What only admins may do.
+
+use poem_openapi::{OpenApi, param::Path};
+use subjects::{
+    UserId,
+    identity::{ChangeUser, User, UserChanges},
+};
+
+use crate::{
+    body::Body,
+    caller::Caller,
+    document::Tag,
+    header::{IfMatch, Key},
+    reply::{Answer, Reply},
+};
+
+/// The routes of admins.
+pub(crate) struct AdminApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Admin")]
+impl AdminApi {
+    /// Change an account's role or active flag
+    #[oai(path = "/admin/users/:id", method = "patch", operation_id = "change_user")]
+    async fn change_user(
+        &self,
+        caller: Caller<ChangeUser>,
+        id: Path<UserId>,
+        #[oai(name = "Idempotency-Key")] key: Key,
+        #[oai(name = "If-Match")] expected: IfMatch,
+        body: Body<UserChanges>,
+    ) -> Answer<User> {
+        let command = ChangeUser { user_id: id.0, changes: body.0, expected_version: expected.0 };
+        let answer = caller.send(&command, key).await?;
+        Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
+    }
+}

@@ -1,0 +1,187 @@
+//! Who asks, checked at the edge against the rights of the message; the owning domain checks again.
+
+use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+
+use contract::{Access, Command, ErrorKind, Query, Request as Message};
+use poem::{FromRequest, Request, RequestBody, Result, http::header::AUTHORIZATION};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaSecurityScheme, Registry},
+};
+use runtime::{Call, Identity, Replied};
+use uuid::Uuid;
+
+use crate::{error::ApiError, visit::Visit};
+
+/// The header of a guest's cart token.
+const CART_TOKEN: &str = "X-Cart-Token";
+/// How long a read may take.
+const QUERY_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a write may take: longer than it takes to notice a dead node and repeat the write on another.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What the caller showed, and the means to ask with it.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) visit: Arc<Visit>,
+    authorization: Option<String>,
+    cart_token: Option<String>,
+    identity: Option<Identity>,
+}
+
+impl Credentials {
+    /// Whether an access token was shown.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// The guest's cart token; an access token wins over it.
+    pub(crate) fn cart_token(&self) -> Option<String> {
+        self.cart_token.clone()
+    }
+
+    /// Asks a query.
+    pub(crate) async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
+        let call = self.call(QUERY_DEADLINE, None);
+        self.visit.gateway.client.ask(query, &call).await.map_err(ApiError::of_call::<Q>)
+    }
+
+    /// Sends a command, under the id that the client's key stands for.
+    pub(crate) async fn send<C: Command>(
+        &self,
+        command: &C,
+        id: impl Into<Option<Uuid>>,
+    ) -> Result<Replied<C::Reply>, ApiError> {
+        let call = self.call(COMMAND_DEADLINE, id.into());
+        self.visit.gateway.client.send(command, &call).await.map_err(ApiError::of_call::<C>)
+    }
+
+    fn call(&self, deadline: Duration, command_id: Option<Uuid>) -> Call {
+        Call {
+            deadline,
+            command_id,
+            authorization: self.authorization.clone(),
+            request_id: Some(self.visit.request_id.clone()),
+            traceparent: Some(self.visit.traceparent.clone()),
+        }
+    }
+
+    async fn of(request: &Request) -> Result<Self, ApiError> {
+        let visit = Visit::of(request)?.clone();
+        let Some(authorization) = request.headers().get(AUTHORIZATION) else {
+            let cart_token = cart_token(request)?;
+            return Ok(Self { visit, authorization: None, cart_token, identity: None });
+        };
+        let authorization = authorization.to_str().map_err(|_| invalid_token())?;
+        let identity = (visit.gateway.verify)(authorization.to_owned()).await?;
+        // Set once: a request shows one token.
+        let _ = visit.user.set(identity.id);
+        let authorization = Some(authorization.to_owned());
+        Ok(Self { visit, authorization, cart_token: None, identity: Some(identity) })
+    }
+
+    fn may_call(&self, access: Access) -> Result<(), ApiError> {
+        let (roles, capability) = match access {
+            Access::Public => return Ok(()),
+            Access::Internal => return Err(ApiError::no_route()),
+            Access::Roles(roles) => (roles, false),
+            Access::RolesOrCapability(roles) => (roles, true),
+        };
+        match &self.identity {
+            Some(identity) if roles.contains(&identity.role.as_str()) => Ok(()),
+            Some(_) => Err(ApiError::new(ErrorKind::Forbidden, "forbidden", "Your role may not do this.")),
+            None if capability && self.cart_token.is_some() => Ok(()),
+            None => Err(ApiError::new(ErrorKind::Unauthenticated, "unauthenticated", "An access token is needed.")),
+        }
+    }
+}
+
+fn invalid_token() -> ApiError {
+    ApiError::new(ErrorKind::Unauthenticated, "invalid_token", "The access token is not valid.")
+}
+
+fn cart_token(request: &Request) -> Result<Option<String>, ApiError> {
+    let Some(token) = request.headers().get(CART_TOKEN) else { return Ok(None) };
+    match token.to_str() {
+        Ok(text) if (1..=200).contains(&text.len()) => Ok(Some(text.to_owned())),
+        _ => Err(ApiError::header(CART_TOKEN, "must have 1 to 200 visible characters")),
+    }
+}
+
+/// The credentials for `M`: the route is documented with the rights of the message, and refused without them.
+pub(crate) struct Caller<M> {
+    credentials: Credentials,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M> Deref for Caller<M> {
+    type Target = Credentials;
+
+    fn deref(&self) -> &Credentials {
+        &self.credentials
+    }
+}
+
+const BEARER: &str = "bearer";
+const GUEST: &str = "cart_token";
+
+impl<'a, M: Message> ApiExtractor<'a> for Caller<M> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        let scheme = |ty, description, name, key_in, scheme, bearer_format| MetaSecurityScheme {
+            ty,
+            description: Some(description),
+            name,
+            key_in,
+            scheme,
+            bearer_format,
+            flows: None,
+            openid_connect_url: None,
+        };
+        let token = "The access token of `/auth/login`.";
+        registry.create_security_scheme(BEARER, scheme("http", token, None, None, Some("bearer"), Some("JWT")));
+        let token = "The token of a guest's cart, from `POST /carts`.";
+        registry.create_security_scheme(GUEST, scheme("apiKey", token, Some(CART_TOKEN), Some("header"), None, None));
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        match M::ACCESS {
+            Access::Public | Access::Internal => Vec::new(),
+            Access::Roles(_) => vec![BEARER],
+            Access::RolesOrCapability(_) => vec![BEARER, GUEST],
+        }
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        let credentials = Credentials::of(request).await?;
+        credentials.may_call(M::ACCESS)?;
+        Ok(Self { credentials, message: PhantomData })
+    }
+}
+
+/// Nobody in particular: for routes that tell their caller by the body, such as a refresh with an access token that
+/// has just ended. No header is looked at.
+pub(crate) struct Anyone(Credentials);
+
+impl Deref for Anyone {
+    type Target = Credentials;
+
+    fn deref(&self) -> &Credentials {
+        &self.0
+    }
+}
+
+impl<'a> FromRequest<'a> for Anyone {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> Result<Self> {
+        let visit = Visit::of(request)?.clone();
+        Ok(Self(Credentials { visit, authorization: None, cart_token: None, identity: None }))
+    }
+}

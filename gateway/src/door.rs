@@ -1,0 +1,101 @@
+//! What happens to every request, whatever its route: ids, a bound on its time, the error shape, headers, one line of
+//! log, metrics. Nothing that panics or fails behind it gets out in another shape.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{HeaderValue, Method, StatusCode, header},
+};
+use tracing::Instrument;
+
+use crate::{
+    cors,
+    error::{ApiError, GATEWAY},
+    gateway::Gateway,
+    visit::{REQUEST_ID, TRACEPARENT, Visit},
+};
+
+/// How long a request may take, the longest wait for an order included. Streams are bounded by themselves.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Wraps the routes.
+pub(crate) struct Door<E> {
+    pub(crate) inner: E,
+    pub(crate) gateway: Arc<Gateway>,
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let began = Instant::now();
+        let visit = Visit::begin(self.gateway.clone(), &request);
+        let method = request.method().clone();
+        let origin = cors::origin(&self.gateway.cors_origins, &request);
+        let span = tracing::info_span!("http_request", request_id = %visit.request_id);
+        let mut response = if let Some(preflight) = cors::preflight(origin.as_ref(), &request) {
+            preflight
+        } else {
+            request.set_data(visit.clone());
+            request.set_data(self.gateway.clone());
+            self.answer(request, &visit).instrument(span.clone()).await
+        };
+        if let Some(origin) = origin {
+            cors::allow(&mut response, origin);
+        }
+        self.finish(&mut response, &visit);
+        span.in_scope(|| report(&method, response.status(), &visit, began.elapsed()));
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Door<E> {
+    async fn answer(&self, request: Request, visit: &Visit) -> Response {
+        let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let failed = match tokio::time::timeout(PATIENCE, call).await {
+            Ok(Ok(Ok(response))) => return response,
+            Ok(Ok(Err(error))) => ApiError::of_route(error),
+            Ok(Err(_)) => ApiError::internal(&"a handler panicked"),
+            Err(_) => contract::Fault::deadline(GATEWAY).into(),
+        };
+        if failed.status().is_server_error() {
+            tracing::warn!(error = %failed, "answered with a failure");
+        }
+        failed.response(&visit.request_id)
+    }
+
+    fn finish(&self, response: &mut Response, visit: &Visit) {
+        let draining = self.gateway.is_draining();
+        let headers = response.headers_mut();
+        for (name, value) in [(REQUEST_ID, &visit.request_id), (TRACEPARENT, &visit.traceparent)] {
+            if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(name), HeaderValue::from_str(value)) {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.append(header::VARY, HeaderValue::from_static("Authorization, X-Cart-Token"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if draining {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+fn report(method: &Method, status: StatusCode, visit: &Visit, took: Duration) {
+    let (service, route) = visit.label.get().map_or((GATEWAY, "-"), |label| (label.service, label.template.as_str()));
+    let code = status.as_str().to_owned();
+    metrics::counter!("http_requests_total", "service" => service, "status" => code).increment(1);
+    metrics::histogram!("http_request_duration_seconds", "service" => service).record(took.as_secs_f64());
+    let user_id = visit.user.get().map(tracing::field::display);
+    let latency_ms = took.as_secs_f64() * 1000.0;
+    tracing::info!(
+        target: "http", %method, route, status = status.as_u16(), service, user_id,
+        request_id = visit.request_id, latency_ms, "answered"
+    );
+}

@@ -1,0 +1,259 @@
+//! The one error shape, whatever failed.
+
+use std::fmt;
+
+use contract::{CallError, Detail, ErrorBody, ErrorKind, Fault, Request};
+use poem::{
+    Response,
+    error::{MethodNotAllowedError, NotFoundError, ResponseError},
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Object,
+    error::{ParseParamError, ParsePathError},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use crate::explain;
+
+/// Who answers where no domain did.
+pub(crate) const GATEWAY: &str = "gateway";
+
+/// What every failure looks like.
+#[derive(Object, Serialize)]
+#[oai(rename = "Error")]
+pub(crate) struct ErrorShape {
+    /// Always `false`.
+    success: bool,
+    /// The stable word by which programs tell the error.
+    code: String,
+    /// For people.
+    message: String,
+    /// Who answered: a domain, or `gateway`.
+    service: String,
+    /// The request's id, as in the header `X-Request-Id`.
+    request_id: String,
+    /// The wrong fields.
+    details: Vec<FieldError>,
+}
+
+/// One field that is wrong.
+#[derive(Object, Serialize)]
+pub(crate) struct FieldError {
+    /// The field's path, such as `items[0].quantity`.
+    field: String,
+    /// What is wrong with it.
+    message: String,
+}
+
+/// Every status an operation may fail with. 404 and 405 belong to paths, the others to what is sent.
+pub(crate) const STATUSES: [(u16, &str, &str); 14] = [
+    (400, "Malformed", "Not JSON, or a bad header or query"),
+    (401, "Unauthenticated", "No valid access token"),
+    (403, "Forbidden", "The caller may not do this"),
+    (404, "NotFound", "No such thing"),
+    (405, "MethodNotAllowed", "The path has no such method; `Allow` names those it has"),
+    (409, "Conflict", "The state of the thing does not allow it"),
+    (412, "PreconditionFailed", "The thing has another version than `If-Match` names"),
+    (413, "TooLarge", "The body is too large"),
+    (415, "UnsupportedMediaType", "The body is not application/json"),
+    (422, "Invalid", "A field is missing, mistyped, unknown or out of range; `details` names it"),
+    (429, "TooMany", "Too many requests; `Retry-After` says when to come back"),
+    (500, "Internal", "A defect on our side"),
+    (503, "Unavailable", "A service has no node or is overloaded; `Retry-After` says when to come back"),
+    (504, "Deadline", "A service did not answer in time"),
+];
+
+/// A failure on its way out. The request's id is put in at the door.
+#[derive(Debug)]
+pub(crate) struct ApiError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    status: StatusCode,
+    fault: Fault,
+    allow: Option<HeaderValue>,
+}
+
+impl ApiError {
+    /// The gateway's own refusal.
+    pub(crate) fn new(kind: ErrorKind, code: &str, message: &str) -> Self {
+        Fault::new(kind, code, message).into()
+    }
+
+    /// A refusal that is about one field.
+    pub(crate) fn of_field(kind: ErrorKind, code: &str, message: &str, field: &str, reason: &str) -> Self {
+        let mut fault = Fault::new(kind, code, message);
+        fault.details.push(Detail::new(field, reason));
+        fault.into()
+    }
+
+    /// A query parameter that cannot be used.
+    pub(crate) fn query(parameter: &str, reason: &str) -> Self {
+        Self::of_field(ErrorKind::Malformed, "invalid_query", "A query parameter is not valid.", parameter, reason)
+    }
+
+    /// A header that cannot be used.
+    pub(crate) fn header(name: &str, reason: &str) -> Self {
+        Self::of_field(ErrorKind::Malformed, "invalid_header", "A header is not valid.", name, reason)
+    }
+
+    /// A path that leads nowhere.
+    pub(crate) fn no_route() -> Self {
+        Self::new(ErrorKind::NotFound, "route_not_found", "There is nothing at this path.")
+    }
+
+    /// A path segment that cannot be an id of anything.
+    pub(crate) fn no_such_id() -> Self {
+        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", "path", "is not an id")
+    }
+
+    /// A method that the path does not have.
+    pub(crate) fn method_not_allowed(allow: HeaderValue) -> Self {
+        let fault = Fault::new(ErrorKind::Malformed, "method_not_allowed", "The path does not have this method.");
+        Self(Box::new(Inner { status: StatusCode::METHOD_NOT_ALLOWED, fault: fault.of(GATEWAY), allow: Some(allow) }))
+    }
+
+    /// A defect of the gateway; the reason goes to the log.
+    pub(crate) fn internal(reason: &dyn fmt::Display) -> Self {
+        tracing::error!(%reason, "the gateway failed");
+        Fault::internal(GATEWAY).into()
+    }
+
+    /// What a domain answered instead of a reply.
+    pub(crate) fn of_call<M: Request>(error: CallError<M::Error>) -> Self {
+        match error {
+            CallError::Fault(fault) => fault.into(),
+            CallError::Refused(refusal) => {
+                let ErrorBody { code, kind, message, service, details, .. } =
+                    ErrorBody::of_refusal(&refusal, M::DOMAIN, "");
+                Fault { kind, code, message, service, details }.into()
+            }
+        }
+    }
+
+    /// Whatever came out of a route. What is not ours is told by its status, never by its text.
+    pub(crate) fn of_route(error: poem::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return own,
+            Err(other) => other,
+        };
+        if let Some(wrong) = error.downcast_ref::<ParseParamError>() {
+            return Self::query(wrong.name, &explain::parameter(&wrong.reason));
+        }
+        if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
+            return Self::no_such_id();
+        }
+        if error.is::<NotFoundError>() {
+            return Self::no_route();
+        }
+        if error.is::<MethodNotAllowedError>() {
+            return Self::method_not_allowed(HeaderValue::from_static("GET, HEAD"));
+        }
+        match error.status() {
+            status if status.is_client_error() => {
+                Self::new(ErrorKind::Malformed, "malformed_request", "The request could not be read.")
+            }
+            _ => Self::internal(&error),
+        }
+    }
+
+    /// The status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The code.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &str {
+        &self.0.fault.code
+    }
+
+    /// The kind.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.0.fault.kind
+    }
+
+    /// The answer.
+    pub(crate) fn response(&self, request_id: &str) -> Response {
+        let Inner { status, fault, allow } = &*self.0;
+        let shape = ErrorShape {
+            success: false,
+            code: fault.code.clone(),
+            message: fault.message.clone(),
+            service: fault.service.clone(),
+            request_id: request_id.to_owned(),
+            details: fault
+                .details
+                .iter()
+                .map(|detail| FieldError { field: detail.field.clone(), message: detail.message.clone() })
+                .collect(),
+        };
+        // A map of text cannot fail to be written.
+        let body = serde_json::to_vec(&shape).unwrap_or_default();
+        let mut response = Response::builder().status(*status).content_type("application/json").body(body);
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(allow) = allow {
+            headers.insert(header::ALLOW, allow.clone());
+        }
+        if *status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        let status = StatusCode::from_u16(fault.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let fault = if fault.service.is_empty() { fault.of(GATEWAY) } else { fault };
+        Self(Box::new(Inner { status, fault, allow: None }))
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fault.fmt(f)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn as_response(&self) -> Response {
+        self.response("")
+    }
+}
+
+/// The document's entry for one failing status.
+pub(crate) fn failure(status: u16, description: &'static str) -> MetaResponse {
+    MetaResponse {
+        description,
+        status: Some(status),
+        status_range: None,
+        content: vec![MetaMediaType { content_type: "application/json", schema: ErrorShape::schema_ref() }],
+        headers: Vec::new(),
+    }
+}
+
+impl ApiResponse for ApiError {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: STATUSES.iter().map(|(status, _, description)| failure(*status, description)).collect(),
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        ErrorShape::register(registry);
+    }
+}

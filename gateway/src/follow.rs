@@ -1,0 +1,111 @@
+//! Following an order: subscribe, flush, then read. A notice may be lost, so the state is read again every two seconds.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::Subscriber;
+use contract::{header, subject};
+use futures::StreamExt;
+use subjects::orders::{DOMAIN, GetOrder, Order, OrderStatus};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::{caller::Credentials, error::ApiError, gateway::Gateway};
+
+/// After so long without a notice the state is read again.
+const REREAD: Duration = Duration::from_secs(2);
+/// How long it may take to subscribe; without a subscription the state is read again all the same.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Follows one order with the rights of one caller.
+pub(crate) struct Follow {
+    who: Credentials,
+    query: GetOrder,
+    notices: Option<Subscriber>,
+    seen: i64,
+}
+
+impl Follow {
+    /// Follows an order behind the version `seen`.
+    pub(crate) async fn open(who: Credentials, order: &Order, seen: i64) -> Self {
+        let query = GetOrder { id: order.id.to_string(), cart_token: who.cart_token() };
+        let connection = who.visit.gateway.client.connection();
+        let subscribe = async {
+            let notices = connection.subscribe(subject::notice(DOMAIN, order.id.0)).await.ok()?;
+            connection.flush().await.ok()?;
+            Some(notices)
+        };
+        let notices = timeout(PATIENCE, subscribe).await.ok().flatten();
+        Self { who, query, notices, seen }
+    }
+
+    /// The order, if it has a version that was not seen yet.
+    pub(crate) async fn read(&mut self) -> Result<Option<Order>, ApiError> {
+        let order = self.who.ask(&self.query).await?;
+        let is_new = order.version > self.seen;
+        self.seen = self.seen.max(order.version);
+        Ok(is_new.then_some(order))
+    }
+
+    /// Ends at the notice of a version that was not seen yet, and after two seconds in any case.
+    pub(crate) async fn rest(&mut self) {
+        let (seen, notices) = (self.seen, &mut self.notices);
+        let notice = async {
+            while let Some(stream) = notices {
+                match stream.next().await {
+                    Some(notice) if is_old(&notice, seen) => {}
+                    Some(_) => return,
+                    None => *notices = None,
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        drop(timeout(REREAD, notice).await);
+    }
+
+    /// What it is followed through.
+    pub(crate) fn gateway(&self) -> Arc<Gateway> {
+        self.who.visit.gateway.clone()
+    }
+}
+
+fn is_old(notice: &async_nats::Message, seen: i64) -> bool {
+    let version = notice.headers.as_ref().and_then(|headers| headers.get(header::CE_ENTITYVERSION));
+    version.and_then(|version| version.as_str().parse::<i64>().ok()).is_some_and(|version| version <= seen)
+}
+
+/// Whether an order's story has ended, or has nothing more to come by itself.
+pub(crate) fn is_terminal(status: OrderStatus) -> bool {
+    match status {
+        OrderStatus::Failed
+        | OrderStatus::Expired
+        | OrderStatus::Cancelled
+        | OrderStatus::Refunded
+        | OrderStatus::Delivered => true,
+        OrderStatus::Pending | OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped => false,
+    }
+}
+
+/// The newest state of an order, held back until it is decided, at most so long.
+pub(crate) async fn until_decided(who: &Credentials, mut order: Order, patience: Duration) -> Order {
+    let end = Instant::now() + patience;
+    let is_open = |order: &Order| order.status == OrderStatus::Pending;
+    if patience.is_zero() || !is_open(&order) {
+        return order;
+    }
+    // What was answered may be the stored answer of a first run, so the version of the answer is behind, never ahead.
+    let Ok(mut follow) = timeout_at(end, Follow::open(who.clone(), &order, order.version)).await else { return order };
+    loop {
+        match timeout_at(end, follow.read()).await {
+            Ok(Ok(Some(newer))) => order = newer,
+            // It could not be read this time; the answer we have stands until it can.
+            Ok(Ok(None) | Err(_)) => {}
+            Err(_) => return order,
+        }
+        if !is_open(&order) {
+            return order;
+        }
+        tokio::select! {
+            () = who.visit.gateway.drained() => return order,
+            rested = timeout_at(end, follow.rest()) => if rested.is_err() { return order },
+        }
+    }
+}

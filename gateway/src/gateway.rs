@@ -1,0 +1,92 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use contract::Fault;
+use futures::future::BoxFuture;
+use runtime::{Client, Identity, Verifier};
+use tokio::sync::{Semaphore, watch};
+
+use crate::probe::Probe;
+
+/// How many orders may be followed at once; every one of them asks for its order every two seconds.
+const MAX_STREAMS: usize = 10_000;
+
+/// Verifies the value of an `Authorization` header and tells whose token it is.
+pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, Fault>> + Send + Sync>;
+
+/// What a gateway needs to know.
+#[derive(Clone)]
+pub struct GatewayConfig {
+    /// Asks the domains.
+    pub client: Client,
+    /// Verifies access tokens at the edge; the owning domain does it again.
+    pub verify: VerifyToken,
+    /// The largest body that is read, in bytes. [`GatewayConfig::BODY_LIMIT`] fits into one NATS message.
+    pub body_limit: usize,
+    /// The origins whose pages may read answers; none by default.
+    pub cors_origins: Vec<String>,
+    /// Whether the paths that play a buyer's part are there.
+    pub local_stack: bool,
+}
+
+impl GatewayConfig {
+    /// What [`runtime::edge`] gives, and the defaults: no page of another origin, no sandbox.
+    pub fn new(client: Client, verifier: Verifier) -> Self {
+        let verify: VerifyToken = Arc::new(move |authorization| {
+            let verifier = verifier.clone();
+            Box::pin(async move { verifier.verify(&authorization).await })
+        });
+        Self { client, verify, body_limit: Self::BODY_LIMIT, cors_origins: Vec::new(), local_stack: false }
+    }
+
+    /// Just below 1 MiB: a body becomes one message, which with its headers must stay below the server's bound.
+    pub const BODY_LIMIT: usize = 1_000_000;
+}
+
+/// What all requests share.
+pub(crate) struct Gateway {
+    pub(crate) client: Client,
+    pub(crate) verify: VerifyToken,
+    pub(crate) body_limit: usize,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) local_stack: bool,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) probe: Probe,
+    draining: watch::Sender<bool>,
+}
+
+impl Gateway {
+    pub(crate) fn new(config: GatewayConfig) -> Arc<Self> {
+        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack } = config;
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        let (draining, _) = watch::channel(false);
+        Arc::new(Self {
+            client,
+            verify,
+            body_limit,
+            cors_origins,
+            local_stack,
+            streams,
+            probe: Probe::default(),
+            draining,
+        })
+    }
+
+    /// From now on every answer asks its client to leave, and nothing waits any more.
+    pub(crate) fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Whether the gateway is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Ends once the gateway is about to stop.
+    pub(crate) async fn drained(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender lives as long as this gateway.
+        drop(draining.wait_for(|draining| *draining).await);
+    }
+}

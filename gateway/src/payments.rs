@@ -1,0 +1,98 @@
+//! Payments and refunds.
+
+use poem_openapi::{OpenApi, param::Path};
+use subjects::{
+    OrderId, PaymentId,
+    payments::{
+        ActInSandbox, CreateIntent, GetConfig, GetPayment, GetPaymentOfOrder, Intent, NewIntent, NewRefund, Payment,
+        PaymentConfig, Refund, RefundPayment, SandboxAction,
+    },
+};
+
+use crate::{
+    body::{Body, OptionalBody},
+    caller::Caller,
+    document::{BASE, Tag},
+    header::{Key, RequiredKey},
+    reply::{Answer, Reply},
+};
+
+/// The routes of payments.
+pub(crate) struct PaymentsApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Payments")]
+impl PaymentsApi {
+    /// The provider and its publishable key
+    #[oai(path = "/payments/config", method = "get", operation_id = "payment_config")]
+    async fn payment_config(&self, caller: Caller<GetConfig>) -> Answer<PaymentConfig> {
+        Ok(Reply::new(&caller.ask(&GetConfig {}).await?)?.public_unless(caller.is_signed_in()))
+    }
+
+    /// Open the payment of an order
+    #[oai(path = "/payments/intents", method = "post", operation_id = "create_intent")]
+    async fn create_intent(
+        &self,
+        caller: Caller<CreateIntent>,
+        #[oai(name = "Idempotency-Key")] key: RequiredKey,
+        body: Body<NewIntent>,
+    ) -> Answer<Intent, 201> {
+        let answer = caller.send(&CreateIntent { cart_token: caller.cart_token(), intent: body.0 }, key).await?;
+        let path = format!("{BASE}/payments/{}", answer.reply.id);
+        Ok(Reply::new(&answer.reply)?.at(&path).replayed(answer.replayed))
+    }
+
+    /// One payment
+    #[oai(path = "/payments/:id", method = "get", operation_id = "get_payment")]
+    async fn get_payment(&self, caller: Caller<GetPayment>, id: Path<PaymentId>) -> Answer<Payment> {
+        Reply::new(&caller.ask(&GetPayment { payment_id: id.0, cart_token: caller.cart_token() }).await?)
+    }
+
+    /// The payment of an order
+    #[oai(path = "/payments/order/:order_id", method = "get", operation_id = "get_payment_of_order")]
+    async fn get_payment_of_order(
+        &self,
+        caller: Caller<GetPaymentOfOrder>,
+        order_id: Path<OrderId>,
+    ) -> Answer<Payment> {
+        let query = GetPaymentOfOrder { order_id: order_id.0, cart_token: caller.cart_token() };
+        Reply::new(&caller.ask(&query).await?)
+    }
+
+    /// Give money back
+    ///
+    /// All that is left where no amount is given.
+    #[oai(path = "/payments/:id/refunds", method = "post", operation_id = "refund_payment")]
+    async fn refund_payment(
+        &self,
+        caller: Caller<RefundPayment>,
+        id: Path<PaymentId>,
+        #[oai(name = "Idempotency-Key")] key: RequiredKey,
+        body: OptionalBody<NewRefund>,
+    ) -> Answer<Refund, 201> {
+        let answer = caller.send(&RefundPayment { payment_id: id.0, refund: body.0 }, key).await?;
+        let path = format!("{BASE}/payments/{}", id.0);
+        Ok(Reply::new(&answer.reply)?.at(&path).replayed(answer.replayed))
+    }
+}
+
+/// The buyer's part, played by a test.
+pub(crate) struct SandboxApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Sandbox")]
+impl SandboxApi {
+    /// Play the buyer's part with the simulated provider
+    ///
+    /// Only in a local stack.
+    #[oai(path = "/sandbox/payments/:intent/:action", method = "post", operation_id = "act_in_sandbox")]
+    async fn act_in_sandbox(
+        &self,
+        caller: Caller<ActInSandbox>,
+        /// The provider's id of the payment, or the payment's own id.
+        intent: Path<String>,
+        action: Path<SandboxAction>,
+        #[oai(name = "Idempotency-Key")] key: Key,
+    ) -> Answer<Payment> {
+        let answer = caller.send(&ActInSandbox { intent: intent.0, action: action.0 }, key).await?;
+        Ok(Reply::new(&answer.reply)?.replayed(answer.replayed))
+    }
+}

@@ -1,0 +1,111 @@
+//! The routing table: one entry per path, which knows its methods, its domain and its template.
+
+use std::{collections::HashMap, sync::Arc};
+
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result, Route,
+    endpoint::{BoxEndpoint, make_sync},
+    http::{HeaderValue, Method},
+};
+use poem_openapi::OpenApi;
+
+use crate::{error::ApiError, query::Pairs, visit::Visit};
+
+/// What a path is called in logs and metrics.
+pub(crate) struct Label {
+    /// The domain the path belongs to, or `gateway`.
+    pub(crate) service: &'static str,
+    /// The path's template, such as `/api/v1/orders/{id}`.
+    pub(crate) template: String,
+}
+
+/// Adds the paths of one domain.
+pub(crate) fn mount<A: OpenApi>(mut route: Route, service: &'static str, api: A) -> Route {
+    let templates: HashMap<String, String> =
+        A::meta().into_iter().flat_map(|meta| meta.paths).map(|path| (pattern_of(&path.path), path.path)).collect();
+    let mut table = HashMap::new();
+    api.add_routes(&mut table);
+    for (pattern, methods) in table {
+        let template = templates.get(&pattern).cloned().unwrap_or_else(|| pattern.clone());
+        route = route.at(pattern, Methods::new(service, template, methods));
+    }
+    route
+}
+
+/// Adds a text that never changes.
+pub(crate) fn mount_text(route: Route, path: &str, content_type: &'static str, text: &'static str) -> Route {
+    let endpoint = make_sync(move |_| Response::builder().content_type(content_type).body(text));
+    let methods =
+        HashMap::from([(Method::GET, Box::new(poem::endpoint::ToDynEndpoint(endpoint)) as BoxEndpoint<'static>)]);
+    route.at(path, Methods::new(crate::error::GATEWAY, path.to_owned(), methods))
+}
+
+/// poem-openapi names the parameters of a route by their places.
+fn pattern_of(template: &str) -> String {
+    let mut place = 0;
+    let segments = template.split('/').map(|segment| {
+        if segment.starts_with('{') {
+            place += 1;
+            format!(":param{}", place - 1)
+        } else {
+            segment.to_owned()
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// The methods of one path.
+struct Methods {
+    label: Arc<Label>,
+    methods: HashMap<Method, BoxEndpoint<'static>>,
+    allow: HeaderValue,
+}
+
+impl Methods {
+    fn new(service: &'static str, template: String, methods: HashMap<Method, BoxEndpoint<'static>>) -> Self {
+        let mut names: Vec<&str> = methods.keys().map(Method::as_str).collect();
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.sort_unstable();
+        let allow = HeaderValue::from_str(&names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self { label: Arc::new(Label { service, template }), methods, allow }
+    }
+}
+
+impl Endpoint for Methods {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        if let Ok(visit) = Visit::of(&request) {
+            // Only one route handles a request.
+            drop(visit.label.set(self.label.clone()));
+        }
+        let is_head = request.method() == Method::HEAD;
+        let method = if is_head { Method::GET } else { request.method().clone() };
+        let Some(endpoint) = self.methods.get(&method) else {
+            return Err(ApiError::method_not_allowed(self.allow.clone()).into());
+        };
+        // No path of ours holds a NUL, and PostgreSQL takes none in a text.
+        if (0..).map_while(|place| request.raw_path_param(&format!("param{place}"))).any(|value| value.contains('\0')) {
+            return Err(ApiError::no_such_id().into());
+        }
+        let pairs = Pairs::of(&request)?;
+        request.set_data(pairs);
+        let mut response = endpoint.call(request).await?.into_response();
+        if is_head {
+            response.set_body(());
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_finds_its_route() {
+        assert_eq!(pattern_of("/api/v1/sandbox/{intent}/{action}"), "/api/v1/sandbox/:param0/:param1");
+    }
+}

@@ -1,0 +1,267 @@
+//! The surface, without anybody behind it: what is refused at the edge, and in which shape.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
+
+use std::sync::Arc;
+
+use contract::{ErrorKind, Fault};
+use gateway::{GatewayConfig, VerifyToken, openapi_document, routes};
+use poem::{
+    Endpoint, Response,
+    http::{Method, StatusCode},
+    test::{TestClient, TestResponse},
+};
+use runtime::{Client, Identity};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Takes a role for a token.
+fn verifier() -> VerifyToken {
+    Arc::new(|authorization| {
+        Box::pin(async move {
+            let role = authorization.strip_prefix("Bearer ").unwrap_or_default().to_owned();
+            if ["customer", "seller", "admin"].contains(&role.as_str()) {
+                return Ok(Identity { id: Uuid::nil(), role, session: Uuid::nil(), issued_at: 0 });
+            }
+            assert_ne!(role, "panic", "a defect");
+            Err(Fault::new(ErrorKind::Unauthenticated, "invalid_token", "The access token is not valid."))
+        })
+    })
+}
+
+async fn client() -> TestClient<impl Endpoint<Output = Response>> {
+    // Nobody listens there: the client goes on trying, which is what a gateway without NATS does.
+    let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
+    let connection = options.connect("nats://127.0.0.1:9").await.unwrap();
+    TestClient::new(routes(GatewayConfig {
+        client: Client::new(connection).await.unwrap(),
+        verify: verifier(),
+        body_limit: 1000,
+        cors_origins: vec!["https://shop.example".into()],
+        local_stack: true,
+    }))
+}
+
+async fn refused(response: TestResponse, status: u16, code: &str) -> Value {
+    let TestResponse(response) = response;
+    assert_eq!(response.status().as_u16(), status, "{code}");
+    assert_eq!(response.content_type(), Some("application/json"));
+    let request_id = response.header("X-Request-Id").unwrap().to_owned();
+    assert!(response.header("traceparent").is_some());
+    assert_eq!(response.header("X-Content-Type-Options"), Some("nosniff"));
+    assert_eq!(response.header("Cache-Control"), Some("no-store"));
+    if status == 401 {
+        assert_eq!(response.header("WWW-Authenticate"), Some("Bearer"));
+    }
+    if status == 503 {
+        assert!(response.header("Retry-After").is_some());
+    }
+    let body: Value = serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap();
+    let mut names: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["code", "details", "message", "request_id", "service", "success"]);
+    assert_eq!(body["code"], code);
+    assert_eq!(body["success"], false);
+    assert_eq!(body["request_id"], request_id);
+    body
+}
+
+const ORDER: &str = "/api/v1/orders";
+
+#[tokio::test]
+async fn an_unknown_path_is_404_and_an_unknown_method_405_with_allow() {
+    let client = client().await;
+    for path in ["/", "/api/v1", "/api/v1/nothing", "/api/v1/orders/", "/api/v1/products/a/b"] {
+        refused(client.get(path).send().await, 404, "route_not_found").await;
+    }
+    let response = client.request(Method::TRACE, ORDER).send().await;
+    response.assert_header("Allow", "GET, HEAD, POST");
+    refused(response, 405, "method_not_allowed").await;
+    let response = client.delete("/api/v1/openapi.json").send().await;
+    response.assert_header("Allow", "GET, HEAD");
+    refused(response, 405, "method_not_allowed").await;
+}
+
+#[tokio::test]
+async fn a_path_id_that_cannot_be_one_is_404() {
+    let client = client().await;
+    for path in ["/api/v1/inventory/7", "/api/v1/inventory/x%00", "/api/v1/products/%00", "/api/v1/products/%ff"] {
+        refused(client.get(path).send().await, 404, "not_found").await;
+    }
+    let path = "/api/v1/sandbox/payments/pi_1/steal";
+    refused(client.post(path).send().await, 404, "not_found").await;
+}
+
+#[tokio::test]
+async fn rights_are_checked_at_the_edge() {
+    let client = client().await;
+    refused(client.get(ORDER).send().await, 401, "unauthenticated").await;
+    refused(client.put(format!("{ORDER}/{}/status", Uuid::nil())).send().await, 401, "unauthenticated").await;
+    for token in ["Bearer forged", "Basic YTpi", "Bearer", ""] {
+        let response = client.get("/api/v1/products").header("Authorization", token).send().await;
+        refused(response, 401, "invalid_token").await;
+    }
+    let user = format!("/api/v1/admin/users/{}", Uuid::nil());
+    let response = client.patch(&user).header("Authorization", "Bearer seller").send().await;
+    refused(response, 403, "forbidden").await;
+    // A cart's token stands for a guest, never for an account.
+    let response = client.patch(&user).header("X-Cart-Token", "abc").send().await;
+    refused(response, 401, "unauthenticated").await;
+    let response = client.get(ORDER).header("X-Cart-Token", "").send().await;
+    refused(response, 400, "invalid_header").await;
+}
+
+#[tokio::test]
+async fn a_panic_is_500_in_the_same_shape() {
+    let client = client().await;
+    let response = client.get(ORDER).header("Authorization", "Bearer panic").send().await;
+    let body = refused(response, 500, "internal").await;
+    assert_eq!(body["service"], "gateway");
+}
+
+#[tokio::test]
+async fn bodies_are_refused_in_the_documented_way() {
+    let client = client().await;
+    let login = || client.post("/api/v1/auth/login");
+    refused(login().send().await, 400, "malformed_body").await;
+    refused(login().content_type("application/json").body("{").send().await, 400, "malformed_body").await;
+    let body = r#"{"email":"a@b.c","password":"x"}"#;
+    refused(login().body(body).send().await, 415, "unsupported_media_type").await;
+    refused(login().content_type("text/plain").body(body).send().await, 415, "unsupported_media_type").await;
+    let encoded = login().content_type("application/json").header("Content-Encoding", "gzip").body(body);
+    refused(encoded.send().await, 415, "unsupported_media_type").await;
+    let large = login().content_type("application/json").body("x".repeat(1001)).send().await;
+    refused(large, 413, "body_too_large").await;
+    let typed = login().content_type("Application/JSON; charset=utf-8").body(r#"{"email":1,"password":"x"}"#);
+    let body = refused(typed.send().await, 422, "invalid_body").await;
+    assert_eq!(body["details"], json!([{"field": "email", "message": "must be a string"}]));
+    let unknown = login().content_type("application/json").body(r#"{"email":"a","password":"x","admin":true}"#);
+    let body = refused(unknown.send().await, 422, "unknown_field").await;
+    assert_eq!(body["details"], json!([{"field": "admin", "message": "is not known"}]));
+}
+
+#[tokio::test]
+async fn a_key_is_needed_where_money_moves() {
+    let client = client().await;
+    let payments = format!("/api/v1/payments/{}/refunds", Uuid::nil());
+    for path in [ORDER, "/api/v1/payments/intents", &payments] {
+        let response = client.post(path).header("Authorization", "Bearer admin").send().await;
+        refused(response, 400, "idempotency_key_required").await;
+        let response =
+            client.post(path).header("Authorization", "Bearer admin").header("Idempotency-Key", "a b").send().await;
+        refused(response, 400, "invalid_idempotency_key").await;
+    }
+}
+
+#[tokio::test]
+async fn query_parameters_are_refused_by_name() {
+    let client = client().await;
+    for (query, name) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=many", "limit"),
+        ("limit=", "limit"),
+        ("offset=-1", "offset"),
+        ("offset=10001", "offset"),
+        ("min_price=-1", "min_price"),
+        ("currency=usd", "currency"),
+        ("currency=ZZZ", "currency"),
+        ("seller=me", "seller"),
+        ("in_stock=perhaps", "in_stock"),
+        ("sort=random", "sort"),
+        ("search=%00", "search"),
+    ] {
+        let body = refused(client.get(format!("/api/v1/products?{query}")).send().await, 400, "invalid_query").await;
+        assert_eq!(body["details"][0]["field"], name, "{query}");
+    }
+    let headers = client.patch(format!("/api/v1/products/{}", Uuid::nil())).header("Authorization", "Bearer seller");
+    refused(headers.header("If-Match", "3").send().await, 400, "invalid_header").await;
+}
+
+#[tokio::test]
+async fn ids_are_taken_or_made_and_always_come_back() {
+    let client = client().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let response = client.get("/health/live").header("X-Request-Id", "mine").header("traceparent", trace).send().await;
+    response.assert_header("X-Request-Id", "mine");
+    response.assert_header("traceparent", trace);
+    response.assert_json(json!({"status": "ok"})).await;
+    let response = client.get("/health/live").header("X-Request-Id", "a b").send().await;
+    assert_ne!(response.0.header("X-Request-Id"), Some("a b"));
+}
+
+#[tokio::test]
+async fn without_nats_the_gateway_lives_but_is_not_ready() {
+    let client = client().await;
+    client.get("/health/live").send().await.assert_status_is_ok();
+    refused(client.get("/health/ready").send().await, 503, "not_ready").await;
+    let response = client.get("/health").send().await;
+    response.assert_status(StatusCode::SERVICE_UNAVAILABLE);
+    let health = response.json().await;
+    health.value().object().get("status").assert_string("degraded");
+}
+
+#[tokio::test]
+async fn only_listed_origins_may_read_answers() {
+    let client = client().await;
+    let ask = |origin: &'static str| {
+        client.options(ORDER).header("Origin", origin).header("Access-Control-Request-Method", "POST")
+    };
+    let response = ask("https://shop.example").send().await;
+    response.assert_status(StatusCode::NO_CONTENT);
+    response.assert_header("Access-Control-Allow-Origin", "https://shop.example");
+    let response = ask("https://evil.example").send().await;
+    response.assert_status(StatusCode::METHOD_NOT_ALLOWED);
+    response.assert_header_is_not_exist("Access-Control-Allow-Origin");
+}
+
+#[tokio::test]
+async fn the_document_and_its_reader_are_served() {
+    let client = client().await;
+    let served = client.get("/api/v1/openapi.json").send().await;
+    served.assert_text(openapi_document()).await;
+    let reader = client.get("/api/v1/docs").send().await;
+    reader.assert_content_type("text/html; charset=utf-8");
+    let page = reader.0.into_body().into_string().await.unwrap();
+    assert!(page.contains("#/components/responses/NotFound"));
+    let head = client.head("/api/v1/openapi.json").send().await;
+    head.assert_status_is_ok();
+    head.assert_text("").await;
+}
+
+#[test]
+fn the_checked_in_document_is_the_served_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+    let document = openapi_document();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &document).unwrap();
+    }
+    let golden = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(golden == document, "docs/openapi.json has drifted: UPDATE_GOLDEN=1 cargo test -p gateway --test surface");
+}
+
+#[test]
+fn every_operation_documents_its_failures_and_its_caller() {
+    let document: Value = serde_json::from_str(&openapi_document()).unwrap();
+    let mut count = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            count += 1;
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["405", "500"] {
+                assert!(responses.contains_key(status), "{method} {path} lacks {status}");
+            }
+            if operation.get("requestBody").is_some() {
+                for status in ["400", "413", "415", "422"] {
+                    assert!(responses.contains_key(status), "{method} {path} lacks {status}");
+                }
+            }
+            assert!(operation["operationId"].is_string(), "{method} {path}");
+        }
+    }
+    assert_eq!(count, 37);
+    let security = &document["paths"]["/api/v1/orders"]["post"]["security"];
+    assert_eq!(*security, json!([{"bearer": []}, {"cart_token": []}]));
+    assert!(document["paths"]["/api/v1/products"]["get"].get("security").is_none());
+    assert_eq!(document["components"]["schemas"]["NewOrder"]["additionalProperties"], false);
+}

@@ -1,0 +1,46 @@
+//! What two parties of the system must agree on, and nothing else.
+//!
+//! A message is a type. It fixes its subject, its reply and its error, so that no subject string and no untyped
+//! payload stands anywhere else. This crate does no I/O and knows nothing of what the messages are about.
+
+mod access;
+mod codec;
+mod error;
+pub mod header;
+mod message;
+mod position;
+pub mod subject;
+
+pub use access::Access;
+pub use codec::{DecodeError, Format};
+pub use error::{CallError, Detail, ErrorBody, ErrorKind, Fault, Refusal};
+pub use message::{Answer, Command, Event, Query, Request};
+pub use position::Position;
+
+/// The name of the system, as it stands in event types, sources and header names.
+pub const SYSTEM: &str = "souk";
+
+/// A public key by which access tokens are verified (RFC 7517, OKP keys only).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct VerificationKey {
+    /// Key id, as named by a token's header.
+    pub kid: String,
+    /// Always `OKP`.
+    pub kty: String,
+    /// Always `Ed25519`.
+    pub crv: String,
+    /// Always `EdDSA`.
+    pub alg: String,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    pub usage: String,
+    /// The public key, base64url without padding.
+    pub x: String,
+}
+
+/// A set of verification keys (RFC 7517, section 5).
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct VerificationKeys {
+    /// The keys that are valid now; a token signed by any of them is accepted.
+    pub keys: Vec<VerificationKey>,
+}

@@ -1,0 +1,84 @@
+//! The subjects, and the partition an entity belongs to.
+
+use uuid::Uuid;
+
+/// Partitions an entity id is spread over. Fixed for ever: another number would re-key every stream.
+pub const PARTITIONS: u32 = 64;
+
+/// The partition of an entity: FNV-1a-32 over its id as lower-case hyphenated text, modulo [`PARTITIONS`].
+/// The server's own `partition()` subject mapping gives the same number.
+pub fn partition(entity: Uuid) -> u32 {
+    let mut text = Uuid::encode_buffer();
+    let bytes = entity.hyphenated().encode_lower(&mut text).as_bytes();
+    bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)) % PARTITIONS
+}
+
+/// `req.<domain>.<operation>`, or `req.<domain>.internal.<operation>`.
+pub fn request(domain: &str, operation: &str, internal: bool) -> String {
+    if internal { format!("req.{domain}.internal.{operation}") } else { format!("req.{domain}.{operation}") }
+}
+
+/// Every request of a domain.
+pub fn requests_of(domain: &str) -> String {
+    format!("req.{domain}.>")
+}
+
+/// `evt.<domain>.<event>.<partition>`: where a fact about `entity` is stored.
+pub fn event(domain: &str, name: &str, entity: Uuid) -> String {
+    format!("evt.{domain}.{name}.{}", partition(entity))
+}
+
+/// Every partition of one event.
+pub fn event_filter(domain: &str, name: &str) -> String {
+    format!("evt.{domain}.{name}.*")
+}
+
+/// Every event of a domain: what its stream stores.
+pub fn events_of(domain: &str) -> String {
+    format!("evt.{domain}.>")
+}
+
+/// `ntf.<domain>.<entity id>`: the same fact, not stored.
+pub fn notice(domain: &str, entity: Uuid) -> String {
+    format!("ntf.{domain}.{entity}")
+}
+
+/// The stream that keeps a domain's events.
+pub fn stream(domain: &str) -> String {
+    domain.to_uppercase()
+}
+
+/// The durable consumer by which `consumer` reads the events of `source`.
+pub fn durable(consumer: &str, source: &str) -> String {
+    format!("{consumer}-on-{source}")
+}
+
+/// The operations every domain answers beside its own: for those who consume its events, and for the operator.
+pub mod internal {
+    /// Lists commits of the event log: position, time, digest per type.
+    pub const LOG: &str = "log";
+    /// Events of the log, by position and type.
+    pub const EVENTS: &str = "events";
+    /// Events that the domain could not handle.
+    pub const DEAD_LETTERS: &str = "dead_letters";
+    /// Handles such an event once more.
+    pub const REDRIVE: &str = "redrive";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partition_is_fnv_1a_over_the_hyphenated_text() {
+        // Reference values computed with an independent implementation of FNV-1a-32.
+        assert_eq!(partition(Uuid::nil()), 17);
+        assert!(partition(Uuid::from_u128(u128::MAX)) < PARTITIONS);
+    }
+
+    #[test]
+    fn internal_requests_have_a_token_of_their_own() {
+        assert_eq!(request("orders", "get", false), "req.orders.get");
+        assert_eq!(request("orders", "log", true), "req.orders.internal.log");
+    }
+}

@@ -1,0 +1,92 @@
+//! The replies to all requests of a connection, on one subscription. The client library's own request keeps an entry
+//! for ever when it times out; here a guard takes it back.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{HeaderMap, Message, connection::State};
+use bytes::Bytes;
+use futures::StreamExt;
+use tokio::sync::oneshot;
+
+type Waiting = Mutex<HashMap<u64, oneshot::Sender<Message>>>;
+
+pub(super) struct Inbox {
+    connection: async_nats::Client,
+    prefix: String,
+    next: AtomicU64,
+    waiting: Arc<Waiting>,
+    reader: tokio::task::JoinHandle<()>,
+}
+
+/// Takes the entry back, however the request ends.
+struct Entry<'a> {
+    waiting: &'a Waiting,
+    number: u64,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+impl Inbox {
+    pub(super) async fn open(connection: async_nats::Client) -> Result<Arc<Self>, async_nats::SubscribeError> {
+        let prefix = connection.new_inbox();
+        let mut replies = connection.subscribe(format!("{prefix}.*")).await?;
+        let waiting: Arc<Waiting> = Arc::default();
+        let to = waiting.clone();
+        let reader = tokio::spawn(async move {
+            while let Some(message) = replies.next().await {
+                let number = message.subject.rsplit('.').next().and_then(|token| token.parse().ok());
+                let waiter = number.and_then(|n: u64| to.lock().unwrap_or_else(PoisonError::into_inner).remove(&n));
+                if let Some(waiter) = waiter {
+                    // The one who asked may have given up meanwhile: then nobody is left to tell.
+                    drop(waiter.send(message));
+                }
+            }
+        });
+        Ok(Arc::new(Self { connection, prefix, next: AtomicU64::new(1), waiting, reader }))
+    }
+
+    pub(super) fn connection(&self) -> &async_nats::Client {
+        &self.connection
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.connection_state() == State::Connected
+    }
+
+    /// One attempt; `None` where no reply came in time. Sending counts, for it can hang while the connection is down.
+    pub(super) async fn request(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        body: Bytes,
+        patience: Duration,
+    ) -> Option<Message> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
+        let _entry = Entry { waiting: &self.waiting, number };
+        let exchange = async {
+            let reply_to = format!("{}.{number}", self.prefix);
+            self.connection.publish_with_reply_and_headers(subject, reply_to, headers, body).await.ok()?;
+            receiver.await.ok()
+        };
+        tokio::time::timeout(patience, exchange).await.ok().flatten()
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}

@@ -1,0 +1,243 @@
+//! Consuming events: a durable pull consumer per source, shared by all nodes, without broker acks. The inbox is the ack;
+//! what a dead node had pulled, catch-up brings again.
+
+use std::{
+    collections::HashMap,
+    str::FromStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::jetstream::{
+    self,
+    consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+};
+use chrono::{DateTime, Utc};
+use contract::{Position, header, subject};
+use futures::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    failure::Breakage,
+    lane::{EventItem, LaneMessage, Lanes},
+    operation::{EventHead, EventRoute},
+    stream::Streams,
+};
+
+/// Events of a domain in its lanes at once. A node pulls no more than it has permits for.
+pub(crate) const PERMITS: usize = 1024;
+
+/// Messages of one pull.
+const PULL: usize = 256;
+
+/// One source's events, on their way into a domain's lanes.
+pub(crate) struct Consumer {
+    pub domain: &'static str,
+    pub source: &'static str,
+    pub routes: Vec<EventRoute>,
+    pub streams: Streams,
+    pub lanes: Lanes,
+    pub permits: Arc<Semaphore>,
+    pub in_flight: Arc<InFlightSet>,
+    /// How far behind the stream we are, in milliseconds; 0 where unknown.
+    pub lag_ms: AtomicI64,
+}
+
+/// Events of this node that are in a lane now: catch-up need not bring them again.
+#[derive(Default)]
+pub(crate) struct InFlightSet(Mutex<HashMap<Uuid, usize>>);
+
+/// Takes an event out of the set, however it ends.
+pub(crate) struct InFlight {
+    set: Arc<InFlightSet>,
+    id: Uuid,
+}
+
+impl InFlightSet {
+    pub(crate) fn enter(self: &Arc<Self>, id: Uuid) -> InFlight {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default() += 1;
+        InFlight { set: self.clone(), id }
+    }
+
+    pub(crate) fn holds(&self, id: Uuid) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut held = self.set.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.id);
+            }
+        }
+    }
+}
+
+impl Consumer {
+    /// Pulls until told to stop. Whatever fails is tried again: the stream may be gone and come back.
+    pub(crate) async fn run(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let consumer = match self.durable().await {
+                Ok(consumer) => consumer,
+                Err(error) => {
+                    tracing::debug!(domain = self.domain, source = self.source, %error, "no durable consumer yet");
+                    pause(stop, Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            while !stop.is_cancelled() {
+                if let Err(error) = self.pull(&consumer, stop).await {
+                    tracing::debug!(domain = self.domain, source = self.source, %error, "a pull failed");
+                    pause(stop, Duration::from_millis(250)).await;
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The durable, made where it is missing. Filters are only ever added: another node may know more types than we do.
+    async fn durable(&self) -> Result<PullConsumer, Breakage> {
+        let name = subject::durable(self.domain, self.source);
+        let stream =
+            self.streams.jetstream().get_stream(subject::stream(self.source)).await.map_err(Breakage::other)?;
+        let mut filters: Vec<String> =
+            self.routes.iter().map(|route| subject::event_filter(route.source, route.name)).collect();
+        if let Ok(existing) = stream.get_consumer::<pull::Config>(&name).await {
+            let known = &existing.cached_info().config;
+            let theirs = known
+                .filter_subjects
+                .iter()
+                .cloned()
+                .chain(Some(known.filter_subject.clone()).filter(|filter| !filter.is_empty()));
+            let (before, mine) = (filters.len(), filters.clone());
+            filters.extend(theirs.filter(|filter| !mine.contains(filter)));
+            let has_all = filters.len() - before + mine.len() == known.filter_subjects.len().max(1);
+            if has_all {
+                return Ok(existing);
+            }
+        }
+        filters.sort_unstable();
+        let config = pull::Config {
+            durable_name: Some(name.clone()),
+            description: Some(format!("{} handles events of {}; its inbox is the ack", self.domain, self.source)),
+            filter_subjects: filters,
+            ack_policy: AckPolicy::None,
+            // What came before is the log's matter: catch-up brings it.
+            deliver_policy: DeliverPolicy::New,
+            ..pull::Config::default()
+        };
+        stream.create_consumer(config).await.map_err(Breakage::other)
+    }
+
+    async fn pull(&self, consumer: &PullConsumer, stop: &CancellationToken) -> Result<(), Breakage> {
+        let mut permits = tokio::select! {
+            permit = self.permits.clone().acquire_owned() => vec![permit.map_err(Breakage::other)?],
+            () = stop.cancelled() => return Ok(()),
+        };
+        while permits.len() < PULL
+            && let Ok(permit) = self.permits.clone().try_acquire_owned()
+        {
+            permits.push(permit);
+        }
+        let wanted = permits.len();
+        let batch = consumer.batch().max_messages(wanted).expires(Duration::from_secs(2)).messages();
+        let mut messages = batch.await.map_err(Breakage::other)?;
+        let mut last = None;
+        loop {
+            // A pull that was told to stop still hands on what has arrived: nobody else would get it soon.
+            let message = match tokio::time::timeout(Duration::from_secs(4), messages.next()).await {
+                Ok(Some(Ok(message))) => message,
+                Ok(Some(Err(error))) => return Err(Breakage::other(error)),
+                Ok(None) => break,
+                Err(_) => return Err(Breakage::other("the server fell silent")),
+            };
+            if let Some(permit) = permits.pop() {
+                last = self.deliver(&message, permit).or(last);
+            }
+        }
+        // A full pull means there is more: then the last one's age is the lag.
+        let lag = if permits.is_empty() { last.map_or(0, |at| (Utc::now() - at).num_milliseconds().max(0)) } else { 0 };
+        self.lag_ms.store(lag, Ordering::Relaxed);
+        metrics::gauge!("consumer_lag_seconds", "domain" => self.domain, "source" => self.source)
+            .set(lag as f64 / 1000.0);
+        Ok(())
+    }
+
+    /// Hands a message to its lane; what has no head of ours or an unknown type is left alone.
+    fn deliver(&self, message: &jetstream::Message, permit: OwnedSemaphorePermit) -> Option<DateTime<Utc>> {
+        let Some(head) = message.headers.as_ref().and_then(head_of) else {
+            tracing::warn!(domain = self.domain, subject = %message.subject, "a message without an event's headers");
+            return None;
+        };
+        let at = head.at;
+        let era = head.position.era;
+        metrics::counter!("events_delivered_total", "domain" => self.domain, "source" => self.source).increment(1);
+        self.hand_over(head, message.payload.clone(), era, false, Some(permit));
+        Some(at)
+    }
+
+    /// Hands an event to its lane, as the stream or catch-up brings it.
+    pub(crate) fn hand_over(
+        &self,
+        head: EventHead,
+        payload: bytes::Bytes,
+        known_in_era: i64,
+        is_repeat: bool,
+        permit: Option<OwnedSemaphorePermit>,
+    ) {
+        let Some(route) = self.routes.iter().find(|route| route.name == head.name) else {
+            tracing::debug!(domain = self.domain, source = self.source, name = head.name, "a type unknown here");
+            return;
+        };
+        let (message, entity) = match route.handler.decode(&head, &payload) {
+            Ok((message, entity)) => (Ok(message), entity),
+            Err(error) => (Err(format!("it could not be read: {error}")), head.id),
+        };
+        let held = Some(self.in_flight.enter(head.id));
+        let item = EventItem {
+            route: route.clone(),
+            head,
+            entity,
+            payload,
+            message,
+            known_in_era,
+            is_repeat,
+            is_redrive: false,
+            _in_flight: held,
+            _permit: permit,
+        };
+        self.lanes.cast(entity, LaneMessage::Event(Box::new(item)));
+    }
+}
+
+async fn pause(stop: &CancellationToken, duration: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(duration) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Reads an event's headers; `None` where one is missing or not of our form.
+pub(crate) fn head_of(headers: &async_nats::HeaderMap) -> Option<EventHead> {
+    let get = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
+    let mut kind = get(header::CE_TYPE)?.splitn(3, '.');
+    let (_, source, name) = (kind.next()?, kind.next()?, kind.next()?);
+    Some(EventHead {
+        id: get(header::CE_ID)?.parse().ok()?,
+        source: source.to_owned(),
+        name: name.to_owned(),
+        version: get(header::CE_ENTITYVERSION)?.parse().ok()?,
+        at: DateTime::parse_from_rfc3339(get(header::CE_TIME)?).ok()?.to_utc(),
+        position: Position::from_str(get(header::CE_POSITION)?).ok()?,
+        request_id: get(header::REQUEST_ID).map(str::to_owned),
+        traceparent: get(header::TRACEPARENT).map(str::to_owned),
+    })
+}

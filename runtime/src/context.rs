@@ -1,0 +1,53 @@
+//! What handlers outside a lane may use: the caller, a pool, other domains.
+
+use std::time::{Duration, Instant};
+
+use contract::{CallError, Query};
+use sqlx::PgPool;
+
+use crate::{
+    caller::Caller,
+    client::{Call, Client},
+};
+
+/// What handlers outside a lane may use.
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) caller: Caller,
+    pub(crate) db: PgPool,
+    pub(crate) client: Client,
+    pub(crate) deadline: Instant,
+    pub(crate) request_id: Option<String>,
+    pub(crate) traceparent: Option<String>,
+}
+
+impl Context {
+    /// Who asks.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// A pool of the domain's own database, for reads.
+    pub fn db(&self) -> &PgPool {
+        &self.db
+    }
+
+    /// What is left of the caller's time.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Asks another domain, inside the caller's deadline.
+    ///
+    /// # Errors
+    /// The other domain's own error, or a fault.
+    pub async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, CallError<Q::Error>> {
+        let call = Call {
+            deadline: self.remaining().min(Call::DEFAULT_DEADLINE),
+            request_id: self.request_id.clone(),
+            traceparent: self.traceparent.clone(),
+            ..Call::default()
+        };
+        self.client.ask(query, &call).await
+    }
+}

@@ -1,0 +1,78 @@
+//! A domain's pools, its migrations, and the era of its server.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{
+    ConnectOptions, Connection, PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::failure::Stored;
+
+/// The connections of a domain on one node. Reads have a pool of their own, so that they never starve the lanes.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub lanes: PgPool,
+    pub reads: PgPool,
+}
+
+impl Database {
+    /// Pools that connect when first used, and let go of connections that idle.
+    pub(crate) fn open(url: &str, domain: &str, lanes: u32) -> Result<Self, sqlx::Error> {
+        let options = url.parse::<PgConnectOptions>()?.application_name(&format!("souk-{domain}")).options([
+            ("lock_timeout", "2s"),
+            ("statement_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "3s"),
+        ]);
+        let pool = |size: u32| {
+            PgPoolOptions::new()
+                .max_connections(size)
+                .min_connections(0)
+                .acquire_timeout(Duration::from_secs(5))
+                .idle_timeout(Duration::from_secs(60))
+                // One round trip per batch saved; a dead connection shows itself as a breakage, which is repeated.
+                .test_before_acquire(false)
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self { lanes: pool(lanes + 3), reads: pool(6) })
+    }
+}
+
+/// Brings a domain's database to the newest schema: the runtime's tables first, then the domain's own.
+///
+/// # Errors
+/// Where a migration fails, or was changed after it ran.
+pub async fn migrate(url: &str, domain: Migrator) -> Result<(), sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let mut connection = options.connect().await?;
+    let mut own = sqlx::migrate!("./migrations");
+    own.dangerous_set_table_name("_runtime_migrations");
+    own.run(&mut connection).await?;
+    domain.run(&mut connection).await?;
+    begin_era(&mut connection).await?;
+    connection.close().await
+}
+
+/// Begins an era where the server was started anew since the last one. Its number is never used again: the clock in
+/// microseconds, or the last one plus one.
+pub(crate) async fn begin_era(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into era (era, started, forked_at)
+         select greatest(coalesce((select max(era) from era), 0) + 1,
+                         (extract(epoch from clock_timestamp()) * 1000000)::bigint),
+                pg_postmaster_start_time(),
+                coalesce((select max(xid) from event_log where era = (select max(era) from era)), 0)
+         where not exists (select 1 from era where started = pg_postmaster_start_time()
+                           and era = (select max(era) from era))",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The database's clock.
+pub(crate) async fn clock(pool: &PgPool) -> Stored<DateTime<Utc>> {
+    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(pool).await?)
+}

@@ -1,0 +1,62 @@
+//! Deadlines are columns: each second one node asks the domain what is due and runs the answers as commands, with ids
+//! made from key and deadline.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use uuid::Uuid;
+
+use crate::{
+    database::Database,
+    failure::Stored,
+    lease,
+    operation::DeadlineRoute,
+    responder::{InternalCommand, Responder},
+};
+
+/// Deadlines of one look.
+const LIMIT: i64 = 20_000;
+
+/// Commands that run at once: enough to fill batches.
+const AT_ONCE: usize = 512;
+
+pub(crate) struct Deadlines {
+    pub domain: &'static str,
+    pub db: Database,
+    pub routes: Vec<DeadlineRoute>,
+    pub responder: Arc<Responder>,
+    pub node: Uuid,
+}
+
+impl Deadlines {
+    pub(crate) async fn pass(&self) -> Stored<()> {
+        for route in &self.routes {
+            let name = format!("deadlines:{}", route.operation);
+            if !lease::hold(&self.db.lanes, &name, self.node, Duration::from_secs(5)).await? {
+                continue;
+            }
+            let due = route.source.due(&self.db.reads, LIMIT).await?;
+            if due.is_empty() {
+                continue;
+            }
+            let deadline = Instant::now() + Duration::from_secs(5);
+            let mut running = FuturesUnordered::new();
+            let mut acted = 0_u64;
+            for (id, message) in due {
+                if running.len() >= AT_ONCE {
+                    acted += u64::from(running.next().await.unwrap_or(false));
+                }
+                let command = InternalCommand { id, message };
+                running.push(self.responder.run_internal(route.operation, command, deadline));
+            }
+            while let Some(done) = running.next().await {
+                acted += u64::from(done);
+            }
+            metrics::counter!("deadlines_acted_on_total", "domain" => self.domain).increment(acted);
+        }
+        Ok(())
+    }
+}

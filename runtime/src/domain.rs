@@ -1,0 +1,248 @@
+//! What a domain author writes: the domain, its handlers, one registration line per message.
+
+use std::{future::Future, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use contract::{Command, Event, Query};
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{PgPool, migrate::Migrator};
+use uuid::Uuid;
+
+use crate::{
+    caller::Caller,
+    context::Context,
+    failure::{Breakage, Handled},
+    operation::{
+        BatchedHandler, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute,
+        EventsHandler, OneEventHandler, PreparedHandler, QueryHandler, QueryRoute, Routes, SimpleHandler, TypedCommand,
+    },
+    tx::{Cause, Tx},
+};
+
+/// A domain: its name, its tables, and one registration line per message.
+pub trait Domain: Send + Sync + Sized + 'static {
+    /// The name: of its subjects, its database, its stream.
+    const NAME: &'static str;
+
+    /// The migrations of its own database, numbered from 1001; lower numbers are the runtime's.
+    fn migrations() -> Migrator;
+
+    /// One line per message it answers or reacts to.
+    fn register(routes: &mut Registry<Self>);
+}
+
+/// Answers a query, straight from a pool or from memory.
+pub trait Answer<Q: Query>: Domain {
+    /// The answer.
+    fn answer(&self, cx: &Context, query: &Q) -> impl Future<Output = Handled<Q::Reply, Q::Error>> + Send;
+}
+
+/// A command on its way through a lane.
+#[derive(Debug)]
+pub struct Commanded<C, P = ()> {
+    /// The command.
+    pub message: C,
+    /// What `prepare` found out.
+    pub prepared: P,
+    /// Who asks.
+    pub caller: Caller,
+    /// For the events it causes.
+    pub cause: Cause,
+}
+
+/// Handles a command, one at a time. The simple form, and the default.
+pub trait Handle<C: Command>: Domain {
+    /// Decides, then writes.
+    fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Commanded<C>,
+    ) -> impl Future<Output = Handled<C::Reply, C::Error>> + Send;
+}
+
+/// Handles a command that must wait for something else than its own database first.
+pub trait Prepare<C: Command>: Domain {
+    /// What `prepare` hands to the handler.
+    type Prepared: Send + Sync + 'static;
+
+    /// Waits outside the lane and outside any transaction: hashes a password, asks another domain. A refusal is a value
+    /// too. It must name the version of every own row that it relied on.
+    fn prepare(&self, cx: &Context, command: &C) -> impl Future<Output = Handled<Self::Prepared, C::Error>> + Send;
+
+    /// Compares the versions under lock ([`Failure::Stale`](crate::Failure::Stale) where one has changed), decides, writes.
+    fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Commanded<C, Self::Prepared>,
+    ) -> impl Future<Output = Handled<C::Reply, C::Error>> + Send;
+}
+
+/// Handles a whole batch of a command with set-based SQL, for the hot paths.
+pub trait HandleBatch<C: Command>: Domain {
+    /// What `prepare` hands to the handler.
+    type Prepared: Send + Sync + 'static;
+
+    /// As in [`Prepare`].
+    fn prepare(&self, cx: &Context, command: &C) -> impl Future<Output = Handled<Self::Prepared, C::Error>> + Send;
+
+    /// One outcome per command, in their order. A refused command must have written nothing.
+    fn handle_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<C, Self::Prepared>],
+    ) -> impl Future<Output = Result<Vec<Handled<C::Reply, C::Error>>, Breakage>> + Send;
+}
+
+/// An event on its way through a lane. It is handled once, whatever the broker lost, repeated or reordered;
+/// events of one entity may come in any order.
+#[derive(Debug)]
+pub struct Delivered<E> {
+    /// The event.
+    pub message: E,
+    /// The entity's version after it.
+    pub version: i64,
+    /// The time of its commit, by the owner's database.
+    pub at: DateTime<Utc>,
+    /// For the events it causes in turn.
+    pub cause: Cause,
+}
+
+/// Reacts to an event of another domain, one at a time.
+pub trait React<E: Event>: Domain {
+    /// Decides, then writes. There is nobody to refuse to.
+    fn react(&self, tx: &mut Tx<'_>, event: &Delivered<E>) -> impl Future<Output = Result<(), Breakage>> + Send;
+}
+
+/// Reacts to a whole batch of an event with set-based SQL, for the hot paths.
+pub trait ReactBatch<E: Event>: Domain {
+    /// Decides, then writes.
+    fn react_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        events: &[&Delivered<E>],
+    ) -> impl Future<Output = Result<(), Breakage>> + Send;
+}
+
+/// Work for the outside world, left in a commit.
+pub trait Effect: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Its name in its domain.
+    const NAME: &'static str;
+}
+
+/// An effect that was performed.
+#[derive(Debug)]
+pub struct Performed<F, O> {
+    /// The effect.
+    pub effect: F,
+    /// What came of it.
+    pub outcome: O,
+    /// The effect's id.
+    pub id: Uuid,
+    /// The entity it belongs to.
+    pub entity: Uuid,
+    /// For the events it causes.
+    pub cause: Cause,
+}
+
+/// Performs an effect.
+pub trait Perform<F: Effect>: Domain {
+    /// What came of it.
+    type Outcome: Send + Sync + 'static;
+
+    /// Calls the outside world with `id` as idempotency key: at least once, at most 10 s.
+    fn perform(
+        &self,
+        cx: &Context,
+        id: Uuid,
+        effect: &F,
+    ) -> impl Future<Output = Result<Self::Outcome, Breakage>> + Send;
+
+    /// Writes what came of it, once, in the lane of the entity.
+    fn finish(
+        &self,
+        tx: &mut Tx<'_>,
+        performed: &[&Performed<F, Self::Outcome>],
+    ) -> impl Future<Output = Result<(), Breakage>> + Send;
+}
+
+/// Finds what is due. Deadlines are columns; the database's clock decides.
+pub trait Due<C: Command>: Domain {
+    /// The deadlines that are over, with the commands that act on them; `limit` at most.
+    fn due(&self, db: &PgPool, limit: i64) -> impl Future<Output = Result<Vec<(DateTime<Utc>, C)>, Breakage>> + Send;
+}
+
+/// Collects what a domain answers and reacts to.
+pub struct Registry<D> {
+    domain: Arc<D>,
+    pub(crate) routes: Routes,
+}
+
+impl<D: Domain> Registry<D> {
+    pub(crate) fn new(domain: Arc<D>) -> Self {
+        Self { domain, routes: Routes::default() }
+    }
+
+    /// Answers the query `Q`.
+    pub fn query<Q: Query>(&mut self)
+    where
+        D: Answer<Q>,
+    {
+        self.routes.queries.push(QueryRoute::new(QueryHandler::<D, Q>::new(self.domain.clone())));
+    }
+
+    /// Handles the command `C`, one at a time.
+    pub fn command<C: Command>(&mut self)
+    where
+        D: Handle<C>,
+    {
+        self.routes.commands.push(CommandRoute::new(TypedCommand::new(SimpleHandler::new(self.domain.clone()))));
+    }
+
+    /// Handles the command `C` after its `prepare`, one at a time.
+    pub fn prepared_command<C: Command>(&mut self)
+    where
+        D: Prepare<C>,
+    {
+        self.routes.commands.push(CommandRoute::new(TypedCommand::new(PreparedHandler::new(self.domain.clone()))));
+    }
+
+    /// Handles the command `C` after its `prepare`, a whole batch at a time.
+    pub fn batched_command<C: Command>(&mut self)
+    where
+        D: HandleBatch<C>,
+    {
+        self.routes.commands.push(CommandRoute::new(TypedCommand::new(BatchedHandler::new(self.domain.clone()))));
+    }
+
+    /// Reacts to the event `E`, one at a time.
+    pub fn event<E: Event>(&mut self)
+    where
+        D: React<E>,
+    {
+        self.routes.events.push(EventRoute::new(OneEventHandler::<D, E>::new(self.domain.clone())));
+    }
+
+    /// Reacts to the event `E`, a whole batch at a time.
+    pub fn batched_event<E: Event>(&mut self)
+    where
+        D: ReactBatch<E>,
+    {
+        self.routes.events.push(EventRoute::new(EventsHandler::<D, E>::new(self.domain.clone())));
+    }
+
+    /// Performs the effect `F`.
+    pub fn effect<F: Effect>(&mut self)
+    where
+        D: Perform<F>,
+    {
+        self.routes.effects.push(EffectRoute::new(EffectHandler::<D, F>::new(self.domain.clone())));
+    }
+
+    /// Runs the command `C`, which must be registered too, for every deadline that is over.
+    pub fn deadline<C: Command>(&mut self)
+    where
+        D: Due<C>,
+    {
+        self.routes.deadlines.push(DeadlineRoute::new(DeadlineSource::<D, C>::new(self.domain.clone())));
+    }
+}

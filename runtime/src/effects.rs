@@ -1,0 +1,203 @@
+//! Effects: work for the outside world, performed after its commit, at least once, those of one entity one at a time in
+//! commit order, none later than its lease. A result is claimed by deleting the effect's row.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use sqlx::{Row, types::Json};
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
+
+use crate::{
+    caller::Caller,
+    client::Client,
+    context::Context,
+    database::Database,
+    failure::{Breakage, Stored},
+    lane::{EffectItem, LaneMessage, Lanes, commit::StoredCause},
+    operation::{EffectRoute, EffectRow},
+    tx::{Cause, PendingEffect},
+};
+
+/// Effects of a domain that are performed on this node at once.
+const WINDOW: usize = 512;
+
+/// How long one call of the outside world may take. Shorter than the lease (15 s), which begins with the commit.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An effect that could not start this long after its lease began is left to a later look.
+const START_WITHIN: Duration = Duration::from_secs(4);
+
+/// Attempts before an effect is parked: it then blocks its entity only, and a person must look.
+const ATTEMPTS: i32 = 10;
+
+/// Runs a domain's effects.
+#[derive(Clone)]
+pub(crate) struct Effects {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    domain: &'static str,
+    db: Database,
+    client: Client,
+    routes: Vec<EffectRoute>,
+    window: Arc<Semaphore>,
+    wake: Notify,
+    lanes: OnceLock<Lanes>,
+}
+
+impl EffectRow {
+    pub(crate) fn of(effect: PendingEffect) -> Self {
+        let PendingEffect { id, name, entity, cause, body } = effect;
+        Self { id, name: name.to_owned(), entity, cause, body, attempts: 1 }
+    }
+}
+
+impl Effects {
+    pub(crate) fn new(domain: &'static str, db: Database, client: Client, routes: Vec<EffectRoute>) -> Self {
+        let window = Arc::new(Semaphore::new(WINDOW));
+        let (wake, lanes) = (Notify::new(), OnceLock::new());
+        Self { shared: Arc::new(Shared { domain, db, client, routes, window, wake, lanes }) }
+    }
+
+    /// Where results go. Known once the lanes are made.
+    pub(crate) fn finish_in(&self, lanes: Lanes) {
+        // Set once, at the start of the domain.
+        drop(self.shared.lanes.set(lanes));
+    }
+
+    /// Starts effects whose lease this node holds. Full up means they wait for a later look.
+    pub(crate) fn start(&self, rows: Vec<EffectRow>) {
+        let began = Instant::now();
+        for row in rows {
+            let Ok(permit) = self.shared.window.clone().try_acquire_owned() else { continue };
+            let effects = self.clone();
+            tokio::spawn(async move {
+                if began.elapsed() < START_WITHIN {
+                    effects.perform(row, permit).await;
+                }
+            });
+        }
+    }
+
+    /// Asks for a look soon: an effect may have become the first of its entity.
+    pub(crate) fn look(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits until asked for a look.
+    pub(crate) async fn asked(&self) {
+        self.shared.wake.notified().await;
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.shared.window.available_permits() == WINDOW
+    }
+
+    /// Claims and starts effects whose lease has ended and whose turn it is.
+    pub(crate) async fn sweep(&self) -> Stored<()> {
+        let shared = &self.shared;
+        let free = i64::try_from(shared.window.available_permits()).unwrap_or(0);
+        if shared.routes.is_empty() || free == 0 {
+            return Ok(());
+        }
+        let names: Vec<String> = shared.routes.iter().map(|route| route.name.to_owned()).collect();
+        let rows = sqlx::query(
+            "update effect set lease_until = clock_timestamp() + interval '15 seconds', attempts = attempts + 1
+             where id in (
+                 select e.id from effect e
+                 where e.parked_at is null and e.lease_until < clock_timestamp() and e.next_at <= clock_timestamp()
+                   and e.name = any($1)
+                   and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
+                 order by e.number limit $2 for update skip locked)
+             returning id, name, entity, cause, body, attempts",
+        )
+        .bind(names)
+        .bind(free)
+        .fetch_all(&shared.db.lanes)
+        .await?;
+        let rows = rows
+            .into_iter()
+            .map(|row| {
+                let Json(cause): Json<StoredCause> = row.try_get("cause")?;
+                Ok(EffectRow {
+                    id: row.try_get("id")?,
+                    name: row.try_get("name")?,
+                    entity: row.try_get("entity")?,
+                    cause: cause.into_cause(),
+                    body: row.try_get("body")?,
+                    attempts: row.try_get("attempts")?,
+                })
+            })
+            .collect::<Result<Vec<_>, sqlx::Error>>()?;
+        self.start(rows);
+        Ok(())
+    }
+
+    async fn perform(&self, row: EffectRow, permit: tokio::sync::OwnedSemaphorePermit) {
+        let shared = &self.shared;
+        let Some(route) = shared.routes.iter().find(|route| route.name == row.name) else { return };
+        let began = Instant::now();
+        let context = shared.context(&row.cause);
+        crate::fail_point("effect.before_perform");
+        let performed = tokio::time::timeout(PATIENCE, route.handler.perform(&context, &row)).await;
+        crate::fail_point("effect.after_perform");
+        let result = performed.unwrap_or_else(|_| Err(Breakage::other("the outside world did not answer in time")));
+        let outcome = if result.is_ok() { "ok" } else { "failed" };
+        metrics::histogram!("effect_duration_seconds", "domain" => shared.domain, "effect" => route.name, "outcome" => outcome)
+            .record(began.elapsed().as_secs_f64());
+        match (result, shared.lanes.get()) {
+            (Ok(performed), Some(lanes)) => {
+                let item =
+                    EffectItem { route: route.clone(), id: row.id, attempts: row.attempts, performed, _permit: permit };
+                lanes.cast(row.entity, LaneMessage::Effect(Box::new(item)));
+            }
+            (Ok(_), None) => tracing::error!(domain = shared.domain, "an effect ran before the lanes were made"),
+            (Err(breakage), _) => self.failed(row.id, row.attempts, &breakage).await,
+        }
+    }
+
+    /// Writes down a failure: a later attempt with a growing pause, or the end of all attempts.
+    pub(crate) async fn failed(&self, id: Uuid, attempts: i32, breakage: &Breakage) {
+        let shared = &self.shared;
+        let is_last = attempts >= ATTEMPTS;
+        let pause = 0.25 * 2_f64.powi(attempts.clamp(0, 9));
+        tracing::warn!(domain = shared.domain, effect = %id, attempts, %breakage, is_last, "an effect failed");
+        if is_last {
+            metrics::counter!("effects_parked_total", "domain" => shared.domain).increment(1);
+            tracing::error!(domain = shared.domain, effect = %id, %breakage, "an effect was parked: a person must look");
+        }
+        let written = sqlx::query(
+            "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2,
+                 next_at = clock_timestamp() + make_interval(secs => $3),
+                 parked_at = case when $4 then clock_timestamp() end
+             where id = $1",
+        )
+        .bind(id)
+        .bind(breakage.to_string())
+        .bind(pause)
+        .bind(is_last)
+        .execute(&shared.db.lanes)
+        .await;
+        if let Err(error) = written {
+            // The lease ends by itself.
+            tracing::warn!(domain = shared.domain, effect = %id, %error, "a failure could not be written down");
+        }
+    }
+}
+
+impl Shared {
+    fn context(&self, cause: &Cause) -> Context {
+        Context {
+            caller: Caller::System,
+            db: self.db.reads.clone(),
+            client: self.client.clone(),
+            deadline: Instant::now() + PATIENCE,
+            request_id: cause.request_id.clone(),
+            traceparent: cause.traceparent.clone(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Crash points by name, for tests: `SOUK_CRASH_AT=<name>` ends the process there, as kill -9 would. Builds without
+//! debug assertions have none.
+
+/// Ends the process where the environment names this point; `SOUK_CRASH_AT=<name>:<n>` at its n-th passing.
+#[cfg(debug_assertions)]
+pub(crate) fn fail_point(name: &str) {
+    use std::sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    };
+    static WANTED: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+        let text = std::env::var("SOUK_CRASH_AT").ok()?;
+        let (name, count) = text.split_once(':').unwrap_or((&text, "1"));
+        Some((name.to_owned(), count.parse().unwrap_or(1)))
+    });
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    if let Some((wanted, count)) = WANTED.as_ref()
+        && wanted == name
+        && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == *count
+    {
+        tracing::error!(name, "crashing at a fail point");
+        std::process::abort();
+    }
+}
+
+#[cfg(not(debug_assertions))]
+pub(crate) fn fail_point(_name: &str) {}

@@ -1,0 +1,110 @@
+//! Two levels of failure: a refusal is an answer, a breakage is run again.
+
+use contract::{CallError, ErrorKind, Fault, Refusal};
+
+/// Something broke: the transaction rolls back and the work is tried again, and parked at its limit.
+/// Unsure whether a write happened means breakage: run again, the rows decide.
+#[derive(Debug, thiserror::Error)]
+pub enum Breakage {
+    /// The database.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// Another domain did not answer, or answered with a fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Breakage {
+    /// A breakage with a reason for the log.
+    pub fn other(reason: impl std::fmt::Display) -> Self {
+        Self::Other(reason.to_string())
+    }
+
+    /// What the caller hears of it. The reason itself stays inside.
+    pub fn fault(&self, service: &str) -> Fault {
+        match self {
+            Self::Fault(fault) if matches!(fault.kind, ErrorKind::Unavailable | ErrorKind::Deadline) => fault.clone(),
+            Self::Sql(error) if blame(error) != Blame::Data => Fault::unavailable(service),
+            _ => Fault::internal(service),
+        }
+    }
+
+    pub(crate) fn blame(&self) -> Blame {
+        match self {
+            Self::Sql(error) => blame(error),
+            Self::Fault(_) => Blame::Nobody,
+            Self::Other(_) => Blame::Data,
+        }
+    }
+}
+
+impl<E: Refusal> From<CallError<E>> for Breakage {
+    fn from(error: CallError<E>) -> Self {
+        match error {
+            CallError::Fault(fault) => Self::Fault(fault),
+            CallError::Refused(refusal) => Self::Other(format!("unexpected refusal: {refusal:?}")),
+        }
+    }
+}
+
+/// Whose fault a breakage is, which says how a batch goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// An item's: halve until it stands alone.
+    Data,
+    /// Nobody's, but the batch is too large for the server: halve without blame.
+    Size,
+    /// Nobody's: repeat the whole batch.
+    Nobody,
+}
+
+fn blame(error: &sqlx::Error) -> Blame {
+    let code = match error {
+        sqlx::Error::Database(database) => database.code().unwrap_or_default().into_owned(),
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::Encode(_)
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::RowNotFound => return Blame::Data,
+        _ => return Blame::Nobody,
+    };
+    match code.get(..2) {
+        // 22 data exception, 23 constraint, 42 a statement that cannot work, P0 raised by a function of ours.
+        Some("22" | "23" | "42" | "P0" | "0A") => Blame::Data,
+        Some("53") => Blame::Size,
+        _ => Blame::Nobody,
+    }
+}
+
+/// Why a handler has no answer.
+#[derive(Debug)]
+pub enum Failure<E> {
+    /// An answer: stored and replied.
+    Refused(E),
+    /// Rolled back and tried again.
+    Broken(Breakage),
+    /// What `prepare` relied on has changed: prepare again, three times at most.
+    Stale,
+}
+
+impl<E: Refusal> From<E> for Failure<E> {
+    fn from(refusal: E) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<E> From<Breakage> for Failure<E> {
+    fn from(breakage: Breakage) -> Self {
+        Self::Broken(breakage)
+    }
+}
+
+/// What handlers of requests return.
+pub type Handled<T, E> = Result<T, Failure<E>>;
+
+/// What a domain's store returns.
+pub type Stored<T> = Result<T, Breakage>;

@@ -1,0 +1,253 @@
+//! Lanes: where a domain's writes happen. A lane runs whatever queued up while its last transaction ran: no timer, so
+//! no added latency when idle, and big batches under pressure. Commands and events wait in queues of their own, taken
+//! in turn.
+
+mod commands;
+pub(crate) mod commit;
+mod events;
+mod finish;
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use uuid::Uuid;
+
+pub(crate) use commands::{CommandItem, LaneReply, replay};
+pub(crate) use commit::Committed;
+pub(crate) use events::EventItem;
+pub(crate) use finish::EffectItem;
+
+use crate::{
+    database::{Database, begin_era},
+    effects::Effects,
+    failure::{Blame, Breakage, Stored},
+    publisher::Publisher,
+};
+
+/// Items of one batch at most. 10,000 advisory locks in one transaction fit at the server's defaults; 128 leave room
+/// for many lanes.
+const BATCH: usize = 128;
+
+/// Transactions that fail without anybody's blame are repeated so often, with growing pauses, before callers hear of it.
+const REPEATS: u32 = 6;
+
+pub(crate) enum LaneMessage {
+    Command(Box<CommandItem>),
+    Effect(Box<EffectItem>),
+    Event(Box<EventItem>),
+    Run,
+}
+
+/// What every lane of a domain on this node shares.
+pub(crate) struct LaneContext {
+    pub domain: &'static str,
+    pub db: Database,
+    pub publisher: Publisher,
+    pub effects: Effects,
+    /// Items in all lanes, waiting or running: what a drain waits for.
+    pub depth: AtomicUsize,
+}
+
+/// The lanes of a domain on this node. A key leads to a lane; which node runs it is only a hint, row locks decide.
+#[derive(Clone)]
+pub(crate) struct Lanes {
+    pub(crate) context: Arc<LaneContext>,
+    refs: Arc<Vec<RwLock<Option<ActorRef<LaneMessage>>>>>,
+}
+
+impl Lanes {
+    pub(crate) fn new(context: Arc<LaneContext>, count: usize) -> Self {
+        Self { context, refs: Arc::new((0..count.max(1)).map(|_| RwLock::new(None)).collect()) }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.refs.len()
+    }
+
+    /// Puts a lane's actor in its place, also after a restart.
+    pub(crate) fn install(&self, number: usize, lane: ActorRef<LaneMessage>) {
+        *self.refs[number].write().unwrap_or_else(PoisonError::into_inner) = Some(lane);
+    }
+
+    /// Hands an item to the lane of its key. Admit before: mailboxes have no bound. An item that no lane takes is
+    /// dropped, and whoever waits for it is told by its closed channel.
+    pub(crate) fn cast(&self, key: Uuid, message: LaneMessage) {
+        let number = contract::subject::partition(key) as usize % self.refs.len();
+        let lane = self.refs[number].read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.context.depth.fetch_add(1, Ordering::Relaxed);
+        let taken = lane.is_some_and(|lane| lane.cast(message).is_ok());
+        if !taken {
+            self.context.depth.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The same, after a pause, for what could not be claimed now.
+    pub(crate) fn cast_later(&self, key: Uuid, message: LaneMessage, pause: Duration) {
+        let lanes = self.clone();
+        self.context.depth.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            lanes.cast(key, message);
+            lanes.context.depth.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.context.depth.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// The actor of one lane.
+pub(crate) struct Lane;
+
+#[derive(Default)]
+struct Queues {
+    commands: VecDeque<Box<CommandItem>>,
+    effects: VecDeque<Box<EffectItem>>,
+    events: VecDeque<Box<EventItem>>,
+    turn: usize,
+    is_scheduled: bool,
+}
+
+pub(crate) struct LaneState {
+    lanes: Lanes,
+    queues: Queues,
+}
+
+impl Actor for Lane {
+    type Msg = LaneMessage;
+    type State = LaneState;
+    type Arguments = (Lanes, usize);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LaneMessage>,
+        (lanes, number): (Lanes, usize),
+    ) -> Result<LaneState, ActorProcessingErr> {
+        lanes.install(number, myself);
+        Ok(LaneState { lanes, queues: Queues::default() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<LaneMessage>,
+        message: LaneMessage,
+        state: &mut LaneState,
+    ) -> Result<(), ActorProcessingErr> {
+        let queues = &mut state.queues;
+        match message {
+            LaneMessage::Command(item) => queues.commands.push_back(item),
+            LaneMessage::Effect(item) => queues.effects.push_back(item),
+            LaneMessage::Event(item) => queues.events.push_back(item),
+            LaneMessage::Run => {
+                queues.is_scheduled = false;
+                run(&state.lanes, queues).await;
+            }
+        }
+        // `Run` comes out of the mailbox behind everything that is in it: that is the batch.
+        if !queues.is_scheduled && !queues.is_empty() {
+            queues.is_scheduled = true;
+            myself.cast(LaneMessage::Run)?;
+        }
+        Ok(())
+    }
+}
+
+impl Queues {
+    fn is_empty(&self) -> bool {
+        self.commands.is_empty() && self.effects.is_empty() && self.events.is_empty()
+    }
+}
+
+/// Takes the items of a batch out of one queue, the queues in turn.
+async fn run(lanes: &Lanes, queues: &mut Queues) {
+    for _ in 0..3 {
+        queues.turn = (queues.turn + 1) % 3;
+        let done = match queues.turn {
+            0 => drain(&mut queues.commands, |items| commands::run(lanes, items)).await,
+            1 => drain(&mut queues.events, |items| events::run(lanes, items)).await,
+            _ => drain(&mut queues.effects, |items| finish::run(lanes, items)).await,
+        };
+        lanes.context.depth.fetch_sub(done, Ordering::Relaxed);
+        if done > 0 {
+            return;
+        }
+    }
+}
+
+async fn drain<T, F: Future<Output = ()>>(queue: &mut VecDeque<Box<T>>, run: impl FnOnce(Vec<T>) -> F) -> usize {
+    let count = queue.len().min(BATCH);
+    if count > 0 {
+        run(queue.drain(..count).map(|item| *item).collect()).await;
+    }
+    count
+}
+
+/// What remains of a batch when an attempt at it broke.
+enum Next {
+    /// Try all of it again.
+    Again,
+    /// Try each half alone.
+    Halve,
+    /// The item that stands alone is to blame, or patience is over.
+    GiveUp,
+}
+
+/// Says how a broken batch goes on, and waits where waiting helps.
+async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, attempt: u32) -> Next {
+    let blame = breakage.blame();
+    metrics::counter!("lane_breakages_total", "domain" => context.domain, "blame" => format!("{blame:?}")).increment(1);
+    tracing::warn!(domain = context.domain, size, attempt, %breakage, ?blame, "a batch broke");
+    match blame {
+        Blame::Data | Blame::Size if size > 1 => Next::Halve,
+        Blame::Data => Next::GiveUp,
+        Blame::Size | Blame::Nobody if attempt >= REPEATS => Next::GiveUp,
+        Blame::Size | Blame::Nobody => {
+            if is_stale_era(breakage) {
+                if let Err(error) = renew_era(&context.db).await {
+                    tracing::warn!(domain = context.domain, %error, "the new era could not begin");
+                }
+                return Next::Again;
+            }
+            let pause = Duration::from_millis(20 * 2_u64.pow(attempt.min(6)));
+            tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>())).await;
+            Next::Again
+        }
+    }
+}
+
+fn is_stale_era(breakage: &Breakage) -> bool {
+    matches!(breakage, Breakage::Fault(fault) if fault.message == commit::STALE_ERA)
+}
+
+async fn renew_era(db: &Database) -> Stored<()> {
+    let mut connection = db.lanes.acquire().await?;
+    Ok(begin_era(&mut connection).await?)
+}
+
+/// Tells the world what a batch has committed: notices, events, effects.
+fn announce(context: &LaneContext, committed: Committed) {
+    let Committed { position, at, events, effects, has_waiting_effects } = committed;
+    if !events.is_empty() {
+        context.publisher.publish(position, at, events);
+    }
+    context.effects.start(effects);
+    if has_waiting_effects {
+        context.effects.look();
+    }
+}
+
+/// The series every batch leaves.
+fn measure(context: &LaneContext, kind: &'static str, size: usize, began: Instant) {
+    let size = u32::try_from(size).unwrap_or(u32::MAX);
+    metrics::histogram!("lane_batch_size", "domain" => context.domain, "kind" => kind).record(f64::from(size));
+    metrics::histogram!("lane_batch_duration_seconds", "domain" => context.domain, "kind" => kind)
+        .record(began.elapsed().as_secs_f64());
+}

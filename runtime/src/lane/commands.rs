@@ -1,0 +1,357 @@
+//! Batches of commands: claim, look up, decide, write, commit, answer.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use contract::{ErrorBody, ErrorKind, Fault, Format};
+use sqlx::{PgConnection, Row};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use uuid::Uuid;
+
+use super::{
+    LaneContext, LaneMessage, Lanes, Next, announce,
+    commit::{AnswerRows, Committed, write},
+    measure, next_after,
+};
+use crate::{
+    failure::{Breakage, Stored},
+    operation::{CommandRoute, Erased, Outcome},
+    tx::Tx,
+};
+
+/// A command in a lane.
+pub(crate) struct CommandItem {
+    pub route: CommandRoute,
+    pub caller_key: String,
+    pub id: Uuid,
+    pub key: Uuid,
+    pub fingerprint: Vec<u8>,
+    /// `Err` is a refusal from `prepare`: stored only after the id was claimed and no answer found.
+    pub prepared: Result<Erased, Box<ErrorBody>>,
+    pub deadline: Instant,
+    pub reply: oneshot::Sender<LaneReply>,
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What becomes of a command in its lane.
+pub(crate) enum LaneReply {
+    /// A reply, in MessagePack.
+    Reply { body: Vec<u8>, replayed: bool },
+    /// A refusal.
+    Refused { body: Box<ErrorBody>, replayed: bool },
+    /// Prepare it again.
+    Stale,
+    /// Neither answer nor effect.
+    Fault(Fault),
+}
+
+/// The answer that was stored for a command before.
+struct StoredAnswer {
+    fingerprint: Vec<u8>,
+    status: i16,
+    answer: Option<Vec<u8>>,
+}
+
+/// How an item of a batch goes on after the batch's transaction.
+enum Verdict {
+    Answered(LaneReply),
+    /// Another transaction has it: try again by itself.
+    Unclaimed,
+    /// Refused after a write: nothing of the batch may stay.
+    RefusedAfterWrite(Box<ErrorBody>),
+}
+
+/// How long an item that another transaction holds waits before it is tried again.
+const CLAIM_PAUSE: Duration = Duration::from_millis(25);
+
+pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
+    let context = &lanes.context;
+    let now = Instant::now();
+    let (items, late): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.deadline > now);
+    for item in late {
+        answer(item, LaneReply::Fault(Fault::deadline(context.domain)));
+    }
+    let mut work = vec![items];
+    while let Some(batch) = work.pop() {
+        if !batch.is_empty() {
+            run_batch(lanes, batch, &mut work).await;
+        }
+    }
+}
+
+/// Runs a batch until it is committed or cut; what is cut off goes back onto `work`.
+async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Vec<CommandItem>>) {
+    let context = &lanes.context;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let began = Instant::now();
+        let confirmed = context.publisher.take_confirmed();
+        match transact(context, &batch, &confirmed).await {
+            Ok((verdicts, committed)) => {
+                if let Some(at) = verdicts.iter().position(|v| matches!(v, Verdict::RefusedAfterWrite(_))) {
+                    context.publisher.put_back(confirmed);
+                    isolate(&mut batch, at, verdicts, work);
+                    continue;
+                }
+                measure(context, "command", batch.len(), began);
+                if let Some(committed) = committed {
+                    announce(context, committed);
+                }
+                for (item, verdict) in batch.into_iter().zip(verdicts) {
+                    settle(lanes, item, verdict);
+                }
+                return;
+            }
+            Err(breakage) => {
+                context.publisher.put_back(confirmed);
+                match next_after(context, &breakage, batch.len(), attempt).await {
+                    Next::Again => {}
+                    Next::Halve => {
+                        let second = batch.split_off(batch.len() / 2);
+                        work.push(second);
+                        work.push(batch);
+                        return;
+                    }
+                    Next::GiveUp => {
+                        for item in batch {
+                            tracing::error!(domain = context.domain, operation = item.route.meta.operation, %breakage, "a command broke");
+                            answer(item, LaneReply::Fault(breakage.fault(context.domain)));
+                        }
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes the item that was refused after a write out of its batch. Alone it runs once more, for its neighbours may have
+/// been the reason; refused again, only its refusal is stored.
+fn isolate(batch: &mut Vec<CommandItem>, at: usize, verdicts: Vec<Verdict>, work: &mut Vec<Vec<CommandItem>>) {
+    if batch.len() > 1 {
+        let item = batch.remove(at);
+        work.push(vec![item]);
+    } else if let (Some(item), Some(Verdict::RefusedAfterWrite(body))) =
+        (batch.first_mut(), verdicts.into_iter().nth(at))
+    {
+        item.prepared = Err(body);
+    }
+}
+
+fn settle(lanes: &Lanes, item: CommandItem, verdict: Verdict) {
+    match verdict {
+        Verdict::Answered(reply) => answer(item, reply),
+        Verdict::Unclaimed if item.deadline > Instant::now() + CLAIM_PAUSE => {
+            lanes.cast_later(item.key, LaneMessage::Command(Box::new(item)), CLAIM_PAUSE);
+        }
+        Verdict::Unclaimed => {
+            let domain = lanes.context.domain;
+            let text = "The same command is still running. Ask again with the same id.";
+            answer(item, LaneReply::Fault(Fault::new(ErrorKind::Conflict, "command_in_progress", text).of(domain)));
+        }
+        Verdict::RefusedAfterWrite(body) => answer(item, LaneReply::Refused { body, replayed: false }),
+    }
+}
+
+fn answer(item: CommandItem, reply: LaneReply) {
+    drop(item.permit);
+    // The caller may be gone: the effect and the stored answer stand all the same.
+    drop(item.reply.send(reply));
+}
+
+/// One transaction over a batch. Without a write there is nothing to commit.
+async fn transact(
+    context: &LaneContext,
+    batch: &[CommandItem],
+    confirmed: &[contract::Position],
+) -> Stored<(Vec<Verdict>, Option<Committed>)> {
+    let mut transaction = context.db.lanes.begin().await?;
+    let mut verdicts: Vec<Option<Verdict>> = batch.iter().map(|_| None).collect();
+
+    // The same id twice in a batch: one runs, the other comes again and finds its answer.
+    let mut first_of: HashMap<(&str, &str, Uuid), usize> = HashMap::new();
+    for (index, item) in batch.iter().enumerate() {
+        if *first_of.entry(identity(item)).or_insert(index) != index {
+            verdicts[index] = Some(Verdict::Unclaimed);
+        }
+    }
+    let now = claim(&mut transaction, batch, &mut verdicts).await?;
+    // A statement of its own: the one that took the locks has a snapshot from before they were held.
+    let stored = look_up(&mut transaction, batch, &verdicts).await?;
+    let mut secret_repeats = Vec::new();
+    for (index, found) in stored {
+        let item = &batch[index];
+        if found.fingerprint != item.fingerprint {
+            let text = "This command id was used with another body.";
+            let fault = Fault::new(ErrorKind::Invalid, "command_id_reused", text).of(context.domain);
+            verdicts[index] = Some(Verdict::Answered(LaneReply::Fault(fault)));
+        } else if let Some(answer) = found.answer {
+            verdicts[index] = Some(Verdict::Answered(replay(found.status, answer)?));
+        } else {
+            secret_repeats.push(index);
+        }
+    }
+
+    let mut tx = Tx::new(&mut transaction, now);
+    decide(&mut tx, batch, &mut verdicts).await?;
+    let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
+    let verdicts: Vec<Verdict> = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Unclaimed)).collect();
+    if verdicts.iter().any(|v| matches!(v, Verdict::RefusedAfterWrite(_))) {
+        transaction.rollback().await?;
+        return Ok((verdicts, None));
+    }
+    let answers = answer_rows(batch, &verdicts, &secret_repeats)?;
+    let committed = write(&mut transaction, answers, &events, effects, confirmed).await?;
+    crate::fail_point("lane.before_commit");
+    transaction.commit().await?;
+    crate::fail_point("lane.after_commit");
+    Ok((verdicts, Some(committed)))
+}
+
+fn identity(item: &CommandItem) -> (&str, &str, Uuid) {
+    (&item.caller_key, item.route.meta.operation, item.id)
+}
+
+/// Claims what can be claimed, in one order everywhere, and tells the database's time.
+async fn claim(
+    connection: &mut PgConnection,
+    batch: &[CommandItem],
+    verdicts: &mut [Option<Verdict>],
+) -> Stored<chrono::DateTime<chrono::Utc>> {
+    let mut locks: Vec<(i64, usize)> = batch
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| verdicts[*index].is_none())
+        .map(|(index, item)| (lock_number(item), index))
+        .collect();
+    locks.sort_unstable();
+    let rows = sqlx::query(
+        "select pg_try_advisory_xact_lock(number) as claimed, now() as now
+         from unnest($1::bigint[]) with ordinality as t(number, place) order by place",
+    )
+    .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let mut now = None;
+    for (row, (_, index)) in rows.iter().zip(&locks) {
+        now = Some(row.try_get("now")?);
+        if !row.try_get::<bool, _>("claimed")? {
+            verdicts[*index] = Some(Verdict::Unclaimed);
+        }
+    }
+    now.ok_or_else(|| Breakage::other("a batch had nothing to claim"))
+}
+
+fn lock_number(item: &CommandItem) -> i64 {
+    let name = format!("{}/{}", item.caller_key, item.route.meta.operation);
+    crate::log::mark(Uuid::new_v5(&item.id, name.as_bytes()))
+}
+
+async fn look_up(
+    connection: &mut PgConnection,
+    batch: &[CommandItem],
+    verdicts: &[Option<Verdict>],
+) -> Stored<Vec<(usize, StoredAnswer)>> {
+    let asked: Vec<(usize, &CommandItem)> =
+        batch.iter().enumerate().filter(|(index, _)| verdicts[*index].is_none()).collect();
+    let rows = sqlx::query(
+        "select place, fingerprint, status, answer
+         from unnest($1::text[], $2::text[], $3::uuid[]) with ordinality as t(caller, operation, id, place)
+         join command_log using (caller, operation, id)",
+    )
+    .bind(asked.iter().map(|(_, item)| item.caller_key.clone()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, item)| item.route.meta.operation.to_owned()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, item)| item.id).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let place = usize::try_from(row.try_get::<i64, _>("place")?).map_err(Breakage::other)?;
+            let (index, _) = asked.get(place.saturating_sub(1)).ok_or_else(|| Breakage::other("no such place"))?;
+            let stored = StoredAnswer {
+                fingerprint: row.try_get("fingerprint")?,
+                status: row.try_get("status")?,
+                answer: row.try_get("answer")?,
+            };
+            Ok((*index, stored))
+        })
+        .collect()
+}
+
+/// The answer that a repeat gets.
+pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Stored<LaneReply> {
+    if status == 0 {
+        return Ok(LaneReply::Reply { body: answer, replayed: true });
+    }
+    let body = Box::new(Format::MessagePack.decode(&answer).map_err(Breakage::other)?);
+    Ok(LaneReply::Refused { body, replayed: true })
+}
+
+/// Runs the handlers, those of one operation together, in the order of their first appearance.
+async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<Verdict>]) -> Stored<()> {
+    let mut groups: Vec<(&CommandRoute, Vec<usize>)> = Vec::new();
+    for (index, item) in batch.iter().enumerate() {
+        if verdicts[index].is_some() {
+            continue;
+        }
+        if let Err(refusal) = &item.prepared {
+            verdicts[index] = Some(refused(refusal.clone()));
+            continue;
+        }
+        match groups.iter_mut().find(|(route, _)| route.meta.operation == item.route.meta.operation) {
+            Some((_, members)) => members.push(index),
+            None => groups.push((&item.route, vec![index])),
+        }
+    }
+    for (route, members) in groups {
+        let commands: Vec<&(dyn std::any::Any + Send + Sync)> =
+            members.iter().filter_map(|index| batch[*index].prepared.as_deref().ok()).collect();
+        let outcomes = route.handler.run(tx, &commands).await?;
+        for (index, outcome) in members.into_iter().zip(outcomes) {
+            verdicts[index] = Some(match outcome {
+                Outcome::Reply(body) => Verdict::Answered(LaneReply::Reply { body, replayed: false }),
+                Outcome::Refused(body) => refused(body),
+                Outcome::RefusedAfterWrite(body) => Verdict::RefusedAfterWrite(body),
+                Outcome::Stale => Verdict::Answered(LaneReply::Stale),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn refused(body: Box<ErrorBody>) -> Verdict {
+    Verdict::Answered(LaneReply::Refused { body, replayed: false })
+}
+
+/// The new rows of the command log: for what was answered in this batch, in one order everywhere.
+fn answer_rows(batch: &[CommandItem], verdicts: &[Verdict], secret_repeats: &[usize]) -> Stored<AnswerRows> {
+    let mut new: Vec<(&CommandItem, i16, Option<Vec<u8>>)> = Vec::new();
+    for (index, (item, verdict)) in batch.iter().zip(verdicts).enumerate() {
+        if secret_repeats.contains(&index) {
+            continue;
+        }
+        let (status, bytes) = match verdict {
+            Verdict::Answered(LaneReply::Reply { body, replayed: false }) => (0, body.clone()),
+            Verdict::Answered(LaneReply::Refused { body, replayed: false }) => {
+                let status = i16::try_from(body.kind.status()).map_err(Breakage::other)?;
+                (status, Format::MessagePack.encode(body).map_err(Breakage::other)?)
+            }
+            _ => continue,
+        };
+        new.push((item, status, item.route.keeps_answer.then_some(bytes)));
+    }
+    new.sort_by(|(a, ..), (b, ..)| identity(a).cmp(&identity(b)));
+    let mut rows = AnswerRows::default();
+    for (item, status, answer) in new {
+        rows.callers.push(item.caller_key.clone());
+        rows.operations.push(item.route.meta.operation.to_owned());
+        rows.ids.push(item.id);
+        rows.fingerprints.push(item.fingerprint.clone());
+        rows.statuses.push(status);
+        rows.answers.push(answer);
+    }
+    Ok(rows)
+}

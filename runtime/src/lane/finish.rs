@@ -1,0 +1,111 @@
+//! Results of effects: claimed by deleting the effect's row in the transaction that writes them.
+
+use std::{any::Any, time::Instant};
+
+use sqlx::{PgConnection, Row};
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use super::{
+    LaneContext, Lanes, Next, announce,
+    commit::{AnswerRows, Committed, write},
+    measure, next_after,
+};
+use crate::{
+    failure::{Breakage, Stored},
+    operation::{EffectRoute, Erased},
+    tx::Tx,
+};
+
+/// The result of an effect, in the lane of its entity.
+pub(crate) struct EffectItem {
+    pub route: EffectRoute,
+    pub id: Uuid,
+    pub attempts: i32,
+    pub performed: Erased,
+    /// Held for what its drop does.
+    pub _permit: OwnedSemaphorePermit,
+}
+
+pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
+    let mut work = vec![items];
+    while let Some(mut batch) = work.pop() {
+        if batch.is_empty() {
+            continue;
+        }
+        let context = &lanes.context;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let began = Instant::now();
+            let confirmed = context.publisher.take_confirmed();
+            match transact(context, &batch, &confirmed).await {
+                Ok(committed) => {
+                    measure(context, "effect", batch.len(), began);
+                    announce(context, committed);
+                    // The next effect of these entities may go now.
+                    context.effects.look();
+                    break;
+                }
+                Err(breakage) => {
+                    context.publisher.put_back(confirmed);
+                    match next_after(context, &breakage, batch.len(), attempt).await {
+                        Next::Again => continue,
+                        Next::Halve => {
+                            let second = batch.split_off(batch.len() / 2);
+                            work.push(second);
+                            work.push(batch);
+                        }
+                        // The rows stand: the effects are performed again, by the same keys, and finished then.
+                        Next::GiveUp => {
+                            for item in &batch {
+                                context.effects.failed(item.id, item.attempts, &breakage).await;
+                            }
+                        }
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}
+
+async fn transact(context: &LaneContext, batch: &[EffectItem], confirmed: &[contract::Position]) -> Stored<Committed> {
+    let mut transaction = context.db.lanes.begin().await?;
+    let (claimed, now) = claim(&mut transaction, batch).await?;
+    let mut tx = Tx::new(&mut transaction, now);
+    let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
+    for item in batch.iter().filter(|item| claimed.contains(&item.id)) {
+        match groups.iter_mut().find(|(route, _)| route.name == item.route.name) {
+            Some((_, members)) => members.push(&*item.performed),
+            None => groups.push((&item.route, vec![&*item.performed])),
+        }
+    }
+    for (route, performed) in groups {
+        route.handler.finish(&mut tx, &performed).await?;
+    }
+    let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
+    let committed = write(&mut transaction, AnswerRows::default(), &events, effects, confirmed).await?;
+    crate::fail_point("lane.before_effect_commit");
+    transaction.commit().await?;
+    crate::fail_point("lane.after_effect_commit");
+    Ok(committed)
+}
+
+/// A result whose row is gone was written by somebody else.
+async fn claim(
+    connection: &mut PgConnection,
+    batch: &[EffectItem],
+) -> Stored<(Vec<Uuid>, chrono::DateTime<chrono::Utc>)> {
+    let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
+    ids.sort_unstable();
+    let rows = sqlx::query(
+        "with held as (select id from effect where id = any($1) order by id for update),
+              gone as (delete from effect using held where effect.id = held.id returning effect.id)
+         select now() as now, array(select id from gone) as ids",
+    )
+    .bind(ids)
+    .fetch_one(connection)
+    .await?;
+    Ok((rows.try_get("ids")?, rows.try_get("now").map_err(Breakage::from)?))
+}

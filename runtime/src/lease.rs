@@ -1,0 +1,29 @@
+//! Who does a thing that one node shall do. Correctness never rests on it: two holders do work twice, nothing else.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::failure::Stored;
+
+/// Takes or keeps a lease, by the database's clock. Gives whether it is ours.
+pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Duration) -> Stored<bool> {
+    let held = sqlx::query(
+        "insert into lease (name, holder, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
+         on conflict (name) do update set holder = excluded.holder, until = excluded.until
+         where lease.holder = excluded.holder or lease.until < clock_timestamp()",
+    )
+    .bind(name)
+    .bind(holder)
+    .bind(length.as_secs_f64())
+    .execute(pool)
+    .await?;
+    Ok(held.rows_affected() == 1)
+}
+
+/// Gives a lease back, so that the next node need not wait for its end.
+pub(crate) async fn release(pool: &PgPool, name: &str, holder: Uuid) -> Stored<()> {
+    sqlx::query("delete from lease where name = $1 and holder = $2").bind(name).bind(holder).execute(pool).await?;
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The actor runtime over NATS and PostgreSQL. It could carry any system: it knows no business word.
+//!
+//! A domain author writes message types, [`Domain`] with one registration line per message, one file per operation, its
+//! SQL and its migration. Retries, deduplication, transactions, subscriptions, metrics and spans are made here.
+//!
+//! What it promises: one SQL commit is one step of the world; a command id has one effect and one answer; an (event,
+//! consumer) pair has one effect; no event of another domain is missed, whatever the broker loses.
+
+mod auth;
+mod caller;
+mod catch_up;
+mod client;
+mod connect;
+mod consumer;
+mod context;
+mod database;
+mod dead_letter;
+mod deadlines;
+mod domain;
+mod effects;
+mod fail;
+mod failure;
+mod lane;
+mod lease;
+mod log;
+mod maintenance;
+mod metrics;
+mod node;
+mod operation;
+mod publisher;
+mod responder;
+mod stream;
+mod supervise;
+mod tx;
+
+pub(crate) use fail::fail_point;
+
+pub use auth::{KeySource, Verifier};
+pub use caller::{Caller, Identity, secret_digest};
+pub use client::{Call, Client, Replied};
+pub use connect::{NatsConfig, connect};
+pub use context::Context;
+pub use database::migrate;
+pub use dead_letter::DeadLetter;
+pub use domain::{
+    Answer, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare, React,
+    ReactBatch, Registry,
+};
+pub use failure::{Breakage, Failure, Handled, Stored};
+pub use metrics::Metrics;
+pub use node::{DomainHealth, Health, Node, NodeBuilder, NodeConfig, edge};
+pub use stream::StreamSpec;
+pub use tx::{Cause, Tx};

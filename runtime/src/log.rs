@@ -1,0 +1,271 @@
+//! The event log: one row per commit, and what is read from it by those who consume it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use contract::{Position, header, subject};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, PgPool, Row, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    failure::{Breakage, Stored},
+    operation::EventHead,
+    tx::PendingEvent,
+};
+
+/// An event as the log keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LoggedEvent {
+    pub id: Uuid,
+    pub name: String,
+    pub entity: Uuid,
+    pub version: i64,
+    pub cause: Uuid,
+    pub cause_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    pub data: Box<RawValue>,
+}
+
+/// Count and xor of the low halves of the ids of one type in one commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Digest {
+    pub count: i64,
+    pub xor: i64,
+}
+
+/// The low half of an event's id, by which digests are made.
+pub(crate) fn mark(id: Uuid) -> i64 {
+    let (_, low) = id.as_u64_pair();
+    i64::from_ne_bytes(low.to_ne_bytes())
+}
+
+impl LoggedEvent {
+    pub(crate) fn of(event: &PendingEvent) -> Result<Self, Breakage> {
+        Ok(Self {
+            id: event.id,
+            name: event.name.to_owned(),
+            entity: event.entity,
+            version: event.version,
+            cause: event.cause.id,
+            cause_name: event.cause.name.clone(),
+            request_id: event.cause.request_id.clone(),
+            traceparent: event.cause.traceparent.clone(),
+            data: RawValue::from_string(event.data.clone()).map_err(Breakage::other)?,
+        })
+    }
+
+    /// The headers under which the event is published.
+    pub(crate) fn headers(&self, domain: &str, position: Position, at: DateTime<Utc>) -> async_nats::HeaderMap {
+        let mut headers = async_nats::HeaderMap::new();
+        let id = self.id.to_string();
+        headers.insert(header::MSG_ID, id.as_str());
+        headers.insert(header::CE_SPECVERSION, "1.0");
+        headers.insert(header::CE_ID, id.as_str());
+        headers.insert(header::CE_TYPE, format!("{}.{domain}.{}", contract::SYSTEM, self.name));
+        headers.insert(header::CE_SOURCE, format!("/{}/{domain}", contract::SYSTEM));
+        headers.insert(header::CE_SUBJECT, self.entity.to_string());
+        headers.insert(header::CE_TIME, at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
+        headers.insert(header::CE_DATACONTENTTYPE, "application/json");
+        headers.insert(header::CE_ENTITYVERSION, self.version.to_string());
+        headers.insert(header::CE_CAUSATIONID, self.cause.to_string());
+        headers.insert(header::CE_POSITION, position.to_string());
+        if let Some(request_id) = &self.request_id {
+            headers.insert(header::REQUEST_ID, request_id.as_str());
+        }
+        if let Some(traceparent) = &self.traceparent {
+            headers.insert(header::TRACEPARENT, traceparent.as_str());
+        }
+        headers
+    }
+
+    /// The subject under which it is stored in the stream.
+    pub(crate) fn subject(&self, domain: &str) -> String {
+        subject::event(domain, &self.name, self.entity)
+    }
+}
+
+/// A commit of the log with its events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LoggedCommit {
+    pub position: Position,
+    pub at: DateTime<Utc>,
+    pub events: Vec<LoggedEvent>,
+}
+
+/// Asks the owner which commits there are above a position.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogRequest {
+    pub after: Position,
+    /// Younger commits are not looked at yet.
+    pub delay_ms: i64,
+}
+
+/// One commit, without its events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogRow {
+    pub position: Position,
+    pub digest: BTreeMap<String, Digest>,
+}
+
+/// Commits in order of their positions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogPage {
+    /// The owner's era.
+    pub era: i64,
+    /// Up to here everything is settled and in `rows` (from `after` on).
+    pub horizon: Position,
+    /// Old enough to be repaired, also above the horizon.
+    pub rows: Vec<LogRow>,
+    /// Up to here the log was trimmed: a cursor below it would have to skip.
+    pub trimmed: Option<Position>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Position>,
+}
+
+/// Rows of a page: bounded so that a page fits into one message.
+const PAGE: i64 = 1000;
+
+/// Reads a page. The horizon is read before the rows (or a late commit with a low id would be passed over), and is
+/// lowered below everything this page does not look at.
+pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage> {
+    let mut connection = pool.acquire().await?;
+    let row = sqlx::query(
+        "select (select max(era) from era) as era,
+                pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let (era, xmin): (i64, i64) = (row.try_get("era")?, row.try_get("xmin")?);
+    let mut horizon = Position { era, xid: xmin - 1 };
+    let rows = sqlx::query(
+        "select era, xid, digest, at > clock_timestamp() - make_interval(secs => $3::float8 / 1000) as young
+         from event_log where (era, xid) > ($1, $2) order by era, xid limit $4",
+    )
+    .bind(request.after.era)
+    .bind(request.after.xid)
+    .bind(request.delay_ms)
+    .bind(PAGE)
+    .fetch_all(&mut *connection)
+    .await?;
+    let is_cut = rows.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let mut next = None;
+    let mut old = Vec::with_capacity(rows.len());
+    for row in rows {
+        let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+        next = Some(position);
+        if row.try_get("young")? {
+            horizon = horizon.min(position.just_below());
+        } else {
+            let Json(digest) = row.try_get("digest")?;
+            old.push(LogRow { position, digest });
+        }
+    }
+    if let (true, Some(end)) = (is_cut, next) {
+        horizon = horizon.min(end);
+    }
+    let trimmed = sqlx::query("select era, xid from log_trim order by era desc, xid desc limit 1")
+        .fetch_optional(&mut *connection)
+        .await?
+        .map(|row| Ok::<_, sqlx::Error>(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
+        .transpose()?;
+    Ok(LogPage { era, horizon, rows: old, trimmed, next: next.filter(|_| is_cut) })
+}
+
+/// Asks the owner for events: of these positions, of these types.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EventsRequest {
+    pub positions: Vec<Position>,
+    pub names: Vec<String>,
+}
+
+/// The events asked for, as far as they fit; the rest is asked for again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EventsPage {
+    pub commits: Vec<JsonCommit>,
+}
+
+/// A commit whose events travel as JSON text, whatever the format around them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct JsonCommit {
+    pub position: Position,
+    pub at: DateTime<Utc>,
+    pub events: String,
+}
+
+/// Bytes of events in one answer, well below the server's limit for a message.
+const ANSWER_BYTES: usize = 500_000;
+
+/// Reads commits by position, in their order, with their events of the types asked for.
+pub(crate) async fn events(pool: &PgPool, request: &EventsRequest) -> Stored<EventsPage> {
+    let mut connection = pool.acquire().await?;
+    let mut bytes = 0;
+    let mut commits = Vec::new();
+    for commit in commits_at(&mut connection, &request.positions).await? {
+        let wanted: Vec<_> = commit.events.into_iter().filter(|e| request.names.contains(&e.name)).collect();
+        let events = serde_json::to_string(&wanted).map_err(Breakage::other)?;
+        bytes += events.len();
+        // The first commit always fits, or nothing would ever come through.
+        if bytes > ANSWER_BYTES && !commits.is_empty() {
+            break;
+        }
+        commits.push(JsonCommit { position: commit.position, at: commit.at, events });
+    }
+    Ok(EventsPage { commits })
+}
+
+/// Reads commits by position.
+pub(crate) async fn commits_at(connection: &mut PgConnection, positions: &[Position]) -> Stored<Vec<LoggedCommit>> {
+    let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();
+    let rows = sqlx::query(
+        "select l.era, l.xid, l.at, l.events::text as events from event_log l
+         join unnest($1::bigint[], $2::bigint[]) as p(era, xid) using (era, xid) order by l.era, l.xid",
+    )
+    .bind(eras)
+    .bind(xids)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let events: String = row.try_get("events")?;
+            Ok(LoggedCommit {
+                position: Position { era: row.try_get("era")?, xid: row.try_get("xid")? },
+                at: row.try_get("at")?,
+                events: serde_json::from_str(&events).map_err(Breakage::other)?,
+            })
+        })
+        .collect()
+}
+
+/// The head of a logged event, as a consumer would read it from the headers.
+pub(crate) fn head(source: &str, position: Position, at: DateTime<Utc>, event: &LoggedEvent) -> EventHead {
+    EventHead {
+        id: event.id,
+        source: source.to_owned(),
+        name: event.name.clone(),
+        version: event.version,
+        at,
+        position,
+        request_id: event.request_id.clone(),
+        traceparent: event.traceparent.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_what_the_database_would_compute() {
+        let id: Uuid = "0198aaaa-bbbb-7ccc-8123-456789abcdef".parse().unwrap();
+        assert_eq!(
+            mark(id),
+            i64::from_str_radix("8123456789abcdef", 16)
+                .unwrap_or_else(|_| { i64::from_ne_bytes(0x8123_4567_89ab_cdef_u64.to_ne_bytes()) })
+        );
+    }
+}

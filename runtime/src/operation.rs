@@ -1,0 +1,43 @@
+//! From typed handlers to routes that the lanes can hold: the one place where message types are erased.
+
+mod command;
+mod deadline;
+mod effect;
+mod event;
+mod query;
+
+pub(crate) use command::{BatchedHandler, CommandRoute, Outcome, PreparedHandler, SimpleHandler, TypedCommand};
+pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
+pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};
+pub(crate) use event::{EventHead, EventRoute, EventsHandler, OneEventHandler};
+pub(crate) use query::{Answered, QueryHandler, QueryRoute};
+
+use contract::{Access, Request};
+
+/// Everything a domain answers and reacts to.
+#[derive(Default)]
+pub(crate) struct Routes {
+    pub queries: Vec<QueryRoute>,
+    pub commands: Vec<CommandRoute>,
+    pub events: Vec<EventRoute>,
+    pub effects: Vec<EffectRoute>,
+    pub deadlines: Vec<DeadlineRoute>,
+}
+
+/// A message whose type was erased.
+pub(crate) type Erased = Box<dyn std::any::Any + Send + Sync>;
+
+/// What a request's type fixes.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestMeta {
+    pub operation: &'static str,
+    pub subject: String,
+    pub access: Access,
+    pub is_command: bool,
+}
+
+impl RequestMeta {
+    fn of<R: Request>(is_command: bool) -> Self {
+        Self { operation: R::OPERATION, subject: R::subject(), access: R::ACCESS, is_command }
+    }
+}

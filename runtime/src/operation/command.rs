@@ -1,0 +1,320 @@
+//! Commands, erased.
+
+use std::{any::Any, future::Future, marker::PhantomData, sync::Arc};
+
+use contract::{Answer as KeptAnswer, CallError, Command, ErrorBody, Format};
+use futures::future::{BoxFuture, FutureExt};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{Erased, RequestMeta};
+use crate::{
+    caller::Caller,
+    context::Context,
+    domain::{Commanded, Domain, Handle, HandleBatch, Prepare},
+    failure::{Breakage, Failure, Handled},
+    tx::{Cause, Tx},
+};
+
+/// A command that a domain handles.
+#[derive(Clone)]
+pub(crate) struct CommandRoute {
+    pub meta: RequestMeta,
+    pub keeps_answer: bool,
+    pub handler: Arc<dyn ErasedCommand>,
+}
+
+impl CommandRoute {
+    pub(crate) fn new<S: Strategy>(handler: TypedCommand<S>) -> Self {
+        Self {
+            meta: RequestMeta::of::<S::Command>(true),
+            keeps_answer: S::Command::ANSWER == KeptAnswer::Kept,
+            handler: Arc::new(handler),
+        }
+    }
+}
+
+/// A command whose body was read.
+pub(crate) struct DecodedCommand {
+    pub message: Erased,
+    pub key: Option<Uuid>,
+    pub capability: Option<String>,
+    /// By which a repeat with another body is told; empty where the command holds a secret.
+    pub fingerprint: Vec<u8>,
+}
+
+/// How a command ended. Bodies are MessagePack, as the command log stores them.
+pub(crate) enum Outcome {
+    Reply(Vec<u8>),
+    Refused(Box<ErrorBody>),
+    /// Refused after it wrote: roll back, run it alone, store the refusal.
+    RefusedAfterWrite(Box<ErrorBody>),
+    /// To be prepared again.
+    Stale,
+}
+
+/// A command that was prepared: what the lane carries. `Err` is a refusal from `prepare`, stored like any other.
+pub(crate) type PreparedCommand = Result<Erased, Box<ErrorBody>>;
+
+pub(crate) trait ErasedCommand: Send + Sync {
+    fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError>;
+    fn wrap(&self, message: Erased) -> Option<DecodedCommand>;
+    fn needs_prepare(&self) -> bool;
+    /// What the lane will carry: the message with what was found out.
+    fn prepare<'a>(
+        &'a self,
+        cx: &'a Context,
+        message: Arc<Erased>,
+        cause: Cause,
+    ) -> BoxFuture<'a, Result<PreparedCommand, Breakage>>;
+    fn run<'a, 'c>(
+        &'a self,
+        tx: &'a mut Tx<'c>,
+        commands: &'a [&'a (dyn Any + Send + Sync)],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, Breakage>>
+    where
+        'c: 'a;
+    /// Writes a stored reply in another format.
+    fn recode(&self, stored: &[u8], format: Format) -> Result<Vec<u8>, contract::DecodeError>;
+}
+
+/// How a domain handles a command: one of three forms.
+pub(crate) trait Strategy: Send + Sync + 'static {
+    type Command: Command;
+    type Prepared: Send + Sync + 'static;
+    const DOMAIN: &'static str;
+    const PREPARES: bool;
+
+    fn prepare(
+        &self,
+        cx: &Context,
+        command: &Self::Command,
+    ) -> impl Future<Output = Handled<Self::Prepared, <Self::Command as contract::Request>::Error>> + Send;
+
+    fn run(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Prepped<Self::Command, Self::Prepared>],
+    ) -> impl Future<Output = Result<Vec<Outcome>, Breakage>> + Send;
+}
+
+/// The lane's own form: the message shared with a later `prepare`, should this one be stale.
+pub(crate) type Prepped<C, P> = Commanded<C, P>;
+
+pub(crate) struct TypedCommand<S> {
+    strategy: S,
+}
+
+impl<S> TypedCommand<S> {
+    pub(crate) fn new(strategy: S) -> Self {
+        Self { strategy }
+    }
+}
+
+impl<S: Strategy> ErasedCommand for TypedCommand<S> {
+    fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError> {
+        let message: S::Command = format.decode(body)?;
+        decoded(message)
+    }
+
+    fn wrap(&self, message: Erased) -> Option<DecodedCommand> {
+        decoded(*message.downcast::<S::Command>().ok()?).ok()
+    }
+
+    fn needs_prepare(&self) -> bool {
+        S::PREPARES
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        cx: &'a Context,
+        message: Arc<Erased>,
+        cause: Cause,
+    ) -> BoxFuture<'a, Result<PreparedCommand, Breakage>> {
+        async move {
+            let Some(command) = message.downcast_ref::<S::Command>() else {
+                return Err(Breakage::other("a command came to another command's handler"));
+            };
+            match self.strategy.prepare(cx, command).await {
+                Ok(prepared) => {
+                    // The lane owns a copy: the message stays outside for a second prepare.
+                    let item = Commanded { message: command.clone(), prepared, caller: cx.caller.clone(), cause };
+                    Ok(Ok(Box::new(item) as Erased))
+                }
+                Err(Failure::Refused(refusal)) => Ok(Err(Box::new(CallError::Refused(refusal).body(S::DOMAIN, "")))),
+                Err(Failure::Broken(breakage)) => Err(breakage),
+                Err(Failure::Stale) => Err(Breakage::other("prepare relied on nothing yet, so nothing can be stale")),
+            }
+        }
+        .boxed()
+    }
+
+    fn run<'a, 'c>(
+        &'a self,
+        tx: &'a mut Tx<'c>,
+        commands: &'a [&'a (dyn Any + Send + Sync)],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, Breakage>>
+    where
+        'c: 'a,
+    {
+        async move {
+            let typed: Option<Vec<_>> =
+                commands.iter().map(|c| c.downcast_ref::<Prepped<S::Command, S::Prepared>>()).collect();
+            let Some(typed) = typed else {
+                return Err(Breakage::other("a command came to another command's handler"));
+            };
+            self.strategy.run(tx, &typed).await
+        }
+        .boxed()
+    }
+
+    fn recode(&self, stored: &[u8], format: Format) -> Result<Vec<u8>, contract::DecodeError> {
+        if format == Format::MessagePack {
+            return Ok(stored.to_vec());
+        }
+        let reply: <S::Command as contract::Request>::Reply = Format::MessagePack.decode(stored)?;
+        format.encode(&reply)
+    }
+}
+
+fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeError> {
+    let canonical = Format::MessagePack.encode(&message)?;
+    // Whose answer is a secret may hold one itself: a fast hash of a password has no place in a table.
+    let fingerprint = if C::ANSWER == KeptAnswer::Secret { Vec::new() } else { Sha256::digest(&canonical).to_vec() };
+    Ok(DecodedCommand {
+        key: message.key(),
+        capability: message.capability().map(str::to_owned),
+        fingerprint,
+        message: Box::new(message),
+    })
+}
+
+fn outcome<C: Command>(domain: &str, handled: Handled<C::Reply, C::Error>) -> Result<Outcome, Breakage> {
+    match handled {
+        Ok(reply) => Ok(Outcome::Reply(Format::MessagePack.encode(&reply).map_err(Breakage::other)?)),
+        Err(Failure::Refused(refusal)) => Ok(Outcome::Refused(Box::new(CallError::Refused(refusal).body(domain, "")))),
+        Err(Failure::Broken(breakage)) => Err(breakage),
+        Err(Failure::Stale) => Ok(Outcome::Stale),
+    }
+}
+
+/// One outcome, and what the item left behind taken back where it was refused.
+fn settle<C: Command>(
+    tx: &mut Tx<'_>,
+    mark: (usize, usize),
+    domain: &str,
+    handled: Handled<C::Reply, C::Error>,
+) -> Result<Outcome, Breakage> {
+    let outcome = outcome::<C>(domain, handled)?;
+    Ok(match outcome {
+        Outcome::Refused(body) if !tx.undo(mark) => Outcome::RefusedAfterWrite(body),
+        Outcome::Stale if !tx.undo(mark) => return Err(Breakage::other("found to be stale after a write")),
+        other => other,
+    })
+}
+
+macro_rules! handler {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub(crate) struct $name<D, C> {
+            domain: Arc<D>,
+            command: PhantomData<fn(C)>,
+        }
+
+        impl<D, C> $name<D, C> {
+            pub(crate) fn new(domain: Arc<D>) -> Self {
+                Self { domain, command: PhantomData }
+            }
+        }
+    };
+}
+
+handler! {
+    /// One at a time, nothing to prepare.
+    SimpleHandler
+}
+handler! {
+    /// One at a time, after `prepare`.
+    PreparedHandler
+}
+handler! {
+    /// The whole batch, after `prepare`.
+    BatchedHandler
+}
+
+impl<D: Domain + Handle<C>, C: Command> Strategy for SimpleHandler<D, C> {
+    type Command = C;
+    type Prepared = ();
+    const DOMAIN: &'static str = D::NAME;
+    const PREPARES: bool = false;
+
+    async fn prepare(&self, _cx: &Context, _command: &C) -> Handled<(), C::Error> {
+        Ok(())
+    }
+
+    async fn run(&self, tx: &mut Tx<'_>, commands: &[&Prepped<C, ()>]) -> Result<Vec<Outcome>, Breakage> {
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for command in commands {
+            let mark = tx.mark();
+            let handled = self.domain.handle(tx, command).await;
+            outcomes.push(settle::<C>(tx, mark, D::NAME, handled)?);
+        }
+        Ok(outcomes)
+    }
+}
+
+impl<D: Domain + Prepare<C>, C: Command> Strategy for PreparedHandler<D, C> {
+    type Command = C;
+    type Prepared = D::Prepared;
+    const DOMAIN: &'static str = D::NAME;
+    const PREPARES: bool = true;
+
+    async fn prepare(&self, cx: &Context, command: &C) -> Handled<D::Prepared, C::Error> {
+        self.domain.prepare(cx, command).await
+    }
+
+    async fn run(&self, tx: &mut Tx<'_>, commands: &[&Prepped<C, D::Prepared>]) -> Result<Vec<Outcome>, Breakage> {
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for command in commands {
+            let mark = tx.mark();
+            let handled = self.domain.handle(tx, command).await;
+            outcomes.push(settle::<C>(tx, mark, D::NAME, handled)?);
+        }
+        Ok(outcomes)
+    }
+}
+
+impl<D: Domain + HandleBatch<C>, C: Command> Strategy for BatchedHandler<D, C> {
+    type Command = C;
+    type Prepared = D::Prepared;
+    const DOMAIN: &'static str = D::NAME;
+    const PREPARES: bool = true;
+
+    async fn prepare(&self, cx: &Context, command: &C) -> Handled<D::Prepared, C::Error> {
+        self.domain.prepare(cx, command).await
+    }
+
+    async fn run(&self, tx: &mut Tx<'_>, commands: &[&Prepped<C, D::Prepared>]) -> Result<Vec<Outcome>, Breakage> {
+        let handled = self.domain.handle_batch(tx, commands).await?;
+        if handled.len() != commands.len() {
+            return Err(Breakage::other("a batch handler must give one outcome per command"));
+        }
+        handled.into_iter().map(|one| outcome::<C>(D::NAME, one)).collect()
+    }
+}
+
+impl Cause {
+    /// The cause that a command is.
+    pub(crate) fn of_command(
+        id: Uuid,
+        caller: &Caller,
+        domain: &str,
+        operation: &str,
+        request_id: Option<String>,
+        traceparent: Option<String>,
+    ) -> Self {
+        // Two callers may use the same id: the events of both must differ all the same.
+        let id = Uuid::new_v5(&id, format!("{}/{domain}.{operation}", caller.key()).as_bytes());
+        Self { id, name: format!("{domain}.{operation}"), request_id, traceparent }
+    }
+}

@@ -1,0 +1,224 @@
+//! From the log to the stream: after the commit, one message per event, with a bounded window of unconfirmed ones. What
+//! is not confirmed within its lease is swept by any node. The rows decide; the broker's duplicate window only saves work.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_nats::jetstream;
+use chrono::{DateTime, Utc};
+use contract::{Position, subject};
+use sqlx::Row;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::{
+    database::Database,
+    failure::Stored,
+    log::{LoggedCommit, LoggedEvent, commits_at},
+    stream::Streams,
+};
+
+/// Messages that were sent and not confirmed yet.
+const WINDOW: usize = 2048;
+
+/// How long a publisher has for a commit. The row says five seconds, by the database's clock; the margin covers ours.
+const LEASE: Duration = Duration::from_millis(4500);
+
+/// Commits one sweep takes.
+const SWEEP: i64 = 200;
+
+/// Commits that wait for the fast path; what does not fit is left to the sweep.
+const QUEUE: usize = 4096;
+
+/// Hands commits to a domain's publisher.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    queue: mpsc::Sender<LoggedCommit>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    domain: &'static str,
+    db: Database,
+    streams: Streams,
+    window: Arc<Semaphore>,
+    /// Positions whose events are all confirmed; their rows go with the lane's next commit.
+    confirmed: Mutex<Vec<Position>>,
+}
+
+impl Publisher {
+    pub(crate) fn new(domain: &'static str, db: Database, streams: Streams) -> (Self, mpsc::Receiver<LoggedCommit>) {
+        let (queue, commits) = mpsc::channel(QUEUE);
+        let shared =
+            Shared { domain, db, streams, window: Arc::new(Semaphore::new(WINDOW)), confirmed: Mutex::default() };
+        (Self { queue, shared: Arc::new(shared) }, commits)
+    }
+
+    /// Publishes a commit soon. Never waits: a full queue leaves it to the sweep.
+    pub(crate) fn publish(&self, position: Position, at: DateTime<Utc>, events: Vec<LoggedEvent>) {
+        if self.queue.try_send(LoggedCommit { position, at, events }).is_err() {
+            metrics::counter!("publisher_overflow_total", "domain" => self.shared.domain).increment(1);
+        }
+    }
+
+    /// Rows to delete in the next commit.
+    pub(crate) fn take_confirmed(&self) -> Vec<Position> {
+        std::mem::take(&mut *self.shared.confirmed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives them back where that commit did not happen.
+    pub(crate) fn put_back(&self, positions: Vec<Position>) {
+        self.shared.confirmed.lock().unwrap_or_else(PoisonError::into_inner).extend(positions);
+    }
+
+    /// The fast path: sends in the order of commits, and lets confirmations come as they will.
+    pub(crate) async fn run(&self, commits: &mut mpsc::Receiver<LoggedCommit>) {
+        while let Some(commit) = commits.recv().await {
+            self.shared.notify(&commit).await;
+            self.shared.clone().send(commit).await;
+        }
+    }
+
+    /// Each second: rows whose lease ended are published again, rows that idle after their confirmation are deleted.
+    pub(crate) async fn sweep(&self) -> Stored<()> {
+        self.delete_confirmed().await?;
+        let shared = &self.shared;
+        let rows = sqlx::query(
+            "update outbox set lease_until = clock_timestamp() + interval '5 seconds'
+             where (era, xid) in (select era, xid from outbox where lease_until < clock_timestamp()
+                                  order by era, xid limit $1 for update skip locked)
+             returning era, xid",
+        )
+        .bind(SWEEP)
+        .fetch_all(&shared.db.lanes)
+        .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let positions = rows
+            .iter()
+            .map(|row| Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
+            .collect::<Result<Vec<_>, sqlx::Error>>()?;
+        metrics::counter!("outbox_swept_total", "domain" => shared.domain).increment(positions.len() as u64);
+        let mut connection = shared.db.lanes.acquire().await?;
+        let commits = commits_at(&mut connection, &positions).await?;
+        drop(connection);
+        for commit in commits {
+            shared.clone().send(commit).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is on its way, and deletes what was confirmed.
+    pub(crate) async fn flush(&self) {
+        // All permits back means no message is unconfirmed.
+        let all = u32::try_from(WINDOW).unwrap_or(u32::MAX);
+        if let Ok(permits) = self.shared.window.acquire_many(all).await {
+            drop(permits);
+        }
+        if let Err(breakage) = self.delete_confirmed().await {
+            tracing::warn!(domain = self.shared.domain, %breakage, "confirmed commits stay in the outbox");
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.capacity() == QUEUE
+    }
+
+    async fn delete_confirmed(&self) -> Stored<()> {
+        let confirmed = self.take_confirmed();
+        if confirmed.is_empty() {
+            return Ok(());
+        }
+        let (eras, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.era, p.xid)).unzip();
+        let result = sqlx::query(
+            "delete from outbox using unnest($1::bigint[], $2::bigint[]) as gone(era, xid)
+             where outbox.era = gone.era and outbox.xid = gone.xid",
+        )
+        .bind(eras)
+        .bind(xids)
+        .execute(&self.shared.db.lanes)
+        .await;
+        if result.is_err() {
+            self.put_back(confirmed);
+        }
+        result?;
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// The same facts on core NATS, for whoever watches an entity now. May be lost: state is read, notices hurry it.
+    async fn notify(&self, commit: &LoggedCommit) {
+        for event in &commit.events {
+            let headers = event.headers(self.domain, commit.position, commit.at);
+            let subject = subject::notice(self.domain, event.entity);
+            let body = event.data.get().to_owned().into();
+            if let Err(error) = self.streams.connection().publish_with_headers(subject, headers, body).await {
+                tracing::debug!(domain = self.domain, %error, "a notice was not sent");
+            }
+        }
+    }
+
+    async fn send(self: Arc<Self>, commit: LoggedCommit) {
+        crate::fail_point("publisher.before_publish");
+        let count = u32::try_from(commit.events.len()).unwrap_or(u32::MAX).min(WINDOW as u32);
+        let Ok(permits) = self.window.clone().acquire_many_owned(count).await else { return };
+        let mut confirmations = Vec::with_capacity(commit.events.len());
+        for event in &commit.events {
+            confirmations.push(self.start(&commit, event).await);
+        }
+        let shared = self.clone();
+        tokio::spawn(async move {
+            let all = futures::future::join_all(
+                commit.events.iter().zip(confirmations).map(|(event, sent)| shared.confirm(&commit, event, sent)),
+            );
+            // After the lease the sweep has it: going on would only double the load.
+            let confirmed = tokio::time::timeout(LEASE, all).await.is_ok_and(|all| all.into_iter().all(|one| one));
+            drop(permits);
+            crate::fail_point("publisher.before_delete");
+            if confirmed {
+                shared.confirmed.lock().unwrap_or_else(PoisonError::into_inner).push(commit.position);
+            }
+        });
+    }
+
+    async fn start(
+        &self,
+        commit: &LoggedCommit,
+        event: &LoggedEvent,
+    ) -> Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError> {
+        let headers = event.headers(self.domain, commit.position, commit.at);
+        let body = event.data.get().to_owned().into();
+        self.streams.jetstream().publish_with_headers(event.subject(self.domain), headers, body).await
+    }
+
+    /// Waits for a confirmation, and sends again while the lease lasts: a leader's change takes seconds.
+    async fn confirm(
+        &self,
+        commit: &LoggedCommit,
+        event: &LoggedEvent,
+        mut sent: Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError>,
+    ) -> bool {
+        loop {
+            let error = match sent {
+                Ok(confirmation) => match confirmation.await {
+                    Ok(_) => {
+                        metrics::counter!("events_published_total", "domain" => self.domain).increment(1);
+                        return true;
+                    }
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            metrics::counter!("publish_retries_total", "domain" => self.domain).increment(1);
+            tracing::debug!(domain = self.domain, %error, "an event was not confirmed");
+            if error.kind() == jetstream::context::PublishErrorKind::StreamNotFound {
+                self.streams.ensure_own().await;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            sent = self.start(commit, event).await;
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A command's way: look up, prepare, lane, answer.
+
+use std::{sync::Arc, time::Instant};
+
+use contract::{ErrorKind, Fault, Format, header};
+use sqlx::Row;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use uuid::Uuid;
+
+use super::{Asked, Responder, Sent};
+use crate::{
+    caller::Caller,
+    failure::{Breakage, Stored},
+    lane::{CommandItem, LaneMessage, LaneReply, replay},
+    operation::{CommandRoute, Erased},
+    tx::Cause,
+};
+
+/// A command whose `prepare` relied on what has changed is prepared so often.
+const PREPARES: u32 = 3;
+
+impl Responder {
+    pub(super) async fn command(
+        &self,
+        route: &CommandRoute,
+        asked: &Asked,
+        caller: Option<Caller>,
+        permit: OwnedSemaphorePermit,
+    ) -> Sent {
+        let decoded = match asked.decode(|format, body| route.handler.decode(format, body)) {
+            Ok(decoded) => decoded,
+            Err(fault) => return fault.of(self.domain).into(),
+        };
+        let caller = match self.settle_caller(route.meta.access, caller, decoded.capability.as_deref()) {
+            Ok(caller) => caller,
+            Err(fault) => return fault.into(),
+        };
+        let id = match asked.header(header::COMMAND_ID).map(str::parse::<Uuid>) {
+            None => None,
+            Some(Ok(id)) => Some(id),
+            Some(Err(_)) => {
+                let text = "The header Souk-Command-Id must be a UUID.";
+                return Fault::new(ErrorKind::Malformed, "invalid_command_id", text).of(self.domain).into();
+            }
+        };
+        let run = Run {
+            route,
+            id: id.unwrap_or_else(Uuid::now_v7),
+            is_known_to_caller: id.is_some(),
+            key: decoded.key,
+            fingerprint: decoded.fingerprint,
+            message: Arc::new(decoded.message),
+        };
+        match tokio::time::timeout_at(asked.deadline.into(), self.run_command(run, asked, caller, permit)).await {
+            Ok(Ok(reply)) => self.out(route, asked, reply),
+            Ok(Err(breakage)) => self.broken(route.meta.operation, &breakage),
+            Err(_) => Fault::deadline(self.domain).into(),
+        }
+    }
+
+    async fn run_command(
+        &self,
+        run: Run<'_>,
+        asked: &Asked,
+        caller: Caller,
+        permit: OwnedSemaphorePermit,
+    ) -> Stored<LaneReply> {
+        let caller_key = caller.key();
+        let operation = run.route.meta.operation;
+        let (request_id, traceparent) = (asked.request_id.clone(), asked.traceparent.clone());
+        let cause = Cause::of_command(run.id, &caller, self.domain, operation, request_id, traceparent);
+        // A repeat is answered before `prepare`, which might refuse what has changed since.
+        if run.is_known_to_caller
+            && run.route.handler.needs_prepare()
+            && let Some(reply) = self.look_up(&run, &caller_key).await?
+        {
+            return Ok(reply);
+        }
+        let context = self.context(asked, caller);
+        let mut permit = Some(permit);
+        for _ in 0..PREPARES {
+            let prepared = run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await?;
+            let (reply, answer) = oneshot::channel();
+            let key = run.key.unwrap_or(cause.id);
+            let item = CommandItem {
+                route: run.route.clone(),
+                caller_key: caller_key.clone(),
+                id: run.id,
+                key,
+                fingerprint: run.fingerprint.clone(),
+                prepared,
+                deadline: asked.deadline,
+                reply,
+                permit: permit.take(),
+            };
+            self.lanes.cast(key, LaneMessage::Command(Box::new(item)));
+            match answer.await {
+                Ok(LaneReply::Stale) => {}
+                Ok(reply) => return Ok(reply),
+                // The lane was restarted: whether the command ran is not known, its id tells.
+                Err(_) => return Ok(LaneReply::Fault(Fault::unavailable(self.domain))),
+            }
+        }
+        let text = "What the command relies on keeps changing. Try again.";
+        Ok(LaneReply::Fault(Fault::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
+    }
+
+    async fn look_up(&self, run: &Run<'_>, caller_key: &str) -> Stored<Option<LaneReply>> {
+        let row = sqlx::query(
+            "select fingerprint, status, answer from command_log where caller = $1 and operation = $2 and id = $3",
+        )
+        .bind(caller_key)
+        .bind(run.route.meta.operation)
+        .bind(run.id)
+        .fetch_optional(&self.db.reads)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        if row.try_get::<Vec<u8>, _>("fingerprint")? != run.fingerprint {
+            let text = "This command id was used with another body.";
+            let fault = Fault::new(ErrorKind::Invalid, "command_id_reused", text).of(self.domain);
+            return Ok(Some(LaneReply::Fault(fault)));
+        }
+        match row.try_get::<Option<Vec<u8>>, _>("answer")? {
+            Some(answer) => Ok(Some(replay(row.try_get("status")?, answer)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn out(&self, route: &CommandRoute, asked: &Asked, reply: LaneReply) -> Sent {
+        match reply {
+            LaneReply::Reply { body, replayed } if asked.format == Format::MessagePack => {
+                Sent::Reply { body, replayed }
+            }
+            LaneReply::Reply { body, replayed } => match route.handler.recode(&body, asked.format) {
+                Ok(body) => Sent::Reply { body, replayed },
+                Err(error) => self.broken(route.meta.operation, &Breakage::other(error)),
+            },
+            LaneReply::Refused { body, replayed } => Sent::Error { body, replayed },
+            LaneReply::Fault(fault) => fault.into(),
+            LaneReply::Stale => Fault::unavailable(self.domain).into(),
+        }
+    }
+}
+
+/// A command as the responder carries it.
+struct Run<'a> {
+    route: &'a CommandRoute,
+    id: Uuid,
+    is_known_to_caller: bool,
+    key: Option<Uuid>,
+    fingerprint: Vec<u8>,
+    message: Arc<Erased>,
+}
+
+/// What the runtime itself asks: a deadline that is over.
+pub(crate) struct InternalCommand {
+    pub id: Uuid,
+    pub message: Erased,
+}
+
+impl Responder {
+    /// Runs a command of the runtime's own through prepare and lane. Gives whether it was answered.
+    pub(crate) async fn run_internal(&self, operation: &str, command: InternalCommand, deadline: Instant) -> bool {
+        let route = self.endpoints.values().find_map(|endpoint| match endpoint {
+            super::Endpoint::Command(route) if route.meta.operation == operation => Some(route),
+            _ => None,
+        });
+        let Some((route, decoded)) = route.and_then(|route| Some((route, route.handler.wrap(command.message)?))) else {
+            tracing::error!(domain = self.domain, operation, "a deadline names a command that is not registered");
+            return false;
+        };
+        let Ok(permit) = self.commands.clone().acquire_owned().await else { return false };
+        let run = Run {
+            route,
+            id: command.id,
+            is_known_to_caller: false,
+            key: decoded.key,
+            fingerprint: decoded.fingerprint,
+            message: Arc::new(decoded.message),
+        };
+        let asked = Asked::internal(deadline);
+        match self.run_command(run, &asked, Caller::System, permit).await {
+            Ok(LaneReply::Reply { .. } | LaneReply::Refused { .. }) => true,
+            Ok(LaneReply::Fault(fault)) => {
+                tracing::warn!(domain = self.domain, operation, %fault, "a deadline was not acted on yet");
+                false
+            }
+            Ok(LaneReply::Stale) => false,
+            Err(breakage) => {
+                tracing::warn!(domain = self.domain, operation, %breakage, "a deadline was not acted on yet");
+                false
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn internal(deadline: Instant) -> Self {
+        let message = async_nats::Message {
+            subject: "internal".into(),
+            reply: None,
+            payload: bytes::Bytes::new(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        };
+        Self { message, format: Format::MessagePack, deadline, request_id: None, traceparent: None }
+    }
+}

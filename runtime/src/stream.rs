@@ -1,0 +1,108 @@
+//! Streams: one per domain, made by its owner from a specification, never deleted by it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::jetstream::{
+    self,
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+};
+use contract::subject;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+/// How a domain's stream is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSpec {
+    /// Events older than this leave the stream; the log keeps them.
+    pub max_age_hours: u64,
+    /// Bytes the stream holds at most; the oldest events leave first.
+    pub max_bytes: i64,
+    /// Servers that hold a copy: 1 on a single server, 3 in a cluster.
+    pub replicas: usize,
+    /// How long the server compares message ids, which saves work and promises nothing.
+    pub duplicate_window_seconds: u64,
+}
+
+impl Default for StreamSpec {
+    fn default() -> Self {
+        Self { max_age_hours: 7 * 24, max_bytes: 1 << 30, replicas: 1, duplicate_window_seconds: 120 }
+    }
+}
+
+impl StreamSpec {
+    /// The server's configuration of a domain's stream.
+    pub fn config(&self, domain: &str) -> Config {
+        Config {
+            name: subject::stream(domain),
+            description: Some(format!("Events of {domain}. The truth is its event log; this brings them soon.")),
+            subjects: vec![subject::events_of(domain)],
+            // Never a work queue: it forgets what was consumed, and everybody reads these.
+            retention: RetentionPolicy::Limits,
+            storage: StorageType::File,
+            discard: DiscardPolicy::Old,
+            max_age: Duration::from_secs(self.max_age_hours * 3600),
+            max_bytes: self.max_bytes,
+            num_replicas: self.replicas,
+            duplicate_window: Duration::from_secs(self.duplicate_window_seconds),
+            ..Config::default()
+        }
+    }
+}
+
+/// A domain's way to the streams, on its connection for events.
+#[derive(Clone)]
+pub(crate) struct Streams {
+    domain: &'static str,
+    connection: async_nats::Client,
+    jetstream: jetstream::Context,
+    spec: Arc<StreamSpec>,
+    /// When the own stream was last looked after: many messages may miss it at once.
+    ensured: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Streams {
+    pub(crate) fn new(domain: &'static str, connection: async_nats::Client, spec: StreamSpec) -> Self {
+        let jetstream = jetstream::ContextBuilder::new()
+            .timeout(Duration::from_secs(3))
+            .ack_timeout(Duration::from_secs(2))
+            .max_ack_inflight(8192)
+            .backpressure_on_inflight(true)
+            .build(connection.clone());
+        Self { domain, connection, jetstream, spec: Arc::new(spec), ensured: Arc::default() }
+    }
+
+    pub(crate) fn connection(&self) -> &async_nats::Client {
+        &self.connection
+    }
+
+    pub(crate) fn jetstream(&self) -> &jetstream::Context {
+        &self.jetstream
+    }
+
+    /// Makes the own stream where it is missing. Gives whether it was.
+    pub(crate) async fn ensure_own(&self) -> bool {
+        let mut ensured = self.ensured.lock().await;
+        if ensured.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
+            return false;
+        }
+        *ensured = Some(Instant::now());
+        let name = subject::stream(self.domain);
+        match self.jetstream.get_stream(&name).await {
+            Ok(_) => false,
+            Err(_) => match self.jetstream.create_stream(self.spec.config(self.domain)).await {
+                Ok(_) => {
+                    tracing::warn!(domain = self.domain, stream = name, "the stream was missing and was made");
+                    true
+                }
+                Err(error) => {
+                    tracing::warn!(domain = self.domain, stream = name, %error, "the stream could not be made");
+                    false
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The transaction of a batch, as handlers see it.
+
+use chrono::{DateTime, Utc};
+use contract::Event;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{domain::Effect, failure::Breakage};
+
+/// What made something happen: a command, an event, an effect's result. The ids of events are derived from it, so that
+/// a restored domain which runs the same cause again speaks with the same ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The id of the command, the event or the effect.
+    pub id: Uuid,
+    /// Its name, such as `orders.place` or `payments.succeeded`.
+    pub name: String,
+    /// Follows everything that a request causes.
+    pub request_id: Option<String>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+}
+
+/// An event that waits for its commit.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingEvent {
+    pub id: Uuid,
+    pub name: &'static str,
+    pub entity: Uuid,
+    pub version: i64,
+    pub cause: Cause,
+    pub data: String,
+}
+
+/// An effect that waits for its commit.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingEffect {
+    pub id: Uuid,
+    pub name: &'static str,
+    pub entity: Uuid,
+    pub cause: Cause,
+    pub body: String,
+}
+
+/// The transaction of a batch. State, answers, inbox rows, events and effects are written in it, or none of them.
+pub struct Tx<'c> {
+    connection: &'c mut PgConnection,
+    now: DateTime<Utc>,
+    wrote: bool,
+    pub(crate) events: Vec<PendingEvent>,
+    pub(crate) effects: Vec<PendingEffect>,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(connection: &'c mut PgConnection, now: DateTime<Utc>) -> Self {
+        Self { connection, now, wrote: false, events: Vec::new(), effects: Vec::new() }
+    }
+
+    /// The connection, to read and to lock.
+    pub fn read(&mut self) -> &mut PgConnection {
+        self.connection
+    }
+
+    /// The connection, to write. Decide first: a refusal after a write costs the batch a rollback.
+    pub fn write(&mut self) -> &mut PgConnection {
+        self.wrote = true;
+        self.connection
+    }
+
+    /// The database's clock at the start of the transaction. No other clock decides anything.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Tells an event: the entity's `version` is 1, 2, 3 ... without a gap. Published after the commit.
+    ///
+    /// # Errors
+    /// Where the event cannot be written as JSON, which is a defect of its type.
+    pub fn emit<E: Event>(&mut self, cause: &Cause, version: i64, event: &E) -> Result<(), Breakage> {
+        let entity = event.entity();
+        let index =
+            self.events.iter().filter(|e| e.cause.id == cause.id && e.name == E::NAME && e.entity == entity).count();
+        self.events.push(PendingEvent {
+            id: event_id(cause.id, E::NAME, entity, index),
+            name: E::NAME,
+            entity,
+            version,
+            cause: cause.clone(),
+            data: to_json(event)?,
+        });
+        Ok(())
+    }
+
+    /// Leaves work for the outside world: performed after the commit, at least once, effects of one entity one at a
+    /// time in commit order. Returns the id that serves as the outside world's idempotency key.
+    ///
+    /// # Errors
+    /// Where the effect cannot be written as JSON, which is a defect of its type.
+    pub fn effect<F: Effect>(&mut self, cause: &Cause, entity: Uuid, effect: &F) -> Result<Uuid, Breakage> {
+        let id = Uuid::now_v7();
+        let body = to_json(effect)?;
+        self.effects.push(PendingEffect { id, name: F::NAME, entity, cause: cause.clone(), body });
+        Ok(id)
+    }
+
+    /// Where the transaction stands, to go back to when an item is refused.
+    pub(crate) fn mark(&mut self) -> (usize, usize) {
+        self.wrote = false;
+        (self.events.len(), self.effects.len())
+    }
+
+    /// Drops what an item left behind; false where it wrote, so that only a rollback helps.
+    pub(crate) fn undo(&mut self, (events, effects): (usize, usize)) -> bool {
+        self.events.truncate(events);
+        self.effects.truncate(effects);
+        !self.wrote
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, Breakage> {
+    serde_json::to_string(value).map_err(Breakage::other)
+}
+
+/// An event's id: a hash of its cause, type, entity and index behind the entity's own time, so that ids of an entity
+/// lie close together in every index.
+fn event_id(cause: Uuid, name: &str, entity: Uuid, index: usize) -> Uuid {
+    let mut hash = Sha256::new();
+    hash.update(cause.as_bytes());
+    hash.update(name.as_bytes());
+    hash.update(entity.as_bytes());
+    hash.update(index.to_be_bytes());
+    let digest = hash.finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    bytes[..6].copy_from_slice(&entity.as_bytes()[..6]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_cause_speaks_with_the_same_ids() {
+        let (cause, entity) = (Uuid::from_u128(1), Uuid::now_v7());
+        assert_eq!(event_id(cause, "placed", entity, 0), event_id(cause, "placed", entity, 0));
+        assert_ne!(event_id(cause, "placed", entity, 0), event_id(cause, "placed", entity, 1));
+        assert_ne!(event_id(cause, "placed", entity, 0), event_id(cause, "failed", entity, 0));
+        assert_ne!(event_id(cause, "placed", entity, 0), event_id(Uuid::from_u128(2), "placed", entity, 0));
+    }
+}

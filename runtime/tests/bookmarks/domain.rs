@@ -1,0 +1,108 @@
+//! A whole domain: one table, one command, one query, one event, one reaction.
+
+use contract::{Access, ErrorKind, Refusal, command, event, query};
+use runtime::{Answer, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddBookmark {
+    pub url: String,
+}
+command!(AddBookmark, "bookmarks", "add", Access::Public => Bookmark, BookmarksError, key = |_| None);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bookmark {
+    pub id: Uuid,
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CountSite {
+    pub name: String,
+}
+query!(CountSite, "bookmarks", "count_site", Access::Public => SiteCount, BookmarksError);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SiteCount {
+    pub bookmarks: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BookmarkAdded {
+    pub bookmark_id: Uuid,
+    pub site: String,
+}
+event!(BookmarkAdded, "bookmarks", "added", entity = |e| e.bookmark_id);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum BookmarksError {
+    #[error("A bookmark must begin with https://")]
+    NotAUrl,
+    #[error("This bookmark exists.")]
+    Exists,
+}
+
+impl Refusal for BookmarksError {
+    fn code(&self) -> &'static str {
+        if *self == Self::NotAUrl { "not_a_url" } else { "bookmark_exists" }
+    }
+    fn kind(&self) -> ErrorKind {
+        if *self == Self::NotAUrl { ErrorKind::Invalid } else { ErrorKind::Conflict }
+    }
+}
+
+pub struct Bookmarks;
+
+impl Domain for Bookmarks {
+    const NAME: &'static str = "bookmarks";
+    fn migrations() -> sqlx::migrate::Migrator {
+        sqlx::migrate!("tests/bookmarks/migrations")
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.command::<AddBookmark>();
+        routes.query::<CountSite>();
+        routes.event::<BookmarkAdded>();
+    }
+}
+
+impl Handle<AddBookmark> for Bookmarks {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<AddBookmark>) -> Handled<Bookmark, BookmarksError> {
+        let url = command.message.url.clone();
+        let site =
+            url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).ok_or(BookmarksError::NotAUrl)?;
+        let bookmark = Bookmark { id: Uuid::now_v7(), url: url.clone() };
+        if !insert(tx, &bookmark).await? {
+            return Err(BookmarksError::Exists.into());
+        }
+        tx.emit(&command.cause, 1, &BookmarkAdded { bookmark_id: bookmark.id, site: site.to_owned() })?;
+        Ok(bookmark)
+    }
+}
+
+impl Answer<CountSite> for Bookmarks {
+    async fn answer(&self, cx: &Context, query: &CountSite) -> Handled<SiteCount, BookmarksError> {
+        Ok(SiteCount { bookmarks: count(cx.db(), &query.name).await? })
+    }
+}
+
+impl React<BookmarkAdded> for Bookmarks {
+    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<BookmarkAdded>) -> Stored<()> {
+        let sql = "insert into site values ($1, 1) on conflict (name) do update set bookmarks = site.bookmarks + 1";
+        sqlx::query(sql).bind(&event.message.site).execute(tx.write()).await?;
+        Ok(())
+    }
+}
+
+async fn insert(tx: &mut Tx<'_>, bookmark: &Bookmark) -> Stored<bool> {
+    let sql = "insert into bookmark values ($1, $2, $3) on conflict do nothing";
+    let now = tx.now();
+    let done = sqlx::query(sql).bind(bookmark.id).bind(&bookmark.url).bind(now).execute(tx.write()).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn count(db: &sqlx::PgPool, site: &str) -> Stored<i64> {
+    let sql = "select coalesce((select bookmarks from site where name = $1), 0)";
+    Ok(sqlx::query_scalar(sql).bind(site).fetch_one(db).await?)
+}

@@ -1,0 +1,103 @@
+//! The domain of docs/adding-a-domain.md, run for real: its own database, its own NATS user, its own stream.
+
+mod domain;
+
+use std::time::Duration;
+
+use contract::{CallError, VerificationKeys};
+use domain::{AddBookmark, Bookmarks, BookmarksError, CountSite, SiteCount};
+use runtime::{Call, Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
+use serde::{Deserialize, Serialize};
+use stack::{Stack, StackConfig};
+use uuid::Uuid;
+
+/// Nobody signs tokens here: the keys are asked for by a query that nobody answers.
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct NoKeys {}
+contract::query!(NoKeys, "nobody", "keys", contract::Access::Public => VerificationKeys, BookmarksError);
+
+struct World {
+    stack: Stack,
+    node: Node,
+    client: Client,
+    home: tempfile::TempDir,
+}
+
+impl World {
+    async fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let config = StackConfig {
+            home: home.path().to_owned(),
+            nats_port: 0,
+            pg_port: 0,
+            domains: vec![Bookmarks::NAME.to_owned()],
+        };
+        let stack = Stack::start(config, |_| {}).await.unwrap();
+        let url = stack.database_url(Bookmarks::NAME).unwrap();
+        runtime::migrate(&url, Bookmarks::migrations()).await.unwrap();
+        let nats = NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
+        let node = NodeBuilder::new(NodeConfig::new(nats.clone()))
+            .domain(Bookmarks, url, StreamSpec::default())
+            .start::<NoKeys>()
+            .await
+            .unwrap();
+        let connection = runtime::connect(&nats, "gateway", "test").await.unwrap();
+        let client = Client::new(connection).await.unwrap();
+        Self { stack, node, client, home }
+    }
+
+    async fn stop(self) {
+        self.node.drain().await;
+        self.stack.stop().await.unwrap();
+        drop(self.home);
+    }
+
+    async fn wait_for_count(&self, site: &str, expected: i64) {
+        let query = CountSite { name: site.to_owned() };
+        let reached = async {
+            loop {
+                let answer = self.client.ask(&query, &Call::default()).await.unwrap();
+                assert!(answer.bookmarks <= expected, "an event had its effect twice: {answer:?}");
+                if answer == (SiteCount { bookmarks: expected }) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), reached).await.expect("the count was never reached");
+    }
+}
+
+fn call(id: Uuid) -> Call {
+    Call { command_id: Some(id), ..Call::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_domain_of_the_documentation_works() {
+    let world = World::start().await;
+    let client = &world.client;
+    let add = |url: &str| AddBookmark { url: url.to_owned() };
+
+    let id = Uuid::now_v7();
+    let first = client.send(&add("https://nats.io/docs"), &call(id)).await.unwrap();
+    let again = client.send(&add("https://nats.io/docs"), &call(id)).await.unwrap();
+    assert_eq!(first.reply, again.reply, "the same id has one answer");
+    assert!(!first.replayed && again.replayed);
+
+    let other_body = client.send(&add("https://nats.io/blog"), &call(id)).await;
+    assert!(matches!(other_body, Err(CallError::Fault(fault)) if fault.code == "command_id_reused"));
+    let refused = client.send(&add("ftp://nats.io"), &Call::default()).await;
+    assert!(matches!(refused, Err(CallError::Refused(BookmarksError::NotAUrl))));
+
+    // Refused after a write, in a batch with others: only its refusal stays.
+    let crowd = (0..200).map(|n| {
+        let url = if n % 10 == 0 { "https://nats.io/docs".to_owned() } else { format!("https://nats.io/{n}") };
+        let client = client.clone();
+        async move { client.send(&AddBookmark { url }, &Call::default()).await }
+    });
+    let answers = futures::future::join_all(crowd).await;
+    let refusals = answers.iter().filter(|a| matches!(a, Err(CallError::Refused(BookmarksError::Exists)))).count();
+    assert_eq!((answers.iter().filter(|a| a.is_ok()).count(), refusals), (180, 20));
+    world.wait_for_count("nats.io", 181).await;
+    world.stop().await;
+}

@@ -1,0 +1,24 @@
+# Sourced by the other scripts: what they share.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Outside the tree, so that `make clean` and a fresh clone need not fetch again.
+cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/souk
+
+# To stderr: some scripts print a path on stdout and nothing else.
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Installs system packages: as root, or through a sudo that asks for no password.
+apt_install() {
+    local sudo=()
+    command -v apt-get >/dev/null || die "missing: $*. This system has no apt-get: install them its own way."
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || die "missing: $*. Install with: sudo apt-get install $*"
+        sudo=(sudo -n)
+    fi
+    say "installing from the system's packages: $*"
+    "${sudo[@]}" apt-get update -q >&2
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
+}

@@ -1,0 +1,66 @@
+//! The commands.
+
+mod admin;
+mod dead_letters;
+mod migrate;
+mod node;
+mod streams;
+mod up;
+
+use clap::{Parser, Subcommand};
+
+/// The backend of a shop: supervised actors over NATS JetStream.
+///
+/// Settings come from the environment; docs/configuration.md lists every variable. Without NATS_URL and DATABASE_URL,
+/// every command finds the local stack that `souk up` runs in SOUK_HOME (default .souk).
+#[derive(Parser)]
+#[command(version, after_help = "Start with `souk up`, then open http://127.0.0.1:8080/api/v1/docs")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole shop on this machine: servers, schema, demo data, all domains, gateway
+    Up(up::Up),
+    /// A node of a cluster: some domains, the gateway, or both
+    Node(node::NodeArguments),
+    /// Bring the databases of the domains to the newest schema
+    Migrate,
+    /// Compare the streams with their specification, or make them so
+    Streams(streams::StreamsArguments),
+    /// Accounts of the shop's staff
+    Admin(admin::AdminArguments),
+    /// Events that a domain could not handle
+    DeadLetters(dead_letters::DeadLettersArguments),
+    /// Print the OpenAPI document of the HTTP surface
+    Openapi,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Up(up) => up::run(up).await,
+        Command::Node(node) => node::run(node).await,
+        Command::Migrate => migrate::run().await,
+        Command::Streams(streams) => streams::run(streams).await,
+        Command::Admin(admin) => admin::run(admin).await,
+        Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+        Command::Openapi => {
+            println!("{}", gateway::openapi_document());
+            Ok(())
+        }
+    }
+}
+
+/// Ends when the process is asked to: Ctrl-C or SIGTERM.
+pub(crate) async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,16 @@
+//! `souk migrate`: the schema, ahead of a roll-out.
+
+use anyhow::Result;
+use subjects::DOMAINS;
+
+use crate::{
+    settings::{Servers, Settings},
+    shop,
+};
+
+pub(crate) async fn run() -> Result<()> {
+    let servers = Servers::find(&Settings::from_env()?, &DOMAINS)?;
+    shop::migrate(&servers, &DOMAINS, |step| println!("{step}")).await?;
+    println!("every database has the newest schema");
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `souk up`: the whole shop on this machine.
+
+use std::{io::Write, sync::Arc, time::Instant};
+
+use anyhow::Result;
+use clap::Args;
+use runtime::Metrics;
+use stack::{Stack, StackConfig};
+use subjects::DOMAINS;
+
+use crate::{
+    cli::node::gateway_config,
+    demo, operations,
+    settings::{Servers, Settings},
+    shop, telemetry,
+};
+
+#[derive(Args)]
+pub(crate) struct Up {
+    /// Start with an empty shop: no demo products, no demo accounts
+    #[arg(long)]
+    no_demo: bool,
+    /// Only the servers and their schema; nodes are started by hand
+    #[arg(long)]
+    servers_only: bool,
+    /// For tests: stop when standard input ends, and remove the home with everything in it
+    #[arg(long, hide = true)]
+    throw_away: bool,
+}
+
+pub(crate) async fn run(up: Up) -> Result<()> {
+    telemetry::start("warn,ractor=error", "text")?;
+    let began = Instant::now();
+    let step = move |text: &str| say(&format!("[{:6.2} s] {text}\n", began.elapsed().as_secs_f64()));
+    let settings = Settings::from_env()?;
+    // Taken before anything is started, so that a taken port costs nothing.
+    let ports = if up.servers_only {
+        None
+    } else {
+        let http = operations::bind(settings.http, "SOUK_HTTP_ADDR").await?;
+        Some((http, operations::bind(settings.metrics, "SOUK_METRICS_ADDR").await?))
+    };
+    let stack = tokio::select! {
+        stack = Stack::start(StackConfig::from_env(&DOMAINS)?, step) => stack?,
+        () = super::asked_to_stop() => return Ok(()),
+    };
+    let result = serve(&up, &settings, &stack, ports, step).await;
+    step("stopping the servers");
+    if up.throw_away {
+        stack.destroy().await?;
+    } else {
+        stack.stop().await?;
+    }
+    result
+}
+
+async fn serve(
+    up: &Up,
+    settings: &Settings,
+    stack: &Stack,
+    ports: Option<(tokio::net::TcpListener, tokio::net::TcpListener)>,
+    step: impl Fn(&str),
+) -> Result<()> {
+    let servers = Servers::of_stack(stack.info(), &DOMAINS)?;
+    shop::migrate(&servers, &DOMAINS, &step).await?;
+    let Some((http, metrics_port)) = ports else {
+        step("the servers are ready; stop with Ctrl-C");
+        stop(up).await;
+        return Ok(());
+    };
+    step("starting the domains");
+    let metrics = Metrics::install()?;
+    let (http_addr, metrics_addr) = (http.local_addr()?, metrics_port.local_addr()?);
+    let node = Arc::new(shop::start(settings, &servers, &DOMAINS).await?);
+    operations::serve(metrics_port, metrics, Some(node.clone()))?;
+    let config = gateway_config(settings, &servers).await?;
+    if !up.no_demo {
+        demo::seed(&servers, &step).await?;
+    }
+    let address = format!("http://{http_addr}");
+    welcome(&address, &format!("http://{metrics_addr}"), stack, !up.no_demo);
+    gateway::serve(http, config, stop(up)).await?;
+    step("draining");
+    node.drain().await;
+    Ok(())
+}
+
+async fn stop(up: &Up) {
+    if !up.throw_away {
+        return super::asked_to_stop().await;
+    }
+    // A thread of its own: a blocked read would keep the process from ending.
+    let (gone, parent_gone) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+        // Nobody waits any more where the process stops for another reason.
+        let _unheard = gone.send(());
+    });
+    tokio::select! {
+        () = super::asked_to_stop() => {}
+        _ = parent_gone => {}
+    }
+}
+
+/// Tells the one who started us. A pipe that was closed is no reason to stop serving.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _nobody_reads = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn welcome(http: &str, metrics: &str, stack: &Stack, has_demo: bool) {
+    let nats = stack.nats_url();
+    let keys = stack.nats_keys().display();
+    let mut text = format!(
+        "\nsouk is up.\n
+  HTTP       {http}/api/v1  reader at {http}/api/v1/docs
+  metrics    {metrics}/metrics  health at {metrics}/health/ready
+  NATS       {nats}
+  operator   nats --server {nats} --nkey {keys}/operator.nk --inbox-prefix _INBOX_operator stream ls\n\n"
+    );
+    if has_demo {
+        text += &format!("Accounts (local stack only), password {}:\n", demo::PASSWORD);
+        for (email, role) in demo::ACCOUNTS {
+            text += &format!("  {email:<22} {role}\n");
+        }
+    }
+    text += &format!(
+        "\nTry:
+  curl -s '{http}/api/v1/products?limit=3'
+  nats --server {nats} sub 'evt.>'
+  nats --server {nats} micro ls\n\nStop with Ctrl-C.\n"
+    );
+    say(&text);
+}

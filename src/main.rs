@@ -1,0 +1,28 @@
+//! `souk`: one binary with a subcommand per role.
+
+mod cli;
+mod demo;
+mod operations;
+mod settings;
+mod shop;
+mod telemetry;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let arguments = cli::Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("souk: the async runtime could not start: {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli::run(arguments)) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("souk: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What those who run a node look at: `/metrics` and `/health/*` on a port of its own.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context, Result};
+use poem::{EndpointExt, Response, Route, Server, get, handler, http::StatusCode, web::Data};
+use runtime::{Metrics, Node};
+use tokio::net::TcpListener;
+
+/// What the handlers look at.
+#[derive(Clone)]
+struct Looked {
+    metrics: Metrics,
+    node: Option<Arc<Node>>,
+}
+
+/// Binds the port, so that a taken one stops the start and names its variable.
+pub(crate) async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{variable} is {address}, which cannot be listened on"))
+}
+
+/// Serves until the process ends.
+pub(crate) fn serve(listener: TcpListener, metrics: Metrics, node: Option<Arc<Node>>) -> Result<()> {
+    let routes = Route::new()
+        .at("/metrics", get(render_metrics))
+        .at("/health/live", get(live))
+        .at("/health/ready", get(ready))
+        .at("/health", get(ready))
+        .data(Looked { metrics, node });
+    let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
+    tokio::spawn(async move {
+        if let Err(error) = Server::new_with_acceptor(acceptor).run(routes).await {
+            tracing::error!(%error, "the metrics port is gone");
+        }
+    });
+    Ok(())
+}
+
+#[handler]
+fn render_metrics(Data(looked): Data<&Looked>) -> Response {
+    Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(looked.metrics.render())
+}
+
+#[handler]
+fn live() -> Response {
+    Response::builder().content_type("application/json").body(r#"{"status":"ok"}"#)
+}
+
+#[handler]
+fn ready(Data(looked): Data<&Looked>) -> Response {
+    let health = looked.node.as_ref().map(|node| node.health());
+    let is_ready = health.as_ref().is_none_or(|health| health.is_ready);
+    let body = serde_json::json!({
+        "status": if is_ready { "ok" } else { "unready" },
+        "domains": health.map(|health| health.domains).unwrap_or_default(),
+    });
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Response::builder().status(status).content_type("application/json").body(body.to_string())
+}

@@ -1,0 +1,201 @@
+//! Typed settings from the environment. A bad value stops the start and names its variable.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use runtime::NatsConfig;
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+
+/// What every command may be told.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// `SOUK_HOME`: where the local stack lives.
+    pub home: PathBuf,
+    /// `SOUK_HTTP_ADDR`: the gateway.
+    pub http: SocketAddr,
+    /// `SOUK_METRICS_ADDR`: metrics and health of a node.
+    pub metrics: SocketAddr,
+    /// `SOUK_LANES`: lanes of each domain.
+    pub lanes: usize,
+    /// `SOUK_DRAIN_SECONDS`: how long a drain may take.
+    pub drain: Duration,
+    /// `SOUK_ORDERS_PAYMENT_DEADLINE`: how long an unpaid order waits.
+    pub payment_deadline: Duration,
+    /// `SOUK_CORS_ORIGINS`: origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+    /// `SOUK_SIGNING_KEY`: a file with the Ed25519 key of access tokens, PKCS#8 PEM.
+    pub signing_key: Option<PathBuf>,
+}
+
+impl Settings {
+    pub(crate) fn from_env() -> Result<Self> {
+        let origins: String = read("SOUK_CORS_ORIGINS", String::new())?;
+        Ok(Self {
+            home: read("SOUK_HOME", PathBuf::from(".souk"))?,
+            http: read("SOUK_HTTP_ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)))?,
+            metrics: read("SOUK_METRICS_ADDR", SocketAddr::from(([127, 0, 0, 1], 9464)))?,
+            lanes: within("SOUK_LANES", read("SOUK_LANES", 2)?, 1, 64)?,
+            drain: Duration::from_secs(within("SOUK_DRAIN_SECONDS", read("SOUK_DRAIN_SECONDS", 20)?, 1, 600)? as u64),
+            payment_deadline: duration("SOUK_ORDERS_PAYMENT_DEADLINE", Duration::from_secs(15 * 60))?,
+            cors_origins: origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+            signing_key: optional("SOUK_SIGNING_KEY")?.map(PathBuf::from),
+        })
+    }
+}
+
+/// Where the servers are.
+#[derive(Debug, Clone)]
+pub(crate) struct Servers {
+    pub nats: NatsConfig,
+    /// The local stack, as opposed to servers that somebody else runs.
+    pub is_local: bool,
+    databases: BTreeMap<String, String>,
+}
+
+impl Servers {
+    /// From `NATS_URL` and `DATABASE_URL`, or else the local stack that runs in `SOUK_HOME`.
+    pub(crate) fn find(settings: &Settings, domains: &[&str]) -> Result<Self> {
+        let nats = optional("NATS_URL")?;
+        let base = optional("DATABASE_URL")?;
+        let mut own = BTreeMap::new();
+        for domain in domains {
+            if let Some(url) = optional(&format!("DATABASE_URL_{}", domain.to_uppercase()))? {
+                own.insert((*domain).to_owned(), url);
+            }
+        }
+        if nats.is_none() && base.is_none() && own.is_empty() {
+            return Self::of_stack(&stack::find_running(&settings.home)?, domains);
+        }
+        let url = nats.context("DATABASE_URL is set, so NATS_URL must be set too")?;
+        let mut databases = BTreeMap::new();
+        for domain in domains {
+            let url = match (own.remove(*domain), &base) {
+                (Some(url), _) => url,
+                (None, Some(base)) => database_of(base, domain)?,
+                (None, None) => bail!("neither DATABASE_URL nor DATABASE_URL_{} is set", domain.to_uppercase()),
+            };
+            databases.insert((*domain).to_owned(), url);
+        }
+        let keys = optional("SOUK_NATS_KEYS")?.map(PathBuf::from);
+        Ok(Self { nats: NatsConfig { url, keys }, is_local: false, databases })
+    }
+
+    /// The servers of a local stack.
+    pub(crate) fn of_stack(stack: &stack::StackInfo, domains: &[&str]) -> Result<Self> {
+        let databases = domains
+            .iter()
+            .map(|domain| Ok(((*domain).to_owned(), stack.database_url(domain)?)))
+            .collect::<Result<_>>()?;
+        let nats = NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
+        Ok(Self { nats, is_local: true, databases })
+    }
+
+    /// The URL of a domain's own database.
+    pub(crate) fn database(&self, domain: &str) -> Result<String> {
+        self.databases.get(domain).cloned().ok_or_else(|| anyhow!("there is no domain {domain:?}"))
+    }
+}
+
+/// Domain d uses database d and role d of the server that `DATABASE_URL` names.
+fn database_of(base: &str, domain: &str) -> Result<String> {
+    let mut options = PgConnectOptions::from_str(base).context("DATABASE_URL")?.username(domain).database(domain);
+    if let Some(password) = optional(&format!("SOUK_DB_PASSWORD_{}", domain.to_uppercase()))? {
+        options = options.password(&password);
+    }
+    Ok(options.to_url_lossy().to_string())
+}
+
+/// The key that signs access tokens: configured, or made on the first start of the local stack.
+pub(crate) fn signing_key(settings: &Settings, is_local: bool) -> Result<identity::SigningKey> {
+    let path = match (&settings.signing_key, is_local) {
+        (Some(path), _) => path.clone(),
+        (None, true) => local_key(&settings.home)?,
+        (None, false) => bail!("SOUK_SIGNING_KEY is not set: it names the Ed25519 key of access tokens (PKCS#8 PEM)"),
+    };
+    let pem = std::fs::read_to_string(&path).with_context(|| format!("the signing key {}", path.display()))?;
+    identity::SigningKey::from_pem(&pem).map_err(|error| anyhow!("the signing key {}: {error}", path.display()))
+}
+
+fn local_key(home: &Path) -> Result<PathBuf> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = home.join("signing-key.pem");
+    if !path.exists() {
+        let pem = identity::SigningKey::generate()?;
+        // Written whole under another name first: a process that dies here leaves no half a key.
+        let draft = home.join(format!("signing-key.{}", std::process::id()));
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(pem.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(draft, &path)?;
+    }
+    Ok(path)
+}
+
+fn optional(variable: &str) -> Result<Option<String>> {
+    match std::env::var(variable) {
+        Ok(text) if text.trim().is_empty() => Ok(None),
+        Ok(text) => Ok(Some(text)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(error) => Err(error).with_context(|| variable.to_owned()),
+    }
+}
+
+fn read<T: FromStr>(variable: &str, default: T) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    match optional(variable)? {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|error| anyhow!("{variable} is {text:?}: {error}")),
+    }
+}
+
+fn within(variable: &str, value: usize, least: usize, most: usize) -> Result<usize> {
+    if (least..=most).contains(&value) { Ok(value) } else { bail!("{variable} is {value}, not {least} to {most}") }
+}
+
+/// `90`, `90s`, `15m` or `2h`.
+fn duration(variable: &str, default: Duration) -> Result<Duration> {
+    let Some(text) = optional(variable)? else { return Ok(default) };
+    parse_duration(text.trim()).with_context(|| format!("{variable} is {text:?}, not a time such as 90s, 15m or 2h"))
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds_of_unit = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    let seconds: u64 = number.parse::<u64>().ok()?.checked_mul(seconds_of_unit)?;
+    (1..=30 * 24 * 3600).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_unit_and_within_bounds() {
+        assert_eq!(parse_duration("90"), Some(Duration::from_secs(90)));
+        assert_eq!(parse_duration("15m"), Some(Duration::from_secs(900)));
+        for text in ["", "0", "m", "-1s", "1.5h", "31d", "9999999h"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_domain_has_its_own_role_and_database_on_the_common_server() {
+        let url = database_of("postgres://someone:secret@db.example:6432/postgres", "orders").unwrap();
+        assert!(url.starts_with("postgres://orders:"), "{url}");
+        assert!(url.contains("@db.example:6432/orders"), "{url}");
+    }
+}

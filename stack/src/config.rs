@@ -1,0 +1,85 @@
+//! What a stack is started with.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// NATS and PostgreSQL users that are not domains.
+const RESERVED: [&str; 7] = ["postgres", "souk_check", "template0", "template1", "gateway", "operator", "cli"];
+
+/// What a stack is started with.
+#[derive(Debug, Clone)]
+pub struct StackConfig {
+    /// The directory everything lives in.
+    pub home: PathBuf,
+    /// NATS's port on 127.0.0.1; 0 picks a free one (the one of the last run, if it was killed).
+    pub nats_port: u16,
+    /// PostgreSQL's port on 127.0.0.1; 0 picks a free one.
+    pub pg_port: u16,
+    /// The domains that get a database, a role and a NATS user.
+    pub domains: Vec<String>,
+}
+
+impl StackConfig {
+    /// `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults; a bad value names its variable.
+    pub fn from_env(domains: &[&str]) -> Result<Self> {
+        let home = match std::env::var_os("SOUK_HOME") {
+            Some(home) if home.is_empty() => bail!("SOUK_HOME is empty: unset it or name a directory"),
+            Some(home) => home.into(),
+            None => PathBuf::from(".souk"),
+        };
+        Ok(Self {
+            home,
+            nats_port: port("SOUK_NATS_PORT", 4222)?,
+            pg_port: port("SOUK_PG_PORT", 5442)?,
+            domains: domains.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// Domain names become SQL identifiers and subject tokens, so only harmless ones pass.
+    pub(crate) fn validate(&self) -> Result<()> {
+        for domain in &self.domains {
+            let harmless = domain.len() <= 30
+                && domain.starts_with(|first: char| first.is_ascii_lowercase())
+                && domain.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            ensure!(harmless, "{domain:?} is no domain name: lower-case letters, digits and _, at most 30");
+            ensure!(!RESERVED.contains(&domain.as_str()), "{domain:?} is reserved and cannot name a domain");
+        }
+        ensure!(
+            self.nats_port == 0 || self.nats_port != self.pg_port,
+            "SOUK_NATS_PORT and SOUK_PG_PORT are both {}",
+            self.pg_port
+        );
+        Ok(())
+    }
+}
+
+fn port(variable: &str, default: u16) -> Result<u16> {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().with_context(|| format!("{variable} is {text:?}, not a port (0 to 65535)")),
+        Err(std::env::VarError::NotPresent) => Ok(default),
+        Err(error) => Err(error).context(variable.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(domains: &[&str]) -> StackConfig {
+        StackConfig {
+            home: "x".into(),
+            nats_port: 0,
+            pg_port: 0,
+            domains: domains.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn names_that_would_break_sql_or_subjects_are_refused() {
+        assert!(config(&["orders", "a_1"]).validate().is_ok());
+        for bad in ["", "Orders", "1a", "a-b", "a.b", "a\"b", "operator", "postgres"] {
+            assert!(config(&[bad]).validate().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What other commands learn about a running stack.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+use crate::home::{self, Home};
+use crate::postgres::Postgres;
+use crate::provision::{CHECK_ROLE, SUPERUSER};
+
+/// Where a stack's servers are and how to log in: the content of `<home>/stack.json`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StackInfo {
+    /// The stack's home directory.
+    pub home: PathBuf,
+    /// NATS's port on 127.0.0.1.
+    pub nats_port: u16,
+    /// PostgreSQL's port on 127.0.0.1.
+    pub pg_port: u16,
+    /// PostgreSQL's directory, which may lie outside the home.
+    pub pg_dir: PathBuf,
+    /// The domains that have a database and a NATS user.
+    pub domains: Vec<String>,
+    keys: PathBuf,
+    passwords: BTreeMap<String, String>,
+}
+
+impl StackInfo {
+    pub(crate) fn new(home: &Home, nats_port: u16, postgres: &Postgres, domains: &[String]) -> Self {
+        Self {
+            home: home.dir.clone(),
+            nats_port,
+            pg_port: postgres.port,
+            pg_dir: postgres.dir.clone(),
+            domains: domains.to_vec(),
+            keys: home.path("nats/keys"),
+            passwords: postgres.passwords.clone(),
+        }
+    }
+
+    /// `nats://127.0.0.1:<port>`.
+    pub fn nats_url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.nats_port)
+    }
+
+    /// The directory with one nkey seed per NATS user, `<user>.nk`.
+    pub fn nats_keys(&self) -> &Path {
+        &self.keys
+    }
+
+    /// The URL of a domain's own database under its own role.
+    pub fn database_url(&self, domain: &str) -> Result<String> {
+        ensure!(
+            self.domains.iter().any(|known| known == domain),
+            "this stack has no domain {domain}: it was started with {}",
+            self.domains.join(", ")
+        );
+        Ok(self.url(domain, domain))
+    }
+
+    /// The URL of any database under PostgreSQL's superuser.
+    pub fn superuser_url(&self, database: &str) -> String {
+        self.url(SUPERUSER, database)
+    }
+
+    /// The URL of any database under `souk_check`, which may read everything and write nothing.
+    pub fn check_url(&self, database: &str) -> String {
+        self.url(CHECK_ROLE, database)
+    }
+
+    fn url(&self, role: &str, database: &str) -> String {
+        let password = self.password(role);
+        format!("postgres://{role}:{password}@127.0.0.1:{}/{database}?sslmode=disable", self.pg_port)
+    }
+
+    pub(crate) fn password(&self, role: &str) -> &str {
+        self.passwords.get(role).map_or("", String::as_str)
+    }
+
+    fn file(home: &Path) -> PathBuf {
+        home.join("stack.json")
+    }
+
+    pub(crate) fn read(home: &Path) -> Result<Option<Self>> {
+        let path = Self::file(home);
+        let Some(text) = files::read(&path)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged: remove it", path.display()))
+    }
+
+    pub(crate) fn write(&self) -> Result<()> {
+        files::write_private(&Self::file(&self.home), &serde_json::to_string_pretty(self)?, None)
+    }
+
+    pub(crate) fn remove(&self) -> Result<()> {
+        files::remove(&Self::file(&self.home))
+    }
+}
+
+impl fmt::Debug for StackInfo {
+    // Without the passwords: this may end in a log.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("StackInfo")
+            .field("home", &self.home)
+            .field("nats_port", &self.nats_port)
+            .field("pg_port", &self.pg_port)
+            .field("domains", &self.domains)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Finds the stack that runs in a home.
+pub fn find_running(home: &Path) -> Result<StackInfo> {
+    let missing = || format!("no local stack runs in {}: start one with `souk up`, or set SOUK_HOME", home.display());
+    let info = StackInfo::read(home)?.with_context(missing)?;
+    // A server that is being restarted does not answer for a moment; its parent's lock says that it will.
+    ensure!(home::is_locked(home) || (answers(info.nats_port) && answers(info.pg_port)), missing());
+    Ok(info)
+}
+
+fn answers(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_secs(1)).is_ok()
+}

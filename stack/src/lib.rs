@@ -1,0 +1,189 @@
+//! The local stack: a private nats-server and a private PostgreSQL for `souk up`, tests and benches.
+//!
+//! Everything lives below one directory, the *home* (`SOUK_HOME`, default `.souk`):
+//!
+//! ```text
+//! lock            held by the process that runs the stack, with its pid
+//! stack.json      what other commands read to find a running stack (mode 0600)
+//! secrets.json    the database passwords (0600)
+//! nats/           configuration, streams, keys/<user>.nk (0600)
+//! pg/             PostgreSQL's configuration and data
+//! pg.pid          PostgreSQL's process id, as nats/server.pid is the other's
+//! pg-path         only as root, when PostgreSQL's user cannot reach the home: where its data is instead
+//! log/            what both servers say
+//! ```
+//!
+//! The servers run in process groups of their own, so that Ctrl-C reaches the parent first and it can drain. When
+//! the parent is killed they live on; the next start finds them and adopts or replaces them.
+
+mod config;
+mod files;
+mod home;
+mod info;
+mod install;
+mod nats;
+mod postgres;
+mod process;
+mod program;
+mod provision;
+mod rights;
+mod run;
+mod supervise;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::sync::watch;
+
+pub use config::StackConfig;
+pub use info::{StackInfo, find_running};
+pub use nats::ensure_keys;
+pub use rights::{production_users_conf, users_of};
+
+use crate::home::Home;
+use crate::nats::Nats;
+use crate::postgres::Postgres;
+use crate::program::launch;
+use crate::supervise::Supervised;
+
+/// Receives one line per step.
+pub(crate) type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// A running local stack. [`Stack::stop`] ends it; a dropped stack tells both servers to stop but does not wait.
+pub struct Stack {
+    info: StackInfo,
+    nats: Supervised,
+    postgres: Supervised,
+    stop: watch::Sender<bool>,
+    // Held for as long as the servers are ours: a second start on the same home is refused.
+    _lock: File,
+}
+
+impl Stack {
+    /// Installs what is missing, starts or adopts both servers, makes databases, roles and NATS users, and returns
+    /// when both servers answer. `progress` gets one line per step.
+    pub async fn start(config: StackConfig, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Stack> {
+        config.validate()?;
+        let progress: Progress = Arc::new(progress);
+        let (home, lock) = Home::open(&config.home)?;
+
+        // One after the other: both may want apt-get, which serves one at a time.
+        let postgres_bin = install::postgres(&home, &progress).await?;
+        let nats_binary = install::nats_server(&home, &progress).await?;
+        let (nats, nats_changed) = Nats::prepare(&home, nats_binary, &config)?;
+        let (postgres, postgres_changed) = Postgres::prepare(&home, postgres_bin, &config, &progress).await?;
+
+        // Both to the end, whatever the other does: a future dropped half way would leave a server behind.
+        let (nats_server, postgres_server) =
+            tokio::join!(launch(&nats, nats_changed, &progress), launch(&postgres, postgres_changed, &progress));
+        let (nats_server, postgres_server) = match (nats_server, postgres_server) {
+            (Ok(nats_server), Ok(postgres_server)) => (nats_server, postgres_server),
+            (nats_server, postgres_server) => {
+                let mut error = None;
+                for result in [nats_server, postgres_server] {
+                    match result {
+                        Ok(server) => server.stop().await,
+                        Err(cause) => error = Some(error.unwrap_or(cause)),
+                    }
+                }
+                return Err(error.unwrap_or_else(|| anyhow::anyhow!("a server did not start")));
+            }
+        };
+
+        let info = StackInfo::new(&home, nats.port, &postgres, &config.domains);
+        let ready = match provision::provision(&info, &progress).await {
+            Ok(()) => info.write(),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ready {
+            tokio::join!(nats_server.stop(), postgres_server.stop());
+            return Err(error);
+        }
+
+        let (stop, stopping) = watch::channel(false);
+        Ok(Stack {
+            nats: Supervised::watch(nats, nats_server, stopping.clone()),
+            postgres: Supervised::watch(postgres, postgres_server, stopping),
+            info,
+            stop,
+            _lock: lock,
+        })
+    }
+
+    /// What other processes learn from [`find_running`].
+    pub fn info(&self) -> &StackInfo {
+        &self.info
+    }
+
+    /// `nats://127.0.0.1:<port>`.
+    pub fn nats_url(&self) -> String {
+        self.info.nats_url()
+    }
+
+    /// The directory with one nkey seed per NATS user, `<user>.nk`.
+    pub fn nats_keys(&self) -> &Path {
+        self.info.nats_keys()
+    }
+
+    /// The URL of a domain's own database under its own role.
+    pub fn database_url(&self, domain: &str) -> Result<String> {
+        self.info.database_url(domain)
+    }
+
+    /// The URL of any database under PostgreSQL's superuser, for tests and set-up.
+    pub fn superuser_url(&self, database: &str) -> String {
+        self.info.superuser_url(database)
+    }
+
+    /// The URL of any database under `souk_check`, which may read everything and write nothing.
+    pub fn check_url(&self, database: &str) -> String {
+        self.info.check_url(database)
+    }
+
+    /// The present process id of nats-server; another one after a restart.
+    pub fn nats_pid(&self) -> u32 {
+        self.nats.pid()
+    }
+
+    /// The present process id of PostgreSQL's postmaster; another one after a restart.
+    pub fn pg_pid(&self) -> u32 {
+        self.postgres.pid()
+    }
+
+    /// Stops both servers, gracefully and within a bound, and gives the home free.
+    pub async fn stop(mut self) -> Result<()> {
+        self.halt().await
+    }
+
+    /// Stops both servers and removes the home and all data: for tests and benches.
+    pub async fn destroy(mut self) -> Result<()> {
+        self.halt().await?;
+        for path in [self.info.pg_dir.clone(), self.info.home.clone()] {
+            if path.exists() {
+                std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        if let Some(parent) = self.info.pg_dir.parent().filter(|parent| *parent == postgres::elsewhere()) {
+            // Fails, as it should, while another home has its data there.
+            let _ = std::fs::remove_dir(parent);
+        }
+        Ok(())
+    }
+
+    async fn halt(&mut self) -> Result<()> {
+        // Nobody listens any more only if both tasks are gone already, which is as good as told.
+        let _ = self.stop.send(true);
+        let (nats, postgres) = tokio::join!(self.nats.stopped(), self.postgres.stopped());
+        self.info.remove()?;
+        nats.and(postgres)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // The supervising tasks stop the servers; where they die with their runtime, the dropped servers are told.
+        let _ = self.stop.send(true);
+    }
+}

@@ -1,0 +1,86 @@
+//! Restarts a server that dies, stops it when told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::process::Server;
+use crate::program::{Program, start};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A server that lived this long has earned a quick restart again.
+const STABLE: Duration = Duration::from_secs(30);
+
+/// A server under supervision.
+pub(crate) struct Supervised {
+    pid: Arc<AtomicU32>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Supervised {
+    /// Watches a running server until `stopping` says true.
+    pub(crate) fn watch<P: Program>(program: P, server: Server, stopping: watch::Receiver<bool>) -> Self {
+        let pid = Arc::new(AtomicU32::new(server.pid));
+        let task = tokio::spawn(supervise(program, server, pid.clone(), stopping));
+        Self { pid, task: Some(task) }
+    }
+
+    /// The present process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Acquire)
+    }
+
+    /// Waits for the end of the task, which stops the server before it ends.
+    pub(crate) async fn stopped(&mut self) -> Result<()> {
+        match self.task.take() {
+            Some(task) => task.await.context("a supervising task failed"),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn supervise<P: Program>(
+    program: P,
+    mut server: Server,
+    pid: Arc<AtomicU32>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let name = P::NAME;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let since = Instant::now();
+        tokio::select! {
+            biased;
+            () = told(&mut stopping) => return server.stop().await,
+            how = server.ended() => tracing::warn!(server = name, pid = server.pid, how, "a server died; restarting it"),
+        }
+        if since.elapsed() > STABLE {
+            pause = FIRST_PAUSE;
+        }
+        server = loop {
+            tokio::select! {
+                biased;
+                () = told(&mut stopping) => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let mut stopping = stopping.clone();
+            match start(&program, told(&mut stopping)).await {
+                Ok(server) => break server,
+                Err(error) => tracing::error!(server = name, error = format!("{error:#}"), "a server does not restart"),
+            }
+        };
+        pid.store(server.pid, Ordering::Release);
+        tracing::info!(server = name, pid = server.pid, "a server was restarted");
+    }
+}
+
+/// Ends when the stack is told to stop, or is gone.
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}

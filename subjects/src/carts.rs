@@ -1,0 +1,222 @@
+//! Carts: one per customer, or one per guest token.
+
+use contract::{Access, Answer, Detail, ErrorKind, Refusal, command, query};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{CartId, Currency, ItemId, Money, ProductId, VariantId, inventory::Units, roles};
+
+/// The domain's name.
+pub const DOMAIN: &str = "carts";
+
+/// The most lines a cart holds.
+pub const MAX_LINES: usize = 100;
+/// The most units a line holds.
+pub const MAX_QUANTITY: i64 = 10_000;
+
+/// A line of a cart, with the price and the availability of now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct CartItem {
+    pub id: ItemId,
+    pub product_id: ProductId,
+    pub variant_id: VariantId,
+    pub sku: String,
+    pub name: String,
+    pub quantity: i64,
+    pub unit_price: Money,
+    pub line_total: Money,
+    /// Units that can be had now.
+    pub available: i64,
+}
+
+/// Sums of a cart or an order. Shipping, tax and discount are 0 until pricing exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Totals {
+    pub subtotal: Money,
+    pub discount: Money,
+    pub shipping: Money,
+    pub tax: Money,
+    pub total: Money,
+}
+
+impl Totals {
+    /// The totals of a subtotal to which nothing is added and nothing taken away.
+    pub fn of_subtotal(subtotal: Money) -> Self {
+        let zero = Money::zero(subtotal.currency);
+        Self { subtotal, discount: zero, shipping: zero, tax: zero, total: subtotal }
+    }
+}
+
+/// A cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Cart {
+    pub id: CartId,
+    pub currency: Currency,
+    pub items: Vec<CartItem>,
+    pub totals: Totals,
+    /// Counts the cart's changes; the `ETag`.
+    pub version: i64,
+}
+
+/// Makes a guest's cart. A customer needs none made: the first look makes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateCart {}
+command!(CreateCart, DOMAIN, "create", Access::Public => NewCart, CartsError, key = |_| None, answer = Answer::Secret);
+
+/// A guest's cart and the secret that opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct NewCart {
+    pub id: CartId,
+    /// Goes into `X-Cart-Token`.
+    pub token: String,
+}
+
+/// The caller's cart: by the access token, or by a guest's cart token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetCart {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+}
+query!(GetCart, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, capability = |q| q.cart_token.as_deref());
+
+/// Empties the caller's cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearCart {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<i64>,
+}
+command!(ClearCart, DOMAIN, "clear", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
+    capability = |c| c.cart_token.as_deref());
+
+/// A line that goes into a cart: a variant, or the first variant of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct NewCartItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant_id: Option<VariantId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<ProductId>,
+    /// 1 to 10,000; added to what is in the cart already.
+    pub quantity: i64,
+}
+
+/// Puts units into the caller's cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+    pub item: NewCartItem,
+}
+command!(AddItem, DOMAIN, "add_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
+    capability = |c| c.cart_token.as_deref());
+
+/// Another quantity of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct CartItemChanges {
+    /// 1 to 10,000.
+    pub quantity: i64,
+}
+
+/// Changes the quantity of a line of the caller's cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+    pub item_id: ItemId,
+    pub changes: CartItemChanges,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<i64>,
+}
+command!(ChangeItem, DOMAIN, "change_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
+    capability = |c| c.cart_token.as_deref());
+
+/// Takes a line out of the caller's cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+    pub item_id: ItemId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<i64>,
+}
+command!(RemoveItem, DOMAIN, "remove_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
+    capability = |c| c.cart_token.as_deref());
+
+/// Whose cart another domain asks for: a customer's by id, or a guest's by token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetContents {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+}
+query!(GetContents, DOMAIN, "contents", Access::Internal => Contents, CartsError);
+
+/// What is in a cart, without prices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contents {
+    pub cart_id: CartId,
+    pub version: i64,
+    pub items: Vec<Units>,
+}
+
+/// Why carts refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum CartsError {
+    #[error("There is no such cart.")]
+    CartNotFound,
+    #[error("There is no such line in the cart.")]
+    ItemNotFound,
+    #[error("There is no such product to buy.")]
+    NotForSale,
+    #[error("The line cannot be stored with these fields.")]
+    InvalidItem { fields: Vec<(String, String)> },
+    #[error("The cart holds 100 lines at most.")]
+    CartFull,
+    #[error("So many units cannot be had.")]
+    OutOfStock { available: i64 },
+    #[error("The cart holds another currency.")]
+    CurrencyMismatch,
+    #[error("The cart was changed meanwhile.")]
+    CartVersionMismatch,
+}
+
+impl Refusal for CartsError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::CartNotFound => "cart_not_found",
+            Self::ItemNotFound => "item_not_found",
+            Self::NotForSale => "not_for_sale",
+            Self::InvalidItem { .. } => "invalid_item",
+            Self::CartFull => "cart_full",
+            Self::OutOfStock { .. } => "out_of_stock",
+            Self::CurrencyMismatch => "currency_mismatch",
+            Self::CartVersionMismatch => "cart_version_mismatch",
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::CartNotFound | Self::ItemNotFound | Self::NotForSale => ErrorKind::NotFound,
+            Self::InvalidItem { .. } => ErrorKind::Invalid,
+            Self::CartFull | Self::OutOfStock { .. } | Self::CurrencyMismatch => ErrorKind::Conflict,
+            Self::CartVersionMismatch => ErrorKind::PreconditionFailed,
+        }
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        match self {
+            Self::InvalidItem { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
+            Self::OutOfStock { available } => vec![Detail::new("quantity", format!("{available} units are available"))],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Accounts, roles and tokens.
+
+use chrono::{DateTime, Utc};
+use contract::{Access, Answer, Detail, ErrorKind, Refusal, VerificationKeys, command, event, query};
+use serde::{Deserialize, Serialize};
+
+use crate::{UserId, roles};
+
+/// The domain's name.
+pub const DOMAIN: &str = "identity";
+
+/// An account, as its owner and admins see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    /// `customer`, `seller` or `admin`.
+    pub role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub first_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub last_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub phone: Option<String>,
+    /// An inactive account can neither log in nor refresh.
+    pub is_active: bool,
+    pub is_verified: bool,
+    /// Counts the account's changes; the `ETag`.
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Tokens for an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Session {
+    pub user: User,
+    /// An EdDSA JWT, to be sent as `Authorization: Bearer ...`.
+    pub access_token: String,
+    /// Spent by its first use.
+    pub refresh_token: String,
+    /// Always `Bearer`.
+    pub token_type: String,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+}
+
+/// Makes an account with the role `customer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Register {
+    /// 3 to 254 characters, compared without case.
+    pub email: String,
+    /// 10 to 256 characters.
+    pub password: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+command!(Register, DOMAIN, "register", Access::Public => Session, IdentityError, key = |_| None, answer = Answer::Secret);
+
+/// Opens a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Login {
+    pub email: String,
+    pub password: String,
+}
+command!(Login, DOMAIN, "login", Access::Public => Session, IdentityError, key = |_| None, answer = Answer::Secret);
+
+/// Goes on with a session; the refresh token is spent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Refresh {
+    pub refresh_token: String,
+}
+command!(Refresh, DOMAIN, "refresh", Access::Public => Session, IdentityError, key = |_| None, answer = Answer::Secret);
+
+/// Ends the session of the access token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logout {}
+command!(Logout, DOMAIN, "logout", roles::SIGNED_IN => Done, IdentityError, key = |_| None);
+
+/// Nothing more to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {}
+
+/// The public keys by which access tokens are verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetKeys {}
+query!(GetKeys, DOMAIN, "jwks", Access::Public => VerificationKeys, IdentityError);
+
+/// What an admin may change of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct UserChanges {
+    /// `customer`, `seller` or `admin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+}
+
+/// Changes the role or the active flag of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeUser {
+    pub user_id: UserId,
+    pub changes: UserChanges,
+    /// Refused when the account has another version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<i64>,
+}
+command!(ChangeUser, DOMAIN, "change_user", roles::ADMINS => User, IdentityError, key = |c| Some(c.user_id.0));
+
+/// Makes the first admin, or a demo account. Not reachable from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateAccount {
+    pub email: String,
+    pub password: String,
+    pub role: String,
+}
+// Its answer is not secret, its body is: the command log would keep a fast hash of the password.
+command!(CreateAccount, DOMAIN, "create_account", Access::Internal => User, IdentityError, key = |_| None, answer = Answer::Secret);
+
+/// An account was made. The one event with personal data: its stream has a short age, its log can be redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRegistered {
+    pub user_id: UserId,
+    pub email: String,
+    pub role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+}
+event!(UserRegistered, DOMAIN, "user_registered", entity = |e| e.user_id.0);
+
+/// An admin changed an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserChanged {
+    pub user_id: UserId,
+    pub role: String,
+    pub is_active: bool,
+}
+event!(UserChanged, DOMAIN, "user_changed", entity = |e| e.user_id.0);
+
+/// An account was switched off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserDeactivated {
+    pub user_id: UserId,
+}
+event!(UserDeactivated, DOMAIN, "user_deactivated", entity = |e| e.user_id.0);
+
+/// Why identity refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum IdentityError {
+    #[error("The account cannot be made with these fields.")]
+    InvalidAccount { fields: Vec<(String, String)> },
+    #[error("An account with this e-mail address exists.")]
+    EmailTaken,
+    #[error("The e-mail address or the password is wrong.")]
+    WrongCredentials,
+    #[error("The account is not active.")]
+    AccountInactive,
+    #[error("The refresh token is not valid.")]
+    InvalidRefreshToken,
+    #[error("There is no such account.")]
+    UserNotFound,
+    #[error("There is no such role.")]
+    UnknownRole,
+    #[error("The account was changed meanwhile.")]
+    UserVersionMismatch,
+    #[error("You cannot change your own role or switch your own account off.")]
+    CannotChangeYourself,
+}
+
+impl Refusal for IdentityError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidAccount { .. } => "invalid_account",
+            Self::EmailTaken => "email_taken",
+            Self::WrongCredentials => "wrong_credentials",
+            Self::AccountInactive => "account_inactive",
+            Self::InvalidRefreshToken => "invalid_refresh_token",
+            Self::UserNotFound => "user_not_found",
+            Self::UnknownRole => "unknown_role",
+            Self::UserVersionMismatch => "user_version_mismatch",
+            Self::CannotChangeYourself => "cannot_change_yourself",
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InvalidAccount { .. } | Self::UnknownRole => ErrorKind::Invalid,
+            Self::EmailTaken | Self::CannotChangeYourself => ErrorKind::Conflict,
+            Self::WrongCredentials | Self::AccountInactive | Self::InvalidRefreshToken => ErrorKind::Unauthenticated,
+            Self::UserNotFound => ErrorKind::NotFound,
+            Self::UserVersionMismatch => ErrorKind::PreconditionFailed,
+        }
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        match self {
+            Self::InvalidAccount { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
+            Self::UnknownRole => vec![Detail::new("role", "must be one of customer, seller, admin")],
+            _ => Vec::new(),
+        }
+    }
+}

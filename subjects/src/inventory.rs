@@ -1,0 +1,250 @@
+//! Stock: what is on the shelf, what is held for orders, and the ledger of every change.
+
+use chrono::{DateTime, Utc};
+use contract::{Access, Detail, ErrorKind, Refusal, command, event, query};
+use serde::{Deserialize, Serialize};
+
+use crate::{OrderId, PageRequest, Pagination, VariantId, roles};
+
+/// The domain's name.
+pub const DOMAIN: &str = "inventory";
+
+/// The most units a shelf holds.
+pub const MAX_ON_HAND: i64 = 1_000_000_000;
+/// The most units of one line.
+pub const MAX_UNITS: i64 = 10_000;
+/// The most lines that are checked at once.
+pub const MAX_CHECKED: usize = 100;
+
+/// The stock of a variant. `available = on_hand - reserved`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Stock {
+    pub variant_id: VariantId,
+    pub sku: String,
+    /// On the shelf, held or not.
+    pub on_hand: i64,
+    /// Held for orders that are not paid yet.
+    pub reserved: i64,
+    pub available: i64,
+    /// Below it, `inventory.low_stock` is told.
+    pub min_stock: i64,
+    /// Counts the stock's changes; the `ETag`.
+    pub version: i64,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The stock of one variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetStock {
+    pub variant_id: VariantId,
+}
+query!(GetStock, DOMAIN, "get_stock", Access::Public => Stock, InventoryError);
+
+/// A counted shelf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct StockCount {
+    /// 0 to 1,000,000,000.
+    pub on_hand: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_stock: Option<i64>,
+}
+
+/// Sets what is on the shelf; written as a movement. Below what is reserved it is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetStock {
+    pub variant_id: VariantId,
+    pub count: StockCount,
+    /// Refused when the stock has another version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<i64>,
+}
+command!(SetStock, DOMAIN, "set_stock", roles::SELLERS => Stock, InventoryError, key = |c| Some(c.variant_id.0));
+
+/// So many units of a variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Units {
+    pub variant_id: VariantId,
+    /// 1 to 10,000.
+    pub quantity: i64,
+}
+
+/// Whether so many units can be had now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct CheckAvailability {
+    /// 1 to 100.
+    pub items: Vec<Units>,
+}
+query!(CheckAvailability, DOMAIN, "check_availability", Access::Public => Availabilities, InventoryError);
+
+/// What can be had of one variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Availability {
+    pub variant_id: VariantId,
+    /// 0 for a variant that inventory does not know.
+    pub available: i64,
+    pub requested: i64,
+    pub is_available: bool,
+}
+
+/// What can be had, in the order asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Availabilities {
+    pub data: Vec<Availability>,
+}
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Movement {
+    pub variant_id: VariantId,
+    /// `received`, `counted`, `reserved`, `released`, `committed` or `returned`.
+    pub reason: String,
+    /// Change of `on_hand`.
+    pub on_hand_delta: i64,
+    /// Change of `reserved`.
+    pub reserved_delta: i64,
+    /// The order that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub order_id: Option<OrderId>,
+    pub at: DateTime<Utc>,
+}
+
+/// A page of the ledger, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Movements {
+    pub data: Vec<Movement>,
+    pub pagination: Pagination,
+}
+
+/// The ledger of a variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListMovements {
+    pub variant_id: VariantId,
+    #[serde(default)]
+    pub page: PageRequest,
+}
+query!(ListMovements, DOMAIN, "list_movements", roles::SELLERS => Movements, InventoryError);
+
+/// A variant's stock is another. One event per commit and variant, whatever the number of causes in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockChanged {
+    pub variant_id: VariantId,
+    pub sku: String,
+    pub on_hand: i64,
+    pub reserved: i64,
+    pub available: i64,
+}
+event!(StockChanged, DOMAIN, "stock_changed", entity = |e| e.variant_id.0);
+
+/// A variant's available units fell to its minimum or below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LowStock {
+    pub variant_id: VariantId,
+    pub sku: String,
+    pub available: i64,
+    pub min_stock: i64,
+}
+event!(LowStock, DOMAIN, "low_stock", entity = |e| e.variant_id.0);
+
+/// All lines of an order are held for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    pub order_id: OrderId,
+    pub items: Vec<Units>,
+}
+event!(Reserved, DOMAIN, "reserved", entity = |e| e.order_id.0);
+
+/// A line that cannot be held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    pub variant_id: VariantId,
+    pub requested: i64,
+    pub available: i64,
+}
+
+/// No line of an order is held, because one of them cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationRejected {
+    pub order_id: OrderId,
+    pub shortages: Vec<Shortage>,
+}
+event!(ReservationRejected, DOMAIN, "reservation_rejected", entity = |e| e.order_id.0);
+
+/// The units held for an order can be had again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    pub order_id: OrderId,
+    pub items: Vec<Units>,
+}
+event!(Released, DOMAIN, "released", entity = |e| e.order_id.0);
+
+/// The units held for an order are sold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    pub order_id: OrderId,
+    pub items: Vec<Units>,
+}
+event!(Committed, DOMAIN, "committed", entity = |e| e.order_id.0);
+
+/// Why inventory refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum InventoryError {
+    #[error("There is no such variant.")]
+    VariantNotFound,
+    #[error("The stock cannot be set to these values.")]
+    InvalidStock { fields: Vec<(String, String)> },
+    #[error("The availability of these lines cannot be checked.")]
+    InvalidItems { fields: Vec<(String, String)> },
+    #[error("So few units cannot be on the shelf: more are reserved.")]
+    BelowReserved { reserved: i64 },
+    #[error("The variant belongs to another seller.")]
+    NotYourVariant,
+    #[error("The stock was changed meanwhile.")]
+    StockVersionMismatch,
+    #[error("The cursor is not one of ours.")]
+    InvalidCursor,
+}
+
+impl Refusal for InventoryError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::VariantNotFound => "variant_not_found",
+            Self::InvalidStock { .. } => "invalid_stock",
+            Self::InvalidItems { .. } => "invalid_items",
+            Self::BelowReserved { .. } => "below_reserved",
+            Self::NotYourVariant => "not_your_variant",
+            Self::StockVersionMismatch => "stock_version_mismatch",
+            Self::InvalidCursor => "invalid_cursor",
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::VariantNotFound => ErrorKind::NotFound,
+            Self::InvalidStock { .. } | Self::InvalidItems { .. } => ErrorKind::Invalid,
+            Self::BelowReserved { .. } => ErrorKind::Conflict,
+            Self::NotYourVariant => ErrorKind::Forbidden,
+            Self::StockVersionMismatch => ErrorKind::PreconditionFailed,
+            Self::InvalidCursor => ErrorKind::Malformed,
+        }
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        match self {
+            Self::InvalidStock { fields } | Self::InvalidItems { fields } => {
+                fields.iter().map(|(f, m)| Detail::new(f, m)).collect()
+            }
+            Self::BelowReserved { reserved } => vec![Detail::new("on_hand", format!("{reserved} units are reserved"))],
+            _ => Vec::new(),
+        }
+    }
+}

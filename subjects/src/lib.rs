@@ -1,0 +1,27 @@
+//! The shop's messages. A type fixes its subject, its reply and its error; nothing else in the project spells a
+//! subject. Events carry ids and facts of the trade, no names, addresses or e-mails.
+//!
+//! With the feature `openapi` the types that appear over HTTP also carry their schema.
+
+mod address;
+pub mod carts;
+pub mod catalog;
+mod catalogue;
+pub mod identity;
+mod ids;
+pub mod inventory;
+mod money;
+pub mod orders;
+mod page;
+pub mod payments;
+pub mod roles;
+
+pub use address::Address;
+pub use catalogue::{MessageInfo, MessageKind, catalogue};
+pub use ids::{CartId, CategoryId, ItemId, OrderId, PaymentId, ProductId, RefundId, UserId, VariantId};
+pub use money::{Currency, Money, MoneyError};
+pub use page::{PageRequest, Pagination};
+
+/// The domains of this shop, in the order in which a node starts them.
+pub const DOMAINS: [&str; 6] =
+    [identity::DOMAIN, catalog::DOMAIN, inventory::DOMAIN, carts::DOMAIN, orders::DOMAIN, payments::DOMAIN];

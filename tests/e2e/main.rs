@@ -1,0 +1,10 @@
+//! Whole-system tests through the public doors: HTTP, NATS, the command line. Real nats-server, real PostgreSQL, the
+//! real binary. Tests that break nothing share one shop; the others start their own.
+
+mod harness;
+
+mod bad_input;
+mod endings;
+mod faults;
+mod flash;
+mod main_path;
