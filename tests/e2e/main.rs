@@ -1,6 +1,8 @@
 //! Whole-system tests through the public doors: HTTP, NATS, the command line. Real nats-server, real PostgreSQL, the
 //! real binary. Tests that break nothing share one shop; the others start their own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod harness;
 
 mod bad_input;

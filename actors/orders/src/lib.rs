@@ -82,5 +82,3 @@ impl Domain for Orders {
         routes.batched_event::<payments::Refunded>();
     }
 }
-#[cfg(test)]
-mod scratch;

@@ -49,7 +49,7 @@ impl HandleBatch<PlaceOrder> for Orders {
         let accepted: Vec<&Draft<'_>> = drafts.iter().filter(|draft| !refused.contains_key(&draft.order.id)).collect();
         write(tx, &accepted, now, deadline).await?;
         for draft in accepted {
-            tracing::info!(order_id = %draft.order.id, user_id = ?draft.user_id(), order_number = draft.order.order_number,
+            tracing::info!(order_id = %draft.order.id, user_id = draft.user_id().map(tracing::field::display), order_number = draft.order.order_number,
                 "order created");
             tx.emit(draft.cause, draft.order.version, &draft.placed())?;
         }

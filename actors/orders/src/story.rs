@@ -118,8 +118,8 @@ pub fn step(state: &OrderState, fact: Fact) -> Step {
     use OrderStatus as S;
     match state.status {
         S::Pending => undecided(state, fact),
-        S::Confirmed | S::Processing | S::Shipped | S::Delivered => paid_for(state, fact),
-        S::Cancelled | S::Failed | S::Expired => ended(state, fact),
+        S::Confirmed | S::Processing | S::Shipped | S::Delivered => paid_for(state, &fact),
+        S::Cancelled | S::Failed | S::Expired => ended(state, &fact),
         S::Refunded => match fact {
             Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
             _ => Step::Stay,
@@ -202,7 +202,7 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
 }
 
 /// Confirmed, or further on its way.
-fn paid_for(state: &OrderState, fact: Fact) -> Step {
+fn paid_for(state: &OrderState, fact: &Fact) -> Step {
     use OrderStatus as S;
     use PaymentStatus as P;
     let mut next = *state;
@@ -218,8 +218,8 @@ fn paid_for(state: &OrderState, fact: Fact) -> Step {
             _ => Step::Illegal,
         },
         Fact::TakenTo(status) => {
-            next.status = status;
-            match (state.status, status) {
+            next.status = *status;
+            match (state.status, *status) {
                 (S::Confirmed, S::Processing) => go(next, [Tell::StatusChanged]),
                 (S::Processing, S::Shipped) => {
                     next.fulfillment = FulfillmentStatus::Fulfilled;
@@ -239,7 +239,7 @@ fn paid_for(state: &OrderState, fact: Fact) -> Step {
 }
 
 /// Cancelled, failed or expired: only money moves.
-fn ended(state: &OrderState, fact: Fact) -> Step {
+fn ended(state: &OrderState, fact: &Fact) -> Step {
     use PaymentStatus as P;
     let mut next = *state;
     match fact {

@@ -90,12 +90,14 @@ impl<'a> Ledger<'a> {
         }
         row.attempt = after.next;
         for act in after.acts {
-            if event_name(&act).is_some() {
+            let status = row.attempt.status.word();
+            if let Some(event) = event_name(&act) {
                 row.version += 1;
                 self.changed.insert(id);
+                tracing::info!(payment_id = %id, order_id = %row.order_id, status, event, cause = cause.name, "payment moved");
+            } else {
+                tracing::debug!(payment_id = %id, order_id = %row.order_id, status, cause = cause.name, "provider to be asked");
             }
-            tracing::info!(payment_id = %id, order_id = %row.order_id, status = row.attempt.status.word(),
-                act = event_name(&act).unwrap_or("asks the provider"), cause = cause.name, "payment moved");
             if let (Act::GiveBack { id: asked, amount }, Some(details)) = (&act, &row.attempt.details) {
                 self.refunds.push(NewRefund {
                     id: asked.unwrap_or_else(|| automatic_refund_of(id)),

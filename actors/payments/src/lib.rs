@@ -90,5 +90,3 @@ impl Domain for Payments {
         routes.effect::<effects::RefundMoney>();
     }
 }
-#[cfg(test)]
-mod scratch;

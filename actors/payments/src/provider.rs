@@ -133,5 +133,3 @@ pub trait Provider: Send + Sync + 'static {
     /// Gives money back. A key that may be older than the provider's memory must be looked for in its refunds first.
     fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome>;
 }
-#[cfg(test)]
-pub(crate) use simulated::scratch;

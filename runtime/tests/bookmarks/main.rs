@@ -1,5 +1,7 @@
 //! The domain of docs/adding-a-domain.md, run for real: its own database, its own NATS user, its own stream.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod domain;
 
 use std::time::Duration;

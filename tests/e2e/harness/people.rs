@@ -34,6 +34,7 @@ impl Person {
         self
     }
 
+    #[allow(dead_code, reason = "guests come with the cart tests")]
     pub fn with_cart(mut self, token: String) -> Self {
         self.cart_token = Some(token);
         self

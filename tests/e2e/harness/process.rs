@@ -67,10 +67,6 @@ impl Shop {
         *self.process.lock().unwrap() = Some(child);
     }
 
-    pub fn home(&self) -> &Path {
-        &self.home
-    }
-
     /// Where the servers are, for tests that look behind the doors.
     pub fn stack(&self) -> stack::StackInfo {
         stack::find_running(&self.home).unwrap()

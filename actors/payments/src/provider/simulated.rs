@@ -164,38 +164,3 @@ impl Provider for Simulated {
         .boxed()
     }
 }
-#[cfg(test)]
-pub(crate) async fn scratch(db: &PgPool) {
-    let key = Uuid::now_v7();
-    let new = NewObject {
-        key,
-        amount: Money::new(100, subjects::Currency::USD),
-        order_id: OrderId::new(),
-        order_number: "SK".into(),
-        user_id: None,
-    };
-    let id = object_id(key);
-    let q = [
-        Question::Create(new.clone()),
-        Question::Create(new.clone()),
-        Question::Get("nope".into()),
-        Question::Confirm { object: id.clone(), method: "pm_card_visa_chargeDeclined".into() },
-    ];
-    let a = memory::answer(db, &q.iter().collect::<Vec<_>>()).await.unwrap();
-    println!("{a:?}");
-    let r = Uuid::now_v7();
-    let q = [
-        Question::Create(new),
-        Question::Confirm { object: id.clone(), method: "pm_card_visa".into() },
-        Question::Refund { object: id.clone(), amount: Money::new(40, subjects::Currency::USD), key: r },
-    ];
-    let b = memory::answer(db, &q.iter().collect::<Vec<_>>()).await.unwrap();
-    println!("{b:?}");
-    assert!(a[0] == a[1]);
-    let q = [
-        Question::Refund { object: id.clone(), amount: Money::new(40, subjects::Currency::USD), key: r },
-        Question::Refund { object: id.clone(), amount: Money::new(61, subjects::Currency::USD), key: Uuid::now_v7() },
-        Question::Cancel(id),
-    ];
-    println!("{:?}", memory::answer(db, &q.iter().collect::<Vec<_>>()).await.unwrap());
-}

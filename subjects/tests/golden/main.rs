@@ -1,0 +1,98 @@
+//! A sample of every message as bytes: golden files in subjects/golden/, read and written by today's code. A change of
+//! the wire shows itself here before it meets a node of yesterday. The same samples and types make three pages of docs/.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p subjects` writes files and pages anew; what it changes is for a person to judge.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
+
+mod goldens;
+mod pages;
+mod samples;
+mod sources;
+
+use std::collections::BTreeSet;
+
+use contract::{CallError, ErrorBody, ErrorKind};
+use goldens::Goldens;
+use subjects::{DOMAINS, MessageKind, catalogue, orders::OrdersError};
+
+/// Whether files are written anew.
+fn is_update() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some()
+}
+
+#[test]
+fn every_message_is_read_and_written_as_it_was() {
+    let mut goldens = Goldens::default();
+    samples::add_all(&mut goldens);
+    goldens.check_directory();
+    let problems = goldens.problems();
+    assert!(problems.is_empty(), "{}\nMeant so? UPDATE_GOLDEN=1 cargo test -p subjects", problems.join("\n"));
+}
+
+#[test]
+fn every_message_of_the_catalogue_has_a_golden_file() {
+    let mut goldens = Goldens::default();
+    samples::add_all(&mut goldens);
+    for message in catalogue() {
+        let name = format!("{}/{}.{}", message.domain, message.name, message.kind.word());
+        assert!(goldens.has(&name), "no sample of {name}");
+        if let Some(reply) = message.reply {
+            let name = format!("{}/{}.reply", message.domain, goldens::snake_case(reply));
+            assert!(goldens.has(&name), "no sample of {name}");
+        }
+    }
+    for (domain, codes) in samples::refusal_codes() {
+        assert!(!codes.is_empty(), "{domain} refuses nothing");
+        for code in codes {
+            assert!(goldens.has(&format!("{domain}/{code}.error")), "no sample of the error {code} of {domain}");
+        }
+    }
+}
+
+#[test]
+fn every_declared_message_is_in_the_catalogue() {
+    let listed: BTreeSet<(&str, &str)> = catalogue().iter().map(|m| (m.kind.word(), m.message)).collect();
+    for domain in DOMAINS {
+        for (kind, message) in sources::declared_messages(domain) {
+            let is_listed = listed.contains(&(kind.as_str(), message.as_str()));
+            assert!(is_listed, "the {kind} {message} of {domain} is missing in subjects/src/catalogue.rs");
+        }
+    }
+}
+
+#[test]
+fn no_two_messages_share_a_subject() {
+    let catalogue = catalogue();
+    let subjects: BTreeSet<&str> = catalogue.iter().map(|message| message.subject.as_str()).collect();
+    assert_eq!(subjects.len(), catalogue.len());
+    for message in &catalogue {
+        assert!(DOMAINS.contains(&message.domain), "{message:?}");
+        assert_eq!(message.kind == MessageKind::Event, message.access.is_none(), "{message:?}");
+    }
+}
+
+#[test]
+fn a_refusal_of_tomorrow_keeps_its_code_and_kind() {
+    let body = ErrorBody {
+        success: false,
+        code: "order_is_a_gift".into(),
+        kind: ErrorKind::Conflict,
+        message: "The order is a gift.".into(),
+        service: "orders".into(),
+        request_id: String::new(),
+        details: Vec::new(),
+        refusal: Some(serde_json::json!({ "code": "order_is_a_gift" })),
+    };
+    let CallError::Fault(fault) = CallError::<OrdersError>::from_body(body) else { panic!("no such refusal today") };
+    assert_eq!((fault.code.as_str(), fault.kind), ("order_is_a_gift", ErrorKind::Conflict));
+}
+
+#[test]
+fn generated_pages_are_current() {
+    let mut goldens = Goldens::default();
+    samples::add_all(&mut goldens);
+    pages::check("messages.md", &pages::messages());
+    pages::check("events.md", &pages::events(&goldens));
+    pages::check("errors.md", &pages::errors());
+}

@@ -1,0 +1,138 @@
+//! A sample of every message, with every optional field filled in. Ids and times are fixed: the samples are bytes.
+
+mod carts;
+mod catalog;
+mod identity;
+mod inventory;
+mod orders;
+mod payments;
+
+use chrono::{DateTime, Utc};
+use contract::Refusal;
+use subjects::{
+    Address, CartId, CategoryId, Currency, ItemId, Money, OrderId, PageRequest, Pagination, PaymentId, ProductId,
+    RefundId, UserId, VariantId,
+};
+use uuid::Uuid;
+
+use crate::goldens::Goldens;
+
+/// Adds all of them.
+pub fn add_all(goldens: &mut Goldens) {
+    identity::add(goldens);
+    catalog::add(goldens);
+    inventory::add(goldens);
+    carts::add(goldens);
+    orders::add(goldens);
+    payments::add(goldens);
+}
+
+/// The codes of every domain's errors, as their types list them.
+pub fn refusal_codes() -> Vec<(&'static str, Vec<String>)> {
+    vec![
+        (subjects::identity::DOMAIN, codes_of::<subjects::identity::IdentityError>()),
+        (subjects::catalog::DOMAIN, codes_of::<subjects::catalog::CatalogError>()),
+        (subjects::inventory::DOMAIN, codes_of::<subjects::inventory::InventoryError>()),
+        (subjects::carts::DOMAIN, codes_of::<subjects::carts::CartsError>()),
+        (subjects::orders::DOMAIN, codes_of::<subjects::orders::OrdersError>()),
+        (subjects::payments::DOMAIN, codes_of::<subjects::payments::PaymentsError>()),
+    ]
+}
+
+/// serde names every variant when it meets one that it does not know.
+fn codes_of<E: Refusal>() -> Vec<String> {
+    let error = serde_json::from_value::<E>(serde_json::json!({ "code": "?" })).err().unwrap().to_string();
+    let (_, expected) = error.split_once("expected").unwrap();
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn id(place: u8) -> Uuid {
+    Uuid::from_u128(0x0198_f000_0000_7000_8000_0000_0000_0000 | u128::from(place))
+}
+
+fn buyer_id() -> UserId {
+    UserId(id(0x01))
+}
+
+fn seller_id() -> UserId {
+    UserId(id(0x02))
+}
+
+fn category_id() -> CategoryId {
+    CategoryId(id(0x10))
+}
+
+fn product_id() -> ProductId {
+    ProductId(id(0x20))
+}
+
+fn variant_id() -> VariantId {
+    VariantId(id(0x30))
+}
+
+fn cart_id() -> CartId {
+    CartId(id(0x40))
+}
+
+fn item_id() -> ItemId {
+    ItemId(id(0x50))
+}
+
+fn order_id() -> OrderId {
+    OrderId(id(0x60))
+}
+
+fn payment_id() -> PaymentId {
+    PaymentId(id(0x70))
+}
+
+fn refund_id() -> RefundId {
+    RefundId(id(0x80))
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+}
+
+fn made() -> DateTime<Utc> {
+    at("2026-01-02T03:04:05.678901Z")
+}
+
+fn changed() -> DateTime<Utc> {
+    at("2026-01-03T10:00:00Z")
+}
+
+fn usd(amount: i64) -> Money {
+    Money::new(amount, Currency::USD)
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// The wrong fields of an error.
+fn fields() -> Vec<(String, String)> {
+    vec![("items[0].quantity".into(), "must be 1 to 10000".into())]
+}
+
+fn page() -> PageRequest {
+    PageRequest { limit: Some(20), offset: Some(40), cursor: text("AZjwAAAAcACAAAAAAAAAYA") }
+}
+
+fn pagination() -> Pagination {
+    Pagination { limit: 20, offset: 40, total: 57, next_cursor: text("AZjwAAAAcACAAAAAAAAAYA") }
+}
+
+fn address() -> Address {
+    Address {
+        first_name: text("Ada"),
+        last_name: text("Moreau"),
+        street: "1 Main Street".into(),
+        street2: text("Third floor"),
+        city: "Springfield".into(),
+        state: text("IL"),
+        zip_code: "62704".into(),
+        country: "US".into(),
+        phone: text("+1 217 555 0100"),
+    }
+}

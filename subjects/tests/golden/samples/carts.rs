@@ -1,0 +1,61 @@
+use subjects::{
+    Currency,
+    carts::{
+        AddItem, Cart, CartItem, CartItemChanges, CartsError, ChangeItem, ClearCart, Contents, CreateCart, DOMAIN,
+        GetCart, GetContents, NewCart, NewCartItem, RemoveItem, Totals,
+    },
+};
+
+use super::{buyer_id, cart_id, fields, inventory::units, item_id, product_id, text, usd, variant_id};
+use crate::goldens::Goldens;
+
+pub fn totals() -> Totals {
+    Totals { subtotal: usd(9998), discount: usd(500), shipping: usd(700), tax: usd(950), total: usd(11_148) }
+}
+
+fn cart() -> Cart {
+    let item = CartItem {
+        id: item_id(),
+        product_id: product_id(),
+        variant_id: variant_id(),
+        sku: "SHIRT-M-BLUE".into(),
+        name: "Linen shirt, M, blue".into(),
+        quantity: 2,
+        unit_price: usd(4999),
+        line_total: usd(9998),
+        available: 10,
+    };
+    Cart { id: cart_id(), currency: Currency::USD, items: vec![item], totals: totals(), version: 7 }
+}
+
+pub fn add(goldens: &mut Goldens) {
+    let token = || text("cart_token");
+    goldens.command(CreateCart {}, NewCart { id: cart_id(), token: "cart_token".into() });
+    goldens.query(GetCart { cart_token: token() }, cart());
+    goldens.command(ClearCart { cart_token: token(), expected_version: Some(6) }, cart());
+    let item = NewCartItem { variant_id: Some(variant_id()), product_id: Some(product_id()), quantity: 2 };
+    goldens.command(AddItem { cart_token: token(), item }, cart());
+    let changes = CartItemChanges { quantity: 2 };
+    let change = ChangeItem { cart_token: token(), item_id: item_id(), changes, expected_version: Some(6) };
+    goldens.command(change, cart());
+    goldens.command(RemoveItem { cart_token: token(), item_id: item_id(), expected_version: Some(6) }, cart());
+    let contents = Contents { cart_id: cart_id(), version: 7, items: units() };
+    goldens.query(GetContents { user_id: Some(buyer_id().0), cart_token: token() }, contents);
+
+    for error in errors() {
+        goldens.error(DOMAIN, error);
+    }
+}
+
+pub fn errors() -> Vec<CartsError> {
+    vec![
+        CartsError::CartNotFound,
+        CartsError::ItemNotFound,
+        CartsError::NotForSale,
+        CartsError::InvalidItem { fields: fields() },
+        CartsError::CartFull,
+        CartsError::OutOfStock { available: 1 },
+        CartsError::CurrencyMismatch,
+        CartsError::CartVersionMismatch,
+    ]
+}

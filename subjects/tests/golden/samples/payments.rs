@@ -1,0 +1,97 @@
+use subjects::payments::{
+    ActInSandbox, CreateIntent, DOMAIN, GetConfig, GetPayment, GetPaymentOfOrder, Intent, IntentCreated, NewIntent,
+    NewRefund, Payment, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, Refund, RefundFailed,
+    RefundPayment, Refunded, SandboxAction, Succeeded,
+};
+
+use super::{
+    changed, fields, made,
+    orders::{NUMBER, failure},
+    order_id, payment_id, refund_id, text, usd,
+};
+use crate::goldens::Goldens;
+
+fn refund() -> Refund {
+    Refund {
+        id: refund_id(),
+        status: "succeeded".into(),
+        amount: usd(1000),
+        reason: text("One was broken."),
+        created_at: made(),
+    }
+}
+
+fn payment() -> Payment {
+    Payment {
+        id: payment_id(),
+        order_id: order_id(),
+        order_number: NUMBER.into(),
+        status: "partially_refunded".into(),
+        amount: usd(11_148),
+        provider: "simulated".into(),
+        provider_transaction_id: text("pi_1"),
+        payment_method: text("pm_card_visa"),
+        failure: Some(failure()),
+        refunds: vec![refund()],
+        created_at: made(),
+        updated_at: changed(),
+    }
+}
+
+fn requests(goldens: &mut Goldens) {
+    let token = || text("cart_token");
+    let config = PaymentConfig { provider: "simulated".into(), publishable_key: "pk_simulated".into() };
+    goldens.query(GetConfig {}, config);
+    let intent = Intent {
+        id: payment_id(),
+        order_id: order_id(),
+        order_number: NUMBER.into(),
+        client_secret: "pi_1_secret".into(),
+        publishable_key: "pk_simulated".into(),
+        amount: usd(11_148),
+        status: "pending".into(),
+    };
+    goldens.command(CreateIntent { cart_token: token(), intent: NewIntent { order_id: order_id() } }, intent);
+    goldens.query(GetPayment { payment_id: payment_id(), cart_token: token() }, payment());
+    goldens.query(GetPaymentOfOrder { order_id: order_id(), cart_token: token() }, payment());
+    let new_refund = NewRefund { amount: Some(usd(1000)), reason: text("One was broken.") };
+    goldens.command(RefundPayment { payment_id: payment_id(), refund: new_refund }, refund());
+    goldens.command(ActInSandbox { intent: "pi_1".into(), action: SandboxAction::Confirm }, payment());
+}
+
+fn events(goldens: &mut Goldens) {
+    let (payment_id, order_id, refund_id) = (payment_id(), order_id(), refund_id());
+    goldens.event(IntentCreated { payment_id, order_id, amount: usd(11_148) });
+    goldens.event(Succeeded { payment_id, order_id, amount: usd(11_148) });
+    goldens.event(PaymentFailed { payment_id, order_id, failure: failure() });
+    goldens.event(PaymentCancelled { payment_id, order_id });
+    goldens.event(Refunded {
+        payment_id,
+        order_id,
+        refund_id,
+        amount: usd(1000),
+        total_refunded: usd(1000),
+        is_full: false,
+    });
+    goldens.event(RefundFailed { payment_id, order_id, refund_id, failure: failure() });
+}
+
+pub fn add(goldens: &mut Goldens) {
+    requests(goldens);
+    events(goldens);
+    for error in errors() {
+        goldens.error(DOMAIN, error);
+    }
+}
+
+pub fn errors() -> Vec<PaymentsError> {
+    vec![
+        PaymentsError::PaymentNotFound,
+        PaymentsError::OrderNotFound,
+        PaymentsError::NotPayable { status: "cancelled".into() },
+        PaymentsError::RefundTooLarge { left: usd(500) },
+        PaymentsError::NotRefundable { status: "pending".into() },
+        PaymentsError::InvalidRefund { fields: fields() },
+        PaymentsError::NotASandbox,
+    ]
+}
