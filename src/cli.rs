@@ -1,7 +1,9 @@
 //! The commands.
 
 mod admin;
+mod check;
 mod dead_letters;
+mod demo;
 mod migrate;
 mod node;
 mod streams;
@@ -26,10 +28,14 @@ enum Command {
     Up(up::Up),
     /// A node of a cluster: some domains, the gateway, or both
     Node(node::NodeArguments),
+    /// The demo shop's accounts and products, on the local stack that runs in SOUK_HOME
+    Demo,
     /// Bring the databases of the domains to the newest schema
     Migrate,
     /// Compare the streams with their specification, or make them so
     Streams(streams::StreamsArguments),
+    /// Compare all databases and streams; exit 1 and name what is off
+    Check(check::CheckArguments),
     /// Accounts of the shop's staff
     Admin(admin::AdminArguments),
     /// Events that a domain could not handle
@@ -42,14 +48,35 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Up(up) => up::run(up).await,
         Command::Node(node) => node::run(node).await,
+        Command::Demo => demo::run().await,
         Command::Migrate => migrate::run().await,
         Command::Streams(streams) => streams::run(streams).await,
+        Command::Check(arguments) => check::run(arguments).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Openapi => {
             println!("{}", gateway::openapi_document());
             Ok(())
         }
+    }
+}
+
+/// Ends when the process is asked to, and with `stdin` also when standard input does: whoever started it is gone then,
+/// however that ended.
+pub(crate) async fn stop(stdin: bool) {
+    if !stdin {
+        return asked_to_stop().await;
+    }
+    // A thread of its own: a blocked read would keep the process from ending.
+    let (gone, parent_gone) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+        // Nobody waits any more where the process stops for another reason.
+        let _unheard = gone.send(());
+    });
+    tokio::select! {
+        () = asked_to_stop() => {}
+        _ = parent_gone => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod invariants;
 mod operations;
 mod settings;
 mod shop;

@@ -1,5 +1,7 @@
 //! Typed settings from the environment. A bad value stops the start and names its variable.
 
+mod check;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -11,6 +13,8 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use runtime::NatsConfig;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+
+pub(crate) use check::CheckServers;
 
 /// What every command may be told.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ use poem_openapi::{OpenApi, param::Path};
 use subjects::{
     UserId,
     identity::{ChangeUser, User, UserChanges},
+    operations::{CheckInvariants, Invariants},
 };
 
 use crate::{
@@ -32,5 +33,14 @@ impl AdminApi {
         let command = ChangeUser { user_id: id.0, changes: body.0, expected_version: expected.0 };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
+    }
+
+    /// Run the conservation checks
+    ///
+    /// Compares all databases and streams of the running shop. Takes a moment where all is well, and some seconds where
+    /// something is suspect: work in flight moves on meanwhile, a fault does not.
+    #[oai(path = "/admin/invariants", method = "get", operation_id = "check_invariants")]
+    async fn invariants(&self, caller: Caller<CheckInvariants>) -> Answer<Invariants> {
+        Reply::new(&caller.ask_patiently(&CheckInvariants {}).await?)
     }
 }

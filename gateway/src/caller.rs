@@ -19,6 +19,8 @@ const CART_TOKEN: &str = "X-Cart-Token";
 const QUERY_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a write may take: longer than it takes to notice a dead node and repeat the write on another.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a read of everything may take: less than any request.
+const LONG_DEADLINE: Duration = Duration::from_secs(40);
 
 /// What the caller showed, and the means to ask with it.
 #[derive(Clone)]
@@ -43,6 +45,12 @@ impl Credentials {
     /// Asks a query.
     pub(crate) async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
         let call = self.call(QUERY_DEADLINE, None);
+        self.visit.gateway.client.ask(query, &call).await.map_err(ApiError::of_call::<Q>)
+    }
+
+    /// Asks a query that looks at much, and takes its time.
+    pub(crate) async fn ask_patiently<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
+        let call = self.call(LONG_DEADLINE, None);
         self.visit.gateway.client.ask(query, &call).await.map_err(ApiError::of_call::<Q>)
     }
 

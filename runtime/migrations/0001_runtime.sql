@@ -109,6 +109,7 @@ create table effect (
     parked_at timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
 create index effect_entity on effect (entity, number);
+create index effect_lease on effect (lease_until) where parked_at is null;
 
 -- Who does a thing that one node shall do.
 create table lease (

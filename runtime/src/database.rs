@@ -25,6 +25,11 @@ impl Database {
             ("lock_timeout", "2s"),
             ("statement_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "3s"),
+            // Plans are kept per connection, and one made while a table was empty would scan it for ever after. Every
+            // statement here has an index to go by.
+            ("enable_seqscan", "off"),
+            ("random_page_cost", "1.1"),
+            ("jit", "off"),
         ]);
         let pool = |size: u32| {
             PgPoolOptions::new()

@@ -280,7 +280,7 @@ impl Responder {
         A: serde::Serialize,
         F: Future<Output = Result<A, Breakage>>,
     {
-        let request = match asked.decode(|format, body| format.decode(body)) {
+        let request = match asked.decode(Format::decode) {
             Ok(request) => request,
             Err(fault) => return fault.of(self.domain).into(),
         };

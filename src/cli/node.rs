@@ -9,8 +9,8 @@ use runtime::Metrics;
 use subjects::{DOMAINS, identity::GetKeys};
 
 use crate::{
-    operations,
-    settings::{Servers, Settings},
+    invariants, operations,
+    settings::{CheckServers, Servers, Settings},
     shop, telemetry,
 };
 
@@ -22,11 +22,17 @@ pub(crate) struct NodeArguments {
     /// Serve HTTP on SOUK_HTTP_ADDR
     #[arg(long)]
     gateway: bool,
+    /// Answer admins who ask for the conservation checks; needs what `souk check` needs
+    #[arg(long)]
+    check: bool,
+    /// For tests: stop when standard input ends
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
 }
 
 pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
-    if arguments.domains.is_empty() && !arguments.gateway {
-        bail!("a node needs --domains, --gateway or both; there are {}", DOMAINS.join(", "));
+    if arguments.domains.is_empty() && !arguments.gateway && !arguments.check {
+        bail!("a node needs --domains, --gateway or --check; there are {}", DOMAINS.join(", "));
     }
     telemetry::start("info,ractor=warn,async_nats=warn", "json")?;
     let settings = Settings::from_env()?;
@@ -34,6 +40,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let servers = Servers::find(&settings, &domains)?;
     let metrics = Metrics::install()?;
     let operations = operations::bind(settings.metrics, "SOUK_METRICS_ADDR").await?;
+    let metrics_addr = operations.local_addr()?;
     let http = match arguments.gateway {
         true => Some(operations::bind(settings.http, "SOUK_HTTP_ADDR").await?),
         false => None,
@@ -42,8 +49,13 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let node = Arc::new(shop::start(&settings, &servers, &domains).await?);
     operations::serve(operations, metrics, Some(node.clone()))?;
-    tracing::info!(?domains, gateway = arguments.gateway, "the node is ready");
-    let stop = super::asked_to_stop();
+    if arguments.check {
+        invariants::serve(&CheckServers::find(&settings, &DOMAINS)?).await?;
+    }
+    let http_addr = http.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
+    // The ports that were bound, for they may have been left to the system.
+    tracing::info!(?domains, http = http_addr.map(tracing::field::display), metrics = %metrics_addr, "the node is ready");
+    let stop = super::stop(arguments.stop_with_stdin);
     match http {
         Some(listener) => {
             let config = gateway_config(&settings, &servers).await?;

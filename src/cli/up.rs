@@ -10,8 +10,8 @@ use subjects::DOMAINS;
 
 use crate::{
     cli::node::gateway_config,
-    demo, operations,
-    settings::{Servers, Settings},
+    demo, invariants, operations,
+    settings::{CheckServers, Servers, Settings},
     shop, telemetry,
 };
 
@@ -65,7 +65,7 @@ async fn serve(
     shop::migrate(&servers, &DOMAINS, &step).await?;
     let Some((http, metrics_port)) = ports else {
         step("the servers are ready; stop with Ctrl-C");
-        stop(up).await;
+        super::stop(up.throw_away).await;
         return Ok(());
     };
     step("starting the domains");
@@ -73,33 +73,17 @@ async fn serve(
     let (http_addr, metrics_addr) = (http.local_addr()?, metrics_port.local_addr()?);
     let node = Arc::new(shop::start(settings, &servers, &DOMAINS).await?);
     operations::serve(metrics_port, metrics, Some(node.clone()))?;
+    invariants::serve(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
     let config = gateway_config(settings, &servers).await?;
     if !up.no_demo {
         demo::seed(&servers, &step).await?;
     }
     let address = format!("http://{http_addr}");
     welcome(&address, &format!("http://{metrics_addr}"), stack, !up.no_demo);
-    gateway::serve(http, config, stop(up)).await?;
+    gateway::serve(http, config, super::stop(up.throw_away)).await?;
     step("draining");
     node.drain().await;
     Ok(())
-}
-
-async fn stop(up: &Up) {
-    if !up.throw_away {
-        return super::asked_to_stop().await;
-    }
-    // A thread of its own: a blocked read would keep the process from ending.
-    let (gone, parent_gone) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-        // Nobody waits any more where the process stops for another reason.
-        let _unheard = gone.send(());
-    });
-    tokio::select! {
-        () = super::asked_to_stop() => {}
-        _ = parent_gone => {}
-    }
 }
 
 /// Tells the one who started us. A pipe that was closed is no reason to stop serving.

@@ -97,6 +97,8 @@ impl Postgres {
              password_encryption = scram-sha-256\n\
              max_connections = 200\n\
              shared_buffers = 256MB\n\
+             autovacuum_naptime = 10s\n\
+             max_wal_size = 4GB\n\
              # What is committed is on the disk, here as in production: the promises rest on it.\n\
              fsync = on\n\
              synchronous_commit = on\n\

@@ -11,6 +11,7 @@ pub mod identity;
 mod ids;
 pub mod inventory;
 mod money;
+pub mod operations;
 pub mod orders;
 mod page;
 pub mod payments;

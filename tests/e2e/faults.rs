@@ -97,6 +97,7 @@ async fn killing_the_whole_shop_amid_orders_loses_none_and_doubles_none() {
         buyers.push((person, orders.unwrap()));
     }
     reconcile(&shop, &buyers, &variants, 40).await;
+    shop.check_clean().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

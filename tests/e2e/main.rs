@@ -5,8 +5,15 @@
 
 mod harness;
 
+mod accounts;
 mod bad_input;
+mod carts;
+mod check;
 mod endings;
 mod faults;
 mod flash;
+mod following;
+mod inventory;
 mod main_path;
+mod operations;
+mod products;

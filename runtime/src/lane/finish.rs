@@ -12,7 +12,7 @@ use super::{
     measure, next_after,
 };
 use crate::{
-    failure::{Breakage, Stored},
+    failure::Stored,
     operation::{EffectRoute, Erased},
     tx::Tx,
 };
@@ -40,11 +40,13 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
             let began = Instant::now();
             let confirmed = context.publisher.take_confirmed();
             match transact(context, &batch, &confirmed).await {
-                Ok(committed) => {
+                Ok((committed, has_waiting)) => {
                     measure(context, "effect", batch.len(), began);
                     announce(context, committed);
-                    // The next effect of these entities may go now.
-                    context.effects.look();
+                    if has_waiting {
+                        // The next effect of one of these entities may go now.
+                        context.effects.look();
+                    }
                     break;
                 }
                 Err(breakage) => {
@@ -70,9 +72,13 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
     }
 }
 
-async fn transact(context: &LaneContext, batch: &[EffectItem], confirmed: &[contract::Position]) -> Stored<Committed> {
+async fn transact(
+    context: &LaneContext,
+    batch: &[EffectItem],
+    confirmed: &[contract::Position],
+) -> Stored<(Committed, bool)> {
     let mut transaction = context.db.lanes.begin().await?;
-    let (claimed, now) = claim(&mut transaction, batch).await?;
+    let Claimed { ids: claimed, now, has_waiting } = claim(&mut transaction, batch).await?;
     let mut tx = Tx::new(&mut transaction, now);
     let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
     for item in batch.iter().filter(|item| claimed.contains(&item.id)) {
@@ -89,23 +95,29 @@ async fn transact(context: &LaneContext, batch: &[EffectItem], confirmed: &[cont
     crate::fail_point("lane.before_effect_commit");
     transaction.commit().await?;
     crate::fail_point("lane.after_effect_commit");
-    Ok(committed)
+    Ok((committed, has_waiting))
+}
+
+/// What of a batch is ours to write.
+struct Claimed {
+    ids: Vec<Uuid>,
+    now: chrono::DateTime<chrono::Utc>,
+    /// Other effects of these entities wait for their turn.
+    has_waiting: bool,
 }
 
 /// A result whose row is gone was written by somebody else.
-async fn claim(
-    connection: &mut PgConnection,
-    batch: &[EffectItem],
-) -> Stored<(Vec<Uuid>, chrono::DateTime<chrono::Utc>)> {
+async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Stored<Claimed> {
     let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
     ids.sort_unstable();
-    let rows = sqlx::query(
-        "with held as (select id from effect where id = any($1) order by id for update),
+    let row = sqlx::query(
+        "with held as (select id, entity from effect where id = any($1) order by id for update),
               gone as (delete from effect using held where effect.id = held.id returning effect.id)
-         select now() as now, array(select id from gone) as ids",
+         select now() as now, array(select id from gone) as ids,
+                exists (select 1 from effect o join held on o.entity = held.entity where o.id <> all($1)) as has_waiting",
     )
     .bind(ids)
     .fetch_one(connection)
     .await?;
-    Ok((rows.try_get("ids")?, rows.try_get("now").map_err(Breakage::from)?))
+    Ok(Claimed { ids: row.try_get("ids")?, now: row.try_get("now")?, has_waiting: row.try_get("has_waiting")? })
 }

@@ -1,7 +1,7 @@
-//! A whole domain: one table, one command, one query, one event, one reaction.
+//! A whole domain: two tables, one command, one query, one event, one reaction.
 
 use contract::{Access, ErrorKind, Refusal, command, event, query};
-use runtime::{Answer, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
+use runtime::{Answer, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ pub enum BookmarksError {
 
 impl Refusal for BookmarksError {
     fn code(&self) -> &'static str {
-        if *self == Self::NotAUrl { "not_a_url" } else { "bookmark_exists" }
+        if *self == Self::NotAUrl { "not_a_url" } else { "exists" }
     }
     fn kind(&self) -> ErrorKind {
         if *self == Self::NotAUrl { ErrorKind::Invalid } else { ErrorKind::Conflict }
@@ -72,18 +72,22 @@ impl Handle<AddBookmark> for Bookmarks {
         let url = command.message.url.clone();
         let site =
             url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).ok_or(BookmarksError::NotAUrl)?;
-        let bookmark = Bookmark { id: Uuid::now_v7(), url: url.clone() };
-        if !insert(tx, &bookmark).await? {
+        let added = BookmarkAdded { bookmark_id: Uuid::now_v7(), site: site.to_owned() };
+        let sql = "insert into bookmark values ($1, $2, $3) on conflict do nothing";
+        let insert = sqlx::query(sql).bind(added.bookmark_id).bind(&url).bind(tx.now());
+        if insert.execute(tx.write()).await.map_err(Breakage::from)?.rows_affected() == 0 {
             return Err(BookmarksError::Exists.into());
         }
-        tx.emit(&command.cause, 1, &BookmarkAdded { bookmark_id: bookmark.id, site: site.to_owned() })?;
-        Ok(bookmark)
+        tx.emit(&command.cause, 1, &added)?;
+        Ok(Bookmark { id: added.bookmark_id, url })
     }
 }
 
 impl Answer<CountSite> for Bookmarks {
     async fn answer(&self, cx: &Context, query: &CountSite) -> Handled<SiteCount, BookmarksError> {
-        Ok(SiteCount { bookmarks: count(cx.db(), &query.name).await? })
+        let sql = "select coalesce((select bookmarks from site where name = $1), 0)";
+        let count = sqlx::query_scalar(sql).bind(&query.name).fetch_one(cx.db()).await;
+        Ok(SiteCount { bookmarks: count.map_err(Breakage::from)? })
     }
 }
 
@@ -93,16 +97,4 @@ impl React<BookmarkAdded> for Bookmarks {
         sqlx::query(sql).bind(&event.message.site).execute(tx.write()).await?;
         Ok(())
     }
-}
-
-async fn insert(tx: &mut Tx<'_>, bookmark: &Bookmark) -> Stored<bool> {
-    let sql = "insert into bookmark values ($1, $2, $3) on conflict do nothing";
-    let now = tx.now();
-    let done = sqlx::query(sql).bind(bookmark.id).bind(&bookmark.url).bind(now).execute(tx.write()).await?;
-    Ok(done.rows_affected() == 1)
-}
-
-async fn count(db: &sqlx::PgPool, site: &str) -> Stored<i64> {
-    let sql = "select coalesce((select bookmarks from site where name = $1), 0)";
-    Ok(sqlx::query_scalar(sql).bind(site).fetch_one(db).await?)
 }

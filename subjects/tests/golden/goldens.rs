@@ -9,7 +9,6 @@ use std::{
 use contract::{CallError, Command, ErrorBody, Event, Format, Query, Refusal, Request};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::is_update;
 
@@ -20,8 +19,10 @@ impl<T: Serialize + DeserializeOwned + PartialEq + Debug> Sample for T {}
 
 /// An event's sample, for docs/events.md.
 pub struct EventSample {
-    pub payload: Value,
-    pub entity: Uuid,
+    /// The payload, for people.
+    pub text: String,
+    /// The field that holds the entity's id.
+    pub entity: String,
 }
 
 /// The samples that were compared so far.
@@ -36,34 +37,37 @@ pub struct Goldens {
 const TOMORROW: &str = "a_field_of_tomorrow";
 
 impl Goldens {
-    pub fn query<Q: Query + Sample>(&mut self, query: Q, reply: Q::Reply)
+    pub fn query<Q: Query + Sample>(&mut self, query: &Q, reply: &Q::Reply)
     where
         Q::Reply: Sample,
     {
         self.request("query", query, reply);
     }
 
-    pub fn command<C: Command + Sample>(&mut self, command: C, reply: C::Reply)
+    pub fn command<C: Command + Sample>(&mut self, command: &C, reply: &C::Reply)
     where
         C::Reply: Sample,
     {
         self.request("command", command, reply);
     }
 
-    fn request<R: Request + Sample>(&mut self, kind: &str, request: R, reply: R::Reply)
+    fn request<R: Request + Sample>(&mut self, kind: &str, request: &R, reply: &R::Reply)
     where
         R::Reply: Sample,
     {
-        self.message(format!("{}/{}.{kind}", R::DOMAIN, R::OPERATION), request);
+        self.message(&format!("{}/{}.{kind}", R::DOMAIN, R::OPERATION), request);
         let path = std::any::type_name::<R::Reply>();
         let name = snake_case(path.rsplit("::").next().unwrap());
-        self.message(format!("{}/{name}.reply", R::DOMAIN), reply);
+        self.message(&format!("{}/{name}.reply", R::DOMAIN), reply);
     }
 
-    pub fn event<E: Event + Sample>(&mut self, event: E) {
-        let sample = EventSample { payload: serde_json::to_value(&event).unwrap(), entity: event.entity() };
+    pub fn event<E: Event + Sample>(&mut self, event: &E) {
+        let payload = serde_json::to_value(event).unwrap();
+        let mut fields = payload.as_object().unwrap().iter();
+        let entity = fields.find(|(_, value)| **value == event.entity().to_string()).map(|(name, _)| name.clone());
+        let sample = EventSample { text: serde_json::to_string_pretty(event).unwrap(), entity: entity.unwrap() };
         self.events.insert((E::DOMAIN, E::NAME), sample);
-        self.message(format!("{}/{}.event", E::DOMAIN, E::NAME), event);
+        self.message(&format!("{}/{}.event", E::DOMAIN, E::NAME), event);
     }
 
     /// An error as it travels: in a body, from which the caller gets it back as itself.
@@ -71,18 +75,18 @@ impl Goldens {
         let code = refusal.code();
         let tag = serde_json::to_value(&refusal).unwrap()["code"].clone();
         self.expect(tag == code, || format!("{domain}: the error {code} travels as {tag}"));
-        let body = ErrorBody::of_refusal(&refusal, domain, "0198f000-0000-7000-8000-0000000000ff");
+        let body = ErrorBody::of_refusal(&refusal, domain, crate::samples::REQUEST_ID);
         let refused = CallError::Refused(refusal);
-        self.compare(format!("{domain}/{code}.error"), &body, &refused, CallError::<E>::from_body);
+        self.compare(&format!("{domain}/{code}.error"), &body, &refused, CallError::<E>::from_body);
     }
 
-    fn message<T: Sample>(&mut self, name: String, message: T) {
-        self.compare(name, &message, &message, |read| read);
+    fn message<T: Sample>(&mut self, name: &str, message: &T) {
+        self.compare(name, message, message, |read| read);
     }
 
     /// `wire` is what travels, `seen` what its reader makes of it.
-    fn compare<T: Sample, V: PartialEq + Debug>(&mut self, name: String, wire: &T, seen: &V, see: fn(T) -> V) {
-        if !self.names.insert(name.clone()) {
+    fn compare<T: Sample, V: PartialEq + Debug>(&mut self, name: &str, wire: &T, seen: &V, see: fn(T) -> V) {
+        if !self.names.insert(name.to_owned()) {
             return;
         }
         for format in [Format::Json, Format::MessagePack] {

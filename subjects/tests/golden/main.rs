@@ -10,11 +10,22 @@ mod pages;
 mod samples;
 mod sources;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use contract::{CallError, ErrorBody, ErrorKind};
 use goldens::Goldens;
-use subjects::{DOMAINS, MessageKind, catalogue, orders::OrdersError};
+use subjects::{
+    DOMAINS, MessageKind, catalogue,
+    orders::{FulfillmentStatus, OrderStatus, OrdersError, PaymentStatus},
+};
+
+/// Read and compared once, for all tests.
+static GOLDENS: LazyLock<Goldens> = LazyLock::new(|| {
+    let mut goldens = Goldens::default();
+    samples::add_all(&mut goldens);
+    goldens.check_directory();
+    goldens
+});
 
 /// Whether files are written anew.
 fn is_update() -> bool {
@@ -23,17 +34,13 @@ fn is_update() -> bool {
 
 #[test]
 fn every_message_is_read_and_written_as_it_was() {
-    let mut goldens = Goldens::default();
-    samples::add_all(&mut goldens);
-    goldens.check_directory();
-    let problems = goldens.problems();
+    let problems = GOLDENS.problems();
     assert!(problems.is_empty(), "{}\nMeant so? UPDATE_GOLDEN=1 cargo test -p subjects", problems.join("\n"));
 }
 
 #[test]
 fn every_message_of_the_catalogue_has_a_golden_file() {
-    let mut goldens = Goldens::default();
-    samples::add_all(&mut goldens);
+    let goldens = &GOLDENS;
     for message in catalogue() {
         let name = format!("{}/{}.{}", message.domain, message.name, message.kind.word());
         assert!(goldens.has(&name), "no sample of {name}");
@@ -89,10 +96,21 @@ fn a_refusal_of_tomorrow_keeps_its_code_and_kind() {
 }
 
 #[test]
+fn words_travel_as_they_are_shown() {
+    for status in OrderStatus::ALL {
+        assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+    }
+    for status in PaymentStatus::ALL {
+        assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+    }
+    for status in FulfillmentStatus::ALL {
+        assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+    }
+}
+
+#[test]
 fn generated_pages_are_current() {
-    let mut goldens = Goldens::default();
-    samples::add_all(&mut goldens);
     pages::check("messages.md", &pages::messages());
-    pages::check("events.md", &pages::events(&goldens));
+    pages::check("events.md", &pages::events(&GOLDENS));
     pages::check("errors.md", &pages::errors());
 }

@@ -8,7 +8,7 @@ mod orders;
 mod payments;
 
 use chrono::{DateTime, Utc};
-use contract::Refusal;
+use contract::{ErrorBody, Refusal};
 use subjects::{
     Address, CartId, CategoryId, Currency, ItemId, Money, OrderId, PageRequest, Pagination, PaymentId, ProductId,
     RefundId, UserId, VariantId,
@@ -37,6 +37,25 @@ pub fn refusal_codes() -> Vec<(&'static str, Vec<String>)> {
         (subjects::orders::DOMAIN, codes_of::<subjects::orders::OrdersError>()),
         (subjects::payments::DOMAIN, codes_of::<subjects::payments::PaymentsError>()),
     ]
+}
+
+/// Every error of every domain, as it travels.
+pub fn refusals() -> Vec<(&'static str, Vec<ErrorBody>)> {
+    vec![
+        bodies(subjects::identity::DOMAIN, &identity::errors()),
+        bodies(subjects::catalog::DOMAIN, &catalog::errors()),
+        bodies(subjects::inventory::DOMAIN, &inventory::errors()),
+        bodies(subjects::carts::DOMAIN, &carts::errors()),
+        bodies(subjects::orders::DOMAIN, &orders::errors()),
+        bodies(subjects::payments::DOMAIN, &payments::errors()),
+    ]
+}
+
+/// The id of the request in every error body.
+pub const REQUEST_ID: &str = "0198f000-0000-7000-8000-0000000000ff";
+
+fn bodies<E: Refusal>(domain: &'static str, errors: &[E]) -> (&'static str, Vec<ErrorBody>) {
+    (domain, errors.iter().map(|error| ErrorBody::of_refusal(error, domain, REQUEST_ID)).collect())
 }
 
 /// serde names every variant when it meets one that it does not know.
@@ -111,7 +130,7 @@ fn text(text: &str) -> Option<String> {
 }
 
 /// The wrong fields of an error.
-fn fields() -> Vec<(String, String)> {
+pub fn fields() -> Vec<(String, String)> {
     vec![("items[0].quantity".into(), "must be 1 to 10000".into())]
 }
 

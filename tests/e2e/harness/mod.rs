@@ -1,10 +1,13 @@
 //! A running shop and people who use it.
 
+mod check;
 mod people;
 mod process;
+mod shop;
 
+pub use check::Checked;
 pub use people::{Answer, Person};
-pub use process::{Shop, shared_shop, wait_until};
+pub use shop::{PASSWORD, Shop, shared_shop, wait_until};
 
 /// A body of an order that ships to somewhere real enough.
 pub fn address() -> serde_json::Value {

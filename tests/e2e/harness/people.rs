@@ -34,7 +34,6 @@ impl Person {
         self
     }
 
-    #[allow(dead_code, reason = "guests come with the cart tests")]
     pub fn with_cart(mut self, token: String) -> Self {
         self.cart_token = Some(token);
         self
@@ -107,12 +106,23 @@ impl Person {
         Answer { status, headers, body, request }
     }
 
+    /// A body that comes piece by piece.
+    pub async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        self.builder(Method::GET, path, headers).send().await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
     /// A request that may find nobody listening: `None` then.
     pub async fn try_post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Option<Answer> {
         let response = self.builder(Method::POST, path, headers).json(body).send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
         Some(Answer { status, headers, body, request: format!("POST {path}") })
+    }
+
+    /// A request that is safe to repeat: under a key of its own.
+    pub async fn post_once(&self, path: &str, body: &Value) -> Answer {
+        let key = uuid::Uuid::now_v7().to_string();
+        self.request(Method::POST, path, Some(body), &[("Idempotency-Key", &key)]).await
     }
 
     /// Orders units of a variant; `wait` holds the answer until the order is decided.

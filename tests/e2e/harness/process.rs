@@ -1,147 +1,159 @@
-//! `souk up` as a process of its own, in a home of its own. It stops when this process does, however that ends.
+//! The processes of a shop, each with a pipe to its standard input: they stop when this process does, however that ends.
 
 use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    io::{BufRead, BufReader, Lines, Read, Write},
+    path::Path,
     process::{Child, Command, Stdio},
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use tokio::sync::OnceCell;
+use serde_json::Value;
 
-use super::Person;
+/// How long a start may take; the first one of a machine may have to fetch servers.
+const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A shop that is up.
-pub struct Shop {
+/// The form in which a shop runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `souk up`: everything in one process.
+    Whole,
+    /// `souk node` twice, on the servers of a third process.
+    TwoNodes,
+}
+
+impl Form {
+    /// As `SOUK_E2E_FORM` names it: `two-nodes`, or nothing.
+    pub fn chosen() -> Self {
+        match std::env::var("SOUK_E2E_FORM").as_deref() {
+            Ok("two-nodes") => Self::TwoNodes,
+            Ok("") | Err(_) => Self::Whole,
+            Ok(other) => panic!("SOUK_E2E_FORM is {other:?}, neither two-nodes nor empty"),
+        }
+    }
+}
+
+/// The running processes of a shop and where they are reached.
+pub struct Processes {
+    /// Those that others stand on come first.
+    children: Vec<Child>,
     pub url: String,
     pub metrics: String,
     pub nats: String,
-    home: PathBuf,
-    settings: Vec<(String, String)>,
-    process: Mutex<Option<Child>>,
-    // The home of an own shop goes with it; the shared one's is left to the process that stops last.
-    _directory: Option<tempfile::TempDir>,
 }
 
-/// The shop of all tests that break nothing.
-pub async fn shared_shop() -> &'static Shop {
-    static SHOP: OnceCell<Shop> = OnceCell::const_new();
-    SHOP.get_or_init(|| async { Shop::start(&[]).await }).await
-}
-
-impl Shop {
-    /// Starts a shop with a demo seller and customer, and the given variables on top.
-    pub async fn start(settings: &[(&str, &str)]) -> Self {
-        let directory = tempfile::Builder::new().prefix("souk-e2e-").tempdir().unwrap();
-        // PostgreSQL runs as another user where we are root.
-        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let home = directory.path().join("home");
-        let settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let (child, urls) = tokio::task::spawn_blocking({
-            let (home, settings) = (home.clone(), settings.clone());
-            move || spawn(&home, &settings, &["up", "--throw-away"])
-        })
-        .await
-        .unwrap();
-        let [url, metrics, nats] = urls;
-        Self { url, metrics, nats, home, settings, process: Mutex::new(Some(child)), _directory: Some(directory) }
+impl Processes {
+    /// Ends all of them as `kill -9` would, the servers' parent among them; the servers live on as orphans.
+    pub fn kill(mut self) {
+        for child in &mut self.children {
+            child.kill().unwrap();
+        }
+        for child in &mut self.children {
+            child.wait().unwrap();
+        }
     }
 
-    /// Ends the parent process as `kill -9` would; its servers live on as orphans.
-    pub fn kill(&self) {
-        let mut child = self.process.lock().unwrap().take().expect("the shop is not running");
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    /// Starts the same home again, on the same HTTP port.
-    pub async fn start_again(&mut self) {
-        let home = self.home.clone();
-        let mut settings = self.settings.clone();
-        settings.push(("SOUK_HTTP_ADDR".into(), self.url.trim_start_matches("http://").to_owned()));
-        let (child, [url, metrics, nats]) =
-            tokio::task::spawn_blocking(move || spawn(&home, &settings, &["up", "--throw-away"])).await.unwrap();
-        assert_eq!(url, self.url);
-        (self.metrics, self.nats) = (metrics, nats);
-        *self.process.lock().unwrap() = Some(child);
-    }
-
-    /// Where the servers are, for tests that look behind the doors.
-    pub fn stack(&self) -> stack::StackInfo {
-        stack::find_running(&self.home).unwrap()
-    }
-
-    /// A NATS client with the rights of `user`.
-    pub async fn nats_as(&self, user: &str) -> async_nats::Client {
-        let stack = self.stack();
-        let config = runtime::NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
-        runtime::connect(&config, user, "test").await.unwrap()
-    }
-
-    pub fn anonymous(&self) -> Person {
-        Person::new(&self.url)
-    }
-
-    pub async fn admin(&self) -> Person {
-        self.log_in("admin@souk.test").await
-    }
-
-    pub async fn seller(&self) -> Person {
-        self.log_in("seller@souk.test").await
-    }
-
-    pub async fn log_in(&self, email: &str) -> Person {
-        let person = self.anonymous();
-        let body = serde_json::json!({"email": email, "password": "souk-demo-password"});
-        let session = person.post("/auth/login", &body).await.expect_status(200);
-        person.with_token(session.text_at("/access_token"))
-    }
-
-    /// A new customer, so that tests do not meet each other's carts and orders.
-    pub async fn customer(&self) -> Person {
-        let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
-        let person = self.anonymous();
-        let body = serde_json::json!({"email": email, "password": "a good long password"});
-        let session = person.post("/auth/register", &body).await.expect_status(201);
-        person.with_token(session.text_at("/access_token"))
-    }
-
-    /// A new product with so many units, ready to be sold; gives its variant.
-    pub async fn product(&self, on_hand: i64, price: i64) -> String {
-        let name = format!("Thing {}", uuid::Uuid::now_v7().simple());
-        let body = serde_json::json!({
-            "name": name, "price": {"amount": price, "currency": "USD"}, "on_hand": on_hand,
-        });
-        let product = self.seller().await.post("/products", &body).await.expect_status(201);
-        let variant = product.text_at("/variants/0/id");
-        let anonymous = self.anonymous();
-        wait_until("inventory knows the variant", || async {
-            anonymous.get(&format!("/inventory/{variant}")).await.status == 200
-        })
-        .await;
-        variant
-    }
-
-    pub async fn stock(&self, variant: &str) -> Answer {
-        self.anonymous().get(&format!("/inventory/{variant}")).await.expect_status(200)
-    }
-}
-
-use super::Answer;
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.process.lock().unwrap().take() {
+    /// Lets them stop by themselves, those that stand on others first, and waits until they have.
+    pub fn stop(mut self) {
+        while let Some(mut child) = self.children.pop() {
             drop(child.stdin.take());
-            // It stops by itself; waiting keeps its home until then.
             drop(child.wait());
         }
     }
 }
 
-fn spawn(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> (Child, [String; 3]) {
+/// Starts a shop in a home, with settings on top of free ports.
+pub fn start(form: Form, home: &Path, settings: &[(String, String)]) -> Processes {
+    match form {
+        Form::Whole => start_whole(home, settings),
+        Form::TwoNodes => start_two_nodes(home, settings),
+    }
+}
+
+fn start_whole(home: &Path, settings: &[(String, String)]) -> Processes {
+    let mut child = souk(home, settings, &["up", "--throw-away"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = Reader::of(child.stdout.take().unwrap(), "souk up");
+    let (mut url, mut metrics, mut nats) = (String::new(), String::new(), String::new());
+    loop {
+        let line = reader.next();
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("HTTP") => url = words.next().unwrap().trim_end_matches("/api/v1").to_owned(),
+            Some("metrics") => metrics = words.next().unwrap().trim_end_matches("/metrics").to_owned(),
+            Some("NATS") => nats = words.next().unwrap().to_owned(),
+            Some("Stop") => break,
+            _ => {}
+        }
+    }
+    reader.leave(|_| ());
+    Processes { children: vec![child], url, metrics, nats }
+}
+
+/// One node is told where the servers are, the other finds them through `SOUK_HOME`: the gateway's, for only with a
+/// local stack has it the sandbox of payments.
+fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
+    let mut servers =
+        souk(home, settings, &["up", "--servers-only", "--throw-away"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = Reader::of(servers.stdout.take().unwrap(), "souk up --servers-only");
+    while !reader.next().contains("the servers are ready") {}
+    reader.leave(|_| ());
+    let stack = stack::find_running(home).unwrap();
+    let mut told = settings.to_vec();
+    told.push(("SOUK_HOME".into(), "/nonexistent".into()));
+    told.push(("NATS_URL".into(), stack.nats_url()));
+    told.push(("SOUK_NATS_KEYS".into(), stack.nats_keys().to_str().unwrap().to_owned()));
+    for domain in ["inventory", "payments"] {
+        let variable = format!("DATABASE_URL_{}", domain.to_uppercase());
+        told.push((variable, stack.database_url(domain).unwrap()));
+    }
+    let (mut first, mut first_log) = spawn_node(home, &told, &["--domains", "inventory,payments"]);
+    let gateway = ["--domains", "identity,catalog,carts,orders", "--gateway"];
+    let (mut second, mut second_log) = spawn_node(home, settings, &gateway);
+    let mut children = vec![servers];
+    let mut addresses = Vec::new();
+    for (child, log) in [(&mut first, &mut first_log), (&mut second, &mut second_log)] {
+        let ready = loop {
+            let line = log.next();
+            match serde_json::from_str::<Value>(&line) {
+                Ok(line) if line["message"] == "the node is ready" => break line,
+                Ok(_) => eprintln!("{line}"),
+                // No log line: the last words of a node that does not start, told when its output ends.
+                Err(_) => {}
+            }
+        };
+        assert!(child.try_wait().unwrap().is_none(), "a node ended right after its start");
+        let address = |name: &str| ready[name].as_str().map(|address| format!("http://{address}"));
+        addresses.push((address("http"), address("metrics").unwrap()));
+    }
+    first_log.leave(tell);
+    second_log.leave(tell);
+    children.extend([first, second]);
+    let (url, metrics) = addresses.pop().unwrap();
+    let url = url.unwrap();
+    for (_, metrics) in &addresses {
+        wait_until_ready(metrics);
+    }
+    wait_until_ready(&metrics);
+    // The gateway's own readiness: it sees a node of every domain.
+    wait_until_ready(&url);
+    let seeded = souk(home, settings, &["demo"]).stdout(Stdio::null()).status().unwrap();
+    assert!(seeded.success(), "souk demo failed");
+    Processes { children, url, metrics, nats: stack.nats_url() }
+}
+
+fn spawn_node(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> (Child, Reader) {
+    let mut command = souk(home, settings, &["node", "--stop-with-stdin"]);
+    // Only what says that the node is ready, besides warnings.
+    command.env("SOUK_LOG", "warn,ractor=error,souk::cli=info").args(arguments).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let reader = Reader::of(child.stderr.take().unwrap(), "souk node");
+    (child, reader)
+}
+
+fn souk(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+    for unset in ["NATS_URL", "DATABASE_URL", "SOUK_NATS_KEYS"] {
+        command.env_remove(unset);
+    }
     command
         .args(arguments)
         .env("SOUK_HOME", home)
@@ -150,40 +162,66 @@ fn spawn(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> (Chi
         .env("SOUK_NATS_PORT", "0")
         .env("SOUK_PG_PORT", "0")
         .envs(settings.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    for unset in ["NATS_URL", "DATABASE_URL"] {
-        command.env_remove(unset);
-    }
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut urls = [String::new(), String::new(), String::new()];
-    let began = Instant::now();
-    let mut said = String::new();
-    loop {
-        let Some(Ok(line)) = lines.next() else { panic!("souk up ended early:\n{said}") };
-        assert!(began.elapsed() < Duration::from_secs(180), "souk up takes too long:\n{said}");
-        said.push_str(&line);
-        said.push('\n');
-        let mut words = line.split_whitespace();
-        match words.next() {
-            Some("HTTP") => urls[0] = words.next().unwrap().trim_end_matches("/api/v1").to_owned(),
-            Some("metrics") => urls[1] = words.next().unwrap().trim_end_matches("/metrics").to_owned(),
-            Some("NATS") => urls[2] = words.next().unwrap().to_owned(),
-            Some("Stop") => break,
-            _ => {}
-        }
-    }
-    // Read on, or the process would block on a full pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, urls)
+        .stdin(Stdio::piped());
+    command
 }
 
-/// Waits for a state that must come. Not for a time: the limit is there for what never comes.
-pub async fn wait_until<F: Future<Output = bool>>(what: &str, mut reached: impl FnMut() -> F) {
-    let began = Instant::now();
-    while !reached().await {
-        assert!(began.elapsed() < Duration::from_secs(60), "never came: {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
+/// The lines of a process.
+struct Reader {
+    lines: Lines<BufReader<Box<dyn Read + Send>>>,
+    of: &'static str,
+    began: Instant,
+    said: String,
+}
+
+impl Reader {
+    fn of(output: impl Read + Send + 'static, of: &'static str) -> Self {
+        let output: Box<dyn Read + Send> = Box::new(output);
+        Self { lines: BufReader::new(output).lines(), of, began: Instant::now(), said: String::new() }
     }
+
+    fn next(&mut self) -> String {
+        let Some(Ok(line)) = self.lines.next() else { panic!("{} ended early:\n{}", self.of, self.said) };
+        assert!(self.began.elapsed() < PATIENCE, "{} takes too long:\n{}", self.of, self.said);
+        self.said.push_str(&line);
+        self.said.push('\n');
+        line
+    }
+
+    /// Reads on in the background, or the process would block on a full pipe.
+    fn leave(self, line: fn(&str)) {
+        std::thread::spawn(move || {
+            for text in self.lines.map_while(Result::ok) {
+                line(&text);
+            }
+        });
+    }
+}
+
+/// Past the capture of the test that happens to run: a shop belongs to several.
+fn tell(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// Asks `/health/ready` until it answers 200.
+fn wait_until_ready(address: &str) {
+    let began = Instant::now();
+    loop {
+        let answer = ask(address.trim_start_matches("http://"), "/health/ready").unwrap_or_default();
+        if answer.starts_with("HTTP/1.1 200") {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{address} does not get ready: {answer}");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
+
+/// A request without an HTTP client: those of the tests need an async runtime.
+fn ask(address: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

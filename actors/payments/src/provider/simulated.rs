@@ -1,6 +1,7 @@
 //! The simulated provider: the default of the local stack and of tests. It remembers its charges in tables of its own,
 //! commits before it answers, and knows Stripe's test methods by name. What is asked at once is one transaction.
 
+mod books;
 mod memory;
 mod methods;
 
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{Asked, Cancellation, Confirmation, Created, NewObject, Provider, ProviderObject, RefundOutcome};
-use memory::{Answer, Question, object_id};
+use books::{Answer, Question, object_id};
 
 /// Its name.
 pub const NAME: &str = "simulated";

@@ -30,17 +30,17 @@ fn cart() -> Cart {
 
 pub fn add(goldens: &mut Goldens) {
     let token = || text("cart_token");
-    goldens.command(CreateCart {}, NewCart { id: cart_id(), token: "cart_token".into() });
-    goldens.query(GetCart { cart_token: token() }, cart());
-    goldens.command(ClearCart { cart_token: token(), expected_version: Some(6) }, cart());
+    goldens.command(&CreateCart {}, &NewCart { id: cart_id(), token: "cart_token".into() });
+    goldens.query(&GetCart { cart_token: token() }, &cart());
+    goldens.command(&ClearCart { cart_token: token(), expected_version: Some(6) }, &cart());
     let item = NewCartItem { variant_id: Some(variant_id()), product_id: Some(product_id()), quantity: 2 };
-    goldens.command(AddItem { cart_token: token(), item }, cart());
+    goldens.command(&AddItem { cart_token: token(), item }, &cart());
     let changes = CartItemChanges { quantity: 2 };
     let change = ChangeItem { cart_token: token(), item_id: item_id(), changes, expected_version: Some(6) };
-    goldens.command(change, cart());
-    goldens.command(RemoveItem { cart_token: token(), item_id: item_id(), expected_version: Some(6) }, cart());
+    goldens.command(&change, &cart());
+    goldens.command(&RemoveItem { cart_token: token(), item_id: item_id(), expected_version: Some(6) }, &cart());
     let contents = Contents { cart_id: cart_id(), version: 7, items: units() };
-    goldens.query(GetContents { user_id: Some(buyer_id().0), cart_token: token() }, contents);
+    goldens.query(&GetContents { user_id: Some(buyer_id().0), cart_token: token() }, &contents);
 
     for error in errors() {
         goldens.error(DOMAIN, error);
@@ -54,7 +54,7 @@ pub fn errors() -> Vec<CartsError> {
         CartsError::NotForSale,
         CartsError::InvalidItem { fields: fields() },
         CartsError::CartFull,
-        CartsError::OutOfStock { available: 1 },
+        CartsError::OutOfStock { available: 3 },
         CartsError::CurrencyMismatch,
         CartsError::CartVersionMismatch,
     ]

@@ -122,7 +122,7 @@ fn fact() -> VariantFact {
 }
 
 pub fn add(goldens: &mut Goldens) {
-    goldens.query(GetProduct { id: "linen-shirt".into() }, product());
+    goldens.query(&GetProduct { id: "linen-shirt".into() }, &product());
     let list = ListProducts {
         category: text("shirts"),
         min_price: Some(1000),
@@ -135,35 +135,35 @@ pub fn add(goldens: &mut Goldens) {
         sort: ProductSort::PriceDescending,
         page: page(),
     };
-    goldens.query(list, Products { data: vec![product()], pagination: pagination() });
-    goldens.query(ListCategories { page: page() }, Categories { data: vec![category()], pagination: pagination() });
-    goldens.command(CreateProduct { product: new_product() }, product());
+    goldens.query(&list, &Products { data: vec![product()], pagination: pagination() });
+    goldens.query(&ListCategories { page: page() }, &Categories { data: vec![category()], pagination: pagination() });
+    goldens.command(&CreateProduct { product: new_product() }, &product());
     let change = ChangeProduct { product_id: product_id(), changes: changes(), expected_version: Some(1) };
-    goldens.command(change, product());
+    goldens.command(&change, &product());
     let create = CreateCategory {
         name: "Shirts".into(),
         slug: "shirts".into(),
         description: "Linen, cotton and flannel.".into(),
         parent_id: Some(category_id()),
     };
-    goldens.command(create, category());
-    goldens.query(GetOffers { variant_ids: vec![variant_id()], product_ids: vec![product_id()] }, offers());
+    goldens.command(&create, &category());
+    goldens.query(&GetOffers { variant_ids: vec![variant_id()], product_ids: vec![product_id()] }, &offers());
 
-    goldens.event(ProductCreated {
+    goldens.event(&ProductCreated {
         product_id: product_id(),
         seller_id: seller_id(),
         name: "Linen shirt".into(),
         category_id: Some(category_id()),
         variants: vec![fact()],
     });
-    goldens.event(ProductUpdated {
+    goldens.event(&ProductUpdated {
         product_id: product_id(),
         seller_id: seller_id(),
         name: "Linen shirt".into(),
         is_active: false,
     });
     let without_units = VariantFact { on_hand: None, ..fact() };
-    goldens.event(PriceChanged { product_id: product_id(), variants: vec![without_units] });
+    goldens.event(&PriceChanged { product_id: product_id(), variants: vec![without_units] });
 
     for error in errors() {
         goldens.error(DOMAIN, error);

@@ -56,24 +56,24 @@ pub fn add(goldens: &mut Goldens) {
         username: text("ada"),
         phone: text("+1 217 555 0100"),
     };
-    goldens.command(register, session());
-    goldens.command(Login { email: email.clone(), password: password.clone() }, session());
-    goldens.command(Refresh { refresh_token: "refresh".into() }, session());
-    goldens.command(Logout {}, Done {});
-    goldens.query(GetKeys {}, keys());
+    goldens.command(&register, &session());
+    goldens.command(&Login { email: email.clone(), password: password.clone() }, &session());
+    goldens.command(&Refresh { refresh_token: "refresh".into() }, &session());
+    goldens.command(&Logout {}, &Done {});
+    goldens.query(&GetKeys {}, &keys());
     let changes = UserChanges { role: text("seller"), is_active: Some(true) };
-    goldens.command(ChangeUser { user_id: buyer_id(), changes, expected_version: Some(2) }, user());
-    goldens.command(CreateAccount { email: email.clone(), password, role: "admin".into() }, user());
+    goldens.command(&ChangeUser { user_id: buyer_id(), changes, expected_version: Some(2) }, &user());
+    goldens.command(&CreateAccount { email: email.clone(), password, role: "admin".into() }, &user());
 
-    goldens.event(UserRegistered {
+    goldens.event(&UserRegistered {
         user_id: buyer_id(),
         email,
         role: "customer".into(),
         first_name: text("Ada"),
         last_name: text("Moreau"),
     });
-    goldens.event(UserChanged { user_id: buyer_id(), role: "seller".into(), is_active: true });
-    goldens.event(UserDeactivated { user_id: buyer_id() });
+    goldens.event(&UserChanged { user_id: buyer_id(), role: "seller".into(), is_active: true });
+    goldens.event(&UserDeactivated { user_id: buyer_id() });
 
     for error in errors() {
         goldens.error(DOMAIN, error);

@@ -25,11 +25,11 @@ fn stock() -> Stock {
 }
 
 pub fn add(goldens: &mut Goldens) {
-    goldens.query(GetStock { variant_id: variant_id() }, stock());
+    goldens.query(&GetStock { variant_id: variant_id() }, &stock());
     let count = StockCount { on_hand: 12, min_stock: Some(3) };
-    goldens.command(SetStock { variant_id: variant_id(), count, expected_version: Some(4) }, stock());
+    goldens.command(&SetStock { variant_id: variant_id(), count, expected_version: Some(4) }, &stock());
     let availability = Availability { variant_id: variant_id(), available: 10, requested: 2, is_available: true };
-    goldens.query(CheckAvailability { items: units() }, Availabilities { data: vec![availability] });
+    goldens.query(&CheckAvailability { items: units() }, &Availabilities { data: vec![availability] });
     let movement = Movement {
         variant_id: variant_id(),
         reason: "reserved".into(),
@@ -39,21 +39,21 @@ pub fn add(goldens: &mut Goldens) {
         at: made(),
     };
     let movements = Movements { data: vec![movement], pagination: pagination() };
-    goldens.query(ListMovements { variant_id: variant_id(), page: page() }, movements);
+    goldens.query(&ListMovements { variant_id: variant_id(), page: page() }, &movements);
 
-    goldens.event(StockChanged {
+    goldens.event(&StockChanged {
         variant_id: variant_id(),
         sku: "SHIRT-M-BLUE".into(),
         on_hand: 12,
         reserved: 2,
         available: 10,
     });
-    goldens.event(LowStock { variant_id: variant_id(), sku: "SHIRT-M-BLUE".into(), available: 3, min_stock: 3 });
-    goldens.event(Reserved { order_id: order_id(), items: units() });
+    goldens.event(&LowStock { variant_id: variant_id(), sku: "SHIRT-M-BLUE".into(), available: 3, min_stock: 3 });
+    goldens.event(&Reserved { order_id: order_id(), items: units() });
     let shortages = vec![Shortage { variant_id: variant_id(), requested: 2, available: 1 }];
-    goldens.event(ReservationRejected { order_id: order_id(), shortages });
-    goldens.event(Released { order_id: order_id(), items: units() });
-    goldens.event(Committed { order_id: order_id(), items: units() });
+    goldens.event(&ReservationRejected { order_id: order_id(), shortages });
+    goldens.event(&Released { order_id: order_id(), items: units() });
+    goldens.event(&Committed { order_id: order_id(), items: units() });
 
     for error in errors() {
         goldens.error(DOMAIN, error);

@@ -9,7 +9,7 @@ use subjects::{
 };
 
 use super::{
-    address, at, buyer_id, carts::totals, cart_id, changed, fields, inventory::units, item_id, made, order_id, page,
+    address, at, buyer_id, cart_id, carts::totals, changed, fields, inventory::units, item_id, made, order_id, page,
     pagination, product_id, seller_id, text, usd, variant_id,
 };
 use crate::goldens::Goldens;
@@ -65,10 +65,10 @@ fn new_order() -> NewOrder {
 
 fn requests(goldens: &mut Goldens) {
     let token = || text("cart_token");
-    goldens.command(PlaceOrder { cart_token: token(), order: new_order() }, order());
-    goldens.query(GetOrder { id: NUMBER.into(), cart_token: token() }, order());
+    goldens.command(&PlaceOrder { cart_token: token(), order: new_order() }, &order());
+    goldens.query(&GetOrder { id: NUMBER.into(), cart_token: token() }, &order());
     let list = ListOrders { status: Some(OrderStatus::Pending), cart_token: token(), page: page() };
-    goldens.query(list, Orders { data: vec![order()], pagination: pagination() });
+    goldens.query(&list, &Orders { data: vec![order()], pagination: pagination() });
     let entry = HistoryEntry {
         event: "confirmed".into(),
         status: OrderStatus::Confirmed,
@@ -76,18 +76,13 @@ fn requests(goldens: &mut Goldens) {
         at: made(),
         cause: "payments.succeeded".into(),
     };
-    goldens.query(GetHistory { id: NUMBER.into(), cart_token: token() }, History { data: vec![entry] });
+    goldens.query(&GetHistory { id: NUMBER.into(), cart_token: token() }, &History { data: vec![entry] });
     let cancel = CancelOrder { order_id: order_id(), cart_token: token(), reason: text("Ordered twice.") };
-    goldens.command(cancel, order());
+    goldens.command(&cancel, &order());
     let change = StatusChange { status: OrderStatus::Shipped };
-    goldens.command(SetStatus { order_id: order_id(), change, expected_version: Some(3) }, order());
-    goldens.command(RequestExpiry { order_id: order_id() }, ExpiryRequested { was_pending: true });
-    let payable = GetPayable {
-        order_id: order_id(),
-        user_id: Some(buyer_id().0),
-        is_admin: true,
-        cart_token: token(),
-    };
+    goldens.command(&SetStatus { order_id: order_id(), change, expected_version: Some(3) }, &order());
+    goldens.command(&RequestExpiry { order_id: order_id() }, &ExpiryRequested { was_pending: true });
+    let payable = GetPayable { order_id: order_id(), user_id: Some(buyer_id().0), is_admin: true, cart_token: token() };
     let owed = Payable {
         order_id: order_id(),
         order_number: NUMBER.into(),
@@ -95,7 +90,7 @@ fn requests(goldens: &mut Goldens) {
         amount: usd(11_148),
         status: OrderStatus::Pending,
     };
-    goldens.query(payable, owed);
+    goldens.query(&payable, &owed);
 }
 
 fn events(goldens: &mut Goldens) {
@@ -107,7 +102,7 @@ fn events(goldens: &mut Goldens) {
         quantity: 2,
         unit_price: usd(4999),
     };
-    goldens.event(Placed {
+    goldens.event(&Placed {
         order_id: order_id(),
         order_number: NUMBER.into(),
         user_id: Some(buyer_id()),
@@ -115,14 +110,14 @@ fn events(goldens: &mut Goldens) {
         items: vec![line],
         totals: totals(),
     });
-    goldens.event(PaymentDue {
+    goldens.event(&PaymentDue {
         order_id: order_id(),
         order_number: NUMBER.into(),
         user_id: Some(buyer_id()),
         amount: usd(11_148),
         payment_method: text("pm_card_visa"),
     });
-    goldens.event(Confirmed {
+    goldens.event(&Confirmed {
         order_id: order_id(),
         order_number: NUMBER.into(),
         user_id: Some(buyer_id()),
@@ -130,18 +125,18 @@ fn events(goldens: &mut Goldens) {
         items: units(),
         total: usd(11_148),
     });
-    goldens.event(Failed { order_id: order_id(), failure: failure() });
-    goldens.event(Cancelled { order_id: order_id(), was: OrderStatus::Confirmed });
-    goldens.event(ExpiryDue { order_id: order_id() });
-    goldens.event(Expired { order_id: order_id() });
-    goldens.event(RefundDue { order_id: order_id(), status: OrderStatus::Cancelled });
-    goldens.event(StatusChanged {
+    goldens.event(&Failed { order_id: order_id(), failure: failure() });
+    goldens.event(&Cancelled { order_id: order_id(), was: OrderStatus::Confirmed });
+    goldens.event(&ExpiryDue { order_id: order_id() });
+    goldens.event(&Expired { order_id: order_id() });
+    goldens.event(&RefundDue { order_id: order_id(), status: OrderStatus::Cancelled });
+    goldens.event(&StatusChanged {
         order_id: order_id(),
         status: OrderStatus::Processing,
         payment_status: PaymentStatus::PartiallyRefunded,
     });
-    goldens.event(Shipped { order_id: order_id() });
-    goldens.event(Delivered { order_id: order_id() });
+    goldens.event(&Shipped { order_id: order_id() });
+    goldens.event(&Delivered { order_id: order_id() });
 }
 
 pub fn add(goldens: &mut Goldens) {
@@ -160,7 +155,7 @@ pub fn errors() -> Vec<OrdersError> {
         OrdersError::CartNotFound,
         OrdersError::CartInCheckout { order_id: order_id(), order_number: NUMBER.into() },
         OrdersError::NotForSale { variant_id: variant_id() },
-        OrdersError::OutOfStock { variant_id: variant_id(), available: 1 },
+        OrdersError::OutOfStock { variant_id: variant_id(), available: 3 },
         OrdersError::IllegalTransition { status: OrderStatus::Delivered },
         OrdersError::NotYourOrder,
         OrdersError::OrderVersionMismatch,

@@ -5,9 +5,9 @@ use subjects::payments::{
 };
 
 use super::{
-    changed, fields, made,
+    changed, fields, made, order_id,
     orders::{NUMBER, failure},
-    order_id, payment_id, refund_id, text, usd,
+    payment_id, refund_id, text, usd,
 };
 use crate::goldens::Goldens;
 
@@ -41,7 +41,7 @@ fn payment() -> Payment {
 fn requests(goldens: &mut Goldens) {
     let token = || text("cart_token");
     let config = PaymentConfig { provider: "simulated".into(), publishable_key: "pk_simulated".into() };
-    goldens.query(GetConfig {}, config);
+    goldens.query(&GetConfig {}, &config);
     let intent = Intent {
         id: payment_id(),
         order_id: order_id(),
@@ -51,21 +51,21 @@ fn requests(goldens: &mut Goldens) {
         amount: usd(11_148),
         status: "pending".into(),
     };
-    goldens.command(CreateIntent { cart_token: token(), intent: NewIntent { order_id: order_id() } }, intent);
-    goldens.query(GetPayment { payment_id: payment_id(), cart_token: token() }, payment());
-    goldens.query(GetPaymentOfOrder { order_id: order_id(), cart_token: token() }, payment());
+    goldens.command(&CreateIntent { cart_token: token(), intent: NewIntent { order_id: order_id() } }, &intent);
+    goldens.query(&GetPayment { payment_id: payment_id(), cart_token: token() }, &payment());
+    goldens.query(&GetPaymentOfOrder { order_id: order_id(), cart_token: token() }, &payment());
     let new_refund = NewRefund { amount: Some(usd(1000)), reason: text("One was broken.") };
-    goldens.command(RefundPayment { payment_id: payment_id(), refund: new_refund }, refund());
-    goldens.command(ActInSandbox { intent: "pi_1".into(), action: SandboxAction::Confirm }, payment());
+    goldens.command(&RefundPayment { payment_id: payment_id(), refund: new_refund }, &refund());
+    goldens.command(&ActInSandbox { intent: "pi_1".into(), action: SandboxAction::Confirm }, &payment());
 }
 
 fn events(goldens: &mut Goldens) {
     let (payment_id, order_id, refund_id) = (payment_id(), order_id(), refund_id());
-    goldens.event(IntentCreated { payment_id, order_id, amount: usd(11_148) });
-    goldens.event(Succeeded { payment_id, order_id, amount: usd(11_148) });
-    goldens.event(PaymentFailed { payment_id, order_id, failure: failure() });
-    goldens.event(PaymentCancelled { payment_id, order_id });
-    goldens.event(Refunded {
+    goldens.event(&IntentCreated { payment_id, order_id, amount: usd(11_148) });
+    goldens.event(&Succeeded { payment_id, order_id, amount: usd(11_148) });
+    goldens.event(&PaymentFailed { payment_id, order_id, failure: failure() });
+    goldens.event(&PaymentCancelled { payment_id, order_id });
+    goldens.event(&Refunded {
         payment_id,
         order_id,
         refund_id,
@@ -73,7 +73,7 @@ fn events(goldens: &mut Goldens) {
         total_refunded: usd(1000),
         is_full: false,
     });
-    goldens.event(RefundFailed { payment_id, order_id, refund_id, failure: failure() });
+    goldens.event(&RefundFailed { payment_id, order_id, refund_id, failure: failure() });
 }
 
 pub fn add(goldens: &mut Goldens) {

@@ -1,0 +1,234 @@
+//! The simulated provider's books: what an object does when it is asked something. Nothing here reads or writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::FromRow;
+use subjects::{Money, orders::Failure};
+use uuid::Uuid;
+
+use super::{
+    super::{Cancellation, Confirmation, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
+    methods,
+};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(super) enum Question {
+    Create(NewObject),
+    Get(String),
+    Confirm { object: String, method: String },
+    Cancel(String),
+    Refund { object: String, amount: Money, key: Uuid },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Seen(Option<ProviderObject>),
+    Confirmed(Confirmation),
+    Cancelled(Cancellation),
+    Refunded(RefundOutcome),
+}
+
+/// The id of the object of a key.
+pub(super) fn object_id(key: Uuid) -> String {
+    format!("pi_sim_{}", key.simple())
+}
+
+pub(super) fn refund_id(key: Uuid) -> String {
+    format!("re_sim_{}", key.simple())
+}
+
+impl Question {
+    pub(super) fn object(&self) -> String {
+        match self {
+            Self::Create(new) => object_id(new.key),
+            Self::Get(object) | Self::Cancel(object) => object.clone(),
+            Self::Confirm { object, .. } | Self::Refund { object, .. } => object.clone(),
+        }
+    }
+}
+
+/// An object, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(super) struct Intent {
+    pub(super) id: String,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    pub(super) client_secret: String,
+    pub(super) status: String,
+    pub(super) payment_method: Option<String>,
+    pub(super) refunded: i64,
+}
+
+pub(super) const OPEN: &str = "requires_payment_method";
+const SUCCEEDED: &str = "succeeded";
+const CANCELLED: &str = "canceled";
+
+impl Intent {
+    fn seen(&self) -> ProviderObject {
+        let status = match self.status.as_str() {
+            SUCCEEDED => ObjectStatus::Succeeded,
+            CANCELLED => ObjectStatus::Cancelled,
+            _ => ObjectStatus::Open,
+        };
+        ProviderObject { id: self.id.clone(), status, client_secret: self.client_secret.clone() }
+    }
+
+    fn confirm(&mut self, method: &str) -> Confirmation {
+        match self.status.as_str() {
+            SUCCEEDED => Confirmation::Succeeded,
+            CANCELLED => Confirmation::Cancelled,
+            _ => match methods::charge(method) {
+                Ok(()) => {
+                    self.status = SUCCEEDED.into();
+                    self.payment_method = Some(method.to_owned());
+                    Confirmation::Succeeded
+                }
+                Err(failure) => Confirmation::Declined(failure),
+            },
+        }
+    }
+
+    fn cancel(&mut self) -> Cancellation {
+        if self.status == SUCCEEDED {
+            return Cancellation::AlreadySucceeded;
+        }
+        self.status = CANCELLED.into();
+        Cancellation::Cancelled
+    }
+
+    fn refund(&mut self, amount: Money) -> Result<(), Failure> {
+        let refuse = |code: &str, message: &str| Err(Failure { code: code.into(), message: message.into() });
+        if self.status != SUCCEEDED {
+            return refuse("charge_not_captured", "There is nothing to give back.");
+        }
+        if self.payment_method.as_deref() == Some(methods::REFUNDS_FAIL) {
+            return refuse("expired_or_canceled_card", "The card cannot be refunded any more.");
+        }
+        if amount.currency.code() != self.currency || amount.amount <= 0 || amount.amount > self.amount - self.refunded
+        {
+            return refuse("amount_too_large", "More than what is left cannot go back.");
+        }
+        self.refunded += amount.amount;
+        Ok(())
+    }
+}
+
+/// A refund that was made in this batch.
+pub(super) struct NewRefund {
+    pub(super) key: Uuid,
+    pub(super) object: String,
+    pub(super) amount: i64,
+}
+
+/// Everything that the questions are about.
+#[derive(Default)]
+pub(super) struct Books {
+    pub(super) intents: BTreeMap<String, Intent>,
+    pub(super) refunded_keys: BTreeSet<Uuid>,
+    pub(super) changed: BTreeSet<String>,
+    pub(super) refunds: Vec<NewRefund>,
+}
+
+impl Books {
+    pub(super) fn answer(&mut self, question: &Question) -> Answer {
+        let id = question.object();
+        let missing =
+            || Failure { code: "resource_missing".into(), message: "There is no such payment intent.".into() };
+        let Some(intent) = self.intents.get_mut(&id) else {
+            return match question {
+                Question::Create(_) | Question::Get(_) => Answer::Seen(None),
+                Question::Confirm { .. } => Answer::Confirmed(Confirmation::Declined(missing())),
+                // What is not there cannot be paid.
+                Question::Cancel(_) => Answer::Cancelled(Cancellation::Cancelled),
+                Question::Refund { .. } => Answer::Refunded(RefundOutcome::Failed(missing())),
+            };
+        };
+        let before = intent.clone();
+        let answer = match question {
+            Question::Create(_) | Question::Get(_) => Answer::Seen(Some(intent.seen())),
+            Question::Confirm { method, .. } => Answer::Confirmed(intent.confirm(method)),
+            Question::Cancel(_) => Answer::Cancelled(intent.cancel()),
+            Question::Refund { key, amount, .. } => {
+                let outcome = if self.refunded_keys.contains(key) { Ok(()) } else { intent.refund(*amount) };
+                Answer::Refunded(match outcome {
+                    Ok(()) => {
+                        if self.refunded_keys.insert(*key) {
+                            self.refunds.push(NewRefund { key: *key, object: id.clone(), amount: amount.amount });
+                        }
+                        RefundOutcome::Succeeded { refund_id: refund_id(*key) }
+                    }
+                    Err(failure) => RefundOutcome::Failed(failure),
+                })
+            }
+        };
+        if *intent != before {
+            self.changed.insert(id);
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::Currency;
+
+    use super::*;
+
+    const ID: &str = "pi_sim_1";
+
+    fn books() -> Books {
+        let intent = Intent {
+            id: ID.into(),
+            amount: 100,
+            currency: "USD".into(),
+            client_secret: "secret".into(),
+            status: OPEN.into(),
+            payment_method: None,
+            refunded: 0,
+        };
+        Books { intents: BTreeMap::from([(ID.into(), intent)]), ..Books::default() }
+    }
+
+    fn confirm(method: &str) -> Question {
+        Question::Confirm { object: ID.into(), method: method.into() }
+    }
+
+    fn refund(amount: i64, key: u128) -> Question {
+        Question::Refund { object: ID.into(), amount: Money::new(amount, Currency::USD), key: Uuid::from_u128(key) }
+    }
+
+    fn succeeded(answer: &Answer) -> bool {
+        matches!(answer, Answer::Refunded(RefundOutcome::Succeeded { .. }))
+    }
+
+    #[test]
+    fn a_declined_object_can_be_confirmed_with_another_method() {
+        let mut books = books();
+        let declined = books.answer(&confirm("pm_card_visa_chargeDeclined"));
+        assert!(matches!(declined, Answer::Confirmed(Confirmation::Declined(_))));
+        assert_eq!(books.answer(&confirm("pm_card_visa")), Answer::Confirmed(Confirmation::Succeeded));
+        assert_eq!(books.answer(&confirm("pm_card_visa_chargeDeclined")), Answer::Confirmed(Confirmation::Succeeded));
+        assert_eq!(books.answer(&Question::Cancel(ID.into())), Answer::Cancelled(Cancellation::AlreadySucceeded));
+    }
+
+    #[test]
+    fn a_cancelled_object_is_never_charged() {
+        let mut books = books();
+        assert_eq!(books.answer(&Question::Cancel(ID.into())), Answer::Cancelled(Cancellation::Cancelled));
+        assert_eq!(books.answer(&confirm("pm_card_visa")), Answer::Confirmed(Confirmation::Cancelled));
+        assert!(!succeeded(&books.answer(&refund(1, 1))));
+    }
+
+    #[test]
+    fn no_more_goes_back_than_came_and_a_key_counts_once() {
+        let mut books = books();
+        books.answer(&confirm("pm_card_visa"));
+        assert!(succeeded(&books.answer(&refund(60, 1))));
+        assert!(succeeded(&books.answer(&refund(60, 1))), "the same key");
+        assert!(!succeeded(&books.answer(&refund(41, 2))));
+        assert!(succeeded(&books.answer(&refund(40, 3))));
+        assert_eq!((books.intents[ID].refunded, books.refunds.len()), (100, 2));
+    }
+}

@@ -1,0 +1,210 @@
+//! Where an attempt stands, what is heard of it, and what may follow.
+
+use subjects::{
+    Money, RefundId, UserId,
+    orders::{Failure, PaymentStatus},
+};
+
+/// What is owed, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Details {
+    /// Readable number of the order.
+    pub order_number: String,
+    /// The buyer, where it is an account.
+    pub user_id: Option<UserId>,
+    /// The order's total.
+    pub amount: Money,
+}
+
+/// On its way to an end, until the provider confirms its cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Closing {
+    /// Nobody shall pay it any more.
+    Cancel,
+    /// It was declined.
+    Decline,
+}
+
+/// Where an attempt stands. The default is the payment of which nobody has heard yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// As it is told outside.
+    pub status: PaymentStatus,
+    /// What is owed; unknown in a tombstone.
+    pub details: Option<Details>,
+    /// The provider's object, once committed.
+    pub object: Option<String>,
+    /// What it is charged to, once somebody said so.
+    pub method: Option<String>,
+    /// The provider was asked to create the object and has not answered.
+    pub creating: bool,
+    /// On its way to an end.
+    pub closing: Option<Closing>,
+    /// Why it was declined.
+    pub failure: Option<(String, String)>,
+    /// The order is over, or was told that there is no money: what is found goes back.
+    pub order_ended: bool,
+    /// The order's buyer has opened an intent.
+    pub intent_told: bool,
+    /// Got, in minor units.
+    pub captured: i64,
+    /// Given back.
+    pub refunded: i64,
+    /// Asked to be given back, not answered yet.
+    pub refunding: i64,
+    /// The automatic refund was made.
+    pub automatic_refund: bool,
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self {
+            status: PaymentStatus::Pending,
+            details: None,
+            object: None,
+            method: None,
+            creating: false,
+            closing: None,
+            failure: None,
+            order_ended: false,
+            intent_told: false,
+            captured: 0,
+            refunded: 0,
+            refunding: 0,
+            automatic_refund: false,
+        }
+    }
+}
+
+impl Attempt {
+    /// It may still be paid.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, PaymentStatus::Pending | PaymentStatus::Processing)
+    }
+
+    /// It may be paid, and nobody asked to close it.
+    pub fn can_be_paid(&self) -> bool {
+        self.is_open() && self.closing.is_none()
+    }
+
+    /// Its money came.
+    pub fn is_captured(&self) -> bool {
+        self.captured > 0
+    }
+
+    /// What can still be given back.
+    pub fn left(&self) -> i64 {
+        self.captured - self.refunded - self.refunding
+    }
+}
+
+/// What is heard of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// The order's stock is held: it can be paid, and shall be at once where a method is named.
+    Due {
+        /// What is owed.
+        details: Details,
+        /// What to charge.
+        method: Option<String>,
+    },
+    /// The buyer opened an intent; the provider has this object for it.
+    IntentOpened {
+        /// What is owed.
+        details: Details,
+        /// The provider's id.
+        object: String,
+    },
+    /// The provider has created an object.
+    ObjectCreated(String),
+    /// The provider will not create one.
+    CreateRefused(Failure),
+    /// The buyer confirms, by a test's hand.
+    BuyerActs {
+        /// What to charge.
+        method: String,
+    },
+    /// The provider has the money.
+    Paid(String),
+    /// The provider could not charge the method; the object could still be confirmed with another one.
+    Declined(String, Failure),
+    /// The provider has cancelled the object: nobody can pay it any more.
+    CancelConfirmed(String),
+    /// The order's deadline is over: it wants an answer.
+    ExpiryDue,
+    /// The order is over, whatever comes.
+    OrderEnded {
+        /// Whether it waits to hear that the payment is closed also where there was none.
+        wants_answer: bool,
+    },
+    /// Somebody gives money back.
+    RefundAsked {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+    },
+    /// The provider gave money back.
+    RefundDone {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+        /// The provider's id of the refund.
+        provider_id: String,
+    },
+    /// The provider would not give money back.
+    RefundDeclined {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// `payments.intent_created`
+    TellIntentCreated,
+    /// `payments.succeeded`
+    TellSucceeded,
+    /// `payments.failed`
+    TellFailed(Failure),
+    /// `payments.cancelled`
+    TellCancelled,
+    /// `payments.refunded`
+    TellRefunded {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+    },
+    /// `payments.refund_failed`
+    TellRefundFailed {
+        /// The refund's id.
+        id: RefundId,
+        /// Why.
+        failure: Failure,
+    },
+    /// Ask the provider to create the object.
+    Create,
+    /// Ask the provider to charge a method.
+    Confirm {
+        /// The provider's id.
+        object: String,
+        /// What to charge.
+        method: String,
+    },
+    /// Ask the provider to close the object.
+    Cancel(String),
+    /// Ask the provider to give money back.
+    GiveBack {
+        /// `None` for the automatic one.
+        id: Option<RefundId>,
+        /// Minor units.
+        amount: i64,
+    },
+}

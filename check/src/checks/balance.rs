@@ -1,0 +1,191 @@
+//! The money of every order: what is kept is what is owed.
+//!
+//! An order owes its total less what was given back on a person's wish, while it stands: confirmed, processing, shipped
+//! or delivered. Every other order owes nothing. What is kept is captured less refunded. One that is undecided may have
+//! its money already.
+
+use std::fmt;
+
+use anyhow::Result;
+use futures::TryStreamExt;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::MOST;
+use crate::{Sources, Suspect, join::join};
+
+const ORDERS: &str = "select id, status, payment_status, total_amount, currency from orders order by id";
+
+/// Refunds are counted from their own rows, which the sums in the payment's row must match.
+const PAYMENTS: &str = "
+select p.order_id, p.id, p.status, p.amount, p.currency, p.captured, p.refunded, p.refunding,
+       coalesce(r.done, 0)::bigint as refunds_done, coalesce(r.pending, 0)::bigint as refunds_pending
+from payments p left join (
+    select payment_id, sum(amount) filter (where status = 'succeeded') as done,
+           sum(amount) filter (where status = 'pending') as pending
+    from refunds group by payment_id) r on r.payment_id = p.id
+order by p.order_id";
+
+#[derive(Debug, Clone)]
+struct Order {
+    status: String,
+    payment_status: String,
+    total: i64,
+    currency: String,
+}
+
+#[derive(Debug, Clone)]
+struct Payment {
+    id: Uuid,
+    status: String,
+    amount: Option<i64>,
+    currency: Option<String>,
+    captured: i64,
+    refunded: i64,
+    refunding: i64,
+    refunds_done: i64,
+    refunds_pending: i64,
+}
+
+pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+    let orders = sqlx::query(ORDERS).fetch(sources.database(subjects::orders::DOMAIN)?).and_then(|row| async move {
+        let order = Order {
+            status: row.try_get("status")?,
+            payment_status: row.try_get("payment_status")?,
+            total: row.try_get("total_amount")?,
+            currency: row.try_get("currency")?,
+        };
+        Ok((row.try_get("id")?, order))
+    });
+    let payments =
+        sqlx::query(PAYMENTS).fetch(sources.database(subjects::payments::DOMAIN)?).and_then(|row| async move {
+            let payment = Payment {
+                id: row.try_get("id")?,
+                status: row.try_get("status")?,
+                amount: row.try_get("amount")?,
+                currency: row.try_get("currency")?,
+                captured: row.try_get("captured")?,
+                refunded: row.try_get("refunded")?,
+                refunding: row.try_get("refunding")?,
+                refunds_done: row.try_get("refunds_done")?,
+                refunds_pending: row.try_get("refunds_pending")?,
+            };
+            Ok((row.try_get("order_id")?, payment))
+        });
+    let mut suspects = Vec::new();
+    join(Box::pin(orders), Box::pin(payments), |id: Uuid, order, payment| {
+        let payment_id = payment.as_ref().map(|p| format!(", payment {}", p.id)).unwrap_or_default();
+        if let Some(text) = odd(order.as_ref(), payment.as_ref())
+            && suspects.len() < MOST
+        {
+            suspects.push(Suspect::new(format!("order {id}{payment_id}"), text));
+        }
+    })
+    .await?;
+    Ok(suspects)
+}
+
+/// What is off between an order and its payment.
+fn odd(order: Option<&Order>, payment: Option<&Payment>) -> Option<String> {
+    if let Some(payment) = payment
+        && (payment.refunds_done, payment.refunds_pending) != (payment.refunded, payment.refunding)
+    {
+        return Some(format!(
+            "the payment says {} refunded and {} on the way, its refunds say {} and {}",
+            payment.refunded, payment.refunding, payment.refunds_done, payment.refunds_pending
+        ));
+    }
+    let kept = payment.map_or(0, |p| p.captured - p.refunded);
+    let Some(order) = order else {
+        return (kept != 0).then(|| format!("{kept} are kept for an order that does not exist"));
+    };
+    let returned = payment.map_or(0, |p| p.refunds_done);
+    let owed = match order.status.as_str() {
+        "confirmed" | "processing" | "shipped" | "delivered" => order.total - returned,
+        _ => 0,
+    };
+    let is_early = order.status == "pending" && kept == order.total - returned;
+    if kept != owed && !is_early {
+        return Some(format!(
+            "it is {} with a total of {} and owes {owed}; {}",
+            order.status,
+            order.total,
+            payment.map_or_else(|| "there is no payment".to_owned(), ToString::to_string)
+        ));
+    }
+    let payment = payment?;
+    let is_other = payment.amount.is_some_and(|amount| amount != order.total)
+        || payment.currency.as_ref().is_some_and(|currency| *currency != order.currency);
+    if is_other {
+        let (amount, currency) = (payment.amount.unwrap_or(0), payment.currency.as_deref().unwrap_or("?"));
+        return Some(format!(
+            "its total is {} {}, and its payment is for {amount} {currency}",
+            order.total, order.currency
+        ));
+    }
+    let has_money = |status: &str| ["succeeded", "partially_refunded", "refunded"].contains(&status);
+    let disagree = order.payment_status != payment.status;
+    (disagree && (has_money(&order.payment_status) || has_money(&payment.status)))
+        .then(|| format!("its payment status is {}, and the payment is {}", order.payment_status, payment.status))
+}
+
+impl fmt::Display for Payment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.captured - self.refunded;
+        write!(f, "captured {} less refunded {} is {kept}", self.captured, self.refunded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(status: &str, payment_status: &str) -> Order {
+        Order { status: status.into(), payment_status: payment_status.into(), total: 100, currency: "USD".into() }
+    }
+
+    fn payment(status: &str, captured: i64, refunded: i64) -> Payment {
+        Payment {
+            id: Uuid::nil(),
+            status: status.into(),
+            amount: Some(100),
+            currency: Some("USD".into()),
+            captured,
+            refunded,
+            refunding: 0,
+            refunds_done: refunded,
+            refunds_pending: 0,
+        }
+    }
+
+    fn check(order: &Order, payment: &Payment) -> Option<String> {
+        odd(Some(order), Some(payment))
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_owed() {
+        assert_eq!(check(&order("confirmed", "succeeded"), &payment("succeeded", 100, 0)), None);
+        assert_eq!(check(&order("delivered", "partially_refunded"), &payment("partially_refunded", 100, 30)), None);
+        assert_eq!(check(&order("refunded", "refunded"), &payment("refunded", 100, 100)), None);
+        assert_eq!(check(&order("cancelled", "refunded"), &payment("refunded", 100, 100)), None);
+        assert_eq!(check(&order("pending", "succeeded"), &payment("succeeded", 100, 0)), None);
+        assert_eq!(odd(Some(&order("failed", "cancelled")), None), None);
+        assert!(check(&order("cancelled", "succeeded"), &payment("succeeded", 100, 0)).is_some());
+        assert!(check(&order("confirmed", "succeeded"), &payment("succeeded", 101, 0)).is_some());
+        assert!(check(&order("confirmed", "succeeded"), &payment("processing", 0, 0)).is_some());
+        assert!(odd(Some(&order("confirmed", "succeeded")), None).is_some());
+        assert!(odd(None, Some(&payment("succeeded", 100, 0))).is_some());
+    }
+
+    #[test]
+    fn refunds_and_statuses_must_agree() {
+        let torn = Payment { refunds_done: 20, ..payment("partially_refunded", 100, 30) };
+        assert!(
+            check(&order("confirmed", "partially_refunded"), &torn).is_some_and(|text| text.contains("refunds say"))
+        );
+        let late = check(&order("confirmed", "succeeded"), &payment("partially_refunded", 100, 30));
+        assert!(late.is_some_and(|text| text.contains("payment status")));
+        let foreign = Payment { currency: Some("EUR".into()), ..payment("succeeded", 100, 0) };
+        assert!(check(&order("confirmed", "succeeded"), &foreign).is_some_and(|text| text.contains("EUR")));
+    }
+}

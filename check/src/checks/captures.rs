@@ -1,0 +1,38 @@
+//! One capture per order: in the books, at the provider, and in what was told.
+
+use anyhow::Result;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{MOST, provider::has_memory};
+use crate::{Sources, Suspect};
+
+const BOOKED: &str = "
+select order_id, count(*) as count from payments where captured > 0 group by order_id having count(*) > 1
+order by order_id limit $1";
+
+/// What the simulated provider remembers.
+const CHARGED: &str = "
+select order_id, count(*) as count from sim_intent where status = 'succeeded' group by order_id having count(*) > 1
+order by order_id limit $1";
+
+const TOLD: &str = "
+select (e.data ->> 'order_id')::uuid as order_id, count(*) as count
+from event_log l cross join lateral json_to_recordset(l.events) as e(name text, data json)
+where l.digest ? 'succeeded' and e.name = 'succeeded' group by 1 having count(*) > 1 order by 1 limit $1";
+
+pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+    let database = sources.database(subjects::payments::DOMAIN)?;
+    let mut statements = vec![(BOOKED, "payments with money"), (TOLD, "events of its success")];
+    if has_memory(database).await? {
+        statements.push((CHARGED, "charges at the provider"));
+    }
+    let mut suspects = Vec::new();
+    for (statement, what) in statements {
+        for row in sqlx::query(statement).bind(MOST as i64).fetch_all(database).await? {
+            let (id, count): (Uuid, i64) = (row.try_get("order_id")?, row.try_get("count")?);
+            suspects.push(Suspect::new(format!("order {id}, {what}"), format!("there are {count}, not one")));
+        }
+    }
+    Ok(suspects)
+}

@@ -1,0 +1,72 @@
+//! What should have ended: orders past their deadline, effects past their lease, payments that wait for nothing.
+
+use anyhow::Result;
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::MOST;
+use crate::{Sources, Suspect};
+
+/// The deadline's own task looks each second, and payments' answer takes another while: after this it is late.
+const ORDERS: &str = "
+select id, payment_deadline, expiry_requested_at is not null as is_asked, payment_status from orders
+where status = 'pending' and least(payment_deadline, expiry_requested_at) < clock_timestamp() - interval '15 seconds'
+order by id limit $1";
+
+/// The first of its entity, its lease ended and its pause too: every sweep should have taken it.
+const EFFECTS: &str = "
+select id, name, entity from effect e
+where parked_at is null and greatest(lease_until, next_at) < clock_timestamp() - interval '15 seconds'
+  and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
+order by id limit $1";
+
+/// Waits for an answer of the provider that nobody asks for.
+const PAYMENTS: &str = "
+select p.id, p.order_id, p.status, p.creating, p.closing, p.refunding from payments p
+where (p.creating or p.closing is not null or p.refunding > 0) and p.payment_provider = 'simulated'
+  and p.updated_at < clock_timestamp() - interval '15 seconds'
+  and not exists (select 1 from effect e where e.entity = p.id)
+order by p.id limit $1";
+
+pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+    let mut suspects = orders(sources.database(subjects::orders::DOMAIN)?).await?;
+    suspects.extend(payments(sources.database(subjects::payments::DOMAIN)?).await?);
+    for (domain, database) in sources.domains() {
+        for row in sqlx::query(EFFECTS).bind(MOST as i64).fetch_all(database).await? {
+            let (id, entity, name): (Uuid, Uuid, &str) =
+                (row.try_get("id")?, row.try_get("entity")?, row.try_get("name")?);
+            let text = format!("{name} of {entity} is due, and nobody performs it");
+            suspects.push(Suspect::new(format!("{domain}: effect {id}"), text));
+        }
+    }
+    Ok(suspects)
+}
+
+async fn orders(database: &PgPool) -> Result<Vec<Suspect>> {
+    let mut suspects = Vec::new();
+    for row in sqlx::query(ORDERS).bind(MOST as i64).fetch_all(database).await? {
+        let (id, deadline): (Uuid, chrono::DateTime<chrono::Utc>) =
+            (row.try_get("id")?, row.try_get("payment_deadline")?);
+        let asked = if row.try_get("is_asked")? { "payments was asked to close it" } else { "nobody was asked" };
+        let payment: &str = row.try_get("payment_status")?;
+        let text = format!("it is pending past its deadline {deadline}, its payment {payment}; {asked}");
+        suspects.push(Suspect::new(format!("order {id}"), text));
+    }
+    Ok(suspects)
+}
+
+async fn payments(database: &PgPool) -> Result<Vec<Suspect>> {
+    let mut suspects = Vec::new();
+    for row in sqlx::query(PAYMENTS).bind(MOST as i64).fetch_all(database).await? {
+        let (id, order_id): (Uuid, Uuid) = (row.try_get("id")?, row.try_get("order_id")?);
+        let waits = match (row.try_get::<bool, _>("creating")?, row.try_get::<Option<&str>, _>("closing")?) {
+            (true, _) => "for its object to be created",
+            (false, Some(_)) => "for its object to be closed",
+            (false, None) => "for a refund",
+        };
+        let status: &str = row.try_get("status")?;
+        let text = format!("it is {status} and waits {waits}, and no effect asks for it");
+        suspects.push(Suspect::new(format!("payment {id}, order {order_id}"), text));
+    }
+    Ok(suspects)
+}

@@ -1,0 +1,29 @@
+//! The digest of every commit, by which consumers tell what they miss without reading it.
+
+use anyhow::Result;
+use contract::Position;
+use sqlx::Row;
+
+use super::MOST;
+use crate::{Sources, Suspect};
+
+/// Count, and xor of the low halves of the ids, per type.
+const STATEMENT: &str = "
+select l.era, l.xid from event_log l cross join lateral (
+    select coalesce(jsonb_object_agg(name, jsonb_build_object('count', count, 'xor', marks)), '{}') as digest from (
+        select name, count(*) as count,
+               bit_xor(('x' || right(replace(id::text, '-', ''), 16))::bit(64)::bigint) as marks
+        from json_to_recordset(l.events) as e(id uuid, name text) group by name) by_name) made
+where made.digest <> l.digest
+order by l.era, l.xid limit $1";
+
+pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+    let mut suspects = Vec::new();
+    for (domain, database) in sources.domains() {
+        for row in sqlx::query(STATEMENT).bind(MOST as i64).fetch_all(database).await? {
+            let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+            suspects.push(Suspect::new(format!("{domain}: commit {position}"), "its digest is not that of its events"));
+        }
+    }
+    Ok(suspects)
+}

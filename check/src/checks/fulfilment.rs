@@ -1,0 +1,113 @@
+//! Orders against the reservations made for them: no order without its goods, no goods without an order.
+
+use anyhow::Result;
+use futures::TryStreamExt;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::MOST;
+use crate::{Sources, Suspect, join::join};
+
+/// Lines as a text that both sides write alike.
+const ORDERS: &str = "
+select o.id, o.status, o.stock_held, coalesce(l.lines, '') as lines
+from orders o left join (
+    select order_id, string_agg(variant_id || ' x ' || quantity, ', ' order by variant_id) as lines
+    from (select order_id, variant_id, sum(quantity) as quantity from order_items group by 1, 2) s
+    group by order_id) l on l.order_id = o.id
+order by o.id";
+
+const RESERVATIONS: &str = "
+select r.order_id, r.status, coalesce(l.lines, '') as lines
+from reservation r left join (
+    select order_id, string_agg(variant_id || ' x ' || quantity, ', ' order by variant_id) as lines
+    from reservation_line group by order_id) l using (order_id)
+order by r.order_id";
+
+struct Order {
+    status: String,
+    stock_held: bool,
+    lines: String,
+}
+
+struct Reservation {
+    status: String,
+    lines: String,
+}
+
+pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+    let orders = sqlx::query(ORDERS).fetch(sources.database(subjects::orders::DOMAIN)?).and_then(|row| async move {
+        let order = Order {
+            status: row.try_get("status")?,
+            stock_held: row.try_get("stock_held")?,
+            lines: row.try_get("lines")?,
+        };
+        Ok((row.try_get("id")?, order))
+    });
+    let reservations =
+        sqlx::query(RESERVATIONS).fetch(sources.database(subjects::inventory::DOMAIN)?).and_then(|row| async move {
+            Ok((row.try_get("order_id")?, Reservation { status: row.try_get("status")?, lines: row.try_get("lines")? }))
+        });
+    let mut suspects = Vec::new();
+    join(Box::pin(orders), Box::pin(reservations), |id: Uuid, order, reservation| {
+        if let Some(text) = odd(order.as_ref(), reservation.as_ref())
+            && suspects.len() < MOST
+        {
+            suspects.push(Suspect::new(format!("order {id}"), text));
+        }
+    })
+    .await?;
+    Ok(suspects)
+}
+
+/// What is off between an order and its reservation.
+fn odd(order: Option<&Order>, reservation: Option<&Reservation>) -> Option<String> {
+    let Some(order) = order else {
+        let held = reservation.filter(|r| ["held", "committed"].contains(&r.status.as_str()))?;
+        return Some(format!("its reservation is {} ({}), and there is no such order", held.status, held.lines));
+    };
+    let is = reservation.map_or("missing", |r| r.status.as_str());
+    let allowed: &[&str] = match order.status.as_str() {
+        "pending" => &["held"],
+        "confirmed" | "processing" | "shipped" | "delivered" | "refunded" => &["committed"],
+        // The end may have come before the order was heard of, or after nothing could be held.
+        "failed" | "expired" => &["rejected", "released", "tombstone"],
+        "cancelled" => &["rejected", "released", "returned", "tombstone"],
+        _ => &[],
+    };
+    if !allowed.contains(&is) {
+        return Some(format!("it is {}, and its reservation is {is}", order.status));
+    }
+    let keeps = ["held", "committed"].contains(&is);
+    if keeps && reservation.is_some_and(|r| r.lines != order.lines) {
+        let reserved = reservation.map_or("", |r| r.lines.as_str());
+        return Some(format!("it is {} for {}, and its reservation for {reserved}", order.status, order.lines));
+    }
+    (order.status == "pending" && !order.stock_held).then(|| "its stock is held, and it has not heard of it".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(status: &str) -> Order {
+        Order { status: status.into(), stock_held: true, lines: "a x 1".into() }
+    }
+
+    fn reservation(status: &str, lines: &str) -> Reservation {
+        Reservation { status: status.into(), lines: lines.into() }
+    }
+
+    #[test]
+    fn an_order_has_its_goods_and_goods_have_their_order() {
+        let held = reservation("held", "a x 1");
+        assert_eq!(odd(Some(&order("pending")), Some(&held)), None);
+        assert!(odd(Some(&order("confirmed")), Some(&held)).is_some());
+        assert!(odd(Some(&order("cancelled")), Some(&held)).is_some());
+        assert!(odd(Some(&order("confirmed")), None).is_some_and(|text| text.contains("missing")));
+        assert!(odd(None, Some(&held)).is_some_and(|text| text.contains("no such order")));
+        assert_eq!(odd(None, Some(&reservation("tombstone", ""))), None);
+        assert!(odd(Some(&order("confirmed")), Some(&reservation("committed", "a x 2"))).is_some());
+        assert!(odd(Some(&Order { stock_held: false, ..order("pending") }), Some(&held)).is_some());
+    }
+}

@@ -1,0 +1,30 @@
+//! Commits whose events were never confirmed by the stream.
+
+use anyhow::Result;
+use contract::Position;
+use sqlx::Row;
+
+use super::MOST;
+use crate::{Sources, Suspect};
+
+/// A publisher has five seconds, then a sweep has; rows without a commit are nobody's.
+const STATEMENT: &str = "
+select o.era, o.xid, l.at is null as is_orphan
+from outbox o left join event_log l using (era, xid)
+where l.at is null or l.at < clock_timestamp() - interval '10 seconds'
+order by o.era, o.xid limit $1";
+
+pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+    let mut suspects = Vec::new();
+    for (domain, database) in sources.domains() {
+        for row in sqlx::query(STATEMENT).bind(MOST as i64).fetch_all(database).await? {
+            let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+            let text = match row.try_get("is_orphan")? {
+                true => "it waits to be published, and is not in the log",
+                false => "it waits to be published",
+            };
+            suspects.push(Suspect::new(format!("{domain}: commit {position}"), text));
+        }
+    }
+    Ok(suspects)
+}

@@ -1,0 +1,83 @@
+//! Event versions per entity: 1, 2, 3 ..., from the oldest kept on, to where the entity stands now.
+
+use anyhow::Result;
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::MOST;
+use crate::{Sources, Suspect};
+
+/// Where the log was never trimmed, every entity begins with 1.
+const COUNTED: &str = "
+select e.entity, count(*) as count, count(distinct e.version) as versions, min(e.version) as first,
+       max(e.version) as last
+from event_log l cross join lateral json_to_recordset(l.events) as e(entity uuid, version bigint)
+group by e.entity
+having count(*) <> count(distinct e.version) or count(*) <> max(e.version) - min(e.version) + 1
+    or (min(e.version) <> 1 and not exists (select 1 from log_trim))
+order by e.entity limit $1";
+
+/// The rows of a table whose version is not that of the last event about them, or with none is not 0.
+macro_rules! entity_of {
+    ($table:literal, $id:literal) => {
+        concat!(
+            "select t.",
+            $id,
+            " as id, t.version, coalesce(e.last, 0) as told from ",
+            $table,
+            " t left join (
+                 select e.entity, max(e.version) as last
+                 from event_log l cross join lateral json_to_recordset(l.events) as e(entity uuid, version bigint)
+                 group by e.entity) e on e.entity = t.",
+            $id,
+            "
+             where t.version <> coalesce(e.last, 0) and (e.last is not null or not exists (select 1 from log_trim))
+             order by 1 limit $1"
+        )
+    };
+}
+
+/// Tables whose rows count their own events, by domain.
+const ENTITIES: &[(&str, &str, &str)] = &[
+    (subjects::identity::DOMAIN, "user", entity_of!("users", "id")),
+    (subjects::catalog::DOMAIN, "product", entity_of!("products", "id")),
+    (subjects::inventory::DOMAIN, "variant", entity_of!("stock", "variant_id")),
+    (subjects::inventory::DOMAIN, "reservation of order", entity_of!("reservation", "order_id")),
+    (subjects::orders::DOMAIN, "order", entity_of!("orders", "id")),
+    (subjects::payments::DOMAIN, "payment", entity_of!("payments", "id")),
+];
+
+pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+    let mut suspects = Vec::new();
+    for (domain, database) in sources.domains() {
+        suspects.extend(counted(domain, database).await?);
+    }
+    for (domain, what, statement) in ENTITIES {
+        for row in sqlx::query(*statement).bind(MOST as i64).fetch_all(sources.database(domain)?).await? {
+            let (id, version, told): (Uuid, i64, i64) =
+                (row.try_get("id")?, row.try_get("version")?, row.try_get("told")?);
+            suspects.push(Suspect::new(
+                format!("{domain}: {what} {id}"),
+                format!("it is at version {version}, and its last event is {told}"),
+            ));
+        }
+    }
+    Ok(suspects)
+}
+
+async fn counted(domain: &str, database: &PgPool) -> Result<Vec<Suspect>> {
+    let mut suspects = Vec::new();
+    for row in sqlx::query(COUNTED).bind(MOST as i64).fetch_all(database).await? {
+        let number = |column: &str| row.try_get::<i64, _>(column);
+        let id: Uuid = row.try_get("entity")?;
+        let text = format!(
+            "{} events with {} versions from {} to {}",
+            number("count")?,
+            number("versions")?,
+            number("first")?,
+            number("last")?
+        );
+        suspects.push(Suspect::new(format!("{domain}: events of {id}"), text));
+    }
+    Ok(suspects)
+}

@@ -1,0 +1,88 @@
+//! What a stream holds: the ids of its events, read from the headers alone.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        consumer::{DeliverPolicy, pull::OrderedConfig},
+        context::GetStreamErrorKind,
+    },
+};
+use chrono::{DateTime, Utc};
+use contract::{Position, header, subject};
+use futures::StreamExt;
+use uuid::Uuid;
+
+use crate::Sources;
+
+/// How long the server may be silent in the middle of a stream.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What a stream holds.
+pub(crate) struct Held {
+    /// Its events: where each stands in the stream, and in its owner's log.
+    pub events: HashMap<Uuid, Place>,
+    /// Messages that are no events of ours, by their number.
+    pub strangers: Vec<u64>,
+    /// Events older than this leave it; `None` where none does.
+    pub max_age: Option<Duration>,
+    /// It has reached its limit of bytes, so that what is older than this has left before its age.
+    pub full_since: Option<DateTime<Utc>>,
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub sequence: u64,
+    pub position: Position,
+}
+
+/// Reads the whole stream of a domain; `None` where there is no stream.
+pub(crate) async fn read(sources: &Sources, domain: &str) -> Result<Option<Held>> {
+    let name = subject::stream(domain);
+    let stream = match sources.streams().get_stream(&name).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(_)) => return Ok(None),
+        Err(error) => return Err(error).context(format!("the stream {name}")),
+    };
+    let (config, state) = (&stream.cached_info().config, &stream.cached_info().state);
+    let is_full =
+        config.max_bytes > 0 && i64::try_from(state.bytes).is_ok_and(|bytes| bytes > config.max_bytes / 10 * 9);
+    let mut held = Held {
+        events: HashMap::with_capacity(usize::try_from(state.messages).unwrap_or(0)),
+        strangers: Vec::new(),
+        max_age: (!config.max_age.is_zero()).then_some(config.max_age),
+        full_since: is_full.then(|| DateTime::from_timestamp(state.first_timestamp.unix_timestamp(), 0)).flatten(),
+    };
+    if state.messages == 0 {
+        return Ok(Some(held));
+    }
+    let last = state.last_sequence;
+    let config = OrderedConfig { deliver_policy: DeliverPolicy::All, headers_only: true, ..OrderedConfig::default() };
+    let consumer = stream.create_consumer(config).await.with_context(|| format!("reading the stream {name}"))?;
+    let mut messages = consumer.messages().await.with_context(|| format!("reading the stream {name}"))?;
+    loop {
+        let message = match tokio::time::timeout(SILENCE, messages.next()).await {
+            Ok(Some(message)) => message.with_context(|| format!("reading the stream {name}"))?,
+            Ok(None) => break,
+            Err(_) => bail!("the stream {name} fell silent"),
+        };
+        let info = message.info().map_err(|error| anyhow::anyhow!("a message of {name}: {error}"))?;
+        let (sequence, is_last) = (info.stream_sequence, info.pending == 0 || info.stream_sequence >= last);
+        match message.headers.as_ref().and_then(identify) {
+            Some((id, position)) => drop(held.events.insert(id, Place { sequence, position })),
+            None => held.strangers.push(sequence),
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(Some(held))
+}
+
+fn identify(headers: &HeaderMap) -> Option<(Uuid, Position)> {
+    let get = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
+    Some((get(header::CE_ID)?.parse().ok()?, get(header::CE_POSITION)?.parse().ok()?))
+}

@@ -1,0 +1,37 @@
+//! `souk check`: whether all databases and streams of the running shop agree.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use subjects::DOMAINS;
+
+use crate::{
+    invariants,
+    settings::{CheckServers, Settings},
+};
+
+/// Nothing is stopped and nothing is written: the databases are read as the role souk_check, the streams as the NATS
+/// user operator. What is odd at the first look is looked at again until it is gone or has not changed for five seconds:
+/// then it is a fault. docs/reliability.md says what each check means.
+///
+/// In production: NATS_URL, SOUK_NATS_KEYS with operator's nkey, and SOUK_CHECK_URL (or DATABASE_URL with
+/// SOUK_DB_PASSWORD_SOUK_CHECK). Exit status 1 where something is off or could not be looked at.
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// Print the whole report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(arguments: CheckArguments) -> Result<()> {
+    let servers = CheckServers::find(&Settings::from_env()?, &DOMAINS)?;
+    let report = check::run(&invariants::sources(&servers).await?).await;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{report}");
+    }
+    if !report.is_ok {
+        bail!("the shop's invariants do not hold, or could not all be checked");
+    }
+    Ok(())
+}

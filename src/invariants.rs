@@ -1,0 +1,173 @@
+//! Answers `req.operations.invariants`: the conservation checks for admins, on a node that was started with `--check`.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use async_nats::{Client, HeaderMap, Message};
+use check::{Report, Sources};
+use contract::{Access, ErrorBody, ErrorKind, Fault, Format, Request, header};
+use futures::StreamExt;
+use runtime::Verifier;
+use subjects::{
+    identity::GetKeys,
+    operations::{CheckInvariants, Invariant, InvariantFault, Invariants, OperationsError},
+};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::Instant,
+};
+
+use crate::settings::CheckServers;
+
+/// The NATS user that may read every stream, and answer here.
+const USER: &str = "operator";
+
+/// Requests that wait for a run at once.
+const WAITING: usize = 16;
+
+/// Faults that are named in an answer; all of them are counted.
+const NAMED: usize = 100;
+
+/// Where the checks look.
+pub(crate) async fn sources(servers: &CheckServers) -> Result<Sources> {
+    Sources::open(&servers.databases, runtime::connect(&servers.nats, USER, "check").await?)
+}
+
+struct Responder {
+    connection: Client,
+    verifier: Verifier,
+    sources: Sources,
+    /// The last run. Whoever comes while one is on its way waits for that one: a repeat costs nothing.
+    last: Mutex<Option<(Instant, Arc<Report>)>>,
+    waiting: Arc<Semaphore>,
+}
+
+/// Answers from now on, until the process ends.
+pub(crate) async fn serve(servers: &CheckServers) -> Result<()> {
+    let (_, verifier) = runtime::edge::<GetKeys>(&servers.nats, USER).await?;
+    let connection = runtime::connect(&servers.nats, USER, "invariants").await?;
+    let queue = CheckInvariants::DOMAIN.to_owned();
+    let mut requests = connection.queue_subscribe(CheckInvariants::subject(), queue).await.context("invariants")?;
+    connection.flush().await.context("invariants")?;
+    let responder = Arc::new(Responder {
+        connection,
+        verifier,
+        sources: sources(servers).await?,
+        last: Mutex::default(),
+        waiting: Arc::new(Semaphore::new(WAITING)),
+    });
+    tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            tokio::spawn(responder.clone().answer(request));
+        }
+    });
+    Ok(())
+}
+
+impl Responder {
+    async fn answer(self: Arc<Self>, request: Message) {
+        // The operator may publish everywhere, and whoever asks names the reply's subject: it must be an inbox.
+        let Some(reply_to) = request.reply.clone().filter(|subject| is_inbox(subject)) else { return };
+        let get = |name: &str| request.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str);
+        let format = Format::detect(get(header::CONTENT_TYPE), &request.payload).unwrap_or(Format::Json);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, format.content_type());
+        let request_id = get(header::REQUEST_ID).unwrap_or_default();
+        if !request_id.is_empty() {
+            headers.insert(header::REQUEST_ID, request_id);
+        }
+        let body = match self.run(get(header::AUTHORIZATION)).await {
+            Ok(invariants) => format.encode(&invariants),
+            Err(mut error) => {
+                error.request_id = request_id.to_owned();
+                headers.insert(header::SERVICE_ERROR, error.code.as_str());
+                headers.insert(header::SERVICE_ERROR_CODE, error.kind.status().to_string());
+                format.encode(&*error)
+            }
+        };
+        // A send can hang while the connection is down; nobody would get the answer then anyway.
+        let send = self.connection.publish_with_headers(reply_to, headers, body.unwrap_or_default().into());
+        let sent = tokio::time::timeout(Duration::from_secs(5), send).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            tracing::warn!("the answer about invariants could not be sent");
+        }
+    }
+
+    async fn run(&self, authorization: Option<&str>) -> Result<Invariants, Box<ErrorBody>> {
+        let refuse = |fault: Fault| Box::new(fault.of(CheckInvariants::DOMAIN).body(""));
+        self.authorize(authorization).await.map_err(refuse)?;
+        let Ok(_permit) = self.waiting.try_acquire() else {
+            let text = "The service has more work than it can do. Try again.";
+            return Err(refuse(Fault::new(ErrorKind::Unavailable, "overloaded", text)));
+        };
+        let report = self.report().await;
+        let (incomplete, faults): (Vec<_>, Vec<_>) = (
+            report.checks.iter().filter(|check| check.failure.is_some()).map(|check| check.name.to_owned()).collect(),
+            report.faults.iter().take(NAMED).collect(),
+        );
+        if !incomplete.is_empty() {
+            let refusal = OperationsError::CheckIncomplete { checks: incomplete };
+            return Err(Box::new(ErrorBody::of_refusal(&refusal, CheckInvariants::DOMAIN, "")));
+        }
+        Ok(Invariants {
+            is_ok: report.is_ok,
+            checked_at: report.checked_at,
+            took_ms: report.took_ms,
+            checks: report
+                .checks
+                .iter()
+                .map(|check| Invariant {
+                    name: check.name.to_owned(),
+                    promise: check.promise.to_owned(),
+                    faults: check.faults as u64,
+                    unsettled: check.unsettled as u64,
+                    took_ms: check.took_ms,
+                })
+                .collect(),
+            faults: faults
+                .into_iter()
+                .map(|fault| InvariantFault {
+                    check: fault.check.to_owned(),
+                    key: fault.key.clone(),
+                    text: fault.text.clone(),
+                })
+                .collect(),
+        })
+    }
+
+    async fn authorize(&self, authorization: Option<&str>) -> Result<(), Fault> {
+        let Some(token) = authorization else {
+            return Err(Fault::new(ErrorKind::Unauthenticated, "unauthenticated", "An access token is needed."));
+        };
+        let identity = self.verifier.verify(token).await?;
+        match CheckInvariants::ACCESS {
+            Access::Roles(roles) if roles.contains(&identity.role.as_str()) => Ok(()),
+            _ => Err(Fault::new(ErrorKind::Forbidden, "forbidden", "Your role does not allow this.")),
+        }
+    }
+
+    /// A run that ended after this was asked for, its own or another's.
+    async fn report(&self) -> Arc<Report> {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        if let Some((ended, report)) = last.as_ref()
+            && *ended > asked
+        {
+            return report.clone();
+        }
+        let report = Arc::new(check::run(&self.sources).await);
+        for check in report.checks.iter().filter(|check| check.failure.is_some()) {
+            tracing::error!(check = check.name, failure = check.failure, "a check could not be made");
+        }
+        for fault in report.faults.iter().take(NAMED) {
+            tracing::error!(check = fault.check, key = fault.key, text = fault.text, "an invariant does not hold");
+        }
+        *last = Some((Instant::now(), report.clone()));
+        report
+    }
+}
+
+fn is_inbox(subject: &str) -> bool {
+    let token = subject.split('.').next().unwrap_or_default();
+    token == "_INBOX" || token.starts_with("_INBOX_")
+}

@@ -1,0 +1,86 @@
+//! Where the conservation checks look.
+
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
+
+use anyhow::{Context, Result, bail};
+use runtime::NatsConfig;
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+
+use super::{Settings, optional};
+
+/// The role that may read every database and write none.
+const ROLE: &str = "souk_check";
+
+/// NATS, and every domain's database as the role that may read them all.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckServers {
+    pub nats: NatsConfig,
+    pub databases: BTreeMap<String, String>,
+}
+
+impl CheckServers {
+    /// From `NATS_URL` and `SOUK_CHECK_URL`, or from the URLs of the domains with `SOUK_DB_PASSWORD_SOUK_CHECK`, or else
+    /// the local stack that runs in `SOUK_HOME`.
+    pub(crate) fn find(settings: &Settings, domains: &[&str]) -> Result<Self> {
+        let own = optional("SOUK_CHECK_URL")?;
+        let base = optional("DATABASE_URL")?;
+        let password = optional("SOUK_DB_PASSWORD_SOUK_CHECK")?;
+        let mut databases = BTreeMap::new();
+        for domain in domains {
+            let of_domain = optional(&format!("DATABASE_URL_{}", domain.to_uppercase()))?;
+            let url = match (&own, of_domain, &base) {
+                (Some(url), ..) => as_check_role(url, domain, true, None),
+                (None, Some(url), _) => as_check_role(&url, domain, false, password.as_deref()),
+                (None, None, Some(url)) => as_check_role(url, domain, true, password.as_deref()),
+                (None, None, None) => continue,
+            };
+            databases.insert((*domain).to_owned(), url.with_context(|| format!("the database of {domain}"))?);
+        }
+        let nats = optional("NATS_URL")?;
+        if nats.is_none() && databases.is_empty() {
+            return Ok(Self::of_stack(&stack::find_running(&settings.home)?, domains));
+        }
+        let url = nats.context("a database is named, so NATS_URL must be set too")?;
+        if let Some(missing) = domains.iter().find(|domain| !databases.contains_key(**domain)) {
+            let variable = missing.to_uppercase();
+            bail!("none of SOUK_CHECK_URL, DATABASE_URL and DATABASE_URL_{variable} is set");
+        }
+        if own.is_none() && password.is_none() {
+            bail!("neither SOUK_CHECK_URL nor SOUK_DB_PASSWORD_SOUK_CHECK is set: the checks read as the role {ROLE}");
+        }
+        let keys = optional("SOUK_NATS_KEYS")?.map(PathBuf::from);
+        Ok(Self { nats: NatsConfig { url, keys }, databases })
+    }
+
+    /// The servers of a local stack.
+    pub(crate) fn of_stack(stack: &stack::StackInfo, domains: &[&str]) -> Self {
+        let nats = NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
+        let databases = domains.iter().map(|domain| ((*domain).to_owned(), stack.check_url(domain))).collect();
+        Self { nats, databases }
+    }
+}
+
+/// The same server under the role of the checks; the domain's database where the URL is that of all.
+fn as_check_role(url: &str, domain: &str, is_common: bool, password: Option<&str>) -> Result<String> {
+    let mut options = PgConnectOptions::from_str(url)?.username(ROLE);
+    if is_common {
+        options = options.database(domain);
+    }
+    if let Some(password) = password {
+        options = options.password(password);
+    }
+    Ok(options.to_url_lossy().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checks_read_every_database_as_one_role() {
+        let url = as_check_role("postgres://souk:secret@db.example:6432/postgres", "orders", true, None).unwrap();
+        assert!(url.starts_with("postgres://souk_check:secret@db.example:6432/orders"), "{url}");
+        let url = as_check_role("postgres://orders:theirs@db/shop_orders", "orders", false, Some("ours")).unwrap();
+        assert!(url.starts_with("postgres://souk_check:ours@db") && url.contains("/shop_orders"), "{url}");
+    }
+}

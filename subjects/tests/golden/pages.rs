@@ -1,0 +1,295 @@
+//! Pages of docs/ that are made from the messages.
+
+use std::fmt::Write;
+
+use contract::{Answer, Detail, ErrorBody, ErrorKind, subject};
+use subjects::{DOMAINS, MessageInfo, MessageKind, catalogue};
+
+use crate::{
+    goldens::{Goldens, snake_case},
+    is_update, samples,
+    sources::{self, root},
+};
+
+/// Compares a page with what is made today, or writes it.
+pub fn check(name: &str, today: &str) {
+    let path = root().join("docs").join(name);
+    if is_update() {
+        std::fs::write(&path, today).unwrap();
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(known == today, "docs/{name} has drifted: UPDATE_GOLDEN=1 cargo test -p subjects writes it anew");
+}
+
+const GENERATED: &str = "<!-- Made from the message types by `cargo test -p subjects`: do not edit by hand. -->";
+
+fn of_domain<'a>(messages: &'a [MessageInfo], domain: &'a str) -> impl Iterator<Item = &'a MessageInfo> {
+    messages.iter().filter(move |message| message.domain == domain)
+}
+
+/// docs/messages.md
+pub fn messages() -> String {
+    let catalogue = catalogue();
+    let mut page = format!(
+        "# Requests\n\n{GENERATED}\n\n\
+         Every query and command of the shop, as NATS sees it. Send one with `nats req <subject> '<json>'`: an answer has \
+         the format of its request, JSON or MessagePack. [Headers](architecture.md#headers) carry the access token, the \
+         command id and the deadline; [errors](errors.md) come back as a body with a stable code. Bytes of a sample \
+         stand in `subjects/golden/<domain>/<operation>.<kind>.json` and `.msgpack`, of its answer in \
+         `<reply>.reply.json` and `.msgpack`.\n\n\
+         *Who*: a role needs an access token that names it; *capability* is the guest's cart token in the message; \
+         *internal* is refused to everybody but domains and the operator by the rights of the NATS users. *Stored*: \
+         whether the answer to a command is kept for those who repeat it. What is not kept holds a secret, and running \
+         it twice is harmless.\n"
+    );
+    for domain in DOMAINS {
+        let _ = write!(page, "\n## {domain}\n\n");
+        page.push_str("| Subject | Kind | Who | Reply | Stored | |\n| --- | --- | --- | --- | --- | --- |\n");
+        for message in of_domain(&catalogue, domain).filter(|message| message.kind != MessageKind::Event) {
+            let stored = match message.answer {
+                Some(Answer::Kept) => "yes",
+                Some(Answer::Secret) => "no",
+                None => "",
+            };
+            let (access, reply) = (message.access.as_deref().unwrap_or_default(), message.reply.unwrap_or_default());
+            let words = sources::words_above(domain, message.message);
+            let (subject, kind) = (&message.subject, message.kind.word());
+            let _ =
+                writeln!(page, "| `{subject}` | {kind} | {access} | `{}` | {stored} | {words} |", snake_case(reply));
+        }
+    }
+    page.push_str(
+        "\n## What every domain answers\n\n\
+         For those who consume its events, and for the operator; all internal.\n\n\
+         | Subject | |\n| --- | --- |\n",
+    );
+    use subject::internal::{DEAD_LETTERS, EVENTS, LOG, REDRIVE};
+    for (operation, words) in [
+        (LOG, "Commits of the event log above a position: position and digest per type."),
+        (EVENTS, "Events of the log, by position and type."),
+        (DEAD_LETTERS, "Events that the domain could not handle: `souk dead-letters list`."),
+        (REDRIVE, "Handles such an event once more: `souk dead-letters redrive`."),
+    ] {
+        let _ = writeln!(page, "| `{}` | {words} |", subject::request("<domain>", operation, true));
+    }
+    page
+}
+
+/// docs/events.md
+pub fn events(goldens: &Goldens) -> String {
+    let catalogue = catalogue();
+    let reactions = sources::reactions();
+    let partitions = subject::PARTITIONS;
+    let mut page = format!(
+        "# Events\n\n{GENERATED}\n\n\
+         An event is a fact: it was committed before anybody hears of it. It is stored in the stream of its domain \
+         (`ORDERS`, `PAYMENTS`, ...) under `evt.<domain>.<event>.<partition>`, as JSON. The partition is FNV-1a-32 over \
+         the entity's id as lower-case hyphenated text, modulo {partitions}. The same fact goes, unstored, to \
+         `ntf.<domain>.<entity id>` for whoever watches one entity now.\n\n\
+         Headers (CloudEvents in binary mode): `ce-specversion` 1.0, `ce-id` (equal to `Nats-Msg-Id`), `ce-type` \
+         (`souk.orders.placed`), `ce-source` (`/souk/orders`), `ce-subject` (the entity's id), `ce-time` (of the \
+         commit), `ce-datacontenttype`, `ce-entityversion` (1, 2, 3 ... per entity, without a gap), `ce-causationid` \
+         (what caused it: a command, an event, an effect), `ce-position` (era and transaction in the owner's log), and \
+         `X-Request-Id` and `traceparent` where a request began it.\n\n\
+         A consumer may get an event twice, late, or before an older one: `ce-id` tells a repeat, `ce-entityversion` \
+         the order. Fields may be added; readers ignore what they do not know. The events of one entity share a \
+         partition.\n\n\
+         ```sh\n\
+         nats sub 'evt.>'                       # everything that happens\n\
+         nats sub 'evt.orders.>'                # ... to orders\n\
+         nats sub 'ntf.orders.<order id>'       # ... to one order\n\
+         nats stream ls                         # the streams\n\
+         ```\n\n\
+         *Reacts* names the domains that handle the event; watching it is open to everybody who may subscribe.\n"
+    );
+    for domain in DOMAINS {
+        let events: Vec<_> =
+            of_domain(&catalogue, domain).filter(|message| message.kind == MessageKind::Event).collect();
+        if events.is_empty() {
+            let _ = write!(page, "\n## {domain}\n\nTells no events.\n");
+            continue;
+        }
+        let _ = write!(page, "\n## {domain}\n\nStream `{}`.\n", subject::stream(domain));
+        for event in events {
+            let sample = goldens.event_sample(domain, event.name);
+            let words = sources::words_above(domain, event.message);
+            let reacts = reactions
+                .get(event.message)
+                .map_or_else(|| "nobody".to_owned(), |domains| domains.iter().cloned().collect::<Vec<_>>().join(", "));
+            let _ = write!(
+                page,
+                "\n### {domain}.{}\n\n{words}\n\nSubject `{}` · entity `{}` · reacts: {reacts}\n\n\
+                 ```json\n{}\n```\n",
+                event.name,
+                event.subject.replace(".*", ".<partition>"),
+                sample.entity,
+                sample.text,
+            );
+        }
+    }
+    page
+}
+
+/// A failure that no domain's enum names: who says it, and when.
+struct Outside {
+    code: &'static str,
+    kind: ErrorKind,
+    by: &'static str,
+    when: &'static str,
+}
+
+const DOMAIN: &str = "domain";
+const BOTH: &str = "domain, gateway";
+const GATEWAY: &str = "gateway";
+
+use ErrorKind as K;
+
+const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'static str) -> Outside {
+    Outside { code, kind, by, when }
+}
+
+const OUTSIDE: [Outside; 26] = [
+    outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive."),
+    outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
+    outside("invalid_query", K::Malformed, GATEWAY, "A query parameter cannot be used; `details` names it."),
+    outside("invalid_header", K::Malformed, GATEWAY, "A header cannot be used; `details` names it."),
+    outside("invalid_idempotency_key", K::Malformed, GATEWAY, "Not 1 to 255 visible characters."),
+    outside("idempotency_key_required", K::Malformed, GATEWAY, "The operation needs an `Idempotency-Key`."),
+    outside("invalid_command_id", K::Malformed, DOMAIN, "`Souk-Command-Id` is not a UUID."),
+    outside("unauthenticated", K::Unauthenticated, BOTH, "No access token, and the operation needs one."),
+    outside("invalid_token", K::Unauthenticated, BOTH, "The access token is not one of ours that is valid now."),
+    outside("forbidden", K::Forbidden, BOTH, "The token's role may not do this."),
+    outside("not_found", K::NotFound, GATEWAY, "A part of the path cannot be an id of anything."),
+    outside("route_not_found", K::NotFound, GATEWAY, "There is nothing at this path."),
+    outside("unknown_operation", K::NotFound, DOMAIN, "The domain has no such operation."),
+    outside("method_not_allowed", K::Malformed, GATEWAY, "The path has no such method; `Allow` names those it has."),
+    outside(
+        "command_in_progress",
+        K::Conflict,
+        DOMAIN,
+        "The same command is still running, and the caller's time is over.",
+    ),
+    outside("body_too_large", K::TooLarge, GATEWAY, "More than 1,000,000 bytes."),
+    outside(
+        "unsupported_media_type",
+        K::UnsupportedMediaType,
+        BOTH,
+        "HTTP takes application/json; NATS also application/msgpack.",
+    ),
+    outside(
+        "invalid_body",
+        K::Invalid,
+        BOTH,
+        "A field is missing, mistyped or out of range; `details` names its path.",
+    ),
+    outside("unknown_field", K::Invalid, GATEWAY, "The body has a field that is not known; over NATS it is ignored."),
+    outside("command_id_reused", K::Invalid, DOMAIN, "The command id or `Idempotency-Key` was used with another body."),
+    outside("internal", K::Internal, BOTH, "A defect on our side. The log has the reason, under the request id."),
+    outside("overloaded", K::Unavailable, DOMAIN, "The node admits no more work now."),
+    outside(
+        "contended",
+        K::Unavailable,
+        DOMAIN,
+        "What the command relied on changed three times while it was prepared.",
+    ),
+    outside("unavailable", K::Unavailable, BOTH, "No node answers for the domain, or its database is away."),
+    outside("not_ready", K::Unavailable, GATEWAY, "`/health/ready` only; `details` names what is missing."),
+    outside("too_many_streams", K::Unavailable, GATEWAY, "More orders are followed than the gateway allows."),
+];
+
+// Apart, for its kind is the last of all.
+const DEADLINE: Outside = outside(
+    "deadline_exceeded",
+    K::Deadline,
+    BOTH,
+    "No answer in time. A command may still take effect: repeat it by its id.",
+);
+
+/// docs/errors.md
+pub fn errors() -> String {
+    check_faults_are_complete();
+    let mut page = format!(
+        "# Errors\n\n{GENERATED}\n\n\
+         Whatever fails answers with one shape:\n\n\
+         ```json\n{}\n```\n\n\
+         `code` is stable and made for programs, `message` for people. `service` is the domain that answered, or \
+         `gateway`. The *kind* comes from a closed list and fixes the status. Over NATS the body also carries `kind`, \
+         and `refusal` with the domain's own error, from which a caller gets it back as itself; the headers \
+         `Nats-Service-Error` and `Nats-Service-Error-Code` carry code and status. 429 and 503 come with `Retry-After`.\n\n\
+         A *refusal* (below, by domain) of a command is an answer: stored with the command's id, so that a repeat gets it \
+         again. Nothing else is: after 503 or 504 send the same request with the same id (`Idempotency-Key` over HTTP, \
+         `Souk-Command-Id` over NATS), and it has one effect all the same.\n\n\
+         ## Kinds\n\n| Kind | Status |\n| --- | --- |\n",
+        shape(),
+    );
+    for kind in ErrorKind::ALL {
+        let _ = writeln!(page, "| {} | {} |", word(kind), kind.status());
+    }
+    page.push_str(
+        "\n## What every operation may answer\n\n| Code | Status | Kind | By | When |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for fault in OUTSIDE.iter().chain([&DEADLINE]) {
+        // The one status that no kind has: it belongs to HTTP.
+        let status = if fault.code == "method_not_allowed" { 405 } else { fault.kind.status() };
+        let (code, by, when) = (fault.code, fault.by, fault.when);
+        let _ = writeln!(page, "| `{code}` | {status} | {} | {by} | {when} |", word(fault.kind));
+    }
+    for (domain, bodies) in samples::refusals() {
+        let _ = write!(page, "\n## {domain}\n\n| Code | Status | Kind | Text | Details |\n");
+        page.push_str("| --- | --- | --- | --- | --- |\n");
+        for ErrorBody { code, kind, message, details, .. } in bodies {
+            let (status, kind, details) = (kind.status(), word(kind), outline(&details));
+            let _ = writeln!(page, "| `{code}` | {status} | {kind} | {message} | {details} |");
+        }
+    }
+    page
+}
+
+/// An error as HTTP shows it.
+fn shape() -> String {
+    #[derive(serde::Serialize)]
+    struct Shape {
+        success: bool,
+        code: String,
+        message: String,
+        service: String,
+        request_id: String,
+        details: Vec<Detail>,
+    }
+    let refusal = subjects::carts::CartsError::OutOfStock { available: 3 };
+    let body = ErrorBody::of_refusal(&refusal, subjects::carts::DOMAIN, samples::REQUEST_ID);
+    let ErrorBody { success, code, message, service, request_id, details, .. } = body;
+    serde_json::to_string_pretty(&Shape { success, code, message, service, request_id, details }).unwrap()
+}
+
+/// What `details` of a sample says, without what only samples hold.
+fn outline(details: &[Detail]) -> String {
+    if details.iter().any(|detail| samples::fields().iter().any(|(field, _)| *field == detail.field)) {
+        return "the wrong fields".into();
+    }
+    let outline = |detail: &Detail| {
+        let is_id = detail.message.parse::<uuid::Uuid>().is_ok();
+        if is_id { format!("`{}`", detail.field) } else { format!("`{}`: {}", detail.field, detail.message) }
+    };
+    details.iter().map(outline).collect::<Vec<_>>().join("; ")
+}
+
+fn word(kind: ErrorKind) -> String {
+    serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned()
+}
+
+/// Every code that the runtime, the contract or the gateway spells is on the page, with its kind, and no other.
+fn check_faults_are_complete() {
+    let spelled = sources::fault_codes();
+    let known: Vec<&Outside> = OUTSIDE.iter().chain([&DEADLINE]).collect();
+    for (code, kind) in &spelled {
+        let fault = known.iter().find(|fault| fault.code == code);
+        let fault = fault.unwrap_or_else(|| panic!("the code {code} is missing in subjects/tests/golden/pages.rs"));
+        if let Some(kind) = kind {
+            assert_eq!(*kind, format!("{:?}", fault.kind), "the kind of {code}");
+        }
+    }
+    for fault in known {
+        assert!(spelled.iter().any(|(code, _)| code == fault.code), "nobody says {} any more", fault.code);
+    }
+}

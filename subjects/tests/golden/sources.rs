@@ -1,0 +1,93 @@
+//! What only the text of the sources tells: the words above a type, who reacts to an event, the codes of faults.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+/// The root of the project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn messages_of(domain: &str) -> String {
+    read(&format!("subjects/src/{domain}.rs"))
+}
+
+/// The kind and the type of every message that a domain declares.
+pub fn declared_messages(domain: &str) -> Vec<(String, String)> {
+    let declared = |line: &str| {
+        let (kind, rest) = line.split_once("!(")?;
+        let is_message = ["query", "command", "event"].contains(&kind);
+        is_message.then(|| (kind.to_owned(), rest.split(',').next().unwrap().trim().to_owned()))
+    };
+    let found: Vec<_> = messages_of(domain).lines().filter_map(declared).collect();
+    assert!(!found.is_empty(), "{domain} declares no message");
+    found
+}
+
+/// The words above a type.
+pub fn words_above(domain: &str, message: &str) -> String {
+    let source = messages_of(domain);
+    let lines: Vec<&str> = source.lines().collect();
+    let start = format!("pub struct {message} ");
+    let place = lines.iter().position(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no {message}"));
+    let above = lines[..place].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
+    let mut words: Vec<&str> = above.filter_map(|line| line.strip_prefix("///")).map(str::trim).collect();
+    words.reverse();
+    words.join(" ")
+}
+
+/// The domains that react to each event, by the name of its type: whoever registers a handler.
+pub fn reactions() -> BTreeMap<String, BTreeSet<String>> {
+    let mut reactions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for domain in subjects::DOMAINS {
+        let source = read(&format!("actors/{domain}/src/lib.rs"));
+        for rest in source.split("event::<").skip(1) {
+            let path = rest.split('>').next().unwrap();
+            let name = path.rsplit("::").next().unwrap();
+            reactions.entry(name.to_owned()).or_default().insert(domain.to_owned());
+        }
+    }
+    reactions
+}
+
+/// Every code of a fault that is spelled in the runtime, the contract or the gateway, with its kind where it stands there.
+pub fn fault_codes() -> BTreeSet<(String, Option<String>)> {
+    let mut codes = BTreeSet::new();
+    for directory in ["runtime/src", "runtime/contract/src", "gateway/src"] {
+        for path in rust_files(&root().join(directory)) {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let code = source.split("#[cfg(test)]").next().unwrap();
+            for call in ["Fault::new(", "ApiError::new(", "Self::new(", "of_field("] {
+                codes.extend(code.split(call).skip(1).filter_map(code_of));
+            }
+        }
+    }
+    codes
+}
+
+/// The second argument of a call, where it is a literal in snake_case.
+fn code_of(arguments: &str) -> Option<(String, Option<String>)> {
+    let (first, rest) = arguments.split_once(',')?;
+    let literal = rest.trim_start().strip_prefix('"')?.split('"').next()?;
+    let is_code = !literal.is_empty() && literal.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let kind = first.trim().split_once("ErrorKind::").map(|(_, kind)| kind.to_owned());
+    is_code.then(|| (literal.to_owned(), kind))
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            files.extend(rust_files(&entry));
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            files.push(entry);
+        }
+    }
+    files
+}

@@ -1,0 +1,163 @@
+//! A running shop.
+
+use std::{
+    path::PathBuf,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::OnceCell;
+
+use super::{
+    Answer, Person,
+    process::{self, Form, Processes},
+};
+
+/// The password of accounts that tests make.
+pub const PASSWORD: &str = "a good long password";
+
+/// A shop that is up, in the form that `SOUK_E2E_FORM` names.
+pub struct Shop {
+    pub url: String,
+    pub metrics: String,
+    pub nats: String,
+    home: PathBuf,
+    settings: Vec<(String, String)>,
+    processes: Mutex<Option<Processes>>,
+    // The home of an own shop goes with it; the shared one's is left to the process that stops last.
+    _directory: Option<tempfile::TempDir>,
+}
+
+/// The shop of all tests that break nothing.
+pub async fn shared_shop() -> &'static Shop {
+    static SHOP: OnceCell<Shop> = OnceCell::const_new();
+    SHOP.get_or_init(|| async { Shop::start(&[]).await }).await
+}
+
+impl Shop {
+    /// Starts a shop with a demo seller and customer, and the given variables on top.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let directory = tempfile::Builder::new().prefix("souk-e2e-").tempdir().unwrap();
+        // PostgreSQL runs as another user where we are root.
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let home = directory.path().join("home");
+        let settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let processes = spawn(home.clone(), settings.clone()).await;
+        let (url, metrics, nats) = (processes.url.clone(), processes.metrics.clone(), processes.nats.clone());
+        let processes = Mutex::new(Some(processes));
+        Self { url, metrics, nats, home, settings, processes, _directory: Some(directory) }
+    }
+
+    /// Ends the nodes and the servers' parent as `kill -9` would; the servers live on as orphans.
+    pub fn kill(&self) {
+        self.processes.lock().unwrap().take().expect("the shop is not running").kill();
+    }
+
+    /// Starts the same home again, on the same HTTP port.
+    pub async fn start_again(&mut self) {
+        let mut settings = self.settings.clone();
+        settings.push(("SOUK_HTTP_ADDR".into(), self.url.trim_start_matches("http://").to_owned()));
+        let processes = spawn(self.home.clone(), settings).await;
+        assert_eq!(processes.url, self.url);
+        (self.metrics, self.nats) = (processes.metrics.clone(), processes.nats.clone());
+        *self.processes.lock().unwrap() = Some(processes);
+    }
+
+    /// Where the servers are, for tests that look behind the doors.
+    pub fn stack(&self) -> stack::StackInfo {
+        stack::find_running(&self.home).unwrap()
+    }
+
+    /// A NATS client with the rights of `user`.
+    pub async fn nats_as(&self, user: &str) -> async_nats::Client {
+        let stack = self.stack();
+        let config = runtime::NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
+        runtime::connect(&config, user, "test").await.unwrap()
+    }
+
+    pub fn anonymous(&self) -> Person {
+        Person::new(&self.url)
+    }
+
+    pub async fn admin(&self) -> Person {
+        self.log_in("admin@souk.test").await
+    }
+
+    pub async fn seller(&self) -> Person {
+        self.log_in("seller@souk.test").await
+    }
+
+    pub async fn log_in(&self, email: &str) -> Person {
+        let person = self.anonymous();
+        let body = serde_json::json!({"email": email, "password": "souk-demo-password"});
+        let session = person.post("/auth/login", &body).await.expect_status(200);
+        person.with_token(session.text_at("/access_token"))
+    }
+
+    /// A new customer, so that tests do not meet each other's carts and orders.
+    pub async fn customer(&self) -> Person {
+        let session = self.register().await;
+        self.anonymous().with_token(session.text_at("/access_token"))
+    }
+
+    /// The first session of a new account.
+    pub async fn register(&self) -> Answer {
+        let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
+        let body = serde_json::json!({"email": email, "password": PASSWORD});
+        self.anonymous().post("/auth/register", &body).await.expect_status(201)
+    }
+
+    /// A new seller with its id, so that tests do not meet each other's products.
+    pub async fn new_seller(&self) -> (Person, String) {
+        let session = self.register().await;
+        let id = session.text_at("/user/id");
+        let role = serde_json::json!({"role": "seller"});
+        self.admin().await.patch(&format!("/admin/users/{id}"), &role).await.expect_status(200);
+        // The role is in the token.
+        let body = serde_json::json!({"email": session.text_at("/user/email"), "password": PASSWORD});
+        let session = self.anonymous().post("/auth/login", &body).await.expect_status(200);
+        (self.anonymous().with_token(session.text_at("/access_token")), id)
+    }
+
+    /// A new product with so many units, ready to be sold; gives its variant.
+    pub async fn product(&self, on_hand: i64, price: i64) -> String {
+        let name = format!("Thing {}", uuid::Uuid::now_v7().simple());
+        let body = serde_json::json!({
+            "name": name, "price": {"amount": price, "currency": "USD"}, "on_hand": on_hand,
+        });
+        let product = self.seller().await.post("/products", &body).await.expect_status(201);
+        let variant = product.text_at("/variants/0/id");
+        let anonymous = self.anonymous();
+        wait_until("inventory knows the variant", || async {
+            anonymous.get(&format!("/inventory/{variant}")).await.status == 200
+        })
+        .await;
+        variant
+    }
+
+    pub async fn stock(&self, variant: &str) -> Answer {
+        self.anonymous().get(&format!("/inventory/{variant}")).await.expect_status(200)
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        if let Some(processes) = self.processes.lock().unwrap().take() {
+            // They stop by themselves; waiting keeps their home until then.
+            processes.stop();
+        }
+    }
+}
+
+async fn spawn(home: PathBuf, settings: Vec<(String, String)>) -> Processes {
+    tokio::task::spawn_blocking(move || process::start(Form::chosen(), &home, &settings)).await.unwrap()
+}
+
+/// Waits for a state that must come. Not for a time: the limit is there for what never comes.
+pub async fn wait_until<F: Future<Output = bool>>(what: &str, mut reached: impl FnMut() -> F) {
+    let began = Instant::now();
+    while !reached().await {
+        assert!(began.elapsed() < Duration::from_secs(60), "never came: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}

@@ -1,0 +1,91 @@
+//! Stock, as sellers count it and buyers see it.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{shared_shop, wait_until};
+
+#[tokio::test]
+async fn stock_is_set_at_once_and_every_change_is_in_the_ledger() {
+    let shop = shared_shop().await;
+    let (seller, _) = shop.new_seller().await;
+    let anyone = shop.anonymous();
+    let body = json!({"name": "Stool", "price": {"amount": 900, "currency": "USD"}});
+    let variant = seller.post("/products", &body).await.expect_status(201).text_at("/variants/0/id");
+    let path = format!("/inventory/{variant}");
+    let set = seller.put(&path, &json!({"on_hand": 7, "min_stock": 2})).await.expect_status(200);
+    assert_eq!((set.number_at("/on_hand"), set.number_at("/available"), set.number_at("/min_stock")), (7, 7, 2));
+    let tag = set.header("etag").unwrap().to_owned();
+    let cached = anyone.request(Method::GET, &path, None, &[("If-None-Match", &tag)]).await;
+    assert_eq!(cached.status, 304, "{cached:?}");
+    let recount = json!({"on_hand": 9});
+    let counted = seller.request(Method::PUT, &path, Some(&recount), &[("If-Match", &tag)]).await.expect_status(200);
+    assert_eq!((counted.number_at("/on_hand"), counted.number_at("/min_stock")), (9, 2));
+    let stale = seller.request(Method::PUT, &path, Some(&recount), &[("If-Match", &tag)]).await;
+    stale.expect_error(412, "stock_version_mismatch");
+
+    let order = shop.customer().await.order(&variant, 4, Some("pm_card_visa")).await.expect_status(201);
+    assert_eq!(order.text_at("/status"), "confirmed");
+    wait_until("the units are sold", || async { shop.stock(&variant).await.number_at("/on_hand") == 5 }).await;
+    let ledger = seller.get(&format!("{path}/movements")).await.expect_status(200);
+    let entries = ledger.body["data"].as_array().unwrap();
+    let of = |reason: &str| entries.iter().find(|entry| entry["reason"] == reason).unwrap_or(&serde_json::Value::Null);
+    assert_eq!(of("reserved")["reserved_delta"], 4, "{}", ledger.body);
+    assert_eq!(of("committed")["on_hand_delta"], -4, "{}", ledger.body);
+    assert_eq!(of("committed")["order_id"], order.body["id"]);
+    let on_hand: i64 = entries.iter().map(|entry| entry["on_hand_delta"].as_i64().unwrap()).sum();
+    let reserved: i64 = entries.iter().map(|entry| entry["reserved_delta"].as_i64().unwrap()).sum();
+    assert_eq!((on_hand, reserved), (5, 0), "the ledger adds up to the shelf: {}", ledger.body);
+    assert_eq!(ledger.number_at("/pagination/total"), entries.len() as i64);
+    let newest = seller.get(&format!("{path}/movements?limit=1")).await.expect_status(200);
+    let cursor = newest.text_at("/pagination/next_cursor");
+    let next = seller.get(&format!("{path}/movements?limit=1&cursor={cursor}")).await.expect_status(200);
+    assert_eq!((&newest.body["data"][0], &next.body["data"][0]), (&entries[0], &entries[1]));
+}
+
+#[tokio::test]
+async fn nobody_counts_away_what_is_held_nor_what_is_another_sellers() {
+    let shop = shared_shop().await;
+    let variant = shop.product(5, 1000).await;
+    let path = format!("/inventory/{variant}");
+    let seller = shop.seller().await;
+    shop.customer().await.order(&variant, 3, None).await.expect_status(201);
+    wait_until("three are held", || async { shop.stock(&variant).await.number_at("/reserved") == 3 }).await;
+    seller.put(&path, &json!({"on_hand": 2})).await.expect_error(409, "below_reserved");
+    assert_eq!(seller.put(&path, &json!({"on_hand": 3})).await.expect_status(200).number_at("/available"), 0);
+    for body in [json!({"on_hand": -1}), json!({"on_hand": 1_000_000_001}), json!({"on_hand": 3, "min_stock": -1})] {
+        seller.put(&path, &body).await.expect_error(422, "invalid_stock");
+    }
+    let (stranger, _) = shop.new_seller().await;
+    stranger.put(&path, &json!({"on_hand": 100})).await.expect_error(403, "not_your_variant");
+    stranger.get(&format!("{path}/movements")).await.expect_error(403, "not_your_variant");
+    shop.customer().await.put(&path, &json!({"on_hand": 100})).await.expect_error(403, "forbidden");
+    shop.anonymous().put(&path, &json!({"on_hand": 100})).await.expect_error(401, "unauthenticated");
+    let unknown = format!("/inventory/{}", uuid::Uuid::now_v7());
+    seller.put(&unknown, &json!({"on_hand": 1})).await.expect_error(404, "variant_not_found");
+    assert_eq!(shop.stock(&variant).await.number_at("/on_hand"), 3);
+}
+
+#[tokio::test]
+async fn availability_is_told_in_bulk_and_in_the_order_asked() {
+    let shop = shared_shop().await;
+    let (few, many) = (shop.product(1, 100).await, shop.product(50, 100).await);
+    let unknown = uuid::Uuid::now_v7().to_string();
+    let anyone = shop.anonymous();
+    let ask = json!({"items": [{"variant_id": many, "quantity": 50}, {"variant_id": few, "quantity": 2},
+        {"variant_id": unknown, "quantity": 1}]});
+    let answer = anyone.post("/inventory/availability", &ask).await.expect_status(200);
+    let told: Vec<_> = answer.body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["variant_id"].as_str().unwrap(), one["available"].as_i64().unwrap(), &one["is_available"]))
+        .collect();
+    assert_eq!(
+        told,
+        [(many.as_str(), 50, &json!(true)), (&few, 1, &json!(false)), (&unknown, 0, &json!(false))],
+        "{}",
+        answer.body
+    );
+    anyone.post("/inventory/availability", &json!({"items": []})).await.expect_error(422, "invalid_items");
+}

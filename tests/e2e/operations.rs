@@ -1,0 +1,74 @@
+//! What those who run the shop look at: health, metrics, ids that go through everything.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Person, shared_shop};
+
+#[tokio::test]
+async fn a_healthy_shop_says_so_at_every_door() {
+    let shop = shared_shop().await;
+    let gateway = shop.anonymous();
+    for path in ["//health/live", "//health/ready", "//health"] {
+        let answer = gateway.get(path).await.expect_status(200);
+        assert_eq!(answer.body["status"], "ok", "{path}: {}", answer.body);
+    }
+    let health = gateway.get("//health").await;
+    for domain in subjects::DOMAINS {
+        let found = health.body["domains"].as_array().unwrap().iter().find(|one| one["name"] == domain);
+        assert!(found.is_some_and(|one| one["nodes"].as_u64() >= Some(1)), "{domain}: {}", health.body);
+    }
+    let node = Person::new(&shop.metrics);
+    for path in ["//health/live", "//health/ready", "//health"] {
+        assert_eq!(node.get(path).await.expect_status(200).body["status"], "ok", "{path}");
+    }
+    let domains = node.get("//health/ready").await;
+    assert!(domains.body["domains"].as_array().is_some_and(|all| all.iter().all(|one| one["is_ready"] == true)));
+}
+
+#[tokio::test]
+async fn requests_are_counted_and_timed_by_service() {
+    let shop = shared_shop().await;
+    let variant = shop.product(1, 100).await;
+    shop.customer().await.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201);
+    shop.anonymous().get("/orders").await.expect_error(401, "unauthenticated");
+    let metrics = Person::new(&shop.metrics).get("//metrics").await.expect_status(200);
+    assert!(metrics.header("content-type").unwrap().starts_with("text/plain"));
+    let text = metrics.body.as_str().unwrap();
+    let value = |name: &str, labels: &[&str]| {
+        let line = text.lines().find(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
+        let line = line.unwrap_or_else(|| panic!("no {name} with {labels:?} in\n{text}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(value("http_requests_total{", &["service=\"orders\"", "status=\"201\""]) >= 1.0);
+    assert!(value("http_requests_total{", &["service=\"orders\"", "status=\"401\""]) >= 1.0);
+    let bucket = |le: &str| value("http_request_duration_seconds_bucket{", &["service=\"orders\"", le]);
+    assert!(bucket("le=\"0.005\"") <= bucket("le=\"+Inf\""));
+    assert_eq!(bucket("le=\"+Inf\""), value("http_request_duration_seconds_count{", &["service=\"orders\""]));
+}
+
+#[tokio::test]
+async fn a_request_is_known_by_the_id_its_caller_gave() {
+    let shop = shared_shop().await;
+    let anyone = shop.anonymous();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let headers = [("X-Request-Id", "my-request-1"), ("traceparent", trace)];
+    let refused = anyone.request(Method::GET, "/products/no-such-thing", None, &headers).await;
+    let refused = refused.expect_error(404, "product_not_found");
+    assert_eq!((refused.header("x-request-id"), refused.header("traceparent")), (Some("my-request-1"), Some(trace)));
+    assert_eq!(refused.text_at("/request_id"), "my-request-1");
+    let made = anyone.get("/products?limit=1").await.expect_status(200);
+    assert!(made.header("x-request-id").is_some_and(|id| !id.is_empty()));
+    assert_eq!(made.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test]
+async fn the_served_document_is_the_one_that_is_checked_in() {
+    let shop = shared_shop().await;
+    let served = shop.anonymous().get("/openapi.json").await.expect_status(200);
+    let checked_in: serde_json::Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    assert!(served.body == checked_in, "run `souk openapi > docs/openapi.json`");
+    let reader = shop.anonymous().get("/docs").await.expect_status(200);
+    assert!(reader.header("content-type").unwrap().starts_with("text/html"));
+    assert_ne!(reader.body, json!(""));
+}
