@@ -1,6 +1,6 @@
 # `make` alone tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint fmt docs deny bench clean
+.PHONY: help up test lint fmt docs deny bench model clean
 
 # What `make bench` runs, and with what: make bench BENCH=checkout ARGS="--seconds 60"
 BENCH ?= checkout
@@ -34,6 +34,9 @@ $(CARGO_DENY)/bin/cargo-deny:
 
 bench: ## a load test: make bench BENCH=checkout ARGS="..."
 	cargo run --release -p bench -- $(BENCH) $(ARGS)
+
+model: ## the long run of the model of catch-up; one rule dropped: make model ARGS="--without R5"
+	cargo run --release -p model -- --schedules 2000000 --steps 160 $(ARGS)
 
 clean: ## stop the local stack; remove it, its data and target/
 	@scripts/clean

@@ -6,6 +6,7 @@ mod dead_letters;
 mod demo;
 mod migrate;
 mod node;
+mod replay;
 mod streams;
 mod up;
 
@@ -40,6 +41,8 @@ enum Command {
     Admin(admin::AdminArguments),
     /// Events that a domain could not handle
     DeadLetters(dead_letters::DeadLettersArguments),
+    /// Publish a domain's log into its stream once more
+    Replay(replay::ReplayArguments),
     /// Print the OpenAPI document of the HTTP surface
     Openapi,
 }
@@ -54,6 +57,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Check(arguments) => check::run(arguments).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+        Command::Replay(arguments) => replay::run(arguments).await,
         Command::Openapi => {
             println!("{}", gateway::openapi_document());
             Ok(())

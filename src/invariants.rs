@@ -14,6 +14,7 @@ use subjects::{
 };
 use tokio::{
     sync::{Mutex, Semaphore},
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -42,8 +43,20 @@ struct Responder {
     waiting: Arc<Semaphore>,
 }
 
-/// Answers from now on, until the process ends.
-pub(crate) async fn serve(servers: &CheckServers) -> Result<()> {
+/// A responder that answers until it is stopped.
+pub(crate) struct Serving(JoinHandle<()>);
+
+impl Serving {
+    /// Stops, and lets go of every connection: before the servers do.
+    pub(crate) async fn stop(self) {
+        self.0.abort();
+        // It ends as aborted, which is what was asked for.
+        drop(self.0.await);
+    }
+}
+
+/// Answers from now on.
+pub(crate) async fn serve(servers: &CheckServers) -> Result<Serving> {
     let (_, verifier) = runtime::edge::<GetKeys>(&servers.nats, USER).await?;
     let connection = runtime::connect(&servers.nats, USER, "invariants").await?;
     let queue = CheckInvariants::DOMAIN.to_owned();
@@ -56,12 +69,11 @@ pub(crate) async fn serve(servers: &CheckServers) -> Result<()> {
         last: Mutex::default(),
         waiting: Arc::new(Semaphore::new(WAITING)),
     });
-    tokio::spawn(async move {
+    Ok(Serving(tokio::spawn(async move {
         while let Some(request) = requests.next().await {
             tokio::spawn(responder.clone().answer(request));
         }
-    });
-    Ok(())
+    })))
 }
 
 impl Responder {

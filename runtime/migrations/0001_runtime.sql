@@ -46,6 +46,13 @@ create table outbox (
     primary key (era, xid)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
 
+-- A lost stream is filled again from the log, newest first: everything below this position is still to be published.
+create table refill (
+    is_only boolean primary key check (is_only),
+    era bigint not null,
+    xid bigint not null
+);
+
 -- Events of other domains that were handled, above the cursor of their type. `mark` is the low half of the id.
 create table inbox (
     source text not null,

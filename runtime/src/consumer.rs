@@ -2,7 +2,7 @@
 //! what a dead node had pulled, catch-up brings again.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -89,7 +89,7 @@ impl Consumer {
                 Ok(consumer) => consumer,
                 Err(error) => {
                     tracing::debug!(domain = self.domain, source = self.source, %error, "no durable consumer yet");
-                    pause(stop, Duration::from_secs(1)).await;
+                    pause(stop, Duration::from_millis(250)).await;
                     continue;
                 }
             };
@@ -108,30 +108,27 @@ impl Consumer {
         let name = subject::durable(self.domain, self.source);
         let stream =
             self.streams.jetstream().get_stream(subject::stream(self.source)).await.map_err(Breakage::other)?;
-        let mut filters: Vec<String> =
+        let mut filters: BTreeSet<String> =
             self.routes.iter().map(|route| subject::event_filter(route.source, route.name)).collect();
+        // A new durable begins a minute back, for what came between a stream's making and its own; what is older is the
+        // log's matter: catch-up brings it. Where a durable begins cannot be changed later.
+        let mut deliver_policy = DeliverPolicy::ByStartTime { start_time: a_minute_ago() };
         if let Ok(existing) = stream.get_consumer::<pull::Config>(&name).await {
-            let known = &existing.cached_info().config;
-            let theirs = known
-                .filter_subjects
-                .iter()
-                .cloned()
-                .chain(Some(known.filter_subject.clone()).filter(|filter| !filter.is_empty()));
-            let (before, mine) = (filters.len(), filters.clone());
-            filters.extend(theirs.filter(|filter| !mine.contains(filter)));
-            let has_all = filters.len() - before + mine.len() == known.filter_subjects.len().max(1);
-            if has_all {
+            let config = &existing.cached_info().config;
+            let one = Some(&config.filter_subject).filter(|filter| !filter.is_empty());
+            let known: BTreeSet<String> = config.filter_subjects.iter().chain(one).cloned().collect();
+            if filters.is_subset(&known) {
                 return Ok(existing);
             }
+            filters.extend(known);
+            deliver_policy = config.deliver_policy;
         }
-        filters.sort_unstable();
         let config = pull::Config {
             durable_name: Some(name.clone()),
             description: Some(format!("{} handles events of {}; its inbox is the ack", self.domain, self.source)),
-            filter_subjects: filters,
+            filter_subjects: filters.into_iter().collect(),
             ack_policy: AckPolicy::None,
-            // What came before is the log's matter: catch-up brings it.
-            deliver_policy: DeliverPolicy::New,
+            deliver_policy,
             ..pull::Config::default()
         };
         stream.create_consumer(config).await.map_err(Breakage::other)
@@ -216,6 +213,10 @@ impl Consumer {
         };
         self.lanes.cast(entity, LaneMessage::Event(Box::new(item)));
     }
+}
+
+fn a_minute_ago() -> time::OffsetDateTime {
+    time::OffsetDateTime::now_utc() - Duration::from_secs(60)
 }
 
 async fn pause(stop: &CancellationToken, duration: Duration) {

@@ -28,6 +28,7 @@ mod metrics;
 mod node;
 mod operation;
 mod publisher;
+mod refill;
 mod responder;
 mod stream;
 mod supervise;

@@ -1,5 +1,6 @@
 //! A node: some domains of the system in one process. Capacity grows by starting another one; nothing has to be told.
 
+mod children;
 mod health;
 mod running;
 

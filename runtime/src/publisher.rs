@@ -110,6 +110,16 @@ impl Publisher {
         Ok(())
     }
 
+    /// Publishes a commit once more, for a stream that lost it; no row depends on it. Gives whether it is confirmed.
+    pub(crate) async fn publish_again(&self, commit: &LoggedCommit) -> bool {
+        let shared = &self.shared;
+        let all = futures::future::join_all(commit.events.iter().map(|event| async move {
+            let sent = shared.start(commit, event).await;
+            shared.confirm(commit, event, sent).await
+        }));
+        tokio::time::timeout(LEASE, all).await.is_ok_and(|all| all.into_iter().all(|one| one))
+    }
+
     /// Waits until nothing is on its way, and deletes what was confirmed.
     pub(crate) async fn flush(&self) {
         // All permits back means no message is unconfirmed.

@@ -1,7 +1,9 @@
 //! A domain's requests: one subscription in a queue group, admission before anything waits, answers in the request's
 //! own format.
 
+mod asked;
 mod command;
+mod common;
 mod micro;
 
 use std::{
@@ -12,12 +14,12 @@ use std::{
 
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
-use contract::{Access, ErrorBody, ErrorKind, Fault, Format, header, subject};
+use contract::{Access, ErrorBody, ErrorKind, Fault, header, subject};
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
+use asked::{Asked, is_inbox};
 pub(crate) use command::InternalCommand;
 pub(crate) use micro::{EndpointInfo, Micro};
 
@@ -27,20 +29,14 @@ use crate::{
     client::Client,
     context::Context,
     database::Database,
-    dead_letter::{self, DeadLettersRequest, RedriveRequest, Redriven},
-    failure::{Breakage, Stored},
-    lane::{EventItem, LaneMessage, Lanes},
-    log,
+    failure::Breakage,
+    lane::Lanes,
     operation::{Answered, CommandRoute, EventRoute, QueryRoute},
 };
 
 /// Requests of a domain on this node that are answered at once. Beyond them: 503 at once, never a queue.
 const QUERIES: usize = 512;
 const COMMANDS: usize = 2048;
-
-/// How long a caller is taken to wait who does not say.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
-const MAX_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What answers a subject.
 pub(crate) enum Endpoint {
@@ -50,6 +46,7 @@ pub(crate) enum Endpoint {
     Events,
     DeadLetters,
     Redrive,
+    Refill,
 }
 
 /// Answers a domain's requests.
@@ -67,15 +64,6 @@ pub(crate) struct Responder {
     pub micro: Arc<Micro>,
     /// Requests that are being answered: what a drain waits for.
     pub tasks: TaskTracker,
-}
-
-/// A request, as far as its headers tell.
-pub(crate) struct Asked {
-    message: Message,
-    format: Format,
-    deadline: Instant,
-    request_id: Option<String>,
-    traceparent: Option<String>,
 }
 
 /// An answer on its way out.
@@ -191,20 +179,7 @@ impl Responder {
         match endpoint {
             Endpoint::Query(route) => self.query(route, asked, caller).await,
             Endpoint::Command(route) => self.command(route, asked, caller, permit).await,
-            Endpoint::Log => {
-                self.read_log(asked, |pool, request| async move { log::page(&pool, &request).await }).await
-            }
-            Endpoint::Events => {
-                self.read_log(asked, |pool, request| async move { log::events(&pool, &request).await }).await
-            }
-            Endpoint::DeadLetters => {
-                let list =
-                    |pool, request: DeadLettersRequest| async move { dead_letter::list(&pool, request.limit).await };
-                self.read_log(asked, list).await
-            }
-            Endpoint::Redrive => {
-                self.read_log(asked, |pool, request: RedriveRequest| self.redrive(pool, request.event_id)).await
-            }
+            _ => self.common(endpoint, asked).await,
         }
     }
 
@@ -213,7 +188,9 @@ impl Responder {
         let access = match endpoint {
             Endpoint::Query(route) => route.meta.access,
             Endpoint::Command(route) => route.meta.access,
-            Endpoint::Log | Endpoint::Events | Endpoint::DeadLetters | Endpoint::Redrive => Access::Internal,
+            Endpoint::Log | Endpoint::Events | Endpoint::DeadLetters | Endpoint::Redrive | Endpoint::Refill => {
+                Access::Internal
+            }
         };
         // Internal subjects are refused to everyone else by the rights of the NATS users.
         if access == Access::Internal {
@@ -274,52 +251,6 @@ impl Responder {
         }
     }
 
-    async fn read_log<Q, A, F>(&self, asked: &Asked, read: impl FnOnce(sqlx::PgPool, Q) -> F) -> Sent
-    where
-        Q: serde::de::DeserializeOwned,
-        A: serde::Serialize,
-        F: Future<Output = Result<A, Breakage>>,
-    {
-        let request = match asked.decode(Format::decode) {
-            Ok(request) => request,
-            Err(fault) => return fault.of(self.domain).into(),
-        };
-        let answer = read(self.db.lanes.clone(), request).await;
-        match answer.and_then(|answer| asked.format.encode(&answer).map_err(Breakage::other)) {
-            Ok(body) => Sent::Reply { body, replayed: false },
-            Err(breakage) => self.broken("log", &breakage),
-        }
-    }
-
-    /// Hands a parked event to its lane once more, past inbox and cursor.
-    async fn redrive(&self, pool: sqlx::PgPool, event_id: Uuid) -> Stored<Redriven> {
-        let Some((head, payload)) = dead_letter::read(&pool, event_id).await? else {
-            return Ok(Redriven { is_handed_over: false });
-        };
-        let route =
-            self.events.iter().find(|route| (route.source, route.name) == (head.source.as_str(), head.name.as_str()));
-        let Some(route) = route else { return Ok(Redriven { is_handed_over: false }) };
-        let decoded = route.handler.decode(&head, &payload);
-        let (message, entity) = match decoded {
-            Ok((message, entity)) => (Ok(message), entity),
-            Err(error) => (Err(format!("it could not be read: {error}")), head.id),
-        };
-        let item = EventItem {
-            route: route.clone(),
-            known_in_era: i64::MAX,
-            head,
-            entity,
-            payload: payload.into(),
-            message,
-            is_repeat: false,
-            is_redrive: true,
-            _in_flight: None,
-            _permit: None,
-        };
-        self.lanes.cast(entity, LaneMessage::Event(Box::new(item)));
-        Ok(Redriven { is_handed_over: true })
-    }
-
     fn broken(&self, operation: &str, breakage: &Breakage) -> Sent {
         let fault = breakage.fault(self.domain);
         if fault.kind == ErrorKind::Internal {
@@ -356,49 +287,6 @@ impl Responder {
         let send = self.connection.publish_with_headers(reply_to, headers, Bytes::from(body));
         if !matches!(tokio::time::timeout(Duration::from_secs(5), send).await, Ok(Ok(()))) {
             tracing::warn!(domain = self.domain, "an answer could not be sent");
-        }
-    }
-}
-
-impl Asked {
-    fn read(message: Message) -> Self {
-        let get = |name: &str| message.headers.as_ref().and_then(|h| h.get(name)).map(|v| v.as_str().to_owned());
-        let patience = get(header::DEADLINE_MS)
-            .and_then(|text| text.parse().ok())
-            .map_or(DEFAULT_DEADLINE, |ms: u64| Duration::from_millis(ms).min(MAX_DEADLINE));
-        let declared = get(header::CONTENT_TYPE);
-        // What is not a format of ours is refused when it is read; the refusal itself is JSON.
-        let format = Format::detect(declared.as_deref(), &message.payload).unwrap_or(Format::Json);
-        let request_id = get(header::REQUEST_ID).filter(|id| id.len() <= 128);
-        let traceparent = get(header::TRACEPARENT).filter(|text| text.len() <= 128);
-        Self { format, deadline: Instant::now() + patience, request_id, traceparent, message }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
-    }
-
-    fn decode<T>(&self, decode: impl FnOnce(Format, &[u8]) -> Result<T, contract::DecodeError>) -> Result<T, Fault> {
-        let format = Format::detect(self.header(header::CONTENT_TYPE), &self.message.payload)?;
-        Ok(decode(format, &self.message.payload)?)
-    }
-}
-
-/// Inboxes of any user: `_INBOX.>` or `_INBOX_<user>.>`.
-fn is_inbox(subject: &str) -> bool {
-    let token = subject.split('.').next().unwrap_or_default();
-    token == "_INBOX" || token.starts_with("_INBOX_")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_inbox;
-
-    #[test]
-    fn answers_go_to_inboxes_only() {
-        assert!(is_inbox("_INBOX.abc.1") && is_inbox("_INBOX_orders.abc.1"));
-        for subject in ["evt.orders.placed.7", "$JS.API.STREAM.PURGE.ORDERS", "_INBOXES.x", "req.orders.get"] {
-            assert!(!is_inbox(subject), "{subject}");
         }
     }
 }

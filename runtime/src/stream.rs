@@ -75,6 +75,15 @@ impl Streams {
         Self { domain, connection, jetstream, spec: Arc::new(spec), ensured: Arc::default() }
     }
 
+    pub(crate) fn domain(&self) -> &'static str {
+        self.domain
+    }
+
+    /// How far back the stream reaches.
+    pub(crate) fn max_age(&self) -> Duration {
+        Duration::from_secs(self.spec.max_age_hours * 3600)
+    }
+
     pub(crate) fn connection(&self) -> &async_nats::Client {
         &self.connection
     }
@@ -95,7 +104,7 @@ impl Streams {
             Ok(_) => false,
             Err(_) => match self.jetstream.create_stream(self.spec.config(self.domain)).await {
                 Ok(_) => {
-                    tracing::warn!(domain = self.domain, stream = name, "the stream was missing and was made");
+                    tracing::info!(domain = self.domain, stream = name, "the stream was missing and was made");
                     true
                 }
                 Err(error) => {

@@ -49,9 +49,10 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let node = Arc::new(shop::start(&settings, &servers, &domains).await?);
     operations::serve(operations, metrics, Some(node.clone()))?;
-    if arguments.check {
-        invariants::serve(&CheckServers::find(&settings, &DOMAINS)?).await?;
-    }
+    let checks = match arguments.check {
+        true => Some(invariants::serve(&CheckServers::find(&settings, &DOMAINS)?).await?),
+        false => None,
+    };
     let http_addr = http.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
     // The ports that were bound, for they may have been left to the system.
     tracing::info!(?domains, http = http_addr.map(tracing::field::display), metrics = %metrics_addr, "the node is ready");
@@ -64,6 +65,9 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         None => stop.await,
     }
     tracing::info!("draining");
+    if let Some(checks) = checks {
+        checks.stop().await;
+    }
     node.drain().await;
     Ok(())
 }

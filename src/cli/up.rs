@@ -73,7 +73,7 @@ async fn serve(
     let (http_addr, metrics_addr) = (http.local_addr()?, metrics_port.local_addr()?);
     let node = Arc::new(shop::start(settings, &servers, &DOMAINS).await?);
     operations::serve(metrics_port, metrics, Some(node.clone()))?;
-    invariants::serve(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
+    let checks = invariants::serve(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
     let config = gateway_config(settings, &servers).await?;
     if !up.no_demo {
         demo::seed(&servers, &step).await?;
@@ -82,6 +82,7 @@ async fn serve(
     welcome(&address, &format!("http://{metrics_addr}"), stack, !up.no_demo);
     gateway::serve(http, config, super::stop(up.throw_away)).await?;
     step("draining");
+    checks.stop().await;
     node.drain().await;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use contract::{Answer, Command, Event, Query, Request, subject};
 
-use crate::{carts, catalog, identity, inventory, orders, payments};
+use crate::{carts, catalog, identity, inventory, operations, orders, payments};
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +121,7 @@ pub fn catalogue() -> Vec<MessageInfo> {
         event::<payments::PaymentCancelled>(),
         event::<payments::Refunded>(),
         event::<payments::RefundFailed>(),
+        query::<operations::CheckInvariants>(),
     ]
 }
 

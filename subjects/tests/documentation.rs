@@ -26,11 +26,10 @@ fn files_below(path: &str) -> Vec<String> {
     names.iter().flat_map(|name| files_below(&format!("{path}/{name}"))).collect()
 }
 
-/// Names such as `SOUK_HOME` in a text.
+/// Names such as `SOUK_HOME` in a text; one that is put together from parts ends with `_`.
 fn variables_in(text: &str) -> BTreeSet<String> {
-    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-    let tail = |rest: &str| rest.bytes().take_while(is_part).map(char::from).collect::<String>();
-    text.split("SOUK_").skip(1).map(|rest| format!("SOUK_{}", tail(rest))).filter(|name| name != "SOUK_").collect()
+    let words = text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+    words.filter(|word| word.len() > "SOUK_".len() && word.starts_with("SOUK_")).map(str::to_owned).collect()
 }
 
 #[test]
@@ -140,7 +139,7 @@ fn the_code_of_adding_a_domain_is_the_code_that_runs() {
         match mark.split_once(": ").unwrap() {
             ("all of", path) => pieces.entry(path.to_owned()).or_default().push(block),
             ("part of", path) => {
-                assert!(read(path).contains(&block), "docs/adding-a-domain.md is not {path}:\n{block}")
+                assert!(read(path).contains(&block), "docs/adding-a-domain.md is not {path}:\n{block}");
             }
             other => panic!("what is {other:?}?"),
         }

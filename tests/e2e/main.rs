@@ -15,5 +15,8 @@ mod flash;
 mod following;
 mod inventory;
 mod main_path;
+mod nats_cli;
 mod operations;
 mod products;
+mod readme;
+mod schemathesis;

@@ -71,7 +71,7 @@ async fn one(domain: &str, database: &PgPool, source: &str, log: &PgPool, suspec
     for (name, cursor) in &consumer.cursors {
         let key = format!("{domain} on {source}: cursor of {name}");
         if *cursor >= end {
-            suspects.push(Suspect::new(key, format!("it is {cursor}, and the log ends below {end}")));
+            suspects.push(Suspect::new(key, format!("it is {cursor}, beyond the end of the log")));
         } else if trimmed.is_some_and(|trimmed| *cursor < trimmed) {
             suspects.push(Suspect::new(key, format!("it is {cursor}, and the log was trimmed above it")));
         }

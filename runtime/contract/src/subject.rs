@@ -61,6 +61,8 @@ pub mod internal {
     pub const EVENTS: &str = "events";
     /// Events that the domain could not handle.
     pub const DEAD_LETTERS: &str = "dead_letters";
+    /// Publishes the log into the stream once more.
+    pub const REFILL: &str = "refill";
     /// Handles such an event once more.
     pub const REDRIVE: &str = "redrive";
 }

@@ -48,6 +48,9 @@ pub(crate) struct EventItem {
 /// Runs of an event before it is parked.
 pub(crate) const ATTEMPTS: i32 = 5;
 
+/// Runs that never finished, because the process died or the database went away, before an event is parked unrun.
+const UNFINISHED_RUNS: i32 = 10;
+
 /// The pause before an event that failed runs again.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
@@ -86,7 +89,7 @@ async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> Vec<EventItem> {
         Ok(counts) => {
             for item in repeats {
                 let count = counts.get(&item.head.id).copied().unwrap_or(0);
-                if count > ATTEMPTS {
+                if count > UNFINISHED_RUNS {
                     park(context, &item, "it was run to its limit and never finished", count).await;
                 } else {
                     ready.push(item);
@@ -112,6 +115,19 @@ async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<Ha
     .fetch_all(&context.db.lanes)
     .await?;
     rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
+}
+
+/// The run that was counted ahead failed by nobody's fault. Where the database is still away the count stands, which is
+/// why the limit for runs that never finished is the greater one.
+async fn uncount_attempt(context: &LaneContext, item: &EventItem) {
+    let done = sqlx::query("update attempt set count = count - 1 where source = $1 and event_id = $2 and count > 0")
+        .bind(&item.head.source)
+        .bind(item.head.id)
+        .execute(&context.db.lanes)
+        .await;
+    if let Err(error) = done {
+        tracing::debug!(domain = context.domain, %error, "an attempt stays counted");
+    }
 }
 
 async fn run_batch(lanes: &Lanes, mut batch: Vec<EventItem>, work: &mut Vec<Vec<EventItem>>) {
@@ -157,10 +173,13 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<EventItem>, work: &mut Vec<Vec<
 /// An event that failed runs again after a pause, and is parked at its limit. A failure that is nobody's counts against
 /// nobody: catch-up brings the event again once the database is back.
 async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reason: &str) {
+    let context = &lanes.context;
     if !blamed {
+        if item.is_repeat {
+            uncount_attempt(context, &item).await;
+        }
         return;
     }
-    let context = &lanes.context;
     let counted = match count_attempts(context, std::slice::from_ref(&item)).await {
         Ok(counts) => counts.get(&item.head.id).copied().unwrap_or(0),
         Err(breakage) => {

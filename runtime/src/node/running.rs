@@ -15,24 +15,24 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{Health, Hosted, NodeConfig, health::Pulse};
+use super::{Health, Hosted, NodeConfig, children, health::Pulse};
 use crate::{
     auth::{KeySource, Verifier},
     catch_up::CatchUp,
     client::Client,
     connect::connect,
     consumer::{Consumer, PERMITS},
-    database::{Database, clock},
+    database::Database,
     deadlines::Deadlines,
     effects::Effects,
-    failure::{Breakage, Stored},
-    lane::{Lane, LaneContext, Lanes},
-    maintenance,
+    failure::Breakage,
+    lane::{LaneContext, Lanes},
     operation::Routes,
     publisher::Publisher,
+    refill,
     responder::{Endpoint, EndpointInfo, Micro, Responder},
     stream::Streams,
-    supervise::{Child, Supervisor, SupervisorMessage, Watch, task},
+    supervise::{Child, Supervisor, SupervisorMessage, Watch},
 };
 
 /// A running node.
@@ -111,7 +111,9 @@ impl Running {
         });
         let lanes = Lanes::new(context, config.lanes);
         effects.finish_in(lanes.clone());
-        streams.ensure_own().await;
+        if streams.ensure_own().await {
+            refill::begin(&db.lanes).await?;
+        }
 
         let (mut endpoints, infos) = endpoints(&routes);
         add_common_endpoints(name, &mut endpoints);
@@ -136,21 +138,22 @@ impl Running {
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());
         let pulse = Arc::new(Pulse::new(name, watch.clone()));
-        let mut children: Vec<Child> = (0..lanes.count()).map(|number| lane(&lanes, number)).collect();
-        children.push(publishing(name, &publisher, commits));
-        children.push(sweeping(name, &publisher, &streams, &stop));
-        children.push(performing(name, &effects, &stop));
-        children.push(keeping(name, &db, &stop, node));
-        children.push(watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
+        let mut children: Vec<Child> = (0..lanes.count()).map(|number| children::lane(&lanes, number)).collect();
+        children.push(children::publishing(name, &publisher, commits));
+        children.push(children::sweeping(name, &db, &publisher, &streams, &stop));
+        children.push(children::refilling(name, &db, &publisher, &streams, &stop, node));
+        children.push(children::performing(name, &effects, &stop));
+        children.push(children::keeping(name, &db, &stop, node));
+        children.push(children::watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
         for consumer in consumers {
-            children.push(consuming(&consumer, &stop));
+            children.push(children::consuming(&consumer, &stop));
             let catch_up =
                 CatchUp { consumer, db: db.clone(), client: client.clone(), node, seen_era: AtomicI64::new(0) };
-            children.push(catching_up(Arc::new(catch_up), &stop));
+            children.push(children::catching_up(Arc::new(catch_up), &stop));
         }
         let deadlines = Deadlines { domain: name, db, routes: routes.deadlines, responder: responder.clone(), node };
-        children.push(acting_on_deadlines(Arc::new(deadlines), &stop));
-        children.push(responding(responder, &stop));
+        children.push(children::acting_on_deadlines(Arc::new(deadlines), &stop));
+        children.push(children::responding(responder, &stop));
 
         let arguments = (name.to_owned(), children, watch.clone());
         let (supervisor, _) = Actor::spawn(None, Supervisor, arguments).await.map_err(Breakage::other)?;
@@ -230,6 +233,7 @@ fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String, Endpoint>)
     endpoints.insert(subject::request(domain, subject::internal::EVENTS, true), Endpoint::Events);
     endpoints.insert(subject::request(domain, subject::internal::DEAD_LETTERS, true), Endpoint::DeadLetters);
     endpoints.insert(subject::request(domain, subject::internal::REDRIVE, true), Endpoint::Redrive);
+    endpoints.insert(subject::request(domain, subject::internal::REFILL, true), Endpoint::Refill);
 }
 
 fn consumers(name: &'static str, routes: &Routes, streams: &Streams, lanes: &Lanes) -> Vec<Arc<Consumer>> {
@@ -253,187 +257,4 @@ fn consumers(name: &'static str, routes: &Routes, streams: &Streams, lanes: &Lan
             })
         })
         .collect()
-}
-
-fn lane(lanes: &Lanes, number: usize) -> Child {
-    let lanes = lanes.clone();
-    Child {
-        name: format!("{}.lane.{number}", lanes.context.domain),
-        spawn: Box::new(move |supervisor| {
-            let lanes = lanes.clone();
-            Box::pin(async move {
-                let (lane, _) = Actor::spawn_linked(None, Lane, (lanes, number), supervisor).await?;
-                Ok(lane.get_cell())
-            })
-        }),
-    }
-}
-
-fn publishing(
-    name: &str,
-    publisher: &Publisher,
-    commits: tokio::sync::mpsc::Receiver<crate::log::LoggedCommit>,
-) -> Child {
-    let publisher = publisher.clone();
-    let commits = Arc::new(tokio::sync::Mutex::new(commits));
-    task(format!("{name}.publisher"), move || {
-        let (publisher, commits) = (publisher.clone(), commits.clone());
-        async move {
-            publisher.run(&mut *commits.lock().await).await;
-            Ok(())
-        }
-    })
-}
-
-/// Runs a step again and again until told to stop. A step that breaks is told once and tried again.
-async fn every<F>(stop: CancellationToken, pause: Duration, what: String, mut step: impl FnMut() -> F)
-where
-    F: Future<Output = Stored<()>>,
-{
-    let mut was_broken = false;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
-        match step().await {
-            Ok(()) => was_broken = false,
-            Err(breakage) if was_broken => tracing::debug!(what, %breakage, "still broken"),
-            Err(breakage) => {
-                was_broken = true;
-                tracing::warn!(what, %breakage, "a periodic step broke; it is tried again");
-            }
-        }
-    }
-}
-
-fn sweeping(name: &'static str, publisher: &Publisher, streams: &Streams, stop: &CancellationToken) -> Child {
-    let (publisher, streams, stop) = (publisher.clone(), streams.clone(), stop.clone());
-    task(format!("{name}.sweep"), move || {
-        let (publisher, streams, stop) = (publisher.clone(), streams.clone(), stop.clone());
-        async move {
-            let what = format!("{name}.sweep");
-            every(stop, Duration::from_secs(1), what, || async {
-                streams.ensure_own().await;
-                publisher.sweep().await
-            })
-            .await;
-            Ok(())
-        }
-    })
-}
-
-fn performing(name: &'static str, effects: &Effects, stop: &CancellationToken) -> Child {
-    let (effects, stop) = (effects.clone(), stop.clone());
-    task(format!("{name}.effects"), move || {
-        let (effects, stop) = (effects.clone(), stop.clone());
-        async move {
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    () = effects.asked() => {}
-                    () = tokio::time::sleep(Duration::from_millis(500)) => {}
-                }
-                if let Err(breakage) = effects.sweep().await {
-                    tracing::warn!(domain = name, %breakage, "effects could not be looked at");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-            }
-        }
-    })
-}
-
-fn keeping(name: &'static str, db: &Database, stop: &CancellationToken, node: Uuid) -> Child {
-    let (db, stop) = (db.clone(), stop.clone());
-    task(format!("{name}.maintenance"), move || {
-        let (db, stop) = (db.clone(), stop.clone());
-        async move {
-            let what = format!("{name}.maintenance");
-            every(stop, Duration::from_secs(10), what, || maintenance::pass(name, &db, node)).await;
-            Ok(())
-        }
-    })
-}
-
-/// Keeps the pulse: connections, database, clock, queue depth.
-fn watching(
-    name: &'static str,
-    db: &Database,
-    connections: [async_nats::Client; 2],
-    pulse: &Arc<Pulse>,
-    lanes: &Lanes,
-) -> Child {
-    let (db, pulse, lanes) = (db.clone(), pulse.clone(), lanes.clone());
-    task(format!("{name}.watch"), move || {
-        let (db, pulse, lanes, connections) = (db.clone(), pulse.clone(), lanes.clone(), connections.clone());
-        async move {
-            loop {
-                let connected =
-                    connections.iter().all(|c| c.connection_state() == async_nats::connection::State::Connected);
-                pulse.is_connected.store(connected, Ordering::Relaxed);
-                let before = chrono::Utc::now();
-                let answer = clock(&db.reads).await;
-                pulse.has_database.store(answer.is_ok(), Ordering::Relaxed);
-                if let Ok(now) = answer {
-                    // The database's clock lies between before and after; what lies outside is the offset.
-                    let after = chrono::Utc::now();
-                    let offset = if now < before {
-                        before - now
-                    } else if now > after {
-                        after - now
-                    } else {
-                        chrono::TimeDelta::zero()
-                    };
-                    pulse.clock_offset_ms.store(offset.num_milliseconds(), Ordering::Relaxed);
-                }
-                metrics::gauge!("lane_queue_depth", "domain" => name)
-                    .set(lanes.context.depth.load(Ordering::Relaxed) as f64);
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    })
-}
-
-fn consuming(consumer: &Arc<Consumer>, stop: &CancellationToken) -> Child {
-    let (consumer, stop) = (consumer.clone(), stop.clone());
-    task(format!("{}.consumer.{}", consumer.domain, consumer.source), move || {
-        let (consumer, stop) = (consumer.clone(), stop.clone());
-        async move {
-            consumer.run(&stop).await;
-            Ok(())
-        }
-    })
-}
-
-fn catching_up(catch_up: Arc<CatchUp>, stop: &CancellationToken) -> Child {
-    let stop = stop.clone();
-    let what = format!("{}.catch_up.{}", catch_up.consumer.domain, catch_up.consumer.source);
-    task(what.clone(), move || {
-        let (catch_up, stop, what) = (catch_up.clone(), stop.clone(), what.clone());
-        async move {
-            let held = tokio::sync::Mutex::new(None);
-            every(stop, Duration::from_secs(1), what, || async { catch_up.pass(&mut *held.lock().await).await }).await;
-            Ok(())
-        }
-    })
-}
-
-fn acting_on_deadlines(deadlines: Arc<Deadlines>, stop: &CancellationToken) -> Child {
-    let stop = stop.clone();
-    let what = format!("{}.deadlines", deadlines.domain);
-    task(what.clone(), move || {
-        let (deadlines, stop, what) = (deadlines.clone(), stop.clone(), what.clone());
-        async move {
-            every(stop, Duration::from_secs(1), what, || deadlines.pass()).await;
-            Ok(())
-        }
-    })
-}
-
-fn responding(responder: Arc<Responder>, stop: &CancellationToken) -> Child {
-    let stop = stop.clone();
-    task(format!("{}.responder", responder.domain), move || {
-        let (responder, stop) = (responder.clone(), stop.clone());
-        async move { responder.run(&stop).await }
-    })
 }

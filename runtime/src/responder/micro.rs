@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::is_inbox;
+use super::asked::is_inbox;
 
 /// What one endpoint tells of itself.
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use contract::{Answer, Detail, ErrorBody, ErrorKind, subject};
-use subjects::{DOMAINS, MessageInfo, MessageKind, catalogue};
+use subjects::{MessageInfo, MessageKind, catalogue};
 
 use crate::{
     goldens::{Goldens, snake_case},
@@ -27,6 +27,13 @@ fn of_domain<'a>(messages: &'a [MessageInfo], domain: &'a str) -> impl Iterator<
     messages.iter().filter(move |message| message.domain == domain)
 }
 
+/// Whoever has messages, in the order of the catalogue.
+fn domains(messages: &[MessageInfo]) -> Vec<&'static str> {
+    let mut domains: Vec<_> = messages.iter().map(|message| message.domain).collect();
+    domains.dedup();
+    domains
+}
+
 /// docs/messages.md
 pub fn messages() -> String {
     let catalogue = catalogue();
@@ -42,8 +49,8 @@ pub fn messages() -> String {
          whether the answer to a command is kept for those who repeat it. What is not kept holds a secret, and running \
          it twice is harmless.\n"
     );
-    for domain in DOMAINS {
-        let _ = write!(page, "\n## {domain}\n\n");
+    for domain in domains(&catalogue) {
+        let _ = write!(page, "\n## {domain}\n\n{}\n\n", sources::words_about(domain));
         page.push_str("| Subject | Kind | Who | Reply | Stored | |\n| --- | --- | --- | --- | --- | --- |\n");
         for message in of_domain(&catalogue, domain).filter(|message| message.kind != MessageKind::Event) {
             let stored = match message.answer {
@@ -102,7 +109,7 @@ pub fn events(goldens: &Goldens) -> String {
          ```\n\n\
          *Reacts* names the domains that handle the event; watching it is open to everybody who may subscribe.\n"
     );
-    for domain in DOMAINS {
+    for domain in domains(&catalogue) {
         let events: Vec<_> =
             of_domain(&catalogue, domain).filter(|message| message.kind == MessageKind::Event).collect();
         if events.is_empty() {

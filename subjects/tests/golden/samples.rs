@@ -4,6 +4,7 @@ mod carts;
 mod catalog;
 mod identity;
 mod inventory;
+mod operations;
 mod orders;
 mod payments;
 
@@ -25,6 +26,7 @@ pub fn add_all(goldens: &mut Goldens) {
     carts::add(goldens);
     orders::add(goldens);
     payments::add(goldens);
+    operations::add(goldens);
 }
 
 /// The codes of every domain's errors, as their types list them.
@@ -36,6 +38,7 @@ pub fn refusal_codes() -> Vec<(&'static str, Vec<String>)> {
         (subjects::carts::DOMAIN, codes_of::<subjects::carts::CartsError>()),
         (subjects::orders::DOMAIN, codes_of::<subjects::orders::OrdersError>()),
         (subjects::payments::DOMAIN, codes_of::<subjects::payments::PaymentsError>()),
+        (subjects::operations::DOMAIN, codes_of::<subjects::operations::OperationsError>()),
     ]
 }
 
@@ -48,6 +51,7 @@ pub fn refusals() -> Vec<(&'static str, Vec<ErrorBody>)> {
         bodies(subjects::carts::DOMAIN, &carts::errors()),
         bodies(subjects::orders::DOMAIN, &orders::errors()),
         bodies(subjects::payments::DOMAIN, &payments::errors()),
+        bodies(subjects::operations::DOMAIN, &operations::errors()),
     ]
 }
 

@@ -18,16 +18,27 @@ fn messages_of(domain: &str) -> String {
     read(&format!("subjects/src/{domain}.rs"))
 }
 
-/// The kind and the type of every message that a domain declares.
-pub fn declared_messages(domain: &str) -> Vec<(String, String)> {
+/// The kind and the type of every message that is declared, by the module that declares it.
+pub fn declared_messages() -> Vec<(String, String, String)> {
     let declared = |line: &str| {
         let (kind, rest) = line.split_once("!(")?;
         let is_message = ["query", "command", "event"].contains(&kind);
         is_message.then(|| (kind.to_owned(), rest.split(',').next().unwrap().trim().to_owned()))
     };
-    let found: Vec<_> = messages_of(domain).lines().filter_map(declared).collect();
-    assert!(!found.is_empty(), "{domain} declares no message");
+    let mut found = Vec::new();
+    for path in rust_files(&root().join("subjects/src")) {
+        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let source = std::fs::read_to_string(path).unwrap();
+        found.extend(source.lines().filter_map(declared).map(|(kind, message)| (module.clone(), kind, message)));
+    }
     found
+}
+
+/// The words at the head of a domain's messages.
+pub fn words_about(domain: &str) -> String {
+    let source = messages_of(domain);
+    let words: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
+    words.join(" ")
 }
 
 /// The words above a type.

@@ -3,6 +3,7 @@
 mod check;
 mod people;
 mod process;
+pub mod programs;
 mod shop;
 
 pub use check::Checked;

@@ -106,7 +106,7 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
         told.push((variable, stack.database_url(domain).unwrap()));
     }
     let (mut first, mut first_log) = spawn_node(home, &told, &["--domains", "inventory,payments"]);
-    let gateway = ["--domains", "identity,catalog,carts,orders", "--gateway"];
+    let gateway = ["--domains", "identity,catalog,carts,orders", "--gateway", "--check"];
     let (mut second, mut second_log) = spawn_node(home, settings, &gateway);
     let mut children = vec![servers];
     let mut addresses = Vec::new();

@@ -11,7 +11,6 @@ impl World {
     /// The next step of a node's pass.
     pub(crate) fn catch_up_goes_on(&mut self, node: usize) -> bool {
         let mut pass = self.nodes[node].pass;
-        let horizon_first = self.rules.has(Rule::R4);
         match pass.stage {
             PassStage::Idle => {
                 let cursors = self.consumer.cursors;
@@ -20,18 +19,18 @@ impl World {
             }
             PassStage::Asking => {
                 pass.horizon = Position::END;
-                if horizon_first {
-                    self.read_horizon(&mut pass)
+                if self.rules.has(Rule::R4) {
+                    self.read_horizon(&mut pass);
                 } else {
-                    self.read_rows(&mut pass)
+                    self.read_rows(&mut pass);
                 }
                 pass.stage = PassStage::HalfAnswered;
             }
             PassStage::HalfAnswered => {
-                if horizon_first {
-                    self.read_rows(&mut pass)
+                if self.rules.has(Rule::R4) {
+                    self.read_rows(&mut pass);
                 } else {
-                    self.read_horizon(&mut pass)
+                    self.read_horizon(&mut pass);
                 }
                 if !self.rules.has(Rule::R6) {
                     pass.rows = pass.rows.only(|commit| self.commits[commit].position <= pass.horizon);

@@ -38,6 +38,8 @@ pub struct Violation {
     pub kind: Kind,
     /// Of which event.
     pub event: usize,
+    /// Whether it showed only after the schedule's end, when the faults were over and everybody went on.
+    pub in_the_end: bool,
 }
 
 /// Rounds in which everybody takes all their steps, until the faults must have been repaired.
@@ -46,7 +48,7 @@ const ROUNDS: usize = 8;
 impl World {
     /// Looks at the world after a step.
     pub fn violation(&self) -> Option<Violation> {
-        let found = |kind, event: Option<usize>| event.map(|event| Violation { kind, event });
+        let found = |kind, event: Option<usize>| event.map(|event| Violation { kind, event, in_the_end: false });
         let lost = || self.unhandled().find(|e| self.position(*e) <= self.consumer.cursors[self.kind(*e)]);
         found(Kind::Twice, self.twice).or_else(|| found(Kind::Ghost, self.ghost)).or_else(|| found(Kind::Lost, lost()))
     }
@@ -80,14 +82,14 @@ impl World {
             self.run_lanes();
             self.prune();
             if let Some(violation) = self.violation() {
-                return Some(violation);
+                return Some(Violation { in_the_end: true, ..violation });
             }
             // A pass that began before the end is finished in the first round, one with what it brought in the second.
             if round > 0 && self.unhandled().next().is_none() {
                 return None;
             }
         }
-        self.unhandled().next().map(|event| Violation { kind: Kind::Never, event })
+        self.unhandled().next().map(|event| Violation { kind: Kind::Never, event, in_the_end: true })
     }
 
     fn run_lanes(&mut self) {
@@ -97,8 +99,8 @@ impl World {
                 self.lane_goes_on(lane);
             }
         }
-        for lane in 0..self.lanes.len() {
-            self.lane_takes(lane, self.nodes[NODE_OF_LANE[lane]].memory.events);
+        for (lane, node) in NODE_OF_LANE.into_iter().enumerate() {
+            self.lane_takes(lane, self.nodes[node].memory.events);
             while self.lane_goes_on(lane) {}
         }
     }

@@ -25,40 +25,30 @@ impl World {
         if self.lane_waits(lane) {
             return false;
         }
-        let inserts_first = self.rules.has(Rule::R1);
-        batch.stage = match batch.stage {
-            LaneStage::Begun => {
-                if inserts_first {
-                    self.insert_inbox(&mut batch)
-                } else {
-                    self.check_cursors(&mut batch)
-                }
-                LaneStage::Half
-            }
-            LaneStage::Half => {
-                if inserts_first {
-                    self.check_cursors(&mut batch)
-                } else {
-                    self.insert_inbox(&mut batch)
-                }
-                LaneStage::Ready
-            }
+        match batch.stage {
             LaneStage::Ready => {
                 self.lanes[lane] = None;
                 self.commit(&batch);
                 return true;
             }
-        };
+            stage if self.inserts_at() == stage => self.insert_inbox(&mut batch),
+            LaneStage::Begun | LaneStage::Half => self.check_cursors(&mut batch),
+        }
+        batch.stage = if batch.stage == LaneStage::Begun { LaneStage::Half } else { LaneStage::Ready };
         self.lanes[lane] = Some(batch);
         true
     }
 
+    /// Whether the inbox rows are inserted first or after the check.
+    fn inserts_at(&self) -> LaneStage {
+        if self.rules.has(Rule::R1) { LaneStage::Begun } else { LaneStage::Half }
+    }
+
     /// An insert waits for the end of a transaction that has inserted the same row.
     pub(crate) fn lane_waits(&self, lane: usize) -> bool {
-        let inserts = if self.rules.has(Rule::R1) { LaneStage::Begun } else { LaneStage::Half };
         self.lanes[lane].is_some_and(|mine| {
             let others = self.lanes.iter().enumerate().filter(|(number, _)| *number != lane);
-            mine.stage == inserts
+            mine.stage == self.inserts_at()
                 && others.filter_map(|(_, other)| *other).any(|other| !other.inserted.common(mine.open).is_empty())
         })
     }

@@ -17,6 +17,7 @@
 //! | [`trace`] | a schedule in words |
 
 pub mod catch_up;
+pub mod copies;
 pub mod invariants;
 pub mod lane;
 pub mod owner;

@@ -81,14 +81,9 @@ pub fn walk(rules: Rules, seed: u64, number: u64, length: usize) -> Option<Failu
     world.violation_in_the_end().map(|violation| Failure { number, steps, violation })
 }
 
-/// Takes walks until one breaks a promise; tells how many were taken now and then.
-pub fn search(rules: Rules, seed: u64, schedules: u64, length: usize, progress: impl Fn(u64)) -> Option<Failure> {
-    (0..schedules).find_map(|number| {
-        if number > 0 && number % 50_000 == 0 {
-            progress(number);
-        }
-        walk(rules, seed, number, length)
-    })
+/// Takes walks, and gives those that break a promise.
+pub fn walks(rules: Rules, seed: u64, schedules: u64, length: usize) -> impl Iterator<Item = Failure> {
+    (0..schedules).filter_map(move |number| walk(rules, seed, number, length))
 }
 
 /// Takes given steps, leaving out what is not possible; gives the first violation, if need be after the end.

@@ -1,11 +1,29 @@
 //! The shortest schedule that still breaks the same way.
 
-use crate::{invariants::Kind, rules::Rules, schedule::replay, steps::Step};
+use crate::{
+    invariants::Violation,
+    rules::Rules,
+    schedule::{Failure, replay, walks},
+    steps::Step,
+};
 
-/// Takes steps out for as long as the same kind of violation stays.
-pub fn shrink(rules: Rules, steps: &[Step], kind: Kind) -> Vec<Step> {
-    let still_breaks = |steps: &[Step]| replay(rules, steps).is_some_and(|violation| violation.kind == kind);
-    let mut steps = steps.to_vec();
+/// Schedules that break, of which the one with the fewest steps is told.
+const CANDIDATES: usize = 12;
+
+/// Looks for schedules that break and gives the shortest of the first few. What breaks before a schedule's end says more
+/// than what shows only after it.
+pub fn shortest(rules: Rules, seed: u64, schedules: u64, length: usize) -> Option<Failure> {
+    walks(rules, seed, schedules, length)
+        .take(CANDIDATES)
+        .map(|failure| shrink(rules, &failure))
+        .min_by_key(|failure| (failure.violation.in_the_end, failure.steps.len()))
+}
+
+/// Takes steps out for as long as it still breaks in the same way.
+pub fn shrink(rules: Rules, failure: &Failure) -> Failure {
+    let same = |v: Violation| (v.kind, v.in_the_end) == (failure.violation.kind, failure.violation.in_the_end);
+    let still_breaks = |steps: &[Step]| replay(rules, steps).is_some_and(same);
+    let mut steps = failure.steps.clone();
     loop {
         let before = steps.len();
         // Pairs and triples too: a backup and its restore only go together.
@@ -37,5 +55,6 @@ pub fn shrink(rules: Rules, steps: &[Step], kind: Kind) -> Vec<Step> {
             }
         }
     }
-    steps
+    let violation = replay(rules, &steps).unwrap_or(failure.violation);
+    Failure { number: failure.number, steps, violation }
 }

@@ -13,7 +13,10 @@ impl World {
 
     /// An event that was committed once is published, perhaps again.
     pub(crate) fn publish(&mut self, event: usize) -> bool {
-        let may = self.has_room_in_stream() && self.ever.contains(event / PER_COMMIT);
+        let commit = event / PER_COMMIT;
+        let may = self.has_room_in_stream()
+            && self.ever.contains(commit)
+            && event % PER_COMMIT < self.commits[commit].types.len();
         if may {
             self.stream.push(Some(event));
         }

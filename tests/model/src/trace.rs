@@ -24,7 +24,7 @@ pub fn tell(rules: Rules, steps: &[Step]) -> String {
         }
     }
     if let Some(violation) = replay(rules, steps) {
-        let when = if world.violation().is_some() { "" } else { " (after all faults are over)" };
+        let when = if violation.in_the_end { " (once the faults are over and everybody goes on)" } else { "" };
         let _ = writeln!(text, "      => {}: {}{when}", violation.kind, event(violation.event));
     }
     text

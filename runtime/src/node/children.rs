@@ -1,0 +1,243 @@
+//! The children of a domain's supervisor, one function each: what runs beside the lanes.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ractor::Actor;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::health::Pulse;
+use crate::{
+    catch_up::CatchUp,
+    consumer::Consumer,
+    database::{Database, clock},
+    deadlines::Deadlines,
+    effects::Effects,
+    failure::Stored,
+    lane::{Lane, Lanes},
+    maintenance,
+    publisher::Publisher,
+    refill,
+    responder::Responder,
+    stream::Streams,
+    supervise::{Child, task},
+};
+
+pub(super) fn lane(lanes: &Lanes, number: usize) -> Child {
+    let lanes = lanes.clone();
+    Child {
+        name: format!("{}.lane.{number}", lanes.context.domain),
+        spawn: Box::new(move |supervisor| {
+            let lanes = lanes.clone();
+            Box::pin(async move {
+                let (lane, _) = Actor::spawn_linked(None, Lane, (lanes, number), supervisor).await?;
+                Ok(lane.get_cell())
+            })
+        }),
+    }
+}
+
+pub(super) fn publishing(
+    name: &str,
+    publisher: &Publisher,
+    commits: tokio::sync::mpsc::Receiver<crate::log::LoggedCommit>,
+) -> Child {
+    let publisher = publisher.clone();
+    let commits = Arc::new(tokio::sync::Mutex::new(commits));
+    task(format!("{name}.publisher"), move || {
+        let (publisher, commits) = (publisher.clone(), commits.clone());
+        async move {
+            publisher.run(&mut *commits.lock().await).await;
+            Ok(())
+        }
+    })
+}
+
+/// Runs a step again and again until told to stop. A step that breaks is told once and tried again.
+async fn every<F>(stop: CancellationToken, pause: Duration, what: String, mut step: impl FnMut() -> F)
+where
+    F: Future<Output = Stored<()>>,
+{
+    let mut was_broken = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        match step().await {
+            Ok(()) => was_broken = false,
+            Err(breakage) if was_broken => tracing::debug!(what, %breakage, "still broken"),
+            Err(breakage) => {
+                was_broken = true;
+                tracing::warn!(what, %breakage, "a periodic step broke; it is tried again");
+            }
+        }
+    }
+}
+
+pub(super) fn sweeping(
+    name: &'static str,
+    db: &Database,
+    publisher: &Publisher,
+    streams: &Streams,
+    stop: &CancellationToken,
+) -> Child {
+    let (db, publisher, streams, stop) = (db.clone(), publisher.clone(), streams.clone(), stop.clone());
+    task(format!("{name}.sweep"), move || {
+        let (db, publisher, streams, stop) = (db.clone(), publisher.clone(), streams.clone(), stop.clone());
+        async move {
+            let what = format!("{name}.sweep");
+            every(stop, Duration::from_secs(1), what, || async {
+                if streams.ensure_own().await {
+                    refill::begin(&db.lanes).await?;
+                }
+                publisher.sweep().await
+            })
+            .await;
+            Ok(())
+        }
+    })
+}
+
+/// Fills a lost stream again.
+pub(super) fn refilling(
+    name: &'static str,
+    db: &Database,
+    publisher: &Publisher,
+    streams: &Streams,
+    stop: &CancellationToken,
+    node: Uuid,
+) -> Child {
+    let (db, publisher, streams, stop) = (db.clone(), publisher.clone(), streams.clone(), stop.clone());
+    task(format!("{name}.refill"), move || {
+        let (db, publisher, streams, stop) = (db.clone(), publisher.clone(), streams.clone(), stop.clone());
+        async move {
+            every(stop, Duration::from_secs(2), format!("{name}.refill"), || async {
+                while refill::step(&db, &streams, &publisher, node).await? {
+                    tokio::time::sleep(refill::PAUSE).await;
+                }
+                Ok(())
+            })
+            .await;
+            Ok(())
+        }
+    })
+}
+
+pub(super) fn performing(name: &'static str, effects: &Effects, stop: &CancellationToken) -> Child {
+    let (effects, stop) = (effects.clone(), stop.clone());
+    task(format!("{name}.effects"), move || {
+        let (effects, stop) = (effects.clone(), stop.clone());
+        async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = effects.asked() => {}
+                    () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                }
+                if let Err(breakage) = effects.sweep().await {
+                    tracing::warn!(domain = name, %breakage, "effects could not be looked at");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    })
+}
+
+pub(super) fn keeping(name: &'static str, db: &Database, stop: &CancellationToken, node: Uuid) -> Child {
+    let (db, stop) = (db.clone(), stop.clone());
+    task(format!("{name}.maintenance"), move || {
+        let (db, stop) = (db.clone(), stop.clone());
+        async move {
+            let what = format!("{name}.maintenance");
+            every(stop, Duration::from_secs(10), what, || maintenance::pass(name, &db, node)).await;
+            Ok(())
+        }
+    })
+}
+
+/// Keeps the pulse: connections, database, clock, queue depth.
+pub(super) fn watching(
+    name: &'static str,
+    db: &Database,
+    connections: [async_nats::Client; 2],
+    pulse: &Arc<Pulse>,
+    lanes: &Lanes,
+) -> Child {
+    let (db, pulse, lanes) = (db.clone(), pulse.clone(), lanes.clone());
+    task(format!("{name}.watch"), move || {
+        let (db, pulse, lanes, connections) = (db.clone(), pulse.clone(), lanes.clone(), connections.clone());
+        async move {
+            loop {
+                let connected =
+                    connections.iter().all(|c| c.connection_state() == async_nats::connection::State::Connected);
+                pulse.is_connected.store(connected, Ordering::Relaxed);
+                let before = chrono::Utc::now();
+                let answer = clock(&db.reads).await;
+                pulse.has_database.store(answer.is_ok(), Ordering::Relaxed);
+                if let Ok(now) = answer {
+                    // The database's clock lies between before and after; what lies outside is the offset.
+                    let after = chrono::Utc::now();
+                    let offset = if now < before {
+                        before - now
+                    } else if now > after {
+                        after - now
+                    } else {
+                        chrono::TimeDelta::zero()
+                    };
+                    pulse.clock_offset_ms.store(offset.num_milliseconds(), Ordering::Relaxed);
+                }
+                metrics::gauge!("lane_queue_depth", "domain" => name)
+                    .set(lanes.context.depth.load(Ordering::Relaxed) as f64);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    })
+}
+
+pub(super) fn consuming(consumer: &Arc<Consumer>, stop: &CancellationToken) -> Child {
+    let (consumer, stop) = (consumer.clone(), stop.clone());
+    task(format!("{}.consumer.{}", consumer.domain, consumer.source), move || {
+        let (consumer, stop) = (consumer.clone(), stop.clone());
+        async move {
+            consumer.run(&stop).await;
+            Ok(())
+        }
+    })
+}
+
+pub(super) fn catching_up(catch_up: Arc<CatchUp>, stop: &CancellationToken) -> Child {
+    let stop = stop.clone();
+    let what = format!("{}.catch_up.{}", catch_up.consumer.domain, catch_up.consumer.source);
+    task(what.clone(), move || {
+        let (catch_up, stop, what) = (catch_up.clone(), stop.clone(), what.clone());
+        async move {
+            let held = tokio::sync::Mutex::new(None);
+            every(stop, Duration::from_secs(1), what, || async { catch_up.pass(&mut *held.lock().await).await }).await;
+            Ok(())
+        }
+    })
+}
+
+pub(super) fn acting_on_deadlines(deadlines: Arc<Deadlines>, stop: &CancellationToken) -> Child {
+    let stop = stop.clone();
+    let what = format!("{}.deadlines", deadlines.domain);
+    task(what.clone(), move || {
+        let (deadlines, stop, what) = (deadlines.clone(), stop.clone(), what.clone());
+        async move {
+            every(stop, Duration::from_secs(1), what, || deadlines.pass()).await;
+            Ok(())
+        }
+    })
+}
+
+pub(super) fn responding(responder: Arc<Responder>, stop: &CancellationToken) -> Child {
+    let stop = stop.clone();
+    task(format!("{}.responder", responder.domain), move || {
+        let (responder, stop) = (responder.clone(), stop.clone());
+        async move { responder.run(&stop).await }
+    })
+}

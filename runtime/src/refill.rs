@@ -1,0 +1,114 @@
+//! A stream that was lost is filled again from the log, for readers outside: newest first, slowly, without a person.
+//! Nobody inside waits for it: catch-up brings consumers what they miss, from the log itself.
+
+use std::time::Duration;
+
+use contract::{Fault, Position, subject::internal};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use crate::{
+    client::{Call, Client},
+    database::Database,
+    failure::{Breakage, Stored},
+    lease,
+    log::commits_at,
+    publisher::Publisher,
+    stream::Streams,
+};
+
+/// Commits of one step. A step each 250 ms leaves the stream to those who publish now.
+const STEP: i64 = 100;
+
+/// The pause between two steps.
+pub(crate) const PAUSE: Duration = Duration::from_millis(250);
+
+/// What a request for a refill answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RefillStarted {
+    pub is_started: bool,
+}
+
+/// An empty question.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RefillRequest {}
+
+impl Client {
+    /// Has a domain publish its log into its stream once more, as far back as the stream's age. The server's duplicate
+    /// window drops little of it; consumers' inboxes drop all of it. Needs the rights of the operator.
+    ///
+    /// # Errors
+    /// A fault, where the domain does not answer.
+    pub async fn refill(&self, domain: &str) -> Result<(), Fault> {
+        let call = Call::default();
+        let _: RefillStarted = self.ask_internal(domain, internal::REFILL, &RefillRequest {}, &call).await?;
+        Ok(())
+    }
+}
+
+/// Begins a refill from the newest commit down; an empty log has nothing to fill with.
+pub(crate) async fn begin(pool: &PgPool) -> Stored<RefillStarted> {
+    let begun = sqlx::query(
+        "insert into refill (is_only, era, xid) select true, era, xid + 1 from event_log order by era desc, xid desc limit 1
+         on conflict (is_only) do update set era = excluded.era, xid = excluded.xid",
+    )
+    .execute(pool)
+    .await?;
+    let is_started = begun.rows_affected() == 1;
+    if is_started {
+        tracing::warn!("the stream is filled again from the log");
+    }
+    Ok(RefillStarted { is_started })
+}
+
+/// One step of a refill, if there is one and its lease is ours. Gives whether there is more to do.
+pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher, node: Uuid) -> Stored<bool> {
+    let Some(below) = position(&db.lanes).await? else { return Ok(false) };
+    if !lease::hold(&db.lanes, "refill", node, Duration::from_secs(10)).await? {
+        return Ok(false);
+    }
+    let rows = sqlx::query(
+        "select era, xid from event_log
+         where (era, xid) < ($1, $2) and at > clock_timestamp() - make_interval(secs => $3)
+         order by era desc, xid desc limit $4",
+    )
+    .bind(below.era)
+    .bind(below.xid)
+    .bind(streams.max_age().as_secs_f64())
+    .bind(STEP)
+    .fetch_all(&db.lanes)
+    .await?;
+    let positions = rows
+        .iter()
+        .map(|row| Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
+        .collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let Some(lowest) = positions.iter().min().copied() else {
+        sqlx::query("delete from refill").execute(&db.lanes).await?;
+        tracing::info!(domain = streams.domain(), "the stream is filled again");
+        return Ok(false);
+    };
+    let mut commits = commits_at(&mut *db.lanes.acquire().await?, &positions).await?;
+    commits.reverse();
+    for commit in commits {
+        if !publisher.publish_again(&commit).await {
+            return Err(Breakage::other("the stream does not confirm: the refill goes on later"));
+        }
+    }
+    sqlx::query("update refill set era = $1, xid = $2 where (era, xid) = ($3, $4)")
+        .bind(lowest.era)
+        .bind(lowest.xid)
+        .bind(below.era)
+        .bind(below.xid)
+        .execute(&db.lanes)
+        .await?;
+    metrics::counter!("stream_refilled_commits_total", "domain" => streams.domain()).increment(positions.len() as u64);
+    Ok(true)
+}
+
+async fn position(pool: &PgPool) -> Stored<Option<Position>> {
+    let row = sqlx::query("select era, xid from refill").fetch_optional(pool).await?;
+    Ok(row
+        .map(|row| Ok::<_, sqlx::Error>(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
+        .transpose()?)
+}
