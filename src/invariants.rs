@@ -44,14 +44,18 @@ struct Responder {
 }
 
 /// A responder that answers until it is stopped.
-pub(crate) struct Serving(JoinHandle<()>);
+pub(crate) struct Serving {
+    task: JoinHandle<()>,
+    sources: Sources,
+}
 
 impl Serving {
     /// Stops, and lets go of every connection: before the servers do.
     pub(crate) async fn stop(self) {
-        self.0.abort();
+        self.task.abort();
         // It ends as aborted, which is what was asked for.
-        drop(self.0.await);
+        drop(self.task.await);
+        self.sources.close().await;
     }
 }
 
@@ -62,18 +66,20 @@ pub(crate) async fn serve(servers: &CheckServers) -> Result<Serving> {
     let queue = CheckInvariants::DOMAIN.to_owned();
     let mut requests = connection.queue_subscribe(CheckInvariants::subject(), queue).await.context("invariants")?;
     connection.flush().await.context("invariants")?;
+    let sources = sources(servers).await?;
     let responder = Arc::new(Responder {
         connection,
         verifier,
-        sources: sources(servers).await?,
+        sources: sources.clone(),
         last: Mutex::default(),
         waiting: Arc::new(Semaphore::new(WAITING)),
     });
-    Ok(Serving(tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         while let Some(request) = requests.next().await {
             tokio::spawn(responder.clone().answer(request));
         }
-    })))
+    });
+    Ok(Serving { task, sources })
 }
 
 impl Responder {

@@ -19,6 +19,18 @@ pub(crate) async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListe
     TcpListener::bind(address).await.with_context(|| format!("{variable} is {address}, which cannot be listened on"))
 }
 
+/// The gateway's socket: the one that whoever started us has handed over (`LISTEN_FDS`, systemd's way), else a new one.
+/// A socket that outlives its gateways refuses nobody while one goes and the next comes.
+pub(crate) async fn http(address: SocketAddr) -> Result<TcpListener> {
+    match listenfd::ListenFd::from_env().take_tcp_listener(0).context("LISTEN_FDS")? {
+        Some(listener) => {
+            listener.set_nonblocking(true)?;
+            Ok(TcpListener::from_std(listener)?)
+        }
+        None => bind(address, "SOUK_HTTP_ADDR").await,
+    }
+}
+
 /// Serves until the process ends.
 pub(crate) fn serve(listener: TcpListener, metrics: Metrics, node: Option<Arc<Node>>) -> Result<()> {
     let routes = Route::new()

@@ -43,6 +43,13 @@ impl Sources {
         Ok(Self { databases, streams })
     }
 
+    /// Lets go of every connection to a database.
+    pub async fn close(&self) {
+        for pool in self.databases.values() {
+            pool.close().await;
+        }
+    }
+
     /// Every domain with its database.
     pub(crate) fn domains(&self) -> impl Iterator<Item = (&str, &PgPool)> {
         self.databases.iter().map(|(domain, pool)| (domain.as_str(), pool))

@@ -79,6 +79,12 @@ fn event(order: &Order) -> Option<Event> {
     Some(Event::message(data).event_type("status").id(order.version.to_string()))
 }
 
+fn text(description: &'static str) -> MetaSchemaRef {
+    let mut schema = MetaSchema::new("string");
+    schema.description = Some(description);
+    MetaSchemaRef::Inline(Box::new(schema))
+}
+
 impl IntoResponse for OrderStream {
     fn into_response(self) -> Response {
         SSE::new(self.0).keep_alive(HEARTBEAT).into_response()
@@ -87,9 +93,14 @@ impl IntoResponse for OrderStream {
 
 impl ApiResponse for OrderStream {
     fn meta() -> MetaResponses {
-        let mut schema = MetaSchema::new("string");
-        schema.description =
-            Some("Events named `status`: the id is the order's version, the data is the order as JSON.");
+        // Of a stream the document describes one event.
+        let mut schema = MetaSchema::new("object");
+        schema.properties = vec![
+            ("id", text("The order's version; goes into `Last-Event-ID`.")),
+            ("event", text("Always `status`.")),
+            ("data", text("The order, as JSON.")),
+        ];
+        schema.required = vec!["id", "event", "data"];
         let schema = MetaSchemaRef::Inline(Box::new(schema));
         let content = vec![MetaMediaType { content_type: "text/event-stream", schema }];
         let description = "One event per change, until the order's story ends";

@@ -4,7 +4,7 @@
 -- cursors. `forked_at` is the last position before it: inbox rows of older eras above it speak of a lost history.
 create table era (
     era bigint primary key,
-    started timestamptz not null,
+    started timestamptz not null unique,   -- one start of the server begins one era, whoever asks at once
     forked_at bigint not null
 );
 
@@ -85,8 +85,10 @@ create table attempt (
     source text not null,
     event_id uuid not null,
     count int not null,
+    at timestamptz not null default clock_timestamp(),
     primary key (source, event_id)
 );
+create index attempt_at on attempt (at);
 
 -- Events that could not be handled, with the reason. Parked counts as handled; a redrive deletes the row.
 create table dead_letter (

@@ -36,6 +36,9 @@ const MAX_LAG_MS: i64 = 30_000;
 /// Positions whose events are asked for at once.
 const POSITIONS: usize = 100;
 
+/// Inbox rows pruned in one pass.
+const PRUNED: i64 = 20_000;
+
 /// The lease is given up now and then, so that an old node cannot keep a new type from being repaired.
 const KEEP: Duration = Duration::from_secs(10);
 
@@ -44,7 +47,7 @@ pub(crate) struct CatchUp {
     pub db: Database,
     pub client: Client,
     pub node: Uuid,
-    /// The newest era written down by this node, to spare writing it again.
+    /// The newest era that is written down, to spare writing it again.
     pub seen_era: AtomicI64,
 }
 
@@ -75,6 +78,7 @@ impl CatchUp {
         let lag = self.consumer.lag_ms.load(Ordering::Relaxed).clamp(0, MAX_LAG_MS);
         let delay_ms = i64::try_from(DELAY.as_millis()).unwrap_or(2000) + lag;
         let cursors = self.cursors(&mut *self.db.lanes.acquire().await?).await?;
+        self.seen_era.store(self.written_era().await?, Ordering::Relaxed);
         let lower = cursors.values().copied().min().unwrap_or(Position::START);
         let mut after = lower;
         let mut gaps = HashMap::new();
@@ -118,6 +122,15 @@ impl CatchUp {
             }
         }
         Ok(cursors)
+    }
+
+    /// The newest era of the owner that is written down here; a restore may have taken it back.
+    async fn written_era(&self) -> Stored<i64> {
+        let era = sqlx::query_scalar("select era from source_era where source = $1")
+            .bind(self.consumer.source)
+            .fetch_optional(&self.db.lanes)
+            .await?;
+        Ok(era.unwrap_or(0))
     }
 
     async fn ask_log(&self, request: &LogRequest) -> Stored<LogPage> {
@@ -168,24 +181,23 @@ impl CatchUp {
         let mut found = BTreeMap::new();
         let names: Vec<String> = self.consumer.routes.iter().map(|route| route.name.to_owned()).collect();
         for positions in suspects.chunks(POSITIONS) {
-            let mut positions = positions.to_vec();
+            let (mut positions, mut skip) = (positions.to_vec(), 0);
             while !positions.is_empty() {
-                let request = EventsRequest { positions: positions.clone(), names: names.clone() };
+                let request = EventsRequest { positions: positions.clone(), names: names.clone(), skip };
                 let call = Call::default();
                 let page: EventsPage =
                     self.client.ask_internal(self.consumer.source, subject::internal::EVENTS, &request, &call).await?;
-                if page.commits.is_empty() {
-                    break;
-                }
+                let Some(last) = page.commits.last().map(|commit| commit.position) else { break };
                 for commit in page.commits {
-                    positions.retain(|position| *position != commit.position);
                     let events: Vec<LoggedEvent> = serde_json::from_str(&commit.events).map_err(Breakage::other)?;
                     let events = events.iter().map(|event| {
                         let payload = bytes::Bytes::from(event.data.get().to_owned());
                         (head(self.consumer.source, commit.position, commit.at, event), payload)
                     });
-                    found.insert(commit.position, events.collect());
+                    found.entry(commit.position).or_insert_with(Vec::new).extend(events);
                 }
+                skip = page.cut.unwrap_or(0);
+                positions.retain(|position| *position > last || (skip > 0 && *position == last));
             }
         }
         Ok(found)
@@ -244,7 +256,6 @@ impl CatchUp {
         self.move_up(&mut transaction, page.era, &cursors, targets).await?;
         crate::fail_point("catch_up.before_move");
         transaction.commit().await?;
-        self.seen_era.fetch_max(page.era, Ordering::Relaxed);
         Ok(Some(missing))
     }
 
@@ -318,14 +329,16 @@ impl CatchUp {
         }
     }
 
-    /// R3: one statement reads the cursor and deletes, by the row's own type.
+    /// R3: one statement reads the cursor and deletes, by the row's own type; in slices, so that none runs long.
     async fn prune(&self) -> Stored<()> {
         sqlx::query(
-            "delete from inbox using cursor
-             where inbox.source = $1 and cursor.source = $1 and cursor.name = inbox.name
-               and (inbox.era, inbox.xid) <= (cursor.era, cursor.xid)",
+            "delete from inbox where ctid = any(array(
+                 select inbox.ctid from inbox join cursor using (source, name)
+                 where source = $1 and (inbox.era, inbox.xid) <= (cursor.era, cursor.xid)
+                 order by inbox.era, inbox.xid limit $2))",
         )
         .bind(self.consumer.source)
+        .bind(PRUNED)
         .execute(&self.db.lanes)
         .await?;
         Ok(())

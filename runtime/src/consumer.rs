@@ -95,6 +95,8 @@ impl Consumer {
             };
             while !stop.is_cancelled() {
                 if let Err(error) = self.pull(&consumer, stop).await {
+                    // Unknown counts as none: a stream that is gone must not put the repair off.
+                    self.lag_ms.store(0, Ordering::Relaxed);
                     tracing::debug!(domain = self.domain, source = self.source, %error, "a pull failed");
                     pause(stop, Duration::from_millis(250)).await;
                     break;

@@ -25,6 +25,8 @@ impl Database {
             ("lock_timeout", "2s"),
             ("statement_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "3s"),
+            // The inbox and its cursors are read in this order at this level; no other is safe.
+            ("default_transaction_isolation", "read committed"),
             // Plans are kept per connection, and one made while a table was empty would scan it for ever after. Every
             // statement here has an index to go by.
             ("enable_seqscan", "off"),
@@ -69,8 +71,7 @@ pub(crate) async fn begin_era(connection: &mut PgConnection) -> Result<(), sqlx:
                          (extract(epoch from clock_timestamp()) * 1000000)::bigint),
                 pg_postmaster_start_time(),
                 coalesce((select max(xid) from event_log where era = (select max(era) from era)), 0)
-         where not exists (select 1 from era where started = pg_postmaster_start_time()
-                           and era = (select max(era) from era))",
+         on conflict (started) do nothing",
     )
     .execute(connection)
     .await?;

@@ -84,7 +84,14 @@ impl Client {
 
 /// Parks an event: the inbox row and the dead letter in one transaction, or a copy could still run beside it. Nothing
 /// happens where the event was handled meanwhile.
-pub(crate) async fn park(pool: &PgPool, head: &EventHead, payload: &[u8], reason: &str, attempts: i32) -> Stored<()> {
+pub(crate) async fn park(
+    pool: &PgPool,
+    head: &EventHead,
+    payload: &[u8],
+    known_in_era: i64,
+    reason: &str,
+    attempts: i32,
+) -> Stored<()> {
     let mut transaction = pool.begin().await?;
     let inserted = sqlx::query(
         "insert into inbox (source, event_id, name, era, xid, mark) values ($1, $2, $3, $4, $5, $6)
@@ -98,6 +105,15 @@ pub(crate) async fn park(pool: &PgPool, head: &EventHead, payload: &[u8], reason
     .bind(mark(head.id))
     .execute(&mut *transaction)
     .await?;
+    // As in a lane: nothing at or below its cursor, and nothing of a history that a restore has ended.
+    let is_ghost: bool = sqlx::query_scalar("select exists (select 1 from source_era where source = $1 and era > $2)")
+        .bind(&head.source)
+        .bind(known_in_era)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if is_ghost {
+        return Ok(transaction.rollback().await?);
+    }
     let below: bool = sqlx::query_scalar(
         "select exists (select 1 from cursor where source = $1 and name = $2 and (era, xid) >= ($3, $4))",
     )

@@ -16,6 +16,7 @@ use crate::{
     context::Context,
     database::Database,
     failure::{Breakage, Stored},
+    guard::guarded,
     lane::{EffectItem, LaneMessage, Lanes, commit::StoredCause},
     operation::{EffectRoute, EffectRow},
     tx::{Cause, PendingEffect},
@@ -143,7 +144,7 @@ impl Effects {
         let began = Instant::now();
         let context = shared.context(&row.cause);
         crate::fail_point("effect.before_perform");
-        let performed = tokio::time::timeout(PATIENCE, route.handler.perform(&context, &row)).await;
+        let performed = tokio::time::timeout(PATIENCE, guarded(route.handler.perform(&context, &row))).await;
         crate::fail_point("effect.after_perform");
         let result = performed.unwrap_or_else(|_| Err(Breakage::other("the outside world did not answer in time")));
         let outcome = if result.is_ok() { "ok" } else { "failed" };

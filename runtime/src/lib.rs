@@ -20,6 +20,7 @@ mod domain;
 mod effects;
 mod fail;
 mod failure;
+mod guard;
 mod lane;
 mod lease;
 mod log;

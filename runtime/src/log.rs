@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use crate::{
+    database::begin_era,
     failure::{Breakage, Stored},
     operation::EventHead,
     tx::PendingEvent,
@@ -134,8 +135,10 @@ const PAGE: i64 = 1000;
 /// lowered below everything this page does not look at.
 pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage> {
     let mut connection = pool.acquire().await?;
+    // The era of this start of the server: right after a restore the newest one in the table is a dead one.
+    begin_era(&mut connection).await?;
     let row = sqlx::query(
-        "select (select max(era) from era) as era,
+        "select (select era from era where started = pg_postmaster_start_time()) as era,
                 pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin",
     )
     .fetch_one(&mut *connection)
@@ -181,12 +184,16 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage>
 pub(crate) struct EventsRequest {
     pub positions: Vec<Position>,
     pub names: Vec<String>,
+    /// Events of the first position that came before.
+    pub skip: usize,
 }
 
 /// The events asked for, as far as they fit; the rest is asked for again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventsPage {
     pub commits: Vec<JsonCommit>,
+    /// The last commit is cut: it goes on behind so many of its events.
+    pub cut: Option<usize>,
 }
 
 /// A commit whose events travel as JSON text, whatever the format around them.
@@ -203,19 +210,29 @@ const ANSWER_BYTES: usize = 500_000;
 /// Reads commits by position, in their order, with their events of the types asked for.
 pub(crate) async fn events(pool: &PgPool, request: &EventsRequest) -> Stored<EventsPage> {
     let mut connection = pool.acquire().await?;
-    let mut bytes = 0;
-    let mut commits = Vec::new();
+    let (mut bytes, mut skip) = (0, request.skip);
+    let mut page = EventsPage { commits: Vec::new(), cut: None };
     for commit in commits_at(&mut connection, &request.positions).await? {
         let wanted: Vec<_> = commit.events.into_iter().filter(|e| request.names.contains(&e.name)).collect();
-        let events = serde_json::to_string(&wanted).map_err(Breakage::other)?;
-        bytes += events.len();
-        // The first commit always fits, or nothing would ever come through.
-        if bytes > ANSWER_BYTES && !commits.is_empty() {
+        let first = std::mem::take(&mut skip).min(wanted.len());
+        // An event fits into a message, for it was published as one; a commit of many may not.
+        let fitting = wanted[first..]
+            .iter()
+            .take_while(|event| {
+                let is_first = bytes == 0;
+                bytes += event.data.get().len() + 400;
+                is_first || bytes <= ANSWER_BYTES
+            })
+            .count();
+        let end = first + fitting;
+        let events = serde_json::to_string(&wanted[first..end]).map_err(Breakage::other)?;
+        page.commits.push(JsonCommit { position: commit.position, at: commit.at, events });
+        if end < wanted.len() {
+            page.cut = Some(end);
             break;
         }
-        commits.push(JsonCommit { position: commit.position, at: commit.at, events });
     }
-    Ok(EventsPage { commits })
+    Ok(page)
 }
 
 /// Reads commits by position.

@@ -225,7 +225,7 @@ impl Shared {
             metrics::counter!("publish_retries_total", "domain" => self.domain).increment(1);
             tracing::debug!(domain = self.domain, %error, "an event was not confirmed");
             if error.kind() == jetstream::context::PublishErrorKind::StreamNotFound {
-                self.streams.ensure_own().await;
+                self.streams.ensure_own(&self.db.lanes).await;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
             sent = self.start(commit, event).await;

@@ -84,7 +84,12 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
         .map(|row| Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
         .collect::<Result<Vec<_>, sqlx::Error>>()?;
     let Some(lowest) = positions.iter().min().copied() else {
-        sqlx::query("delete from refill").execute(&db.lanes).await?;
+        // Only this one: another may have begun since.
+        sqlx::query("delete from refill where (era, xid) = ($1, $2)")
+            .bind(below.era)
+            .bind(below.xid)
+            .execute(&db.lanes)
+            .await?;
         tracing::info!(domain = streams.domain(), "the stream is filled again");
         return Ok(false);
     };

@@ -15,7 +15,7 @@ use std::{
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use contract::{Access, ErrorBody, ErrorKind, Fault, header, subject};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,6 +30,7 @@ use crate::{
     context::Context,
     database::Database,
     failure::Breakage,
+    guard::guarded,
     lane::Lanes,
     operation::{Answered, CommandRoute, EventRoute, QueryRoute},
 };
@@ -242,7 +243,8 @@ impl Responder {
             Err(fault) => return fault.into(),
         };
         let context = self.context(asked, caller);
-        let answer = route.handler.answer(&context, &decoded, asked.format);
+        let answer = guarded(async { Ok(route.handler.answer(&context, &decoded, asked.format).await) })
+            .map(|answer| answer.unwrap_or_else(Answered::Broken));
         match tokio::time::timeout_at(asked.deadline.into(), answer).await {
             Err(_) => Fault::deadline(self.domain).into(),
             Ok(Answered::Reply(body)) => Sent::Reply { body, replayed: false },

@@ -11,7 +11,10 @@ use async_nats::jetstream::{
 };
 use contract::subject;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use tokio::sync::Mutex;
+
+use crate::refill;
 
 /// How a domain's stream is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,26 +95,25 @@ impl Streams {
         &self.jetstream
     }
 
-    /// Makes the own stream where it is missing. Gives whether it was.
-    pub(crate) async fn ensure_own(&self) -> bool {
+    /// Makes the own stream where it is missing, and has it filled again from the log. That is written down first:
+    /// who dies in between leaves a stream that somebody else makes, or a refill of one that is whole.
+    pub(crate) async fn ensure_own(&self, log: &PgPool) {
         let mut ensured = self.ensured.lock().await;
         if ensured.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
-            return false;
+            return;
         }
         *ensured = Some(Instant::now());
-        let name = subject::stream(self.domain);
-        match self.jetstream.get_stream(&name).await {
-            Ok(_) => false,
-            Err(_) => match self.jetstream.create_stream(self.spec.config(self.domain)).await {
-                Ok(_) => {
-                    tracing::info!(domain = self.domain, stream = name, "the stream was missing and was made");
-                    true
-                }
-                Err(error) => {
-                    tracing::warn!(domain = self.domain, stream = name, %error, "the stream could not be made");
-                    false
-                }
-            },
+        let (domain, stream) = (self.domain, subject::stream(self.domain));
+        if self.jetstream.get_stream(&stream).await.is_ok() {
+            return;
+        }
+        if let Err(breakage) = refill::begin(log).await {
+            tracing::warn!(domain, stream, %breakage, "the stream is missing, and its refill could not be written down");
+            return;
+        }
+        match self.jetstream.create_stream(self.spec.config(domain)).await {
+            Ok(_) => tracing::info!(domain, stream, "the stream was missing and was made"),
+            Err(error) => tracing::warn!(domain, stream, %error, "the stream could not be made"),
         }
     }
 }

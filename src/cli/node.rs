@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let operations = operations::bind(settings.metrics, "SOUK_METRICS_ADDR").await?;
     let metrics_addr = operations.local_addr()?;
     let http = match arguments.gateway {
-        true => Some(operations::bind(settings.http, "SOUK_HTTP_ADDR").await?),
+        true => Some(operations::http(settings.http).await?),
         false => None,
     };
     // Two nodes that start at once take turns; a schema that is new enough costs a look.

@@ -131,6 +131,52 @@ pub struct RefundPayment {
 }
 command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError, key = |c| Some(c.payment_id.0));
 
+/// Reads the payment at the provider and takes over what it says: for whoever waits for a webhook that does not come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyPayment {
+    pub payment_id: PaymentId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+}
+command!(VerifyPayment, DOMAIN, "verify", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError,
+    key = |c| Some(c.payment_id.0), capability = |c| c.cart_token.as_deref());
+
+/// A message of the provider, as it came. Only its signature lets it in, and what it says of a payment is not believed:
+/// the payment is read at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiveWebhook {
+    /// By name, as in [`PaymentConfig`].
+    pub provider: String,
+    /// The header in which the provider signs.
+    pub signature: String,
+    /// Byte by byte what was signed.
+    pub body: String,
+}
+command!(ReceiveWebhook, DOMAIN, "receive_webhook", Access::Public => WebhookReceipt, PaymentsError, key = |_| None);
+
+/// The provider need not send it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct WebhookReceipt {
+    /// Always true.
+    pub received: bool,
+}
+
+/// A day after its beginning a payment is read at the provider once more: by then it has forgotten every key, so nothing
+/// that was on its way can still change it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadAgain {
+    pub payment_id: PaymentId,
+}
+command!(ReadAgain, DOMAIN, "read_again", Access::Internal => ReadingAsked, PaymentsError,
+    key = |c| Some(c.payment_id.0));
+
+/// Whether the provider is asked; not so where it never had an object for the payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadingAsked {
+    pub has_object: bool,
+}
+
 /// What a test does to an open payment of the simulated provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum))]
@@ -229,6 +275,10 @@ pub enum PaymentsError {
     InvalidRefund { fields: Vec<(String, String)> },
     #[error("Only payments of the simulated provider can be acted upon.")]
     NotASandbox,
+    #[error("The signature is wrong or too old.")]
+    InvalidSignature,
+    #[error("There is no such payment provider here.")]
+    UnknownProvider,
 }
 
 impl Refusal for PaymentsError {
@@ -241,12 +291,17 @@ impl Refusal for PaymentsError {
             Self::NotRefundable { .. } => "not_refundable",
             Self::InvalidRefund { .. } => "invalid_refund",
             Self::NotASandbox => "not_a_sandbox",
+            Self::InvalidSignature => "invalid_signature",
+            Self::UnknownProvider => "unknown_provider",
         }
     }
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::PaymentNotFound | Self::OrderNotFound | Self::NotASandbox => ErrorKind::NotFound,
+            Self::PaymentNotFound | Self::OrderNotFound | Self::NotASandbox | Self::UnknownProvider => {
+                ErrorKind::NotFound
+            }
+            Self::InvalidSignature => ErrorKind::Malformed,
             Self::NotPayable { .. } | Self::RefundTooLarge { .. } | Self::NotRefundable { .. } => ErrorKind::Conflict,
             Self::InvalidRefund { .. } => ErrorKind::Invalid,
         }

@@ -111,6 +111,20 @@ fn every_link_leads_somewhere() {
     }
 }
 
+#[test]
+fn every_page_is_in_the_index() {
+    let index = read("docs/README.md");
+    let decisions = read("docs/adr/README.md");
+    for page in pages().iter().filter_map(|page| page.strip_prefix("docs/")).filter(|page| !page.ends_with("README.md"))
+    {
+        let is_listed = match page.strip_prefix("adr/") {
+            Some(decision) => decisions.contains(&format!("({decision})")),
+            None => index.contains(&format!("({page})")),
+        };
+        assert!(is_listed, "docs/{page} is in no index: docs/README.md, docs/adr/README.md");
+    }
+}
+
 /// Fenced blocks behind a comment such as `<!-- all of: path -->`: what the comment says, and the block.
 fn marked_blocks(page: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
@@ -187,6 +201,23 @@ fn every_dependency_has_a_reason() {
     for name in reasons.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()) {
         assert!(named.contains(name), "docs/architecture.md explains {name}, which nothing depends on");
     }
+}
+
+#[test]
+fn every_rule_of_catch_up_breaks_what_the_model_says() {
+    let (model, page) = (read("tests/model/src/rules.rs"), read("docs/catch-up.md"));
+    let entries: Vec<&str> = model.split("rule: Rule::").skip(1).collect();
+    for entry in &entries {
+        let name = entry.split(',').next().unwrap();
+        let kinds = entry.split("breaks: &[").nth(1).unwrap().split(']').next().unwrap();
+        let kinds: Vec<String> =
+            kinds.split("Kind::").skip(1).map(|kind| kind.trim_end_matches([',', ' ']).to_uppercase()).collect();
+        let row = page.lines().find(|line| line.starts_with(&format!("| {name} |")));
+        let row = row.unwrap_or_else(|| panic!("docs/catch-up.md lacks the rule {name}"));
+        assert!(row.ends_with(&format!("| {} |", kinds.join(", "))), "{name} breaks {kinds:?}: {row}");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| R")).count();
+    assert_eq!(rows, entries.len(), "docs/catch-up.md has other rules than the model");
 }
 
 #[test]

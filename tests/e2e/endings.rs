@@ -182,6 +182,7 @@ async fn an_order_that_is_never_paid_expires_at_its_deadline() {
         )
         .await;
     refused.expect_error(409, "not_payable");
+    shop.check_clean().await;
 }
 
 #[tokio::test]

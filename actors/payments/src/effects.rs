@@ -68,7 +68,7 @@ impl Effect for RefundMoney {
 }
 
 /// What came of effects, as facts.
-fn news<'a, F, O>(
+pub(crate) fn news<'a, F, O>(
     performed: &[&'a Performed<F, O>],
     whose: fn(&F) -> (PaymentId, OrderId),
     fact: fn(&F, &O) -> Option<Fact>,

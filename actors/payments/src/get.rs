@@ -23,7 +23,7 @@ async fn payment(cx: &Context, id: PaymentId, cart_token: Option<&str>) -> Handl
 }
 
 /// The buyer is known here; whether a guest's token opens the order, only orders knows.
-async fn may_see(cx: &Context, view: &View, cart_token: Option<&str>) -> Result<bool, Breakage> {
+pub(crate) async fn may_see(cx: &Context, view: &View, cart_token: Option<&str>) -> Result<bool, Breakage> {
     let caller = cx.caller();
     if caller.has_role(roles::ADMIN) || view.user_id.is_some_and(|user| caller.user_id() == Some(user.0)) {
         return Ok(true);

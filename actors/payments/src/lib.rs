@@ -12,11 +12,15 @@ mod fields;
 mod get;
 mod ids;
 mod ledger;
+mod look;
 pub mod provider;
 mod reactions;
+mod read_again;
+mod receive_webhook;
 mod refund;
 mod store;
 pub mod story;
+mod verify;
 
 use std::{fmt, sync::Arc};
 
@@ -76,6 +80,10 @@ impl Domain for Payments {
         routes.query::<messages::GetPaymentOfOrder>();
         routes.prepared_command::<messages::CreateIntent>();
         routes.command::<messages::RefundPayment>();
+        routes.prepared_command::<messages::VerifyPayment>();
+        routes.command::<messages::ReceiveWebhook>();
+        routes.command::<messages::ReadAgain>();
+        routes.deadline::<messages::ReadAgain>();
         routes.command::<messages::ActInSandbox>();
 
         routes.batched_event::<orders::PaymentDue>();
@@ -88,5 +96,6 @@ impl Domain for Payments {
         routes.effect::<effects::Confirm>();
         routes.effect::<effects::CancelObject>();
         routes.effect::<effects::RefundMoney>();
+        routes.effect::<look::Look>();
     }
 }

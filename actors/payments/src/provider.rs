@@ -2,13 +2,16 @@
 //! a method or cancelled, and its money may be given back.
 
 mod simulated;
+mod stripe;
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use runtime::{Breakage, Context};
 use subjects::{Money, OrderId, UserId, orders::Failure};
 use uuid::Uuid;
 
 pub use simulated::Simulated;
+pub use stripe::{Secret, Stripe, StripeConfig};
 
 /// What a provider answers. A breakage means that nobody knows: asked again with the same key, it has one effect.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, Breakage>>;
@@ -102,6 +105,15 @@ pub enum RefundOutcome {
     Failed(Failure),
 }
 
+/// A message of the provider. It says that something happened, and of what; never is it believed what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The provider's id of the message: the same one when it is sent again.
+    pub id: String,
+    /// The object that it is about, if any.
+    pub object: Option<String>,
+}
+
 /// A payment provider.
 pub trait Provider: Send + Sync + 'static {
     /// Its name, as it stands in payments.
@@ -132,4 +144,9 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Gives money back. A key that may be older than the provider's memory must be looked for in its refunds first.
     fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome>;
+
+    /// Reads a message of the provider; nothing where its signature is wrong, or not of this time.
+    fn read_notice(&self, _signature: &str, _body: &str, _now: DateTime<Utc>) -> Option<Notice> {
+        None
+    }
 }

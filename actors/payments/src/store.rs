@@ -1,11 +1,13 @@
 //! All SQL of payments: moving them on, their refunds, reading them. What the simulated provider remembers is its own.
 
+mod looking;
 mod moving;
 mod reading;
 mod refunds;
 
 use runtime::{Breakage, Stored};
 
+pub(crate) use looking::{due_to_read, forget_deadline, remember_notice};
 pub(crate) use moving::{Row, find, insert, lock, of_provider, update};
 pub(crate) use reading::{View, load};
 pub(crate) use refunds::{NewRefund, RefundEnd, end_refunds, insert_refunds, load_refund};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use contract::Position;
 use futures::TryStreamExt;
-use sqlx::{PgPool, Row};
+use sqlx::{PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::MOST;
@@ -27,6 +27,9 @@ select e.id, e.name, l.era, l.xid
 from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, name text)
 where l.at < $1 and l.at > $2
 order by l.era, l.xid";
+
+/// How far a lost stream has been filled again: what lies below is still to come.
+const REFILL: &str = "select era, xid from refill";
 
 /// The ids of commits, by their positions; nothing is known of what was trimmed.
 const AT: &str = "
@@ -57,16 +60,19 @@ async fn compare(
     suspects: &mut Vec<Suspect>,
 ) -> Result<()> {
     let (mut missing, mut unknown) = (Vec::new(), Vec::new());
+    let refill = sqlx::query(REFILL).fetch_optional(database).await?;
+    let refill = refill.map(|row| position(&row)).transpose()?;
     let mut rows = sqlx::query(LOGGED).bind(now - FRESH).bind(oldest(&held, now)).fetch(database);
     while let Some(row) = rows.try_next().await? {
         let id: Uuid = row.try_get("id")?;
         if held.events.remove(&id).is_none() && missing.len() < MOST {
-            let (name, position): (&str, _) =
-                (row.try_get("name")?, Position { era: row.try_get("era")?, xid: row.try_get("xid")? });
-            missing.push(Suspect::new(
-                format!("{domain}: event {id}"),
-                format!("{name} of commit {position} is in the log and not in the stream"),
-            ));
+            let (name, position): (&str, _) = (row.try_get("name")?, position(&row)?);
+            let mut text = format!("{name} of commit {position} is in the log and not in the stream");
+            if let Some(refill) = refill.filter(|refill| position < *refill) {
+                // It moves, and so says that the refill is at work.
+                text += &format!(", which is being filled again and has come down to {refill}");
+            }
+            missing.push(Suspect::new(format!("{domain}: event {id}"), text));
         }
     }
     drop(rows);
@@ -90,6 +96,10 @@ async fn compare(
     Ok(())
 }
 
+fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
+    Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? })
+}
+
 /// Events since then must be in the stream.
 fn oldest(held: &Held, now: DateTime<Utc>) -> DateTime<Utc> {
     let by_age = held.max_age.and_then(|age| now.checked_sub_signed(chrono::Duration::from_std(age).ok()?));
@@ -103,7 +113,7 @@ async fn known(database: &PgPool, page: &[(Uuid, Place)]) -> Result<HashSet<(Uui
     let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();
     let (mut known, mut trimmed) = (HashSet::new(), HashSet::new());
     for row in sqlx::query(AT).bind(eras).bind(xids).fetch_all(database).await? {
-        let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+        let position = position(&row)?;
         if let Some(id) = row.try_get::<Option<Uuid>, _>("id")? {
             known.insert((id, position));
         } else if row.try_get("is_trimmed")? {

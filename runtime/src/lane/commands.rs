@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     failure::{Breakage, Stored},
+    guard::guarded,
     operation::{CommandRoute, Erased, Outcome},
     tx::Tx,
 };
@@ -89,7 +90,7 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Ve
         attempt += 1;
         let began = Instant::now();
         let confirmed = context.publisher.take_confirmed();
-        match transact(context, &batch, &confirmed).await {
+        match guarded(transact(context, &batch, &confirmed)).await {
             Ok((verdicts, committed)) => {
                 if let Some(at) = verdicts.iter().position(|v| matches!(v, Verdict::RefusedAfterWrite(_))) {
                     context.publisher.put_back(confirmed);

@@ -20,6 +20,7 @@ use crate::{
     consumer::InFlight,
     dead_letter,
     failure::Stored,
+    guard::guarded,
     log::mark,
     operation::{Erased, EventHead, EventRoute},
     tx::Tx,
@@ -55,7 +56,7 @@ const UNFINISHED_RUNS: i32 = 10;
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
-    let mut work = vec![prepare(lanes, items).await];
+    let mut work = prepare(lanes, items).await;
     while let Some(batch) = work.pop() {
         if !batch.is_empty() {
             run_batch(lanes, batch, &mut work).await;
@@ -63,14 +64,15 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
     }
 }
 
-/// Parks what cannot be read and what has had its runs; counts the runs of what may have run before.
-async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> Vec<EventItem> {
+/// Parks what cannot be read and what has had its runs; counts the runs of what may have run before. What ran more than
+/// once runs alone: it may kill the process, and its neighbours must not be counted for it.
+async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> Vec<Vec<EventItem>> {
     let context = &lanes.context;
     let mut seen = HashSet::new();
     let (mut ready, mut repeats) = (Vec::new(), Vec::new());
     for item in items {
         // The same event twice in a batch: one copy is enough.
-        if !seen.insert((item.head.source.clone(), item.head.id)) {
+        if !seen.insert((item.head.source.clone(), item.head.id, item.is_redrive)) {
             continue;
         }
         if let Err(reason) = &item.message {
@@ -83,14 +85,17 @@ async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> Vec<EventItem> {
         }
     }
     if repeats.is_empty() {
-        return ready;
+        return vec![ready];
     }
+    let mut alone = Vec::new();
     match count_attempts(context, &repeats).await {
         Ok(counts) => {
             for item in repeats {
                 let count = counts.get(&item.head.id).copied().unwrap_or(0);
                 if count > UNFINISHED_RUNS {
                     park(context, &item, "it was run to its limit and never finished", count).await;
+                } else if count > 1 {
+                    alone.push(vec![item]);
                 } else {
                     ready.push(item);
                 }
@@ -99,7 +104,8 @@ async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> Vec<EventItem> {
         // Not counted means not run: catch-up brings them again.
         Err(breakage) => tracing::warn!(domain = context.domain, %breakage, "attempts could not be counted"),
     }
-    ready
+    alone.push(ready);
+    alone
 }
 
 async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<HashMap<Uuid, i32>> {
@@ -108,7 +114,7 @@ async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<Ha
     let (sources, ids): (Vec<String>, Vec<Uuid>) = keys.into_iter().unzip();
     let rows = sqlx::query(
         "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
-         on conflict (source, event_id) do update set count = attempt.count + 1 returning event_id, count",
+         on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp() returning event_id, count",
     )
     .bind(sources)
     .bind(ids)
@@ -117,7 +123,7 @@ async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<Ha
     rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
 }
 
-/// The run that was counted ahead failed by nobody's fault. Where the database is still away the count stands, which is
+/// The run that was counted ahead did not happen, or failed by nobody's fault. Where the database is still away the count stands, which is
 /// why the limit for runs that never finished is the greater one.
 async fn uncount_attempt(context: &LaneContext, item: &EventItem) {
     let done = sqlx::query("update attempt set count = count - 1 where source = $1 and event_id = $2 and count > 0")
@@ -137,12 +143,16 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<EventItem>, work: &mut Vec<Vec<
         attempt += 1;
         let began = Instant::now();
         let confirmed = context.publisher.take_confirmed();
-        match transact(context, &batch, &confirmed).await {
+        match guarded(transact(context, &batch, &confirmed)).await {
             Ok((unclaimed, committed)) => {
                 measure(context, "event", batch.len(), began);
                 announce(context, committed);
                 for index in unclaimed.into_iter().rev() {
                     let item = batch.swap_remove(index);
+                    if item.is_repeat {
+                        // It did not run after all: somebody else holds it.
+                        uncount_attempt(context, &item).await;
+                    }
                     lanes.cast_later(item.entity, LaneMessage::Event(Box::new(item)), RETRY_PAUSE);
                 }
                 return;
@@ -201,7 +211,9 @@ async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reason: &str) {
 }
 
 async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
-    if let Err(breakage) = dead_letter::park(&context.db.lanes, &item.head, &item.payload, reason, attempts).await {
+    if let Err(breakage) =
+        dead_letter::park(&context.db.lanes, &item.head, &item.payload, item.known_in_era, reason, attempts).await
+    {
         // It stays unhandled, so catch-up brings it again.
         tracing::error!(domain = context.domain, event = %item.head.id, %breakage, "an event could not be parked");
         return;

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     failure::Stored,
+    guard::guarded,
     operation::{EffectRoute, Erased},
     tx::Tx,
 };
@@ -39,7 +40,7 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
             attempt += 1;
             let began = Instant::now();
             let confirmed = context.publisher.take_confirmed();
-            match transact(context, &batch, &confirmed).await {
+            match guarded(transact(context, &batch, &confirmed)).await {
                 Ok((committed, has_waiting)) => {
                     measure(context, "effect", batch.len(), began);
                     announce(context, committed);

@@ -91,9 +91,7 @@ pub(super) fn sweeping(
         async move {
             let what = format!("{name}.sweep");
             every(stop, Duration::from_secs(1), what, || async {
-                if streams.ensure_own().await {
-                    refill::begin(&db.lanes).await?;
-                }
+                streams.ensure_own(&db.lanes).await;
                 publisher.sweep().await
             })
             .await;

@@ -29,7 +29,6 @@ use crate::{
     lane::{LaneContext, Lanes},
     operation::Routes,
     publisher::Publisher,
-    refill,
     responder::{Endpoint, EndpointInfo, Micro, Responder},
     stream::Streams,
     supervise::{Child, Supervisor, SupervisorMessage, Watch},
@@ -111,9 +110,7 @@ impl Running {
         });
         let lanes = Lanes::new(context, config.lanes);
         effects.finish_in(lanes.clone());
-        if streams.ensure_own().await {
-            refill::begin(&db.lanes).await?;
-        }
+        streams.ensure_own(&db.lanes).await;
 
         let (mut endpoints, infos) = endpoints(&routes);
         add_common_endpoints(name, &mut endpoints);

@@ -11,6 +11,7 @@ use super::{Asked, Responder, Sent};
 use crate::{
     caller::Caller,
     failure::{Breakage, Stored},
+    guard::guarded,
     lane::{CommandItem, LaneMessage, LaneReply, replay},
     operation::{CommandRoute, Erased},
     tx::Cause,
@@ -51,7 +52,9 @@ impl Responder {
             fingerprint: decoded.fingerprint,
             message: Arc::new(decoded.message),
         };
-        match tokio::time::timeout_at(asked.deadline.into(), self.run_command(run, asked, caller, permit)).await {
+        match tokio::time::timeout_at(asked.deadline.into(), guarded(self.run_command(run, asked, caller, permit)))
+            .await
+        {
             Ok(Ok(reply)) => self.out(route, asked, reply),
             Ok(Err(breakage)) => self.broken(route.meta.operation, &breakage),
             Err(_) => Fault::deadline(self.domain).into(),

@@ -70,14 +70,8 @@ pub fn messages() -> String {
          For those who consume its events, and for the operator; all internal.\n\n\
          | Subject | |\n| --- | --- |\n",
     );
-    use subject::internal::{DEAD_LETTERS, EVENTS, LOG, REDRIVE};
-    for (operation, words) in [
-        (LOG, "Commits of the event log above a position: position and digest per type."),
-        (EVENTS, "Events of the log, by position and type."),
-        (DEAD_LETTERS, "Events that the domain could not handle: `souk dead-letters list`."),
-        (REDRIVE, "Handles such an event once more: `souk dead-letters redrive`."),
-    ] {
-        let _ = writeln!(page, "| `{}` | {words} |", subject::request("<domain>", operation, true));
+    for (operation, words) in sources::internal_operations() {
+        let _ = writeln!(page, "| `{}` | {words} |", subject::request("<domain>", &operation, true));
     }
     page
 }

@@ -53,6 +53,21 @@ pub fn words_above(domain: &str, message: &str) -> String {
     words.join(" ")
 }
 
+/// What every domain answers beside its own operations, with the words above each.
+pub fn internal_operations() -> Vec<(String, String)> {
+    let source = read("runtime/contract/src/subject.rs");
+    let module = source.split("pub mod internal {").nth(1).unwrap().split("\n}").next().unwrap();
+    let lines: Vec<&str> = module.lines().map(str::trim).collect();
+    let pairs = lines.iter().zip(&lines[1..]);
+    let named = pairs.filter_map(|(words, constant)| {
+        let operation = constant.strip_prefix("pub const ")?.split('"').nth(1)?;
+        Some((operation.to_owned(), words.strip_prefix("/// ")?.to_owned()))
+    });
+    let found: Vec<_> = named.collect();
+    assert_eq!(found.len(), lines.iter().filter(|line| line.starts_with("pub const")).count());
+    found
+}
+
 /// The domains that react to each event, by the name of its type: whoever registers a handler.
 pub fn reactions() -> BTreeMap<String, BTreeSet<String>> {
     let mut reactions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

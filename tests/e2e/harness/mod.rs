@@ -1,13 +1,19 @@
 //! A running shop and people who use it.
 
+mod buying;
 mod check;
+mod cluster;
 mod people;
 mod process;
 pub mod programs;
+mod servers;
 mod shop;
 
+pub use buying::Buying;
 pub use check::Checked;
+pub use cluster::Cluster;
 pub use people::{Answer, Person};
+pub use servers::send_signal;
 pub use shop::{PASSWORD, Shop, shared_shop, wait_until};
 
 /// A body of an order that ships to somewhere real enough.

@@ -35,7 +35,7 @@ impl Form {
 /// The running processes of a shop and where they are reached.
 pub struct Processes {
     /// Those that others stand on come first.
-    children: Vec<Child>,
+    pub(super) children: Vec<Child>,
     pub url: String,
     pub metrics: String,
     pub nats: String,
@@ -50,6 +50,11 @@ impl Processes {
         for child in &mut self.children {
             child.wait().unwrap();
         }
+    }
+
+    /// Whether one of them has ended by itself.
+    pub fn has_died(&mut self) -> bool {
+        self.children.iter_mut().any(|child| child.try_wait().unwrap().is_some())
     }
 
     /// Lets them stop by themselves, those that stand on others first, and waits until they have.
@@ -91,11 +96,7 @@ fn start_whole(home: &Path, settings: &[(String, String)]) -> Processes {
 /// One node is told where the servers are, the other finds them through `SOUK_HOME`: the gateway's, for only with a
 /// local stack has it the sandbox of payments.
 fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
-    let mut servers =
-        souk(home, settings, &["up", "--servers-only", "--throw-away"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut reader = Reader::of(servers.stdout.take().unwrap(), "souk up --servers-only");
-    while !reader.next().contains("the servers are ready") {}
-    reader.leave(|_| ());
+    let servers = start_servers(home, settings);
     let stack = stack::find_running(home).unwrap();
     let mut told = settings.to_vec();
     told.push(("SOUK_HOME".into(), "/nonexistent".into()));
@@ -111,18 +112,7 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     let mut children = vec![servers];
     let mut addresses = Vec::new();
     for (child, log) in [(&mut first, &mut first_log), (&mut second, &mut second_log)] {
-        let ready = loop {
-            let line = log.next();
-            match serde_json::from_str::<Value>(&line) {
-                Ok(line) if line["message"] == "the node is ready" => break line,
-                Ok(_) => eprintln!("{line}"),
-                // No log line: the last words of a node that does not start, told when its output ends.
-                Err(_) => {}
-            }
-        };
-        assert!(child.try_wait().unwrap().is_none(), "a node ended right after its start");
-        let address = |name: &str| ready[name].as_str().map(|address| format!("http://{address}"));
-        addresses.push((address("http"), address("metrics").unwrap()));
+        addresses.push(wait_for_addresses(child, log));
     }
     first_log.leave(tell);
     second_log.leave(tell);
@@ -135,9 +125,53 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     wait_until_ready(&metrics);
     // The gateway's own readiness: it sees a node of every domain.
     wait_until_ready(&url);
+    seed(home, settings);
+    Processes { children, url, metrics, nats: stack.nats_url() }
+}
+
+/// Where a node serves HTTP, if it does, and its metrics, as it says once it is ready.
+fn wait_for_addresses(child: &mut Child, log: &mut Reader) -> (Option<String>, String) {
+    let ready = loop {
+        let line = log.next();
+        match serde_json::from_str::<Value>(&line) {
+            Ok(line) if line["message"] == "the node is ready" => break line,
+            Ok(_) => eprintln!("{line}"),
+            // No log line: the last words of a node that does not start, told when its output ends.
+            Err(_) => {}
+        }
+    };
+    assert!(child.try_wait().unwrap().is_none(), "a node ended right after its start");
+    let address = |name: &str| ready[name].as_str().map(|address| format!("http://{address}"));
+    (address("http"), address("metrics").unwrap())
+}
+
+/// Starts one node and waits until it is ready; gives where it serves HTTP and its metrics.
+pub(super) fn start_node(
+    home: &Path,
+    settings: &[(String, String)],
+    arguments: &[&str],
+) -> (Child, Option<String>, String) {
+    let (mut child, mut log) = spawn_node(home, settings, arguments);
+    let (http, metrics) = wait_for_addresses(&mut child, &mut log);
+    log.leave(tell);
+    wait_until_ready(&metrics);
+    (child, http, metrics)
+}
+
+/// Starts only the servers.
+pub(super) fn start_servers(home: &Path, settings: &[(String, String)]) -> Child {
+    let mut servers =
+        souk(home, settings, &["up", "--servers-only", "--throw-away"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = Reader::of(servers.stdout.take().unwrap(), "souk up --servers-only");
+    while !reader.next().contains("the servers are ready") {}
+    reader.leave(|_| ());
+    servers
+}
+
+/// Makes the demo shop where no `souk up` did.
+pub(super) fn seed(home: &Path, settings: &[(String, String)]) {
     let seeded = souk(home, settings, &["demo"]).stdout(Stdio::null()).status().unwrap();
     assert!(seeded.success(), "souk demo failed");
-    Processes { children, url, metrics, nats: stack.nats_url() }
 }
 
 fn spawn_node(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> (Child, Reader) {
@@ -204,7 +238,7 @@ fn tell(line: &str) {
 }
 
 /// Asks `/health/ready` until it answers 200.
-fn wait_until_ready(address: &str) {
+pub(super) fn wait_until_ready(address: &str) {
     let began = Instant::now();
     loop {
         let answer = ask(address.trim_start_matches("http://"), "/health/ready").unwrap_or_default();

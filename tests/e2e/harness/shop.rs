@@ -1,7 +1,7 @@
 //! A running shop.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -37,12 +37,22 @@ pub async fn shared_shop() -> &'static Shop {
 impl Shop {
     /// Starts a shop with a demo seller and customer, and the given variables on top.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let settings = owned(settings);
+        let form = Form::chosen();
+        Self::start_by(settings, move |home, settings| process::start(form, home, settings)).await
+    }
+
+    /// A shop in a home of its own, its processes started by `start`.
+    pub(super) async fn start_by(
+        settings: Vec<(String, String)>,
+        start: impl FnOnce(&Path, &[(String, String)]) -> Processes + Send + 'static,
+    ) -> Self {
         let directory = tempfile::Builder::new().prefix("souk-e2e-").tempdir().unwrap();
         // PostgreSQL runs as another user where we are root.
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let home = directory.path().join("home");
-        let settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let processes = spawn(home.clone(), settings.clone()).await;
+        let (to, with) = (home.clone(), settings.clone());
+        let processes = tokio::task::spawn_blocking(move || start(&to, &with)).await.unwrap();
         let (url, metrics, nats) = (processes.url.clone(), processes.metrics.clone(), processes.nats.clone());
         let processes = Mutex::new(Some(processes));
         Self { url, metrics, nats, home, settings, processes, _directory: Some(directory) }
@@ -53,9 +63,20 @@ impl Shop {
         self.processes.lock().unwrap().take().expect("the shop is not running").kill();
     }
 
+    /// Whether a process of it has ended by itself.
+    pub fn has_died(&self) -> bool {
+        self.processes.lock().unwrap().as_mut().is_some_and(Processes::has_died)
+    }
+
     /// Starts the same home again, on the same HTTP port.
     pub async fn start_again(&mut self) {
+        self.start_again_with(&[]).await;
+    }
+
+    /// The same, with the given variables on top for this life.
+    pub async fn start_again_with(&mut self, more: &[(&str, &str)]) {
         let mut settings = self.settings.clone();
+        settings.extend(owned(more));
         settings.push(("SOUK_HTTP_ADDR".into(), self.url.trim_start_matches("http://").to_owned()));
         let processes = spawn(self.home.clone(), settings).await;
         assert_eq!(processes.url, self.url);
@@ -147,6 +168,10 @@ impl Drop for Shop {
             processes.stop();
         }
     }
+}
+
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 async fn spawn(home: PathBuf, settings: Vec<(String, String)>) -> Processes {

@@ -1,7 +1,8 @@
 use subjects::payments::{
     ActInSandbox, CreateIntent, DOMAIN, GetConfig, GetPayment, GetPaymentOfOrder, Intent, IntentCreated, NewIntent,
-    NewRefund, Payment, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, Refund, RefundFailed,
-    RefundPayment, Refunded, SandboxAction, Succeeded,
+    NewRefund, Payment, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, ReadAgain,
+    ReadingAsked, ReceiveWebhook, Refund, RefundFailed, RefundPayment, Refunded, SandboxAction, Succeeded,
+    VerifyPayment, WebhookReceipt,
 };
 
 use super::{
@@ -56,6 +57,14 @@ fn requests(goldens: &mut Goldens) {
     goldens.query(&GetPaymentOfOrder { order_id: order_id(), cart_token: token() }, &payment());
     let new_refund = NewRefund { amount: Some(usd(1000)), reason: text("One was broken.") };
     goldens.command(&RefundPayment { payment_id: payment_id(), refund: new_refund }, &refund());
+    goldens.command(&VerifyPayment { payment_id: payment_id(), cart_token: token() }, &payment());
+    let webhook = ReceiveWebhook {
+        provider: "stripe".into(),
+        signature: "t=1767323045,v1=5f2b".into(),
+        body: r#"{"id":"evt_1"}"#.into(),
+    };
+    goldens.command(&webhook, &WebhookReceipt { received: true });
+    goldens.command(&ReadAgain { payment_id: payment_id() }, &ReadingAsked { has_object: true });
     goldens.command(&ActInSandbox { intent: "pi_1".into(), action: SandboxAction::Confirm }, &payment());
 }
 
@@ -93,5 +102,7 @@ pub fn errors() -> Vec<PaymentsError> {
         PaymentsError::NotRefundable { status: "pending".into() },
         PaymentsError::InvalidRefund { fields: fields() },
         PaymentsError::NotASandbox,
+        PaymentsError::InvalidSignature,
+        PaymentsError::UnknownProvider,
     ]
 }

@@ -1,0 +1,53 @@
+//! A look at the provider's object: what it says counts, whoever gave the hint. So a message that is forged, late,
+//! repeated or out of order can do no more than cause a look.
+
+use runtime::{Breakage, Context, Effect, Perform, Performed, Tx};
+use serde::{Deserialize, Serialize};
+use subjects::{OrderId, PaymentId};
+use uuid::Uuid;
+
+use crate::{
+    Payments,
+    effects::news,
+    ledger::advance,
+    provider::{ObjectStatus, ProviderObject},
+    story::Fact,
+};
+
+/// Reads an object at the provider.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Look {
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+    pub object: String,
+}
+
+impl Effect for Look {
+    const NAME: &'static str = "look";
+}
+
+/// What an object says of its payment. Only what is final counts: nothing can make it untrue again.
+pub(crate) fn seen(object: &ProviderObject) -> Option<Fact> {
+    match object.status {
+        ObjectStatus::Succeeded => Some(Fact::Paid(object.id.clone())),
+        ObjectStatus::Cancelled => Some(Fact::CancelConfirmed(object.id.clone())),
+        ObjectStatus::Open | ObjectStatus::Processing => None,
+    }
+}
+
+impl Perform<Look> for Payments {
+    type Outcome = Option<ProviderObject>;
+
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &Look) -> Result<Option<ProviderObject>, Breakage> {
+        self.provider().get(cx, &effect.object).await
+    }
+
+    async fn finish(
+        &self,
+        tx: &mut Tx<'_>,
+        performed: &[&Performed<Look, Option<ProviderObject>>],
+    ) -> Result<(), Breakage> {
+        let fact = |_: &Look, outcome: &Option<ProviderObject>| outcome.as_ref().and_then(seen);
+        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+    }
+}

@@ -1,0 +1,31 @@
+//! Every payment is read at the provider once more after its first day, when no key is remembered there any more: what
+//! was on its way all that time has arrived by then, and money that nobody told of is found.
+
+use chrono::{DateTime, Utc};
+use runtime::{Breakage, Commanded, Due, Handle, Handled, Tx};
+use sqlx::PgPool;
+use subjects::payments::{PaymentsError, ReadAgain, ReadingAsked};
+
+use crate::{Payments, look::Look, store};
+
+impl Due<ReadAgain> for Payments {
+    async fn due(&self, db: &PgPool, limit: i64) -> Result<Vec<(DateTime<Utc>, ReadAgain)>, Breakage> {
+        let due = store::due_to_read(db, limit).await?;
+        Ok(due.into_iter().map(|(at, payment_id)| (at, ReadAgain { payment_id })).collect())
+    }
+}
+
+impl Handle<ReadAgain> for Payments {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ReadAgain>) -> Handled<ReadingAsked, PaymentsError> {
+        let payment_id = command.message.payment_id;
+        let row = store::lock(tx.read(), &[payment_id.0]).await?.remove(&payment_id);
+        let row = row.ok_or(PaymentsError::PaymentNotFound)?;
+        store::forget_deadline(tx.write(), payment_id).await?;
+        let object = row.attempt.object.clone();
+        let has_object = object.is_some();
+        if let Some(object) = object {
+            tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id: row.order_id, object })?;
+        }
+        Ok(ReadingAsked { has_object })
+    }
+}

@@ -1,0 +1,50 @@
+//! What leads to a look at the provider: its messages, and the day that is over.
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::{PgConnection, PgPool};
+use subjects::PaymentId;
+use uuid::Uuid;
+
+/// Messages that are forgotten with each new one, at most: the table shrinks faster than it grows.
+const SLICE: i64 = 10;
+
+/// Remembers a message of the provider; false where it was known.
+pub(crate) async fn remember_notice(
+    db: &mut PgConnection,
+    provider: &str,
+    id: &str,
+    now: DateTime<Utc>,
+) -> Stored<bool> {
+    // A provider sends a message again for three days.
+    sqlx::query(
+        "delete from provider_notices where (provider, id) in (
+             select provider, id from provider_notices where received_at < $1::timestamptz - interval '7 days'
+             order by received_at limit $2 for update skip locked)",
+    )
+    .bind(now)
+    .bind(SLICE)
+    .execute(&mut *db)
+    .await?;
+    let remember = "insert into provider_notices (provider, id, received_at) values ($1, $2, $3) on conflict do nothing";
+    let done = sqlx::query(remember).bind(provider).bind(id).bind(now).execute(db).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Payments whose day is over.
+pub(crate) async fn due_to_read(db: &PgPool, limit: i64) -> Stored<Vec<(DateTime<Utc>, PaymentId)>> {
+    let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
+        "select read_again_at, id from payments where read_again_at <= clock_timestamp()
+         order by read_again_at limit $1",
+    )
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(due.into_iter().map(|(at, id)| (at, PaymentId(id))).collect())
+}
+
+/// The payment need not be read again.
+pub(crate) async fn forget_deadline(db: &mut PgConnection, id: PaymentId) -> Stored<()> {
+    sqlx::query("update payments set read_again_at = null where id = $1").bind(id.0).execute(db).await?;
+    Ok(())
+}

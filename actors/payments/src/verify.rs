@@ -1,0 +1,45 @@
+//! Somebody who waits has the payment read at the provider: for webhooks that are lost, or do not come to this shop.
+
+use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
+use subjects::payments::{Payment, PaymentsError, VerifyPayment};
+
+use crate::{Payments, get::may_see, ledger::Ledger, look::seen, provider::ProviderObject, store};
+
+impl Prepare<VerifyPayment> for Payments {
+    type Prepared = Option<ProviderObject>;
+
+    async fn prepare(
+        &self,
+        cx: &Context,
+        command: &VerifyPayment,
+    ) -> Handled<Option<ProviderObject>, PaymentsError> {
+        let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;
+        let view = store::load(&mut connection, command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        drop(connection);
+        if !may_see(cx, &view, command.cart_token.as_deref()).await? {
+            return Err(PaymentsError::PaymentNotFound.into());
+        }
+        // What it says in the end stays true, whatever happens to our row before the lane: no version is needed.
+        Ok(match view.payment.provider_transaction_id {
+            Some(object) => self.provider().get(cx, &object).await?,
+            None => None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Commanded<VerifyPayment, Option<ProviderObject>>,
+    ) -> Handled<Payment, PaymentsError> {
+        let id = command.message.payment_id;
+        if let Some(fact) = command.prepared.as_ref().and_then(seen) {
+            let found = store::of_provider(tx.read(), &id.to_string()).await?;
+            let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
+            let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
+            ledger.apply(id, fact, &command.cause, None);
+            ledger.write(tx, self.provider()).await?;
+        }
+        let view = store::load(tx.read(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        Ok(view.payment)
+    }
+}

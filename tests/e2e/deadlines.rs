@@ -1,0 +1,105 @@
+//! Deadlines: acted on soon, also after the whole system was down across them, and never against somebody who paid.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::harness::{Person, Shop, address, wait_until};
+
+/// An order that waits for its payment, its stock held; with the id of its payment.
+async fn unpaid_order(shop: &Shop, buyer: &Person, variant: &str) -> (String, String) {
+    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address()});
+    let order = buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id");
+    wait_until("the stock is held", || async {
+        let held = format!("select count(*) from orders where id = '{order}' and stock_held");
+        shop.number("orders", held).await == 1
+    })
+    .await;
+    let intent = buyer.post_once("/payments/intents", &json!({ "order_id": order })).await.expect_status(201);
+    (order, intent.text_at("/id"))
+}
+
+#[tokio::test]
+async fn a_deadline_is_acted_on_within_two_seconds() {
+    let shop = Shop::start(&[("SOUK_ORDERS_PAYMENT_DEADLINE", "3s")]).await;
+    let (variant, buyer) = (shop.product(10, 500).await, shop.customer().await);
+    for _ in 0..5 {
+        let (order, _) = unpaid_order(&shop, &buyer, &variant).await;
+        buyer.wait_for_status(&order, "expired").await;
+    }
+    // By the database's own clock. The median, for a test machine may sleep.
+    let late = "select (percentile_cont(0.5) within group (order by
+            extract(epoch from expiry_requested_at - payment_deadline)) * 1000)::bigint from orders";
+    let late = shop.number("orders", late).await;
+    assert!((0..2000).contains(&late), "{late} ms");
+    wait_until("nothing is held any more", || async { shop.stock(&variant).await.number_at("/reserved") == 0 }).await;
+    shop.check_clean().await;
+}
+
+#[tokio::test]
+async fn a_shop_that_was_down_across_deadlines_expires_only_who_has_not_paid() {
+    let mut shop = Shop::start(&[("SOUK_ORDERS_PAYMENT_DEADLINE", "8s")]).await;
+    let (variant, buyer) = (shop.product(10, 500).await, shop.customer().await);
+    let mut orders = Vec::new();
+    for _ in 0..6 {
+        orders.push(unpaid_order(&shop, &buyer, &variant).await);
+    }
+    let (paid, unpaid) = orders.split_at(3);
+    for (_, payment) in paid {
+        let path = format!("/sandbox/payments/{payment}/confirm");
+        shop.anonymous().post(&path, &json!({})).await.expect_status(200);
+    }
+    shop.kill();
+    let open = "select count(*) from orders where status = 'pending' and payment_deadline > clock_timestamp()";
+    wait_until("the deadlines are over", || async { shop.number("orders", open).await == 0 }).await;
+    let untouched = "select count(*) from orders where status = 'expired' or expiry_requested_at is not null";
+    assert_eq!(shop.number("orders", untouched).await, 0, "the shop was down before the first deadline");
+    shop.start_again().await;
+    for (order, _) in unpaid {
+        buyer.wait_for_status(order, "expired").await;
+    }
+    for (order, payment) in paid {
+        buyer.wait_for_status(order, "confirmed").await;
+        let payment = buyer.get(&format!("/payments/{payment}")).await.expect_status(200);
+        assert_eq!(payment.text_at("/status"), "succeeded");
+    }
+    wait_until("the unpaid stock is free", || async {
+        let stock = shop.stock(&variant).await;
+        (stock.number_at("/on_hand"), stock.number_at("/reserved")) == (7, 0)
+    })
+    .await;
+    shop.check_clean().await;
+}
+
+/// Orders that nobody placed: their rows, as placing would leave them, with a deadline that is over.
+const OVERDUE: &str = "
+    create temporary table made as select gen_random_uuid() as id, number from generate_series(1, 10000) as number;
+    insert into orders (id, order_number, user_id, subtotal, total_amount, shipping_address, payment_deadline, version,
+                        created_at, updated_at)
+        select id, 'OVERDUE-' || number, gen_random_uuid(), 100, 100, '{}', now() - interval '1 second', 1, now(), now()
+        from made;
+    insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
+                             unit_price, total_price, created_at)
+        select id, 0, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'X', 'X', 1, 100, 100,
+               now() from made;
+    insert into order_history (order_id, version, event, status, payment_status, at, cause)
+        select id, 1, 'placed', 'pending', 'pending', now(), 'a test' from made";
+
+#[tokio::test]
+async fn ten_thousand_deadlines_at_one_moment_are_all_acted_on() {
+    let shop = Shop::start(&[]).await;
+    shop.sql("orders", OVERDUE).await;
+    let began = Instant::now();
+    let asked = "select count(*) from orders where expiry_requested_at is not null";
+    wait_until("every deadline is acted on", || async { shop.number("orders", asked).await == 10_000 }).await;
+    println!("10,000 deadlines acted on within {:?}", began.elapsed());
+    let expired = "select count(*) from orders where status = 'expired'";
+    wait_until("every order is expired", || async { shop.number("orders", expired).await == 10_000 }).await;
+    println!("10,000 orders expired within {:?}", began.elapsed());
+    // Once each: the history has one step for each event.
+    let steps = "select count(*) from (select 1 from order_history group by order_id having count(*) <> 3) as odd";
+    assert_eq!(shop.number("orders", steps).await, 0);
+    for domain in ["orders", "payments", "inventory"] {
+        assert_eq!(shop.number(domain, "select count(*) from dead_letter").await, 0, "{domain}");
+    }
+}

@@ -1,0 +1,79 @@
+//! The servers behind a shop, for tests that hurt them: their processes, their data, and SQL past every right.
+
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::{Person, Shop, wait_until};
+
+/// Sends a signal to a process of a test.
+pub fn send_signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
+}
+
+impl Shop {
+    fn file(&self, name: &str) -> PathBuf {
+        self.stack().home.join(name)
+    }
+
+    pub fn nats_pid(&self) -> u32 {
+        std::fs::read_to_string(self.file("nats/server.pid")).unwrap().trim().parse().unwrap()
+    }
+
+    pub fn postgres_pid(&self) -> u32 {
+        std::fs::read_to_string(self.file("pg.pid")).unwrap().trim().parse().unwrap()
+    }
+
+    /// Kills nats-server and keeps it from coming back while `meanwhile` runs: without its configuration it does not
+    /// start.
+    pub async fn without_nats(&self, meanwhile: impl AsyncFnOnce()) {
+        let (config, away) = (self.file("nats/souk.conf"), self.file("nats/souk.conf.away"));
+        std::fs::rename(&config, &away).unwrap();
+        send_signal(self.nats_pid(), Signal::KILL);
+        meanwhile().await;
+        std::fs::rename(away, config).unwrap();
+        self.nats_is_back().await;
+    }
+
+    pub async fn nats_is_back(&self) {
+        let url = self.stack().nats_url();
+        wait_until("nats-server is back", || async { async_nats::connect(&url).await.is_ok() }).await;
+    }
+
+    /// Removes every stream and every durable, as a lost disk would. Only while nats-server is down.
+    pub fn wipe_streams(&self) {
+        std::fs::remove_dir_all(self.file("nats/store")).unwrap();
+    }
+
+    /// A connection to a domain's database that no right holds back.
+    pub async fn superuser(&self, database: &str) -> PgConnection {
+        PgConnection::connect(&self.stack().superuser_url(database)).await.unwrap()
+    }
+
+    /// Runs statements in a domain's database, past every right.
+    pub async fn sql(&self, database: &str, statements: impl Into<String>) {
+        let mut connection = self.superuser(database).await;
+        sqlx::raw_sql(AssertSqlSafe(statements.into())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// One number from a domain's database.
+    pub async fn number(&self, database: &str, query: impl Into<String>) -> i64 {
+        let mut connection = self.superuser(database).await;
+        let number = sqlx::query_scalar(AssertSqlSafe(query.into())).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        number
+    }
+
+    /// The sum of a metric's series that have all these labels, such as `domain="orders"`.
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let metrics = Person::new(&self.metrics).get("//metrics").await.expect_status(200);
+        let is_series = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        };
+        let lines = metrics.body.as_str().unwrap().lines().filter(is_series);
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+}
