@@ -1,6 +1,8 @@
 //! Typed settings from the environment. A bad value stops the start and names its variable.
 
 mod check;
+mod payments;
+mod sandbox;
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +17,8 @@ use runtime::NatsConfig;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 pub(crate) use check::CheckServers;
+pub(crate) use payments::payments;
+pub(crate) use sandbox::{SandboxSettings, sandbox};
 
 /// What every command may be told.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use runtime::{Domain, NodeBuilder, NodeConfig, StreamSpec};
 use sqlx::migrate::Migrator;
 use subjects::{DOMAINS, identity::GetKeys};
 
-use crate::settings::{Servers, Settings, signing_key};
+use crate::settings::{self, Servers, Settings, signing_key};
 
 /// Starts a node with some of the domains.
 pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&str]) -> Result<runtime::Node> {
@@ -30,7 +30,7 @@ pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&st
                 node.domain(orders::Orders::new(&config), url, stream)
             }
             subjects::payments::DOMAIN => {
-                node.domain(payments::Payments::new(payments::PaymentsConfig::default()), url, stream)
+                node.domain(payments::Payments::new(settings::payments()?), url, stream)
             }
             other => bail!("there is no domain {other:?}; there are {}", DOMAINS.join(", ")),
         };

@@ -64,7 +64,8 @@ macro_rules! extractor {
 extractor!(Body, required = true);
 extractor!(OptionalBody, required = false);
 
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, ApiError> {
+/// The bytes of a body that is declared to be JSON.
+pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, ApiError> {
     let limit = Visit::of(request)?.gateway.body_limit;
     let declared = request.headers().get(header::CONTENT_TYPE);
     if declared.is_some_and(|value| !value.to_str().is_ok_and(is_json)) || is_encoded(request) {
@@ -108,7 +109,7 @@ fn unsupported() -> ApiError {
     ApiError::new(ErrorKind::UnsupportedMediaType, "unsupported_media_type", "The body must be application/json.")
 }
 
-fn malformed(message: &str) -> Fault {
+pub(crate) fn malformed(message: &str) -> Fault {
     Fault::new(ErrorKind::Malformed, "malformed_body", message)
 }
 

@@ -23,6 +23,7 @@ mod payments;
 mod probe;
 mod products;
 mod query;
+mod raw_body;
 mod reply;
 mod route;
 mod serve;

@@ -1,19 +1,23 @@
 //! Payments and refunds.
 
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path},
+};
 use subjects::{
     OrderId, PaymentId,
     payments::{
         ActInSandbox, CreateIntent, GetConfig, GetPayment, GetPaymentOfOrder, Intent, NewIntent, NewRefund, Payment,
-        PaymentConfig, Refund, RefundPayment, SandboxAction,
+        PaymentConfig, ReceiveWebhook, Refund, RefundPayment, SandboxAction, VerifyPayment, WebhookReceipt,
     },
 };
 
 use crate::{
     body::{Body, OptionalBody},
-    caller::Caller,
+    caller::{Anyone, Caller},
     document::{BASE, Tag},
     header::{Key, RequiredKey},
+    raw_body::RawBody,
     reply::{Answer, Reply},
 };
 
@@ -56,6 +60,38 @@ impl PaymentsApi {
     ) -> Answer<Payment> {
         let query = GetPaymentOfOrder { order_id: order_id.0, cart_token: caller.cart_token() };
         Reply::new(&caller.ask(&query).await?)
+    }
+
+    /// Read the payment at the provider
+    ///
+    /// For whoever waits for the provider's word and does not get it.
+    #[oai(path = "/payments/:id/verify", method = "post", operation_id = "verify_payment")]
+    async fn verify_payment(
+        &self,
+        caller: Caller<VerifyPayment>,
+        id: Path<PaymentId>,
+        #[oai(name = "Idempotency-Key")] key: Key,
+    ) -> Answer<Payment> {
+        let command = VerifyPayment { payment_id: id.0, cart_token: caller.cart_token() };
+        let answer = caller.send(&command, key).await?;
+        Ok(Reply::new(&answer.reply)?.replayed(answer.replayed))
+    }
+
+    /// Take a message of the payment provider
+    ///
+    /// Let in by its signature; wrong or more than five minutes old: 400. What it says of a payment is not believed, the
+    /// payment is read at the provider.
+    #[oai(path = "/webhooks/payments/:provider", method = "post", operation_id = "receive_webhook")]
+    async fn receive_webhook(
+        &self,
+        caller: Anyone,
+        provider: Path<String>,
+        #[oai(name = "Stripe-Signature")] signature: Header<Option<String>>,
+        body: RawBody,
+    ) -> Answer<WebhookReceipt> {
+        let signature = signature.0.unwrap_or_default();
+        let answer = caller.send(&ReceiveWebhook { provider: provider.0, signature, body: body.0 }, None).await?;
+        Reply::new(&answer.reply)
     }
 
     /// Give money back

@@ -69,6 +69,13 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1
 /// for its answer, so sending again costs little and finds another node where the first is frozen.
 const ATTEMPT: Duration = Duration::from_millis(1500);
 
+/// How long a call waits for a lost connection to come back before it is refused: a server that is merely restarted is
+/// back by then.
+const RECONNECTION: Duration = Duration::from_secs(2);
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Client {
     /// A client on a connection of its own; its inbox prefix must be the connection's.
     ///
@@ -144,6 +151,7 @@ impl Client {
         let mut pauses = PAUSES.into_iter();
         let mut attempts = 0_u32;
         loop {
+            self.wait_for_connection(domain, end).await?;
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Fault::deadline(domain));
@@ -167,6 +175,18 @@ impl Client {
             metrics::counter!("request_retries_total", "domain" => domain.to_owned()).increment(1);
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Nothing is sent while the connection is down: it would queue up, to be answered to nobody later.
+    async fn wait_for_connection(&self, domain: &str, end: Instant) -> Result<(), Fault> {
+        let end = end.min(Instant::now() + RECONNECTION);
+        while !self.is_connected() {
+            if Instant::now() >= end {
+                return Err(Fault::unavailable(domain));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 }
 

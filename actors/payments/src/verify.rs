@@ -8,11 +8,7 @@ use crate::{Payments, get::may_see, ledger::Ledger, look::seen, provider::Provid
 impl Prepare<VerifyPayment> for Payments {
     type Prepared = Option<ProviderObject>;
 
-    async fn prepare(
-        &self,
-        cx: &Context,
-        command: &VerifyPayment,
-    ) -> Handled<Option<ProviderObject>, PaymentsError> {
+    async fn prepare(&self, cx: &Context, command: &VerifyPayment) -> Handled<Option<ProviderObject>, PaymentsError> {
         let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;
         let view = store::load(&mut connection, command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         drop(connection);

@@ -3,6 +3,7 @@
 mod buying;
 mod check;
 mod cluster;
+pub mod nats_cli;
 mod people;
 mod process;
 pub mod programs;

@@ -26,7 +26,8 @@ pub(crate) async fn remember_notice(
     .bind(SLICE)
     .execute(&mut *db)
     .await?;
-    let remember = "insert into provider_notices (provider, id, received_at) values ($1, $2, $3) on conflict do nothing";
+    let remember =
+        "insert into provider_notices (provider, id, received_at) values ($1, $2, $3) on conflict do nothing";
     let done = sqlx::query(remember).bind(provider).bind(id).bind(now).execute(db).await?;
     Ok(done.rows_affected() > 0)
 }

@@ -1,0 +1,213 @@
+//! Stripe, or whoever speaks its HTTP API: payment intents, refunds, signed webhooks.
+//!
+//! A key makes a repeat harmless only while the provider remembers it, and a failure that was stored under a key comes
+//! back for as long. So before money moves, the object itself is read: what it says is true, whatever happened to the
+//! answers. A fresh key is taken only after the provider has said that the old one gives nothing but its stored failure.
+
+mod answers;
+mod config;
+mod http;
+mod money;
+mod signature;
+
+use chrono::{DateTime, Utc};
+use futures::future::FutureExt;
+use runtime::{Breakage, Context};
+use serde_json::Value;
+use subjects::{Money, OrderId};
+use uuid::Uuid;
+
+use super::{Asked, Cancellation, Confirmation, Created, NewObject, Notice, ObjectStatus, Provider};
+use super::{ProviderObject, RefundOutcome};
+use answers::{declined, notice, object, status};
+use http::{Http, Said};
+
+pub use config::{Secret, StripeConfig};
+
+/// Its name.
+pub const NAME: &str = "stripe";
+
+/// Where its objects are.
+const INTENTS: &str = "/v1/payment_intents";
+
+/// Stripe, or whoever speaks its HTTP API.
+#[derive(Debug)]
+pub struct Stripe {
+    http: Http,
+    publishable_key: String,
+    webhook_secret: Secret,
+}
+
+impl Stripe {
+    /// A provider that is spoken to as configured; the reason where that cannot work.
+    pub fn new(config: StripeConfig) -> Result<Self, String> {
+        let http = Http::new(&config)?;
+        let StripeConfig { publishable_key, webhook_secret, .. } = config;
+        Ok(Self { http, publishable_key, webhook_secret })
+    }
+
+    /// The object as it is; nothing where there is none.
+    async fn read(&self, id: &str) -> Result<Option<Value>, Breakage> {
+        match self.http.get(&path_of(id)?).await? {
+            Said::Done(value) => Ok(Some(value)),
+            Said::Refused { status: 404, .. } => Ok(None),
+            Said::Refused { failure, .. } => Err(Breakage::other(format!("not read: {}", failure.code))),
+            Said::Stored => Err(Breakage::other("the provider repeats a failure")),
+        }
+    }
+
+    /// An object whose id was committed is always there; if not, the keys are those of somebody else's account.
+    async fn read_own(&self, id: &str) -> Result<Value, Breakage> {
+        self.read(id).await?.ok_or_else(|| Breakage::other("the provider does not know an object that it made"))
+    }
+
+    async fn create_object(&self, new: &NewObject) -> Result<Created, Breakage> {
+        let mut form = vec![
+            ("amount", new.amount.amount.to_string()),
+            ("currency", new.amount.currency.code().to_lowercase()),
+            ("payment_method_types[]", "card".to_owned()),
+            ("metadata[payment_id]", new.key.to_string()),
+            ("metadata[order_id]", new.order_id.to_string()),
+            ("metadata[order_number]", new.order_number.clone()),
+        ];
+        if let Some(user) = new.user_id {
+            form.push(("metadata[user_id]", user.to_string()));
+        }
+        let said = match self.http.post(INTENTS, &form, Some(&new.key.to_string())).await? {
+            // It may have been made all the same. One more would be harmless: nothing is confirmed but what was committed.
+            Said::Stored => match self.find_object(new.key).await? {
+                Some(found) => return Ok(Created::Object(found)),
+                None => self.http.post(INTENTS, &form, Some(&fresh(new.key))).await?,
+            },
+            said => said,
+        };
+        match said {
+            Said::Done(value) => Ok(Created::Object(object(&value)?)),
+            Said::Refused { failure, .. } => Ok(Created::Refused(failure)),
+            Said::Stored => Err(stuck()),
+        }
+    }
+
+    async fn find_object(&self, key: Uuid) -> Result<Option<ProviderObject>, Breakage> {
+        let query = format!("{INTENTS}/search?query=metadata%5B%27payment_id%27%5D%3A%27{key}%27");
+        match self.http.get(&query).await? {
+            Said::Done(found) => found["data"].as_array().and_then(|all| all.first()).map(object).transpose(),
+            // It has no search, or nothing to be found.
+            Said::Refused { .. } => Ok(None),
+            Said::Stored => Err(stuck()),
+        }
+    }
+
+    async fn charge(&self, id: &str, method: &str, key: Uuid) -> Result<Confirmation, Breakage> {
+        let path = path_of(id)?;
+        // First of all: a charge whose answer was lost is found here, whatever became of its key.
+        if let Some(decided) = decided(&self.read_own(id).await?) {
+            return Ok(decided);
+        }
+        match self.http.post(&path, &[("payment_method", method.to_owned())], None).await? {
+            Said::Done(_) => {}
+            Said::Refused { failure, .. } => {
+                return Ok(decided(&self.read_own(id).await?).unwrap_or(Confirmation::Declined(failure)));
+            }
+            Said::Stored => return Err(stuck()),
+        }
+        let confirm = format!("{path}/confirm");
+        for key in [key.to_string(), fresh(key)] {
+            match self.http.post(&confirm, &[], Some(&key)).await? {
+                Said::Done(value) => {
+                    return Ok(decided(&value).unwrap_or_else(|| Confirmation::Declined(declined(&value))));
+                }
+                Said::Refused { failure, .. } => {
+                    return Ok(decided(&self.read_own(id).await?).unwrap_or(Confirmation::Declined(failure)));
+                }
+                Said::Stored => {
+                    if let Some(decided) = decided(&self.read_own(id).await?) {
+                        return Ok(decided);
+                    }
+                }
+            }
+        }
+        Err(stuck())
+    }
+
+    async fn close(&self, id: &str, key: Uuid) -> Result<Cancellation, Breakage> {
+        let cancel = format!("{}/cancel", path_of(id)?);
+        // A refusal is remembered too, though what stood in the way may be gone.
+        for key in [key.to_string(), fresh(key)] {
+            let now = match self.http.post(&cancel, &[], Some(&key)).await? {
+                Said::Done(value) => value,
+                Said::Refused { .. } | Said::Stored => self.read_own(id).await?,
+            };
+            match status(&now) {
+                ObjectStatus::Cancelled => return Ok(Cancellation::Cancelled),
+                ObjectStatus::Succeeded => return Ok(Cancellation::AlreadySucceeded),
+                ObjectStatus::Processing => return Err(Breakage::other("it is not decided yet")),
+                ObjectStatus::Open => {}
+            }
+        }
+        Err(stuck())
+    }
+}
+
+/// What an object says of a confirm; nothing while it is open.
+fn decided(value: &Value) -> Option<Confirmation> {
+    match status(value) {
+        ObjectStatus::Succeeded => Some(Confirmation::Succeeded),
+        ObjectStatus::Cancelled => Some(Confirmation::Cancelled),
+        ObjectStatus::Processing => Some(Confirmation::Processing),
+        ObjectStatus::Open => None,
+    }
+}
+
+/// A key that nobody has used.
+fn fresh(key: Uuid) -> String {
+    format!("{key}-{}", Uuid::new_v4().simple())
+}
+
+fn stuck() -> Breakage {
+    Breakage::other("the provider repeats a failure that it stored")
+}
+
+/// Ids come from the provider, and stay within their place in a path.
+fn path_of(id: &str) -> Result<String, Breakage> {
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_plain { Ok(format!("{INTENTS}/{id}")) } else { Err(Breakage::other("no id of the provider")) }
+}
+
+impl Provider for Stripe {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn publishable_key(&self) -> &str {
+        &self.publishable_key
+    }
+
+    fn create<'a>(&'a self, _cx: &'a Context, new: &'a NewObject) -> Asked<'a, Created> {
+        self.create_object(new).boxed()
+    }
+
+    fn get<'a>(&'a self, _cx: &'a Context, id: &'a str) -> Asked<'a, Option<ProviderObject>> {
+        async move { self.read(id).await?.as_ref().map(object).transpose() }.boxed()
+    }
+
+    fn find<'a>(&'a self, _cx: &'a Context, key: Uuid, _order: OrderId) -> Asked<'a, Option<ProviderObject>> {
+        self.find_object(key).boxed()
+    }
+
+    fn confirm<'a>(&'a self, _cx: &'a Context, id: &'a str, method: &'a str, key: Uuid) -> Asked<'a, Confirmation> {
+        self.charge(id, method, key).boxed()
+    }
+
+    fn cancel<'a>(&'a self, _cx: &'a Context, id: &'a str, key: Uuid) -> Asked<'a, Cancellation> {
+        self.close(id, key).boxed()
+    }
+
+    fn refund<'a>(&'a self, _cx: &'a Context, id: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome> {
+        self.give_back(id, amount, key).boxed()
+    }
+
+    fn read_notice(&self, header: &str, body: &str, now: DateTime<Utc>) -> Option<Notice> {
+        signature::is_valid(self.webhook_secret.text(), header, body, now).then(|| notice(body))
+    }
+}

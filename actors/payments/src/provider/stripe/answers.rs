@@ -1,0 +1,107 @@
+//! What the provider's JSON says, in the words of [`Provider`](super::Provider).
+
+use runtime::Breakage;
+use serde_json::Value;
+use subjects::orders::Failure;
+
+use super::{Notice, ObjectStatus, ProviderObject, RefundOutcome};
+
+/// Where an object stands.
+pub(super) fn status(value: &Value) -> ObjectStatus {
+    match value["status"].as_str() {
+        Some("succeeded") => ObjectStatus::Succeeded,
+        Some("canceled") => ObjectStatus::Cancelled,
+        Some("processing") => ObjectStatus::Processing,
+        // Waits for a method, a confirm or the buyer: all of them can still be cancelled.
+        _ => ObjectStatus::Open,
+    }
+}
+
+/// An object.
+pub(super) fn object(value: &Value) -> Result<ProviderObject, Breakage> {
+    let text = |field: &str| value[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    match (text("id"), text("client_secret")) {
+        (Some(id), Some(client_secret)) => Ok(ProviderObject { id, status: status(value), client_secret }),
+        _ => Err(Breakage::other("the provider's answer is no payment intent")),
+    }
+}
+
+/// What came of a refund. One that is on its way is the provider's to finish.
+pub(super) fn refund(value: &Value) -> Result<RefundOutcome, Breakage> {
+    let id = value["id"].as_str().ok_or_else(|| Breakage::other("the provider's answer is no refund"))?;
+    Ok(match value["status"].as_str() {
+        Some("failed" | "canceled") => {
+            let code = value["failure_reason"].as_str().unwrap_or("refund_failed");
+            RefundOutcome::Failed(Failure { code: code.into(), message: "The refund did not arrive.".into() })
+        }
+        _ => RefundOutcome::Succeeded { refund_id: id.to_owned() },
+    })
+}
+
+/// The reason in an error's body: the bank's own word before the provider's.
+pub(super) fn failure(body: &Value) -> Failure {
+    reason(&body["error"])
+}
+
+/// Why an object that was confirmed is open again, or still.
+pub(super) fn declined(value: &Value) -> Failure {
+    if value["status"] == "requires_action" {
+        let message = "The card wants its owner to confirm the payment.";
+        return Failure { code: "authentication_required".into(), message: message.into() };
+    }
+    reason(&value["last_payment_error"])
+}
+
+fn reason(error: &Value) -> Failure {
+    let word = |field: &str| error[field].as_str().filter(|word| !word.is_empty());
+    let of_bank = word("decline_code").filter(|word| *word != "generic_decline");
+    let code = of_bank.or_else(|| word("code")).or_else(|| word("type")).unwrap_or("payment_failed");
+    let message = word("message").unwrap_or("The payment was declined.");
+    Failure { code: code.into(), message: message.into() }
+}
+
+/// A message that the provider has signed. What it is about, if we can tell: an intent, or what belongs to one.
+pub(super) fn notice(body: &str) -> Notice {
+    let event: Value = serde_json::from_str(body).unwrap_or_default();
+    let about = &event["data"]["object"];
+    let object = match about["object"].as_str() {
+        Some("payment_intent") => about["id"].as_str(),
+        _ => about["payment_intent"].as_str(),
+    };
+    let short = |text: &&str| text.len() <= 255 && !text.contains('\0');
+    // Signed, but not to be told apart: all such count as one.
+    let id = event["id"].as_str().filter(short).unwrap_or("-");
+    Notice { id: id.to_owned(), object: object.filter(short).map(str::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_banks_word_comes_before_the_providers() {
+        let error = |error: Value| failure(&json!({ "error": error })).code;
+        assert_eq!(error(json!({"code": "card_declined", "decline_code": "insufficient_funds"})), "insufficient_funds");
+        assert_eq!(error(json!({"code": "card_declined", "decline_code": "generic_decline"})), "card_declined");
+        assert_eq!(error(json!({"type": "invalid_request_error"})), "invalid_request_error");
+        assert_eq!(error(json!("nonsense")), "payment_failed");
+    }
+
+    #[test]
+    fn a_notice_names_the_intent_whatever_it_is_about() {
+        let of = |object: Value| notice(&json!({"id": "evt_1", "data": {"object": object}}).to_string()).object;
+        assert_eq!(of(json!({"object": "payment_intent", "id": "pi_1"})).as_deref(), Some("pi_1"));
+        assert_eq!(of(json!({"object": "charge", "id": "ch_1", "payment_intent": "pi_1"})).as_deref(), Some("pi_1"));
+        assert_eq!(of(json!({"object": "customer", "id": "cus_1"})), None);
+        assert_eq!(notice("not JSON"), Notice { id: "-".into(), object: None });
+    }
+
+    #[test]
+    fn what_is_not_known_of_an_object_can_still_be_cancelled() {
+        assert_eq!(status(&json!({"status": "requires_action"})), ObjectStatus::Open);
+        assert_eq!(status(&json!({"status": "succeeded"})), ObjectStatus::Succeeded);
+        assert!(object(&json!({"id": "pi_1"})).is_err());
+    }
+}

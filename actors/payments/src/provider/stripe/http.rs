@@ -1,0 +1,126 @@
+//! One request to the provider, and what its answer means: done, refused, or nobody knows.
+
+use std::{fmt, time::Duration};
+
+use contract::Fault;
+use reqwest::{
+    Method, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
+use runtime::Breakage;
+use serde_json::Value;
+use subjects::{orders::Failure, payments::DOMAIN};
+
+use super::{answers::failure, config::StripeConfig};
+
+/// The version of the API whose answers are read here, whatever the account's own is.
+const VERSION: &str = "2024-06-20";
+
+/// Answers larger than this are not read.
+const LIMIT: usize = 4 * 1024 * 1024;
+
+/// What an answer means. Whatever is neither is a breakage: asked again, with the same key.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// It is so.
+    Done(Value),
+    /// It will not be so, with this request.
+    Refused { status: u16, failure: Failure },
+    /// A failure that was stored under the key: it comes back for as long as the key is remembered.
+    Stored,
+}
+
+/// The way to the provider.
+pub(super) struct Http {
+    client: reqwest::Client,
+    base: String,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client knows the key.
+        f.debug_struct("Http").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    pub(super) fn new(config: &StripeConfig) -> Result<Self, String> {
+        let base = config.base.trim_end_matches('/').to_owned();
+        let url = Url::parse(&base).map_err(|error| format!("{base:?} is no URL: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || !url.username().is_empty() {
+            return Err(format!("{base:?} is no plain http or https URL"));
+        }
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", config.secret_key.text()))
+            .map_err(|_| "the secret key holds what no header can")?;
+        bearer.set_sensitive(true);
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, bearer),
+            (reqwest::header::HeaderName::from_static("stripe-version"), HeaderValue::from_static(VERSION)),
+        ]);
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!("souk/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(3).min(config.timeout))
+            .timeout(config.timeout)
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { client, base })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Said, Breakage> {
+        self.send(self.client.request(Method::GET, format!("{}{path}", self.base)), path).await
+    }
+
+    pub(super) async fn post(&self, path: &str, form: &[(&str, String)], key: Option<&str>) -> Result<Said, Breakage> {
+        let request = self.client.post(format!("{}{path}", self.base)).form(form);
+        let request = match key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        };
+        self.send(request, path).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Said, Breakage> {
+        // Without the query: it names what is looked for.
+        let path = path.split('?').next().unwrap_or_default();
+        let unknown = |reason: &dyn fmt::Display| {
+            tracing::warn!(path, reason = %reason, "the payment provider gave no answer");
+            Breakage::from(Fault::unavailable(DOMAIN))
+        };
+        let mut response = request.send().await.map_err(|error| unknown(&Causes(&error.without_url())))?;
+        let status = response.status().as_u16();
+        let is_replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
+        let mut text = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unknown(&Causes(&error.without_url())))? {
+            text.extend_from_slice(&chunk);
+            if text.len() > LIMIT {
+                return Err(unknown(&"it answers without end"));
+            }
+        }
+        let body: Option<Value> = serde_json::from_slice(&text).ok();
+        match (status, body) {
+            (200..=299, Some(body)) => Ok(Said::Done(body)),
+            (500..=599, _) if is_replayed => Ok(Said::Stored),
+            // Our keys, our rate, or the first of two that cross: none says anything of the payment.
+            (401 | 403 | 409 | 429, _) => Err(unknown(&format_args!("status {status}"))),
+            (400..=499, Some(body)) => Ok(Said::Refused { status, failure: failure(&body) }),
+            _ => Err(unknown(&format_args!("status {status}"))),
+        }
+    }
+}
+
+/// An error with what lies behind it.
+struct Causes<'a>(&'a reqwest::Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! Who charges, and how it is reached.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Result, anyhow, bail};
+use payments::{
+    PaymentsConfig,
+    provider::{Secret, Stripe, StripeConfig},
+};
+
+use super::{duration, optional, read};
+
+/// The longest that one request to the provider may take: an effect has ten seconds for all of them.
+const LONGEST: Duration = Duration::from_secs(9);
+
+/// `SOUK_PAYMENTS_PROVIDER` and what that provider needs.
+pub(crate) fn payments() -> Result<PaymentsConfig> {
+    let provider: String = read("SOUK_PAYMENTS_PROVIDER", "simulated".to_owned())?;
+    match provider.as_str() {
+        "simulated" => Ok(PaymentsConfig::default()),
+        "stripe" => {
+            let stripe = Stripe::new(stripe()?).map_err(|reason| anyhow!("the provider stripe: {reason}"))?;
+            Ok(PaymentsConfig { provider: Arc::new(stripe) })
+        }
+        other => bail!("SOUK_PAYMENTS_PROVIDER is {other:?}, neither simulated nor stripe"),
+    }
+}
+
+fn stripe() -> Result<StripeConfig> {
+    let needed = |variable: &str| {
+        optional(variable)?.ok_or_else(|| anyhow!("SOUK_PAYMENTS_PROVIDER is stripe, so {variable} must be set"))
+    };
+    let timeout = duration("SOUK_STRIPE_TIMEOUT", Duration::from_secs(8))?;
+    if timeout > LONGEST {
+        bail!("SOUK_STRIPE_TIMEOUT is more than {} s", LONGEST.as_secs());
+    }
+    Ok(StripeConfig {
+        base: read("SOUK_STRIPE_BASE", "https://api.stripe.com".to_owned())?,
+        secret_key: Secret::new(needed("SOUK_STRIPE_SECRET_KEY")?),
+        publishable_key: needed("SOUK_STRIPE_PUBLISHABLE_KEY")?,
+        webhook_secret: Secret::new(needed("SOUK_STRIPE_WEBHOOK_SECRET")?),
+        timeout,
+    })
+}
