@@ -7,6 +7,7 @@ mod demo;
 mod migrate;
 mod node;
 mod replay;
+mod sandbox;
 mod streams;
 mod up;
 
@@ -29,6 +30,8 @@ enum Command {
     Up(up::Up),
     /// A node of a cluster: some domains, the gateway, or both
     Node(node::NodeArguments),
+    /// A payment provider that misbehaves on demand, with a database of its own
+    Sandbox(sandbox::SandboxArguments),
     /// The demo shop's accounts and products, on the local stack that runs in SOUK_HOME
     Demo,
     /// Bring the databases of the domains to the newest schema
@@ -51,6 +54,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Up(up) => up::run(up).await,
         Command::Node(node) => node::run(node).await,
+        Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::Demo => demo::run().await,
         Command::Migrate => migrate::run().await,
         Command::Streams(streams) => streams::run(streams).await,

@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 pub(crate) use check::CheckServers;
 pub(crate) use payments::payments;
-pub(crate) use sandbox::{SandboxSettings, sandbox};
+pub(crate) use sandbox::sandbox;
 
 /// What every command may be told.
 #[derive(Debug, Clone)]

@@ -29,9 +29,7 @@ pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&st
                 let config = orders::OrdersConfig { payment_deadline: settings.payment_deadline };
                 node.domain(orders::Orders::new(&config), url, stream)
             }
-            subjects::payments::DOMAIN => {
-                node.domain(payments::Payments::new(settings::payments()?), url, stream)
-            }
+            subjects::payments::DOMAIN => node.domain(payments::Payments::new(settings::payments()?), url, stream),
             other => bail!("there is no domain {other:?}; there are {}", DOMAINS.join(", ")),
         };
     }

@@ -32,7 +32,8 @@ impl<'a> ApiExtractor<'a> for RawBody {
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
         let bytes = read(request, body).await?;
-        let text = String::from_utf8(bytes.to_vec()).map_err(|_| ApiError::from(malformed("The body is not UTF-8.")))?;
+        let text =
+            String::from_utf8(bytes.to_vec()).map_err(|_| ApiError::from(malformed("The body is not UTF-8.")))?;
         Ok(Self(text))
     }
 }

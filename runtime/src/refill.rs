@@ -64,7 +64,7 @@ pub(crate) async fn begin(pool: &PgPool) -> Stored<RefillStarted> {
 
 /// One step of a refill, if there is one and its lease is ours. Gives whether there is more to do.
 pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher, node: Uuid) -> Stored<bool> {
-    let Some(below) = position(&db.lanes).await? else { return Ok(false) };
+    let Some((below, writer)) = position(&db.lanes).await? else { return Ok(false) };
     if !lease::hold(&db.lanes, "refill", node, Duration::from_secs(10)).await? {
         return Ok(false);
     }
@@ -85,11 +85,7 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
         .collect::<Result<Vec<_>, sqlx::Error>>()?;
     let Some(lowest) = positions.iter().min().copied() else {
         // Only this one: another may have begun since.
-        sqlx::query("delete from refill where (era, xid) = ($1, $2)")
-            .bind(below.era)
-            .bind(below.xid)
-            .execute(&db.lanes)
-            .await?;
+        sqlx::query("delete from refill where xmin::text = $1").bind(writer).execute(&db.lanes).await?;
         tracing::info!(domain = streams.domain(), "the stream is filled again");
         return Ok(false);
     };
@@ -100,20 +96,24 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
             return Err(Breakage::other("the stream does not confirm: the refill goes on later"));
         }
     }
-    sqlx::query("update refill set era = $1, xid = $2 where (era, xid) = ($3, $4)")
+    sqlx::query("update refill set era = $1, xid = $2 where xmin::text = $3")
         .bind(lowest.era)
         .bind(lowest.xid)
-        .bind(below.era)
-        .bind(below.xid)
+        .bind(writer)
         .execute(&db.lanes)
         .await?;
     metrics::counter!("stream_refilled_commits_total", "domain" => streams.domain()).increment(positions.len() as u64);
     Ok(true)
 }
 
-async fn position(pool: &PgPool) -> Stored<Option<Position>> {
-    let row = sqlx::query("select era, xid from refill").fetch_optional(pool).await?;
+/// How far down it is, and which transaction wrote that: a stream that is lost a second time begins its refill anew,
+/// mostly at the very same position, and what a step had put into the first one says nothing about the second.
+async fn position(pool: &PgPool) -> Stored<Option<(Position, String)>> {
+    let row = sqlx::query("select era, xid, xmin::text as writer from refill").fetch_optional(pool).await?;
     Ok(row
-        .map(|row| Ok::<_, sqlx::Error>(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
+        .map(|row| {
+            let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+            Ok::<_, sqlx::Error>((position, row.try_get("writer")?))
+        })
         .transpose()?)
 }

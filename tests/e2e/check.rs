@@ -2,6 +2,11 @@
 
 mod plants;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use serde_json::{Value, json};
 
 use crate::harness::{Person, Shop, address, wait_until};
@@ -68,6 +73,7 @@ async fn a_sound_shop_is_clean_and_planted_corruption_of_each_kind_is_named() {
     let pending = unpaid(&shop, &buyer, &delivered.variant).await;
     shop.check_clean().await;
     buyer.wait_for_status(&pending, "expired").await;
+    work_in_flight_is_no_fault(&shop).await;
 
     let mut orders = Vec::new();
     for _ in 0..8 {
@@ -89,6 +95,27 @@ async fn a_sound_shop_is_clean_and_planted_corruption_of_each_kind_is_named() {
     buyer.wait_for_status(&stuck, "expired").await;
     shop.check_clean().await;
     assert_eq!(invariants(&shop).await["is_ok"], true);
+}
+
+/// A look amid orders finds suspects, and they move on.
+async fn work_in_flight_is_no_fault(shop: &Shop) {
+    let (variant, stop) = (shop.product(10_000, 1000).await, Arc::new(AtomicBool::new(false)));
+    let mut buying = Vec::new();
+    for _ in 0..4 {
+        let (buyer, variant, stop) = (shop.customer().await, variant.clone(), stop.clone());
+        buying.push(tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201);
+            }
+        }));
+    }
+    let amid = shop.check().await;
+    stop.store(true, Ordering::Relaxed);
+    for buyer in buying {
+        buyer.await.unwrap();
+    }
+    assert!(amid.is_success, "{:#}", amid.report);
+    assert!(shop.stock(&variant).await.number_at("/on_hand") < 10_000, "nobody bought anything meanwhile");
 }
 
 /// The report over HTTP.

@@ -21,6 +21,7 @@ mod main_path;
 mod nats_cli;
 mod operations;
 mod outages;
+mod payments_over_http;
 mod products;
 mod readme;
 mod restart;

@@ -60,9 +60,15 @@ async fn a_killed_postgresql_causes_no_storm_and_every_order_still_ends_right() 
 async fn losing_every_stream_amid_orders_changes_no_ending() {
     let shop = Shop::start(&[]).await;
     let buying = Buying::begin(&shop, 3, 500).await;
-    for _ in 0..2 {
-        buying.progress(15).await;
+    let operator = async_nats::jetstream::new(shop.nats_as("operator").await);
+    // The second loss meets the first one's repair at work.
+    for orders in [15, 0, 15] {
+        buying.progress(orders).await;
         shop.without_nats(async || shop.wipe_streams()).await;
+        wait_until("the streams are made again", || async {
+            operator.get_stream("INVENTORY").await.is_ok() && operator.get_stream("ORDERS").await.is_ok()
+        })
+        .await;
     }
     buying.progress(15).await;
     buying.reconcile(&shop).await;

@@ -249,7 +249,7 @@ async fn a_role_of_postgresql_sees_its_own_database_and_no_other() {
             let foreign = url.replace(&format!("/{domain}?"), &format!("/{other}?"));
             assert_ne!(foreign, url);
             let refused = connect(&foreign).await.err().unwrap_or_else(|| panic!("{domain} is let into {other}"));
-            let code = refused.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+            let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
             assert_eq!(code, "42501", "{domain} into {other}: {refused}");
         }
     }

@@ -17,7 +17,7 @@ use super::{Person, Shop, address, wait_until};
 /// People who buy until they are told to stop, each order repeated with its key until it is answered.
 pub struct Buying {
     stop: Arc<AtomicBool>,
-    accepted: Arc<AtomicUsize>,
+    answered: Arc<AtomicUsize>,
     buyers: Vec<(Person, JoinHandle<Vec<String>>)>,
     variants: Vec<String>,
     on_hand: i64,
@@ -33,23 +33,23 @@ impl Buying {
         for _ in 0..3 {
             variants.push(shop.product(on_hand, 1000).await);
         }
-        let (stop, accepted) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let (stop, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let mut buyers = Vec::new();
         for _ in 0..people {
             let person = shop.customer().await;
-            let buying = buy_until(stop.clone(), accepted.clone(), person.clone(), variants.clone());
+            let buying = buy_until(stop.clone(), answered.clone(), person.clone(), variants.clone());
             buyers.push((person, tokio::spawn(buying)));
         }
-        Self { stop, accepted, buyers, variants, on_hand }
+        Self { stop, answered, buyers, variants, on_hand }
     }
 
-    /// Waits until so many more orders were accepted.
+    /// Waits until so many more orders were answered, accepted or out of stock.
     pub async fn progress(&self, orders: usize) {
-        let wanted = self.accepted.load(Ordering::Relaxed) + orders;
-        let what = format!("{orders} more orders are accepted");
+        let wanted = self.answered.load(Ordering::Relaxed) + orders;
+        let what = format!("{orders} more orders are answered");
         wait_until(&what, || async {
             assert!(self.buyers.iter().all(|(_, buying)| !buying.is_finished()), "somebody stopped buying");
-            self.accepted.load(Ordering::Relaxed) >= wanted
+            self.answered.load(Ordering::Relaxed) >= wanted
         })
         .await;
     }
@@ -57,12 +57,16 @@ impl Buying {
     /// Ends the buying, waits until every order is decided, and compares what was sold with what is left.
     pub async fn reconcile(self, shop: &Shop) -> Endings {
         self.stop.store(true, Ordering::Relaxed);
-        let mut endings = Endings::new();
-        for (buyer, buying) in self.buyers {
+        let endings_of = self.buyers.into_iter().map(async |(buyer, buying)| {
+            let mut statuses = Vec::new();
             for id in buying.await.unwrap() {
-                let status = expect_right_ending(&buyer, &id).await;
-                *endings.entry(status).or_default() += 1;
+                statuses.push(expect_right_ending(&buyer, &id).await);
             }
+            statuses
+        });
+        let mut endings = Endings::new();
+        for status in futures::future::join_all(endings_of).await.into_iter().flatten() {
+            *endings.entry(status).or_default() += 1;
         }
         let mut left = 0;
         for variant in &self.variants {
@@ -98,7 +102,7 @@ async fn expect_right_ending(buyer: &Person, id: &str) -> String {
 
 async fn buy_until(
     stop: Arc<AtomicBool>,
-    accepted: Arc<AtomicUsize>,
+    answered: Arc<AtomicUsize>,
     buyer: Person,
     variants: Vec<String>,
 ) -> Vec<String> {
@@ -119,14 +123,12 @@ async fn buy_until(
             }
         };
         match answer.status {
-            201 => {
-                accepted.fetch_add(1, Ordering::Relaxed);
-                orders.push(answer.text_at("/id"));
-            }
+            201 => orders.push(answer.text_at("/id")),
             _ => drop(answer.expect_error(409, "out_of_stock")),
         }
+        answered.fetch_add(1, Ordering::Relaxed);
         // A steady pace: the test is about what breaks, not about load.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     orders
 }

@@ -45,7 +45,8 @@ impl Cluster {
             process::wait_until_ready(&url);
             process::seed(home, settings);
             let nats = stack::find_running(home).unwrap().nats_url();
-            Processes { children: vec![servers, gateway], url, metrics, nats }
+            let all_metrics = vec![metrics.clone()];
+            Processes { children: vec![servers, gateway], url, metrics, all_metrics, nats }
         })
         .await;
         Self { nodes: nodes.recv().unwrap().into(), shop }

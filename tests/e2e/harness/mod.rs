@@ -6,6 +6,7 @@ mod cluster;
 pub mod nats_cli;
 mod people;
 mod process;
+pub mod provider;
 pub mod programs;
 mod servers;
 mod shop;

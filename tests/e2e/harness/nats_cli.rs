@@ -128,7 +128,7 @@ impl Subscription {
             let line = self.line().await;
             match line.split_once(": ") {
                 Some((name, value)) if !line.starts_with('{') => {
-                    drop(headers.insert(name.to_owned(), value.to_owned()))
+                    drop(headers.insert(name.to_owned(), value.to_owned()));
                 }
                 _ if line.is_empty() => {}
                 _ => break line,

@@ -119,6 +119,16 @@ impl Person {
         Some(Answer { status, headers, body, request: format!("POST {path}") })
     }
 
+    /// A look that may find nobody listening: `None` then.
+    pub async fn try_get(&self, path: &str) -> Option<u16> {
+        self.builder(Method::GET, path, &[]).send().await.ok().map(|response| response.status().as_u16())
+    }
+
+    /// A form, as a browser sends one.
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        Self::read(self.builder(Method::POST, path, &[]).form(fields), format!("POST {path} {fields:?}")).await
+    }
+
     /// A request that is safe to repeat: under a key of its own.
     pub async fn post_once(&self, path: &str, body: &Value) -> Answer {
         let key = uuid::Uuid::now_v7().to_string();

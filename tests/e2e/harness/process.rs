@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Lines, Read, Write},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -38,6 +38,8 @@ pub struct Processes {
     pub(super) children: Vec<Child>,
     pub url: String,
     pub metrics: String,
+    /// Of every node, the one above among them.
+    pub all_metrics: Vec<String>,
     pub nats: String,
 }
 
@@ -90,7 +92,28 @@ fn start_whole(home: &Path, settings: &[(String, String)]) -> Processes {
         }
     }
     reader.leave(|_| ());
-    Processes { children: vec![child], url, metrics, nats }
+    let all_metrics = vec![metrics.clone()];
+    Processes { children: vec![child], url, metrics, all_metrics, nats }
+}
+
+/// Runs `souk up` until it ends by itself, which it must; its start may be as far as it comes.
+pub fn run_to_its_end(home: &Path, settings: &[(String, String)]) -> ExitStatus {
+    let mut child = souk(home, settings, &["up", "--throw-away"]).stdout(Stdio::null()).spawn().unwrap();
+    // Open, or it would stop in good order.
+    let stdin = child.stdin.take();
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            drop(stdin);
+            return status;
+        }
+        if began.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("it does not end by itself: {settings:?}");
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
 }
 
 /// One node is told where the servers are, the other finds them through `SOUK_HOME`: the gateway's, for only with a
@@ -117,6 +140,7 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     first_log.leave(tell);
     second_log.leave(tell);
     children.extend([first, second]);
+    let all_metrics = addresses.iter().map(|(_, metrics)| metrics.clone()).collect();
     let (url, metrics) = addresses.pop().unwrap();
     let url = url.unwrap();
     for (_, metrics) in &addresses {
@@ -126,7 +150,7 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     // The gateway's own readiness: it sees a node of every domain.
     wait_until_ready(&url);
     seed(home, settings);
-    Processes { children, url, metrics, nats: stack.nats_url() }
+    Processes { children, url, metrics, all_metrics, nats: stack.nats_url() }
 }
 
 /// Where a node serves HTTP, if it does, and its metrics, as it says once it is ready.
@@ -168,6 +192,14 @@ pub(super) fn start_servers(home: &Path, settings: &[(String, String)]) -> Child
     servers
 }
 
+/// Ends the servers that a killed parent left behind, and removes their home: whoever starts there again takes them
+/// over, and stops at once without a standard input.
+pub(super) fn clear_away(home: &Path, settings: &[(String, String)]) {
+    let mut command = souk(home, settings, &["up", "--servers-only", "--throw-away"]);
+    // While a test fails; a panic more would hide its reason.
+    drop(command.stdin(Stdio::null()).stdout(Stdio::null()).status());
+}
+
 /// Makes the demo shop where no `souk up` did.
 pub(super) fn seed(home: &Path, settings: &[(String, String)]) {
     let seeded = souk(home, settings, &["demo"]).stdout(Stdio::null()).status().unwrap();
@@ -183,7 +215,8 @@ fn spawn_node(home: &Path, settings: &[(String, String)], arguments: &[&str]) ->
     (child, reader)
 }
 
-fn souk(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> Command {
+/// The binary with an argument or more, on free ports.
+pub(super) fn souk(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
     for unset in ["NATS_URL", "DATABASE_URL", "SOUK_NATS_KEYS"] {
         command.env_remove(unset);

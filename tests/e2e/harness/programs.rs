@@ -19,6 +19,12 @@ pub async fn schemathesis() -> Option<PathBuf> {
     find(&FOUND, "SOUK_SCHEMATHESIS", "install-schemathesis").await
 }
 
+/// localstripe; `None`, told aloud, where it cannot be had.
+pub async fn localstripe() -> Option<PathBuf> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    find(&FOUND, "SOUK_LOCALSTRIPE", "install-localstripe").await
+}
+
 async fn find(
     found: &'static OnceLock<Option<PathBuf>>,
     variable: &'static str,

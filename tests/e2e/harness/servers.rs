@@ -66,14 +66,18 @@ impl Shop {
         number
     }
 
-    /// The sum of a metric's series that have all these labels, such as `domain="orders"`.
+    /// The sum of a metric's series, of all nodes, that have all these labels, such as `domain="orders"`.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let metrics = Person::new(&self.metrics).get("//metrics").await.expect_status(200);
         let is_series = |line: &&str| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
                 && labels.iter().all(|label| line.contains(label))
         };
-        let lines = metrics.body.as_str().unwrap().lines().filter(is_series);
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        let mut sum = 0.0;
+        for address in self.all_metrics() {
+            let metrics = Person::new(&address).get("//metrics").await.expect_status(200);
+            let lines = metrics.body.as_str().unwrap().lines().filter(is_series);
+            sum += lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>();
+        }
+        sum
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Mutex,
+    process::ExitStatus,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -75,18 +76,33 @@ impl Shop {
 
     /// The same, with the given variables on top for this life.
     pub async fn start_again_with(&mut self, more: &[(&str, &str)]) {
-        let mut settings = self.settings.clone();
-        settings.extend(owned(more));
-        settings.push(("SOUK_HTTP_ADDR".into(), self.url.trim_start_matches("http://").to_owned()));
-        let processes = spawn(self.home.clone(), settings).await;
+        let processes = spawn(self.home.clone(), self.settings_again(more)).await;
         assert_eq!(processes.url, self.url);
         (self.metrics, self.nats) = (processes.metrics.clone(), processes.nats.clone());
         *self.processes.lock().unwrap() = Some(processes);
     }
 
+    /// Runs a killed shop again, with the given variables, until it dies by itself.
+    pub async fn run_to_its_end(&self, more: &[(&str, &str)]) -> ExitStatus {
+        let (home, settings) = (self.home.clone(), self.settings_again(more));
+        tokio::task::spawn_blocking(move || process::run_to_its_end(&home, &settings)).await.unwrap()
+    }
+
+    fn settings_again(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut settings = self.settings.clone();
+        settings.push(("SOUK_HTTP_ADDR".into(), self.url.trim_start_matches("http://").to_owned()));
+        settings.extend(owned(more));
+        settings
+    }
+
     /// Where the servers are, for tests that look behind the doors.
     pub fn stack(&self) -> stack::StackInfo {
         stack::find_running(&self.home).unwrap()
+    }
+
+    /// The metrics of every node.
+    pub(super) fn all_metrics(&self) -> Vec<String> {
+        self.processes.lock().unwrap().as_ref().map(|processes| processes.all_metrics.clone()).unwrap_or_default()
     }
 
     /// A NATS client with the rights of `user`.
@@ -163,9 +179,11 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        if let Some(processes) = self.processes.lock().unwrap().take() {
+        match self.processes.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // They stop by themselves; waiting keeps their home until then.
-            processes.stop();
+            Some(processes) => processes.stop(),
+            // A test that failed between a kill and the next start leaves the servers behind as orphans.
+            None => process::clear_away(&self.home, &self.settings),
         }
     }
 }

@@ -1,8 +1,8 @@
 use subjects::payments::{
     ActInSandbox, CreateIntent, DOMAIN, GetConfig, GetPayment, GetPaymentOfOrder, Intent, IntentCreated, NewIntent,
-    NewRefund, Payment, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, ReadAgain,
-    ReadingAsked, ReceiveWebhook, Refund, RefundFailed, RefundPayment, Refunded, SandboxAction, Succeeded,
-    VerifyPayment, WebhookReceipt,
+    NewRefund, Payment, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, ReadAgain, ReadingAsked,
+    ReceiveWebhook, Refund, RefundFailed, RefundPayment, Refunded, SandboxAction, Succeeded, VerifyPayment,
+    WebhookReceipt,
 };
 
 use super::{

@@ -1,0 +1,103 @@
+//! Idempotency keys: the first answer is stored and comes back, a failure too, for as long as the key is remembered.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+
+use crate::{
+    Sandbox,
+    asked::{Answer, Asked, Fields},
+    intents,
+    methods::Manner,
+    refunds,
+};
+
+/// What came of a request: its answer, and whether it is an old one.
+pub(crate) struct Outcome {
+    pub(crate) answer: Answer,
+    pub(crate) is_replayed: bool,
+}
+
+impl Outcome {
+    fn new(answer: Answer) -> Self {
+        Self { answer, is_replayed: false }
+    }
+}
+
+impl Sandbox {
+    /// Does what is asked and commits it, with the answer under its key, before anybody hears of it.
+    pub(crate) async fn carry_out(
+        &self,
+        asked: &Asked,
+        fields: &Fields,
+        key: Option<&str>,
+    ) -> Result<Outcome, sqlx::Error> {
+        let mut transaction = self.db.begin().await?;
+        let Some(key) = key else {
+            let answer = run(&mut transaction, asked, fields).await?;
+            transaction.commit().await?;
+            return Ok(Outcome::new(answer));
+        };
+        let is_free: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind(key)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if !is_free {
+            let message = "Another request with this key is running.";
+            return Ok(Outcome::new(Answer::error(409, "idempotency_error", "idempotency_key_in_use", message)));
+        }
+        let fingerprint = fingerprint(asked, fields);
+        let known: Option<(String, i32, String)> = sqlx::query_as(
+            "select fingerprint, status, answer from idempotency_key
+             where key = $1 and created_at > clock_timestamp() - make_interval(secs => $2)",
+        )
+        .bind(key)
+        .bind(self.key_life.as_secs_f64())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if let Some((before, status, text)) = known {
+            if before != fingerprint {
+                let message = "The key was used with another request.";
+                return Ok(Outcome::new(Answer::error(400, "idempotency_error", "idempotency_key_reused", message)));
+            }
+            let status = u16::try_from(status).unwrap_or(500);
+            let body: Value = serde_json::from_str(&text).unwrap_or_default();
+            return Ok(Outcome { answer: Answer { status, body, manner: Manner::Plain }, is_replayed: true });
+        }
+        let answer = run(&mut transaction, asked, fields).await?;
+        if answer.manner != Manner::Forgetful {
+            sqlx::query(
+                "insert into idempotency_key (key, fingerprint, status, answer) values ($1, $2, $3, $4)
+                 on conflict (key) do update set fingerprint = excluded.fingerprint, status = excluded.status,
+                     answer = excluded.answer, created_at = excluded.created_at",
+            )
+            .bind(key)
+            .bind(fingerprint)
+            .bind(i32::from(answer.status))
+            .bind(answer.body.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(Outcome::new(answer))
+    }
+}
+
+async fn run(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<Answer, sqlx::Error> {
+    match asked {
+        Asked::CreateIntent => intents::create(db, fields).await,
+        Asked::FindIntents => intents::find(db, fields).await,
+        Asked::GetIntent(id) => intents::get(db, id).await,
+        Asked::UpdateIntent(id) => intents::update(db, id, fields).await,
+        Asked::Confirm(id) => intents::confirm(db, id, fields).await,
+        Asked::Cancel(id) => intents::cancel(db, id).await,
+        Asked::CreateRefund => refunds::create(db, fields).await,
+        Asked::GetRefund(id) => refunds::get(db, id).await,
+        Asked::ListRefunds => refunds::list(db, fields).await,
+    }
+}
+
+fn fingerprint(asked: &Asked, fields: &Fields) -> String {
+    let digest = Sha256::digest(format!("{asked:?} {:?}", fields.0).as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,78 @@
+//! Webhooks are written down with what they tell of, and sent afterwards.
+
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{intents::Intent, methods::Told};
+
+/// How late the late ones are, in seconds.
+const LATE: f64 = 2.0;
+
+/// Leaves an event for the shop, in the given manner.
+pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, told: Told) -> Result<(), sqlx::Error> {
+    let event = Event::of(intent, kind);
+    match told {
+        Told::Once => event.leave(db, None, 0.0).await,
+        Told::Late => event.leave(db, None, LATE).await,
+        Told::Twice => {
+            event.leave(db, None, 0.0).await?;
+            event.leave(db, None, 0.0).await
+        }
+        Told::Reordered => {
+            event.leave(db, None, 0.0).await?;
+            // What they say was true once, and is not any more.
+            for (kind, status) in
+                [("payment_intent.processing", "processing"), ("payment_intent.created", "requires_payment_method")]
+            {
+                Event::saying(intent, kind, status).leave(db, None, 0.0).await?;
+            }
+            Ok(())
+        }
+        Told::Forged => {
+            for forgery in ["other_secret", "too_old", "unsigned"] {
+                Event::saying(intent, kind, "succeeded").leave(db, Some(forgery), 0.0).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+struct Event {
+    id: String,
+    kind: String,
+    intent: String,
+    body: String,
+}
+
+impl Event {
+    fn of(intent: &Intent, kind: &str) -> Self {
+        Self::saying(intent, kind, &intent.status)
+    }
+
+    fn saying(intent: &Intent, kind: &str, status: &str) -> Self {
+        let id = format!("evt_sandbox_{}", Uuid::now_v7().simple());
+        let mut object = intent.json();
+        object["status"] = json!(status);
+        // Not for webhooks: whoever reads one must not be able to pay.
+        object["client_secret"] = json!(null);
+        let body = json!({"id": id, "object": "event", "type": kind, "data": {"object": object}}).to_string();
+        Self { id, kind: kind.to_owned(), intent: intent.id.clone(), body }
+    }
+
+    async fn leave(&self, db: &mut PgConnection, forgery: Option<&str>, delay: f64) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "insert into webhook (event_id, intent_id, type, body, forgery, due_at)
+             values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))",
+        )
+        .bind(&self.id)
+        .bind(&self.intent)
+        .bind(&self.kind)
+        .bind(&self.body)
+        .bind(forgery)
+        .bind(delay)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}

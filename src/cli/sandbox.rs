@@ -1,0 +1,30 @@
+//! `souk sandbox`: a payment provider that misbehaves on demand.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{
+    operations,
+    settings::{Settings, sandbox},
+    telemetry,
+};
+
+#[derive(Args)]
+pub(crate) struct SandboxArguments {
+    /// Where it listens
+    #[arg(long, default_value = "127.0.0.1:12111")]
+    listen: SocketAddr,
+    /// For tests: stop when standard input ends
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+pub(crate) async fn run(arguments: SandboxArguments) -> Result<()> {
+    telemetry::start("warn", "text")?;
+    let listener = operations::bind(arguments.listen, "--listen").await?;
+    let config = sandbox(&Settings::from_env()?).await?;
+    println!("The sandbox listens on http://{}; stop with Ctrl-C", listener.local_addr()?);
+    sandbox::serve(listener, config, super::stop(arguments.stop_with_stdin)).await
+}

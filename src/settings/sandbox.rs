@@ -1,0 +1,34 @@
+//! What the hostile payment provider is told.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sandbox::{SandboxConfig, Webhooks};
+
+use super::{Settings, duration, optional};
+
+/// The sandbox's own database on a local stack.
+const DATABASE: &str = "sandbox";
+
+/// `SOUK_SANDBOX_*`, and the database of the local stack where no other is named: it is made there.
+pub(crate) async fn sandbox(settings: &Settings) -> Result<SandboxConfig> {
+    let database = match optional("SOUK_SANDBOX_DATABASE_URL")? {
+        Some(url) => url,
+        None => {
+            let stack = stack::find_running(&settings.home)?;
+            sandbox::make_database(&stack.superuser_url("postgres"), DATABASE).await?;
+            stack.superuser_url(DATABASE)
+        }
+    };
+    let webhooks = match optional("SOUK_SANDBOX_WEBHOOK_URL")? {
+        Some(url) => {
+            let secret = optional("SOUK_STRIPE_WEBHOOK_SECRET")?;
+            let secret =
+                secret.context("SOUK_SANDBOX_WEBHOOK_URL is set, so SOUK_STRIPE_WEBHOOK_SECRET must be set")?;
+            Some(Webhooks { url, secret })
+        }
+        None => None,
+    };
+    let key_life = duration("SOUK_SANDBOX_KEY_TTL", Duration::from_secs(24 * 3600))?;
+    Ok(SandboxConfig { database, webhooks, key_life })
+}
