@@ -6,8 +6,8 @@ mod cluster;
 pub mod nats_cli;
 mod people;
 mod process;
-pub mod provider;
 pub mod programs;
+pub mod provider;
 mod servers;
 mod shop;
 
