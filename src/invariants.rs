@@ -26,8 +26,9 @@ const USER: &str = "operator";
 /// Requests that wait for a run at once.
 const WAITING: usize = 16;
 
-/// Faults that are named in an answer; all of them are counted.
-const NAMED: usize = 100;
+/// Faults of one check that are named in an answer; all of them are counted. Per check, so that one that finds a great
+/// many hides no other.
+const NAMED: usize = 50;
 
 /// Where the checks look.
 pub(crate) async fn sources(servers: &CheckServers) -> Result<Sources> {
@@ -121,7 +122,7 @@ impl Responder {
         let report = self.report().await;
         let (incomplete, faults): (Vec<_>, Vec<_>) = (
             report.checks.iter().filter(|check| check.failure.is_some()).map(|check| check.name.to_owned()).collect(),
-            report.faults.iter().take(NAMED).collect(),
+            named(&report.faults).collect(),
         );
         if !incomplete.is_empty() {
             let refusal = OperationsError::CheckIncomplete { checks: incomplete };
@@ -177,12 +178,17 @@ impl Responder {
         for check in report.checks.iter().filter(|check| check.failure.is_some()) {
             tracing::error!(check = check.name, failure = check.failure, "a check could not be made");
         }
-        for fault in report.faults.iter().take(NAMED) {
+        for fault in named(&report.faults) {
             tracing::error!(check = fault.check, key = fault.key, text = fault.text, "an invariant does not hold");
         }
         *last = Some((Instant::now(), report.clone()));
         report
     }
+}
+
+/// The first faults of each check; those of one check stand together.
+fn named(faults: &[check::Fault]) -> impl Iterator<Item = &check::Fault> {
+    faults.chunk_by(|a, b| a.check == b.check).flat_map(|of_one| of_one.iter().take(NAMED))
 }
 
 fn is_inbox(subject: &str) -> bool {
