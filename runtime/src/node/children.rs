@@ -236,6 +236,8 @@ pub(super) fn responding(responder: Arc<Responder>, stop: &CancellationToken) ->
     let stop = stop.clone();
     task(format!("{}.responder", responder.domain), move || {
         let (responder, stop) = (responder.clone(), stop.clone());
-        async move { responder.run(&stop).await }
+        // Tracked like the requests it admits: a drain waits until the last one was taken off the wire.
+        let tasks = responder.tasks.clone();
+        async move { tasks.track_future(responder.run(&stop)).await }
     })
 }

@@ -172,8 +172,7 @@ impl Running {
         self.watch.is_draining.store(true, Ordering::Relaxed);
         self.stop.cancel();
         let work = async {
-            // The server confirms the end of the subscriptions within a round trip; what it had sent is answered.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            // The responder ends once the server has confirmed the end of its subscriptions; what came is answered.
             self.tasks.close();
             self.tasks.wait().await;
             while !(self.lanes.is_empty() && self.effects.is_idle() && self.publisher.is_idle()) {
