@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
+use crate::faults;
 use crate::http::Target;
 use crate::load::Plan;
 
@@ -15,25 +16,42 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 /// What is open besides the clients' connections.
 pub const SPARE_FILES: u64 = 100;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scenario {
-    /// Nine product pages to one listing
+    #[default]
     Browse,
-    /// Log in once, place orders over up to 40 variants, wait until each is confirmed
     Checkout,
-    /// The same spread, all on one variant, and both once more in reverse; prints the ratio and how far it can be trusted
     Flash,
+}
+
+/// Load and faults, from outside.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, max_term_width = 110)]
+pub struct Program {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Nine product pages to one listing, on a running shop
+    Browse(Arguments),
+    /// Log in once, place orders over up to 40 variants, wait until each is confirmed
+    Checkout(Arguments),
+    /// The same spread, all on one variant, and both once more in reverse; prints the ratio and how far it can be trusted
+    Flash(Arguments),
+    /// A cluster of its own, bought from and broken at the same time, then judged
+    Faults(faults::Arguments),
 }
 
 /// Puts load on a running shop and prints what it did beside what the machine can do.
 ///
 /// Needs the accounts of the demo shop. `checkout` and `flash` raise the stock of the variants they buy and leave it so.
 /// Exit code 1 when anything happened that was not expected.
-#[derive(Debug, Clone, Parser, Serialize)]
-#[command(name = "bench", version, max_term_width = 110)]
+#[derive(Debug, Clone, Args, Serialize)]
 pub struct Arguments {
-    #[arg(value_enum)]
+    #[arg(skip)]
     pub scenario: Scenario,
 
     /// Base URL of a gateway; repeat it for several nodes, clients take them in turn
@@ -110,13 +128,19 @@ impl Arguments {
     }
 }
 
+/// The arguments of a load.
+#[cfg(test)]
+pub fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    let program = Program::try_parse_from(std::iter::once("bench").chain(line.split_whitespace()))?;
+    match program.command {
+        Command::Browse(arguments) | Command::Checkout(arguments) | Command::Flash(arguments) => Ok(arguments),
+        Command::Faults(arguments) => panic!("{arguments:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(std::iter::once("bench").chain(line.split_whitespace()))
-    }
 
     #[test]
     fn nodes_may_be_named_more_than_once() {

@@ -4,6 +4,7 @@
 //! poem server, a bare NATS request-reply, the batched SQL write alone) and prints each figure as a share of them.
 
 mod arguments;
+mod faults;
 mod http;
 mod limits;
 mod load;
@@ -18,19 +19,27 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command, Program, Scenario};
 use crate::report::Report;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let run = tokio::select! {
-        run = run(&arguments) => run,
+    let work = async {
+        let (scenario, arguments) = match Program::parse().command {
+            Command::Browse(arguments) => (Scenario::Browse, arguments),
+            Command::Checkout(arguments) => (Scenario::Checkout, arguments),
+            Command::Flash(arguments) => (Scenario::Flash, arguments),
+            Command::Faults(arguments) => return faults::run(&arguments).await,
+        };
+        Ok(run(&Arguments { scenario, ..arguments }).await?.is_clean())
+    };
+    let result = tokio::select! {
+        result = work => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted, nothing is reported")),
     };
-    match run {
-        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("bench: {error:#}");
             ExitCode::FAILURE

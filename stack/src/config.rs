@@ -16,6 +16,8 @@ pub struct StackConfig {
     pub nats_port: u16,
     /// PostgreSQL's port on 127.0.0.1; 0 picks a free one.
     pub pg_port: u16,
+    /// Whether a nats-server is started; without one, whoever starts the stack has servers of its own.
+    pub has_nats: bool,
     /// The domains that get a database, a role and a NATS user.
     pub domains: Vec<String>,
 }
@@ -32,6 +34,7 @@ impl StackConfig {
             home,
             nats_port: port("SOUK_NATS_PORT", 4222)?,
             pg_port: port("SOUK_PG_PORT", 5442)?,
+            has_nats: true,
             domains: domains.iter().map(ToString::to_string).collect(),
         })
     }
@@ -71,6 +74,7 @@ mod tests {
             home: "x".into(),
             nats_port: 0,
             pg_port: 0,
+            has_nats: true,
             domains: domains.iter().map(ToString::to_string).collect(),
         }
     }

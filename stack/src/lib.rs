@@ -31,7 +31,7 @@ mod run;
 mod supervise;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -54,7 +54,7 @@ pub(crate) type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 /// A running local stack. [`Stack::stop`] ends it; a dropped stack tells both servers to stop but does not wait.
 pub struct Stack {
     info: StackInfo,
-    nats: Supervised,
+    nats: Option<Supervised>,
     postgres: Supervised,
     stop: watch::Sender<bool>,
     // Held for as long as the servers are ours: a second start on the same home is refused.
@@ -71,18 +71,26 @@ impl Stack {
 
         // One after the other: both may want apt-get, which serves one at a time.
         let postgres_bin = install::postgres(&home, &progress).await?;
-        let nats_binary = install::nats_server(&home, &progress).await?;
-        let (nats, nats_changed) = Nats::prepare(&home, nats_binary, &config)?;
+        let nats = match config.has_nats {
+            true => Some(Nats::prepare(&home, install::nats_server(&home, &progress).await?, &config)?),
+            false => None,
+        };
         let (postgres, postgres_changed) = Postgres::prepare(&home, postgres_bin, &config, &progress).await?;
+        let nats_port = nats.as_ref().map_or(0, |(nats, _)| nats.port);
 
         // Both to the end, whatever the other does: a future dropped half way would leave a server behind.
-        let (nats_server, postgres_server) =
-            tokio::join!(launch(&nats, nats_changed, &progress), launch(&postgres, postgres_changed, &progress));
+        let nats_server = async {
+            match &nats {
+                Some((nats, changed)) => launch(nats, *changed, &progress).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (nats_server, postgres_server) = tokio::join!(nats_server, launch(&postgres, postgres_changed, &progress));
         let (nats_server, postgres_server) = match (nats_server, postgres_server) {
             (Ok(nats_server), Ok(postgres_server)) => (nats_server, postgres_server),
             (nats_server, postgres_server) => {
                 let mut error = None;
-                for result in [nats_server, postgres_server] {
+                for result in [nats_server.transpose(), Some(postgres_server)].into_iter().flatten() {
                     match result {
                         Ok(server) => server.stop().await,
                         Err(cause) => error = Some(error.unwrap_or(cause)),
@@ -92,19 +100,23 @@ impl Stack {
             }
         };
 
-        let info = StackInfo::new(&home, nats.port, &postgres, &config.domains);
+        let info = StackInfo::new(&home, nats_port, &postgres, &config.domains);
         let ready = match provision::provision(&info, &progress).await {
             Ok(()) => info.write(),
             Err(error) => Err(error),
         };
         if let Err(error) = ready {
-            tokio::join!(nats_server.stop(), postgres_server.stop());
+            if let Some(nats_server) = nats_server {
+                nats_server.stop().await;
+            }
+            postgres_server.stop().await;
             return Err(error);
         }
 
         let (stop, stopping) = watch::channel(false);
+        let nats = nats.zip(nats_server);
         Ok(Stack {
-            nats: Supervised::watch(nats, nats_server, stopping.clone()),
+            nats: nats.map(|((nats, _), server)| Supervised::watch(nats, server, stopping.clone())),
             postgres: Supervised::watch(postgres, postgres_server, stopping),
             info,
             stop,
@@ -142,9 +154,9 @@ impl Stack {
         self.info.check_url(database)
     }
 
-    /// The present process id of nats-server; another one after a restart.
-    pub fn nats_pid(&self) -> u32 {
-        self.nats.pid()
+    /// The present process id of nats-server, if it has one; another one after a restart.
+    pub fn nats_pid(&self) -> Option<u32> {
+        self.nats.as_ref().map(Supervised::pid)
     }
 
     /// The present process id of PostgreSQL's postmaster; another one after a restart.
@@ -175,10 +187,28 @@ impl Stack {
     async fn halt(&mut self) -> Result<()> {
         // Nobody listens any more only if both tasks are gone already, which is as good as told.
         let _ = self.stop.send(true);
-        let (nats, postgres) = tokio::join!(self.nats.stopped(), self.postgres.stopped());
+        let nats = async {
+            match &mut self.nats {
+                Some(nats) => nats.stopped().await,
+                None => Ok(()),
+            }
+        };
+        let (nats, postgres) = tokio::join!(nats, self.postgres.stopped());
         self.info.remove()?;
         nats.and(postgres)
     }
+}
+
+/// A port of loopback that nobody listens on, outside the range that outgoing connections are given.
+pub fn free_port() -> Result<u16> {
+    home::choose_port(0, None, false)
+}
+
+/// The nats-server program that a stack in this home would run: found, or fetched.
+pub async fn nats_server_program(home: &Path, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<PathBuf> {
+    let progress: Progress = Arc::new(progress);
+    let (home, _lock) = Home::open(home)?;
+    install::nats_server(&home, &progress).await
 }
 
 impl Drop for Stack {

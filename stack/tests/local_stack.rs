@@ -17,7 +17,7 @@ type Lines = Arc<Mutex<Vec<String>>>;
 
 fn config(home: &Path) -> StackConfig {
     let domains = ["orders", "carts"].map(str::to_owned).to_vec();
-    StackConfig { home: home.to_owned(), nats_port: 0, pg_port: 0, domains }
+    StackConfig { home: home.to_owned(), nats_port: 0, pg_port: 0, has_nats: true, domains }
 }
 
 /// 0711 can be passed by PostgreSQL's own user when the tests run as root, 0700 cannot.
@@ -138,7 +138,7 @@ async fn a_stack_gives_each_domain_its_own_and_survives_a_kill_and_a_restart() {
     assert!(is_heard(&gateway, &operator, "req.orders.get").await);
     assert!(!is_heard(&gateway, &operator, "req.orders.internal.events").await);
 
-    checked_in_configurations_are_valid(stack.nats_pid(), stack.nats_keys());
+    checked_in_configurations_are_valid(stack.nats_pid().unwrap(), stack.nats_keys());
 
     // Its own stream, to make and to fill, not to delete.
     let streams = jetstream::new(domain.clone());
@@ -154,17 +154,17 @@ async fn a_stack_gives_each_domain_its_own_and_survives_a_kill_and_a_restart() {
     assert!(second.contains(&format!("pid {}", std::process::id())), "{second}");
 
     // Either server comes back by itself.
-    let (nats, postgres) = (stack.nats_pid(), stack.pg_pid());
+    let (nats, postgres) = (stack.nats_pid().unwrap(), stack.pg_pid());
     kill(nats);
     kill(postgres);
     until("nats-server is back", async || {
-        stack.nats_pid() != nats && async_nats::connect(stack.nats_url()).await.is_ok()
+        stack.nats_pid().unwrap() != nats && async_nats::connect(stack.nats_url()).await.is_ok()
     })
     .await;
     until("postgresql is back", async || stack.pg_pid() != postgres && scalar(&orders, "SELECT ''").await.is_ok())
         .await;
 
-    let pids = [stack.nats_pid(), stack.pg_pid()];
+    let pids = [stack.nats_pid().unwrap(), stack.pg_pid()];
     stack.stop().await.unwrap();
     assert!(!pids.into_iter().any(lives), "a server outlives the stack");
     assert!(find_running(dir.path()).unwrap_err().to_string().contains("souk up"));
@@ -197,11 +197,11 @@ async fn the_servers_of_a_killed_parent_are_adopted_or_replaced() {
     assert!(pids.iter().all(|pid| lives(*pid)), "the servers died with their parent");
 
     let (stack, lines) = start(dir.path()).await;
-    assert_eq!(vec![stack.nats_pid(), stack.pg_pid()], pids, "{:?}", lines.lock().unwrap());
+    assert_eq!(vec![stack.nats_pid().unwrap(), stack.pg_pid()], pids, "{:?}", lines.lock().unwrap());
     // An adopted server is supervised like a child.
-    kill(stack.nats_pid());
-    until("the adopted server is replaced", async || stack.nats_pid() != pids[0]).await;
-    let now = stack.nats_pid();
+    kill(stack.nats_pid().unwrap());
+    until("the adopted server is replaced", async || stack.nats_pid().unwrap() != pids[0]).await;
+    let now = stack.nats_pid().unwrap();
     drop(stack);
     until("a dropped stack stops its servers", async || !lives(now) && !lives(pids[1])).await;
 

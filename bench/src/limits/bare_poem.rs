@@ -72,14 +72,12 @@ impl Script for Asking {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
 
     #[tokio::test]
     async fn bare_poem_answers_the_client_without_errors() {
-        let line = ["bench", "browse", "--clients", "4", "--limit-seconds", "1"];
-        let measured = take(&Arguments::parse_from(line)).await.expect("measured");
+        let arguments = crate::arguments::parse("browse --clients 4 --limit-seconds 1").expect("parses");
+        let measured = take(&arguments).await.expect("measured");
         assert_eq!(measured.errors.len(), 0);
         assert!(measured.figures[0].count > 0);
     }

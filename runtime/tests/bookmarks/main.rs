@@ -32,6 +32,7 @@ impl World {
             home: home.path().to_owned(),
             nats_port: 0,
             pg_port: 0,
+            has_nats: true,
             domains: vec![Bookmarks::NAME.to_owned()],
         };
         let stack = Stack::start(config, |_| {}).await.unwrap();

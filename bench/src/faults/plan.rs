@@ -1,0 +1,188 @@
+//! Which faults, when and where: drawn from the seed alone, before anything is broken.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+/// A process, by its place in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    Nats(usize),
+    Node(usize),
+    Gateway(usize),
+    Provider,
+    Postgres,
+}
+
+/// How PostgreSQL is made to end; its supervisor starts it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostgresEnd {
+    Fast,
+    Immediate,
+    Kill,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// kill -9; started again after the pause.
+    Kill(Target),
+    /// SIGTERM; started again after the pause.
+    Terminate(Target),
+    /// SIGSTOP, and SIGCONT after the pause.
+    Freeze(Target),
+    /// kill -9 of a nats-server and its store removed; started again after the pause.
+    Wipe(usize),
+    /// The same for all three at once: every stream is lost.
+    WipeAll,
+    EndPostgres(PostgresEnd),
+    /// The leaders of a stream and of its consumers step down.
+    StepDown,
+    /// A node is killed and runs with a wrong clock for the pause, then it is killed and has the right one again.
+    WrongClock {
+        node: usize,
+        seconds: i64,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Planned {
+    pub at: Duration,
+    pub fault: Fault,
+    pub pause: Duration,
+}
+
+/// How many of each there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    pub nats: usize,
+    pub nodes: usize,
+    pub gateways: usize,
+}
+
+/// The plan of a run. Two faults never meet on one process; on the system they meet all the time.
+pub fn plan(seed: u64, length: Duration, size: Size) -> Vec<Planned> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut planned = Vec::new();
+    let mut busy: BTreeMap<Target, Duration> = BTreeMap::new();
+    let mut at = Duration::from_secs(2);
+    // The last faults end within the run, more or less: what heals late is waited for anyway.
+    while at < length {
+        let (fault, pause) = draw(&mut rng, size);
+        let targets = fault.targets(size);
+        if targets.iter().all(|target| busy.get(target).is_none_or(|until| *until <= at)) {
+            for target in targets {
+                // The time to start again is part of the fault.
+                busy.insert(target, at + pause + Duration::from_secs(2));
+            }
+            planned.push(Planned { at, fault, pause });
+        }
+        at += Duration::from_millis(rng.random_range(500..5_000));
+    }
+    planned
+}
+
+fn draw(rng: &mut StdRng, size: Size) -> (Fault, Duration) {
+    let process = |rng: &mut StdRng| match rng.random_range(0..100) {
+        0..20 => Target::Nats(rng.random_range(0..size.nats)),
+        20..70 => Target::Node(rng.random_range(0..size.nodes)),
+        70..88 => Target::Gateway(rng.random_range(0..size.gateways)),
+        _ => Target::Provider,
+    };
+    let fault = match rng.random_range(0..100) {
+        0..35 => Fault::Kill(process(rng)),
+        35..57 => Fault::Freeze(process(rng)),
+        57..65 => Fault::Terminate(process(rng)),
+        65..74 => Fault::Wipe(rng.random_range(0..size.nats)),
+        74..77 => Fault::WipeAll,
+        77..86 => {
+            let ends = [PostgresEnd::Fast, PostgresEnd::Immediate, PostgresEnd::Kill];
+            Fault::EndPostgres(ends.choose(rng).copied().unwrap_or(PostgresEnd::Fast))
+        }
+        86..94 => Fault::StepDown,
+        _ => {
+            let seconds = [-3600, -360, -30, 30, 360, 3600];
+            let seconds = seconds.choose(rng).copied().unwrap_or(3600);
+            Fault::WrongClock { node: rng.random_range(0..size.nodes), seconds }
+        }
+    };
+    let pause = match fault {
+        Fault::WrongClock { .. } => rng.random_range(5_000..12_000),
+        Fault::Freeze(_) => rng.random_range(500..8_000),
+        _ => rng.random_range(0..3_000),
+    };
+    (fault, Duration::from_millis(pause))
+}
+
+impl Fault {
+    fn targets(self, size: Size) -> Vec<Target> {
+        match self {
+            Self::Kill(target) | Self::Terminate(target) | Self::Freeze(target) => vec![target],
+            Self::Wipe(server) => vec![Target::Nats(server)],
+            Self::WipeAll => (0..size.nats).map(Target::Nats).collect(),
+            Self::EndPostgres(_) => vec![Target::Postgres],
+            Self::StepDown => Vec::new(),
+            Self::WrongClock { node, .. } => vec![Target::Node(node)],
+        }
+    }
+}
+
+impl fmt::Display for PostgresEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fast => "restart",
+            Self::Immediate => "immediate shutdown and recovery",
+            Self::Kill => "kill -9 and recovery",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { nats: 3, nodes: 6, gateways: 2 };
+
+    #[test]
+    fn a_seed_plans_the_same_faults_every_time_and_another_seed_others() {
+        let told = |seed| format!("{:?}", plan(seed, Duration::from_secs(60), SIZE));
+        assert_eq!(told(1), told(1));
+        assert_ne!(told(1), told(2));
+    }
+
+    #[test]
+    fn no_process_has_two_faults_at_once() {
+        for seed in 0..200 {
+            let mut busy: BTreeMap<Target, Duration> = BTreeMap::new();
+            for Planned { at, fault, pause } in plan(seed, Duration::from_secs(60), SIZE) {
+                for target in fault.targets(SIZE) {
+                    assert!(busy.get(&target).is_none_or(|until| *until <= at), "seed {seed}: {target:?} at {at:?}");
+                    busy.insert(target, at + pause);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_fault_comes_up_in_twenty_seeds() {
+        let all: Vec<Fault> =
+            (1..=20).flat_map(|seed| plan(seed, Duration::from_secs(60), SIZE)).map(|planned| planned.fault).collect();
+        assert!(all.len() >= 200, "{}", all.len());
+        let kinds: [fn(&Fault) -> bool; 8] = [
+            |fault| matches!(fault, Fault::Kill(_)),
+            |fault| matches!(fault, Fault::Terminate(_)),
+            |fault| matches!(fault, Fault::Freeze(_)),
+            |fault| matches!(fault, Fault::Wipe(_)),
+            |fault| matches!(fault, Fault::WipeAll),
+            |fault| matches!(fault, Fault::EndPostgres(_)),
+            |fault| matches!(fault, Fault::StepDown),
+            |fault| matches!(fault, Fault::WrongClock { .. }),
+        ];
+        for (number, is_kind) in kinds.iter().enumerate() {
+            assert!(all.iter().any(is_kind), "kind {number} never comes up");
+        }
+    }
+}
