@@ -1,10 +1,11 @@
 # `make` alone tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint fmt docs deny bench model clean
+.PHONY: help up test lint fmt docs deny bench faults model clean
 
 # What `make bench` runs, and with what: make bench BENCH=checkout ARGS="--seconds 60"
 BENCH ?= checkout
 ARGS ?=
+RUNS ?= 20
 CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/souk/cargo-deny
 
 help: ## this list
@@ -34,6 +35,10 @@ $(CARGO_DENY)/bin/cargo-deny:
 
 bench: ## a load test: make bench BENCH=checkout ARGS="..."
 	cargo run --release -p bench -- $(BENCH) $(ARGS)
+
+faults: ## twenty clusters under faults, a minute each, and judged: make faults RUNS=1 ARGS="--seed 7 --keep"
+	@scripts/install-faketime
+	cargo run --release -p bench -- faults --runs $(RUNS) $(ARGS)
 
 model: ## the long run of the model of catch-up; one rule dropped: make model ARGS="--without R5"
 	cargo run --release -p model -- --schedules 2000000 --steps 160 $(ARGS)

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::caller::Identity;
+use crate::{caller::Identity, clock::Clock};
 
 /// Where the keys come from: a query to whoever signs.
 pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<VerificationKeys, Fault>> + Send + Sync>;
@@ -35,6 +35,7 @@ struct Shared {
     keys: RwLock<HashMap<String, DecodingKey>>,
     asked: tokio::sync::Mutex<Option<Instant>>,
     verified: Mutex<HashMap<[u8; 32], (Identity, i64)>>,
+    clock: Clock,
 }
 
 #[derive(Deserialize)]
@@ -47,13 +48,19 @@ struct Claims {
 }
 
 impl Verifier {
-    /// A verifier that asks `source` for keys when it needs them.
+    /// A verifier that asks `source` for keys when it needs them, and goes by this machine's clock.
     pub fn new(source: KeySource) -> Self {
+        Self::by_clock(source, Clock::default())
+    }
+
+    /// The same by a clock that is compared with a database's.
+    pub(crate) fn by_clock(source: KeySource, clock: Clock) -> Self {
         let shared = Shared {
             source,
             keys: RwLock::default(),
             asked: tokio::sync::Mutex::default(),
             verified: Mutex::default(),
+            clock,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -69,7 +76,7 @@ impl Verifier {
             return Err(invalid_token());
         }
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let now = chrono::Utc::now().timestamp();
+        let now = self.shared.clock.now().timestamp();
         if let Some((identity, expires)) =
             self.shared.verified.lock().unwrap_or_else(PoisonError::into_inner).get(&digest)
             && *expires > now
@@ -81,10 +88,14 @@ impl Verifier {
         let (Algorithm::EdDSA, Some(kid)) = (header.alg, header.kid) else { return Err(invalid_token()) };
         let key = self.key(&kid).await?;
         let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.leeway = 0;
+        // Compared below, by our clock and not by this machine's.
+        validation.validate_exp = false;
         validation.set_issuer(&[contract::SYSTEM]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|_| invalid_token())?.claims;
+        if claims.exp <= now {
+            return Err(invalid_token());
+        }
         let identity = Identity { id: claims.sub, role: claims.role, session: claims.sid, issued_at: claims.iat };
         let mut verified = self.shared.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= CACHED {

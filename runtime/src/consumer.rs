@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    clock::Clock,
     failure::Breakage,
     lane::{EventItem, LaneMessage, Lanes},
     operation::{EventHead, EventRoute},
@@ -46,6 +47,7 @@ pub(crate) struct Consumer {
     pub in_flight: Arc<InFlightSet>,
     /// How far behind the stream we are, in milliseconds; 0 where unknown.
     pub lag_ms: AtomicI64,
+    pub clock: Clock,
 }
 
 /// Events of this node that are in a lane now: catch-up need not bring them again.
@@ -114,7 +116,7 @@ impl Consumer {
             self.routes.iter().map(|route| subject::event_filter(route.source, route.name)).collect();
         // A new durable begins a minute back, for what came between a stream's making and its own; what is older is the
         // log's matter: catch-up brings it. Where a durable begins cannot be changed later.
-        let mut deliver_policy = DeliverPolicy::ByStartTime { start_time: a_minute_ago() };
+        let mut deliver_policy = DeliverPolicy::ByStartTime { start_time: a_minute_before(self.clock.now()) };
         if let Ok(existing) = stream.get_consumer::<pull::Config>(&name).await {
             let config = &existing.cached_info().config;
             let one = Some(&config.filter_subject).filter(|filter| !filter.is_empty());
@@ -163,7 +165,8 @@ impl Consumer {
             }
         }
         // A full pull means there is more: then the last one's age is the lag.
-        let lag = if permits.is_empty() { last.map_or(0, |at| (Utc::now() - at).num_milliseconds().max(0)) } else { 0 };
+        let lag =
+            if permits.is_empty() { last.map_or(0, |at| (self.clock.now() - at).num_milliseconds().max(0)) } else { 0 };
         self.lag_ms.store(lag, Ordering::Relaxed);
         metrics::gauge!("consumer_lag_seconds", "domain" => self.domain, "source" => self.source)
             .set(lag as f64 / 1000.0);
@@ -217,8 +220,10 @@ impl Consumer {
     }
 }
 
-fn a_minute_ago() -> time::OffsetDateTime {
-    time::OffsetDateTime::now_utc() - Duration::from_secs(60)
+/// In the broker's words.
+fn a_minute_before(now: DateTime<Utc>) -> time::OffsetDateTime {
+    let then = std::time::SystemTime::from(now) - Duration::from_secs(60);
+    time::OffsetDateTime::from(then)
 }
 
 async fn pause(stop: &CancellationToken, duration: Duration) {

@@ -10,6 +10,7 @@ mod auth;
 mod caller;
 mod catch_up;
 mod client;
+mod clock;
 mod connect;
 mod consumer;
 mod context;

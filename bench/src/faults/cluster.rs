@@ -102,7 +102,7 @@ impl Cluster {
             for (user, key) in &keys {
                 variables.push((format!("SOUK_NKEY_{}", user.to_uppercase()), key.clone()));
             }
-            self.add(Target::Nats(number), &format!("nats-{number}"), program, &["-c", config], variables).await?;
+            self.add(Target::Nats(number), &format!("nats-{number}"), program, &["-c", config], variables)?;
         }
         let began = Instant::now();
         loop {
@@ -163,23 +163,22 @@ impl Cluster {
         let souk = self.souk.clone();
         let base = self.variables.iter().find(|(name, _)| name == "SOUK_STRIPE_BASE").map(|(_, base)| base.clone());
         let listen = base.unwrap_or_default().trim_start_matches("http://").to_owned();
-        self.add(Target::Provider, "provider", &souk, &["sandbox", "--listen", &listen], self.variables.clone())
-            .await?;
+        self.add(Target::Provider, "provider", &souk, &["sandbox", "--listen", &listen], self.variables.clone())?;
         for number in 0..SIZE.nodes {
             let arguments = ["node", "--domains", GROUPS[number / 2]];
             let name = format!("node-{number}-{}", GROUPS[number / 2].replace(',', "-"));
-            self.add(Target::Node(number), &name, &souk, &arguments, self.variables.clone()).await?;
+            self.add(Target::Node(number), &name, &souk, &arguments, self.variables.clone())?;
         }
         for number in 0..SIZE.gateways {
             let mut variables = self.variables.clone();
             variables.push(("SOUK_HTTP_ADDR".to_owned(), format!("127.0.0.1:{}", self.gateways[number])));
             let name = format!("gateway-{number}");
-            self.add(Target::Gateway(number), &name, &souk, &["node", "--gateway"], variables).await?;
+            self.add(Target::Gateway(number), &name, &souk, &["node", "--gateway"], variables)?;
         }
         self.wait_until_ready(START).await
     }
 
-    async fn add(
+    fn add(
         &mut self,
         target: Target,
         name: &str,

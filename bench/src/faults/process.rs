@@ -118,12 +118,10 @@ impl Process {
         Ok(status.map(|status| status.to_string()))
     }
 
-    /// The end of what it said.
+    /// The last line of what it said.
     pub fn last_words(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(5)..].join("\n")
+        String::from_utf8_lossy(&text).lines().last().unwrap_or_default().to_owned()
     }
 }
 

@@ -13,7 +13,7 @@ use super::health::Pulse;
 use crate::{
     catch_up::CatchUp,
     consumer::Consumer,
-    database::{Database, clock},
+    database::Database,
     deadlines::Deadlines,
     effects::Effects,
     failure::Stored,
@@ -173,21 +173,7 @@ pub(super) fn watching(
                 let connected =
                     connections.iter().all(|c| c.connection_state() == async_nats::connection::State::Connected);
                 pulse.is_connected.store(connected, Ordering::Relaxed);
-                let before = chrono::Utc::now();
-                let answer = clock(&db.reads).await;
-                pulse.has_database.store(answer.is_ok(), Ordering::Relaxed);
-                if let Ok(now) = answer {
-                    // The database's clock lies between before and after; what lies outside is the offset.
-                    let after = chrono::Utc::now();
-                    let offset = if now < before {
-                        before - now
-                    } else if now > after {
-                        after - now
-                    } else {
-                        chrono::TimeDelta::zero()
-                    };
-                    pulse.clock_offset_ms.store(offset.num_milliseconds(), Ordering::Relaxed);
-                }
+                pulse.has_database.store(pulse.clock.compare(&db.reads).await.is_ok(), Ordering::Relaxed);
                 metrics::gauge!("lane_queue_depth", "domain" => name)
                     .set(lanes.context.depth.load(Ordering::Relaxed) as f64);
                 tokio::time::sleep(Duration::from_secs(1)).await;

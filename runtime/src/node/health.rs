@@ -2,15 +2,12 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use serde::Serialize;
 
-use crate::supervise::Watch;
-
-/// A node whose clock is further off than this is not ready.
-const CLOCK_TOLERANCE_MS: i64 = 1000;
+use crate::{clock::Clock, supervise::Watch};
 
 /// How one domain on this node fares.
 #[derive(Debug, Clone, Serialize)]
@@ -39,19 +36,12 @@ pub(super) struct Pulse {
     pub watch: Arc<Watch>,
     pub is_connected: AtomicBool,
     pub has_database: AtomicBool,
-    /// Our clock minus the database's, in milliseconds.
-    pub clock_offset_ms: AtomicI64,
+    pub clock: Clock,
 }
 
 impl Pulse {
-    pub(super) fn new(name: &'static str, watch: Arc<Watch>) -> Self {
-        Self {
-            name,
-            watch,
-            is_connected: AtomicBool::new(true),
-            has_database: AtomicBool::new(true),
-            clock_offset_ms: AtomicI64::new(0),
-        }
+    pub(super) fn new(name: &'static str, watch: Arc<Watch>, clock: Clock) -> Self {
+        Self { name, watch, is_connected: AtomicBool::new(true), has_database: AtomicBool::new(true), clock }
     }
 
     pub(super) fn health(&self) -> DomainHealth {
@@ -63,7 +53,7 @@ impl Pulse {
             Some("not connected to NATS")
         } else if !self.has_database.load(Ordering::Relaxed) {
             Some("the database does not answer")
-        } else if self.clock_offset_ms.load(Ordering::Relaxed).abs() > CLOCK_TOLERANCE_MS {
+        } else if self.clock.is_off() {
             Some("the clock is off by more than a second")
         } else {
             None

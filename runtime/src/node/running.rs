@@ -20,6 +20,7 @@ use crate::{
     auth::{KeySource, Verifier},
     catch_up::CatchUp,
     client::Client,
+    clock::Clock,
     connect::connect,
     consumer::{Consumer, PERMITS},
     database::Database,
@@ -95,6 +96,11 @@ impl Running {
         let Hosted { name, routes, database_url, stream } = hosted;
         let lane_count = u32::try_from(config.lanes).unwrap_or(u32::MAX);
         let db = Database::open(&database_url, name, lane_count)?;
+        let clock = Clock::default();
+        // Before the first token is looked at; without an answer the watcher goes on asking.
+        if let Err(breakage) = clock.compare(&db.reads).await {
+            tracing::warn!(domain = name, %breakage, "the database's clock could not be read");
+        }
         let requests = connect(&config.nats, name, "requests").await?;
         let events = connect(&config.nats, name, "events").await?;
         let client = Client::new(requests.clone()).await.map_err(Breakage::other)?;
@@ -122,7 +128,7 @@ impl Running {
             client: client.clone(),
             db: db.clone(),
             lanes: lanes.clone(),
-            verifier: Verifier::new(keys(client.clone())),
+            verifier: Verifier::by_clock(keys(client.clone()), clock.clone()),
             endpoints,
             events: routes.events.clone(),
             queries,
@@ -130,11 +136,11 @@ impl Running {
             micro: Arc::new(Micro::new(name, env!("CARGO_PKG_VERSION"), infos)),
             tasks: tasks.clone(),
         });
-        let consumers = consumers(name, &routes, &streams, &lanes);
+        let consumers = consumers(name, &routes, &streams, &lanes, &clock);
 
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());
-        let pulse = Arc::new(Pulse::new(name, watch.clone()));
+        let pulse = Arc::new(Pulse::new(name, watch.clone(), clock));
         let mut children: Vec<Child> = (0..lanes.count()).map(|number| children::lane(&lanes, number)).collect();
         children.push(children::publishing(name, &publisher, commits));
         children.push(children::sweeping(name, &db, &publisher, &streams, &stop));
@@ -232,7 +238,13 @@ fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String, Endpoint>)
     endpoints.insert(subject::request(domain, subject::internal::REFILL, true), Endpoint::Refill);
 }
 
-fn consumers(name: &'static str, routes: &Routes, streams: &Streams, lanes: &Lanes) -> Vec<Arc<Consumer>> {
+fn consumers(
+    name: &'static str,
+    routes: &Routes,
+    streams: &Streams,
+    lanes: &Lanes,
+    clock: &Clock,
+) -> Vec<Arc<Consumer>> {
     let mut by_source: BTreeMap<&'static str, Vec<_>> = BTreeMap::new();
     for route in &routes.events {
         by_source.entry(route.source).or_default().push(route.clone());
@@ -250,6 +262,7 @@ fn consumers(name: &'static str, routes: &Routes, streams: &Streams, lanes: &Lan
                 permits: permits.clone(),
                 in_flight: Arc::default(),
                 lag_ms: AtomicI64::new(0),
+                clock: clock.clone(),
             })
         })
         .collect()
