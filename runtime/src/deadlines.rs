@@ -1,4 +1,4 @@
-//! Deadlines are columns: each second one node asks the domain what is due and runs the answers as commands, with ids
+//! Deadlines are columns: twice a second one node asks the domain what is due and runs the answers as commands, with ids
 //! made from key and deadline.
 
 use std::{

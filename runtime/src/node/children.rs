@@ -212,7 +212,7 @@ pub(super) fn acting_on_deadlines(deadlines: Arc<Deadlines>, stop: &Cancellation
     task(what.clone(), move || {
         let (deadlines, stop, what) = (deadlines.clone(), stop.clone(), what.clone());
         async move {
-            every(stop, Duration::from_secs(1), what, || deadlines.pass()).await;
+            every(stop, Duration::from_millis(500), what, || deadlines.pass()).await;
             Ok(())
         }
     })
