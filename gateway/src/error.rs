@@ -107,7 +107,12 @@ impl ApiError {
 
     /// A path segment that cannot be an id of anything.
     pub(crate) fn no_such_id() -> Self {
-        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", "path", "is not an id")
+        Self::path("path", "is not an id")
+    }
+
+    /// A named path segment that leads to nothing.
+    pub(crate) fn path(name: &str, reason: &str) -> Self {
+        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", name, reason)
     }
 
     /// A method that the path does not have.
@@ -143,7 +148,7 @@ impl ApiError {
         if let Some(wrong) = error.downcast_ref::<ParseParamError>() {
             return Self::query(wrong.name, &explain::parameter(&wrong.reason));
         }
-        if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
+        if error.is::<poem::error::ParsePathError>() {
             return Self::no_such_id();
         }
         if error.is::<NotFoundError>() {
