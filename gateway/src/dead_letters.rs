@@ -47,7 +47,7 @@ impl From<runtime::DeadLetter> for DeadLetter {
 }
 
 /// A domain of the shop.
-#[derive(Enum, Clone, Copy)]
+#[derive(Debug, Enum, Clone, Copy)]
 #[oai(rename_all = "snake_case")]
 enum Domain {
     Identity,

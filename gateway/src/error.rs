@@ -148,7 +148,7 @@ impl ApiError {
         if let Some(wrong) = error.downcast_ref::<ParseParamError>() {
             return Self::query(wrong.name, &explain::parameter(&wrong.reason));
         }
-        if error.is::<poem::error::ParsePathError>() {
+        if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
             return Self::no_such_id();
         }
         if error.is::<NotFoundError>() {
