@@ -29,6 +29,7 @@ mod reply;
 mod route;
 mod serve;
 mod stream;
+mod tls;
 mod visit;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use crate::{door::Door, error::GATEWAY, gateway::Gateway};
 pub use document::openapi_document;
 pub use gateway::{GatewayConfig, VerifyToken};
 pub use serve::serve;
+pub use tls::Tls;
 
 /// All routes, for a server of one's own or a test.
 pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {

@@ -39,6 +39,7 @@ async fn client() -> TestClient<impl Endpoint<Output = Response>> {
         body_limit: 1000,
         cors_origins: vec!["https://shop.example".into()],
         local_stack: true,
+        tls: None,
     }))
 }
 

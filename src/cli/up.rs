@@ -78,7 +78,8 @@ async fn serve(
     if !up.no_demo {
         demo::seed(&servers, &step).await?;
     }
-    let address = format!("http://{http_addr}");
+    let scheme = if settings.http_tls.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{http_addr}");
     welcome(&address, &format!("http://{metrics_addr}"), stack, !up.no_demo);
     gateway::serve(http, config, super::stop(up.throw_away)).await?;
     step("draining");
