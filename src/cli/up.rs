@@ -95,7 +95,11 @@ fn say(text: &str) {
 }
 
 fn welcome(http: &str, metrics: &str, stack: &Stack, has_demo: bool) {
-    let nats = stack.nats_url();
+    // As the options of `nats` want it.
+    let nats = match stack.info().ca() {
+        Some(ca) => format!("{} --tlsca {}", stack.nats_url(), ca.display()),
+        None => stack.nats_url(),
+    };
     let keys = stack.nats_keys().display();
     let mut text = format!(
         "\nsouk is up.\n

@@ -114,7 +114,11 @@ impl Shop {
     }
 
     pub fn anonymous(&self) -> Person {
-        Person::new(&self.url)
+        let person = Person::new(&self.url);
+        match self.settings.iter().find(|(name, _)| name == "SOUK_STACK_CA") {
+            Some((_, ca)) => person.trusting(Path::new(ca)),
+            None => person,
+        }
     }
 
     pub async fn admin(&self) -> Person {
