@@ -3,6 +3,7 @@
 mod check;
 mod payments;
 mod sandbox;
+mod servers;
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +15,11 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use runtime::NatsConfig;
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 pub(crate) use check::CheckServers;
 pub(crate) use payments::payments;
 pub(crate) use sandbox::sandbox;
+use servers::{database_as, nats, nats_of_stack};
 
 /// What every command may be told.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub home: PathBuf,
     /// `SOUK_HTTP_ADDR`: the gateway.
     pub http: SocketAddr,
+    /// `SOUK_HTTP_TLS_CERT` and `SOUK_HTTP_TLS_KEY`: the gateway's certificate and its key, PEM files.
+    pub http_tls: Option<(PathBuf, PathBuf)>,
     /// `SOUK_METRICS_ADDR`: metrics and health of a node.
     pub metrics: SocketAddr,
     /// `SOUK_LANES`: lanes of each domain.
@@ -47,6 +50,7 @@ impl Settings {
         Ok(Self {
             home: read("SOUK_HOME", PathBuf::from(".souk"))?,
             http: read("SOUK_HTTP_ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)))?,
+            http_tls: pair("SOUK_HTTP_TLS_CERT", "SOUK_HTTP_TLS_KEY")?,
             metrics: read("SOUK_METRICS_ADDR", SocketAddr::from(([127, 0, 0, 1], 9464)))?,
             lanes: within("SOUK_LANES", read("SOUK_LANES", 2)?, 1, 64)?,
             drain: Duration::from_secs(within("SOUK_DRAIN_SECONDS", read("SOUK_DRAIN_SECONDS", 20)?, 1, 600)? as u64),
@@ -69,7 +73,7 @@ pub(crate) struct Servers {
 impl Servers {
     /// From `NATS_URL` and `DATABASE_URL`, or else the local stack that runs in `SOUK_HOME`.
     pub(crate) fn find(settings: &Settings, domains: &[&str]) -> Result<Self> {
-        let nats = optional("NATS_URL")?;
+        let nats_url = optional("NATS_URL")?;
         let base = optional("DATABASE_URL")?;
         let mut own = BTreeMap::new();
         for domain in domains {
@@ -77,10 +81,10 @@ impl Servers {
                 own.insert((*domain).to_owned(), url);
             }
         }
-        if nats.is_none() && base.is_none() && own.is_empty() {
+        if nats_url.is_none() && base.is_none() && own.is_empty() {
             return Self::of_stack(&stack::find_running(&settings.home)?, domains);
         }
-        let url = nats.context("DATABASE_URL is set, so NATS_URL must be set too")?;
+        let url = nats_url.context("DATABASE_URL is set, so NATS_URL must be set too")?;
         let mut databases = BTreeMap::new();
         for domain in domains {
             let url = match (own.remove(*domain), &base) {
@@ -90,8 +94,7 @@ impl Servers {
             };
             databases.insert((*domain).to_owned(), url);
         }
-        let keys = optional("SOUK_NATS_KEYS")?.map(PathBuf::from);
-        Ok(Self { nats: NatsConfig { url, keys }, is_local: false, databases })
+        Ok(Self { nats: nats(url)?, is_local: false, databases })
     }
 
     /// The servers of a local stack.
@@ -100,8 +103,7 @@ impl Servers {
             .iter()
             .map(|domain| Ok(((*domain).to_owned(), stack.database_url(domain)?)))
             .collect::<Result<_>>()?;
-        let nats = NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
-        Ok(Self { nats, is_local: true, databases })
+        Ok(Self { nats: nats_of_stack(stack), is_local: true, databases })
     }
 
     /// The URL of a domain's own database.
@@ -112,11 +114,8 @@ impl Servers {
 
 /// Domain d uses database d and role d of the server that `DATABASE_URL` names.
 fn database_of(base: &str, domain: &str) -> Result<String> {
-    let mut options = PgConnectOptions::from_str(base).context("DATABASE_URL")?.username(domain).database(domain);
-    if let Some(password) = optional(&format!("SOUK_DB_PASSWORD_{}", domain.to_uppercase()))? {
-        options = options.password(&password);
-    }
-    Ok(options.to_url_lossy().to_string())
+    let password = optional(&format!("SOUK_DB_PASSWORD_{}", domain.to_uppercase()))?;
+    database_as(base, domain, Some(domain), password.as_deref()).context("DATABASE_URL")
 }
 
 /// The key that signs access tokens: configured, or made on the first start of the local stack.
@@ -152,6 +151,15 @@ fn optional(variable: &str) -> Result<Option<String>> {
         Ok(text) => Ok(Some(text)),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(error) => Err(error).with_context(|| variable.to_owned()),
+    }
+}
+
+/// Two files of which one is no use without the other.
+fn pair(certificate: &str, key: &str) -> Result<Option<(PathBuf, PathBuf)>> {
+    match (optional(certificate)?, optional(key)?) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate.into(), key.into()))),
+        (None, None) => Ok(None),
+        _ => bail!("{certificate} and {key} belong together: only one of them is set"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use runtime::{Domain, NodeBuilder, NodeConfig, StreamSpec};
 use sqlx::migrate::Migrator;
-use subjects::{DOMAINS, identity::GetKeys};
+use subjects::{DOMAINS, identity::GetKeys, roles};
 
 use crate::settings::{self, Servers, Settings, signing_key};
 
@@ -14,6 +14,7 @@ pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&st
     let mut config = NodeConfig::new(servers.nats.clone());
     config.lanes = settings.lanes;
     config.drain = settings.drain;
+    config.dead_letter_access = roles::ADMINS;
     let mut node = NodeBuilder::new(config);
     for domain in domains {
         let (url, stream) = (servers.database(domain)?, stream_spec(domain)?);

@@ -16,9 +16,9 @@ use crate::{error::ApiError, visit::Visit};
 /// The header of a guest's cart token.
 const CART_TOKEN: &str = "X-Cart-Token";
 /// How long a read may take.
-const QUERY_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const QUERY_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a write may take: longer than it takes to notice a dead node and repeat the write on another.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a read of everything may take: less than any request.
 const LONG_DEADLINE: Duration = Duration::from_secs(40);
 
@@ -64,7 +64,8 @@ impl Credentials {
         self.visit.gateway.client.send(command, &call).await.map_err(ApiError::of_call::<C>)
     }
 
-    fn call(&self, deadline: Duration, command_id: Option<Uuid>) -> Call {
+    /// What goes along with a call for this caller.
+    pub(crate) fn call(&self, deadline: Duration, command_id: Option<Uuid>) -> Call {
         Call {
             deadline,
             command_id,
@@ -116,6 +117,16 @@ fn cart_token(request: &Request) -> Result<Option<String>, ApiError> {
     }
 }
 
+/// What says who may call: a message, or a route's own rights where the message belongs to no one domain.
+pub(crate) trait Guarded {
+    /// Who may call.
+    const ACCESS: Access;
+}
+
+impl<M: Message> Guarded for M {
+    const ACCESS: Access = <M as Message>::ACCESS;
+}
+
 /// The credentials for `M`: the route is documented with the rights of the message, and refused without them.
 pub(crate) struct Caller<M> {
     credentials: Credentials,
@@ -133,7 +144,7 @@ impl<M> Deref for Caller<M> {
 const BEARER: &str = "bearer";
 const GUEST: &str = "cart_token";
 
-impl<'a, M: Message> ApiExtractor<'a> for Caller<M> {
+impl<'a, M: Guarded> ApiExtractor<'a> for Caller<M> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
     type ParamType = ();

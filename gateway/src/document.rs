@@ -6,8 +6,8 @@ use poem_openapi::{OpenApiService, Tags};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    admin::AdminApi, auth::AuthApi, carts::CartsApi, error::STATUSES, health::HealthApi, inventory::InventoryApi,
-    orders::OrdersApi, payments::PaymentsApi, payments::SandboxApi, products::ProductsApi,
+    admin::AdminApi, auth::AuthApi, carts::CartsApi, dead_letters::DeadLettersApi, error::STATUSES, health::HealthApi,
+    inventory::InventoryApi, orders::OrdersApi, payments::PaymentsApi, payments::SandboxApi, products::ProductsApi,
 };
 
 /// The base of all paths but those of health and keys.
@@ -66,8 +66,10 @@ pub fn openapi_document() -> String {
 }
 
 fn build(local_stack: bool) -> String {
-    let api =
-        ((AuthApi, AdminApi, ProductsApi, InventoryApi, CartsApi), (OrdersApi, PaymentsApi, SandboxApi, HealthApi));
+    let api = (
+        (AuthApi, (AdminApi, DeadLettersApi), ProductsApi, InventoryApi, CartsApi),
+        (OrdersApi, PaymentsApi, SandboxApi, HealthApi),
+    );
     let service = OpenApiService::new(api, "souk", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/");
     // The library writes what it has built itself.
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
@@ -128,7 +130,7 @@ fn name_headers(document: &mut Value) {
             operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name))
         };
         let (key, prefer) = (takes("Idempotency-Key"), takes("Prefer"));
-        for status in ["200", "201"] {
+        for status in ["200", "201", "202"] {
             let Some(response) = operation["responses"].get_mut(status) else { continue };
             let schema = response["content"]["application/json"]["schema"]["$ref"].as_str().unwrap_or_default();
             let name = schema.rsplit('/').next().unwrap_or_default();

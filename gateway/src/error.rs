@@ -107,7 +107,12 @@ impl ApiError {
 
     /// A path segment that cannot be an id of anything.
     pub(crate) fn no_such_id() -> Self {
-        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", "path", "is not an id")
+        Self::path("path", "is not an id")
+    }
+
+    /// A named path segment that leads to nothing.
+    pub(crate) fn path(name: &str, reason: &str) -> Self {
+        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", name, reason)
     }
 
     /// A method that the path does not have.

@@ -9,6 +9,7 @@ mod body;
 mod caller;
 mod carts;
 mod cors;
+mod dead_letters;
 mod document;
 mod door;
 mod error;
@@ -28,6 +29,7 @@ mod reply;
 mod route;
 mod serve;
 mod stream;
+mod tls;
 mod visit;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use crate::{door::Door, error::GATEWAY, gateway::Gateway};
 pub use document::openapi_document;
 pub use gateway::{GatewayConfig, VerifyToken};
 pub use serve::serve;
+pub use tls::Tls;
 
 /// All routes, for a server of one's own or a test.
 pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {
@@ -46,11 +49,12 @@ pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'stat
 }
 
 fn app(gateway: Arc<Gateway>) -> Door<Route> {
-    use subjects::{carts, catalog, identity, inventory, orders, payments};
+    use subjects::{carts, catalog, identity, inventory, operations, orders, payments};
 
     let mut route = Route::new();
     route = route::mount(route, identity::DOMAIN, auth::AuthApi);
     route = route::mount(route, identity::DOMAIN, admin::AdminApi);
+    route = route::mount(route, operations::DOMAIN, dead_letters::DeadLettersApi);
     route = route::mount(route, catalog::DOMAIN, products::ProductsApi);
     route = route::mount(route, inventory::DOMAIN, crate::inventory::InventoryApi);
     route = route::mount(route, carts::DOMAIN, crate::carts::CartsApi);

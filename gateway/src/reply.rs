@@ -119,6 +119,7 @@ fn text(name: &str, description: &str) -> MetaHeader {
 fn success(status: u16, content: Vec<MetaMediaType>) -> MetaResponse {
     let (description, headers) = match status {
         201 => ("Made", vec![text("Location", "Where the new thing is")]),
+        202 => ("Taken, and done soon", Vec::new()),
         204 => ("Done", Vec::new()),
         304 => ("The caller has it already", vec![text("ETag", "The version")]),
         _ => ("Done", Vec::new()),

@@ -7,9 +7,9 @@ use poem::{
     endpoint::{BoxEndpoint, make_sync},
     http::{HeaderValue, Method},
 };
-use poem_openapi::OpenApi;
+use poem_openapi::{OpenApi, error::ParsePathError};
 
-use crate::{error::ApiError, query::Pairs, visit::Visit};
+use crate::{error::ApiError, explain, query::Pairs, visit::Visit};
 
 /// What a path is called in logs and metrics.
 pub(crate) struct Label {
@@ -17,6 +17,19 @@ pub(crate) struct Label {
     pub(crate) service: &'static str,
     /// The path's template, such as `/api/v1/orders/{id}`.
     pub(crate) template: String,
+}
+
+impl Label {
+    /// A part of the path that cannot be read is told by its name, not by its place.
+    fn name_part(&self, error: poem::Error) -> poem::Error {
+        let Some(ParsePathError { name, reason }) = error.downcast_ref() else { return error };
+        let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
+        match place.and_then(|place| names.nth(place)) {
+            Some(name) => ApiError::path(name, &explain::parameter(reason)).into(),
+            None => error,
+        }
+    }
 }
 
 /// Adds the paths of one domain.
@@ -92,7 +105,7 @@ impl Endpoint for Methods {
         }
         let pairs = Pairs::of(&request)?;
         request.set_data(pairs);
-        let mut response = endpoint.call(request).await?.into_response();
+        let mut response = endpoint.call(request).await.map_err(|error| self.label.name_part(error))?.into_response();
         if is_head {
             response.set_body(());
         }

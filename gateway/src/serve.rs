@@ -8,9 +8,13 @@ use poem::{
     listener::Acceptor,
     web::{LocalAddr, RemoteAddr},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use crate::{GatewayConfig, app, gateway::Gateway};
+use crate::{
+    GatewayConfig, app,
+    gateway::Gateway,
+    tls::{Stream, Tls},
+};
 
 /// How long requests in flight have to end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -31,6 +35,7 @@ pub async fn serve(
     config: GatewayConfig,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    let tls = config.tls.clone();
     let gateway = Gateway::new(config);
     let address = LocalAddr(listener.local_addr()?.into());
     let leaving = async {
@@ -38,7 +43,7 @@ pub async fn serve(
         gateway.drain();
         tokio::time::sleep(NOTICE).await;
     };
-    Server::new_with_acceptor(Socket { listener, address })
+    Server::new_with_acceptor(Socket { listener, address, tls })
         .name("gateway")
         .idle_timeout(IDLE)
         .run_with_graceful_shutdown(app(gateway.clone()), leaving, Some(DRAIN))
@@ -49,20 +54,25 @@ pub async fn serve(
 struct Socket {
     listener: TcpListener,
     address: LocalAddr,
+    tls: Option<Tls>,
 }
 
 impl Acceptor for Socket {
-    type Io = TcpStream;
+    type Io = Stream;
 
     fn local_addr(&self) -> Vec<LocalAddr> {
         vec![self.address.clone()]
     }
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, LocalAddr, RemoteAddr, Scheme)> {
+    async fn accept(&mut self) -> io::Result<(Stream, LocalAddr, RemoteAddr, Scheme)> {
         match self.listener.accept().await {
             Ok((stream, from)) => {
                 stream.set_nodelay(true)?;
-                Ok((stream, self.address.clone(), RemoteAddr(from.into()), Scheme::HTTP))
+                let (stream, scheme) = match &self.tls {
+                    Some(tls) => (tls.accept(stream), Scheme::HTTPS),
+                    None => (Stream::Plain(stream), Scheme::HTTP),
+                };
+                Ok((stream, self.address.clone(), RemoteAddr(from.into()), scheme))
             }
             Err(error) => {
                 tokio::time::sleep(BREATH).await;

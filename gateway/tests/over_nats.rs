@@ -143,6 +143,7 @@ async fn gateway(connection: async_nats::Client) -> Gateway {
         body_limit: GatewayConfig::BODY_LIMIT,
         cors_origins: Vec::new(),
         local_stack: true,
+        tls: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

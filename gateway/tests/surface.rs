@@ -39,6 +39,7 @@ async fn client() -> TestClient<impl Endpoint<Output = Response>> {
         body_limit: 1000,
         cors_origins: vec!["https://shop.example".into()],
         local_stack: true,
+        tls: None,
     }))
 }
 
@@ -90,6 +91,13 @@ async fn a_path_id_that_cannot_be_one_is_404() {
     }
     let path = "/api/v1/sandbox/payments/pi_1/steal";
     refused(client.post(path).send().await, 404, "not_found").await;
+    let id = Uuid::nil();
+    for (path, field) in [(format!("warehouse/{id}"), "domain"), ("orders/7".into(), "id")] {
+        let path = format!("/api/v1/admin/dead-letters/{path}/redrive");
+        let response = client.post(path).header("Authorization", "Bearer admin").send().await;
+        let body = refused(response, 404, "not_found").await;
+        assert_eq!(body["details"][0]["field"], field);
+    }
 }
 
 #[tokio::test]
@@ -104,6 +112,9 @@ async fn rights_are_checked_at_the_edge() {
     let user = format!("/api/v1/admin/users/{}", Uuid::nil());
     let response = client.patch(&user).header("Authorization", "Bearer seller").send().await;
     refused(response, 403, "forbidden").await;
+    let letters = "/api/v1/admin/dead-letters?domain=orders";
+    refused(client.get(letters).send().await, 401, "unauthenticated").await;
+    refused(client.get(letters).header("Authorization", "Bearer seller").send().await, 403, "forbidden").await;
     // A cart's token stands for a guest, never for an account.
     let response = client.patch(&user).header("X-Cart-Token", "abc").send().await;
     refused(response, 401, "unauthenticated").await;
@@ -172,6 +183,11 @@ async fn query_parameters_are_refused_by_name() {
         ("search=%00", "search"),
     ] {
         let body = refused(client.get(format!("/api/v1/products?{query}")).send().await, 400, "invalid_query").await;
+        assert_eq!(body["details"][0]["field"], name, "{query}");
+    }
+    for (query, name) in [("", "domain"), ("domain=warehouse", "domain"), ("domain=orders&limit=0", "limit")] {
+        let list = client.get(format!("/api/v1/admin/dead-letters?{query}")).header("Authorization", "Bearer admin");
+        let body = refused(list.send().await, 400, "invalid_query").await;
         assert_eq!(body["details"][0]["field"], name, "{query}");
     }
     let headers = client.patch(format!("/api/v1/products/{}", Uuid::nil())).header("Authorization", "Bearer seller");
@@ -259,7 +275,7 @@ fn every_operation_documents_its_failures_and_its_caller() {
             assert!(operation["operationId"].is_string(), "{method} {path}");
         }
     }
-    assert_eq!(count, 40);
+    assert_eq!(count, 42);
     let security = &document["paths"]["/api/v1/orders"]["post"]["security"];
     assert_eq!(*security, json!([{"bearer": []}, {"cart_token": []}]));
     assert!(document["paths"]["/api/v1/products"]["get"].get("security").is_none());

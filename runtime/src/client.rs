@@ -119,12 +119,24 @@ impl Client {
         query: &Q,
         call: &Call,
     ) -> Result<A, Fault> {
+        Ok(self.ask_common(subject::request(domain, operation, true), domain, query, call, None).await?.reply)
+    }
+
+    /// Asks what every domain answers beside its own operations.
+    pub(crate) async fn ask_common<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        subject: String,
+        domain: &str,
+        query: &Q,
+        call: &Call,
+        command_id: Option<Uuid>,
+    ) -> Result<Replied<A>, Fault> {
         let body: Bytes = Format::MessagePack.encode(query)?.into();
-        let reply = self.exchange(subject::request(domain, operation, true), domain, body, call, None).await?;
-        match decode::<A>(&reply, domain)? {
-            Ok(answer) => Ok(answer.reply),
-            Err(error) => Err(Fault::new(error.kind, error.code, error.message).of(domain)),
-        }
+        let reply = self.exchange(subject, domain, body, call, command_id).await?;
+        decode::<A>(&reply, domain)?.map_err(|error| {
+            let ErrorBody { kind, code, message, details, .. } = *error;
+            Fault { kind, code, message, details, service: domain.to_owned() }
+        })
     }
 
     async fn call<R: Request>(

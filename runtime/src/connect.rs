@@ -1,6 +1,9 @@
 //! Connections to NATS: an nkey and an inbox prefix per user, patience on every loss.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_nats::{ConnectOptions, Event};
 
@@ -13,6 +16,25 @@ pub struct NatsConfig {
     pub url: String,
     /// A directory with one nkey seed per user (`<user>.nk`); without it we come without credentials.
     pub keys: Option<PathBuf>,
+    /// How the server is known.
+    pub tls: NatsTls,
+}
+
+/// The certificates of a connection to NATS. With any of them, or a URL that begins with `tls://`, nothing is said to a
+/// server that does not speak TLS.
+#[derive(Debug, Clone, Default)]
+pub struct NatsTls {
+    /// A PEM file with the roots that sign servers; without it they are the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM files with our own certificate and its key, for servers that ask.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+impl NatsConfig {
+    fn requires_tls(&self) -> bool {
+        let is_asked = self.url.split(',').any(|server| server.trim().starts_with("tls://"));
+        is_asked || self.tls.ca.is_some() || self.tls.client.is_some()
+    }
 }
 
 /// Connects as `user`, whose answers come to an inbox prefix of its own.
@@ -44,8 +66,24 @@ pub async fn connect(config: &NatsConfig, user: &str, purpose: &str) -> Result<a
             .map_err(|error| Breakage::other(format!("the nkey {} cannot be read: {error}", path.display())))?;
         options = options.nkey(seed.trim().to_owned()).custom_inbox_prefix(format!("_INBOX_{user}"));
     }
+    // For every server, those it tells us of among them; what a server says of itself cannot take it back.
+    options = options.require_tls(config.requires_tls());
+    if let Some(ca) = &config.tls.ca {
+        options = options.add_root_certificates(readable(ca).await?);
+    }
+    if let Some((certificate, key)) = &config.tls.client {
+        options = options.add_client_certificate(readable(certificate).await?, readable(key).await?);
+    }
     let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
     options.connect(servers).await.map_err(|error| Breakage::other(format!("NATS at {}: {error}", config.url)))
+}
+
+/// A file that is there, or a reason that names it.
+async fn readable(path: &Path) -> Result<PathBuf, Breakage> {
+    match tokio::fs::read(path).await {
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) => Err(Breakage::other(format!("{} cannot be read: {error}", path.display()))),
+    }
 }
 
 fn note(connection: &str, event: &Event) {

@@ -1,13 +1,21 @@
 //! Events that could not be handled: parked with their reason, listed, and redriven by a person.
 
+mod messages;
+mod repeat;
+
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use contract::{Fault, Position, subject::internal};
+use contract::Position;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool, Row, types::Json};
+use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
+pub(crate) use messages::{Behind, RedriveRequest};
+pub use messages::{DeadLetter, DeadLetters, DeadLettersPage, DeadLettersRequest};
+pub(crate) use repeat::Repeat;
+
 use crate::{
-    client::{Call, Client},
     failure::{Breakage, Stored},
     lane::EventItem,
     log::mark,
@@ -24,62 +32,6 @@ pub(crate) struct StoredHead {
     request_id: Option<String>,
     #[serde(default)]
     traceparent: Option<String>,
-}
-
-/// A parked event.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DeadLetter {
-    /// The event.
-    pub event_id: Uuid,
-    /// Whose event it is.
-    pub source: String,
-    /// Its name there.
-    pub name: String,
-    /// Why it could not be handled.
-    pub reason: String,
-    /// How often it ran.
-    pub attempts: i32,
-    /// When it was parked.
-    pub parked_at: DateTime<Utc>,
-}
-
-/// Asks for parked events.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct DeadLettersRequest {
-    pub limit: i64,
-}
-
-/// Asks for one to be handled again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct RedriveRequest {
-    pub event_id: Uuid,
-}
-
-/// Whether it was there, and its lane has it now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Redriven {
-    pub is_handed_over: bool,
-}
-
-impl Client {
-    /// The parked events of a domain, oldest first. Needs the rights of the operator.
-    ///
-    /// # Errors
-    /// A fault, where the domain does not answer.
-    pub async fn dead_letters(&self, domain: &str, limit: i64) -> Result<Vec<DeadLetter>, Fault> {
-        let request = DeadLettersRequest { limit };
-        self.ask_internal(domain, internal::DEAD_LETTERS, &request, &Call::default()).await
-    }
-
-    /// Has a parked event handled once more; false where it is not parked. Needs the rights of the operator.
-    ///
-    /// # Errors
-    /// A fault, where the domain does not answer.
-    pub async fn redrive(&self, domain: &str, event_id: Uuid) -> Result<bool, Fault> {
-        let request = RedriveRequest { event_id };
-        let redriven: Redriven = self.ask_internal(domain, internal::REDRIVE, &request, &Call::default()).await?;
-        Ok(redriven.is_handed_over)
-    }
 }
 
 /// Parks an event: the inbox row and the dead letter in one transaction, or a copy could still run beside it. Nothing
@@ -153,6 +105,26 @@ pub(crate) async fn park(
     Ok(transaction.commit().await?)
 }
 
+/// What a redrive could not handle stays parked, with the newer reason.
+pub(crate) async fn park_again(pool: &PgPool, head: &EventHead, reason: &str) -> Stored<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query(
+        "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
+         where source = $1 and event_id = $2",
+    )
+    .bind(&head.source)
+    .bind(head.id)
+    .bind(reason)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query("delete from attempt where source = $1 and event_id = $2")
+        .bind(&head.source)
+        .bind(head.id)
+        .execute(&mut *transaction)
+        .await?;
+    Ok(transaction.commit().await?)
+}
+
 /// A redrive claims its event by deleting the dead letter in the transaction of the effect; it passes neither inbox nor
 /// cursor. Gives the places of what could be claimed.
 pub(crate) async fn claim_for_redrive(
@@ -163,55 +135,84 @@ pub(crate) async fn claim_for_redrive(
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = places.iter().map(|index| batch[*index].head.id).collect();
-    let deleted: Vec<Uuid> = sqlx::query_scalar("delete from dead_letter where event_id = any($1) returning event_id")
-        .bind(ids)
-        .fetch_all(connection)
-        .await?;
-    Ok(places.iter().copied().filter(|index| deleted.contains(&batch[*index].head.id)).collect())
+    let heads = || places.iter().map(|index| &batch[*index].head);
+    let rows = sqlx::query(
+        "delete from dead_letter d using unnest($1::text[], $2::uuid[]) as t(source, event_id)
+         where d.source = t.source and d.event_id = t.event_id returning d.source, d.event_id",
+    )
+    .bind(heads().map(|head| head.source.clone()).collect::<Vec<_>>())
+    .bind(heads().map(|head| head.id).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let deleted: HashSet<(String, Uuid)> = rows
+        .iter()
+        .map(|row| Ok((row.try_get("source")?, row.try_get("event_id")?)))
+        .collect::<Result<_, sqlx::Error>>()?;
+    let is_claimed = |head: &EventHead| deleted.contains(&(head.source.clone(), head.id));
+    Ok(places.iter().copied().filter(|index| is_claimed(&batch[*index].head)).collect())
 }
 
-/// The parked events of a domain, oldest first.
-pub(crate) async fn list(pool: &PgPool, limit: i64) -> Stored<Vec<DeadLetter>> {
+/// A page of parked events.
+pub(crate) async fn list(pool: &PgPool, from: Behind, request: &DeadLettersRequest) -> Stored<DeadLetters> {
+    let limit = request.limit();
+    // A cursor says where to go on; there is nothing to skip behind it.
+    let offset = if from.is_some() { 0 } else { request.offset() };
+    let (at, id) = from.unzip();
+    let total = sqlx::query_scalar("select count(*) from dead_letter").fetch_one(pool).await?;
+    // One more than asked for tells whether there is a next page.
     let rows = sqlx::query(
-        "select event_id, source, name, reason, attempts, parked_at from dead_letter order by parked_at limit $1",
+        "select event_id, source, name, reason, attempts, parked_at from dead_letter
+         where (parked_at, event_id) > (coalesce($1, '-infinity'::timestamptz), coalesce($2, $5))
+         order by parked_at, event_id limit $3 offset $4",
     )
-    .bind(limit)
+    .bind(at)
+    .bind(id)
+    .bind(i64::from(limit) + 1)
+    .bind(i64::from(offset))
+    .bind(Uuid::nil())
     .fetch_all(pool)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(DeadLetter {
-                event_id: row.try_get("event_id")?,
-                source: row.try_get("source")?,
-                name: row.try_get("name")?,
-                reason: row.try_get("reason")?,
-                attempts: row.try_get("attempts")?,
-                parked_at: row.try_get("parked_at")?,
-            })
-        })
-        .collect()
+    let mut data = rows.iter().map(letter_of).collect::<Result<Vec<_>, _>>()?;
+    let has_more = data.len() > limit as usize;
+    data.truncate(limit as usize);
+    let next_cursor = data.last().filter(|_| has_more).map(DeadLetter::cursor);
+    Ok(DeadLetters { data, pagination: DeadLettersPage { limit, offset, total, next_cursor } })
 }
 
-/// A parked event as it can be run again.
-pub(crate) async fn read(pool: &PgPool, event_id: Uuid) -> Stored<Option<(EventHead, Vec<u8>)>> {
-    let row = sqlx::query("select source, name, head, payload from dead_letter where event_id = $1")
-        .bind(event_id)
-        .fetch_optional(pool)
-        .await?;
+fn letter_of(row: &PgRow) -> Result<DeadLetter, sqlx::Error> {
+    Ok(DeadLetter {
+        id: row.try_get("event_id")?,
+        source: row.try_get("source")?,
+        name: row.try_get("name")?,
+        reason: row.try_get("reason")?,
+        attempts: row.try_get("attempts")?,
+        parked_at: row.try_get("parked_at")?,
+    })
+}
+
+/// A parked event as it can be run again. Its id is made from its source among others: no two sources share one.
+pub(crate) async fn read(pool: &PgPool, id: Uuid) -> Stored<Option<(EventHead, Vec<u8>, DeadLetter)>> {
+    let row = sqlx::query(
+        "select event_id, source, name, head, payload, reason, attempts, parked_at from dead_letter
+         where event_id = $1 order by source limit 1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await?;
     row.map(|row| {
         let Json(stored): Json<StoredHead> = row.try_get("head")?;
+        let letter = letter_of(&row)?;
         let head = EventHead {
-            id: event_id,
-            source: row.try_get("source")?,
-            name: row.try_get("name")?,
+            id,
+            source: letter.source.clone(),
+            name: letter.name.clone(),
             version: stored.version,
             at: stored.at,
             position: stored.position,
             request_id: stored.request_id,
             traceparent: stored.traceparent,
         };
-        Ok::<_, Breakage>((head, row.try_get("payload")?))
+        Ok::<_, Breakage>((head, row.try_get("payload")?, letter))
     })
     .transpose()
 }

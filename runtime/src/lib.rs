@@ -41,10 +41,10 @@ pub(crate) use fail::fail_point;
 pub use auth::{KeySource, Verifier};
 pub use caller::{Caller, Identity, secret_digest};
 pub use client::{Call, Client, Replied};
-pub use connect::{NatsConfig, connect};
+pub use connect::{NatsConfig, NatsTls, connect};
 pub use context::Context;
 pub use database::migrate;
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, DeadLetters, DeadLettersPage, DeadLettersRequest};
 pub use domain::{
     Answer, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare, React,
     ReactBatch, Registry,

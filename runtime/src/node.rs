@@ -6,7 +6,7 @@ mod running;
 
 use std::{sync::Arc, time::Duration};
 
-use contract::{Query, VerificationKeys};
+use contract::{Access, Query, VerificationKeys};
 
 pub use health::{DomainHealth, Health};
 pub use running::Node;
@@ -30,12 +30,14 @@ pub struct NodeConfig {
     pub lanes: usize,
     /// How long a drain may take.
     pub drain: Duration,
+    /// Who may list and redrive what could not be handled, beside the operator.
+    pub dead_letter_access: Access,
 }
 
 impl NodeConfig {
     /// The defaults for a server.
     pub fn new(nats: NatsConfig) -> Self {
-        Self { nats, lanes: 2, drain: Duration::from_secs(20) }
+        Self { nats, lanes: 2, drain: Duration::from_secs(20), dead_letter_access: Access::Internal }
     }
 }
 

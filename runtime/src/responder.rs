@@ -4,6 +4,7 @@
 mod asked;
 mod command;
 mod common;
+mod dead_letters;
 mod micro;
 
 use std::{
@@ -45,8 +46,10 @@ pub(crate) enum Endpoint {
     Command(CommandRoute),
     Log,
     Events,
-    DeadLetters,
-    Redrive,
+    /// To the operator, or to callers with a right of their own.
+    DeadLetters(Access),
+    /// Likewise.
+    Redrive(Access),
     Refill,
 }
 
@@ -180,7 +183,7 @@ impl Responder {
         match endpoint {
             Endpoint::Query(route) => self.query(route, asked, caller).await,
             Endpoint::Command(route) => self.command(route, asked, caller, permit).await,
-            _ => self.common(endpoint, asked).await,
+            _ => self.common(endpoint, asked, caller).await,
         }
     }
 
@@ -189,9 +192,8 @@ impl Responder {
         let access = match endpoint {
             Endpoint::Query(route) => route.meta.access,
             Endpoint::Command(route) => route.meta.access,
-            Endpoint::Log | Endpoint::Events | Endpoint::DeadLetters | Endpoint::Redrive | Endpoint::Refill => {
-                Access::Internal
-            }
+            Endpoint::DeadLetters(access) | Endpoint::Redrive(access) => *access,
+            Endpoint::Log | Endpoint::Events | Endpoint::Refill => Access::Internal,
         };
         // Internal subjects are refused to everyone else by the rights of the NATS users.
         if access == Access::Internal {

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use runtime::Client;
+use contract::ErrorKind;
+use runtime::{Call, Client, DeadLetter, DeadLettersRequest};
 use subjects::DOMAINS;
 use uuid::Uuid;
 
@@ -33,10 +34,14 @@ pub(crate) async fn run(arguments: DeadLettersArguments) -> Result<()> {
     match arguments.action {
         Action::List => list(&client).await,
         Action::Redrive { domain, event_id } => {
-            if !client.redrive(&domain, event_id).await? {
-                bail!("{domain} has not parked {event_id}");
+            if !DOMAINS.contains(&domain.as_str()) {
+                bail!("there is no domain {domain:?}; there are {}", DOMAINS.join(", "));
             }
-            println!("{event_id} is handled again; `souk dead-letters list` shows it where that fails");
+            match client.redrive(&domain, event_id, &Call::default()).await {
+                Ok(_) => println!("{event_id} is handled again; `souk dead-letters list` shows it where that fails"),
+                Err(fault) if fault.kind == ErrorKind::NotFound => bail!("{domain} has not parked {event_id}"),
+                Err(fault) => return Err(fault.into()),
+            }
             Ok(())
         }
     }
@@ -45,12 +50,17 @@ pub(crate) async fn run(arguments: DeadLettersArguments) -> Result<()> {
 async fn list(client: &Client) -> Result<()> {
     let mut count = 0;
     for domain in DOMAINS {
-        for letter in client.dead_letters(domain, 1000).await? {
-            count += 1;
-            println!(
-                "{domain}  {}  {}.{}  {} attempts  {}  {}",
-                letter.event_id, letter.source, letter.name, letter.attempts, letter.parked_at, letter.reason
-            );
+        let mut request = DeadLettersRequest { limit: Some(100), ..DeadLettersRequest::default() };
+        loop {
+            let page = client.dead_letters(domain, &request, &Call::default()).await?;
+            for DeadLetter { id, source, name, reason, attempts, parked_at } in page.data {
+                count += 1;
+                println!("{domain}  {id}  {source}.{name}  {attempts} attempts  {parked_at}  {reason}");
+            }
+            match page.pagination.next_cursor {
+                Some(cursor) => request.cursor = Some(cursor),
+                None => break,
+            }
         }
     }
     println!("{count} parked");

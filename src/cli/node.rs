@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use gateway::GatewayConfig;
+use gateway::{GatewayConfig, Tls};
 use runtime::Metrics;
 use subjects::{DOMAINS, identity::GetKeys};
 
@@ -78,5 +78,9 @@ pub(crate) async fn gateway_config(settings: &Settings, servers: &Servers) -> Re
     let mut config = GatewayConfig::new(client, verifier);
     config.cors_origins.clone_from(&settings.cors_origins);
     config.local_stack = servers.is_local;
+    if let Some((certificate, key)) = &settings.http_tls {
+        let tls = Tls::from_files(certificate, key);
+        config.tls = Some(tls.context("SOUK_HTTP_TLS_CERT and SOUK_HTTP_TLS_KEY")?);
+    }
     Ok(config)
 }

@@ -78,7 +78,8 @@ async fn serve(
     if !up.no_demo {
         demo::seed(&servers, &step).await?;
     }
-    let address = format!("http://{http_addr}");
+    let scheme = if settings.http_tls.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{http_addr}");
     welcome(&address, &format!("http://{metrics_addr}"), stack, !up.no_demo);
     gateway::serve(http, config, super::stop(up.throw_away)).await?;
     step("draining");
@@ -94,7 +95,11 @@ fn say(text: &str) {
 }
 
 fn welcome(http: &str, metrics: &str, stack: &Stack, has_demo: bool) {
-    let nats = stack.nats_url();
+    // As the options of `nats` want it.
+    let nats = match stack.info().ca() {
+        Some(ca) => format!("{} --tlsca {}", stack.nats_url(), ca.display()),
+        None => stack.nats_url(),
+    };
     let keys = stack.nats_keys().display();
     let mut text = format!(
         "\nsouk is up.\n

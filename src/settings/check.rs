@@ -1,12 +1,14 @@
 //! Where the conservation checks look.
 
-use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use runtime::NatsConfig;
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
-use super::{Settings, optional};
+use super::{
+    Settings, optional,
+    servers::{database_as, nats, nats_of_stack},
+};
 
 /// The role that may read every database and write none.
 const ROLE: &str = "souk_check";
@@ -36,11 +38,11 @@ impl CheckServers {
             };
             databases.insert((*domain).to_owned(), url.with_context(|| format!("the database of {domain}"))?);
         }
-        let nats = optional("NATS_URL")?;
-        if nats.is_none() && databases.is_empty() {
+        let nats_url = optional("NATS_URL")?;
+        if nats_url.is_none() && databases.is_empty() {
             return Ok(Self::of_stack(&stack::find_running(&settings.home)?, domains));
         }
-        let url = nats.context("a database is named, so NATS_URL must be set too")?;
+        let url = nats_url.context("a database is named, so NATS_URL must be set too")?;
         if let Some(missing) = domains.iter().find(|domain| !databases.contains_key(**domain)) {
             let variable = missing.to_uppercase();
             bail!("none of SOUK_CHECK_URL, DATABASE_URL and DATABASE_URL_{variable} is set");
@@ -48,28 +50,19 @@ impl CheckServers {
         if own.is_none() && password.is_none() {
             bail!("neither SOUK_CHECK_URL nor SOUK_DB_PASSWORD_SOUK_CHECK is set: the checks read as the role {ROLE}");
         }
-        let keys = optional("SOUK_NATS_KEYS")?.map(PathBuf::from);
-        Ok(Self { nats: NatsConfig { url, keys }, databases })
+        Ok(Self { nats: nats(url)?, databases })
     }
 
     /// The servers of a local stack.
     pub(crate) fn of_stack(stack: &stack::StackInfo, domains: &[&str]) -> Self {
-        let nats = NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
         let databases = domains.iter().map(|domain| ((*domain).to_owned(), stack.check_url(domain))).collect();
-        Self { nats, databases }
+        Self { nats: nats_of_stack(stack), databases }
     }
 }
 
 /// The same server under the role of the checks; the domain's database where the URL is that of all.
 fn as_check_role(url: &str, domain: &str, is_common: bool, password: Option<&str>) -> Result<String> {
-    let mut options = PgConnectOptions::from_str(url)?.username(ROLE);
-    if is_common {
-        options = options.database(domain);
-    }
-    if let Some(password) = password {
-        options = options.password(password);
-    }
-    Ok(options.to_url_lossy().to_string())
+    database_as(url, ROLE, is_common.then_some(domain), password)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::tls::TlsFiles;
+
 /// NATS and PostgreSQL users that are not domains.
 const RESERVED: [&str; 7] = ["postgres", "souk_check", "template0", "template1", "gateway", "operator", "cli"];
 
@@ -20,10 +22,13 @@ pub struct StackConfig {
     pub has_nats: bool,
     /// The domains that get a database, a role and a NATS user.
     pub domains: Vec<String>,
+    /// With it both servers speak TLS, and refuse whoever does not.
+    pub tls: Option<TlsFiles>,
 }
 
 impl StackConfig {
-    /// `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults; a bad value names its variable.
+    /// `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults, and the certificates of `SOUK_STACK_CA` and
+    /// its like; a bad value names its variable.
     pub fn from_env(domains: &[&str]) -> Result<Self> {
         let home = match std::env::var_os("SOUK_HOME") {
             Some(home) if home.is_empty() => bail!("SOUK_HOME is empty: unset it or name a directory"),
@@ -36,6 +41,7 @@ impl StackConfig {
             pg_port: port("SOUK_PG_PORT", 5442)?,
             has_nats: true,
             domains: domains.iter().map(ToString::to_string).collect(),
+            tls: TlsFiles::from_env()?,
         })
     }
 
@@ -76,6 +82,7 @@ mod tests {
             pg_port: 0,
             has_nats: true,
             domains: domains.iter().map(ToString::to_string).collect(),
+            tls: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::config::StackConfig;
 use crate::files;
 use crate::home::{self, Home};
 use crate::postgres::Postgres;
@@ -27,26 +28,35 @@ pub struct StackInfo {
     pub pg_dir: PathBuf,
     /// The domains that have a database and a NATS user.
     pub domains: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca: Option<PathBuf>,
     keys: PathBuf,
     passwords: BTreeMap<String, String>,
 }
 
 impl StackInfo {
-    pub(crate) fn new(home: &Home, nats_port: u16, postgres: &Postgres, domains: &[String]) -> Self {
+    pub(crate) fn new(home: &Home, nats_port: u16, postgres: &Postgres, config: &StackConfig) -> Self {
         Self {
             home: home.dir.clone(),
             nats_port,
             pg_port: postgres.port,
             pg_dir: postgres.dir.clone(),
-            domains: domains.to_vec(),
+            domains: config.domains.clone(),
+            ca: config.tls.as_ref().map(|tls| tls.ca.clone()),
             keys: home.path("nats/keys"),
             passwords: postgres.passwords.clone(),
         }
     }
 
-    /// `nats://127.0.0.1:<port>`.
+    /// `nats://127.0.0.1:<port>`, or `tls://` where the servers speak nothing else.
     pub fn nats_url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.nats_port)
+        let scheme = if self.ca.is_some() { "tls" } else { "nats" };
+        format!("{scheme}://127.0.0.1:{}", self.nats_port)
+    }
+
+    /// The PEM file with the roots by which the servers are known, where they speak TLS.
+    pub fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
     }
 
     /// The directory with one nkey seed per NATS user, `<user>.nk`.
@@ -76,7 +86,11 @@ impl StackInfo {
 
     fn url(&self, role: &str, database: &str) -> String {
         let password = self.password(role);
-        format!("postgres://{role}:{password}@127.0.0.1:{}/{database}?sslmode=disable", self.pg_port)
+        let ssl = match &self.ca {
+            Some(ca) => format!("verify-full&sslrootcert={}", percent_encoded(ca)),
+            None => "disable".to_owned(),
+        };
+        format!("postgres://{role}:{password}@127.0.0.1:{}/{database}?sslmode={ssl}", self.pg_port)
     }
 
     pub(crate) fn password(&self, role: &str) -> &str {
@@ -114,6 +128,13 @@ impl fmt::Debug for StackInfo {
     }
 }
 
+/// A path as a value in a URL.
+fn percent_encoded(path: &Path) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    bytes.map(|byte| if is_plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// Finds the stack that runs in a home.
 pub fn find_running(home: &Path) -> Result<StackInfo> {
     let missing = || format!("no local stack runs in {}: start one with `souk up`, or set SOUK_HOME", home.display());
@@ -125,4 +146,15 @@ pub fn find_running(home: &Path) -> Result<StackInfo> {
 
 fn answers(port: u16) -> bool {
     TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_secs(1)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_url_is_read_back_as_itself() {
+        let path = Path::new("/home/me & you/ça.pem");
+        assert_eq!(percent_encoded(path), "/home/me%20%26%20you/%C3%A7a.pem");
+    }
 }

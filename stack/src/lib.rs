@@ -29,6 +29,7 @@ mod provision;
 mod rights;
 mod run;
 mod supervise;
+mod tls;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub use config::StackConfig;
 pub use info::{StackInfo, find_running};
 pub use nats::ensure_keys;
 pub use rights::{production_users_conf, users_of};
+pub use tls::TlsFiles;
 
 use crate::home::Home;
 use crate::nats::Nats;
@@ -64,8 +66,9 @@ pub struct Stack {
 impl Stack {
     /// Installs what is missing, starts or adopts both servers, makes databases, roles and NATS users, and returns
     /// when both servers answer. `progress` gets one line per step.
-    pub async fn start(config: StackConfig, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Stack> {
+    pub async fn start(mut config: StackConfig, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Stack> {
         config.validate()?;
+        config.tls = config.tls.as_ref().map(TlsFiles::resolved).transpose()?;
         let progress: Progress = Arc::new(progress);
         let (home, lock) = Home::open(&config.home)?;
 
@@ -100,7 +103,7 @@ impl Stack {
             }
         };
 
-        let info = StackInfo::new(&home, nats_port, &postgres, &config.domains);
+        let info = StackInfo::new(&home, nats_port, &postgres, &config);
         let ready = match provision::provision(&info, &progress).await {
             Ok(()) => info.write(),
             Err(error) => Err(error),
@@ -129,7 +132,7 @@ impl Stack {
         &self.info
     }
 
-    /// `nats://127.0.0.1:<port>`.
+    /// `nats://127.0.0.1:<port>`, or `tls://`.
     pub fn nats_url(&self) -> String {
         self.info.nats_url()
     }

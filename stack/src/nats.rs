@@ -21,6 +21,7 @@ use crate::program::Program;
 use crate::rights;
 
 const TEMPLATE: &str = include_str!("../../nats/souk.conf");
+const TLS_TEMPLATE: &str = include_str!("../../nats/tls.conf");
 
 /// The private nats-server.
 pub(crate) struct Nats {
@@ -47,13 +48,23 @@ impl Nats {
         let keys = ensure_keys(&dir.join("keys"), &users)?;
         let users_conf = rights::local_users_conf(&config.domains, |user| keys.get(user).cloned().unwrap_or_default());
 
-        let text = render(&[
-            ("SOUK_NATS_NAME", "souk-local"),
-            ("SOUK_NATS_LISTEN", &format!("127.0.0.1:{port}")),
-            ("SOUK_NATS_STORE", dir.join("store").to_str().context("the home is not UTF-8")?),
-        ]);
-        let changed = files::update_private(&dir.join("users.conf"), &users_conf, None)?
-            | files::update_private(&path, &text, None)?;
+        let mut text = render(
+            TEMPLATE,
+            &[
+                ("SOUK_NATS_NAME", "souk-local"),
+                ("SOUK_NATS_LISTEN", &format!("127.0.0.1:{port}")),
+                ("SOUK_NATS_STORE", dir.join("store").to_str().context("the home is not UTF-8")?),
+            ],
+        );
+        let mut changed = files::update_private(&dir.join("users.conf"), &users_conf, None)?;
+        if let Some(tls) = &config.tls {
+            let certificate = tls.certificate.to_str().context("the path of the certificate is not UTF-8")?;
+            let key = tls.key.to_str().context("the path of the certificate's key is not UTF-8")?;
+            let files = [("SOUK_NATS_TLS_CERT", certificate), ("SOUK_NATS_TLS_KEY", key)];
+            changed |= files::update_private(&dir.join("tls.conf"), &render(TLS_TEMPLATE, &files), None)?;
+            text.push_str("\ninclude \"tls.conf\"\n");
+        }
+        changed |= files::update_private(&path, &text, None)?;
         Ok((Self { port, binary, config: marker, pid_file, log: home.path("log/nats.log") }, changed))
     }
 }
@@ -101,9 +112,9 @@ impl Program for Nats {
 }
 
 /// Puts quoted values in the place of the template's `$` names, outside comments.
-fn render(values: &[(&str, &str)]) -> String {
+fn render(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
-    for line in TEMPLATE.lines() {
+    for line in template.lines() {
         let mut line = line.to_owned();
         if !line.trim_start().starts_with('#') {
             for (name, value) in values {
@@ -147,11 +158,12 @@ mod tests {
 
     #[test]
     fn the_template_has_no_name_left_when_rendered() {
-        let text = render(&[("SOUK_NATS_NAME", "a"), ("SOUK_NATS_LISTEN", "b"), ("SOUK_NATS_STORE", "c")]);
-        assert!(
-            text.lines().filter(|line| !line.trim_start().starts_with('#')).all(|line| !line.contains('$')),
-            "{text}"
-        );
+        let server = render(TEMPLATE, &[("SOUK_NATS_NAME", "a"), ("SOUK_NATS_LISTEN", "b"), ("SOUK_NATS_STORE", "c")]);
+        let tls = render(TLS_TEMPLATE, &[("SOUK_NATS_TLS_CERT", "a"), ("SOUK_NATS_TLS_KEY", "b")]);
+        for text in [server, tls] {
+            let mut lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+            assert!(lines.all(|line| !line.contains('$')), "{text}");
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ use crate::run;
 const ELSEWHERE: &str = "/var/lib/souk";
 /// Only whoever knows a role's password, over loopback or the socket in a directory of its own.
 const HBA: &str = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n";
+/// The same, over TLS only.
+const HBA_TLS: &str = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
 /// The kernel's limit of a socket path, less PostgreSQL's own part (`/.s.PGSQL.65535.lock`).
 const SOCKET_DIR_LIMIT: usize = 107 - 21;
 /// SIGINT is the fast shutdown: sessions end, a checkpoint is written. SIGQUIT leaves it to recovery.
@@ -38,6 +40,7 @@ pub(crate) struct Postgres {
     pub(crate) passwords: BTreeMap<String, String>,
     bin: PathBuf,
     data: String,
+    ca: Option<PathBuf>,
     owner: Option<Owner>,
     pid_file: PathBuf,
     log: PathBuf,
@@ -73,6 +76,7 @@ impl Postgres {
             passwords,
             bin: bin.dir,
             data: marker,
+            ca: config.tls.as_ref().map(|tls| tls.ca.clone()),
             owner,
             pid_file,
             log: home.path("log/postgres.log"),
@@ -80,8 +84,16 @@ impl Postgres {
         if !data.join("PG_VERSION").exists() {
             postgres.init(progress).await?;
         }
-        let changed = files::update_private(&data.join("souk.conf"), &postgres.settings(), owner)?
-            | files::update_private(&data.join("pg_hba.conf"), HBA, owner)?;
+        let hba = if config.tls.is_some() { HBA_TLS } else { HBA };
+        let mut changed = files::update_private(&data.join("souk.conf"), &postgres.settings(), owner)?
+            | files::update_private(&data.join("pg_hba.conf"), hba, owner)?;
+        if let Some(tls) = &config.tls {
+            // PostgreSQL wants a key of its own user's that nobody else may read.
+            for (from, to) in [(&tls.certificate, "server.crt"), (&tls.key, "server.key")] {
+                let pem = std::fs::read_to_string(from).with_context(|| format!("cannot read {}", from.display()))?;
+                changed |= files::update_private(&data.join(to), &pem, owner)?;
+            }
+        }
         Ok((postgres, changed))
     }
 
@@ -106,8 +118,10 @@ impl Postgres {
              log_lock_waits = on\n\
              log_line_prefix = '%m [%p] %u@%d '\n\
              timezone = 'UTC'\n\
-             log_timezone = 'UTC'\n",
-            self.port
+             log_timezone = 'UTC'\n\
+             ssl = {}\n",
+            self.port,
+            if self.ca.is_some() { "on" } else { "off" },
         )
     }
 
@@ -145,14 +159,17 @@ impl Postgres {
     }
 
     fn options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
+        let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(self.port)
             .username(SUPERUSER)
             .password(&self.passwords[SUPERUSER])
             .database("postgres")
-            .ssl_mode(PgSslMode::Disable)
-            .disable_statement_logging()
+            .disable_statement_logging();
+        match &self.ca {
+            Some(ca) => options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(ca),
+            None => options.ssl_mode(PgSslMode::Disable),
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::process::{Command, Stdio};
 
+use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Person, Shop, address, wait_until};
+use crate::harness::{Answer, Person, Shop, address, wait_until};
 
 /// Runs `souk dead-letters ...` on the shop; gives whether it succeeded and what it said.
 async fn dead_letters(shop: &Shop, arguments: &[&str]) -> (bool, String) {
@@ -19,6 +20,17 @@ async fn dead_letters(shop: &Shop, arguments: &[&str]) -> (bool, String) {
     })
     .await
     .unwrap()
+}
+
+/// A fault of inventory that only one thing meets.
+async fn curse(shop: &Shop, variant: &str) {
+    let curse = format!(
+        "create function curse() returns trigger language plpgsql as
+             $$ begin raise exception 'the shelf of % is cursed', new.variant_id; end $$;
+         create trigger curse before insert on reservation_line for each row
+             when (new.variant_id = '{variant}') execute function curse()"
+    );
+    shop.sql("inventory", curse).await;
 }
 
 /// The one line about a parked event, once there is one.
@@ -43,14 +55,7 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     let shop = Shop::start(&[]).await;
     let (cursed, healthy) = (shop.product(5, 1000).await, shop.product(20, 1000).await);
     let buyer = shop.customer().await;
-    // A fault of the domain that only one thing meets.
-    let curse = format!(
-        "create function curse() returns trigger language plpgsql as
-             $$ begin raise exception 'the shelf of % is cursed', new.variant_id; end $$;
-         create trigger curse before insert on reservation_line for each row
-             when (new.variant_id = '{cursed}') execute function curse()"
-    );
-    shop.sql("inventory", curse).await;
+    curse(&shop, &cursed).await;
 
     let mut neighbours = Vec::new();
     let mut unlucky = String::new();
@@ -81,7 +86,8 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     let (ok, said) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
     assert!(ok && said.contains("handled again"), "{said}");
     wait_until("it is parked once more", || async { shop.metric("dead_letters_total", &labels).await > 1.5 }).await;
-    assert!(parked(&shop).await.contains(&id));
+    let line = parked(&shop).await;
+    assert!(line.contains(&id) && line.contains("  6 attempts  "), "{line}");
     let (ok, said) = dead_letters(&shop, &["redrive", "orders", &id]).await;
     assert!(!ok && said.contains("orders has not parked"), "{said}");
 
@@ -99,4 +105,116 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     })
     .await;
     shop.check_clean().await;
+}
+
+#[tokio::test]
+async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
+    let shop = Shop::start(&[]).await;
+    let (admin, buyer) = (shop.admin().await, shop.customer().await);
+    let cursed = shop.product(5, 1000).await;
+    curse(&shop, &cursed).await;
+    let mut unlucky = Vec::new();
+    for _ in 0..3 {
+        unlucky.push(order(&buyer, &cursed).await);
+    }
+    let list = "/admin/dead-letters?domain=inventory";
+    wait_until("all are parked", || async { admin.get(list).await.number_at("/pagination/total") == 3 }).await;
+
+    // The page as every other: the longest parked first, by offset or cursor.
+    let all = admin.get(list).await.expect_status(200);
+    let letters = all.body["data"].as_array().unwrap();
+    let ids: Vec<&str> = letters.iter().map(|letter| letter["id"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), all.body["pagination"].get("next_cursor")), (3, None), "{}", all.body);
+    for letter in letters {
+        assert_eq!(
+            (&letter["source"], &letter["name"], &letter["attempts"]),
+            (&json!("orders"), &json!("placed"), &json!(5))
+        );
+        assert!(letter["reason"].as_str().unwrap().contains(&format!("the shelf of {cursed} is cursed")), "{letter}");
+        let parked_at: chrono::DateTime<chrono::Utc> = letter["parked_at"].as_str().unwrap().parse().unwrap();
+        assert!((chrono::Utc::now() - parked_at).num_seconds().abs() < 300, "{letter}");
+    }
+    let first = admin.get(&format!("{list}&limit=2")).await.expect_status(200);
+    assert_eq!(first.body["data"], json!(letters[..2]));
+    let cursor = first.text_at("/pagination/next_cursor");
+    let second = admin.get(&format!("{list}&limit=2&cursor={cursor}")).await.expect_status(200);
+    assert_eq!((&second.body["data"], second.number_at("/pagination/total")), (&json!(letters[2..]), 3));
+    assert!(second.body["pagination"].get("next_cursor").is_none());
+    let skipped = admin.get(&format!("{list}&offset=1")).await.expect_status(200);
+    assert_eq!(skipped.body["data"], json!(letters[1..]));
+    let others = admin.get("/admin/dead-letters?domain=carts").await.expect_status(200);
+    assert_eq!((&others.body["data"], others.number_at("/pagination/total")), (&json!([]), 0));
+
+    // For admins only, at both doors: the domain asks for the token itself.
+    let redrive = format!("/admin/dead-letters/inventory/{}/redrive", ids[0]);
+    let nothing = json!({});
+    for (person, status, code) in [(&shop.anonymous(), 401, "unauthenticated"), (&buyer, 403, "forbidden")] {
+        person.get(list).await.expect_error(status, code);
+        person.post(&redrive, &nothing).await.expect_error(status, code);
+    }
+    shop.seller().await.get(list).await.expect_error(403, "forbidden");
+    let nats = shop.nats_as("gateway").await;
+    for (operation, body) in [("list_dead_letters", json!({})), ("redrive_dead_letter", json!({ "id": ids[0] }))] {
+        let subject = format!("req.inventory.{operation}");
+        let refused = nats.request(subject.clone(), body.to_string().into()).await.unwrap();
+        assert!(String::from_utf8_lossy(&refused.payload).contains("\"unauthenticated\""), "{refused:?}");
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Authorization", format!("Bearer {}", buyer.token()));
+        let refused = nats.request_with_headers(subject, headers, body.to_string().into()).await.unwrap();
+        assert!(String::from_utf8_lossy(&refused.payload).contains("\"forbidden\""), "{refused:?}");
+    }
+
+    // What cannot be meant is refused by the name of its field.
+    let wrong = [
+        (admin.get("/admin/dead-letters").await.expect_error(400, "invalid_query"), "domain"),
+        (admin.get("/admin/dead-letters?domain=shelves").await.expect_error(400, "invalid_query"), "domain"),
+        (admin.get(&format!("{list}&limit=101")).await.expect_error(400, "invalid_query"), "limit"),
+        (admin.get(&format!("{list}&cursor=x")).await.expect_error(400, "invalid_cursor"), "cursor"),
+        (admin.post(&redrive.replace("inventory", "shelves"), &nothing).await.expect_error(404, "not_found"), "domain"),
+        (admin.post(&redrive.replace(ids[0], "7"), &nothing).await.expect_error(404, "not_found"), "id"),
+        (admin.post(&redrive.replace("inventory", "orders"), &nothing).await, "id"),
+    ];
+    for (answer, field) in &wrong {
+        assert_eq!(answer.body["details"][0]["field"], *field, "{}", answer.body);
+    }
+    assert_eq!((wrong[6].0.status, wrong[6].0.text_at("/code")), (404, "dead_letter_not_found".into()));
+
+    // Before the cause is gone: parked once more, behind the others, with one more attempt.
+    let again = redriven(&admin, &redrive, "too early").await.expect_status(202);
+    assert_eq!((again.body.clone(), again.header("idempotent-replayed")), (letters[0].clone(), None));
+    wait_until("it is parked once more", || async {
+        let page = admin.get(list).await.expect_status(200);
+        page.text_at("/data/2/id") == ids[0] && page.number_at("/data/2/attempts") == 6
+    })
+    .await;
+    // The same key again is the same redrive: told again, done no more; and it belongs to its event.
+    let replayed = redriven(&admin, &redrive, "too early").await.expect_status(202);
+    assert_eq!((&replayed.body, replayed.header("idempotent-replayed")), (&again.body, Some("true")));
+    let other = redrive.replace(ids[0], ids[1]);
+    redriven(&admin, &other, "too early").await.expect_error(422, "command_id_reused");
+
+    // Without the cause each is handled once, however often and by however many it is asked for.
+    shop.sql("inventory", "drop trigger curse on reservation_line").await;
+    for id in &ids {
+        let path = redrive.replace(ids[0], id);
+        let asked = futures::future::join_all((0..4).map(|number| {
+            let (admin, path) = (admin.clone(), path.clone());
+            async move { redriven(&admin, &path, &format!("{path} {}", number / 2)).await }
+        }))
+        .await;
+        assert!(asked.iter().any(|answer| answer.status == 202), "{asked:?}");
+        assert!(asked.iter().all(|answer| [202, 404].contains(&answer.status)), "{asked:?}");
+    }
+    for order in &unlucky {
+        buyer.wait_for_status(order, "confirmed").await;
+    }
+    assert_eq!(admin.get(list).await.number_at("/pagination/total"), 0);
+    redriven(&admin, &redrive, "too late").await.expect_error(404, "dead_letter_not_found");
+    wait_until("three are sold", || async { shop.stock(&cursed).await.number_at("/on_hand") == 2 }).await;
+    shop.check_clean().await;
+}
+
+async fn redriven(admin: &Person, path: &str, key: &str) -> Answer {
+    let key = key.replace(' ', "-");
+    admin.request(Method::POST, path, None, &[("Idempotency-Key", &key)]).await
 }

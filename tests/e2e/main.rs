@@ -27,3 +27,4 @@ mod readme;
 mod restart;
 mod rights;
 mod schemathesis;
+mod tls;

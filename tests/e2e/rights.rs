@@ -191,7 +191,7 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     let config = streams.get_stream("CARTS").await.unwrap().cached_info().config.clone();
     streams.update_stream(config).await.unwrap();
     let inside = operator.client.request("req.orders.internal.dead_letters", "{\"limit\":1}".into()).await.unwrap();
-    assert_eq!(&inside.payload[..], b"[]", "{inside:?}");
+    assert!(inside.payload.starts_with(b"{\"data\":[],"), "{inside:?}");
 }
 
 #[tokio::test]

@@ -53,17 +53,25 @@ pub fn durable(consumer: &str, source: &str) -> String {
     format!("{consumer}-on-{source}")
 }
 
+/// What every domain answers beside its own operations to callers of the roles that its node was started with.
+pub mod guarded {
+    /// Events that the domain could not handle, the longest parked first: a page of them.
+    pub const LIST_DEAD_LETTERS: &str = "list_dead_letters";
+    /// Handles such an event once more; answers with what it was.
+    pub const REDRIVE_DEAD_LETTER: &str = "redrive_dead_letter";
+}
+
 /// The operations every domain answers beside its own: for those who consume its events, and for the operator.
 pub mod internal {
     /// Lists commits of the event log: position, time, digest per type.
     pub const LOG: &str = "log";
     /// Events of the log, by position and type.
     pub const EVENTS: &str = "events";
-    /// Events that the domain could not handle.
+    /// The same as `list_dead_letters`.
     pub const DEAD_LETTERS: &str = "dead_letters";
     /// Publishes the log into the stream once more.
     pub const REFILL: &str = "refill";
-    /// Handles such an event once more.
+    /// The same as `redrive_dead_letter`.
     pub const REDRIVE: &str = "redrive";
 }
 

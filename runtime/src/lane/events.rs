@@ -211,9 +211,13 @@ async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reason: &str) {
 }
 
 async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
-    if let Err(breakage) =
-        dead_letter::park(&context.db.lanes, &item.head, &item.payload, item.known_in_era, reason, attempts).await
-    {
+    let pool = &context.db.lanes;
+    let parked = if item.is_redrive {
+        dead_letter::park_again(pool, &item.head, reason).await
+    } else {
+        dead_letter::park(pool, &item.head, &item.payload, item.known_in_era, reason, attempts).await
+    };
+    if let Err(breakage) = parked {
         // It stays unhandled, so catch-up brings it again.
         tracing::error!(domain = context.domain, event = %item.head.id, %breakage, "an event could not be parked");
         return;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use async_nats::Message;
-use contract::{Fault, Format, header};
+use contract::{ErrorKind, Fault, Format, header};
+use uuid::Uuid;
 
 /// How long a caller is taken to wait who does not say.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
@@ -34,6 +35,14 @@ impl Asked {
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
+    }
+
+    /// The id by which the caller may repeat a command.
+    pub(super) fn command_id(&self) -> Result<Option<Uuid>, Fault> {
+        self.header(header::COMMAND_ID).map(str::parse).transpose().map_err(|_| {
+            let text = "The header Souk-Command-Id must be a UUID.";
+            Fault::new(ErrorKind::Malformed, "invalid_command_id", text)
+        })
     }
 
     pub(super) fn decode<T>(

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use contract::{ErrorKind, Fault, Format, header};
+use contract::{ErrorKind, Fault, Format};
 use sqlx::Row;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
@@ -36,13 +36,9 @@ impl Responder {
             Ok(caller) => caller,
             Err(fault) => return fault.into(),
         };
-        let id = match asked.header(header::COMMAND_ID).map(str::parse::<Uuid>) {
-            None => None,
-            Some(Ok(id)) => Some(id),
-            Some(Err(_)) => {
-                let text = "The header Souk-Command-Id must be a UUID.";
-                return Fault::new(ErrorKind::Malformed, "invalid_command_id", text).of(self.domain).into();
-            }
+        let id = match asked.command_id() {
+            Ok(id) => id,
+            Err(fault) => return fault.of(self.domain).into(),
         };
         let run = Run {
             route,

@@ -1,20 +1,18 @@
-//! What every domain answers beside its own operations: its log for those who consume its events, its dead letters and
-//! its stream for the operator.
+//! What every domain answers beside its own operations: its log for those who consume its events, its stream for the
+//! operator, its dead letters for both the operator and whoever has the right.
 
 use contract::Format;
-use uuid::Uuid;
 
 use super::{Asked, Endpoint, Responder, Sent};
 use crate::{
-    dead_letter::{self, DeadLettersRequest, RedriveRequest, Redriven},
-    failure::{Breakage, Stored},
-    lane::{EventItem, LaneMessage},
+    caller::Caller,
+    failure::Breakage,
     log,
     refill::{self, RefillRequest},
 };
 
 impl Responder {
-    pub(super) async fn common(&self, endpoint: &Endpoint, asked: &Asked) -> Sent {
+    pub(super) async fn common(&self, endpoint: &Endpoint, asked: &Asked, caller: Option<Caller>) -> Sent {
         match endpoint {
             Endpoint::Query(_) | Endpoint::Command(_) => contract::Fault::internal(self.domain).into(),
             Endpoint::Log => {
@@ -23,16 +21,16 @@ impl Responder {
             Endpoint::Events => {
                 self.read_log(asked, |pool, request| async move { log::events(&pool, &request).await }).await
             }
-            Endpoint::DeadLetters => {
-                let list =
-                    |pool, request: DeadLettersRequest| async move { dead_letter::list(&pool, request.limit).await };
-                self.read_log(asked, list).await
-            }
+            Endpoint::DeadLetters(access) => match self.settle_caller(*access, caller, None) {
+                Ok(_) => self.list_dead_letters(asked).await,
+                Err(fault) => fault.into(),
+            },
+            Endpoint::Redrive(access) => match self.settle_caller(*access, caller, None) {
+                Ok(caller) => self.redrive(asked, &caller).await,
+                Err(fault) => fault.into(),
+            },
             Endpoint::Refill => {
                 self.read_log(asked, |pool, _: RefillRequest| async move { refill::begin(&pool).await }).await
-            }
-            Endpoint::Redrive => {
-                self.read_log(asked, |pool, request: RedriveRequest| self.redrive(pool, request.event_id)).await
             }
         }
     }
@@ -52,34 +50,5 @@ impl Responder {
             Ok(body) => Sent::Reply { body, replayed: false },
             Err(breakage) => self.broken("log", &breakage),
         }
-    }
-
-    /// Hands a parked event to its lane once more, past inbox and cursor.
-    async fn redrive(&self, pool: sqlx::PgPool, event_id: Uuid) -> Stored<Redriven> {
-        let Some((head, payload)) = dead_letter::read(&pool, event_id).await? else {
-            return Ok(Redriven { is_handed_over: false });
-        };
-        let route =
-            self.events.iter().find(|route| (route.source, route.name) == (head.source.as_str(), head.name.as_str()));
-        let Some(route) = route else { return Ok(Redriven { is_handed_over: false }) };
-        let decoded = route.handler.decode(&head, &payload);
-        let (message, entity) = match decoded {
-            Ok((message, entity)) => (Ok(message), entity),
-            Err(error) => (Err(format!("it could not be read: {error}")), head.id),
-        };
-        let item = EventItem {
-            route: route.clone(),
-            known_in_era: i64::MAX,
-            head,
-            entity,
-            payload: payload.into(),
-            message,
-            is_repeat: false,
-            is_redrive: true,
-            _in_flight: None,
-            _permit: None,
-        };
-        self.lanes.cast(entity, LaneMessage::Event(Box::new(item)));
-        Ok(Redriven { is_handed_over: true })
     }
 }

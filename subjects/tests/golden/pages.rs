@@ -67,11 +67,14 @@ pub fn messages() -> String {
     }
     page.push_str(
         "\n## What every domain answers\n\n\
-         For those who consume its events, and for the operator; all internal.\n\n\
+         For those who consume its events, and for the operator, all internal; and what admins may ask of each of \
+         them.\n\n\
          | Subject | |\n| --- | --- |\n",
     );
-    for (operation, words) in sources::internal_operations() {
-        let _ = writeln!(page, "| `{}` | {words} |", subject::request("<domain>", &operation, true));
+    for (module, is_internal) in [("guarded", false), ("internal", true)] {
+        for (operation, words) in sources::common_operations(module) {
+            let _ = writeln!(page, "| `{}` | {words} |", subject::request("<domain>", &operation, is_internal));
+        }
     }
     page
 }
@@ -149,7 +152,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 26] = [
+const OUTSIDE: [Outside; 29] = [
     outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive."),
     outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
     outside("invalid_query", K::Malformed, GATEWAY, "A query parameter cannot be used; `details` names it."),
@@ -157,12 +160,14 @@ const OUTSIDE: [Outside; 26] = [
     outside("invalid_idempotency_key", K::Malformed, GATEWAY, "Not 1 to 255 visible characters."),
     outside("idempotency_key_required", K::Malformed, GATEWAY, "The operation needs an `Idempotency-Key`."),
     outside("invalid_command_id", K::Malformed, DOMAIN, "`Souk-Command-Id` is not a UUID."),
+    outside("invalid_cursor", K::Malformed, DOMAIN, "Of a list of dead letters: the cursor is not one of ours."),
     outside("unauthenticated", K::Unauthenticated, BOTH, "No access token, and the operation needs one."),
     outside("invalid_token", K::Unauthenticated, BOTH, "The access token is not one of ours that is valid now."),
     outside("forbidden", K::Forbidden, BOTH, "The token's role may not do this."),
     outside("not_found", K::NotFound, GATEWAY, "A part of the path cannot be an id of anything."),
     outside("route_not_found", K::NotFound, GATEWAY, "There is nothing at this path."),
     outside("unknown_operation", K::NotFound, DOMAIN, "The domain has no such operation."),
+    outside("dead_letter_not_found", K::NotFound, DOMAIN, "The domain has not parked such an event, or not any more."),
     outside("method_not_allowed", K::Malformed, GATEWAY, "The path has no such method; `Allow` names those it has."),
     outside(
         "command_in_progress",
@@ -170,6 +175,7 @@ const OUTSIDE: [Outside; 26] = [
         DOMAIN,
         "The same command is still running, and the caller's time is over.",
     ),
+    outside("unknown_event", K::Conflict, DOMAIN, "The node has no handler for the event that shall be redriven."),
     outside("body_too_large", K::TooLarge, GATEWAY, "More than 1,000,000 bytes."),
     outside(
         "unsupported_media_type",

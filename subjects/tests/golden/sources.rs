@@ -54,9 +54,9 @@ pub fn words_above(domain: &str, message: &str) -> String {
 }
 
 /// What every domain answers beside its own operations, with the words above each.
-pub fn internal_operations() -> Vec<(String, String)> {
+pub fn common_operations(module: &str) -> Vec<(String, String)> {
     let source = read("runtime/contract/src/subject.rs");
-    let module = source.split("pub mod internal {").nth(1).unwrap().split("\n}").next().unwrap();
+    let module = source.split(&format!("pub mod {module} {{")).nth(1).unwrap().split("\n}").next().unwrap();
     let lines: Vec<&str> = module.lines().map(str::trim).collect();
     let pairs = lines.iter().zip(&lines[1..]);
     let named = pairs.filter_map(|(words, constant)| {

@@ -108,12 +108,17 @@ impl Shop {
     /// A NATS client with the rights of `user`.
     pub async fn nats_as(&self, user: &str) -> async_nats::Client {
         let stack = self.stack();
-        let config = runtime::NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()) };
+        let tls = runtime::NatsTls { ca: stack.ca().map(ToOwned::to_owned), client: None };
+        let config = runtime::NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()), tls };
         runtime::connect(&config, user, "test").await.unwrap()
     }
 
     pub fn anonymous(&self) -> Person {
-        Person::new(&self.url)
+        let person = Person::new(&self.url);
+        match self.settings.iter().find(|(name, _)| name == "SOUK_STACK_CA") {
+            Some((_, ca)) => person.trusting(Path::new(ca)),
+            None => person,
+        }
     }
 
     pub async fn admin(&self) -> Person {

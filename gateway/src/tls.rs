@@ -1,0 +1,189 @@
+//! HTTPS: the certificate, which is read again when it changes, and connections that shake hands in their own time.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock, Weak},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    Accept, TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+    server::TlsStream,
+};
+
+/// How often the files are looked at: whoever renews a certificate does it days ahead.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The certificate of the gateway, as it is now.
+#[derive(Clone)]
+pub struct Tls(Arc<Certificate>);
+
+struct Certificate {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: RwLock<Loaded>,
+}
+
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// The bytes it was made of.
+    pems: (Vec<u8>, Vec<u8>),
+}
+
+impl Tls {
+    /// From PEM files with the chain, the gateway's own certificate first, and its key. Both are read again when they
+    /// have changed, for as long as this is in use; what cannot be used then is told in the log, and the one before it
+    /// stays.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or do not belong together.
+    pub fn from_files(certificate: &Path, key: &Path) -> io::Result<Self> {
+        let current = RwLock::new(load(certificate, key)?);
+        let tls = Arc::new(Certificate { certificate: certificate.to_owned(), key: key.to_owned(), current });
+        tokio::spawn(watch(Arc::downgrade(&tls)));
+        Ok(Self(tls))
+    }
+
+    /// A connection, whose handshake waits for whoever reads it first.
+    pub(crate) fn accept(&self, stream: TcpStream) -> Stream {
+        let config = self.0.current.read().unwrap_or_else(PoisonError::into_inner).config.clone();
+        Stream::Greeting(Box::new(TlsAcceptor::from(config).accept(stream)))
+    }
+}
+
+async fn watch(tls: Weak<Certificate>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(tls) = tls.upgrade() else { return };
+        // Two small files, that are in memory.
+        match tls.look_again() {
+            Ok(true) => tracing::info!(certificate = %tls.certificate.display(), "another certificate"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the certificate has changed and cannot be used; the old one stays"),
+        }
+    }
+}
+
+impl Certificate {
+    /// Whether there is another one.
+    fn look_again(&self) -> io::Result<bool> {
+        let now = read(&self.certificate, &self.key)?;
+        if now == self.current.read().unwrap_or_else(PoisonError::into_inner).pems {
+            return Ok(false);
+        }
+        let loaded = Loaded { config: Arc::new(config_of(&now)?), pems: now };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(true)
+    }
+}
+
+fn load(certificate: &Path, key: &Path) -> io::Result<Loaded> {
+    let pems = read(certificate, key)?;
+    Ok(Loaded { config: Arc::new(config_of(&pems)?), pems })
+}
+
+fn read(certificate: &Path, key: &Path) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    };
+    Ok((read(certificate)?, read(key)?))
+}
+
+fn config_of((certificate, key): &(Vec<u8>, Vec<u8>)) -> io::Result<ServerConfig> {
+    let chain = CertificateDer::pem_slice_iter(certificate)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| io::Error::other(format!("the certificate is no PEM: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|error| io::Error::other(format!("the certificate's key is no PEM: {error}")))?;
+    // The provider is named, so that no other crate can change it.
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| io::Error::other(format!("certificate and key cannot be used: {error}")))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// A connection with or without TLS.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Greeting(Box<Accept<TcpStream>>),
+    Secured(Box<TlsStream<TcpStream>>),
+    /// The handshake failed.
+    Failed,
+}
+
+trait Io: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
+
+impl Stream {
+    /// What can be read and written, once the handshake is over where there is one.
+    fn open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Io>>> {
+        if let Self::Greeting(accept) = self {
+            match ready!(Pin::new(&mut **accept).poll(cx)) {
+                Ok(stream) => *self = Self::Secured(Box::new(stream)),
+                Err(error) => {
+                    *self = Self::Failed;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(match self {
+            Self::Plain(stream) => Ok(Pin::new(stream)),
+            Self::Secured(stream) => Ok(Pin::new(&mut **stream)),
+            Self::Greeting(_) | Self::Failed => Err(io::ErrorKind::NotConnected.into()),
+        })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.get_mut().open(cx))?.poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.get_mut().open(cx))?.poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.get_mut().open(cx))?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        // TLS takes several slices as readily as a socket does.
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.get_mut().open(cx))?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whoever is still greeting, or failed to, has nothing to be told.
+        match self.get_mut() {
+            Self::Greeting(_) | Self::Failed => Poll::Ready(Ok(())),
+            stream => ready!(stream.open(cx))?.poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A redrive that is asked for twice by the same id is done once, and answered twice.
+
+use contract::{ErrorKind, Fault, Format};
+use sha2::{Digest, Sha256};
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::DeadLetter;
+use crate::failure::{Breakage, Stored};
+
+/// What tells a repeat.
+pub(crate) struct Repeat<'a> {
+    pub caller: &'a str,
+    pub operation: &'static str,
+    /// The command's id.
+    pub id: Uuid,
+    /// The event that it is about.
+    pub event: Uuid,
+}
+
+impl Repeat<'_> {
+    fn fingerprint(&self) -> Vec<u8> {
+        Sha256::digest(self.event.as_bytes()).to_vec()
+    }
+
+    /// What the first one was told; a fault, where that was about another event.
+    pub(crate) async fn earlier_answer(&self, pool: &PgPool) -> Stored<Option<Result<DeadLetter, Fault>>> {
+        let row =
+            sqlx::query("select fingerprint, answer from command_log where caller = $1 and operation = $2 and id = $3")
+                .bind(self.caller)
+                .bind(self.operation)
+                .bind(self.id)
+                .fetch_optional(pool)
+                .await?;
+        let Some(row) = row else { return Ok(None) };
+        if row.try_get::<Vec<u8>, _>("fingerprint")? != self.fingerprint() {
+            let text = "This command id was used with another body.";
+            return Ok(Some(Err(Fault::new(ErrorKind::Invalid, "command_id_reused", text))));
+        }
+        let answer: Vec<u8> = row.try_get("answer")?;
+        Ok(Some(Ok(Format::MessagePack.decode(&answer).map_err(Breakage::other)?)))
+    }
+
+    /// Keeps the answer; false where somebody else has kept one meanwhile.
+    pub(crate) async fn remember(&self, pool: &PgPool, answer: &DeadLetter) -> Stored<bool> {
+        let answer = Format::MessagePack.encode(answer).map_err(Breakage::other)?;
+        let kept = sqlx::query(
+            "insert into command_log (caller, operation, id, fingerprint, status, answer)
+             values ($1, $2, $3, $4, 0, $5) on conflict do nothing",
+        )
+        .bind(self.caller)
+        .bind(self.operation)
+        .bind(self.id)
+        .bind(self.fingerprint())
+        .bind(answer)
+        .execute(pool)
+        .await?;
+        Ok(kept.rows_affected() == 1)
+    }
+}
