@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use runtime::{Client, Identity, Verifier};
 use tokio::sync::{Semaphore, watch};
 
-use crate::probe::Probe;
+use crate::{probe::Probe, serve::Leaving};
 
 /// How many orders may be followed at once; every one of them asks for its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
@@ -28,6 +28,8 @@ pub struct GatewayConfig {
     pub cors_origins: Vec<String>,
     /// Whether the paths that play a buyer's part are there.
     pub local_stack: bool,
+    /// How it leaves when it is told to.
+    pub leaving: Leaving,
 }
 
 impl GatewayConfig {
@@ -37,7 +39,14 @@ impl GatewayConfig {
             let verifier = verifier.clone();
             Box::pin(async move { verifier.verify(&authorization).await })
         });
-        Self { client, verify, body_limit: Self::BODY_LIMIT, cors_origins: Vec::new(), local_stack: false }
+        Self {
+            client,
+            verify,
+            body_limit: Self::BODY_LIMIT,
+            cors_origins: Vec::new(),
+            local_stack: false,
+            leaving: Leaving::default(),
+        }
     }
 
     /// Just below 1 MiB: a body becomes one message, which with its headers must stay below the server's bound.
@@ -58,7 +67,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(config: GatewayConfig) -> Arc<Self> {
-        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack } = config;
+        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack, leaving: _ } = config;
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let (draining, _) = watch::channel(false);
         Arc::new(Self {

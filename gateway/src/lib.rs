@@ -38,7 +38,7 @@ use crate::{door::Door, error::GATEWAY, gateway::Gateway};
 
 pub use document::openapi_document;
 pub use gateway::{GatewayConfig, VerifyToken};
-pub use serve::serve;
+pub use serve::{Leaving, serve};
 
 /// All routes, for a server of one's own or a test.
 pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use contract::{ErrorKind, Fault};
-use gateway::{GatewayConfig, VerifyToken, openapi_document, routes};
+use gateway::{GatewayConfig, Leaving, VerifyToken, openapi_document, routes};
 use poem::{
     Endpoint, Response,
     http::{Method, StatusCode},
@@ -39,6 +39,7 @@ async fn client() -> TestClient<impl Endpoint<Output = Response>> {
         body_limit: 1000,
         cors_origins: vec!["https://shop.example".into()],
         local_stack: true,
+        leaving: Leaving::default(),
     }))
 }
 

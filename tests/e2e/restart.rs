@@ -1,5 +1,5 @@
-//! Nodes that are replaced, killed or frozen under load. (Handing the gateway's own socket over is not built yet: the
-//! gateway stays up here.)
+//! Nodes of domains that are replaced, killed or frozen under load. The gateway stays up here; gateway_restart.rs
+//! replaces gateways.
 
 use std::{
     sync::{

@@ -40,7 +40,7 @@ impl Shop {
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         let settings = owned(settings);
         let form = Form::chosen();
-        Self::start_by(settings, move |home, settings| process::start(form, home, settings)).await
+        Self::start_by(settings, move |home, settings| process::start_shop(form, home, settings)).await
     }
 
     /// A shop in a home of its own, its processes started by `start`.
@@ -193,7 +193,7 @@ fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 async fn spawn(home: PathBuf, settings: Vec<(String, String)>) -> Processes {
-    tokio::task::spawn_blocking(move || process::start(Form::chosen(), &home, &settings)).await.unwrap()
+    tokio::task::spawn_blocking(move || process::start_shop(Form::chosen(), &home, &settings)).await.unwrap()
 }
 
 /// Waits for a state that must come. Not for a time: the limit is there for what never comes.
