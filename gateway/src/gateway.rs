@@ -7,10 +7,14 @@ use futures::future::BoxFuture;
 use runtime::{Client, Identity, Verifier};
 use tokio::sync::{Semaphore, watch};
 
-use crate::{probe::Probe, serve::Leaving};
+use crate::{load::Load, probe::Probe, serve::Leaving};
 
 /// How many orders may be followed at once; every one of them asks for its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
+
+/// How many requests may be at work at once, those that wait for their order among them: a bound on memory. What a
+/// domain can take is less.
+const MAX_REQUESTS: usize = 4096;
 
 /// Verifies the value of an `Authorization` header and tells whose token it is.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, Fault>> + Send + Sync>;
@@ -61,6 +65,8 @@ pub(crate) struct Gateway {
     pub(crate) cors_origins: Vec<String>,
     pub(crate) local_stack: bool,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) requests: Semaphore,
+    pub(crate) load: Arc<Load>,
     pub(crate) probe: Probe,
     draining: watch::Sender<bool>,
 }
@@ -77,6 +83,8 @@ impl Gateway {
             cors_origins,
             local_stack,
             streams,
+            requests: Semaphore::new(MAX_REQUESTS),
+            load: Arc::default(),
             probe: Probe::default(),
             draining,
         })

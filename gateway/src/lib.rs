@@ -18,6 +18,7 @@ mod gateway;
 mod header;
 mod health;
 mod inventory;
+mod load;
 mod orders;
 mod payments;
 mod probe;

@@ -1,34 +1,61 @@
 //! More than the shop can take: it says so at once, keeps its promises to those it let in, and does not grow.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Connection, Person, Received, Shop, address};
+use crate::harness::{Connection, Person, Received, Shop, address, wait_until};
 
-/// What one request saw.
-struct Offered {
-    answer: Result<Received, String>,
-    took: Duration,
+/// So many times what the shop takes is offered.
+const OVERLOAD: f64 = 10.0;
+/// A storm takes so long, and has so many requests at most.
+const STORM: Duration = Duration::from_secs(3);
+const REQUESTS: f64 = 4000.0;
+/// How long a command may take: what the gateway gives it.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Nine of ten who are refused know it by then.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// What became of one storm.
+#[derive(Debug)]
+struct Storm {
+    /// Requests per second that were accepted.
+    rate: f64,
+    /// The slowest accepted one.
+    slowest: Duration,
+    refused: usize,
+    /// When nine of ten of the refused knew it.
+    known: Duration,
+    /// The most memory that the shop was seen to hold, in bytes.
+    memory: u64,
 }
 
-async fn place(connection: &mut Connection, person: &Person, variant: &str) -> Offered {
+async fn place(connection: &mut Connection, person: &Person, variant: &str) -> (Received, Duration) {
     let order = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
         "payment": {"method": "pm_card_visa"}});
     let key = uuid::Uuid::now_v7().to_string();
     let began = Instant::now();
     let answer = connection.ask(person, "POST", "/orders", Some(&order), &[("Idempotency-Key", &key)]).await;
-    Offered { answer: answer.map_err(|error| error.to_string()), took: began.elapsed() }
+    // Nobody is cut off: a refusal is an answer too.
+    (answer.unwrap(), began.elapsed())
 }
 
-/// Requests per second with so many people who each wait for their answer.
+/// What the shop takes: requests per second of people who each wait for their answer before they ask again.
 async fn closed_loop(shop: &Shop, people: &[Person], variant: &str) -> f64 {
     let began = Instant::now();
     let each = people.iter().map(async |person| {
         let mut connection = Connection::open(&shop.url).await.unwrap();
         let mut answered = 0_u32;
-        while began.elapsed() < Duration::from_secs(3) {
-            assert_eq!(place(&mut connection, person, variant).await.answer.unwrap().status, 201);
+        while began.elapsed() < Duration::from_secs(2) {
+            let (answer, _) = place(&mut connection, person, variant).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
             answered += 1;
         }
         answered
@@ -37,55 +64,101 @@ async fn closed_loop(shop: &Shop, people: &[Person], variant: &str) -> f64 {
     f64::from(answered) / began.elapsed().as_secs_f64()
 }
 
+/// Offers requests at a rate, whether the earlier ones were answered or not.
+async fn open_loop(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Vec<(Received, Duration)> {
+    let idle = Arc::<Mutex<Vec<Connection>>>::default();
+    let total = (rate * STORM.as_secs_f64()).min(REQUESTS);
+    let (began, mut offered) = (tokio::time::Instant::now(), Vec::new());
+    for (number, person) in people.iter().cycle().enumerate().take_while(|(number, _)| (*number as f64) < total) {
+        tokio::time::sleep_until(began + Duration::from_secs_f64(number as f64 / rate)).await;
+        let (idle, url, person, variant) = (idle.clone(), shop.url.clone(), person.clone(), variant.to_owned());
+        offered.push(tokio::spawn(async move {
+            let free = idle.lock().unwrap().pop();
+            let mut connection = match free {
+                Some(connection) => connection,
+                None => Connection::open(&url).await.unwrap(),
+            };
+            let answered = place(&mut connection, &person, &variant).await;
+            idle.lock().unwrap().push(connection);
+            answered
+        }));
+    }
+    let mut answers = Vec::new();
+    for one in offered {
+        answers.push(one.await.unwrap());
+    }
+    answers
+}
+
+/// A storm, judged by each of its answers.
+async fn storm(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Storm {
+    let memory = AtomicU64::default();
+    let watching = async {
+        loop {
+            memory.fetch_max(shop.memory(), Ordering::Relaxed);
+            // Others than those who order are served as ever.
+            shop.anonymous().get("/products?limit=1").await.expect_status(200);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let began = Instant::now();
+    let answers = tokio::select! {
+        answers = open_loop(shop, people, variant, rate) => answers,
+        () = watching => unreachable!(),
+    };
+    let took = began.elapsed();
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for (answer, took) in answers {
+        match answer.status {
+            201 => accepted.push(took),
+            _ => {
+                expect_refusal(&answer);
+                refused.push(took);
+            }
+        }
+    }
+    refused.sort_unstable();
+    Storm {
+        rate: accepted.len() as f64 / took.as_secs_f64(),
+        slowest: accepted.into_iter().max().unwrap(),
+        refused: refused.len(),
+        known: refused[refused.len() * 9 / 10],
+        memory: memory.into_inner(),
+    }
+}
+
+/// 503, when to come back, and the one shape of errors.
+fn expect_refusal(answer: &Received) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.headers["retry-after"].parse::<u32>().is_ok(), "{answer:?}");
+    let body: BTreeMap<String, Value> = serde_json::from_str(&answer.body).unwrap();
+    let fields: Vec<_> = body.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["code", "details", "message", "request_id", "service", "success"]);
+    assert_eq!(body["code"], "overloaded", "{answer:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn at_ten_times_the_load() {
+async fn ten_times_the_load_is_refused_at_once_served_in_time_and_leaves_nothing_behind() {
     let shop = Shop::start(&[]).await;
-    let variant = shop.product(100_000, 100).await;
+    let variant = shop.product(1_000_000, 100).await;
     let mut people = Vec::new();
     for _ in 0..8 {
         people.push(shop.customer().await);
     }
     let rate = closed_loop(&shop, &people, &variant).await;
-    println!("{rate:.0}/s");
-    for storm in 0..2 {
-        let began = Instant::now();
-        let mut offered = Vec::new();
-        let total = (rate * 10.0 * 4.0) as u32;
-        for number in 0..total {
-            tokio::time::sleep_until((began + Duration::from_secs_f64(f64::from(number) / rate / 10.0)).into()).await;
-            let (url, person, variant) =
-                (shop.url.clone(), people[number as usize % people.len()].clone(), variant.clone());
-            offered.push(tokio::spawn(async move {
-                let mut connection = match Connection::open(&url).await {
-                    Ok(c) => c,
-                    Err(e) => return Offered { answer: Err(e.to_string()), took: Duration::ZERO },
-                };
-                place(&mut connection, &person, &variant).await
-            }));
-        }
-        println!("storm {storm} offered {total} in {:?}", began.elapsed());
-        let mut by = std::collections::BTreeMap::<String, Vec<Duration>>::new();
-        for one in offered {
-            let one = one.await.unwrap();
-            let what = match one.answer {
-                Ok(a) if a.status == 201 => "201".into(),
-                Ok(a) => {
-                    format!("{} {}", a.status, serde_json::from_str::<serde_json::Value>(&a.body).unwrap()["code"])
-                }
-                Err(e) => e,
-            };
-            by.entry(what).or_default().push(one.took);
-        }
-        println!("all answered after {:?}", began.elapsed());
-        for (what, mut times) in by {
-            times.sort();
-            println!(
-                "{what}: {} median {:?} p99 {:?} max {:?}",
-                times.len(),
-                times[times.len() / 2],
-                times[times.len() * 99 / 100],
-                times[times.len() - 1]
-            );
-        }
+    let first = storm(&shop, &people, &variant, rate * OVERLOAD).await;
+    let second = storm(&shop, &people, &variant, rate * OVERLOAD).await;
+    println!("{rate:.0} orders/s are taken; ten times that: {first:?}, {second:?}");
+    for storm in [&first, &second] {
+        assert!(storm.slowest < DEADLINE, "an accepted order took too long: {storm:?}");
+        assert!(storm.refused > 0, "{storm:?}");
+        assert!(storm.known < AT_ONCE, "a refusal waited: {storm:?}");
+        assert!(storm.rate > rate / 4.0, "what is too much keeps the shop from its work: {rate} {storm:?}");
     }
+    assert!(second.memory < first.memory * 13 / 10, "it grows: {first:?} {second:?}");
+
+    // It is over, and everything is as before.
+    closed_loop(&shop, &people, &variant).await;
+    wait_until("nothing is held any more", || async { shop.stock(&variant).await.number_at("/reserved") == 0 }).await;
+    shop.check_clean().await;
 }

@@ -56,6 +56,16 @@ impl Processes {
         }
     }
 
+    /// What they hold in memory together, in bytes.
+    pub fn memory(&self) -> u64 {
+        let of = |child: &Child| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        };
+        self.children.iter().map(of).sum()
+    }
+
     /// Whether one of them has ended by itself.
     pub fn has_died(&mut self) -> bool {
         self.children.iter_mut().any(|child| child.try_wait().unwrap().is_some())

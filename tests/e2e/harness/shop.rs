@@ -64,6 +64,11 @@ impl Shop {
         self.processes.lock().unwrap().take().expect("the shop is not running").kill();
     }
 
+    /// What its processes hold in memory, in bytes; PostgreSQL and NATS not among them.
+    pub fn memory(&self) -> u64 {
+        self.processes.lock().unwrap().as_ref().expect("the shop is not running").memory()
+    }
+
     /// Whether a process of it has ended by itself.
     pub fn has_died(&self) -> bool {
         self.processes.lock().unwrap().as_mut().is_some_and(Processes::has_died)
