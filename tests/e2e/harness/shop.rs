@@ -93,6 +93,13 @@ impl Shop {
         tokio::task::spawn_blocking(move || process::run_to_its_end(&home, &settings)).await.unwrap()
     }
 
+    /// Runs a node beside the shop until it ends by itself; gives how, and what it said.
+    pub async fn run_node_to_its_end(&self, arguments: &[&str]) -> (ExitStatus, String) {
+        let mut node = process::node(&self.home, &[], arguments);
+        let ended = tokio::task::spawn_blocking(move || node.output().unwrap()).await.unwrap();
+        (ended.status, String::from_utf8_lossy(&ended.stderr).into_owned())
+    }
+
     fn settings_again(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let mut settings = self.settings.clone();
         settings.push(("SOUK_HTTP_ADDR".into(), self.url.trim_start_matches("http://").to_owned()));
