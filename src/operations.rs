@@ -1,6 +1,12 @@
 //! What those who run a node look at: `/metrics` and `/health/*` on a port of its own.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::{Context, Result};
 use poem::{EndpointExt, Response, Route, Server, get, handler, http::StatusCode, web::Data};
@@ -12,6 +18,8 @@ use tokio::net::TcpListener;
 struct Looked {
     metrics: Metrics,
     node: Option<Arc<Node>>,
+    /// Whether the process was told to stop; its gateway goes before its domains do.
+    is_stopping: Arc<AtomicBool>,
 }
 
 /// Binds the port, so that a taken one stops the start and names its variable.
@@ -19,26 +27,38 @@ pub(crate) async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListe
     TcpListener::bind(address).await.with_context(|| format!("{variable} is {address}, which cannot be listened on"))
 }
 
-/// The gateway's socket: the one that whoever started us has handed over (`LISTEN_FDS`, systemd's way), else a new one.
-/// A socket that outlives its gateways refuses nobody while one goes and the next comes.
-pub(crate) async fn http(address: SocketAddr) -> Result<TcpListener> {
+/// The gateway's socket.
+pub(crate) struct HttpSocket {
+    pub listener: TcpListener,
+    /// Whether it outlives this gateway, and the next one takes from it what this one does not.
+    pub is_shared: bool,
+}
+
+/// The socket that whoever started us has handed over (`LISTEN_FDS`, systemd's way), else a new one. A socket that
+/// outlives its gateways refuses nobody while one goes and the next comes.
+pub(crate) async fn http(address: SocketAddr) -> Result<HttpSocket> {
     match listenfd::ListenFd::from_env().take_tcp_listener(0).context("LISTEN_FDS")? {
         Some(listener) => {
             listener.set_nonblocking(true)?;
-            Ok(TcpListener::from_std(listener)?)
+            Ok(HttpSocket { listener: TcpListener::from_std(listener)?, is_shared: true })
         }
-        None => bind(address, "SOUK_HTTP_ADDR").await,
+        None => Ok(HttpSocket { listener: bind(address, "SOUK_HTTP_ADDR").await?, is_shared: false }),
     }
 }
 
 /// Serves until the process ends.
-pub(crate) fn serve(listener: TcpListener, metrics: Metrics, node: Option<Arc<Node>>) -> Result<()> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    metrics: Metrics,
+    node: Option<Arc<Node>>,
+    is_stopping: Arc<AtomicBool>,
+) -> Result<()> {
     let routes = Route::new()
         .at("/metrics", get(render_metrics))
         .at("/health/live", get(live))
         .at("/health/ready", get(ready))
         .at("/health", get(ready))
-        .data(Looked { metrics, node });
+        .data(Looked { metrics, node, is_stopping });
     let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
     tokio::spawn(async move {
         if let Err(error) = Server::new_with_acceptor(acceptor).run(routes).await {
@@ -61,7 +81,8 @@ fn live() -> Response {
 #[handler]
 fn ready(Data(looked): Data<&Looked>) -> Response {
     let health = looked.node.as_ref().map(|node| node.health());
-    let is_ready = health.as_ref().is_none_or(|health| health.is_ready);
+    let is_stopping = looked.is_stopping.load(Ordering::Relaxed);
+    let is_ready = !is_stopping && health.as_ref().is_none_or(|health| health.is_ready);
     let body = serde_json::json!({
         "status": if is_ready { "ok" } else { "unready" },
         "domains": health.map(|health| health.domains).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 
-use contract::{Access, Command, ErrorKind, Query, Request as Message};
+use contract::{Access, CallError, Command, ErrorKind, Query, Request as Message};
 use poem::{FromRequest, Request, RequestBody, Result, http::header::AUTHORIZATION};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -45,7 +45,7 @@ impl Credentials {
     /// Asks a query.
     pub(crate) async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
         let call = self.call(QUERY_DEADLINE, None);
-        self.visit.gateway.client.ask(query, &call).await.map_err(ApiError::of_call::<Q>)
+        self.admitted::<Q, _>(false, self.visit.gateway.client.ask(query, &call)).await
     }
 
     /// Asks a query that looks at much, and takes its time.
@@ -61,7 +61,27 @@ impl Credentials {
         id: impl Into<Option<Uuid>>,
     ) -> Result<Replied<C::Reply>, ApiError> {
         let call = self.call(COMMAND_DEADLINE, id.into());
-        self.visit.gateway.client.send(command, &call).await.map_err(ApiError::of_call::<C>)
+        self.admitted::<C, _>(true, self.visit.gateway.client.send(command, &call)).await
+    }
+
+    /// Asks where the domain can take more, and learns from the answer what it can take.
+    async fn admitted<M: Message, T>(
+        &self,
+        is_write: bool,
+        asking: impl Future<Output = Result<T, CallError<M::Error>>>,
+    ) -> Result<T, ApiError> {
+        let Some(admitted) = self.visit.gateway.load.admit(M::DOMAIN, is_write) else {
+            return Err(ApiError::overloaded());
+        };
+        let answer = asking.await;
+        match &answer {
+            // Late beyond all bounds.
+            Err(CallError::Fault(fault)) if fault.kind == ErrorKind::Deadline => admitted.answered(),
+            // What was refused did not have to wait for what makes answers late.
+            Err(_) => drop(admitted),
+            Ok(_) => admitted.answered(),
+        }
+        answer.map_err(ApiError::of_call::<M>)
     }
 
     /// What goes along with a call for this caller.

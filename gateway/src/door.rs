@@ -57,6 +57,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
 
 impl<E: Endpoint<Output = Response>> Door<E> {
     async fn answer(&self, request: Request, visit: &Visit) -> Response {
+        // Whoever looks after the gateway hears of it, however busy it is.
+        let is_health = request.uri().path().starts_with("/health");
+        let permit = self.gateway.requests.try_acquire();
+        if permit.is_err() && !is_health {
+            return ApiError::overloaded().response(&visit.request_id);
+        }
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let failed = match tokio::time::timeout(PATIENCE, call).await {
             Ok(Ok(Ok(response))) => return response,
@@ -64,7 +70,8 @@ impl<E: Endpoint<Output = Response>> Door<E> {
             Ok(Err(_)) => ApiError::internal(&"a handler panicked"),
             Err(_) => contract::Fault::deadline(GATEWAY).into(),
         };
-        if failed.status().is_server_error() {
+        // One line for each of what is too much would be too much as well: metrics count them.
+        if failed.status().is_server_error() && !failed.is_overload() {
             tracing::warn!(error = %failed, "answered with a failure");
         }
         failed.response(&visit.request_id)

@@ -21,6 +21,9 @@ use crate::explain;
 /// Who answers where no domain did.
 pub(crate) const GATEWAY: &str = "gateway";
 
+/// More work than can be done in time; domains say it in the same word.
+const OVERLOADED: &str = "overloaded";
+
 /// What every failure looks like.
 #[derive(Object, Serialize)]
 #[oai(rename = "Error")]
@@ -100,6 +103,11 @@ impl ApiError {
         Self::of_field(ErrorKind::Malformed, "invalid_header", "A header is not valid.", name, reason)
     }
 
+    /// More work than can be done in time.
+    pub(crate) fn overloaded() -> Self {
+        Self::new(ErrorKind::Unavailable, OVERLOADED, "There is more work than can be done in time. Try again.")
+    }
+
     /// A path that leads nowhere.
     pub(crate) fn no_route() -> Self {
         Self::new(ErrorKind::NotFound, "route_not_found", "There is nothing at this path.")
@@ -174,6 +182,11 @@ impl ApiError {
     #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.0.fault.code
+    }
+
+    /// Whether there was too much to do.
+    pub(crate) fn is_overload(&self) -> bool {
+        self.0.fault.code == OVERLOADED
     }
 
     /// The kind.

@@ -7,10 +7,14 @@ use futures::future::BoxFuture;
 use runtime::{Client, Identity, Verifier};
 use tokio::sync::{Semaphore, watch};
 
-use crate::{probe::Probe, tls::Tls};
+use crate::{load::Load, probe::Probe, serve::Leaving, tls::Tls};
 
 /// How many orders may be followed at once; every one of them asks for its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
+
+/// How many requests may be at work at once, those that wait for their order among them: a bound on memory. What a
+/// domain can take is less.
+const MAX_REQUESTS: usize = 4096;
 
 /// Verifies the value of an `Authorization` header and tells whose token it is.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, Fault>> + Send + Sync>;
@@ -30,6 +34,8 @@ pub struct GatewayConfig {
     pub local_stack: bool,
     /// The certificate of HTTPS; without it the gateway speaks HTTP, behind something that does the rest.
     pub tls: Option<Tls>,
+    /// How it leaves when it is told to.
+    pub leaving: Leaving,
 }
 
 impl GatewayConfig {
@@ -39,7 +45,15 @@ impl GatewayConfig {
             let verifier = verifier.clone();
             Box::pin(async move { verifier.verify(&authorization).await })
         });
-        Self { client, verify, body_limit: Self::BODY_LIMIT, cors_origins: Vec::new(), local_stack: false, tls: None }
+        Self {
+            client,
+            verify,
+            body_limit: Self::BODY_LIMIT,
+            cors_origins: Vec::new(),
+            local_stack: false,
+            tls: None,
+            leaving: Leaving::default(),
+        }
     }
 
     /// Just below 1 MiB: a body becomes one message, which with its headers must stay below the server's bound.
@@ -54,13 +68,15 @@ pub(crate) struct Gateway {
     pub(crate) cors_origins: Vec<String>,
     pub(crate) local_stack: bool,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) requests: Semaphore,
+    pub(crate) load: Arc<Load>,
     pub(crate) probe: Probe,
     draining: watch::Sender<bool>,
 }
 
 impl Gateway {
     pub(crate) fn new(config: GatewayConfig) -> Arc<Self> {
-        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack, tls: _ } = config;
+        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack, tls: _, leaving: _ } = config;
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let (draining, _) = watch::channel(false);
         Arc::new(Self {
@@ -70,6 +86,8 @@ impl Gateway {
             cors_origins,
             local_stack,
             streams,
+            requests: Semaphore::new(MAX_REQUESTS),
+            load: Arc::default(),
             probe: Probe::default(),
             draining,
         })

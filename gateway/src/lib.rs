@@ -19,6 +19,7 @@ mod gateway;
 mod header;
 mod health;
 mod inventory;
+mod load;
 mod orders;
 mod payments;
 mod probe;
@@ -40,7 +41,7 @@ use crate::{door::Door, error::GATEWAY, gateway::Gateway};
 
 pub use document::openapi_document;
 pub use gateway::{GatewayConfig, VerifyToken};
-pub use serve::serve;
+pub use serve::{Leaving, serve};
 pub use tls::Tls;
 
 /// All routes, for a server of one's own or a test.

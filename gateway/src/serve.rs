@@ -8,7 +8,11 @@ use poem::{
     listener::Acceptor,
     web::{LocalAddr, RemoteAddr},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::sleep,
+};
 
 use crate::{
     GatewayConfig, app,
@@ -16,17 +20,37 @@ use crate::{
     tls::{Stream, Tls},
 };
 
-/// How long requests in flight have to end.
-const DRAIN: Duration = Duration::from_secs(10);
-/// How long clients are asked to leave before their idle connections are closed under them.
-const NOTICE: Duration = Duration::from_millis(500);
 /// A connection without a byte for so long is closed; longer than any request may take.
 const IDLE: Duration = Duration::from_secs(75);
 /// The pause after the socket gave no connection, mostly for want of file descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Answers on a socket until `shutdown` ends. Then every answer carries `Connection: close`, streams end, and after ten
-/// seconds at most the rest is cut.
+/// How a gateway leaves, from the moment it is told to.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving {
+    /// How long new connections are still taken: nothing where another gateway takes them from the same socket, else
+    /// until whoever sends them has noticed that this one is not ready any more.
+    pub accepting: Duration,
+    /// How long answers ask their clients to leave (`Connection: close`) before idle connections are closed: whoever
+    /// sends a request now and then gets an answer to it first. Longer than `accepting`, so that a connection that was
+    /// taken last has the time to bring its request.
+    pub notice: Duration,
+    /// How long requests in flight have after that.
+    pub patience: Duration,
+}
+
+impl Default for Leaving {
+    fn default() -> Self {
+        Self {
+            accepting: Duration::from_millis(250),
+            notice: Duration::from_millis(500),
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Answers on a socket until `shutdown` ends, then leaves as the configuration says. What still runs at the end of its
+/// patience is cut.
 ///
 /// # Errors
 /// Where the socket cannot be used.
@@ -35,26 +59,46 @@ pub async fn serve(
     config: GatewayConfig,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let tls = config.tls.clone();
+    let (tls, leaving) = (config.tls.clone(), config.leaving);
     let gateway = Gateway::new(config);
     let address = LocalAddr(listener.local_addr()?.into());
-    let leaving = async {
+    let (close, closed) = watch::channel(false);
+    let told = async {
         shutdown.await;
         gateway.drain();
-        tokio::time::sleep(NOTICE).await;
+        sleep(leaving.accepting).await;
+        close.send_replace(true);
+        sleep(leaving.notice.saturating_sub(leaving.accepting)).await;
     };
-    Server::new_with_acceptor(Socket { listener, address, tls })
+    Server::new_with_acceptor(Socket { listener: Some(listener), address, tls, closed })
         .name("gateway")
         .idle_timeout(IDLE)
-        .run_with_graceful_shutdown(app(gateway.clone()), leaving, Some(DRAIN))
+        .run_with_graceful_shutdown(app(gateway.clone()), told, Some(leaving.patience))
         .await
 }
 
-/// Like poem's own, but small answers are sent at once, and a socket in trouble is not asked in a tight loop.
+/// Like poem's own, but small answers are sent at once, a socket in trouble is not asked in a tight loop, and the
+/// connections it gave live on after it takes no more.
 struct Socket {
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     address: LocalAddr,
     tls: Option<Tls>,
+    closed: watch::Receiver<bool>,
+}
+
+impl Socket {
+    /// The next connection; none once the socket is closed, whose newcomers are refused or another gateway's then.
+    async fn next(&mut self) -> io::Result<(TcpStream, std::net::SocketAddr)> {
+        if let Some(listener) = &self.listener {
+            tokio::select! {
+                biased;
+                _ = self.closed.wait_for(|closed| *closed) => {}
+                accepted = listener.accept() => return accepted,
+            }
+        }
+        self.listener = None;
+        std::future::pending().await
+    }
 }
 
 impl Acceptor for Socket {
@@ -65,7 +109,7 @@ impl Acceptor for Socket {
     }
 
     async fn accept(&mut self) -> io::Result<(Stream, LocalAddr, RemoteAddr, Scheme)> {
-        match self.listener.accept().await {
+        match self.next().await {
             Ok((stream, from)) => {
                 stream.set_nodelay(true)?;
                 let (stream, scheme) = match &self.tls {
@@ -75,7 +119,7 @@ impl Acceptor for Socket {
                 Ok((stream, self.address.clone(), RemoteAddr(from.into()), scheme))
             }
             Err(error) => {
-                tokio::time::sleep(BREATH).await;
+                sleep(BREATH).await;
                 Err(error)
             }
         }

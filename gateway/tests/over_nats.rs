@@ -17,7 +17,7 @@ use std::{
 use async_nats::HeaderMap;
 use contract::{Format, Request, header, subject};
 use futures::StreamExt;
-use gateway::{GatewayConfig, VerifyToken, serve};
+use gateway::{GatewayConfig, Leaving, VerifyToken, serve};
 use runtime::Client;
 use serde_json::{Value, json};
 use subjects::orders::{GetOrder, PlaceOrder};
@@ -144,6 +144,7 @@ async fn gateway(connection: async_nats::Client) -> Gateway {
         cors_origins: Vec::new(),
         local_stack: true,
         tls: None,
+        leaving: Leaving::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

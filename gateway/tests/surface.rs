@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use contract::{ErrorKind, Fault};
-use gateway::{GatewayConfig, VerifyToken, openapi_document, routes};
+use gateway::{GatewayConfig, Leaving, VerifyToken, openapi_document, routes};
 use poem::{
     Endpoint, Response,
     http::{Method, StatusCode},
@@ -40,6 +40,7 @@ async fn client() -> TestClient<impl Endpoint<Output = Response>> {
         cors_origins: vec!["https://shop.example".into()],
         local_stack: true,
         tls: None,
+        leaving: Leaving::default(),
     }))
 }
 

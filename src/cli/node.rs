@@ -1,10 +1,16 @@
 //! `souk node`: some domains of the shop, the gateway, or both.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gateway::{GatewayConfig, Tls};
+use gateway::{GatewayConfig, Leaving, Tls};
 use runtime::Metrics;
 use subjects::{DOMAINS, identity::GetKeys};
 
@@ -48,28 +54,46 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     // Two nodes that start at once take turns; a schema that is new enough costs a look.
     shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let node = Arc::new(shop::start(&settings, &servers, &domains).await?);
-    operations::serve(operations, metrics, Some(node.clone()))?;
+    let is_stopping = Arc::<AtomicBool>::default();
+    operations::serve(operations, metrics, Some(node.clone()), is_stopping.clone())?;
     let checks = match arguments.check {
         true => Some(invariants::serve(&CheckServers::find(&settings, &DOMAINS)?).await?),
         false => None,
     };
-    let http_addr = http.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
+    let http = match http {
+        Some(socket) => {
+            let mut config = gateway_config(&settings, &servers).await?;
+            config.leaving = leaving(settings.drain, socket.is_shared);
+            Some((socket.listener, config))
+        }
+        None => None,
+    };
+    let http_addr = http.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
     // The ports that were bound, for they may have been left to the system.
     tracing::info!(?domains, http = http_addr.map(tracing::field::display), metrics = %metrics_addr, "the node is ready");
-    let stop = super::stop(arguments.stop_with_stdin);
+    let (told, when) = tokio::sync::oneshot::channel();
+    let stop = async {
+        super::stop(arguments.stop_with_stdin).await;
+        is_stopping.store(true, Ordering::Relaxed);
+        tracing::info!("draining");
+        // Heard below, once the gateway has ended.
+        let _ = told.send(Instant::now());
+    };
     match http {
-        Some(listener) => {
-            let config = gateway_config(&settings, &servers).await?;
-            gateway::serve(listener, config, stop).await?;
-        }
+        Some((listener, config)) => gateway::serve(listener, config, stop).await?,
         None => stop.await,
     }
-    tracing::info!("draining");
     if let Some(checks) = checks {
         checks.stop().await;
     }
-    node.drain().await;
+    node.drain_by(when.await? + settings.drain).await;
     Ok(())
+}
+
+/// A gateway's share of the time a drain may take; what it leaves is for the domains of the same node, which answer
+/// until it has ended.
+fn leaving(drain: Duration, is_shared: bool) -> Leaving {
+    Leaving { accepting: if is_shared { Duration::ZERO } else { drain / 8 }, notice: drain / 4, patience: drain / 2 }
 }
 
 /// The gateway's way into the system.

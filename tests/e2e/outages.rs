@@ -25,6 +25,9 @@ async fn without_nats_requests_are_refused_clearly_and_the_shop_recovers_by_itse
             refused.expect_status(503);
         }
         shop.anonymous().get("//health/live").await.expect_status(200);
+        // A gateway that starts now says why it does not, and leaves the next try to whoever started it.
+        let (status, said) = shop.run_node_to_its_end(&["--gateway"]).await;
+        assert!(!status.success() && said.contains("NATS at nats://"), "{status}: {said}");
     })
     .await;
     wait_until("the shop is ready again", || async { shop.anonymous().get("//health/ready").await.status == 200 })

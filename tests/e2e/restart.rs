@@ -1,5 +1,5 @@
-//! Nodes that are replaced, killed or frozen under load. (Handing the gateway's own socket over is not built yet: the
-//! gateway stays up here.)
+//! Nodes of domains that are replaced, killed or frozen under load. The gateway stays up here; gateway_restart.rs
+//! replaces gateways.
 
 use std::{
     sync::{
@@ -12,8 +12,9 @@ use std::{
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::task::JoinHandle;
 
-use crate::harness::{Buying, Cluster, Person, address, wait_until};
+use crate::harness::{Buying, Cluster, Person, Shop, address, wait_until};
 
 /// A visitor who never tries anything twice. Gives what went wrong.
 async fn visit_until(
@@ -49,35 +50,89 @@ async fn visit_until(
     failures
 }
 
+/// Visitors of a shop, none of whom tries anything twice.
+struct Visits {
+    stop: Arc<AtomicBool>,
+    requests: Arc<AtomicUsize>,
+    visitors: Vec<JoinHandle<Vec<String>>>,
+    variant: String,
+}
+
+impl Visits {
+    async fn begin(shop: &Shop, visitors: usize) -> Self {
+        let variant = shop.product(5000, 100).await;
+        let mut visits = Self { stop: Arc::default(), requests: Arc::default(), visitors: Vec::new(), variant };
+        for _ in 0..visitors {
+            let person = shop.customer().await;
+            let visit = visit_until(visits.stop.clone(), visits.requests.clone(), person, visits.variant.clone());
+            visits.visitors.push(tokio::spawn(visit));
+        }
+        visits.progress(50).await;
+        visits
+    }
+
+    async fn progress(&self, count: usize) {
+        let wanted = self.requests.load(Ordering::Relaxed) + count;
+        wait_until("visits go on", || async { self.requests.load(Ordering::Relaxed) >= wanted }).await;
+    }
+
+    /// Ends them: no request may have failed, and the books must be in order.
+    async fn end(self, shop: &Shop) {
+        self.progress(50).await;
+        self.stop.store(true, Ordering::Relaxed);
+        let mut failures = Vec::new();
+        for visitor in self.visitors {
+            failures.extend(visitor.await.unwrap());
+        }
+        let requests = self.requests.load(Ordering::Relaxed);
+        assert!(failures.is_empty(), "{} of {requests}: {failures:#?}", failures.len());
+        wait_until("nothing is held any more", || async {
+            shop.stock(&self.variant).await.number_at("/reserved") == 0
+        })
+        .await;
+        shop.check_clean().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_of_the_domains_fails_no_request() {
     let mut cluster = Cluster::start().await;
-    let variant = cluster.shop.product(5000, 100).await;
-    let (stop, requests) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-    let mut visitors = Vec::new();
-    for _ in 0..4 {
-        let person = cluster.shop.customer().await;
-        visitors.push(tokio::spawn(visit_until(stop.clone(), requests.clone(), person, variant.clone())));
-    }
-    let more = async |count: usize| {
-        let wanted = requests.load(Ordering::Relaxed) + count;
-        wait_until("visits go on", || async { requests.load(Ordering::Relaxed) >= wanted }).await;
-    };
-    more(50).await;
+    let visits = Visits::begin(&cluster.shop, 4).await;
     for node in 0..cluster.size() {
         cluster.signal(node, Signal::TERM);
         cluster.replace(node).await;
-        more(50).await;
+        visits.progress(50).await;
     }
-    stop.store(true, Ordering::Relaxed);
-    let mut failures = Vec::new();
-    for visitor in visitors {
-        failures.extend(visitor.await.unwrap());
+    visits.end(&cluster.shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_node_fails_no_request_for_the_gateway_asks_the_other_one() {
+    let mut cluster = Cluster::start().await;
+    let visits = Visits::begin(&cluster.shop, 6).await;
+    for node in 0..cluster.size() {
+        cluster.signal(node, Signal::KILL);
+        visits.progress(200).await;
+        cluster.replace(node).await;
+        visits.progress(50).await;
     }
-    assert!(failures.is_empty(), "{} of {}: {failures:#?}", failures.len(), requests.load(Ordering::Relaxed));
-    wait_until("nothing is held any more", || async { cluster.shop.stock(&variant).await.number_at("/reserved") == 0 })
-        .await;
-    cluster.shop.check_clean().await;
+    visits.end(&cluster.shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_node_fails_no_request_for_the_gateway_asks_the_other_one() {
+    let cluster = Cluster::start().await;
+    let visits = Visits::begin(&cluster.shop, 6).await;
+    for node in 0..cluster.size() {
+        cluster.signal(node, Signal::STOP);
+        // Long enough that the server gives the node up: here the time itself is what is tested.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        visits.progress(200).await;
+        cluster.signal(node, Signal::CONT);
+        cluster.wait_until_ready(node).await;
+        visits.progress(50).await;
+    }
+    visits.end(&cluster.shop).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

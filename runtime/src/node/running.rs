@@ -81,7 +81,11 @@ impl Node {
 
     /// Ends in order: no new work, the work in flight, answers and events sent, then the connections. Bounded.
     pub async fn drain(&self) {
-        let deadline = Instant::now() + self.config.drain;
+        self.drain_by(Instant::now() + self.config.drain).await;
+    }
+
+    /// The same, for a node that had something else to end before.
+    pub async fn drain_by(&self, deadline: Instant) {
         futures::future::join_all(self.domains.iter().map(|domain| domain.drain(deadline))).await;
     }
 }

@@ -192,7 +192,7 @@ const OUTSIDE: [Outside; 29] = [
     outside("unknown_field", K::Invalid, GATEWAY, "The body has a field that is not known; over NATS it is ignored."),
     outside("command_id_reused", K::Invalid, DOMAIN, "The command id or `Idempotency-Key` was used with another body."),
     outside("internal", K::Internal, BOTH, "A defect on our side. The log has the reason, under the request id."),
-    outside("overloaded", K::Unavailable, DOMAIN, "The node admits no more work now."),
+    outside("overloaded", K::Unavailable, BOTH, "There is more work than can be done in time."),
     outside(
         "contended",
         K::Unavailable,

@@ -6,9 +6,10 @@ use std::{path::PathBuf, process::Child};
 use rustix::process::Signal;
 
 use super::{
-    Shop,
+    Person, Shop,
     process::{self, Processes},
     servers::send_signal,
+    wait_until,
 };
 
 /// Such a shop. Dropped in this order: nodes first, then what they stand on.
@@ -19,6 +20,7 @@ pub struct Cluster {
 
 struct Node {
     child: Child,
+    metrics: String,
 }
 
 impl Drop for Node {
@@ -30,8 +32,8 @@ impl Drop for Node {
 
 fn start_domains(home: &std::path::Path) -> Node {
     let domains = subjects::DOMAINS.join(",");
-    let (child, ..) = process::start_node(home, &[], &["--domains", &domains]);
-    Node { child }
+    let (child, _, metrics) = process::start_node(home, &[], &["--domains", &domains]);
+    Node { child, metrics }
 }
 
 impl Cluster {
@@ -60,6 +62,12 @@ impl Cluster {
     /// Sends a signal to a node of domains.
     pub fn signal(&self, node: usize, signal: Signal) {
         send_signal(self.nodes[node].child.id(), signal);
+    }
+
+    /// Waits until a node that could not be is ready again.
+    pub async fn wait_until_ready(&self, node: usize) {
+        let looker = Person::new(&self.nodes[node].metrics);
+        wait_until("the node is ready again", || async { looker.try_get("//health/ready").await == Some(200) }).await;
     }
 
     /// Waits until a node has ended, then starts another one in its place and waits until that is ready.

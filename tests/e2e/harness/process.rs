@@ -1,7 +1,7 @@
 //! The processes of a shop, each with a pipe to its standard input: they stop when this process does, however that ends.
 
 use std::{
-    io::{BufRead, BufReader, Lines, Read, Write},
+    io::{Read, Write},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -9,8 +9,10 @@ use std::{
 
 use serde_json::Value;
 
+use super::output::Reader;
+
 /// How long a start may take; the first one of a machine may have to fetch servers.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The form in which a shop runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,16 @@ impl Processes {
         }
     }
 
+    /// What they hold in memory together, in bytes.
+    pub fn memory(&self) -> u64 {
+        let of = |child: &Child| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        };
+        self.children.iter().map(of).sum()
+    }
+
     /// Whether one of them has ended by itself.
     pub fn has_died(&mut self) -> bool {
         self.children.iter_mut().any(|child| child.try_wait().unwrap().is_some())
@@ -69,7 +81,7 @@ impl Processes {
 }
 
 /// Starts a shop in a home, with settings on top of free ports.
-pub fn start(form: Form, home: &Path, settings: &[(String, String)]) -> Processes {
+pub fn start_shop(form: Form, home: &Path, settings: &[(String, String)]) -> Processes {
     match form {
         Form::Whole => start_whole(home, settings),
         Form::TwoNodes => start_two_nodes(home, settings),
@@ -129,9 +141,9 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
         let variable = format!("DATABASE_URL_{}", domain.to_uppercase());
         told.push((variable, stack.database_url(domain).unwrap()));
     }
-    let (mut first, mut first_log) = spawn_node(home, &told, &["--domains", "inventory,payments"]);
+    let (mut first, mut first_log) = spawn(node(home, &told, &["--domains", "inventory,payments"]));
     let gateway = ["--domains", "identity,catalog,carts,orders", "--gateway", "--check"];
-    let (mut second, mut second_log) = spawn_node(home, settings, &gateway);
+    let (mut second, mut second_log) = spawn(node(home, settings, &gateway));
     let mut children = vec![servers];
     let mut addresses = Vec::new();
     for (child, log) in [(&mut first, &mut first_log), (&mut second, &mut second_log)] {
@@ -175,7 +187,12 @@ pub(super) fn start_node(
     settings: &[(String, String)],
     arguments: &[&str],
 ) -> (Child, Option<String>, String) {
-    let (mut child, mut log) = spawn_node(home, settings, arguments);
+    start(node(home, settings, arguments))
+}
+
+/// The same, for a node's command that was made ready.
+pub(super) fn start(command: Command) -> (Child, Option<String>, String) {
+    let (mut child, mut log) = spawn(command);
     let (http, metrics) = wait_for_addresses(&mut child, &mut log);
     log.leave(tell);
     wait_until_ready(&metrics);
@@ -206,10 +223,15 @@ pub(super) fn seed(home: &Path, settings: &[(String, String)]) {
     assert!(seeded.success(), "souk demo failed");
 }
 
-fn spawn_node(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> (Child, Reader) {
+/// A node's command.
+pub(super) fn node(home: &Path, settings: &[(String, String)], arguments: &[&str]) -> Command {
     let mut command = souk(home, settings, &["node", "--stop-with-stdin"]);
     // Only what says that the node is ready, besides warnings.
     command.env("SOUK_LOG", "warn,ractor=error,souk::cli=info").args(arguments).stderr(Stdio::piped());
+    command
+}
+
+fn spawn(mut command: Command) -> (Child, Reader) {
     let mut child = command.spawn().unwrap();
     let reader = Reader::of(child.stderr.take().unwrap(), "souk node");
     (child, reader)
@@ -231,38 +253,6 @@ pub(super) fn souk(home: &Path, settings: &[(String, String)], arguments: &[&str
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped());
     command
-}
-
-/// The lines of a process.
-struct Reader {
-    lines: Lines<BufReader<Box<dyn Read + Send>>>,
-    of: &'static str,
-    began: Instant,
-    said: String,
-}
-
-impl Reader {
-    fn of(output: impl Read + Send + 'static, of: &'static str) -> Self {
-        let output: Box<dyn Read + Send> = Box::new(output);
-        Self { lines: BufReader::new(output).lines(), of, began: Instant::now(), said: String::new() }
-    }
-
-    fn next(&mut self) -> String {
-        let Some(Ok(line)) = self.lines.next() else { panic!("{} ended early:\n{}", self.of, self.said) };
-        assert!(self.began.elapsed() < PATIENCE, "{} takes too long:\n{}", self.of, self.said);
-        self.said.push_str(&line);
-        self.said.push('\n');
-        line
-    }
-
-    /// Reads on in the background, or the process would block on a full pipe.
-    fn leave(self, line: fn(&str)) {
-        std::thread::spawn(move || {
-            for text in self.lines.map_while(Result::ok) {
-                line(&text);
-            }
-        });
-    }
 }
 
 /// Past the capture of the test that happens to run: a shop belongs to several.

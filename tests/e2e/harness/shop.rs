@@ -40,7 +40,7 @@ impl Shop {
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         let settings = owned(settings);
         let form = Form::chosen();
-        Self::start_by(settings, move |home, settings| process::start(form, home, settings)).await
+        Self::start_by(settings, move |home, settings| process::start_shop(form, home, settings)).await
     }
 
     /// A shop in a home of its own, its processes started by `start`.
@@ -62,6 +62,11 @@ impl Shop {
     /// Ends the nodes and the servers' parent as `kill -9` would; the servers live on as orphans.
     pub fn kill(&self) {
         self.processes.lock().unwrap().take().expect("the shop is not running").kill();
+    }
+
+    /// What its processes hold in memory, in bytes; PostgreSQL and NATS not among them.
+    pub fn memory(&self) -> u64 {
+        self.processes.lock().unwrap().as_ref().expect("the shop is not running").memory()
     }
 
     /// Whether a process of it has ended by itself.
@@ -86,6 +91,13 @@ impl Shop {
     pub async fn run_to_its_end(&self, more: &[(&str, &str)]) -> ExitStatus {
         let (home, settings) = (self.home.clone(), self.settings_again(more));
         tokio::task::spawn_blocking(move || process::run_to_its_end(&home, &settings)).await.unwrap()
+    }
+
+    /// Runs a node beside the shop until it ends by itself; gives how, and what it said.
+    pub async fn run_node_to_its_end(&self, arguments: &[&str]) -> (ExitStatus, String) {
+        let mut node = process::node(&self.home, &[], arguments);
+        let ended = tokio::task::spawn_blocking(move || node.output().unwrap()).await.unwrap();
+        (ended.status, String::from_utf8_lossy(&ended.stderr).into_owned())
     }
 
     fn settings_again(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -198,7 +210,7 @@ fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 async fn spawn(home: PathBuf, settings: Vec<(String, String)>) -> Processes {
-    tokio::task::spawn_blocking(move || process::start(Form::chosen(), &home, &settings)).await.unwrap()
+    tokio::task::spawn_blocking(move || process::start_shop(Form::chosen(), &home, &settings)).await.unwrap()
 }
 
 /// Waits for a state that must come. Not for a time: the limit is there for what never comes.

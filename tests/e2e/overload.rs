@@ -1,0 +1,163 @@
+//! More than the shop can take: it says so at once, keeps its promises to those it let in, and does not grow.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Connection, Person, Received, Shop, address, wait_until};
+
+/// So many times what the shop takes is offered.
+const OVERLOAD: f64 = 10.0;
+/// A storm takes so long, and has so many requests at most.
+const STORM: Duration = Duration::from_secs(3);
+const REQUESTS: f64 = 8000.0;
+/// So many at once are let in, however slow the answers are.
+const AT_LEAST: usize = 32;
+/// How long a command may take: what the gateway gives it.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Nine of ten who are refused know it by then: without a queue, on a machine that has also to make the storm.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// What became of one storm.
+#[derive(Debug)]
+struct Storm {
+    accepted: usize,
+    /// The slowest accepted one.
+    slowest: Duration,
+    refused: usize,
+    /// When nine of ten of the refused knew it.
+    known: Duration,
+    /// The most memory that the shop was seen to hold, in bytes.
+    memory: u64,
+}
+
+async fn place(connection: &mut Connection, person: &Person, variant: &str) -> (Received, Duration) {
+    let order = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
+        "payment": {"method": "pm_card_visa"}});
+    let key = uuid::Uuid::now_v7().to_string();
+    let began = Instant::now();
+    let answer = connection.ask(person, "POST", "/orders", Some(&order), &[("Idempotency-Key", &key)]).await;
+    // Nobody is cut off: a refusal is an answer too.
+    (answer.unwrap(), began.elapsed())
+}
+
+/// What the shop takes: requests per second, where as many at once as it always lets in each wait for their answer before
+/// the next.
+async fn closed_loop(shop: &Shop, people: &[Person], variant: &str) -> f64 {
+    let began = Instant::now();
+    let each = people.iter().cycle().take(AT_LEAST).map(async |person| {
+        let mut connection = Connection::open(&shop.url).await.unwrap();
+        let mut answered = 0_u32;
+        while began.elapsed() < Duration::from_secs(2) {
+            let (answer, _) = place(&mut connection, person, variant).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+            answered += 1;
+        }
+        answered
+    });
+    let answered: u32 = futures::future::join_all(each).await.into_iter().sum();
+    f64::from(answered) / began.elapsed().as_secs_f64()
+}
+
+/// Offers requests at a rate, whether the earlier ones were answered or not.
+async fn open_loop(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Vec<(Received, Duration)> {
+    let idle = Arc::<Mutex<Vec<Connection>>>::default();
+    let total = (rate * STORM.as_secs_f64()).min(REQUESTS);
+    let (began, mut offered) = (tokio::time::Instant::now(), Vec::new());
+    for (number, person) in people.iter().cycle().enumerate().take_while(|(number, _)| (*number as f64) < total) {
+        tokio::time::sleep_until(began + Duration::from_secs_f64(number as f64 / rate)).await;
+        let (idle, url, person, variant) = (idle.clone(), shop.url.clone(), person.clone(), variant.to_owned());
+        offered.push(tokio::spawn(async move {
+            let free = idle.lock().unwrap().pop();
+            let mut connection = match free {
+                Some(connection) => connection,
+                None => Connection::open(&url).await.unwrap(),
+            };
+            let answered = place(&mut connection, &person, &variant).await;
+            idle.lock().unwrap().push(connection);
+            answered
+        }));
+    }
+    let mut answers = Vec::new();
+    for one in offered {
+        answers.push(one.await.unwrap());
+    }
+    answers
+}
+
+/// A storm, judged by each of its answers.
+async fn storm(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Storm {
+    let memory = AtomicU64::default();
+    let watching = async {
+        loop {
+            memory.fetch_max(shop.memory(), Ordering::Relaxed);
+            // Others than those who order are served as ever.
+            shop.anonymous().get("/products?limit=1").await.expect_status(200);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let answers = tokio::select! {
+        answers = open_loop(shop, people, variant, rate) => answers,
+        () = watching => unreachable!(),
+    };
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for (answer, took) in answers {
+        match answer.status {
+            201 => accepted.push(took),
+            _ => {
+                expect_refusal(&answer);
+                refused.push(took);
+            }
+        }
+    }
+    refused.sort_unstable();
+    Storm {
+        accepted: accepted.len(),
+        slowest: accepted.iter().max().copied().unwrap_or_default(),
+        refused: refused.len(),
+        known: refused[refused.len() * 9 / 10],
+        memory: memory.into_inner(),
+    }
+}
+
+/// 503, when to come back, and the one shape of errors.
+fn expect_refusal(answer: &Received) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.headers["retry-after"].parse::<u32>().is_ok(), "{answer:?}");
+    let body: BTreeMap<String, Value> = serde_json::from_str(&answer.body).unwrap();
+    let fields: Vec<_> = body.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["code", "details", "message", "request_id", "service", "success"]);
+    assert_eq!(body["code"], "overloaded", "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_times_the_load_is_refused_at_once_served_in_time_and_leaves_nothing_behind() {
+    let shop = Shop::start(&[]).await;
+    let variant = shop.product(1_000_000, 100).await;
+    let mut people = Vec::new();
+    for _ in 0..8 {
+        people.push(shop.customer().await);
+    }
+    let rate = closed_loop(&shop, &people, &variant).await;
+    let first = storm(&shop, &people, &variant, rate * OVERLOAD).await;
+    let second = storm(&shop, &people, &variant, rate * OVERLOAD).await;
+    println!("{rate:.0} orders/s are taken; ten times that: {first:?}, {second:?}");
+    for storm in [&first, &second] {
+        assert!(storm.slowest < DEADLINE, "an accepted order took too long: {storm:?}");
+        assert!(storm.accepted > 0 && storm.refused > 0, "{storm:?}");
+        assert!(storm.known < AT_ONCE, "a refusal waited: {storm:?}");
+    }
+    assert!(second.memory < first.memory * 13 / 10, "it grows: {first:?} {second:?}");
+
+    // It is over, and everything is as before.
+    closed_loop(&shop, &people, &variant).await;
+    wait_until("nothing is held any more", || async { shop.stock(&variant).await.number_at("/reserved") == 0 }).await;
+    shop.check_clean().await;
+}
