@@ -26,4 +26,5 @@ mod products;
 mod readme;
 mod restart;
 mod rights;
+mod scenarios;
 mod schemathesis;

@@ -1,7 +1,7 @@
 //! What every domain answers beside its own operations: its log for those who consume its events, its dead letters and
 //! its stream for the operator.
 
-use contract::Format;
+use contract::{Format, Position};
 use uuid::Uuid;
 
 use super::{Asked, Endpoint, Responder, Sent};
@@ -29,7 +29,11 @@ impl Responder {
                 self.read_log(asked, list).await
             }
             Endpoint::Refill => {
-                self.read_log(asked, |pool, _: RefillRequest| async move { refill::begin(&pool).await }).await
+                self.read_log(
+                    asked,
+                    |pool, _: RefillRequest| async move { refill::begin(&pool, Position::START).await },
+                )
+                .await
             }
             Endpoint::Redrive => {
                 self.read_log(asked, |pool, request: RedriveRequest| self.redrive(pool, request.event_id)).await

@@ -8,6 +8,7 @@ mod people;
 mod process;
 pub mod programs;
 pub mod provider;
+mod restorable;
 mod servers;
 mod shop;
 
@@ -15,6 +16,7 @@ pub use buying::Buying;
 pub use check::Checked;
 pub use cluster::Cluster;
 pub use people::{Answer, Person};
+pub use restorable::{Restorable, copy};
 pub use servers::send_signal;
 pub use shop::{PASSWORD, Shop, shared_shop, wait_until};
 
