@@ -25,12 +25,17 @@ impl World {
         let home = tempfile::tempdir().unwrap();
         // PostgreSQL runs as another user where we are root.
         std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let domains = vec![Teller::NAME.to_owned(), NewHearer::NAME.to_owned()];
+        let domains = [Teller::NAME, NewHearer::NAME, "ringer"].map(str::to_owned).to_vec();
         let config = StackConfig { home: home.path().to_owned(), nats_port: 0, pg_port: 0, domains };
         let stack = Stack::start(config, |_| {}).await.unwrap();
-        runtime::migrate(&stack.database_url(Teller::NAME).unwrap(), Teller::migrations()).await.unwrap();
-        runtime::migrate(&stack.database_url(NewHearer::NAME).unwrap(), NewHearer::migrations()).await.unwrap();
-        Self { stack, home }
+        let world = Self { stack, home };
+        world.migrate::<Teller>().await;
+        world.migrate::<NewHearer>().await;
+        world
+    }
+
+    pub async fn migrate<D: Domain>(&self) {
+        runtime::migrate(&self.stack.database_url(D::NAME).unwrap(), D::migrations()).await.unwrap();
     }
 
     /// A node of one domain in this process.

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use async_nats::jetstream;
+use futures::TryStreamExt;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -164,5 +165,96 @@ async fn an_old_event_that_is_published_again_is_a_repeat_whatever_its_age() {
     wait_until("nothing is held any more", || async { shop.stock(&variant).await.number_at("/reserved") == 0 }).await;
     let now = shop.stock(&variant).await;
     assert_eq!(now.number_at("/on_hand"), stock["on_hand"].as_i64().unwrap() - 1);
+    shop.check_clean().await;
+}
+
+/// Scenario 7: nobody inside waits for a refill, and outside the newest is worth most.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_stream_is_filled_newest_first() {
+    let shop = Shop::start(&[]).await;
+    let (variant, buyer) = (shop.product(20, 1000).await, shop.customer().await);
+    for _ in 0..5 {
+        let id = order(&buyer, &variant).await;
+        buyer.wait_for_status(&id, "confirmed").await;
+    }
+    published(&shop, "orders").await;
+    let operator = jetstream::new(shop.nats_as("operator").await);
+    operator.delete_stream("ORDERS").await.unwrap();
+    let events = "select count(*) from event_log l cross join lateral json_array_elements(l.events)";
+    let events = u64::try_from(shop.number("orders", events).await).unwrap();
+    wait_until("the stream is filled again", || async {
+        operator.get_stream("ORDERS").await.is_ok_and(|stream| stream.cached_info().state.messages == events)
+    })
+    .await;
+    let stream = operator.get_stream("ORDERS").await.unwrap();
+    let mut positions: Vec<contract::Position> = Vec::new();
+    for number in 1..=events {
+        let message = stream.get_raw_message(number).await.unwrap();
+        positions.push(message.headers.get("ce-position").unwrap().as_str().parse().unwrap());
+    }
+    assert!(positions.is_sorted_by(|newer, older| newer >= older), "{positions:?}");
+    shop.check_clean().await;
+}
+
+/// Scenario 12: nats-server is slow, not gone. What waits for its confirmation belongs to its publisher for as long as its
+/// lease lasts: a sweep would only double the load.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sweep_leaves_a_publisher_alone_that_is_only_waiting() {
+    let shop = Shop::start(&[]).await;
+    let buying = Buying::begin(&shop, 4, 1000).await;
+    let waiting = "select count(*) from outbox";
+    for _ in 0..3 {
+        buying.progress(10).await;
+        send_signal(shop.nats_pid(), Signal::STOP);
+        // Longer than a pass of the sweep, shorter than a lease: here the time itself is what is tested.
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        let mut unconfirmed = 0;
+        for domain in subjects::DOMAINS {
+            unconfirmed += shop.number(domain, waiting).await;
+        }
+        send_signal(shop.nats_pid(), Signal::CONT);
+        assert!(unconfirmed > 0, "nothing waits for its confirmation");
+    }
+    buying.progress(10).await;
+    assert!(shop.metric("outbox_swept_total", &[]).await < 0.5, "a living publisher's commits were swept");
+    buying.reconcile(&shop).await;
+    shop.check_clean().await;
+}
+
+/// Scenario 14, and Scenario 15: JetStream holds facts only. A command, and the token in it, is stored in no stream, so nothing old
+/// runs again; and nothing lives there alone, so that everything is still there when all of JetStream is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn jetstream_holds_facts_without_tokens_and_nothing_that_is_nowhere_else() {
+    let shop = Shop::start(&[]).await;
+    let (variant, buyer) = (shop.product(20, 1000).await, shop.customer().await);
+    let id = order(&buyer, &variant).await;
+    buyer.wait_for_status(&id, "confirmed").await;
+    let catalogue = shop.anonymous().get("/products?limit=100").await.expect_status(200).body;
+
+    let operator = jetstream::new(shop.nats_as("operator").await);
+    let mut names: Vec<String> = operator.stream_names().try_collect().await.unwrap();
+    names.sort();
+    let mut streams: Vec<String> = subjects::DOMAINS.iter().map(|domain| domain.to_uppercase()).collect();
+    streams.sort();
+    assert_eq!(names, streams, "a stream of something else than facts");
+    for name in names {
+        let stream = operator.get_stream(&name).await.unwrap();
+        let subjects = &stream.cached_info().config.subjects;
+        assert_eq!(*subjects, [format!("evt.{}.>", name.to_lowercase())]);
+        for number in 1..=stream.cached_info().state.last_sequence {
+            let message = stream.get_raw_message(number).await.unwrap();
+            assert!(message.headers.get("Authorization").is_none(), "{name} {number} has a token");
+            let body = String::from_utf8_lossy(&message.payload);
+            assert!(!body.contains(buyer.token()), "{name} {number} has a token");
+        }
+    }
+
+    shop.without_nats(async || shop.wipe_streams()).await;
+    wait_until("the shop is ready again", || async { shop.anonymous().get("//health/ready").await.status == 200 })
+        .await;
+    assert_eq!(shop.anonymous().get("/products?limit=100").await.expect_status(200).body, catalogue);
+    assert_eq!(buyer.order_status(&id).await, "confirmed");
+    let later = order(&buyer, &variant).await;
+    buyer.wait_for_status(&later, "confirmed").await;
     shop.check_clean().await;
 }
