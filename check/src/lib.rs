@@ -6,6 +6,7 @@
 //! and again, unchanged, for [`SETTLED`]; work in flight moves on meanwhile.
 
 mod checks;
+mod forks;
 mod join;
 mod report;
 mod run;

@@ -235,6 +235,7 @@ async fn a_version_is_an_etag_and_is_not_sent_twice() {
     assert!(third.starts_with("HTTP/1.1 200") && third.contains("etag: \"2\""), "{third}");
 }
 
+/// Scenario 27: the last notice is lost.
 #[tokio::test]
 async fn a_stream_tells_every_state_and_ends_with_the_story() {
     let Some((_server, connection)) = nats().await else { return };

@@ -20,6 +20,13 @@ pub struct NatsConfig {
     pub tls: NatsTls,
 }
 
+impl NatsConfig {
+    /// Servers without TLS, and a directory of nkeys.
+    pub fn new(url: String, keys: &Path) -> Self {
+        Self { url, keys: Some(keys.to_owned()), tls: NatsTls::default() }
+    }
+}
+
 /// The certificates of a connection to NATS. With any of them, or a URL that begins with `tls://`, nothing is said to a
 /// server that does not speak TLS.
 #[derive(Debug, Clone, Default)]

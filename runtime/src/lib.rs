@@ -34,6 +34,7 @@ mod refill;
 mod responder;
 mod stream;
 mod supervise;
+mod tail;
 mod tx;
 
 pub(crate) use fail::fail_point;

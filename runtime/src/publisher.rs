@@ -2,7 +2,7 @@
 //! is not confirmed within its lease is swept by any node. The rows decide; the broker's duplicate window only saves work.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -17,6 +17,7 @@ use crate::{
     failure::Stored,
     log::{LoggedCommit, LoggedEvent, commits_at},
     stream::Streams,
+    tail::{self, Confirmed},
 };
 
 /// Messages that were sent and not confirmed yet.
@@ -43,15 +44,41 @@ struct Shared {
     db: Database,
     streams: Streams,
     window: Arc<Semaphore>,
-    /// Positions whose events are all confirmed; their rows go with the lane's next commit.
-    confirmed: Mutex<Vec<Position>>,
+    confirmed: Mutex<Confirmations>,
+    /// Marks are written one after the other.
+    marking: tokio::sync::Mutex<()>,
+}
+
+/// What the stream has confirmed.
+#[derive(Default)]
+struct Confirmations {
+    /// The highest number, for the next mark.
+    newest: Option<Confirmed>,
+    /// Positions whose events are all confirmed, and lie below no mark yet.
+    unmarked: Vec<Position>,
+    /// Those that do: their rows go with the lane's next commit.
+    marked: Vec<Position>,
+}
+
+impl Confirmations {
+    fn note(&mut self, confirmed: Confirmed) {
+        if self.newest.is_none_or(|newest| newest.sequence < confirmed.sequence) {
+            self.newest = Some(confirmed);
+        }
+    }
 }
 
 impl Publisher {
     pub(crate) fn new(domain: &'static str, db: Database, streams: Streams) -> (Self, mpsc::Receiver<LoggedCommit>) {
         let (queue, commits) = mpsc::channel(QUEUE);
-        let shared =
-            Shared { domain, db, streams, window: Arc::new(Semaphore::new(WINDOW)), confirmed: Mutex::default() };
+        let shared = Shared {
+            domain,
+            db,
+            streams,
+            window: Arc::new(Semaphore::new(WINDOW)),
+            confirmed: Mutex::default(),
+            marking: tokio::sync::Mutex::default(),
+        };
         (Self { queue, shared: Arc::new(shared) }, commits)
     }
 
@@ -64,12 +91,34 @@ impl Publisher {
 
     /// Rows to delete in the next commit.
     pub(crate) fn take_confirmed(&self) -> Vec<Position> {
-        std::mem::take(&mut *self.shared.confirmed.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.shared.confirmations().marked)
     }
 
     /// Gives them back where that commit did not happen.
     pub(crate) fn put_back(&self, positions: Vec<Position>) {
-        self.shared.confirmed.lock().unwrap_or_else(PoisonError::into_inner).extend(positions);
+        self.shared.confirmations().marked.extend(positions);
+    }
+
+    /// Writes down how far the stream has come, and lets go of what lies below.
+    pub(crate) async fn mark(&self) -> Stored<()> {
+        let shared = &self.shared;
+        let _one = shared.marking.lock().await;
+        let (newest, positions) = {
+            let mut confirmations = shared.confirmations();
+            (confirmations.newest.take(), std::mem::take(&mut confirmations.unmarked))
+        };
+        let written = match newest {
+            Some(newest) => tail::mark(&shared.db.lanes, newest).await,
+            None => Ok(()),
+        };
+        let mut confirmations = shared.confirmations();
+        if written.is_ok() {
+            confirmations.marked.extend(positions);
+        } else {
+            confirmations.unmarked.extend(positions);
+            newest.into_iter().for_each(|newest| confirmations.note(newest));
+        }
+        written
     }
 
     /// The fast path: sends in the order of commits, and lets confirmations come as they will.
@@ -82,6 +131,7 @@ impl Publisher {
 
     /// Each second: rows whose lease ended are published again, rows that idle after their confirmation are deleted.
     pub(crate) async fn sweep(&self) -> Stored<()> {
+        self.mark().await?;
         self.delete_confirmed().await?;
         let shared = &self.shared;
         let rows = sqlx::query(
@@ -127,7 +177,11 @@ impl Publisher {
         if let Ok(permits) = self.shared.window.acquire_many(all).await {
             drop(permits);
         }
-        if let Err(breakage) = self.delete_confirmed().await {
+        let deleted = async {
+            self.mark().await?;
+            self.delete_confirmed().await
+        };
+        if let Err(breakage) = deleted.await {
             tracing::warn!(domain = self.shared.domain, %breakage, "confirmed commits stay in the outbox");
         }
     }
@@ -159,6 +213,10 @@ impl Publisher {
 }
 
 impl Shared {
+    fn confirmations(&self) -> MutexGuard<'_, Confirmations> {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The same facts on core NATS, for whoever watches an entity now. May be lost: state is read, notices hurry it.
     async fn notify(&self, commit: &LoggedCommit) {
         for event in &commit.events {
@@ -189,7 +247,7 @@ impl Shared {
             drop(permits);
             crate::fail_point("publisher.before_delete");
             if confirmed {
-                shared.confirmed.lock().unwrap_or_else(PoisonError::into_inner).push(commit.position);
+                shared.confirmations().unmarked.push(commit.position);
             }
         });
     }
@@ -214,7 +272,8 @@ impl Shared {
         loop {
             let error = match sent {
                 Ok(confirmation) => match confirmation.await {
-                    Ok(_) => {
+                    Ok(confirmed) => {
+                        self.confirmations().note(Confirmed { sequence: confirmed.sequence, event: event.id });
                         metrics::counter!("events_published_total", "domain" => self.domain).increment(1);
                         return true;
                     }

@@ -47,12 +47,19 @@ impl Client {
     }
 }
 
-/// Begins a refill from the newest commit down; an empty log has nothing to fill with.
-pub(crate) async fn begin(pool: &PgPool) -> Stored<RefillStarted> {
+/// Begins a refill from the newest commit down to a floor, or to that of the one which is at work, if that is lower. An
+/// empty log has nothing to fill with.
+pub(crate) async fn begin(pool: &PgPool, floor: Position) -> Stored<RefillStarted> {
     let begun = sqlx::query(
-        "insert into refill (is_only, era, xid) select true, era, xid + 1 from event_log order by era desc, xid desc limit 1
-         on conflict (is_only) do update set era = excluded.era, xid = excluded.xid",
+        "insert into refill (is_only, era, xid, floor_era, floor_xid)
+         select true, era, xid + 1, $1, $2 from event_log order by era desc, xid desc limit 1
+         on conflict (is_only) do update set (era, xid, floor_era, floor_xid) = (
+             select excluded.era, excluded.xid, f.era, f.xid
+             from (values (refill.floor_era, refill.floor_xid), (excluded.floor_era, excluded.floor_xid)) as f(era, xid)
+             order by f.era, f.xid limit 1)",
     )
+    .bind(floor.era)
+    .bind(floor.xid)
     .execute(pool)
     .await?;
     let is_started = begun.rows_affected() == 1;
@@ -64,19 +71,21 @@ pub(crate) async fn begin(pool: &PgPool) -> Stored<RefillStarted> {
 
 /// One step of a refill, if there is one and its lease is ours. Gives whether there is more to do.
 pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher, node: Uuid) -> Stored<bool> {
-    let Some((below, writer)) = position(&db.lanes).await? else { return Ok(false) };
+    let Some(Refill { below, floor, writer }) = present(&db.lanes).await? else { return Ok(false) };
     if !lease::hold(&db.lanes, "refill", node, Duration::from_secs(10)).await? {
         return Ok(false);
     }
     let rows = sqlx::query(
         "select era, xid from event_log
-         where (era, xid) < ($1, $2) and at > clock_timestamp() - make_interval(secs => $3)
+         where (era, xid) < ($1, $2) and (era, xid) >= ($5, $6) and at > clock_timestamp() - make_interval(secs => $3)
          order by era desc, xid desc limit $4",
     )
     .bind(below.era)
     .bind(below.xid)
     .bind(streams.max_age().as_secs_f64())
     .bind(STEP)
+    .bind(floor.era)
+    .bind(floor.xid)
     .fetch_all(&db.lanes)
     .await?;
     let positions = rows
@@ -96,6 +105,8 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
             return Err(Breakage::other("the stream does not confirm: the refill goes on later"));
         }
     }
+    // Or these could be lost in their turn, and nobody would know.
+    publisher.mark().await?;
     sqlx::query("update refill set era = $1, xid = $2 where xmin::text = $3")
         .bind(lowest.era)
         .bind(lowest.xid)
@@ -106,14 +117,24 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
     Ok(true)
 }
 
-/// How far down it is, and which transaction wrote that: a stream that is lost a second time begins its refill anew,
-/// mostly at the very same position, and what a step had put into the first one says nothing about the second.
-async fn position(pool: &PgPool) -> Stored<Option<(Position, String)>> {
-    let row = sqlx::query("select era, xid, xmin::text as writer from refill").fetch_optional(pool).await?;
+/// A refill at work.
+struct Refill {
+    below: Position,
+    floor: Position,
+    /// Which transaction wrote its row: a stream that is lost a second time begins its refill anew, mostly at the very
+    /// same position, and what a step had put into the first one says nothing about the second.
+    writer: String,
+}
+
+async fn present(pool: &PgPool) -> Stored<Option<Refill>> {
+    let row = sqlx::query("select *, xmin::text as writer from refill").fetch_optional(pool).await?;
     Ok(row
         .map(|row| {
-            let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
-            Ok::<_, sqlx::Error>((position, row.try_get("writer")?))
+            Ok::<_, sqlx::Error>(Refill {
+                below: Position { era: row.try_get("era")?, xid: row.try_get("xid")? },
+                floor: Position { era: row.try_get("floor_era")?, xid: row.try_get("floor_xid")? },
+                writer: row.try_get("writer")?,
+            })
         })
         .transpose()?)
 }

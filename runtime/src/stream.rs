@@ -9,12 +9,12 @@ use async_nats::jetstream::{
     self,
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
-use contract::subject;
+use contract::{Position, subject};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 
-use crate::refill;
+use crate::{refill, tail};
 
 /// How a domain's stream is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,8 +95,9 @@ impl Streams {
         &self.jetstream
     }
 
-    /// Makes the own stream where it is missing, and has it filled again from the log. That is written down first:
-    /// who dies in between leaves a stream that somebody else makes, or a refill of one that is whole.
+    /// Makes the own stream where it is missing, and has it filled again from the log, as one is that has lost its tail.
+    /// That is written down first: who dies in between leaves a stream that somebody else makes, or a refill of one that
+    /// is whole.
     pub(crate) async fn ensure_own(&self, log: &PgPool) {
         let mut ensured = self.ensured.lock().await;
         if ensured.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
@@ -104,10 +105,17 @@ impl Streams {
         }
         *ensured = Some(Instant::now());
         let (domain, stream) = (self.domain, subject::stream(self.domain));
-        if self.jetstream.get_stream(&stream).await.is_ok() {
+        if let Ok(stream) = self.jetstream.get_stream(&stream).await {
+            if let Err(breakage) = tail::verify(log, &stream).await {
+                tracing::warn!(domain, %breakage, "whether the stream has lost its tail could not be told");
+            }
             return;
         }
-        if let Err(breakage) = refill::begin(log).await {
+        let begun = async {
+            refill::begin(log, Position::START).await?;
+            tail::forget_above(log, 0).await
+        };
+        if let Err(breakage) = begun.await {
             tracing::warn!(domain, stream, %breakage, "the stream is missing, and its refill could not be written down");
             return;
         }

@@ -142,6 +142,7 @@ fn event_id(cause: Uuid, name: &str, entity: Uuid, index: usize) -> Uuid {
 mod tests {
     use super::*;
 
+    /// Scenario 25: ids come from the cause.
     #[test]
     fn the_same_cause_speaks_with_the_same_ids() {
         let (cause, entity) = (Uuid::from_u128(1), Uuid::now_v7());

@@ -27,6 +27,12 @@ pub struct StackConfig {
 }
 
 impl StackConfig {
+    /// A stack on free ports, for tests and tools.
+    pub fn on_free_ports(home: impl Into<PathBuf>, domains: &[&str]) -> Self {
+        let domains = domains.iter().map(ToString::to_string).collect();
+        Self { home: home.into(), nats_port: 0, pg_port: 0, has_nats: true, domains, tls: None }
+    }
+
     /// `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults, and the certificates of `SOUK_STACK_CA` and
     /// its like; a bad value names its variable.
     pub fn from_env(domains: &[&str]) -> Result<Self> {
@@ -76,14 +82,7 @@ mod tests {
     use super::*;
 
     fn config(domains: &[&str]) -> StackConfig {
-        StackConfig {
-            home: "x".into(),
-            nats_port: 0,
-            pg_port: 0,
-            has_nats: true,
-            domains: domains.iter().map(ToString::to_string).collect(),
-            tls: None,
-        }
+        StackConfig::on_free_ports("x", domains)
     }
 
     #[test]

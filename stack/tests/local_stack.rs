@@ -16,8 +16,7 @@ use stack::{Stack, StackConfig, find_running};
 type Lines = Arc<Mutex<Vec<String>>>;
 
 fn config(home: &Path) -> StackConfig {
-    let domains = ["orders", "carts"].map(str::to_owned).to_vec();
-    StackConfig { home: home.to_owned(), nats_port: 0, pg_port: 0, has_nats: true, domains, tls: None }
+    StackConfig::on_free_ports(home, &["orders", "carts"])
 }
 
 /// 0711 can be passed by PostgreSQL's own user when the tests run as root, 0700 cannot.

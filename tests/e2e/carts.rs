@@ -69,6 +69,7 @@ async fn a_key_puts_units_into_the_cart_once() {
     assert_eq!(first.header("idempotent-replayed"), None);
 }
 
+/// Scenario 17: the repeat comes when the order has emptied the cart.
 #[tokio::test]
 async fn a_guest_orders_the_cart_and_nobody_else_sees_the_order() {
     let shop = shared_shop().await;

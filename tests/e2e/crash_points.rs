@@ -37,6 +37,7 @@ fn passing(name: &str) -> u32 {
 }
 
 /// Two lives for each place: one that ends there, one that mends what it left behind.
+/// Scenario 12: what a dead publisher left is swept.
 #[tokio::test(flavor = "multi_thread")]
 async fn dying_at_any_named_place_loses_no_order_and_doubles_none() {
     let mut shop = Shop::start(&[]).await;

@@ -50,6 +50,7 @@ async fn order(buyer: &Person, variant: &str) -> String {
     buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id")
 }
 
+/// Scenario 4: what is parked blocks nobody.
 #[tokio::test]
 async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through() {
     let shop = Shop::start(&[]).await;

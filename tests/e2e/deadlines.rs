@@ -36,6 +36,7 @@ async fn a_deadline_is_acted_on_within_two_seconds() {
     shop.check_clean().await;
 }
 
+/// Scenario 1: the deadlines pass while everything is down and payments' events are unread.
 #[tokio::test]
 async fn a_shop_that_was_down_across_deadlines_expires_only_who_has_not_paid() {
     let mut shop = Shop::start(&[("SOUK_ORDERS_PAYMENT_DEADLINE", "8s")]).await;

@@ -16,6 +16,7 @@ async fn killing_the_whole_shop_amid_orders_loses_none_and_doubles_none() {
     shop.check_clean().await;
 }
 
+/// Scenario 6: the stream is gone, and its owner makes it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_streams_amid_orders_changes_no_ending() {
     let shop = Shop::start(&[]).await;

@@ -28,5 +28,6 @@ mod products;
 mod readme;
 mod restart;
 mod rights;
+mod scenarios;
 mod schemathesis;
 mod tls;

@@ -59,6 +59,8 @@ async fn a_killed_postgresql_causes_no_storm_and_every_order_still_ends_right() 
     shop.check_clean().await;
 }
 
+/// Scenario 2: all streams and all durables are lost at once, twice.
+/// Scenario 7: no order waits for the refill.
 #[tokio::test(flavor = "multi_thread")]
 async fn losing_every_stream_amid_orders_changes_no_ending() {
     let shop = Shop::start(&[]).await;

@@ -115,11 +115,13 @@ async fn a_charge_whose_answer_never_came_is_found() {
     market().await.is_charged_once_by("pm_sandbox_timeout_after_charge").await;
 }
 
+/// Scenario 3: the provider forgets the key of a charge that it made.
 #[tokio::test]
 async fn a_charge_is_not_repeated_when_its_key_is_forgotten() {
     market().await.is_charged_once_by("pm_sandbox_forgotten_key").await;
 }
 
+/// Scenario 3: the provider keeps answering with a failure that it stored, though it has charged.
 #[tokio::test]
 async fn a_failure_that_was_stored_after_the_charge_does_not_hide_it() {
     market().await.is_charged_once_by("pm_sandbox_stored_500").await;

@@ -135,6 +135,8 @@ async fn a_frozen_node_fails_no_request_for_the_gateway_asks_the_other_one() {
     visits.end(&cluster.shop).await;
 }
 
+/// Scenario 9: a killed node had pulled what nobody else will be given.
+/// Scenario 10: a frozen node is still a member of the queue group.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_and_a_frozen_node_cost_no_order_that_is_repeated_with_its_key() {
     let mut cluster = Cluster::start().await;

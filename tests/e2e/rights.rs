@@ -101,6 +101,7 @@ fn destructions(stream: &str) -> Vec<String> {
         .to_vec()
 }
 
+/// Scenario 6: the owner may create its stream, and never delete one.
 #[tokio::test]
 async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_nothing() {
     let shop = Shop::start(&[]).await;
@@ -146,6 +147,7 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
     }
 }
 
+/// Scenario 18: nobody hears another user's inbox.
 #[tokio::test]
 async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() {
     let shop = Shop::start(&[]).await;
@@ -194,6 +196,7 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     assert!(inside.payload.starts_with(b"{\"data\":[],"), "{inside:?}");
 }
 
+/// Scenario 18: the reply subject is an event's, or the server's own.
 #[tokio::test]
 async fn nobody_is_answered_on_a_subject_that_is_no_inbox() {
     let shop = Shop::start(&[]).await;

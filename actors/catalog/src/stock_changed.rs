@@ -43,6 +43,7 @@ mod tests {
         StockChanged { variant_id, sku: "A".into(), on_hand: available, reserved: 0, available }
     }
 
+    /// Scenario 4: a projection never waits for a version.
     #[test]
     fn the_highest_version_stands_whatever_the_order() {
         let events = [(2, event(9, 20)), (3, event(9, 30)), (1, event(9, 10)), (7, event(1, 5))];

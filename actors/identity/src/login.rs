@@ -62,6 +62,7 @@ impl Prepare<Login> for Identity {
 mod tests {
     use super::*;
 
+    /// Scenario 22: what is compared under lock.
     #[test]
     fn a_checked_password_holds_for_the_row_it_was_checked_against() {
         let account = Account::example();

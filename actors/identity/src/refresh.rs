@@ -108,6 +108,7 @@ mod tests {
         assert_eq!(decide(&token(3), &session(3, 600), true, now()), Step::Rotate);
     }
 
+    /// Scenario 21: the answer of a refresh was lost.
     #[test]
     fn the_token_spent_last_is_taken_again_for_half_a_minute() {
         assert_eq!(decide(&token(3), &session(4, 30), true, now()), Step::Reissue);

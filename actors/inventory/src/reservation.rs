@@ -149,6 +149,7 @@ mod tests {
         all
     }
 
+    /// Scenario 4: no fact waits for another.
     #[test]
     fn every_order_of_arrival_comes_to_the_same_shelf() {
         use Fact::{Cancelled, Confirmed, Expired, Failed, Placed};

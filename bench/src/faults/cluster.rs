@@ -44,10 +44,9 @@ pub struct Cluster {
 
 impl Cluster {
     pub async fn start(dir: &Path, souk: &Path, timeline: &Arc<Timeline>) -> Result<Self> {
-        let domains: Vec<String> = DOMAINS.iter().map(ToString::to_string).collect();
         let home = dir.join("servers");
         let nats_server = stack::nats_server_program(&home, |_| {}).await?;
-        let config = StackConfig { home, nats_port: 0, pg_port: 0, has_nats: false, domains, tls: None };
+        let config = StackConfig { has_nats: false, ..StackConfig::on_free_ports(home, &DOMAINS) };
         let stack = Stack::start(config, |_| {}).await.context("PostgreSQL")?;
         let gateways = vec![stack::free_port()?, stack::free_port()?];
         let mut cluster = Self {

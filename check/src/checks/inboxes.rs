@@ -13,7 +13,7 @@ use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use super::MOST;
-use crate::{Sources, Suspect};
+use crate::{Sources, Suspect, forks::Forks};
 
 /// Where a log ends: no position beyond it was ever given. What is read later can only lie higher.
 const END: &str = "
@@ -84,11 +84,13 @@ async fn one(domain: &str, database: &PgPool, source: &str, log: &PgPool, suspec
             suspects.push(Suspect::new(format!("{domain} on {source}: event {id}"), text));
         }
     }
+    let forks = Forks::read(log).await?;
     for page in consumer.handled.chunks(1000) {
         let known = at(log, page).await?;
         for (position, id) in page.iter().filter(|one| !known.contains(one)) {
             if trimmed.is_none_or(|trimmed| *position > trimmed) {
-                let text = format!("it was handled as of commit {position}, and is not in the log");
+                let why = forks.explain(*position);
+                let text = format!("it was handled as of commit {position}, and is not in the log{why}");
                 suspects.push(Suspect::new(format!("{domain} on {source}: event {id}"), text));
             }
         }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::MOST;
 use crate::{
     Sources, Suspect,
+    forks::Forks,
     stream::{self, Held, Place},
 };
 
@@ -76,13 +77,15 @@ async fn compare(
         }
     }
     drop(rows);
+    let forks = Forks::read(database).await?;
     let mut rest: Vec<(Uuid, Place)> = held.events.into_iter().collect();
     rest.sort_unstable_by_key(|(_, place)| place.sequence);
     for page in rest.chunks(1000) {
         let known = known(database, page).await?;
         unknown.extend(page.iter().filter(|(id, place)| !known.contains(&(*id, place.position))).map(|(id, place)| {
             let (sequence, position) = (place.sequence, place.position);
-            let text = format!("message {sequence} of the stream, commit {position}, is not in the log");
+            let why = forks.explain(position);
+            let text = format!("message {sequence} of the stream, commit {position}, is not in the log{why}");
             Suspect::new(format!("{domain}: event {id}"), text)
         }));
         if unknown.len() >= MOST {

@@ -56,7 +56,17 @@ const UNFINISHED_RUNS: i32 = 10;
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
-    let mut work = prepare(lanes, items).await;
+    let (ready, alone) = prepare(lanes, items).await;
+    run_all(lanes, ready).await;
+    for item in alone {
+        if let Some(item) = count_or_park(&lanes.context, item).await {
+            run_all(lanes, vec![item]).await;
+        }
+    }
+}
+
+async fn run_all(lanes: &Lanes, items: Vec<EventItem>) {
+    let mut work = vec![items];
     while let Some(batch) = work.pop() {
         if !batch.is_empty() {
             run_batch(lanes, batch, &mut work).await;
@@ -64,9 +74,10 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
     }
 }
 
-/// Parks what cannot be read and what has had its runs; counts the runs of what may have run before. What ran more than
-/// once runs alone: it may kill the process, and its neighbours must not be counted for it.
-async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> Vec<Vec<EventItem>> {
+/// Parks what cannot be read; counts the runs of what may have run before. What was counted before runs alone, and those
+/// with the fewest runs first: one of them may kill the process, and its neighbours must neither be counted for it nor
+/// wait behind it.
+async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventItem>, Vec<EventItem>) {
     let context = &lanes.context;
     let mut seen = HashSet::new();
     let (mut ready, mut repeats) = (Vec::new(), Vec::new());
@@ -85,33 +96,70 @@ async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> Vec<Vec<EventItem>> {
         }
     }
     if repeats.is_empty() {
-        return vec![ready];
+        return (ready, Vec::new());
     }
-    let mut alone = Vec::new();
-    match count_attempts(context, &repeats).await {
-        Ok(counts) => {
-            for item in repeats {
-                let count = counts.get(&item.head.id).copied().unwrap_or(0);
-                if count > UNFINISHED_RUNS {
-                    park(context, &item, "it was run to its limit and never finished", count).await;
-                } else if count > 1 {
-                    alone.push(vec![item]);
-                } else {
-                    ready.push(item);
-                }
-            }
+    let counted = async {
+        let before = counted_attempts(context, &repeats).await?;
+        let (mut alone, first): (Vec<_>, Vec<_>) =
+            repeats.into_iter().partition(|item| before.contains_key(&item.head.id));
+        alone.sort_by_key(|item| before.get(&item.head.id).copied());
+        count_attempts(context, &first).await?;
+        Stored::Ok((first, alone))
+    };
+    match counted.await {
+        Ok((first, alone)) => {
+            ready.extend(first);
+            (ready, alone)
         }
         // Not counted means not run: catch-up brings them again.
-        Err(breakage) => tracing::warn!(domain = context.domain, %breakage, "attempts could not be counted"),
+        Err(breakage) => {
+            tracing::warn!(domain = context.domain, %breakage, "attempts could not be counted");
+            (ready, Vec::new())
+        }
     }
-    alone.push(ready);
-    alone
+}
+
+/// Counts the run that is about to begin, and parks unrun what has had its runs.
+async fn count_or_park(context: &LaneContext, item: EventItem) -> Option<EventItem> {
+    match count_attempts(context, std::slice::from_ref(&item)).await {
+        Ok(counts) => {
+            let count = counts.get(&item.head.id).copied().unwrap_or(0);
+            if count > UNFINISHED_RUNS {
+                park(context, &item, "it was run to its limit and never finished", count).await;
+                return None;
+            }
+            Some(item)
+        }
+        Err(breakage) => {
+            tracing::warn!(domain = context.domain, %breakage, "an attempt could not be counted");
+            None
+        }
+    }
+}
+
+/// The runs that were counted so far.
+async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<HashMap<Uuid, i32>> {
+    let (sources, ids) = keys(items);
+    let rows = sqlx::query(
+        "select event_id, count from unnest($1::text[], $2::uuid[]) as t(source, event_id)
+         join attempt using (source, event_id)",
+    )
+    .bind(sources)
+    .bind(ids)
+    .fetch_all(&context.db.lanes)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
+}
+
+/// Sources and ids, in one order everywhere.
+fn keys(items: &[EventItem]) -> (Vec<String>, Vec<Uuid>) {
+    let mut keys: Vec<(String, Uuid)> = items.iter().map(|i| (i.head.source.clone(), i.head.id)).collect();
+    keys.sort_unstable();
+    keys.into_iter().unzip()
 }
 
 async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<HashMap<Uuid, i32>> {
-    let mut keys: Vec<(String, Uuid)> = items.iter().map(|i| (i.head.source.clone(), i.head.id)).collect();
-    keys.sort_unstable();
-    let (sources, ids): (Vec<String>, Vec<Uuid>) = keys.into_iter().unzip();
+    let (sources, ids) = keys(items);
     let rows = sqlx::query(
         "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
          on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp() returning event_id, count",

@@ -64,6 +64,7 @@ pub(super) fn is_inbox(subject: &str) -> bool {
 mod tests {
     use super::is_inbox;
 
+    /// Scenario 18: which subjects are inboxes.
     #[test]
     fn answers_go_to_inboxes_only() {
         assert!(is_inbox("_INBOX.abc.1") && is_inbox("_INBOX_orders.abc.1"));

@@ -1,7 +1,7 @@
 //! What every domain answers beside its own operations: its log for those who consume its events, its stream for the
 //! operator, its dead letters for both the operator and whoever has the right.
 
-use contract::Format;
+use contract::{Format, Position};
 
 use super::{Asked, Endpoint, Responder, Sent};
 use crate::{
@@ -30,7 +30,11 @@ impl Responder {
                 Err(fault) => fault.into(),
             },
             Endpoint::Refill => {
-                self.read_log(asked, |pool, _: RefillRequest| async move { refill::begin(&pool).await }).await
+                self.read_log(
+                    asked,
+                    |pool, _: RefillRequest| async move { refill::begin(&pool, Position::START).await },
+                )
+                .await
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use contract::{CallError, VerificationKeys};
 use domain::{AddBookmark, Bookmarks, BookmarksError, CountSite, SiteCount};
-use runtime::{Call, Client, Domain, NatsConfig, NatsTls, Node, NodeBuilder, NodeConfig, StreamSpec};
+use runtime::{Call, Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
 use serde::{Deserialize, Serialize};
 use stack::{Stack, StackConfig};
 use uuid::Uuid;
@@ -28,19 +28,11 @@ struct World {
 impl World {
     async fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let config = StackConfig {
-            home: home.path().to_owned(),
-            nats_port: 0,
-            pg_port: 0,
-            has_nats: true,
-            domains: vec![Bookmarks::NAME.to_owned()],
-            tls: None,
-        };
+        let config = StackConfig::on_free_ports(home.path(), &[Bookmarks::NAME]);
         let stack = Stack::start(config, |_| {}).await.unwrap();
         let url = stack.database_url(Bookmarks::NAME).unwrap();
         runtime::migrate(&url, Bookmarks::migrations()).await.unwrap();
-        let nats =
-            NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()), tls: NatsTls::default() };
+        let nats = NatsConfig::new(stack.nats_url(), stack.nats_keys());
         let node = NodeBuilder::new(NodeConfig::new(nats.clone()))
             .domain(Bookmarks, url, StreamSpec::default())
             .start::<NoKeys>()

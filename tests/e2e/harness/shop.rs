@@ -100,6 +100,15 @@ impl Shop {
         (ended.status, String::from_utf8_lossy(&ended.stderr).into_owned())
     }
 
+    /// Runs the servers of a killed shop without any domain, and leaves them behind as orphans.
+    pub async fn with_servers_only(&self, meanwhile: impl AsyncFnOnce()) {
+        let (home, settings) = (self.home.clone(), self.settings_again(&[]));
+        let mut servers = tokio::task::spawn_blocking(move || process::start_servers(&home, &settings)).await.unwrap();
+        meanwhile().await;
+        servers.kill().unwrap();
+        servers.wait().unwrap();
+    }
+
     fn settings_again(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let mut settings = self.settings.clone();
         settings.push(("SOUK_HTTP_ADDR".into(), self.url.trim_start_matches("http://").to_owned()));

@@ -3,6 +3,7 @@
 use super::Market;
 use crate::harness::wait_until;
 
+/// Scenario 19: death on either side of the call, and of the commit that deletes the effect.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_on_either_side_of_the_call_charges_once() {
     let mut market = Market::open().await;

@@ -23,6 +23,7 @@ async fn a_late_webhook_confirms_the_order_that_waited_for_it() {
     market.wait_for_webhooks(&order, 200, 1).await;
 }
 
+/// Scenario 20: money for an order that was cancelled.
 #[tokio::test]
 async fn money_that_came_to_a_cancelled_order_goes_back_once_and_a_later_webhook_changes_nothing() {
     let market = market().await;
@@ -100,6 +101,7 @@ async fn a_buyer_who_asks_has_the_payment_read_at_the_provider() {
     market.ends_confirmed(&buyer, &order).await;
 }
 
+/// Scenario 3: a charge of a node that was frozen is found when the key's life is over.
 #[tokio::test]
 async fn money_that_nobody_told_of_is_found_when_the_first_day_is_over() {
     let market = market().await;

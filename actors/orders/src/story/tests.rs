@@ -198,6 +198,7 @@ fn money_that_comes_to_an_ended_order_goes_back() {
     }
 }
 
+/// Scenario 1: a deadline alone expires nobody.
 #[test]
 fn a_deadline_expires_only_by_the_answer_of_payments() {
     for state in reachable_states() {
@@ -266,6 +267,7 @@ fn a_late_reservation_of_an_ended_order_is_left_to_inventory() {
     }
 }
 
+/// Scenario 4: no fact waits for another.
 #[test]
 fn every_order_of_facts_ends_the_same() {
     // Stock and money, and a deadline that comes anywhere between: the order is confirmed, whoever is first.

@@ -109,6 +109,7 @@ fn nothing_is_confirmed_but_the_committed_object() {
     }
 }
 
+/// Scenario 3: nobody writes an end that the provider has not confirmed.
 #[test]
 fn cancelled_is_said_only_without_an_object_or_after_its_cancel() {
     for state in every_state() {
@@ -187,6 +188,7 @@ fn an_intent_and_the_due_come_in_any_order() {
     assert_eq!(one, other);
 }
 
+/// Scenario 20: the intent comes after the tombstone.
 #[test]
 fn a_tombstone_refuses_what_comes_after_it() {
     let due = Fact::Due { details: details(), method: Some("pm_card_visa".into()) };
@@ -197,6 +199,7 @@ fn a_tombstone_refuses_what_comes_after_it() {
     assert_eq!(acts, [Act::TellCancelled, Act::Cancel(OWN.into())]);
 }
 
+/// Scenario 20: the object comes after the tombstone.
 #[test]
 fn a_create_in_flight_is_cancelled_when_it_comes_back_to_a_closing_payment() {
     let due = Fact::Due { details: details(), method: Some("pm_card_visa".into()) };

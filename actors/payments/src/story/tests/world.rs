@@ -235,6 +235,7 @@ fn ended(wants_answer: bool) -> May {
     May::Hear(Fact::OrderEnded { wants_answer })
 }
 
+/// Scenario 19: the effects of a payment one at a time, with every answer at every moment.
 #[test]
 fn a_charged_order_in_every_course() {
     for method in ["good", "bad"] {

@@ -1,0 +1,47 @@
+//! Histories that a restore has ended. A database that comes from a backup begins an era anew, and its row says where the
+//! one before it stops: whatever is said to lie above that, or in an era that the log does not know, is of a history
+//! that is gone.
+
+use anyhow::Result;
+use contract::Position;
+use sqlx::{PgPool, Row};
+
+/// The eras of a log, in their order: each with the transaction id at which the one before it stops.
+pub(crate) struct Forks(Vec<(i64, i64)>);
+
+impl Forks {
+    pub(crate) async fn read(log: &PgPool) -> Result<Self> {
+        let rows = sqlx::query("select era, forked_at from era order by era").fetch_all(log).await?;
+        let eras = rows.iter().map(|row| Ok((row.try_get("era")?, row.try_get("forked_at")?)));
+        Ok(Self(eras.collect::<Result<_, sqlx::Error>>()?))
+    }
+
+    /// What to add to a fault about a position that the log does not have.
+    pub(crate) fn explain(&self, position: Position) -> &'static str {
+        if self.has_ended(position) { ": a restore of the database has ended its history" } else { "" }
+    }
+
+    fn has_ended(&self, position: Position) -> bool {
+        match self.0.binary_search_by_key(&position.era, |(era, _)| *era) {
+            Ok(index) => self.0.get(index + 1).is_some_and(|(_, forked_at)| position.xid > *forked_at),
+            // An era that began after the backup.
+            Err(index) => index > 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario 2: of a restored database, what is above the fork is named as such.
+    #[test]
+    fn what_lies_above_a_fork_or_in_an_unknown_era_is_of_a_history_that_has_ended() {
+        let forks = Forks(vec![(100, 0), (200, 750)]);
+        let has_ended = |era, xid| forks.has_ended(Position { era, xid });
+        assert!(!has_ended(100, 750) && has_ended(100, 751));
+        assert!(has_ended(150, 1), "begun after the backup, and gone with it");
+        assert!(!has_ended(200, 9000), "the present era goes on");
+        assert!(!has_ended(7, 1), "older than all that is known");
+    }
+}

@@ -1,0 +1,49 @@
+//! The same commands, given to two nodes at once.
+
+use futures::future::join_all;
+use runtime::Call;
+use uuid::Uuid;
+
+use crate::{
+    domains::{Tell, Teller},
+    world::World,
+};
+
+/// Scenario 5, and Scenario 23: two nodes get the same two hundred ids in opposite orders, again and again; each id comes three
+/// times, so that copies meet in one batch too. No deadlock, no wait for a neighbour's copy, one effect and one answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_twice() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let nodes = [world.node(Teller).await, world.node(Teller).await];
+    let deadlocks = "select deadlocks::bigint from pg_stat_database where datname = 'teller'";
+    let before = world.number("teller", deadlocks).await;
+    for round in 0..5 {
+        let ids: Vec<Uuid> = (0..200).map(|_| Uuid::now_v7()).collect();
+        let there = ids.iter();
+        let back = ids.iter().rev();
+        let calls = there.clone().zip(back).flat_map(|(one, other)| [*one, *other, *one]);
+        let answers = join_all(calls.map(|id| {
+            let client = client.clone();
+            async move {
+                let call = Call { command_id: Some(id), ..Call::default() };
+                (id, client.send(&Tell { text: "the same".to_owned() }, &call).await.unwrap())
+            }
+        }))
+        .await;
+        assert_eq!(answers.len(), 600);
+        assert_eq!(answers.iter().filter(|(_, answer)| !answer.replayed).count(), 200, "round {round}");
+        for (id, answer) in &answers {
+            let first = answers.iter().find(|(other, _)| other == id).unwrap();
+            assert_eq!(answer.reply, first.1.reply, "{id} has one answer");
+        }
+    }
+    assert_eq!(world.number("teller", "select count(*) from told").await, 1000);
+    let twice = "select count(*) from (select 1 from told group by command having count(*) > 1) as twice";
+    assert_eq!(world.number("teller", twice).await, 0);
+    assert_eq!(world.number("teller", deadlocks).await, before, "no deadlock");
+    for node in nodes {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}

@@ -1,0 +1,155 @@
+//! One who tells, and three editions of one who hears: they share their name, their database and their durable.
+
+use contract::{Access, ErrorKind, Refusal, command, event};
+use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
+use serde::{Deserialize, Serialize};
+use sqlx::migrate::Migrator;
+use uuid::Uuid;
+
+/// What kills the process of whoever hears it and is mortal.
+pub const POISON: &str = "poison";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tell {
+    pub text: String,
+}
+command!(Tell, "teller", "tell", Access::Public => Told, TellerError, key = |_| None);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    pub id: Uuid,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Said {
+    pub id: Uuid,
+    pub text: String,
+}
+event!(Said, "teller", "said", entity = |e| e.id);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sung {
+    pub id: Uuid,
+    pub text: String,
+}
+event!(Sung, "teller", "sung", entity = |e| e.id);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum TellerError {
+    #[error("There is nothing to tell.")]
+    Silence,
+}
+
+impl Refusal for TellerError {
+    fn code(&self) -> &'static str {
+        "silence"
+    }
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+/// Says and sings whatever it is told to.
+pub struct Teller;
+
+impl Domain for Teller {
+    const NAME: &'static str = "teller";
+    fn migrations() -> Migrator {
+        sqlx::migrate!("tests/nodes/migrations/teller")
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.command::<Tell>();
+    }
+}
+
+impl Handle<Tell> for Teller {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Tell>) -> Handled<Told, TellerError> {
+        let (id, text) = (Uuid::now_v7(), command.message.text.clone());
+        if text.is_empty() {
+            return Err(TellerError::Silence.into());
+        }
+        let insert = sqlx::query("insert into told values ($1, $2, $3)").bind(id).bind(command.cause.id).bind(&text);
+        insert.execute(tx.write()).await.map_err(Breakage::from)?;
+        tx.emit(&command.cause, 1, &Said { id, text: text.clone() })?;
+        tx.emit(&command.cause, 2, &Sung { id, text })?;
+        Ok(Told { id })
+    }
+}
+
+async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Stored<()> {
+    let sql = "insert into heard values ($1, $2, $3) on conflict (kind, id) do update set times = heard.times + 1";
+    sqlx::query(sql).bind(kind).bind(id).bind(text).execute(tx.write()).await?;
+    Ok(())
+}
+
+fn hearers_migrations() -> Migrator {
+    sqlx::migrate!("tests/nodes/migrations/hearer")
+}
+
+/// The edition of yesterday, which nobody ever sang to.
+pub struct OldHearer;
+
+impl Domain for OldHearer {
+    const NAME: &'static str = "hearer";
+    fn migrations() -> Migrator {
+        hearers_migrations()
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.event::<Said>();
+    }
+}
+
+impl React<Said> for OldHearer {
+    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Said>) -> Stored<()> {
+        write_down(tx, "said", event.message.id, &event.message.text).await
+    }
+}
+
+/// The edition of today.
+pub struct NewHearer;
+
+impl Domain for NewHearer {
+    const NAME: &'static str = "hearer";
+    fn migrations() -> Migrator {
+        hearers_migrations()
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.event::<Said>();
+        routes.event::<Sung>();
+    }
+}
+
+impl React<Said> for NewHearer {
+    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Said>) -> Stored<()> {
+        write_down(tx, "said", event.message.id, &event.message.text).await
+    }
+}
+
+impl React<Sung> for NewHearer {
+    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Sung>) -> Stored<()> {
+        write_down(tx, "sung", event.message.id, &event.message.text).await
+    }
+}
+
+/// An edition with a fault: one word takes the whole process with it.
+pub struct MortalHearer;
+
+impl Domain for MortalHearer {
+    const NAME: &'static str = "hearer";
+    fn migrations() -> Migrator {
+        hearers_migrations()
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.event::<Said>();
+    }
+}
+
+impl React<Said> for MortalHearer {
+    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Said>) -> Stored<()> {
+        if event.message.text == POISON {
+            std::process::abort();
+        }
+        write_down(tx, "said", event.message.id, &event.message.text).await
+    }
+}

@@ -1,0 +1,55 @@
+//! A rolling upgrade: the old node does not know what the new one does.
+
+use contract::subject;
+use runtime::{Call, Client};
+
+use crate::{
+    domains::{NewHearer, OldHearer, Tell, Teller},
+    world::World,
+};
+
+async fn tell(client: &Client, count: usize) {
+    for number in 0..count {
+        client.send(&Tell { text: format!("line {number}") }, &Call::default()).await.unwrap();
+    }
+}
+
+/// Scenario 8: both nodes pull from the same durable, and the old one has no handler for a type. It neither takes its
+/// events for handled nor parks them; the new one gets them all, those from before its own start among them, and what the
+/// old one handled does not run again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let teller = world.node(Teller).await;
+    let old = world.node(OldHearer).await;
+    tell(&client, 30).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 30).await;
+    let moved = "select count(*) from cursor where name = 'said'";
+    world.wait_for("hearer", moved, 1).await;
+    assert_eq!(world.number("hearer", "select count(*) from cursor where name = 'sung'").await, 0);
+    assert_eq!(world.number("hearer", "select count(*) from inbox where name = 'sung'").await, 0);
+
+    let new = world.node(NewHearer).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'sung'", 30).await;
+    // Both at once: each pulls about half of what comes.
+    tell(&client, 60).await;
+    world.wait_for("hearer", "select count(*) from heard", 180).await;
+    let streams = async_nats::jetstream::new(world.operator().await);
+    let stream = streams.get_stream(subject::stream("teller")).await.unwrap();
+    let durable = stream.consumer_info(subject::durable("hearer", "teller")).await.unwrap();
+    assert_eq!(durable.config.filter_subjects.len(), 2, "{:?}", durable.config.filter_subjects);
+
+    // The new one goes, and the old one alone still leaves what it does not know.
+    new.drain().await;
+    tell(&client, 10).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 100).await;
+    let new = world.node(NewHearer).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'sung'", 100).await;
+    assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
+    assert_eq!(world.number("hearer", "select count(*) from dead_letter").await, 0, "nothing is parked");
+    for node in [teller, old, new] {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}

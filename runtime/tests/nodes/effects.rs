@@ -1,0 +1,143 @@
+//! Calls of the outside world, left by two nodes for the same entities.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use contract::{Access, command};
+use futures::future::join_all;
+use runtime::{
+    Breakage, Call, Commanded, Context, Domain, Effect, Handle, Handled, Perform, Performed, Registry, Stored, Tx,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::migrate::Migrator;
+use uuid::Uuid;
+
+use crate::{domains::TellerError, world::World};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ring {
+    bell: Uuid,
+}
+command!(Ring, "ringer", "ring", Access::Public => Rung, TellerError, key = |c| Some(c.bell));
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Rung {
+    number: i64,
+}
+
+/// A stroke of a bell; of one bell they are numbered in the order of their commits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Stroke {
+    bell: Uuid,
+    number: i64,
+}
+
+impl Effect for Stroke {
+    const NAME: &'static str = "stroke";
+}
+
+/// What the world outside saw of one bell.
+#[derive(Debug, Default)]
+struct Bell {
+    is_ringing: bool,
+    met: usize,
+    /// Number and key of every call.
+    calls: Vec<(i64, Uuid)>,
+}
+
+type Tower = Arc<Mutex<BTreeMap<Uuid, Bell>>>;
+
+struct Ringer {
+    tower: Tower,
+}
+
+impl Domain for Ringer {
+    const NAME: &'static str = "ringer";
+    fn migrations() -> Migrator {
+        sqlx::migrate!("tests/nodes/migrations/ringer")
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.command::<Ring>();
+        routes.effect::<Stroke>();
+    }
+}
+
+impl Handle<Ring> for Ringer {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Ring>) -> Handled<Rung, TellerError> {
+        let bell = command.message.bell;
+        let sql = "insert into bell values ($1, 1) on conflict (id) do update set strokes = bell.strokes + 1
+                   returning strokes";
+        let number = sqlx::query_scalar(sql).bind(bell).fetch_one(tx.write()).await.map_err(Breakage::from)?;
+        tx.effect(&command.cause, bell, &Stroke { bell, number })?;
+        Ok(Rung { number })
+    }
+}
+
+impl Perform<Stroke> for Ringer {
+    type Outcome = ();
+
+    async fn perform(&self, _: &Context, id: Uuid, stroke: &Stroke) -> Result<(), Breakage> {
+        let is_first_try = {
+            let mut tower = self.tower.lock().unwrap();
+            let bell = tower.entry(stroke.bell).or_default();
+            bell.met += usize::from(bell.is_ringing);
+            bell.is_ringing = true;
+            let is_first_try = bell.calls.iter().all(|(number, _)| *number != stroke.number);
+            bell.calls.push((stroke.number, id));
+            is_first_try
+        };
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.tower.lock().unwrap().entry(stroke.bell).or_default().is_ringing = false;
+        if is_first_try && stroke.number == 3 {
+            return Err(Breakage::other("the rope slipped"));
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Stroke, ()>]) -> Stored<()> {
+        for done in performed {
+            let sql = "insert into stroke values ($1, $2)";
+            let insert = sqlx::query(sql).bind(done.effect.bell).bind(done.effect.number);
+            insert.execute(tx.write()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Scenario 19: two nodes leave calls for the same entities. Those of one entity are made one at a time, in the order of
+/// their commits, one that broke under the same key before any later one; each result is written once.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commits() {
+    let world = World::start().await;
+    world.migrate::<Ringer>().await;
+    let tower = Tower::default();
+    let ringer = || Ringer { tower: tower.clone() };
+    let nodes = [world.node(ringer()).await, world.node(ringer()).await];
+    let client = world.client().await;
+    let bells: Vec<Uuid> = (0..4).map(|_| Uuid::now_v7()).collect();
+    let rung = bells.iter().cycle().take(40).map(|bell| {
+        let client = client.clone();
+        async move { client.send(&Ring { bell: *bell }, &Call::default()).await.unwrap() }
+    });
+    join_all(rung).await;
+    world.wait_for("ringer", "select count(*) from stroke", 40).await;
+    world.wait_for("ringer", "select count(*) from effect", 0).await;
+    {
+        let tower = tower.lock().unwrap();
+        for bell in &bells {
+            let Bell { met, calls, .. } = &tower[bell];
+            assert_eq!(*met, 0, "two calls for one bell at once");
+            assert!(calls.is_sorted_by_key(|(number, _)| *number), "{calls:?}");
+            let third: Vec<Uuid> = calls.iter().filter(|(number, _)| *number == 3).map(|(_, key)| *key).collect();
+            assert!(third.len() == 2 && third[0] == third[1], "tried again under its key: {calls:?}");
+            assert_eq!(calls.len(), 11, "{calls:?}");
+        }
+    }
+    for node in nodes {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}

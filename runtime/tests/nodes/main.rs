@@ -1,0 +1,11 @@
+//! Several nodes of one domain, on real servers: nodes of two editions, nodes that are given the same commands, nodes
+//! that call the outside world for the same entities, and one that is killed by what it hears.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod claims;
+mod domains;
+mod editions;
+mod effects;
+mod poison;
+mod world;

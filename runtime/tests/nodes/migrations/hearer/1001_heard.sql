@@ -1,0 +1,7 @@
+create table heard (
+    kind text not null,
+    id uuid not null,
+    text text not null,
+    times integer not null default 1,
+    primary key (kind, id)
+);

@@ -1,0 +1,2 @@
+create table bell (id uuid primary key, strokes bigint not null);
+create table stroke (bell uuid not null, number bigint not null, primary key (bell, number));

@@ -1,0 +1,88 @@
+//! Real servers for two tiny domains, and nodes of them.
+
+use std::{path::Path, time::Duration};
+
+use contract::VerificationKeys;
+use runtime::{Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
+use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use stack::{Stack, StackConfig, StackInfo};
+
+use crate::domains::{NewHearer, Teller, TellerError};
+
+/// Nobody signs tokens here: the keys are asked for by a query that nobody answers.
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct NoKeys {}
+contract::query!(NoKeys, "nobody", "keys", contract::Access::Public => VerificationKeys, TellerError);
+
+pub struct World {
+    pub stack: Stack,
+    pub home: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        // PostgreSQL runs as another user where we are root.
+        std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let config = StackConfig::on_free_ports(home.path(), &[Teller::NAME, NewHearer::NAME, "ringer"]);
+        let stack = Stack::start(config, |_| {}).await.unwrap();
+        let world = Self { stack, home };
+        world.migrate::<Teller>().await;
+        world.migrate::<NewHearer>().await;
+        world
+    }
+
+    pub async fn migrate<D: Domain>(&self) {
+        runtime::migrate(&self.stack.database_url(D::NAME).unwrap(), D::migrations()).await.unwrap();
+    }
+
+    /// A node of one domain in this process.
+    pub async fn node<D: Domain>(&self, domain: D) -> Node {
+        node(self.stack.info(), domain).await
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::new(runtime::connect(&nats(self.stack.info()), "gateway", "test").await.unwrap()).await.unwrap()
+    }
+
+    /// A connection that may look at streams.
+    pub async fn operator(&self) -> async_nats::Client {
+        runtime::connect(&nats(self.stack.info()), "operator", "test").await.unwrap()
+    }
+
+    /// One number from a domain's database.
+    pub async fn number(&self, database: &str, query: &str) -> i64 {
+        let mut connection = PgConnection::connect(&self.stack.superuser_url(database)).await.unwrap();
+        let number = sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        number
+    }
+
+    /// Waits for a state that must come.
+    pub async fn wait_for(&self, database: &str, query: &str, expected: i64) {
+        let reached = async {
+            while self.number(database, query).await != expected {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(60), reached).await.is_err() {
+            panic!("{query} is {}, not {expected}", self.number(database, query).await);
+        }
+    }
+}
+
+fn nats(stack: &StackInfo) -> NatsConfig {
+    NatsConfig::new(stack.nats_url(), stack.nats_keys())
+}
+
+async fn node<D: Domain>(stack: &StackInfo, domain: D) -> Node {
+    let url = stack.database_url(D::NAME).unwrap();
+    let builder = NodeBuilder::new(NodeConfig::new(nats(stack)));
+    builder.domain(domain, url, StreamSpec::default()).start::<NoKeys>().await.unwrap()
+}
+
+/// A node of one domain at servers that somebody else started.
+pub async fn node_at<D: Domain>(home: &Path, domain: D) -> Node {
+    node(&stack::find_running(home).unwrap(), domain).await
+}

@@ -1,0 +1,170 @@
+//! A shop of which one domain has a PostgreSQL of its own, so that its database alone can be taken back to a backup.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use stack::{Stack, StackConfig};
+
+use super::{
+    Checked, Shop,
+    process::{self, Processes},
+};
+
+/// Such a shop. Dropped in this order: the domain's node, the shop, the domain's server.
+pub struct Restorable {
+    node: Option<Child>,
+    pub shop: Shop,
+    domain: &'static str,
+    server: Option<Stack>,
+    backup: Option<PathBuf>,
+    config: StackConfig,
+    _directory: tempfile::TempDir,
+}
+
+impl Restorable {
+    pub async fn start(domain: &'static str) -> Self {
+        let directory = tempfile::Builder::new().prefix("souk-e2e-server-").tempdir().unwrap();
+        // PostgreSQL runs as another user where we are root.
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let home = directory.path().join("home");
+        let config = StackConfig { has_nats: false, ..StackConfig::on_free_ports(home, &[domain]) };
+        let server = Stack::start(config.clone(), |_| {}).await.unwrap();
+        let url = server.database_url(domain).unwrap();
+        let (sender, node) = std::sync::mpsc::channel();
+        let shop = Shop::start_by(Vec::new(), move |home, settings| {
+            let servers = process::start_servers(home, settings);
+            sender.send(start_node(home, domain, &url)).unwrap();
+            let others: Vec<&str> = subjects::DOMAINS.into_iter().filter(|other| *other != domain).collect();
+            let (gateway, url, metrics) =
+                process::start_node(home, settings, &["--domains", &others.join(","), "--gateway"]);
+            let url = url.unwrap();
+            process::wait_until_ready(&url);
+            process::seed(home, settings);
+            let nats = stack::find_running(home).unwrap().nats_url();
+            Processes {
+                children: vec![servers, gateway],
+                url,
+                metrics: metrics.clone(),
+                all_metrics: vec![metrics],
+                nats,
+            }
+        })
+        .await;
+        let (node, server) = (Some(node.recv().unwrap()), Some(server));
+        Self { node, shop, domain, server, backup: None, config, _directory: directory }
+    }
+
+    fn server(&self) -> &Stack {
+        self.server.as_ref().unwrap()
+    }
+
+    /// One number from the domain's database.
+    pub async fn number(&self, query: &str) -> i64 {
+        let mut connection = PgConnection::connect(&self.server().superuser_url(self.domain)).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await.unwrap()
+    }
+
+    /// Takes a base backup: a copy of the data as it lies there while the server is down.
+    pub async fn back_up(&mut self) {
+        self.stop_node();
+        let data = self.stop_server().await;
+        let backup = data.with_extension("backup");
+        copy(&data, &backup);
+        self.backup = Some(backup);
+        self.start_server_and_node().await;
+    }
+
+    /// Takes the domain's database back to the backup, and everything it has told and heard since is gone. `kill -9` of
+    /// its node first: nothing says good-bye.
+    pub async fn restore(&mut self) {
+        let mut node = self.node.take().unwrap();
+        node.kill().unwrap();
+        node.wait().unwrap();
+        let data = self.stop_server().await;
+        std::fs::remove_dir_all(&data).unwrap();
+        std::fs::rename(self.backup.take().unwrap(), &data).unwrap();
+        self.start_server_and_node().await;
+    }
+
+    fn stop_node(&mut self) {
+        if let Some(mut node) = self.node.take() {
+            drop(node.stdin.take());
+            node.wait().unwrap();
+        }
+    }
+
+    async fn stop_server(&mut self) -> PathBuf {
+        let server = self.server.take().unwrap();
+        let data = server.info().pg_dir.join("data");
+        server.stop().await.unwrap();
+        data
+    }
+
+    async fn start_server_and_node(&mut self) {
+        self.server = Some(Stack::start(self.config.clone(), |_| {}).await.unwrap());
+        let (home, domain) = (self.shop.stack().home, self.domain);
+        let url = self.server().database_url(domain).unwrap();
+        self.node = Some(tokio::task::spawn_blocking(move || start_node(&home, domain, &url)).await.unwrap());
+    }
+
+    /// `souk check --json` over both servers.
+    pub async fn check(&self) -> Checked {
+        let stack = self.shop.stack();
+        let password = |url: &str| url.split(':').nth(2).unwrap().split('@').next().unwrap().to_owned();
+        let password = password(&stack.check_url("postgres"));
+        let mut own = PgConnection::connect(&self.server().superuser_url(self.domain)).await.unwrap();
+        let same = format!("alter role souk_check password '{password}'");
+        sqlx::raw_sql(AssertSqlSafe(same)).execute(&mut own).await.unwrap();
+        own.close().await.unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+        command.args(["check", "--json"]).stdin(Stdio::null()).env_remove("DATABASE_URL");
+        command.env("NATS_URL", stack.nats_url()).env("SOUK_NATS_KEYS", stack.nats_keys());
+        command.env("SOUK_DB_PASSWORD_SOUK_CHECK", password);
+        for domain in subjects::DOMAINS {
+            let url =
+                if domain == self.domain { self.server().database_url(domain) } else { stack.database_url(domain) };
+            command.env(variable(domain), url.unwrap());
+        }
+        tokio::task::spawn_blocking(move || {
+            let output = command.output().unwrap();
+            let report: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|_| panic!("souk check: {}", String::from_utf8_lossy(&output.stderr)));
+            Checked { is_success: output.status.success(), report }
+        })
+        .await
+        .unwrap()
+    }
+}
+
+impl Drop for Restorable {
+    fn drop(&mut self) {
+        self.stop_node();
+    }
+}
+
+fn variable(domain: &str) -> String {
+    format!("DATABASE_URL_{}", domain.to_uppercase())
+}
+
+/// A node of one domain that is told where the servers are.
+fn start_node(home: &Path, domain: &str, url: &str) -> Child {
+    let stack = stack::find_running(home).unwrap();
+    let told = [
+        ("SOUK_HOME".to_owned(), "/nonexistent".to_owned()),
+        ("NATS_URL".to_owned(), stack.nats_url()),
+        ("SOUK_NATS_KEYS".to_owned(), stack.nats_keys().to_str().unwrap().to_owned()),
+        (variable(domain), url.to_owned()),
+    ];
+    let (node, ..) = process::start_node(home, &told, &["--domains", domain]);
+    node
+}
+
+/// A copy with owners, rights and times.
+pub fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "{} could not be copied", from.display());
+}

@@ -1,0 +1,6 @@
+//! The scenarios of docs/scenarios.md that need a whole shop and no other module tells. One file per theme.
+
+mod clocks;
+mod commands;
+mod restore;
+mod streams;
