@@ -1,5 +1,7 @@
 //! The event log: one row per commit, and what is read from it by those who consume it.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +17,8 @@ use crate::{
     operation::EventHead,
     tx::PendingEvent,
 };
+
+pub(crate) use events::{EventsPage, EventsRequest, events};
 
 /// An event as the log keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +41,13 @@ pub(crate) struct LoggedEvent {
 pub(crate) struct Digest {
     pub count: i64,
     pub xor: i64,
+}
+
+impl Digest {
+    /// The digest of these events.
+    pub(crate) fn of(ids: impl Iterator<Item = Uuid>) -> Self {
+        ids.fold(Self::default(), |digest, id| Self { count: digest.count + 1, xor: digest.xor ^ mark(id) })
+    }
 }
 
 /// The low half of an event's id, by which digests are made.
@@ -177,62 +188,6 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage>
         .map(|row| Ok::<_, sqlx::Error>(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
         .transpose()?;
     Ok(LogPage { era, horizon, rows: old, trimmed, next: next.filter(|_| is_cut) })
-}
-
-/// Asks the owner for events: of these positions, of these types.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct EventsRequest {
-    pub positions: Vec<Position>,
-    pub names: Vec<String>,
-    /// Events of the first position that came before.
-    pub skip: usize,
-}
-
-/// The events asked for, as far as they fit; the rest is asked for again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct EventsPage {
-    pub commits: Vec<JsonCommit>,
-    /// The last commit is cut: it goes on behind so many of its events.
-    pub cut: Option<usize>,
-}
-
-/// A commit whose events travel as JSON text, whatever the format around them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct JsonCommit {
-    pub position: Position,
-    pub at: DateTime<Utc>,
-    pub events: String,
-}
-
-/// Bytes of events in one answer, well below the server's limit for a message.
-const ANSWER_BYTES: usize = 500_000;
-
-/// Reads commits by position, in their order, with their events of the types asked for.
-pub(crate) async fn events(pool: &PgPool, request: &EventsRequest) -> Stored<EventsPage> {
-    let mut connection = pool.acquire().await?;
-    let (mut bytes, mut skip) = (0, request.skip);
-    let mut page = EventsPage { commits: Vec::new(), cut: None };
-    for commit in commits_at(&mut connection, &request.positions).await? {
-        let wanted: Vec<_> = commit.events.into_iter().filter(|e| request.names.contains(&e.name)).collect();
-        let first = std::mem::take(&mut skip).min(wanted.len());
-        // An event fits into a message, for it was published as one; a commit of many may not.
-        let fitting = wanted[first..]
-            .iter()
-            .take_while(|event| {
-                let is_first = bytes == 0;
-                bytes += event.data.get().len() + 400;
-                is_first || bytes <= ANSWER_BYTES
-            })
-            .count();
-        let end = first + fitting;
-        let events = serde_json::to_string(&wanted[first..end]).map_err(Breakage::other)?;
-        page.commits.push(JsonCommit { position: commit.position, at: commit.at, events });
-        if end < wanted.len() {
-            page.cut = Some(end);
-            break;
-        }
-    }
-    Ok(page)
 }
 
 /// Reads commits by position.
