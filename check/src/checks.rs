@@ -19,11 +19,20 @@ mod versions;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
+use sqlx::{FromRow, PgPool, postgres::PgRow};
 
 use crate::{Sources, Suspect};
 
 /// Suspects of one check that are followed: where more is off, more of the same does not help.
 pub(crate) const MOST: usize = 1000;
+
+/// What a statement finds; its parameter is how many are followed.
+async fn found<T>(database: &PgPool, statement: &'static str) -> Result<Vec<T>>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    Ok(sqlx::query_as(statement).bind(MOST as i64).fetch_all(database).await?)
+}
 
 /// A check.
 pub(crate) struct Check {

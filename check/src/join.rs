@@ -2,8 +2,21 @@
 
 use std::cmp::Ordering;
 
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
+
+/// One side: the rows of a statement that is sorted by its first column, which is the key.
+pub(crate) fn side<'a, T>(
+    database: &'a PgPool,
+    statement: &'static str,
+) -> BoxStream<'a, Result<(Uuid, T), sqlx::Error>>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + 'a,
+{
+    let keyed = |row: PgRow| Ok((row.try_get(0)?, T::from_row(&row)?));
+    sqlx::query(statement).fetch(database).map(move |row| row.and_then(keyed)).boxed()
+}
 
 /// Walks two sides that are sorted by their keys; `each` gets every key once, with what each side has of it.
 pub(crate) async fn join<A, B>(

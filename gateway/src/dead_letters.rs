@@ -1,4 +1,4 @@
-//! What a domain could not handle: every domain keeps its own, and checks itself who looks.
+//! What a domain could not get done: every domain keeps its own, and checks itself who looks.
 
 use chrono::{DateTime, Utc};
 use contract::Access;
@@ -15,24 +15,39 @@ use crate::{
     reply::{Answer, Reply},
 };
 
-/// An event that a domain could not handle.
+/// What kind of thing it is.
+#[derive(Debug, Enum, Serialize, Clone, Copy)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// An event that the domain could not handle.
+    Event,
+    /// A call of the outside world that the domain could not get through.
+    Effect,
+}
+
+/// An event that a domain could not handle, or an effect that it could not perform.
 #[derive(Object, Serialize)]
 struct DeadLetter {
-    /// The event.
+    /// The event, or the effect.
     id: Uuid,
-    /// The domain whose event it is.
+    kind: Kind,
+    /// The domain whose event it is; of an effect, the domain itself.
     source: String,
-    /// The event's name there.
+    /// The event's name there, or the effect's.
     name: String,
-    /// Why it could not be handled.
+    /// What it is about, such as an order or a payment; absent where an event cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity: Option<Uuid>,
+    /// Why it could not be done.
     reason: String,
-    /// How often it ran.
+    /// How often it was tried.
     attempts: i32,
-    /// When it was parked, after the last of its runs.
+    /// When it was parked, after the last try.
     parked_at: DateTime<Utc>,
 }
 
-/// A page of such events.
+/// A page of what is parked.
 #[derive(Object, Serialize)]
 struct DeadLetters {
     data: Vec<DeadLetter>,
@@ -41,8 +56,12 @@ struct DeadLetters {
 
 impl From<runtime::DeadLetter> for DeadLetter {
     fn from(letter: runtime::DeadLetter) -> Self {
-        let runtime::DeadLetter { id, source, name, reason, attempts, parked_at } = letter;
-        Self { id, source, name, reason, attempts, parked_at }
+        let runtime::DeadLetter { id, kind, source, name, entity, reason, attempts, parked_at } = letter;
+        let kind = match kind {
+            runtime::DeadLetterKind::Event => Kind::Event,
+            runtime::DeadLetterKind::Effect => Kind::Effect,
+        };
+        Self { id, kind, source, name, entity, reason, attempts, parked_at }
     }
 }
 
@@ -83,7 +102,7 @@ pub(crate) struct DeadLettersApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Admin")]
 impl DeadLettersApi {
-    /// The events that a domain could not handle, the longest parked first
+    /// The events and effects that a domain could not get done, the longest parked first
     #[oai(path = "/admin/dead-letters", method = "get", operation_id = "list_dead_letters")]
     async fn list_dead_letters(
         &self,
@@ -103,15 +122,15 @@ impl DeadLettersApi {
         Reply::new(&DeadLetters { data: page.data.into_iter().map(DeadLetter::from).collect(), pagination })
     }
 
-    /// Have such an event handled once more
+    /// Have such an event handled, or such an effect performed, once more
     ///
-    /// 202 as soon as the domain has it in hand. Where that fails again the list shows the event once more, with the
-    /// newer reason.
+    /// 202 as soon as the domain has it in hand. Where that fails again the list shows it once more, with the newer
+    /// reason: an event after one more try, an effect after as many as at first.
     #[oai(path = "/admin/dead-letters/:domain/:id/redrive", method = "post", operation_id = "redrive_dead_letter")]
     async fn redrive_dead_letter(
         &self,
         caller: Caller<ByAdmins>,
-        /// The domain that could not handle it.
+        /// The domain that parked it.
         domain: Path<Domain>,
         id: Path<Uuid>,
         #[oai(name = "Idempotency-Key")] key: Key,

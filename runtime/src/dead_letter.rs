@@ -1,26 +1,26 @@
-//! Events that could not be handled: parked with their reason, listed, and redriven by a person.
+//! What could not be done: events and effects, parked with their reason, listed, and redriven by a person. How events
+//! are parked is here, how effects are is in `effects`.
 
+mod listing;
 mod messages;
 mod repeat;
+mod unpark;
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use contract::Position;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
+use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
+pub(crate) use listing::{Parked, Work};
 pub(crate) use messages::{Behind, RedriveRequest};
-pub use messages::{DeadLetter, DeadLetters, DeadLettersPage, DeadLettersRequest};
+pub use messages::{DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest};
 pub(crate) use repeat::Repeat;
+pub(crate) use unpark::{Unparked, unpark};
 
-use crate::{
-    failure::{Breakage, Stored},
-    lane::EventItem,
-    log::mark,
-    operation::EventHead,
-};
+use crate::{failure::Stored, lane::EventItem, log::mark, operation::EventHead};
 
 /// The head of a parked event, as its row keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -150,69 +150,4 @@ pub(crate) async fn claim_for_redrive(
         .collect::<Result<_, sqlx::Error>>()?;
     let is_claimed = |head: &EventHead| deleted.contains(&(head.source.clone(), head.id));
     Ok(places.iter().copied().filter(|index| is_claimed(&batch[*index].head)).collect())
-}
-
-/// A page of parked events.
-pub(crate) async fn list(pool: &PgPool, from: Behind, request: &DeadLettersRequest) -> Stored<DeadLetters> {
-    let limit = request.limit();
-    // A cursor says where to go on; there is nothing to skip behind it.
-    let offset = if from.is_some() { 0 } else { request.offset() };
-    let (at, id) = from.unzip();
-    let total = sqlx::query_scalar("select count(*) from dead_letter").fetch_one(pool).await?;
-    // One more than asked for tells whether there is a next page.
-    let rows = sqlx::query(
-        "select event_id, source, name, reason, attempts, parked_at from dead_letter
-         where (parked_at, event_id) > (coalesce($1, '-infinity'::timestamptz), coalesce($2, $5))
-         order by parked_at, event_id limit $3 offset $4",
-    )
-    .bind(at)
-    .bind(id)
-    .bind(i64::from(limit) + 1)
-    .bind(i64::from(offset))
-    .bind(Uuid::nil())
-    .fetch_all(pool)
-    .await?;
-    let mut data = rows.iter().map(letter_of).collect::<Result<Vec<_>, _>>()?;
-    let has_more = data.len() > limit as usize;
-    data.truncate(limit as usize);
-    let next_cursor = data.last().filter(|_| has_more).map(DeadLetter::cursor);
-    Ok(DeadLetters { data, pagination: DeadLettersPage { limit, offset, total, next_cursor } })
-}
-
-fn letter_of(row: &PgRow) -> Result<DeadLetter, sqlx::Error> {
-    Ok(DeadLetter {
-        id: row.try_get("event_id")?,
-        source: row.try_get("source")?,
-        name: row.try_get("name")?,
-        reason: row.try_get("reason")?,
-        attempts: row.try_get("attempts")?,
-        parked_at: row.try_get("parked_at")?,
-    })
-}
-
-/// A parked event as it can be run again. Its id is made from its source among others: no two sources share one.
-pub(crate) async fn read(pool: &PgPool, id: Uuid) -> Stored<Option<(EventHead, Vec<u8>, DeadLetter)>> {
-    let row = sqlx::query(
-        "select event_id, source, name, head, payload, reason, attempts, parked_at from dead_letter
-         where event_id = $1 order by source limit 1",
-    )
-    .bind(id)
-    .fetch_optional(pool)
-    .await?;
-    row.map(|row| {
-        let Json(stored): Json<StoredHead> = row.try_get("head")?;
-        let letter = letter_of(&row)?;
-        let head = EventHead {
-            id,
-            source: letter.source.clone(),
-            name: letter.name.clone(),
-            version: stored.version,
-            at: stored.at,
-            position: stored.position,
-            request_id: stored.request_id,
-            traceparent: stored.traceparent,
-        };
-        Ok::<_, Breakage>((head, row.try_get("payload")?, letter))
-    })
-    .transpose()
 }

@@ -89,6 +89,11 @@ impl Effects {
         self.shared.wake.notify_one();
     }
 
+    /// Whether this node can perform effects of this name.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.shared.routes.iter().any(|route| route.name == name)
+    }
+
     /// Waits until asked for a look.
     pub(crate) async fn asked(&self) {
         self.shared.wake.notified().await;
@@ -167,25 +172,30 @@ impl Effects {
         let is_last = attempts >= ATTEMPTS;
         let pause = 0.25 * 2_f64.powi(attempts.clamp(0, 9));
         tracing::warn!(domain = shared.domain, effect = %id, attempts, %breakage, is_last, "an effect failed");
-        if is_last {
-            metrics::counter!("effects_parked_total", "domain" => shared.domain).increment(1);
-            tracing::error!(domain = shared.domain, effect = %id, %breakage, "an effect was parked: a person must look");
-        }
+        // Only of the attempt that the row counts: a later one, or a redrive, is not ended by what came before it.
         let written = sqlx::query(
             "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2,
                  next_at = clock_timestamp() + make_interval(secs => $3),
                  parked_at = case when $4 then clock_timestamp() end
-             where id = $1",
+             where id = $1 and attempts = $5 and parked_at is null",
         )
         .bind(id)
         .bind(breakage.to_string())
         .bind(pause)
         .bind(is_last)
+        .bind(attempts)
         .execute(&shared.db.lanes)
         .await;
-        if let Err(error) = written {
+        match written {
+            Ok(done) if is_last && done.rows_affected() == 1 => {
+                metrics::counter!("effects_parked_total", "domain" => shared.domain).increment(1);
+                tracing::error!(domain = shared.domain, effect = %id, %breakage, "an effect was parked: a person must look");
+            }
+            Ok(_) => {}
             // The lease ends by itself.
-            tracing::warn!(domain = shared.domain, effect = %id, %error, "a failure could not be written down");
+            Err(error) => {
+                tracing::warn!(domain = shared.domain, effect = %id, %error, "a failure could not be written down");
+            }
         }
     }
 }

@@ -12,6 +12,9 @@ pub enum Breakage {
     /// Another domain did not answer, or answered with a fault.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The outside world did not answer, or not in a way that tells anything. The reason is for whoever runs the system.
+    #[error("{0}")]
+    Unanswered(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -28,6 +31,7 @@ impl Breakage {
         match self {
             Self::Fault(fault) if matches!(fault.kind, ErrorKind::Unavailable | ErrorKind::Deadline) => fault.clone(),
             Self::Sql(error) if blame(error) != Blame::Data => Fault::unavailable(service),
+            Self::Unanswered(_) => Fault::unavailable(service),
             _ => Fault::internal(service),
         }
     }
@@ -35,7 +39,7 @@ impl Breakage {
     pub(crate) fn blame(&self) -> Blame {
         match self {
             Self::Sql(error) => blame(error),
-            Self::Fault(_) => Blame::Nobody,
+            Self::Fault(_) | Self::Unanswered(_) => Blame::Nobody,
             Self::Other(_) => Blame::Data,
         }
     }

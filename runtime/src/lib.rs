@@ -45,7 +45,7 @@ pub use client::{Call, Client, Replied};
 pub use connect::{NatsConfig, NatsTls, connect};
 pub use context::Context;
 pub use database::migrate;
-pub use dead_letter::{DeadLetter, DeadLetters, DeadLettersPage, DeadLettersRequest};
+pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest};
 pub use domain::{
     Answer, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare, React,
     ReactBatch, Registry,

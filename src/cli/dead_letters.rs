@@ -1,9 +1,9 @@
-//! `souk dead-letters`: events that a domain could not handle, and their second chance.
+//! `souk dead-letters`: events that a domain could not handle, effects that it could not perform, and their second chance.
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use contract::ErrorKind;
-use runtime::{Call, Client, DeadLetter, DeadLettersRequest};
+use runtime::{Call, Client, DeadLetter, DeadLetterKind, DeadLettersRequest, Replied};
 use subjects::DOMAINS;
 use uuid::Uuid;
 
@@ -17,14 +17,14 @@ pub(crate) struct DeadLettersArguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Every parked event, with its reason
+    /// Every parked event and effect, with its reason
     List,
-    /// Handle a parked event once more; it is parked again where that fails
+    /// Handle a parked event, or perform a parked effect, once more; it is parked again where that fails
     Redrive {
         /// The domain that parked it
         domain: String,
-        /// The event's id, as `list` shows it
-        event_id: Uuid,
+        /// Its id, as `list` shows it
+        id: Uuid,
     },
 }
 
@@ -33,13 +33,19 @@ pub(crate) async fn run(arguments: DeadLettersArguments) -> Result<()> {
     let client = Client::new(runtime::connect(&servers.nats, "operator", "dead-letters").await?).await?;
     match arguments.action {
         Action::List => list(&client).await,
-        Action::Redrive { domain, event_id } => {
+        Action::Redrive { domain, id } => {
             if !DOMAINS.contains(&domain.as_str()) {
                 bail!("there is no domain {domain:?}; there are {}", DOMAINS.join(", "));
             }
-            match client.redrive(&domain, event_id, &Call::default()).await {
-                Ok(_) => println!("{event_id} is handled again; `souk dead-letters list` shows it where that fails"),
-                Err(fault) if fault.kind == ErrorKind::NotFound => bail!("{domain} has not parked {event_id}"),
+            match client.redrive(&domain, id, &Call::default()).await {
+                Ok(Replied { reply: letter, .. }) => {
+                    let done = match letter.kind {
+                        DeadLetterKind::Event => "handled",
+                        DeadLetterKind::Effect => "performed",
+                    };
+                    println!("{id} is {done} again; `souk dead-letters list` shows it where that fails");
+                }
+                Err(fault) if fault.kind == ErrorKind::NotFound => bail!("{domain} has not parked {id}"),
                 Err(fault) => return Err(fault.into()),
             }
             Ok(())
@@ -53,9 +59,16 @@ async fn list(client: &Client) -> Result<()> {
         let mut request = DeadLettersRequest { limit: Some(100), ..DeadLettersRequest::default() };
         loop {
             let page = client.dead_letters(domain, &request, &Call::default()).await?;
-            for DeadLetter { id, source, name, reason, attempts, parked_at } in page.data {
+            for DeadLetter { id, kind, source, name, entity, reason, attempts, parked_at } in page.data {
                 count += 1;
-                println!("{domain}  {id}  {source}.{name}  {attempts} attempts  {parked_at}  {reason}");
+                let kind = match kind {
+                    DeadLetterKind::Event => "event",
+                    DeadLetterKind::Effect => "effect",
+                };
+                let entity = entity.map_or_else(|| "-".to_owned(), |id| id.to_string());
+                println!(
+                    "{domain}  {id}  {kind}  {source}.{name}  {attempts} attempts  {parked_at}  {entity}  {reason}"
+                );
             }
             match page.pagination.next_cursor {
                 Some(cursor) => request.cursor = Some(cursor),

@@ -23,6 +23,8 @@ fn names() -> BTreeSet<String> {
     }
     let mut names = BTreeSet::new();
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime/src"), &mut names);
+    // Only a redrive passes there: `dead_letters.rs` has a life that ends so.
+    names.retain(|name| !name.starts_with("redrive."));
     assert!(names.len() >= 10, "{names:?}");
     names
 }

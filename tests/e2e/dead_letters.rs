@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::harness::{Answer, Person, Shop, address, wait_until};
 
 /// Runs `souk dead-letters ...` on the shop; gives whether it succeeded and what it said.
-async fn dead_letters(shop: &Shop, arguments: &[&str]) -> (bool, String) {
+pub async fn dead_letters(shop: &Shop, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
     command.arg("dead-letters").args(arguments).env("SOUK_HOME", shop.stack().home).stdin(Stdio::null());
     command.env_remove("NATS_URL").env_remove("DATABASE_URL");
@@ -71,7 +71,8 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     }
 
     let line = parked(&shop).await;
-    assert!(line.starts_with("inventory  ") && line.contains("  orders.placed  5 attempts  "), "{line}");
+    assert!(line.starts_with("inventory  ") && line.contains("  event  orders.placed  5 attempts  "), "{line}");
+    assert!(line.contains(&format!("  {unlucky}  ")), "{line}");
     assert!(line.contains(&format!("the shelf of {cursed} is cursed")), "{line}");
     let labels = ["domain=\"inventory\"", "source=\"orders\""];
     assert!((shop.metric("dead_letters_total", &labels).await - 1.0).abs() < 0.5);
@@ -128,9 +129,10 @@ async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
     assert_eq!((ids.len(), all.body["pagination"].get("next_cursor")), (3, None), "{}", all.body);
     for letter in letters {
         assert_eq!(
-            (&letter["source"], &letter["name"], &letter["attempts"]),
-            (&json!("orders"), &json!("placed"), &json!(5))
+            (&letter["kind"], &letter["source"], &letter["name"], &letter["attempts"]),
+            (&json!("event"), &json!("orders"), &json!("placed"), &json!(5))
         );
+        assert!(unlucky.iter().any(|order| letter["entity"] == **order), "{letter}");
         assert!(letter["reason"].as_str().unwrap().contains(&format!("the shelf of {cursed} is cursed")), "{letter}");
         let parked_at: chrono::DateTime<chrono::Utc> = letter["parked_at"].as_str().unwrap().parse().unwrap();
         assert!((chrono::Utc::now() - parked_at).num_seconds().abs() < 300, "{letter}");
@@ -218,4 +220,31 @@ async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
 async fn redriven(admin: &Person, path: &str, key: &str) -> Answer {
     let key = key.replace(' ', "-");
     admin.request(Method::POST, path, None, &[("Idempotency-Key", &key)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_whose_node_died_before_it_began_is_made_up_for_by_the_same_key() {
+    let mut shop = Shop::start(&[]).await;
+    let cursed = shop.product(5, 1000).await;
+    let buyer = shop.customer().await;
+    curse(&shop, &cursed).await;
+    let unlucky = order(&buyer, &cursed).await;
+    let id = parked(&shop).await.split_whitespace().nth(1).unwrap().to_owned();
+    shop.sql("inventory", "drop trigger curse on reservation_line").await;
+    let path = format!("/admin/dead-letters/inventory/{id}/redrive");
+
+    shop.kill();
+    shop.start_again_with(&[("SOUK_CRASH_AT", "redrive.before_hand_over")]).await;
+    let admin = shop.admin().await;
+    let lost = admin.try_post(&path, &json!({}), &[("Idempotency-Key", "once")]).await;
+    assert!(lost.is_none_or(|answer| answer.status >= 500), "nobody was there to answer");
+    wait_until("the shop dies", || async { shop.has_died() }).await;
+    shop.kill();
+    shop.start_again().await;
+
+    assert_eq!(buyer.order_status(&unlucky).await, "pending");
+    let made_up_for = redriven(&admin, &path, "once").await.expect_status(202);
+    assert_eq!(made_up_for.header("idempotent-replayed"), Some("true"));
+    buyer.wait_for_status(&unlucky, "confirmed").await;
+    shop.check_clean().await;
 }

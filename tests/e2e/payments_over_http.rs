@@ -3,6 +3,7 @@
 
 mod crashes;
 mod foreign;
+mod parked;
 mod refunds;
 mod webhooks;
 

@@ -7,14 +7,16 @@
 use std::fmt;
 
 use anyhow::Result;
-use futures::TryStreamExt;
-use sqlx::Row;
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::MOST;
-use crate::{Sources, Suspect, join::join};
+use crate::{
+    Sources, Suspect,
+    join::{join, side},
+};
 
-const ORDERS: &str = "select id, status, payment_status, total_amount, currency from orders order by id";
+const ORDERS: &str = "select id, status, payment_status, total_amount as total, currency from orders order by id";
 
 /// Refunds are counted from their own rows, which the sums in the payment's row must match.
 const PAYMENTS: &str = "
@@ -26,7 +28,7 @@ from payments p left join (
     from refunds group by payment_id) r on r.payment_id = p.id
 order by p.order_id";
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 struct Order {
     status: String,
     payment_status: String,
@@ -34,7 +36,7 @@ struct Order {
     currency: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 struct Payment {
     id: Uuid,
     status: String,
@@ -48,32 +50,10 @@ struct Payment {
 }
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
-    let orders = sqlx::query(ORDERS).fetch(sources.database(subjects::orders::DOMAIN)?).and_then(|row| async move {
-        let order = Order {
-            status: row.try_get("status")?,
-            payment_status: row.try_get("payment_status")?,
-            total: row.try_get("total_amount")?,
-            currency: row.try_get("currency")?,
-        };
-        Ok((row.try_get("id")?, order))
-    });
-    let payments =
-        sqlx::query(PAYMENTS).fetch(sources.database(subjects::payments::DOMAIN)?).and_then(|row| async move {
-            let payment = Payment {
-                id: row.try_get("id")?,
-                status: row.try_get("status")?,
-                amount: row.try_get("amount")?,
-                currency: row.try_get("currency")?,
-                captured: row.try_get("captured")?,
-                refunded: row.try_get("refunded")?,
-                refunding: row.try_get("refunding")?,
-                refunds_done: row.try_get("refunds_done")?,
-                refunds_pending: row.try_get("refunds_pending")?,
-            };
-            Ok((row.try_get("order_id")?, payment))
-        });
+    let orders = side::<Order>(sources.database(subjects::orders::DOMAIN)?, ORDERS);
+    let payments = side::<Payment>(sources.database(subjects::payments::DOMAIN)?, PAYMENTS);
     let mut suspects = Vec::new();
-    join(Box::pin(orders), Box::pin(payments), |id: Uuid, order, payment| {
+    join(orders, payments, |id, order, payment| {
         let payment_id = payment.as_ref().map(|p| format!(", payment {}", p.id)).unwrap_or_default();
         if let Some(text) = odd(order.as_ref(), payment.as_ref())
             && suspects.len() < MOST

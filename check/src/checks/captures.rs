@@ -1,10 +1,9 @@
 //! One capture per order: in the books, at the provider, and in what was told.
 
 use anyhow::Result;
-use sqlx::Row;
 use uuid::Uuid;
 
-use super::{MOST, provider::has_memory};
+use super::{found, provider::has_memory};
 use crate::{Sources, Suspect};
 
 const BOOKED: &str = "
@@ -29,8 +28,7 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     }
     let mut suspects = Vec::new();
     for (statement, what) in statements {
-        for row in sqlx::query(statement).bind(MOST as i64).fetch_all(database).await? {
-            let (id, count): (Uuid, i64) = (row.try_get("order_id")?, row.try_get("count")?);
+        for (id, count) in found::<(Uuid, i64)>(database, statement).await? {
             suspects.push(Suspect::new(format!("order {id}, {what}"), format!("there are {count}, not one")));
         }
     }

@@ -1,10 +1,11 @@
 //! What should have ended: orders past their deadline, effects past their lease, payments that wait for nothing.
 
 use anyhow::Result;
-use sqlx::{PgPool, Row};
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::MOST;
+use super::found;
 use crate::{Sources, Suspect};
 
 /// The deadline's own task looks each second, and payments' answer takes another while: after this it is late.
@@ -22,7 +23,7 @@ order by id limit $1";
 
 /// Waits for an answer of the provider that nobody asks for.
 const PAYMENTS: &str = "
-select p.id, p.order_id, p.status, p.creating, p.closing, p.refunding from payments p
+select p.id, p.order_id, p.status, p.creating, p.closing from payments p
 where (p.creating or p.closing is not null or p.refunding > 0) and p.payment_provider = 'simulated'
   and p.updated_at < clock_timestamp() - interval '15 seconds'
   and not exists (select 1 from effect e where e.entity = p.id)
@@ -32,9 +33,7 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = orders(sources.database(subjects::orders::DOMAIN)?).await?;
     suspects.extend(payments(sources.database(subjects::payments::DOMAIN)?).await?);
     for (domain, database) in sources.domains() {
-        for row in sqlx::query(EFFECTS).bind(MOST as i64).fetch_all(database).await? {
-            let (id, entity, name): (Uuid, Uuid, &str) =
-                (row.try_get("id")?, row.try_get("entity")?, row.try_get("name")?);
+        for (id, name, entity) in found::<(Uuid, String, Uuid)>(database, EFFECTS).await? {
             let text = format!("{name} of {entity} is due, and nobody performs it");
             suspects.push(Suspect::new(format!("{domain}: effect {id}"), text));
         }
@@ -42,31 +41,41 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     Ok(suspects)
 }
 
+#[derive(FromRow)]
+struct Order {
+    id: Uuid,
+    payment_deadline: DateTime<Utc>,
+    is_asked: bool,
+    payment_status: String,
+}
+
 async fn orders(database: &PgPool) -> Result<Vec<Suspect>> {
-    let mut suspects = Vec::new();
-    for row in sqlx::query(ORDERS).bind(MOST as i64).fetch_all(database).await? {
-        let (id, deadline): (Uuid, chrono::DateTime<chrono::Utc>) =
-            (row.try_get("id")?, row.try_get("payment_deadline")?);
-        let asked = if row.try_get("is_asked")? { "payments was asked to close it" } else { "nobody was asked" };
-        let payment: &str = row.try_get("payment_status")?;
-        let text = format!("it is pending past its deadline {deadline}, its payment {payment}; {asked}");
-        suspects.push(Suspect::new(format!("order {id}"), text));
-    }
-    Ok(suspects)
+    let suspect = |Order { id, payment_deadline, is_asked, payment_status }| {
+        let asked = if is_asked { "payments was asked to close it" } else { "nobody was asked" };
+        let text = format!("it is pending past its deadline {payment_deadline}, its payment {payment_status}; {asked}");
+        Suspect::new(format!("order {id}"), text)
+    };
+    Ok(found(database, ORDERS).await?.into_iter().map(suspect).collect())
+}
+
+#[derive(FromRow)]
+struct Payment {
+    id: Uuid,
+    order_id: Uuid,
+    status: String,
+    creating: bool,
+    closing: Option<String>,
 }
 
 async fn payments(database: &PgPool) -> Result<Vec<Suspect>> {
-    let mut suspects = Vec::new();
-    for row in sqlx::query(PAYMENTS).bind(MOST as i64).fetch_all(database).await? {
-        let (id, order_id): (Uuid, Uuid) = (row.try_get("id")?, row.try_get("order_id")?);
-        let waits = match (row.try_get::<bool, _>("creating")?, row.try_get::<Option<&str>, _>("closing")?) {
+    let suspect = |Payment { id, order_id, status, creating, closing }| {
+        let waits = match (creating, closing) {
             (true, _) => "for its object to be created",
             (false, Some(_)) => "for its object to be closed",
             (false, None) => "for a refund",
         };
-        let status: &str = row.try_get("status")?;
         let text = format!("it is {status} and waits {waits}, and no effect asks for it");
-        suspects.push(Suspect::new(format!("payment {id}, order {order_id}"), text));
-    }
-    Ok(suspects)
+        Suspect::new(format!("payment {id}, order {order_id}"), text)
+    };
+    Ok(found(database, PAYMENTS).await?.into_iter().map(suspect).collect())
 }

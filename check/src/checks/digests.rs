@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use contract::Position;
-use sqlx::Row;
 
-use super::MOST;
+use super::found;
 use crate::{Sources, Suspect};
 
 /// Count, and xor of the low halves of the ids, per type.
@@ -20,8 +19,8 @@ order by l.era, l.xid limit $1";
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains() {
-        for row in sqlx::query(STATEMENT).bind(MOST as i64).fetch_all(database).await? {
-            let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+        for (era, xid) in found(database, STATEMENT).await? {
+            let position = Position { era, xid };
             suspects.push(Suspect::new(format!("{domain}: commit {position}"), "its digest is not that of its events"));
         }
     }

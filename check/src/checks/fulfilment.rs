@@ -1,12 +1,13 @@
 //! Orders against the reservations made for them: no order without its goods, no goods without an order.
 
 use anyhow::Result;
-use futures::TryStreamExt;
-use sqlx::Row;
-use uuid::Uuid;
+use sqlx::FromRow;
 
 use super::MOST;
-use crate::{Sources, Suspect, join::join};
+use crate::{
+    Sources, Suspect,
+    join::{join, side},
+};
 
 /// Lines as a text that both sides write alike.
 const ORDERS: &str = "
@@ -24,32 +25,24 @@ from reservation r left join (
     from reservation_line group by order_id) l using (order_id)
 order by r.order_id";
 
+#[derive(FromRow)]
 struct Order {
     status: String,
     stock_held: bool,
     lines: String,
 }
 
+#[derive(FromRow)]
 struct Reservation {
     status: String,
     lines: String,
 }
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
-    let orders = sqlx::query(ORDERS).fetch(sources.database(subjects::orders::DOMAIN)?).and_then(|row| async move {
-        let order = Order {
-            status: row.try_get("status")?,
-            stock_held: row.try_get("stock_held")?,
-            lines: row.try_get("lines")?,
-        };
-        Ok((row.try_get("id")?, order))
-    });
-    let reservations =
-        sqlx::query(RESERVATIONS).fetch(sources.database(subjects::inventory::DOMAIN)?).and_then(|row| async move {
-            Ok((row.try_get("order_id")?, Reservation { status: row.try_get("status")?, lines: row.try_get("lines")? }))
-        });
+    let orders = side::<Order>(sources.database(subjects::orders::DOMAIN)?, ORDERS);
+    let reservations = side::<Reservation>(sources.database(subjects::inventory::DOMAIN)?, RESERVATIONS);
     let mut suspects = Vec::new();
-    join(Box::pin(orders), Box::pin(reservations), |id: Uuid, order, reservation| {
+    join(orders, reservations, |id, order, reservation| {
         if let Some(text) = odd(order.as_ref(), reservation.as_ref())
             && suspects.len() < MOST
         {

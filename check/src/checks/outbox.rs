@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use contract::Position;
-use sqlx::Row;
 
-use super::MOST;
+use super::found;
 use crate::{Sources, Suspect};
 
 /// A publisher has five seconds, then a sweep has; rows without a commit are nobody's.
@@ -17,9 +16,9 @@ order by o.era, o.xid limit $1";
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains() {
-        for row in sqlx::query(STATEMENT).bind(MOST as i64).fetch_all(database).await? {
-            let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
-            let text = match row.try_get("is_orphan")? {
+        for (era, xid, is_orphan) in found(database, STATEMENT).await? {
+            let position = Position { era, xid };
+            let text = match is_orphan {
                 true => "it waits to be published, and is not in the log",
                 false => "it waits to be published",
             };

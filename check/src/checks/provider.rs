@@ -3,9 +3,9 @@
 //! Only the simulated provider can be looked into; what another one has is read by payments itself.
 
 use anyhow::Result;
-use sqlx::{PgPool, Row};
+use sqlx::{FromRow, PgPool};
 
-use super::MOST;
+use super::found;
 use crate::{Sources, Suspect};
 
 const STATEMENT: &str = "
@@ -18,27 +18,29 @@ where coalesce(case when s.status = 'succeeded' then s.amount end, 0) <> coalesc
    or coalesce(s.refunded, 0) <> coalesce(p.refunded, 0)
 order by 1 limit $1";
 
+#[derive(FromRow)]
+struct Off {
+    object: String,
+    order_id: String,
+    charged: i64,
+    returned: i64,
+    captured: i64,
+    refunded: i64,
+}
+
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let database = sources.database(subjects::payments::DOMAIN)?;
     if !has_memory(database).await? {
         return Ok(Vec::new());
     }
-    let mut suspects = Vec::new();
-    for row in sqlx::query(STATEMENT).bind(MOST as i64).fetch_all(database).await? {
-        let number = |column: &str| row.try_get::<i64, _>(column);
-        let (object, order_id): (String, String) = (row.try_get("object")?, row.try_get("order_id")?);
-        suspects.push(Suspect::new(
-            format!("order {order_id}, object {object}"),
-            format!(
-                "the provider charged {} and gave back {}, payments has booked {} and {}",
-                number("charged")?,
-                number("returned")?,
-                number("captured")?,
-                number("refunded")?
-            ),
-        ));
-    }
-    Ok(suspects)
+    Ok(found(database, STATEMENT).await?.into_iter().map(suspect).collect())
+}
+
+fn suspect(Off { object, order_id, charged, returned, captured, refunded }: Off) -> Suspect {
+    let text = format!(
+        "the provider charged {charged} and gave back {returned}, payments has booked {captured} and {refunded}"
+    );
+    Suspect::new(format!("order {order_id}, object {object}"), text)
 }
 
 /// Whether the simulated provider has its memory in this database.

@@ -1,10 +1,9 @@
 //! What is reserved and what was sold, against the reservations that say for whom.
 
 use anyhow::Result;
-use sqlx::Row;
 use uuid::Uuid;
 
-use super::MOST;
+use super::found;
 use crate::{Sources, Suspect};
 
 /// What is off is told as a difference, which stays as it is while the variant goes on being sold.
@@ -20,14 +19,10 @@ where (reserved, sold) <> (0, 0)
 order by variant_id limit $1";
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
-    let rows =
-        sqlx::query(STATEMENT).bind(MOST as i64).fetch_all(sources.database(subjects::inventory::DOMAIN)?).await?;
-    let mut suspects = Vec::new();
-    for row in rows {
-        let id: Uuid = row.try_get("variant_id")?;
-        let (reserved, sold): (i64, i64) = (row.try_get("reserved")?, row.try_get("sold")?);
+    let found = found(sources.database(subjects::inventory::DOMAIN)?, STATEMENT).await?;
+    let suspect = |(id, reserved, sold): (Uuid, i64, i64)| {
         let text = format!("against its reservations: reserved {reserved:+}, sold {sold:+}");
-        suspects.push(Suspect::new(format!("variant {id}"), text));
-    }
-    Ok(suspects)
+        Suspect::new(format!("variant {id}"), text)
+    };
+    Ok(found.into_iter().map(suspect).collect())
 }

@@ -1,10 +1,10 @@
 //! Conservation of units, per variant, and the ledger that must add up to it.
 
 use anyhow::Result;
-use sqlx::Row;
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::MOST;
+use super::found;
 use crate::{Sources, Suspect};
 
 /// Units come in by receiving and counting, leave by being sold, and come back when a sold order is cancelled. What is off
@@ -23,24 +23,26 @@ select * from (
 where (vanished, oversold, on_hand, reserved, received, sold) <> (0, 0, 0, 0, 0, 0)
 order by variant_id limit $1";
 
+#[derive(FromRow)]
+struct Off {
+    variant_id: Uuid,
+    vanished: i64,
+    oversold: i64,
+    on_hand: i64,
+    reserved: i64,
+    received: i64,
+    sold: i64,
+}
+
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
-    let rows =
-        sqlx::query(STATEMENT).bind(MOST as i64).fetch_all(sources.database(subjects::inventory::DOMAIN)?).await?;
-    let mut suspects = Vec::new();
-    for row in rows {
-        let number = |column: &str| row.try_get::<i64, _>(column);
-        let id: Uuid = row.try_get("variant_id")?;
-        let text = format!(
-            "received - available - reserved - sold is {}, {} are oversold; against the ledger: on hand {:+}, reserved \
-             {:+}, received {:+}, sold {:+}",
-            number("vanished")?,
-            number("oversold")?,
-            number("on_hand")?,
-            number("reserved")?,
-            number("received")?,
-            number("sold")?
-        );
-        suspects.push(Suspect::new(format!("variant {id}"), text));
-    }
-    Ok(suspects)
+    let found = found(sources.database(subjects::inventory::DOMAIN)?, STATEMENT).await?;
+    Ok(found.into_iter().map(suspect).collect())
+}
+
+fn suspect(Off { variant_id, vanished, oversold, on_hand, reserved, received, sold }: Off) -> Suspect {
+    let text = format!(
+        "received - available - reserved - sold is {vanished}, {oversold} are oversold; against the ledger: on hand \
+         {on_hand:+}, reserved {reserved:+}, received {received:+}, sold {sold:+}"
+    );
+    Suspect::new(format!("variant {variant_id}"), text)
 }

@@ -1,10 +1,10 @@
 //! Event versions per entity: 1, 2, 3 ..., from the oldest kept on, to where the entity stands now.
 
 use anyhow::Result;
-use sqlx::{PgPool, Row};
+use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::MOST;
+use super::found;
 use crate::{Sources, Suspect};
 
 /// Where the log was never trimmed, every entity begins with 1.
@@ -53,9 +53,7 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
         suspects.extend(counted(domain, database).await?);
     }
     for (domain, what, statement) in ENTITIES {
-        for row in sqlx::query(*statement).bind(MOST as i64).fetch_all(sources.database(domain)?).await? {
-            let (id, version, told): (Uuid, i64, i64) =
-                (row.try_get("id")?, row.try_get("version")?, row.try_get("told")?);
+        for (id, version, told) in found::<(Uuid, i64, i64)>(sources.database(domain)?, statement).await? {
             suspects.push(Suspect::new(
                 format!("{domain}: {what} {id}"),
                 format!("it is at version {version}, and its last event is {told}"),
@@ -67,16 +65,9 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
 
 async fn counted(domain: &str, database: &PgPool) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    for row in sqlx::query(COUNTED).bind(MOST as i64).fetch_all(database).await? {
-        let number = |column: &str| row.try_get::<i64, _>(column);
-        let id: Uuid = row.try_get("entity")?;
-        let text = format!(
-            "{} events with {} versions from {} to {}",
-            number("count")?,
-            number("versions")?,
-            number("first")?,
-            number("last")?
-        );
+    let found: Vec<(Uuid, i64, i64, i64, i64)> = found(database, COUNTED).await?;
+    for (id, count, versions, first, last) in found {
+        let text = format!("{count} events with {versions} versions from {first} to {last}");
         suspects.push(Suspect::new(format!("{domain}: events of {id}"), text));
     }
     Ok(suspects)

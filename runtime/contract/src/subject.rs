@@ -55,9 +55,9 @@ pub fn durable(consumer: &str, source: &str) -> String {
 
 /// What every domain answers beside its own operations to callers of the roles that its node was started with.
 pub mod guarded {
-    /// Events that the domain could not handle, the longest parked first: a page of them.
+    /// Events and effects that the domain could not get done, the longest parked first: a page of them.
     pub const LIST_DEAD_LETTERS: &str = "list_dead_letters";
-    /// Handles such an event once more; answers with what it was.
+    /// Handles such an event once more, or performs such an effect; answers with what it was.
     pub const REDRIVE_DEAD_LETTER: &str = "redrive_dead_letter";
 }
 

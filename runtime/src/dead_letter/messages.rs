@@ -1,4 +1,4 @@
-//! What is asked about parked events, and answered.
+//! What is asked about what is parked, and answered.
 
 use chrono::{DateTime, Utc};
 use contract::{
@@ -14,24 +14,41 @@ use crate::client::{Call, Client, Replied};
 const MAX_LIMIT: u32 = 100;
 const MAX_OFFSET: u32 = 10_000;
 
-/// A parked event.
+/// What it is that was parked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterKind {
+    /// An event that the domain could not handle.
+    #[default]
+    Event,
+    /// A call of the outside world that the domain could not get through.
+    Effect,
+}
+
+/// A parked event or effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// The event.
+    /// The event, or the effect.
     pub id: Uuid,
-    /// Whose event it is.
+    /// Which of them it is. Answers that were kept before effects were listed do not say.
+    #[serde(default)]
+    pub kind: DeadLetterKind,
+    /// Whose it is: an effect is its domain's own.
     pub source: String,
     /// Its name there.
     pub name: String,
-    /// Why it could not be handled.
+    /// The thing it is about; absent where an event cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<Uuid>,
+    /// Why it could not be done.
     pub reason: String,
-    /// How often it ran.
+    /// How often it was tried.
     pub attempts: i32,
-    /// When it was parked, after the last of its runs.
+    /// When it was parked, after the last try.
     pub parked_at: DateTime<Utc>,
 }
 
-/// Asks for a page of parked events, the longest parked first.
+/// Asks for a page of what is parked, the longest parked first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DeadLettersRequest {
     /// 1 to 100; 20 by default.
@@ -45,10 +62,10 @@ pub struct DeadLettersRequest {
     pub cursor: Option<String>,
 }
 
-/// A page of parked events.
+/// A page of what is parked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeadLetters {
-    /// The events.
+    /// The events and effects.
     pub data: Vec<DeadLetter>,
     /// Where the page stands.
     pub pagination: DeadLettersPage,
@@ -68,13 +85,13 @@ pub struct DeadLettersPage {
     pub next_cursor: Option<String>,
 }
 
-/// Asks for one to be handled again.
+/// Asks for one to be tried again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RedriveRequest {
     pub id: Uuid,
 }
 
-/// Behind which event a page begins.
+/// Behind which letter a page begins.
 pub(crate) type Behind = Option<(DateTime<Utc>, Uuid)>;
 
 impl DeadLettersRequest {
@@ -88,7 +105,7 @@ impl DeadLettersRequest {
         self.offset.unwrap_or(0).min(MAX_OFFSET)
     }
 
-    /// Behind which event the page begins.
+    /// Behind which letter the page begins.
     pub(crate) fn from(&self) -> Result<Behind, Fault> {
         let Some(text) = self.cursor.as_deref() else { return Ok(None) };
         read_cursor(text).map(Some).ok_or_else(|| {
@@ -113,7 +130,7 @@ fn read_cursor(text: &str) -> Option<(DateTime<Utc>, Uuid)> {
 }
 
 impl Client {
-    /// Parked events of a domain. With an access token in the call the domain checks that; without one the operator
+    /// What a domain has parked. With an access token in the call the domain checks that; without one the operator
     /// asks, by the rights of its NATS user.
     ///
     /// # Errors
@@ -131,8 +148,8 @@ impl Client {
         Ok(self.ask_common(subject, domain, request, call, None).await?.reply)
     }
 
-    /// Has a parked event handled once more, and tells what it was; whoever looks at the list again sees whether it was
-    /// parked once more. Rights as with [`Client::dead_letters`].
+    /// Has a parked event handled, or a parked effect performed, once more, and tells what it was; whoever looks at the
+    /// list again sees whether it was parked once more. Rights as with [`Client::dead_letters`].
     ///
     /// # Errors
     /// A fault, where it is not parked, or the domain refuses or does not answer.
@@ -154,7 +171,8 @@ mod tests {
     fn a_cursor_comes_back_as_it_went() {
         let parked_at = DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap();
         let (id, source, name, reason) = (Uuid::now_v7(), String::new(), String::new(), String::new());
-        let letter = DeadLetter { id, source, name, reason, attempts: 5, parked_at };
+        let (kind, entity) = (DeadLetterKind::Effect, None);
+        let letter = DeadLetter { id, kind, source, name, entity, reason, attempts: 5, parked_at };
         assert_eq!(read_cursor(&letter.cursor()), Some((parked_at, id)));
         for bad in ["", ".", "x.y", "12", "12.34", "7fffffffffffffff.00000000000000000000000000000000"] {
             assert_eq!(read_cursor(bad), None, "{bad}");

@@ -2,7 +2,7 @@
 
 use contract::{ErrorKind, Fault, Format};
 use sha2::{Digest, Sha256};
-use sqlx::{PgPool, Row};
+use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use super::DeadLetter;
@@ -14,16 +14,16 @@ pub(crate) struct Repeat<'a> {
     pub operation: &'static str,
     /// The command's id.
     pub id: Uuid,
-    /// The event that it is about.
-    pub event: Uuid,
+    /// The event or effect that it is about.
+    pub letter: Uuid,
 }
 
 impl Repeat<'_> {
     fn fingerprint(&self) -> Vec<u8> {
-        Sha256::digest(self.event.as_bytes()).to_vec()
+        Sha256::digest(self.letter.as_bytes()).to_vec()
     }
 
-    /// What the first one was told; a fault, where that was about another event.
+    /// What the first one was told; a fault, where that was about another one.
     pub(crate) async fn earlier_answer(&self, pool: &PgPool) -> Stored<Option<Result<DeadLetter, Fault>>> {
         let row =
             sqlx::query("select fingerprint, answer from command_log where caller = $1 and operation = $2 and id = $3")
@@ -42,7 +42,7 @@ impl Repeat<'_> {
     }
 
     /// Keeps the answer; false where somebody else has kept one meanwhile.
-    pub(crate) async fn remember(&self, pool: &PgPool, answer: &DeadLetter) -> Stored<bool> {
+    pub(crate) async fn remember(&self, database: impl PgExecutor<'_>, answer: &DeadLetter) -> Stored<bool> {
         let answer = Format::MessagePack.encode(answer).map_err(Breakage::other)?;
         let kept = sqlx::query(
             "insert into command_log (caller, operation, id, fingerprint, status, answer)
@@ -53,7 +53,7 @@ impl Repeat<'_> {
         .bind(self.id)
         .bind(self.fingerprint())
         .bind(answer)
-        .execute(pool)
+        .execute(database)
         .await?;
         Ok(kept.rows_affected() == 1)
     }

@@ -39,6 +39,11 @@ impl EventRoute {
     pub(crate) fn new<H: ErasedEvent + Named + 'static>(handler: H) -> Self {
         Self { source: H::SOURCE, name: H::NAME, handler: Arc::new(handler) }
     }
+
+    /// Whether it takes this event.
+    pub(crate) fn is_of(&self, head: &EventHead) -> bool {
+        (self.source, self.name) == (head.source.as_str(), head.name.as_str())
+    }
 }
 
 pub(crate) trait Named {

@@ -1,12 +1,13 @@
-//! Parked events: a page of them, and their second chance.
+//! What is parked: a page of it, and its second chance.
 
-use contract::{ErrorKind, Fault, Format, subject::guarded};
+use contract::{Detail, ErrorKind, Fault, Format, subject::guarded};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Asked, Responder, Sent};
 use crate::{
     caller::Caller,
-    dead_letter::{self, DeadLetter, DeadLettersRequest, RedriveRequest, Repeat},
+    dead_letter::{self, DeadLetter, DeadLettersRequest, Parked, RedriveRequest, Repeat, Unparked, Work},
     failure::{Breakage, Stored},
     lane::{EventItem, LaneMessage},
     operation::EventHead,
@@ -14,6 +15,9 @@ use crate::{
 
 /// Under which name the command log keeps the answers.
 const OPERATION: &str = guarded::REDRIVE_DEAD_LETTER;
+
+/// What was redriven, and whether an earlier run of the same command did it; or why it was not.
+type Redriven = Result<(DeadLetter, bool), Fault>;
 
 impl Responder {
     pub(super) async fn list_dead_letters(&self, asked: &Asked) -> Sent {
@@ -25,14 +29,15 @@ impl Responder {
             Ok(from) => from,
             Err(fault) => return fault.of(self.domain).into(),
         };
-        let page = dead_letter::list(&self.db.reads, from, &request).await;
+        let page = self.parked(&self.db.reads).list(from, &request).await;
         match page.and_then(|page| asked.format.encode(&page).map_err(Breakage::other)) {
             Ok(body) => Sent::Reply { body, replayed: false },
             Err(breakage) => self.broken(guarded::LIST_DEAD_LETTERS, &breakage),
         }
     }
 
-    /// Hands a parked event to its lane once more, past inbox and cursor. A repeat by the same id hands over nothing.
+    /// Hands a parked event to its lane once more, past inbox and cursor, or lets a parked effect be performed again. A
+    /// repeat by the same id does neither, unless nothing has come of the first one.
     pub(super) async fn redrive(&self, asked: &Asked, caller: &Caller) -> Sent {
         let decoded =
             asked.decode(Format::decode).and_then(|request: RedriveRequest| Ok((request, asked.command_id()?)));
@@ -50,46 +55,72 @@ impl Responder {
         }
     }
 
-    async fn redrive_once(
-        &self,
-        event: Uuid,
-        command: Option<Uuid>,
-        caller: &str,
-    ) -> Stored<Result<(DeadLetter, bool), Fault>> {
+    async fn redrive_once(&self, id: Uuid, command: Option<Uuid>, caller: &str) -> Stored<Redriven> {
         let pool = &self.db.lanes;
-        let repeat = command.map(|id| Repeat { caller, operation: OPERATION, id, event });
-        if let Some(repeat) = &repeat
-            && let Some(earlier) = repeat.earlier_answer(pool).await?
-        {
-            return Ok(earlier.map(|letter| (letter, true)));
-        }
-        let Some((head, payload, letter)) = dead_letter::read(pool, event).await? else {
-            let mut fault = Fault::new(ErrorKind::NotFound, "dead_letter_not_found", "There is no such dead letter.");
-            fault.details.push(contract::Detail::new("id", "the domain has not parked such an event"));
-            return Ok(Err(fault));
+        let repeat = command.map(|command| Repeat { caller, operation: OPERATION, id: command, letter: id });
+        let earlier = match &repeat {
+            Some(repeat) => repeat.earlier_answer(pool).await?,
+            None => None,
         };
-        let Some(item) = self.redriven(head, payload) else {
-            let mut fault = Fault::new(ErrorKind::Conflict, "unknown_event", "Nothing here handles such an event.");
-            fault.details.push(contract::Detail::new("id", format!("it is {}.{}", letter.source, letter.name)));
-            return Ok(Err(fault));
+        let earlier = match earlier {
+            Some(Err(fault)) => return Ok(Err(fault)),
+            Some(Ok(letter)) => Some(letter),
+            None => None,
         };
-        // Remembered first: whoever dies in between has handed over nothing, and the list still shows the event.
-        if let Some(repeat) = &repeat
-            && !repeat.remember(pool, &letter).await?
-            && let Some(earlier) = repeat.earlier_answer(pool).await?
-        {
-            return Ok(earlier.map(|letter| (letter, true)));
+        match (self.parked(pool).read(id).await?, earlier) {
+            // Whoever kept the answer may have died before it handed the event over: it is parked as it was.
+            (Some((letter, Work::Event(Some(head), payload))), Some(earlier))
+                if letter.parked_at == earlier.parked_at =>
+            {
+                if let Some(item) = self.redriven(head, payload) {
+                    self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                }
+                Ok(Ok((earlier, true)))
+            }
+            (_, Some(earlier)) => Ok(Ok((earlier, true))),
+            (None, None) => Ok(Err(not_parked())),
+            (Some((letter, Work::Effect)), None) => self.redrive_effect(letter, repeat.as_ref()).await,
+            (Some((letter, Work::Event(head, payload))), None) => {
+                let Some(item) = head.and_then(|head| self.redriven(head, payload)) else {
+                    let fault = Fault::new(ErrorKind::Conflict, "unknown_event", "Nothing here handles such an event.");
+                    return Ok(Err(named(fault, &letter)));
+                };
+                // Remembered first: whoever dies in between has handed over nothing, and the list still shows the event.
+                if let Some(repeat) = &repeat
+                    && !repeat.remember(pool, &letter).await?
+                {
+                    return repeated(repeat, pool).await;
+                }
+                crate::fail_point("redrive.before_hand_over");
+                self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                Ok(Ok((letter, false)))
+            }
         }
-        self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
-        Ok(Ok((letter, false)))
+    }
+
+    async fn redrive_effect(&self, letter: DeadLetter, repeat: Option<&Repeat<'_>>) -> Stored<Redriven> {
+        let (pool, effects) = (&self.db.lanes, &self.lanes.context.effects);
+        if !effects.knows(&letter.name) {
+            let fault = Fault::new(ErrorKind::Conflict, "unknown_effect", "Nothing here performs such an effect.");
+            return Ok(Err(named(fault, &letter)));
+        }
+        match (dead_letter::unpark(pool, &letter, repeat).await?, repeat) {
+            (Unparked::Before, Some(repeat)) => repeated(repeat, pool).await,
+            (Unparked::Before | Unparked::Gone, _) => Ok(Err(not_parked())),
+            (Unparked::Done, _) => {
+                effects.look();
+                Ok(Ok((letter, false)))
+            }
+        }
+    }
+
+    fn parked<'a>(&'a self, pool: &'a PgPool) -> Parked<'a> {
+        Parked { domain: self.domain, pool, events: &self.events }
     }
 
     /// The event as its lane takes it; nothing where no handler knows it.
     fn redriven(&self, head: EventHead, payload: Vec<u8>) -> Option<EventItem> {
-        let route = self
-            .events
-            .iter()
-            .find(|route| (route.source, route.name) == (head.source.as_str(), head.name.as_str()))?;
+        let route = self.events.iter().find(|route| route.is_of(&head))?;
         let (message, entity) = match route.handler.decode(&head, &payload) {
             Ok((message, entity)) => (Ok(message), entity),
             Err(error) => (Err(format!("it could not be read: {error}")), head.id),
@@ -107,4 +138,21 @@ impl Responder {
             _permit: None,
         })
     }
+}
+
+fn not_parked() -> Fault {
+    let mut fault = Fault::new(ErrorKind::NotFound, "dead_letter_not_found", "There is no such dead letter.");
+    fault.details.push(Detail::new("id", "the domain has parked no such event or effect"));
+    fault
+}
+
+fn named(mut fault: Fault, letter: &DeadLetter) -> Fault {
+    fault.details.push(Detail::new("id", format!("it is {}.{}", letter.source, letter.name)));
+    fault
+}
+
+/// Somebody else has run the same command meanwhile: its answer is the answer.
+async fn repeated(repeat: &Repeat<'_>, pool: &PgPool) -> Stored<Redriven> {
+    let earlier = repeat.earlier_answer(pool).await?;
+    Ok(earlier.map_or_else(|| Err(not_parked()), |earlier| earlier.map(|letter| (letter, true))))
 }

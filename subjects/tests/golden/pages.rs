@@ -152,7 +152,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 29] = [
+const OUTSIDE: [Outside; 30] = [
     outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive."),
     outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
     outside("invalid_query", K::Malformed, GATEWAY, "A query parameter cannot be used; `details` names it."),
@@ -167,7 +167,12 @@ const OUTSIDE: [Outside; 29] = [
     outside("not_found", K::NotFound, GATEWAY, "A part of the path cannot be an id of anything."),
     outside("route_not_found", K::NotFound, GATEWAY, "There is nothing at this path."),
     outside("unknown_operation", K::NotFound, DOMAIN, "The domain has no such operation."),
-    outside("dead_letter_not_found", K::NotFound, DOMAIN, "The domain has not parked such an event, or not any more."),
+    outside(
+        "dead_letter_not_found",
+        K::NotFound,
+        DOMAIN,
+        "The domain has parked no such event or effect, or not any more.",
+    ),
     outside("method_not_allowed", K::Malformed, GATEWAY, "The path has no such method; `Allow` names those it has."),
     outside(
         "command_in_progress",
@@ -176,6 +181,7 @@ const OUTSIDE: [Outside; 29] = [
         "The same command is still running, and the caller's time is over.",
     ),
     outside("unknown_event", K::Conflict, DOMAIN, "The node has no handler for the event that shall be redriven."),
+    outside("unknown_effect", K::Conflict, DOMAIN, "The node cannot perform the effect that shall be redriven."),
     outside("body_too_large", K::TooLarge, GATEWAY, "More than 1,000,000 bytes."),
     outside(
         "unsupported_media_type",

@@ -14,8 +14,14 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// A domain's messages: its own file, then those below it.
 fn messages_of(domain: &str) -> String {
-    read(&format!("subjects/src/{domain}.rs"))
+    let mut files = vec![root().join(format!("subjects/src/{domain}.rs"))];
+    let children = root().join("subjects/src").join(domain);
+    if children.is_dir() {
+        files.extend(rust_files(&children));
+    }
+    files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect::<Vec<_>>().join("\n")
 }
 
 /// The kind and the type of every message that is declared, by the module that declares it.
@@ -26,8 +32,10 @@ pub fn declared_messages() -> Vec<(String, String, String)> {
         is_message.then(|| (kind.to_owned(), rest.split(',').next().unwrap().trim().to_owned()))
     };
     let mut found = Vec::new();
-    for path in rust_files(&root().join("subjects/src")) {
-        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let sources = root().join("subjects/src");
+    for path in rust_files(&sources) {
+        let module = path.strip_prefix(&sources).unwrap().iter().next().unwrap().to_str().unwrap();
+        let module = module.trim_end_matches(".rs").to_owned();
         let source = std::fs::read_to_string(path).unwrap();
         found.extend(source.lines().filter_map(declared).map(|(kind, message)| (module.clone(), kind, message)));
     }

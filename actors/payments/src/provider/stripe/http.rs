@@ -2,14 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use contract::Fault;
 use reqwest::{
     Method, Url,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use runtime::Breakage;
 use serde_json::Value;
-use subjects::{orders::Failure, payments::DOMAIN};
+use subjects::orders::Failure;
 
 use super::{answers::failure, config::StripeConfig};
 
@@ -86,7 +85,7 @@ impl Http {
         let path = path.split('?').next().unwrap_or_default();
         let unknown = |reason: &dyn fmt::Display| {
             tracing::warn!(path, reason = %reason, "the payment provider gave no answer");
-            Breakage::from(Fault::unavailable(DOMAIN))
+            Breakage::Unanswered(format!("{path}: {reason}"))
         };
         let mut response = request.send().await.map_err(|error| unknown(&Causes(&error.without_url())))?;
         let status = response.status().as_u16();

@@ -1,0 +1,115 @@
+//! What can be done to products and categories.
+
+use contract::command;
+use serde::{Deserialize, Serialize};
+
+use super::{Attributes, CatalogError, Category, DOMAIN, Product};
+use crate::{CategoryId, Money, ProductId, roles};
+
+/// A variant of a product that is being made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct NewVariant {
+    pub sku: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The product's price where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Attributes>,
+    /// Units on the shelf, for inventory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_hand: Option<i64>,
+}
+
+/// A product that is being made. Without variants it gets a default one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct NewProduct {
+    /// 1 to 200 characters.
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Made from the name where absent; unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category_id: Option<CategoryId>,
+    /// Of the default variant; unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    pub price: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Attributes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Vec<NewVariant>>,
+    /// Units on the shelf of the default variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_hand: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare_price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_featured: Option<bool>,
+}
+
+/// Makes a product, owned by the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateProduct {
+    pub product: NewProduct,
+}
+command!(CreateProduct, DOMAIN, "create_product", roles::SELLERS => Product, CatalogError, key = |_| None);
+
+/// What changes of a product; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct ProductChanges {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category_id: Option<CategoryId>,
+    /// Of every variant that has the product's price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Attributes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare_price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_featured: Option<bool>,
+}
+
+/// Changes a product: own ones, an admin any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeProduct {
+    pub product_id: ProductId,
+    pub changes: ProductChanges,
+    /// Refused when the product has another version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<i64>,
+}
+command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError, key = |c| Some(c.product_id.0));
+
+/// A category that is being made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateCategory {
+    pub name: String,
+    pub slug: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<CategoryId>,
+}
+command!(CreateCategory, DOMAIN, "create_category", roles::ADMINS => Category, CatalogError, key = |_| None);

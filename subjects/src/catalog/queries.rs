@@ -1,0 +1,102 @@
+//! What can be asked about products and categories, by people and by other domains.
+
+use chrono::{DateTime, Utc};
+use contract::{Access, query};
+use serde::{Deserialize, Serialize};
+
+use super::{CatalogError, Categories, DOMAIN, Product, Products};
+use crate::{Currency, Money, PageRequest, ProductId, UserId, VariantId};
+
+/// One product, by id or slug. Inactive and deleted ones are found by nobody but their seller and admins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetProduct {
+    /// Id or slug.
+    pub id: String,
+}
+query!(GetProduct, DOMAIN, "get_product", Access::Public => Product, CatalogError);
+
+/// The order of a list of products.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProductSort {
+    #[default]
+    #[serde(rename = "-created_at")]
+    Newest,
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "-name")]
+    NameDescending,
+    #[serde(rename = "price")]
+    Price,
+    #[serde(rename = "-price")]
+    PriceDescending,
+}
+
+/// Active products, filtered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListProducts {
+    /// Id or slug; products of categories below it are included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Minor units, in `currency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_price: Option<i64>,
+    /// Minor units, in `currency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seller: Option<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_stock: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub featured: Option<bool>,
+    /// Words that name or description must hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    #[serde(default)]
+    pub sort: ProductSort,
+    #[serde(default)]
+    pub page: PageRequest,
+}
+query!(ListProducts, DOMAIN, "list_products", Access::Public => Products, CatalogError);
+
+/// Every category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListCategories {
+    #[serde(default)]
+    pub page: PageRequest,
+}
+query!(ListCategories, DOMAIN, "list_categories", Access::Public => Categories, CatalogError);
+
+/// What catalog offers for a variant now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    pub variant_id: VariantId,
+    pub product_id: ProductId,
+    pub seller_id: UserId,
+    pub sku: String,
+    pub name: String,
+    pub price: Money,
+    /// Only these can be bought.
+    pub is_active: bool,
+    /// The product's version the offer was read at.
+    pub version: i64,
+}
+
+/// Offers for variants, or for the first variants of products. Unknown ones are absent from the answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetOffers {
+    #[serde(default)]
+    pub variant_ids: Vec<VariantId>,
+    #[serde(default)]
+    pub product_ids: Vec<ProductId>,
+}
+query!(GetOffers, DOMAIN, "offers", Access::Internal => Offers, CatalogError);
+
+/// Offers, and when they were read by the database's clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offers {
+    pub offers: Vec<Offer>,
+    pub at: DateTime<Utc>,
+}

@@ -1,0 +1,123 @@
+//! What happens to an order.
+
+use contract::event;
+use serde::{Deserialize, Serialize};
+
+use super::{DOMAIN, Failure, OrderStatus, PaymentStatus};
+use crate::{CartId, Money, OrderId, ProductId, UserId, VariantId, carts::Totals, inventory::Units};
+
+/// A line, as the trade needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineFact {
+    pub product_id: ProductId,
+    pub variant_id: VariantId,
+    pub seller_id: UserId,
+    pub sku: String,
+    pub quantity: i64,
+    pub unit_price: Money,
+}
+
+/// An order was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    pub order_id: OrderId,
+    pub order_number: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_id: Option<CartId>,
+    pub items: Vec<LineFact>,
+    pub totals: Totals,
+}
+event!(Placed, DOMAIN, "placed", entity = |e| e.order_id.0);
+
+/// The stock is held: the order can be paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentDue {
+    pub order_id: OrderId,
+    pub order_number: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    pub amount: Money,
+    /// Charged at once where present; waits for an intent where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<String>,
+}
+event!(PaymentDue, DOMAIN, "payment_due", entity = |e| e.order_id.0);
+
+/// Paid: the stock is sold, the lines leave the cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    pub order_id: OrderId,
+    pub order_number: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_id: Option<CartId>,
+    pub items: Vec<Units>,
+    pub total: Money,
+}
+event!(Confirmed, DOMAIN, "confirmed", entity = |e| e.order_id.0);
+
+/// Out of stock, or declined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    pub order_id: OrderId,
+    pub failure: Failure,
+}
+event!(Failed, DOMAIN, "failed", entity = |e| e.order_id.0);
+
+/// Called off by a person. Final at once; money that comes later goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled {
+    pub order_id: OrderId,
+    /// The status it had.
+    pub was: OrderStatus,
+}
+event!(Cancelled, DOMAIN, "cancelled", entity = |e| e.order_id.0);
+
+/// The deadline is over: payments is asked to close the payment. Only its answer expires the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryDue {
+    pub order_id: OrderId,
+}
+event!(ExpiryDue, DOMAIN, "expiry_due", entity = |e| e.order_id.0);
+
+/// Never paid: the stock goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expired {
+    pub order_id: OrderId,
+}
+event!(Expired, DOMAIN, "expired", entity = |e| e.order_id.0);
+
+/// Money came for an order that had ended: it goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundDue {
+    pub order_id: OrderId,
+    /// The order's status.
+    pub status: OrderStatus,
+}
+event!(RefundDue, DOMAIN, "refund_due", entity = |e| e.order_id.0);
+
+/// A step that has no event of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusChanged {
+    pub order_id: OrderId,
+    pub status: OrderStatus,
+    pub payment_status: PaymentStatus,
+}
+event!(StatusChanged, DOMAIN, "status_changed", entity = |e| e.order_id.0);
+
+/// Handed to the carrier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipped {
+    pub order_id: OrderId,
+}
+event!(Shipped, DOMAIN, "shipped", entity = |e| e.order_id.0);
+
+/// Handed to the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    pub order_id: OrderId,
+}
+event!(Delivered, DOMAIN, "delivered", entity = |e| e.order_id.0);

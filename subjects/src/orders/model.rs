@@ -1,0 +1,92 @@
+//! Orders as they are shown.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{FulfillmentStatus, OrderStatus, PaymentStatus};
+use crate::{Address, Currency, ItemId, Money, OrderId, Pagination, ProductId, UserId, VariantId, carts::Totals};
+
+/// A line of an order. Its price is the one of the moment of placing, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct OrderItem {
+    pub id: ItemId,
+    pub product_id: ProductId,
+    pub variant_id: VariantId,
+    pub seller_id: UserId,
+    pub sku: String,
+    pub name: String,
+    pub quantity: i64,
+    pub unit_price: Money,
+    pub line_total: Money,
+}
+
+/// Why an order failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Failure {
+    /// `out_of_stock`, or the provider's word for a declined payment.
+    pub code: String,
+    pub message: String,
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Order {
+    pub id: OrderId,
+    /// Readable and unique.
+    pub order_number: String,
+    pub status: OrderStatus,
+    pub payment_status: PaymentStatus,
+    pub fulfillment_status: FulfillmentStatus,
+    pub items: Vec<OrderItem>,
+    pub totals: Totals,
+    pub currency: Currency,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub failure: Option<Failure>,
+    pub shipping_address: Address,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub billing_address: Option<Address>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub notes: Option<String>,
+    /// When an unpaid order ends.
+    pub payment_deadline: DateTime<Utc>,
+    /// Counts the order's events; the `ETag`.
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A page of orders, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Orders {
+    pub data: Vec<Order>,
+    pub pagination: Pagination,
+}
+
+/// A step of an order's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct HistoryEntry {
+    /// The event that told it, such as `placed` or `payment_due`.
+    #[serde(default)]
+    pub event: String,
+    pub status: OrderStatus,
+    /// The order's version after the step.
+    pub version: i64,
+    pub at: DateTime<Utc>,
+    /// What caused it, such as `orders.place` or `payments.succeeded`.
+    pub cause: String,
+}
+
+/// How an order came to its status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct History {
+    pub data: Vec<HistoryEntry>,
+}

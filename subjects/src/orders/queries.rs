@@ -1,0 +1,65 @@
+//! What can be asked about orders.
+
+use contract::{Access, query};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{DOMAIN, History, Order, OrderStatus, Orders, OrdersError};
+use crate::{Money, OrderId, PageRequest, UserId, roles};
+
+/// One order, by id or number: the buyer's, a seller's part of it, or any for an admin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetOrder {
+    /// Id or order number.
+    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+}
+query!(GetOrder, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, capability = |q| q.cart_token.as_deref());
+
+/// The caller's orders; for a seller, those with a line of theirs and only those lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListOrders {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<OrderStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+    #[serde(default)]
+    pub page: PageRequest,
+}
+query!(ListOrders, DOMAIN, "list", roles::SIGNED_IN_OR_GUEST => Orders, OrdersError, capability = |q| q.cart_token.as_deref());
+
+/// The history of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetHistory {
+    /// Id or order number.
+    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+}
+query!(GetHistory, DOMAIN, "history", roles::SIGNED_IN_OR_GUEST => History, OrdersError, capability = |q| q.cart_token.as_deref());
+
+/// Whether somebody may pay an order, or look at its payment, and how much it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetPayable {
+    pub order_id: OrderId,
+    /// The caller's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<Uuid>,
+    #[serde(default)]
+    pub is_admin: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+}
+query!(GetPayable, DOMAIN, "payable", Access::Internal => Payable, OrdersError);
+
+/// What is owed for an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payable {
+    pub order_id: OrderId,
+    pub order_number: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    pub amount: Money,
+    pub status: OrderStatus,
+}

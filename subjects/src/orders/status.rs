@@ -1,0 +1,78 @@
+//! Where an order, its money and its goods stand.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum))]
+        #[cfg_attr(feature = "openapi", oai(rename_all = "snake_case"))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word that stands for it outside.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|one| one.word() == text).ok_or_else(|| format!("unknown word {text:?}"))
+            }
+        }
+    };
+}
+
+words! {
+    /// Where an order stands.
+    OrderStatus {
+        /// Not decided: stock or payment is open.
+        Pending = "pending",
+        /// Paid, its stock sold.
+        Confirmed = "confirmed",
+        /// Being packed.
+        Processing = "processing",
+        /// With the carrier.
+        Shipped = "shipped",
+        /// With the customer.
+        Delivered = "delivered",
+        /// Called off by a person.
+        Cancelled = "cancelled",
+        /// Out of stock, or declined.
+        Failed = "failed",
+        /// Never paid.
+        Expired = "expired",
+        /// All money returned without a cancel.
+        Refunded = "refunded",
+    }
+}
+
+words! {
+    /// Where an order's money stands.
+    PaymentStatus {
+        Pending = "pending",
+        Processing = "processing",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Cancelled = "cancelled",
+        PartiallyRefunded = "partially_refunded",
+        Refunded = "refunded",
+    }
+}
+
+words! {
+    /// Where an order's goods stand.
+    FulfillmentStatus {
+        Unfulfilled = "unfulfilled",
+        Partial = "partial",
+        Fulfilled = "fulfilled",
+        Returned = "returned",
+    }
+}

@@ -1,0 +1,110 @@
+//! What can be done to a payment.
+
+use contract::{Access, Answer, command};
+use serde::{Deserialize, Serialize};
+
+use super::{DOMAIN, Intent, Payment, PaymentsError, Refund};
+use crate::{Money, OrderId, PaymentId, roles};
+
+/// Which order is to be paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct NewIntent {
+    pub order_id: OrderId,
+}
+
+/// Opens the payment of an order, so that the buyer's browser can confirm it. The same order gives the same intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateIntent {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+    pub intent: NewIntent,
+}
+command!(CreateIntent, DOMAIN, "create_intent", roles::SIGNED_IN_OR_GUEST => Intent, PaymentsError,
+    key = |c| Some(c.intent.order_id.0), capability = |c| c.cart_token.as_deref(), answer = Answer::Secret);
+
+/// How much goes back, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct NewRefund {
+    /// All that is left where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Gives money back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundPayment {
+    pub payment_id: PaymentId,
+    pub refund: NewRefund,
+}
+command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError, key = |c| Some(c.payment_id.0));
+
+/// Reads the payment at the provider and takes over what it says: for whoever waits for a webhook that does not come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyPayment {
+    pub payment_id: PaymentId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_token: Option<String>,
+}
+command!(VerifyPayment, DOMAIN, "verify", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError,
+    key = |c| Some(c.payment_id.0), capability = |c| c.cart_token.as_deref());
+
+/// A message of the provider, as it came. Only its signature lets it in, and what it says of a payment is not believed:
+/// the payment is read at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiveWebhook {
+    /// By name, as in [`PaymentConfig`](super::PaymentConfig).
+    pub provider: String,
+    /// The header in which the provider signs.
+    pub signature: String,
+    /// Byte by byte what was signed.
+    pub body: String,
+}
+command!(ReceiveWebhook, DOMAIN, "receive_webhook", Access::Public => WebhookReceipt, PaymentsError, key = |_| None);
+
+/// The provider need not send it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct WebhookReceipt {
+    /// Always true.
+    pub received: bool,
+}
+
+/// A day after its beginning a payment is read at the provider once more: by then it has forgotten every key, so nothing
+/// that was on its way can still change it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadAgain {
+    pub payment_id: PaymentId,
+}
+command!(ReadAgain, DOMAIN, "read_again", Access::Internal => ReadingAsked, PaymentsError,
+    key = |c| Some(c.payment_id.0));
+
+/// Whether the provider is asked; not so where it never had an object for the payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadingAsked {
+    pub has_object: bool,
+}
+
+/// What a test does to an open payment of the simulated provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Enum))]
+#[cfg_attr(feature = "openapi", oai(rename_all = "snake_case"))]
+#[serde(rename_all = "snake_case")]
+pub enum SandboxAction {
+    /// The buyer pays.
+    Confirm,
+    /// The card is declined.
+    Decline,
+}
+
+/// Plays the buyer's part with the simulated provider. Refused by every other provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActInSandbox {
+    /// The provider's id of the payment, or the payment's own id.
+    pub intent: String,
+    pub action: SandboxAction,
+}
+command!(ActInSandbox, DOMAIN, "act_in_sandbox", Access::Public => Payment, PaymentsError, key = |_| None);

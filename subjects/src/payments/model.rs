@@ -1,0 +1,68 @@
+//! Payments as they are shown.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{Money, OrderId, PaymentId, RefundId, orders::Failure};
+
+/// What a browser needs to pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct PaymentConfig {
+    /// `simulated`, or the name of a real provider.
+    pub provider: String,
+    pub publishable_key: String,
+}
+
+/// A refund.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Refund {
+    pub id: RefundId,
+    /// `pending`, `succeeded` or `failed`.
+    pub status: String,
+    pub amount: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub reason: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The payment of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Payment {
+    pub id: PaymentId,
+    pub order_id: OrderId,
+    pub order_number: String,
+    /// `pending`, `processing`, `succeeded`, `failed`, `cancelled`, `partially_refunded` or `refunded`.
+    pub status: String,
+    pub amount: Money,
+    pub provider: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub provider_transaction_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub payment_method: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub failure: Option<Failure>,
+    pub refunds: Vec<Refund>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// An open payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Intent {
+    pub id: PaymentId,
+    pub order_id: OrderId,
+    pub order_number: String,
+    /// For the buyer's browser only.
+    pub client_secret: String,
+    pub publishable_key: String,
+    pub amount: Money,
+    pub status: String,
+}
