@@ -33,7 +33,8 @@ pub struct Verifier {
 struct Shared {
     source: KeySource,
     keys: RwLock<HashMap<String, DecodingKey>>,
-    asked: tokio::sync::Mutex<Option<Instant>>,
+    /// When the keys were asked for last, and whether they came.
+    asked: tokio::sync::Mutex<Option<(Instant, bool)>>,
     verified: Mutex<HashMap<[u8; 32], (Identity, i64)>>,
     clock: Clock,
 }
@@ -116,11 +117,15 @@ impl Verifier {
         if let Some(key) = self.known(kid) {
             return Ok(key);
         }
-        if asked.is_some_and(|at| at.elapsed() < ASK_AGAIN) {
-            return Err(invalid_token());
+        match *asked {
+            Some((at, true)) if at.elapsed() < ASK_AGAIN => return Err(invalid_token()),
+            // Whoever waited for an answer that did not come does not ask in its turn: all would wait for each.
+            Some((at, false)) if at.elapsed() < ASK_AGAIN => return Err(no_keys()),
+            _ => {}
         }
-        let published = (self.shared.source)().await?;
-        *asked = Some(Instant::now());
+        let published = (self.shared.source)().await;
+        *asked = Some((Instant::now(), published.is_ok()));
+        let published = published?;
         let mut keys = HashMap::new();
         for key in published.keys {
             if let Ok(decoding) = DecodingKey::from_ed_components(&key.x) {
@@ -134,6 +139,10 @@ impl Verifier {
     fn known(&self, kid: &str) -> Option<DecodingKey> {
         self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
     }
+}
+
+fn no_keys() -> Fault {
+    Fault::new(ErrorKind::Unavailable, "unavailable", "Access tokens cannot be checked now. Try again.")
 }
 
 fn invalid_token() -> Fault {

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, client::PublishErrorKind};
 use bytes::Bytes;
 use contract::{CallError, Command, ErrorBody, ErrorKind, Fault, Format, Query, Request, header, subject};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::client::inbox::Inbox;
+use crate::client::inbox::{Attempt, Inbox};
 
 /// What goes along with a call.
 #[derive(Debug, Clone)]
@@ -173,12 +173,18 @@ impl Client {
             let patience = (ATTEMPT * 2_u32.pow(attempts.min(8))).min(left);
             attempts += 1;
             match self.inbox.request(subject.clone(), headers, body.clone(), patience).await {
-                Some(reply) if is_no_responders(&reply) => {}
-                Some(reply) => return Ok(reply),
-                None => {
+                Attempt::Answered(reply) if is_no_responders(&reply) => {}
+                Attempt::Answered(reply) => return Ok(reply),
+                Attempt::Unanswered => {
                     metrics::counter!("request_retries_total", "domain" => domain.to_owned()).increment(1);
                     continue;
                 }
+                Attempt::NotSent(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                    let text = "The request is too large to be passed on.";
+                    return Err(Fault::new(ErrorKind::TooLarge, "request_too_large", text).of(domain));
+                }
+                // It fails at once, so the next attempt waits, or this would spin until the deadline.
+                Attempt::NotSent(error) => tracing::debug!(domain, %error, "a request was not sent"),
             }
             let pause = pauses.next().unwrap_or(PAUSES[2]);
             if end.saturating_duration_since(Instant::now()) <= pause {

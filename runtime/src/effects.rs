@@ -31,8 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// An effect that could not start this long after its lease began is left to a later look.
 const START_WITHIN: Duration = Duration::from_secs(4);
 
-/// Attempts before an effect is parked: it then blocks its entity only, and a person must look.
-const ATTEMPTS: i32 = 10;
+/// Attempts before an effect is parked: it then blocks its entity only, and a person must look. With pauses that grow to
+/// five minutes that is a day, so that an outage of the outside world heals without anybody.
+const ATTEMPTS: i32 = 300;
+
+/// The longest pause between two attempts, in seconds.
+const LONGEST_PAUSE: f64 = 300.0;
+
+/// Runs in a row that nobody lived to finish, before an effect is parked unrun: it may be what kills them.
+const UNFINISHED: i32 = 20;
 
 /// Runs a domain's effects.
 #[derive(Clone)]
@@ -70,9 +77,9 @@ impl Effects {
         drop(self.shared.lanes.set(lanes));
     }
 
-    /// Starts effects whose lease this node holds. Full up means they wait for a later look.
-    pub(crate) fn start(&self, rows: Vec<EffectRow>) {
-        let began = Instant::now();
+    /// Starts effects whose lease this node has held since `began` at the latest: taken before the statement that took it,
+    /// for a process may be frozen in between. Full up means they wait for a later look.
+    pub(crate) fn start(&self, rows: Vec<EffectRow>, began: Instant) {
         for row in rows {
             let Ok(permit) = self.shared.window.clone().try_acquire_owned() else { continue };
             let effects = self.clone();
@@ -111,8 +118,11 @@ impl Effects {
             return Ok(());
         }
         let names: Vec<String> = shared.routes.iter().map(|route| route.name.to_owned()).collect();
+        self.park_unfinished().await?;
+        let began = Instant::now();
         let rows = sqlx::query(
-            "update effect set lease_until = clock_timestamp() + interval '15 seconds', attempts = attempts + 1
+            "update effect set lease_until = clock_timestamp() + interval '15 seconds', attempts = attempts + 1,
+                 unfinished = unfinished + 1
              where id in (
                  select e.id from effect e
                  where e.parked_at is null and e.lease_until < clock_timestamp() and e.next_at <= clock_timestamp()
@@ -139,7 +149,23 @@ impl Effects {
                 })
             })
             .collect::<Result<Vec<_>, sqlx::Error>>()?;
-        self.start(rows);
+        self.start(rows, began);
+        Ok(())
+    }
+
+    async fn park_unfinished(&self) -> Stored<()> {
+        let shared = &self.shared;
+        let parked: Vec<Uuid> = sqlx::query_scalar(
+            "update effect set parked_at = clock_timestamp(), reason = 'whoever performed it did not live to the end'
+             where parked_at is null and unfinished >= $1 and lease_until < clock_timestamp() returning id",
+        )
+        .bind(UNFINISHED)
+        .fetch_all(&shared.db.lanes)
+        .await?;
+        for id in parked {
+            metrics::counter!("effects_parked_total", "domain" => shared.domain).increment(1);
+            tracing::error!(domain = shared.domain, effect = %id, "an effect was parked unrun: a person must look");
+        }
         Ok(())
     }
 
@@ -170,11 +196,11 @@ impl Effects {
     pub(crate) async fn failed(&self, id: Uuid, attempts: i32, breakage: &Breakage) {
         let shared = &self.shared;
         let is_last = attempts >= ATTEMPTS;
-        let pause = 0.25 * 2_f64.powi(attempts.clamp(0, 9));
+        let pause = (0.25 * 2_f64.powi(attempts.clamp(0, 20))).min(LONGEST_PAUSE);
         tracing::warn!(domain = shared.domain, effect = %id, attempts, %breakage, is_last, "an effect failed");
         // Only of the attempt that the row counts: a later one, or a redrive, is not ended by what came before it.
         let written = sqlx::query(
-            "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2,
+            "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2, unfinished = 0,
                  next_at = clock_timestamp() + make_interval(secs => $3),
                  parked_at = case when $4 then clock_timestamp() end
              where id = $1 and attempts = $5 and parked_at is null",

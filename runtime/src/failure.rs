@@ -80,6 +80,8 @@ fn blame(error: &sqlx::Error) -> Blame {
         // 22 data exception, 23 constraint, 42 a statement that cannot work, P0 raised by a function of ours.
         Some("22" | "23" | "42" | "P0" | "0A") => Blame::Data,
         Some("53") => Blame::Size,
+        // A statement or a lock that took too long: one of them may be why, and the others need not wait for it.
+        _ if matches!(code.as_str(), "57014" | "55P03") => Blame::Size,
         _ => Blame::Nobody,
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     database::{Database, begin_era},
     effects::Effects,
     failure::{Blame, Breakage, Stored},
+    log::LoggedCommit,
     publisher::Publisher,
 };
 
@@ -37,6 +38,9 @@ const BATCH: usize = 128;
 
 /// Transactions that fail without anybody's blame are repeated so often, with growing pauses, before callers hear of it.
 const REPEATS: u32 = 6;
+
+/// Of an item that was too much even alone: a lock that somebody holds is not worth a lane's time.
+const REPEATS_ALONE: u32 = 2;
 
 pub(crate) enum LaneMessage {
     Command(Box<CommandItem>),
@@ -208,7 +212,8 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
     match blame {
         Blame::Data | Blame::Size if size > 1 => Next::Halve,
         Blame::Data => Next::GiveUp,
-        Blame::Size | Blame::Nobody if attempt >= REPEATS => Next::GiveUp,
+        Blame::Size if attempt >= REPEATS_ALONE => Next::GiveUp,
+        Blame::Nobody if attempt >= REPEATS => Next::GiveUp,
         Blame::Size | Blame::Nobody => {
             if is_stale_era(breakage) {
                 if let Err(error) = renew_era(&context.db).await {
@@ -234,11 +239,11 @@ async fn renew_era(db: &Database) -> Stored<()> {
 
 /// Tells the world what a batch has committed: notices, events, effects.
 fn announce(context: &LaneContext, committed: Committed) {
-    let Committed { position, at, events, effects, has_waiting_effects } = committed;
+    let Committed { position, at, events, leases_since, effects, has_waiting_effects } = committed;
     if !events.is_empty() {
-        context.publisher.publish(position, at, events);
+        context.publisher.publish(LoggedCommit { position, at, events }, leases_since);
     }
-    context.effects.start(effects);
+    context.effects.start(effects, leases_since);
     if has_waiting_effects {
         context.effects.look();
     }

@@ -29,6 +29,7 @@ pub(crate) async fn pass(domain: &'static str, db: &Database, node: Uuid) -> Sto
                  from outbox) as oldest,
                 (select count(*) from dead_letter) as dead_letters,
                 (select count(*) from effect where parked_at is null) as effects,
+                (select count(*) from effect where parked_at is null and attempts > 10) as failing,
                 (select count(*) from effect where parked_at is not null) as parked",
     )
     .fetch_one(&db.lanes)
@@ -38,6 +39,7 @@ pub(crate) async fn pass(domain: &'static str, db: &Database, node: Uuid) -> Sto
     gauge("outbox_oldest_seconds", row.try_get::<f64, _>("oldest")?.max(0.0));
     gauge("dead_letters", row.try_get::<i64, _>("dead_letters")? as f64);
     gauge("effects_waiting", row.try_get::<i64, _>("effects")? as f64);
+    gauge("effects_failing", row.try_get::<i64, _>("failing")? as f64);
     gauge("effects_parked", row.try_get::<i64, _>("parked")? as f64);
     Ok(())
 }

@@ -3,11 +3,10 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::jetstream;
-use chrono::{DateTime, Utc};
 use contract::{Position, subject};
 use sqlx::Row;
 use tokio::sync::{Semaphore, mpsc};
@@ -35,8 +34,15 @@ const QUEUE: usize = 4096;
 /// Hands commits to a domain's publisher.
 #[derive(Clone)]
 pub(crate) struct Publisher {
-    queue: mpsc::Sender<LoggedCommit>,
+    queue: mpsc::Sender<Outgoing>,
     shared: Arc<Shared>,
+}
+
+/// A commit on its way.
+pub(crate) struct Outgoing {
+    commit: LoggedCommit,
+    /// Before this its lease had not begun.
+    leased_since: Instant,
 }
 
 struct Shared {
@@ -69,7 +75,7 @@ impl Confirmations {
 }
 
 impl Publisher {
-    pub(crate) fn new(domain: &'static str, db: Database, streams: Streams) -> (Self, mpsc::Receiver<LoggedCommit>) {
+    pub(crate) fn new(domain: &'static str, db: Database, streams: Streams) -> (Self, mpsc::Receiver<Outgoing>) {
         let (queue, commits) = mpsc::channel(QUEUE);
         let shared = Shared {
             domain,
@@ -83,15 +89,18 @@ impl Publisher {
     }
 
     /// Publishes a commit soon. Never waits: a full queue leaves it to the sweep.
-    pub(crate) fn publish(&self, position: Position, at: DateTime<Utc>, events: Vec<LoggedEvent>) {
-        if self.queue.try_send(LoggedCommit { position, at, events }).is_err() {
+    pub(crate) fn publish(&self, commit: LoggedCommit, leased_since: Instant) {
+        if self.queue.try_send(Outgoing { commit, leased_since }).is_err() {
             metrics::counter!("publisher_overflow_total", "domain" => self.shared.domain).increment(1);
         }
     }
 
     /// Rows to delete in the next commit.
     pub(crate) fn take_confirmed(&self) -> Vec<Position> {
-        std::mem::take(&mut self.shared.confirmations().marked)
+        let mut positions = std::mem::take(&mut self.shared.confirmations().marked);
+        // Two nodes may hold the same ones: in one order they do not wait for each other in a ring.
+        positions.sort_unstable();
+        positions
     }
 
     /// Gives them back where that commit did not happen.
@@ -122,10 +131,10 @@ impl Publisher {
     }
 
     /// The fast path: sends in the order of commits, and lets confirmations come as they will.
-    pub(crate) async fn run(&self, commits: &mut mpsc::Receiver<LoggedCommit>) {
-        while let Some(commit) = commits.recv().await {
+    pub(crate) async fn run(&self, commits: &mut mpsc::Receiver<Outgoing>) {
+        while let Some(Outgoing { commit, leased_since }) = commits.recv().await {
             self.shared.notify(&commit).await;
-            self.shared.clone().send(commit).await;
+            self.shared.clone().send(commit, leased_since).await;
         }
     }
 
@@ -134,6 +143,7 @@ impl Publisher {
         self.mark().await?;
         self.delete_confirmed().await?;
         let shared = &self.shared;
+        let leased_since = Instant::now();
         let rows = sqlx::query(
             "update outbox set lease_until = clock_timestamp() + interval '5 seconds'
              where (era, xid) in (select era, xid from outbox where lease_until < clock_timestamp()
@@ -155,7 +165,7 @@ impl Publisher {
         let commits = commits_at(&mut connection, &positions).await?;
         drop(connection);
         for commit in commits {
-            shared.clone().send(commit).await;
+            shared.clone().send(commit, leased_since).await;
         }
         Ok(())
     }
@@ -229,10 +239,12 @@ impl Shared {
         }
     }
 
-    async fn send(self: Arc<Self>, commit: LoggedCommit) {
+    async fn send(self: Arc<Self>, commit: LoggedCommit, leased_since: Instant) {
         crate::fail_point("publisher.before_publish");
         let count = u32::try_from(commit.events.len()).unwrap_or(u32::MAX).min(WINDOW as u32);
         let Ok(permits) = self.window.clone().acquire_many_owned(count).await else { return };
+        // What waited too long is swept by somebody, perhaps already: both would only double the load.
+        let Some(left) = LEASE.checked_sub(leased_since.elapsed()) else { return };
         let mut confirmations = Vec::with_capacity(commit.events.len());
         for event in &commit.events {
             confirmations.push(self.start(&commit, event).await);
@@ -242,8 +254,7 @@ impl Shared {
             let all = futures::future::join_all(
                 commit.events.iter().zip(confirmations).map(|(event, sent)| shared.confirm(&commit, event, sent)),
             );
-            // After the lease the sweep has it: going on would only double the load.
-            let confirmed = tokio::time::timeout(LEASE, all).await.is_ok_and(|all| all.into_iter().all(|one| one));
+            let confirmed = tokio::time::timeout(left, all).await.is_ok_and(|all| all.into_iter().all(|one| one));
             drop(permits);
             crate::fail_point("publisher.before_delete");
             if confirmed {

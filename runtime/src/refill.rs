@@ -76,9 +76,9 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
         return Ok(false);
     }
     let rows = sqlx::query(
-        "select era, xid from event_log
-         where (era, xid) < ($1, $2) and (era, xid) >= ($5, $6) and at > clock_timestamp() - make_interval(secs => $3)
-         order by era desc, xid desc limit $4",
+        // The age is looked at in the page and does not choose it: the log may be long, and has no index by time.
+        "select era, xid, at > clock_timestamp() - make_interval(secs => $3) as is_young from event_log
+         where (era, xid) < ($1, $2) and (era, xid) >= ($5, $6) order by era desc, xid desc limit $4",
     )
     .bind(below.era)
     .bind(below.xid)
@@ -90,6 +90,7 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
     .await?;
     let positions = rows
         .iter()
+        .filter(|row| row.try_get("is_young").unwrap_or(true))
         .map(|row| Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
         .collect::<Result<Vec<_>, sqlx::Error>>()?;
     let Some(lowest) = positions.iter().min().copied() else {

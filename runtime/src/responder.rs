@@ -154,9 +154,11 @@ impl Responder {
             None => Fault::new(ErrorKind::NotFound, "unknown_operation", "There is no such operation.")
                 .of(self.domain)
                 .into(),
-            Some(endpoint) => match self.caller(&asked, endpoint).await {
-                Err(fault) => fault.of(self.domain).into(),
-                Ok(caller) => self.run_endpoint(endpoint, &asked, caller, permit).await,
+            Some(endpoint) => match tokio::time::timeout_at(asked.deadline.into(), self.caller(&asked, endpoint)).await
+            {
+                Err(_) => Fault::deadline(self.domain).into(),
+                Ok(Err(fault)) => fault.of(self.domain).into(),
+                Ok(Ok(caller)) => self.run_endpoint(endpoint, &asked, caller, permit).await,
             },
         };
         let failed = match &sent {

@@ -6,7 +6,8 @@ use std::{
 };
 
 use async_nats::jetstream::{
-    self,
+    self, ErrorCode,
+    context::{GetStreamError, GetStreamErrorKind},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use contract::{Position, subject};
@@ -105,11 +106,19 @@ impl Streams {
         }
         *ensured = Some(Instant::now());
         let (domain, stream) = (self.domain, subject::stream(self.domain));
-        if let Ok(stream) = self.jetstream.get_stream(&stream).await {
-            if let Err(breakage) = tail::verify(log, &stream).await {
-                tracing::warn!(domain, %breakage, "whether the stream has lost its tail could not be told");
+        match self.jetstream.get_stream(&stream).await {
+            Ok(stream) => {
+                if let Err(breakage) = tail::verify(log, &stream).await {
+                    tracing::warn!(domain, %breakage, "whether the stream has lost its tail could not be told");
+                }
+                return;
             }
-            return;
+            Err(error) if is_missing(&error) => {}
+            // A server that cannot be asked has lost nothing yet.
+            Err(error) => {
+                tracing::debug!(domain, stream, %error, "the stream could not be looked at");
+                return;
+            }
         }
         let begun = async {
             refill::begin(log, Position::START).await?;
@@ -123,5 +132,13 @@ impl Streams {
             Ok(_) => tracing::info!(domain, stream, "the stream was missing and was made"),
             Err(error) => tracing::warn!(domain, stream, %error, "the stream could not be made"),
         }
+    }
+}
+
+/// Whether the server says that there is no such stream, as opposed to saying nothing.
+fn is_missing(error: &GetStreamError) -> bool {
+    match error.kind() {
+        GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,
+        _ => false,
     }
 }

@@ -25,6 +25,14 @@ pub(super) struct Inbox {
     reader: tokio::task::JoinHandle<()>,
 }
 
+/// What came of an attempt.
+pub(super) enum Attempt {
+    Answered(Message),
+    /// No reply in time.
+    Unanswered,
+    NotSent(async_nats::PublishError),
+}
+
 /// Takes the entry back, however the request ends.
 struct Entry<'a> {
     waiting: &'a Waiting,
@@ -64,24 +72,26 @@ impl Inbox {
         self.connection.connection_state() == State::Connected
     }
 
-    /// One attempt; `None` where no reply came in time. Sending counts, for it can hang while the connection is down.
+    /// One attempt. Sending counts, for it can hang while the connection is down.
     pub(super) async fn request(
         &self,
         subject: String,
         headers: HeaderMap,
         body: Bytes,
         patience: Duration,
-    ) -> Option<Message> {
+    ) -> Attempt {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
         let _entry = Entry { waiting: &self.waiting, number };
         let exchange = async {
             let reply_to = format!("{}.{number}", self.prefix);
-            self.connection.publish_with_reply_and_headers(subject, reply_to, headers, body).await.ok()?;
-            receiver.await.ok()
+            if let Err(error) = self.connection.publish_with_reply_and_headers(subject, reply_to, headers, body).await {
+                return Attempt::NotSent(error);
+            }
+            receiver.await.map_or(Attempt::Unanswered, Attempt::Answered)
         };
-        tokio::time::timeout(patience, exchange).await.ok().flatten()
+        tokio::time::timeout(patience, exchange).await.unwrap_or(Attempt::Unanswered)
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn unpark(pool: &PgPool, letter: &DeadLetter, repeat: Option<&R
         return Ok(Unparked::Before);
     }
     let unparked = sqlx::query(
-        "update effect set parked_at = null, attempts = 0, next_at = clock_timestamp()
+        "update effect set parked_at = null, attempts = 0, unfinished = 0, next_at = clock_timestamp()
          where id = $1 and parked_at is not null",
     )
     .bind(letter.id)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contract::Position;
 use sqlx::{PgConnection, Row};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 use uuid::Uuid;
 
 use crate::{
@@ -29,6 +29,8 @@ pub(crate) struct Committed {
     pub position: Position,
     pub at: DateTime<Utc>,
     pub events: Vec<LoggedEvent>,
+    /// Before this the leases of its events and effects had not begun.
+    pub leases_since: Instant,
     /// Effects that this node may perform at once.
     pub effects: Vec<EffectRow>,
     /// Whether there are more, which wait for others of their entity.
@@ -87,6 +89,7 @@ pub(super) async fn write(
     let body = if logged.is_empty() { None } else { Some(to_json(&logged)?) };
     let (eras, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.era, p.xid)).unzip();
     let causes = effects.iter().map(|e| to_json(&StoredCause::of(e))).collect::<Result<Vec<_>, _>>()?;
+    let leases_since = Instant::now();
     let row = sqlx::query(WRITE)
         .bind(answers.callers)
         .bind(answers.operations)
@@ -116,6 +119,7 @@ pub(super) async fn write(
         at,
         events: logged,
         effects: effects.into_iter().filter(|e| ours.contains(&e.id)).map(EffectRow::of).collect(),
+        leases_since,
         has_waiting_effects: waiting,
     })
 }

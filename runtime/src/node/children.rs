@@ -43,7 +43,7 @@ pub(super) fn lane(lanes: &Lanes, number: usize) -> Child {
 pub(super) fn publishing(
     name: &str,
     publisher: &Publisher,
-    commits: tokio::sync::mpsc::Receiver<crate::log::LoggedCommit>,
+    commits: tokio::sync::mpsc::Receiver<crate::publisher::Outgoing>,
 ) -> Child {
     let publisher = publisher.clone();
     let commits = Arc::new(tokio::sync::Mutex::new(commits));

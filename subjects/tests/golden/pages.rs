@@ -152,7 +152,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 30] = [
+const OUTSIDE: [Outside; 31] = [
     outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive."),
     outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
     outside("invalid_query", K::Malformed, GATEWAY, "A query parameter cannot be used; `details` names it."),
@@ -183,6 +183,7 @@ const OUTSIDE: [Outside; 30] = [
     outside("unknown_event", K::Conflict, DOMAIN, "The node has no handler for the event that shall be redriven."),
     outside("unknown_effect", K::Conflict, DOMAIN, "The node cannot perform the effect that shall be redriven."),
     outside("body_too_large", K::TooLarge, GATEWAY, "More than 1,000,000 bytes."),
+    outside("request_too_large", K::TooLarge, BOTH, "With its headers it does not fit into a message."),
     outside(
         "unsupported_media_type",
         K::UnsupportedMediaType,

@@ -25,7 +25,7 @@ impl Market {
     async fn parks(&self, order: &str) {
         wait_until("it was asked in vain", || async { self.effects(order, "e.reason is not null").await == 1 }).await;
         let hurry = format!(
-            "update effect e set attempts = 9, next_at = clock_timestamp(), lease_until = clock_timestamp()
+            "update effect e set attempts = 299, next_at = clock_timestamp(), lease_until = clock_timestamp()
              from payments p where p.id = e.entity and p.order_id = '{order}' and e.reason is not null"
         );
         self.shop.sql("payments", hurry).await;
@@ -58,13 +58,13 @@ async fn a_charge_that_was_given_up_is_listed_and_redriven_and_charges_once() {
     assert_eq!(page.number_at("/pagination/total"), 1);
     assert_eq!(
         (&letter["kind"], &letter["source"], &letter["name"], &letter["entity"], &letter["attempts"]),
-        (&json!("effect"), &json!("payments"), &json!("confirm"), &json!(entity), &json!(10)),
+        (&json!("effect"), &json!("payments"), &json!("confirm"), &json!(entity), &json!(300)),
     );
     assert!(letter["reason"].as_str().unwrap().ends_with("/confirm: status 503"), "{letter}");
     let parked_at: chrono::DateTime<chrono::Utc> = letter["parked_at"].as_str().unwrap().parse().unwrap();
     assert!((chrono::Utc::now() - parked_at).num_seconds().abs() < 300, "{letter}");
     let (ok, said) = dead_letters(shop, &["list"]).await;
-    let line = format!("payments  {id}  effect  payments.confirm  10 attempts  ");
+    let line = format!("payments  {id}  effect  payments.confirm  300 attempts  ");
     assert!(ok && said.starts_with(&line) && said.contains(&entity) && said.ends_with("\n1 parked\n"), "{said}");
     let checked = shop.check().await;
     assert!(checked.faults().contains(&("dead_letters".into(), format!("payments: effect {id}"))));
@@ -76,7 +76,7 @@ async fn a_charge_that_was_given_up_is_listed_and_redriven_and_charges_once() {
     assert_eq!(admin.get(LIST).await.number_at("/pagination/total"), 0);
     market.parks(&order).await;
     let again = admin.get(LIST).await.expect_status(200);
-    assert_eq!((again.text_at("/data/0/id"), again.number_at("/data/0/attempts")), (id.to_owned(), 10));
+    assert_eq!((again.text_at("/data/0/id"), again.number_at("/data/0/attempts")), (id.to_owned(), 300));
     assert_ne!(again.body["data"][0]["parked_at"], letter["parked_at"]);
     // The same key again is the same redrive; and it belongs to its letter.
     let replayed = redriven(&admin, id, "too-early").await.expect_status(202);
@@ -114,7 +114,7 @@ async fn an_order_that_was_called_off_while_the_provider_was_away_ends_without_a
     market.parks(&order).await;
     buyer.post_once(&format!("/orders/{order}/cancel"), &json!({})).await.expect_status(200);
     let (ok, said) = dead_letters(shop, &["list"]).await;
-    assert!(ok && said.contains("  effect  payments.create_object  10 attempts  "), "{said}");
+    assert!(ok && said.contains("  effect  payments.create_object  300 attempts  "), "{said}");
     let id = said.split_whitespace().nth(1).unwrap().to_owned();
 
     market.sandbox.start_again(shop).await;
