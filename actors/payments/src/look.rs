@@ -12,6 +12,7 @@ use crate::{
     ledger::advance,
     provider::{ObjectStatus, ProviderObject},
     story::Fact,
+    terms::Terms,
 };
 
 /// Reads an object at the provider.
@@ -20,6 +21,8 @@ pub(crate) struct Look {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub object: String,
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 impl Effect for Look {
@@ -39,7 +42,7 @@ impl Perform<Look> for Payments {
     type Outcome = Option<ProviderObject>;
 
     async fn perform(&self, cx: &Context, _id: Uuid, effect: &Look) -> Result<Option<ProviderObject>, Breakage> {
-        self.provider().get(cx, &effect.object).await
+        effect.terms.provider(self)?.get(cx, &effect.object).await
     }
 
     async fn finish(

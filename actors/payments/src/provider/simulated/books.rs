@@ -28,6 +28,8 @@ pub(super) enum Answer {
     Confirmed(Confirmation),
     Cancelled(Cancellation),
     Refunded(RefundOutcome),
+    /// There is no such object, so nobody knows what became of it.
+    Unknown,
 }
 
 /// The id of the object of a key.
@@ -134,15 +136,10 @@ pub(super) struct Books {
 impl Books {
     pub(super) fn answer(&mut self, question: &Question) -> Answer {
         let id = question.object();
-        let missing =
-            || Failure { code: "resource_missing".into(), message: "There is no such payment intent.".into() };
         let Some(intent) = self.intents.get_mut(&id) else {
             return match question {
                 Question::Create(_) | Question::Get(_) => Answer::Seen(None),
-                Question::Confirm { .. } => Answer::Confirmed(Confirmation::Declined(missing())),
-                // What is not there cannot be paid.
-                Question::Cancel(_) => Answer::Cancelled(Cancellation::Cancelled),
-                Question::Refund { .. } => Answer::Refunded(RefundOutcome::Failed(missing())),
+                Question::Confirm { .. } | Question::Cancel(_) | Question::Refund { .. } => Answer::Unknown,
             };
         };
         let before = intent.clone();
@@ -219,6 +216,15 @@ mod tests {
         assert_eq!(books.answer(&Question::Cancel(ID.into())), Answer::Cancelled(Cancellation::Cancelled));
         assert_eq!(books.answer(&confirm("pm_card_visa")), Answer::Confirmed(Confirmation::Cancelled));
         assert!(!succeeded(&books.answer(&refund(1, 1))));
+    }
+
+    #[test]
+    fn of_an_object_that_is_not_there_nothing_is_said() {
+        let mut books = Books::default();
+        for question in [confirm("pm_card_visa"), Question::Cancel(ID.into()), refund(1, 1)] {
+            assert_eq!(books.answer(&question), Answer::Unknown, "{question:?}");
+        }
+        assert_eq!(books.answer(&Question::Get(ID.into())), Answer::Seen(None));
     }
 
     #[test]
