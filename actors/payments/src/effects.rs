@@ -117,14 +117,18 @@ impl Perform<Confirm> for Payments {
     type Outcome = Confirmation;
 
     async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Confirmation, Breakage> {
-        effect.terms.provider(self)?.confirm(cx, &effect.object, &effect.method, id).await
+        let confirmation = effect.terms.provider(self)?.confirm(cx, &effect.object, &effect.method, id).await?;
+        if let Confirmation::Succeeded(came) = &confirmation {
+            effect.terms.check(&effect.object, came)?;
+        }
+        Ok(confirmation)
     }
 
     async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Confirm, Confirmation>]) -> Result<(), Breakage> {
         let fact = |effect: &Confirm, outcome: &Confirmation| {
             let object = effect.object.clone();
             match outcome {
-                Confirmation::Succeeded => Some(Fact::Paid(object)),
+                Confirmation::Succeeded(_) => Some(Fact::Paid(object)),
                 Confirmation::Declined(failure) => Some(Fact::Declined(object, plain(failure))),
                 Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
                 // Its end is still to come: by the provider's word, or by the order's deadline, which asks.
@@ -139,7 +143,11 @@ impl Perform<CancelObject> for Payments {
     type Outcome = Cancellation;
 
     async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Cancellation, Breakage> {
-        effect.terms.provider(self)?.cancel(cx, &effect.object, id).await
+        let cancellation = effect.terms.provider(self)?.cancel(cx, &effect.object, id).await?;
+        if let Cancellation::AlreadySucceeded(came) = &cancellation {
+            effect.terms.check(&effect.object, came)?;
+        }
+        Ok(cancellation)
     }
 
     async fn finish(
@@ -151,7 +159,7 @@ impl Perform<CancelObject> for Payments {
             let object = effect.object.clone();
             Some(match outcome {
                 Cancellation::Cancelled => Fact::CancelConfirmed(object),
-                Cancellation::AlreadySucceeded => Fact::Paid(object),
+                Cancellation::AlreadySucceeded(_) => Fact::Paid(object),
             })
         };
         advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await

@@ -38,11 +38,20 @@ pub(crate) fn seen(object: &ProviderObject) -> Option<Fact> {
     }
 }
 
+/// An object that has money has what is owed.
+pub(crate) fn checked(object: &ProviderObject, terms: &Terms) -> Result<(), Breakage> {
+    if object.status == ObjectStatus::Succeeded { terms.check(&object.id, &object.charged) } else { Ok(()) }
+}
+
 impl Perform<Look> for Payments {
     type Outcome = Option<ProviderObject>;
 
     async fn perform(&self, cx: &Context, _id: Uuid, effect: &Look) -> Result<Option<ProviderObject>, Breakage> {
-        effect.terms.provider(self)?.get(cx, &effect.object).await
+        let seen = effect.terms.provider(self)?.get(cx, &effect.object).await?;
+        if let Some(object) = &seen {
+            checked(object, &effect.terms)?;
+        }
+        Ok(seen)
     }
 
     async fn finish(

@@ -7,7 +7,7 @@ use subjects::{Money, orders::Failure};
 use uuid::Uuid;
 
 use super::{
-    super::{Cancellation, Confirmation, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
+    super::{Cancellation, Charged, Confirmation, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
     methods,
 };
 
@@ -74,18 +74,23 @@ impl Intent {
             CANCELLED => ObjectStatus::Cancelled,
             _ => ObjectStatus::Open,
         };
-        ProviderObject { id: self.id.clone(), status, client_secret: self.client_secret.clone() }
+        let client_secret = self.client_secret.clone();
+        ProviderObject { id: self.id.clone(), status, charged: self.charged(), client_secret }
+    }
+
+    fn charged(&self) -> Charged {
+        Charged { amount: self.amount, currency: self.currency.clone() }
     }
 
     fn confirm(&mut self, method: &str) -> Confirmation {
         match self.status.as_str() {
-            SUCCEEDED => Confirmation::Succeeded,
+            SUCCEEDED => Confirmation::Succeeded(self.charged()),
             CANCELLED => Confirmation::Cancelled,
             _ => match methods::charge(method) {
                 Ok(()) => {
                     self.status = SUCCEEDED.into();
                     self.payment_method = Some(method.to_owned());
-                    Confirmation::Succeeded
+                    Confirmation::Succeeded(self.charged())
                 }
                 Err(failure) => Confirmation::Declined(failure),
             },
@@ -94,7 +99,7 @@ impl Intent {
 
     fn cancel(&mut self) -> Cancellation {
         if self.status == SUCCEEDED {
-            return Cancellation::AlreadySucceeded;
+            return Cancellation::AlreadySucceeded(self.charged());
         }
         self.status = CANCELLED.into();
         Cancellation::Cancelled
@@ -205,9 +210,12 @@ mod tests {
         let mut books = books();
         let declined = books.answer(&confirm("pm_card_visa_chargeDeclined"));
         assert!(matches!(declined, Answer::Confirmed(Confirmation::Declined(_))));
-        assert_eq!(books.answer(&confirm("pm_card_visa")), Answer::Confirmed(Confirmation::Succeeded));
-        assert_eq!(books.answer(&confirm("pm_card_visa_chargeDeclined")), Answer::Confirmed(Confirmation::Succeeded));
-        assert_eq!(books.answer(&Question::Cancel(ID.into())), Answer::Cancelled(Cancellation::AlreadySucceeded));
+        let charged = Charged { amount: 100, currency: "USD".into() };
+        let succeeded = Answer::Confirmed(Confirmation::Succeeded(charged.clone()));
+        assert_eq!(books.answer(&confirm("pm_card_visa")), succeeded);
+        assert_eq!(books.answer(&confirm("pm_card_visa_chargeDeclined")), succeeded);
+        let too_late = Answer::Cancelled(Cancellation::AlreadySucceeded(charged));
+        assert_eq!(books.answer(&Question::Cancel(ID.into())), too_late);
     }
 
     #[test]
