@@ -105,6 +105,27 @@ async fn a_guest_orders_the_cart_and_nobody_else_sees_the_order() {
 }
 
 #[tokio::test]
+async fn an_older_click_that_comes_later_does_not_order_the_cart() {
+    let shop = shared_shop().await;
+    let variant = shop.product(10, 700).await;
+    let buyer = guest(shop).await;
+    put_in(&buyer, &variant, 1).await.expect_status(200);
+    let body = json!({"shipping_address": address(), "payment": {"method": "pm_card_visa"}});
+    let order = buyer.place(&body, "first-click").await.expect_status(201);
+    wait_until("the cart is empty", || async { buyer.get("/cart").await.body["items"] == json!([]) }).await;
+    put_in(&buyer, &variant, 2).await.expect_status(200);
+    // As if the confirmed order had been made from the cart as it will be one day, and so of this version.
+    let ordered_at = |version: i64| {
+        format!("update cart_checkout set cart_version = {version} where order_id = '{}'", order.text_at("/id"))
+    };
+    shop.sql("orders", ordered_at(1_000_000)).await;
+    let late = buyer.place(&body, "late-click").await.expect_error(409, "cart_in_checkout");
+    assert_eq!(late.text_at("/details/0/message"), order.text_at("/id"));
+    shop.sql("orders", ordered_at(0)).await;
+    buyer.place(&body, "newer-click").await.expect_status(201);
+}
+
+#[tokio::test]
 async fn one_cart_is_in_one_checkout() {
     let shop = shared_shop().await;
     let variant = shop.product(10, 700).await;
