@@ -74,14 +74,14 @@ impl OrdersApi {
         id: Path<String>,
         #[oai(name = "If-None-Match")] known: IfNoneMatch,
     ) -> Result<Fresh<Order>, ApiError> {
-        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.cart_token() }).await?;
+        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.guest_token() }).await?;
         Ok(Reply::versioned(&order)?.unless(&known))
     }
 
     /// How an order came to its status
     #[oai(path = "/orders/:id/history", method = "get", operation_id = "get_history")]
     async fn get_history(&self, caller: Caller<GetHistory>, id: Path<String>) -> Answer<History> {
-        Reply::new(&caller.ask(&GetHistory { id: id.0, cart_token: caller.cart_token() }).await?)
+        Reply::new(&caller.ask(&GetHistory { id: id.0, cart_token: caller.guest_token() }).await?)
     }
 
     /// Follow an order
@@ -95,7 +95,7 @@ impl OrdersApi {
         id: Path<String>,
         #[oai(name = "Last-Event-ID")] seen: LastEventId,
     ) -> Result<OrderStream, ApiError> {
-        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.cart_token() }).await?;
+        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.guest_token() }).await?;
         OrderStream::open(&caller, order, seen.0.unwrap_or_default()).await
     }
 
@@ -110,7 +110,7 @@ impl OrdersApi {
         #[oai(name = "Idempotency-Key")] key: Key,
         body: OptionalBody<Cancellation>,
     ) -> Answer<Order> {
-        let command = CancelOrder { order_id: id.0, cart_token: caller.cart_token(), reason: body.0.reason };
+        let command = CancelOrder { order_id: id.0, cart_token: caller.guest_token(), reason: body.0.reason };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
