@@ -16,7 +16,7 @@ use crate::{
     caller::Caller,
     document::{BASE, Tag},
     error::ApiError,
-    follow::until_decided,
+    follow::{grant, until_decided},
     header::{IfMatch, IfNoneMatch, Key, LastEventId, Prefer, RequiredKey},
     query::{Query, page},
     reply::{Answer, Fresh, Reply},
@@ -41,10 +41,12 @@ impl OrdersApi {
     ) -> Answer<Order, 201> {
         let command = PlaceOrder { cart_token: caller.cart_token(), order: body.0 };
         let answer = caller.send(&command, key).await?;
-        let patience = Duration::from_secs(prefer.0.unwrap_or_default());
-        let order = until_decided(&caller, answer.reply, patience).await;
+        let wait = grant(&caller.visit.gateway.waits, prefer.0);
+        let seconds = wait.as_ref().map(|wait| wait.seconds);
+        let order = until_decided(&caller, answer.reply, Duration::from_secs(seconds.unwrap_or_default())).await;
+        drop(wait);
         let path = format!("{BASE}/orders/{}", order.id);
-        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(prefer.0))
+        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(seconds))
     }
 
     /// The caller's orders, newest first
