@@ -30,7 +30,10 @@ pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&st
                 let config = orders::OrdersConfig { payment_deadline: settings.payment_deadline };
                 node.domain(orders::Orders::new(&config), url, stream)
             }
-            subjects::payments::DOMAIN => node.domain(payments::Payments::new(settings::payments()?), url, stream),
+            subjects::payments::DOMAIN => {
+                let config = settings::payments(servers.is_local)?;
+                node.domain(payments::Payments::new(config), url, stream)
+            }
             other => bail!("there is no domain {other:?}; there are {}", DOMAINS.join(", ")),
         };
     }

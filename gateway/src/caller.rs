@@ -37,8 +37,13 @@ impl Credentials {
         self.identity.is_some()
     }
 
-    /// The guest's cart token; an access token wins over it.
+    /// The guest's cart token, which stands for a cart; an access token wins over it.
     pub(crate) fn cart_token(&self) -> Option<String> {
+        self.cart_token.clone().filter(|_| !self.is_signed_in())
+    }
+
+    /// The same token, which opens the orders that were placed with it, also for a guest who has signed in since.
+    pub(crate) fn guest_token(&self) -> Option<String> {
         self.cart_token.clone()
     }
 
@@ -97,8 +102,8 @@ impl Credentials {
 
     async fn of(request: &Request) -> Result<Self, ApiError> {
         let visit = Visit::of(request)?.clone();
+        let cart_token = cart_token(request)?;
         let Some(authorization) = request.headers().get(AUTHORIZATION) else {
-            let cart_token = cart_token(request)?;
             return Ok(Self { visit, authorization: None, cart_token, identity: None });
         };
         let authorization = authorization.to_str().map_err(|_| invalid_token())?;
@@ -106,7 +111,7 @@ impl Credentials {
         // Set once: a request shows one token.
         let _ = visit.user.set(identity.id);
         let authorization = Some(authorization.to_owned());
-        Ok(Self { visit, authorization, cart_token: None, identity: Some(identity) })
+        Ok(Self { visit, authorization, cart_token, identity: Some(identity) })
     }
 
     fn may_call(&self, access: Access) -> Result<(), ApiError> {

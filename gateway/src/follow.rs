@@ -6,7 +6,10 @@ use async_nats::Subscriber;
 use contract::{header, subject};
 use futures::StreamExt;
 use subjects::orders::{DOMAIN, GetOrder, Order, OrderStatus};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout, timeout_at},
+};
 
 use crate::{caller::Credentials, error::ApiError, gateway::Gateway};
 
@@ -26,7 +29,7 @@ pub(crate) struct Follow {
 impl Follow {
     /// Follows an order behind the version `seen`.
     pub(crate) async fn open(who: Credentials, order: &Order, seen: i64) -> Self {
-        let query = GetOrder { id: order.id.to_string(), cart_token: who.cart_token() };
+        let query = GetOrder { id: order.id.to_string(), cart_token: who.guest_token() };
         let connection = who.visit.gateway.client.connection();
         let subscribe = async {
             let notices = connection.subscribe(subject::notice(DOMAIN, order.id.0)).await.ok()?;
@@ -84,6 +87,18 @@ pub(crate) fn is_terminal(status: OrderStatus) -> bool {
     }
 }
 
+/// A wait for an order, and its place among those that may wait.
+pub(crate) struct Wait<'a> {
+    pub(crate) seconds: u64,
+    _place: SemaphorePermit<'a>,
+}
+
+/// Grants a wait where there is room. Nobody need wait: a preference is ignored where it cannot be had.
+pub(crate) fn grant(waits: &Semaphore, seconds: Option<u64>) -> Option<Wait<'_>> {
+    let seconds = seconds?;
+    Some(Wait { seconds, _place: waits.try_acquire().ok()? })
+}
+
 /// The newest state of an order, held back until it is decided, at most so long.
 pub(crate) async fn until_decided(who: &Credentials, mut order: Order, patience: Duration) -> Order {
     let end = Instant::now() + patience;
@@ -107,5 +122,21 @@ pub(crate) async fn until_decided(who: &Credentials, mut order: Order, patience:
             () = who.visit.gateway.drained() => return order,
             rested = timeout_at(end, follow.rest()) => if rested.is_err() { return order },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_finds_no_room_to_wait_does_not_wait() {
+        let waits = Semaphore::new(1);
+        assert!(grant(&waits, None).is_none());
+        let first = grant(&waits, Some(30));
+        assert_eq!(first.as_ref().map(|wait| wait.seconds), Some(30));
+        assert!(grant(&waits, Some(30)).is_none());
+        drop(first);
+        assert!(grant(&waits, Some(30)).is_some());
     }
 }

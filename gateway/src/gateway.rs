@@ -16,6 +16,9 @@ const MAX_STREAMS: usize = 10_000;
 /// domain can take is less.
 const MAX_REQUESTS: usize = 4096;
 
+/// How many of them may wait for their order: those who wait half a minute must leave room for everybody else.
+const MAX_WAITS: usize = MAX_REQUESTS / 2;
+
 /// Verifies the value of an `Authorization` header and tells whose token it is.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, Fault>> + Send + Sync>;
 
@@ -69,6 +72,7 @@ pub(crate) struct Gateway {
     pub(crate) local_stack: bool,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) requests: Semaphore,
+    pub(crate) waits: Semaphore,
     pub(crate) load: Arc<Load>,
     pub(crate) probe: Probe,
     draining: watch::Sender<bool>,
@@ -87,6 +91,7 @@ impl Gateway {
             local_stack,
             streams,
             requests: Semaphore::new(MAX_REQUESTS),
+            waits: Semaphore::new(MAX_WAITS),
             load: Arc::default(),
             probe: Probe::default(),
             draining,

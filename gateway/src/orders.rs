@@ -16,7 +16,7 @@ use crate::{
     caller::Caller,
     document::{BASE, Tag},
     error::ApiError,
-    follow::until_decided,
+    follow::{grant, until_decided},
     header::{IfMatch, IfNoneMatch, Key, LastEventId, Prefer, RequiredKey},
     query::{Query, page},
     reply::{Answer, Fresh, Reply},
@@ -41,10 +41,12 @@ impl OrdersApi {
     ) -> Answer<Order, 201> {
         let command = PlaceOrder { cart_token: caller.cart_token(), order: body.0 };
         let answer = caller.send(&command, key).await?;
-        let patience = Duration::from_secs(prefer.0.unwrap_or_default());
-        let order = until_decided(&caller, answer.reply, patience).await;
+        let wait = grant(&caller.visit.gateway.waits, prefer.0);
+        let seconds = wait.as_ref().map(|wait| wait.seconds);
+        let order = until_decided(&caller, answer.reply, Duration::from_secs(seconds.unwrap_or_default())).await;
+        drop(wait);
         let path = format!("{BASE}/orders/{}", order.id);
-        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(prefer.0))
+        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(seconds))
     }
 
     /// The caller's orders, newest first
@@ -74,14 +76,14 @@ impl OrdersApi {
         id: Path<String>,
         #[oai(name = "If-None-Match")] known: IfNoneMatch,
     ) -> Result<Fresh<Order>, ApiError> {
-        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.cart_token() }).await?;
+        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.guest_token() }).await?;
         Ok(Reply::versioned(&order)?.unless(&known))
     }
 
     /// How an order came to its status
     #[oai(path = "/orders/:id/history", method = "get", operation_id = "get_history")]
     async fn get_history(&self, caller: Caller<GetHistory>, id: Path<String>) -> Answer<History> {
-        Reply::new(&caller.ask(&GetHistory { id: id.0, cart_token: caller.cart_token() }).await?)
+        Reply::new(&caller.ask(&GetHistory { id: id.0, cart_token: caller.guest_token() }).await?)
     }
 
     /// Follow an order
@@ -95,7 +97,7 @@ impl OrdersApi {
         id: Path<String>,
         #[oai(name = "Last-Event-ID")] seen: LastEventId,
     ) -> Result<OrderStream, ApiError> {
-        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.cart_token() }).await?;
+        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.guest_token() }).await?;
         OrderStream::open(&caller, order, seen.0.unwrap_or_default()).await
     }
 
@@ -110,7 +112,7 @@ impl OrdersApi {
         #[oai(name = "Idempotency-Key")] key: Key,
         body: OptionalBody<Cancellation>,
     ) -> Answer<Order> {
-        let command = CancelOrder { order_id: id.0, cart_token: caller.cart_token(), reason: body.0.reason };
+        let command = CancelOrder { order_id: id.0, cart_token: caller.guest_token(), reason: body.0.reason };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }

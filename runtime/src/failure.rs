@@ -43,6 +43,11 @@ impl Breakage {
             Self::Other(_) => Blame::Data,
         }
     }
+
+    /// A row of this kind is there already: a fault of the item's, or a race with whoever wrote that row.
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(database)) if database.is_unique_violation())
+    }
 }
 
 impl<E: Refusal> From<CallError<E>> for Breakage {

@@ -42,6 +42,10 @@ const REPEATS: u32 = 6;
 /// Of an item that was too much even alone: a lock that somebody holds is not worth a lane's time.
 const REPEATS_ALONE: u32 = 2;
 
+/// An item that stands alone and met another writer's row runs again so often before it is to blame. Once heals a race of
+/// two; the second time is for a race after an attempt that failed for another reason.
+const RACES: u32 = 2;
+
 pub(crate) enum LaneMessage {
     Command(Box<CommandItem>),
     Effect(Box<EffectItem>),
@@ -211,6 +215,8 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
     tracing::warn!(domain = context.domain, size, attempt, %breakage, ?blame, "a batch broke");
     match blame {
         Blame::Data | Blame::Size if size > 1 => Next::Halve,
+        // Somebody else wrote the same at once: run again, the handler sees their row.
+        Blame::Data if breakage.is_unique_violation() && attempt <= RACES => Next::Again,
         Blame::Data => Next::GiveUp,
         Blame::Size if attempt >= REPEATS_ALONE => Next::GiveUp,
         Blame::Nobody if attempt >= REPEATS => Next::GiveUp,

@@ -1,28 +1,66 @@
 //! Keeping the tables small, and the series that tell what waits in them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::Row;
 use uuid::Uuid;
 
-use crate::{database::Database, failure::Stored, lease};
+use crate::{
+    database::Database,
+    failure::{Breakage, Stored},
+    lease,
+};
 
 /// Rows deleted at once, so that no statement runs long.
-const SLICE: i64 = 5000;
+const SLICE: u64 = 5000;
 
-/// One pass: old answers go in slices, what waits is measured.
+/// How long one pass deletes; what is left then waits for the next one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One pass: old answers go in slices, what waits is measured. A chore that breaks keeps nobody from the others.
 pub(crate) async fn pass(domain: &'static str, db: &Database, node: Uuid) -> Stored<()> {
-    if lease::hold(&db.lanes, "maintenance", node, Duration::from_secs(30)).await? {
-        sqlx::query(
-            "delete from command_log where ctid = any(array(
-                 select ctid from command_log where at < now() - interval '7 days' limit $1))",
-        )
-        .bind(SLICE)
-        .execute(&db.lanes)
-        .await?;
+    let chores = [
+        ("old answers", forget_answers(db, node).await),
+        ("old attempts", forget_attempts(db).await),
+        ("what waits", measure(domain, db).await),
+    ];
+    let broken: Vec<String> =
+        chores.into_iter().filter_map(|(chore, done)| Some(format!("{chore}: {}", done.err()?))).collect();
+    if broken.is_empty() { Ok(()) } else { Err(Breakage::other(broken.join("; "))) }
+}
+
+async fn forget_answers(db: &Database, node: Uuid) -> Stored<()> {
+    if !lease::hold(&db.lanes, "maintenance", node, Duration::from_secs(30)).await? {
+        return Ok(());
     }
-    // Most events that ran twice were handled; what is still failing counts on with each run.
+    in_slices(PATIENCE, || forget_some_answers(db)).await
+}
+
+async fn forget_some_answers(db: &Database) -> Stored<u64> {
+    let deleted = sqlx::query(
+        "delete from command_log where ctid = any(array(
+             select ctid from command_log where at < now() - interval '7 days' limit $1))",
+    )
+    .bind(SLICE.cast_signed())
+    .execute(&db.lanes)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Takes slices until one comes back short, for so long at most.
+async fn in_slices<F: Future<Output = Stored<u64>>>(patience: Duration, mut slice: impl FnMut() -> F) -> Stored<()> {
+    let began = Instant::now();
+    while slice().await? >= SLICE && began.elapsed() < patience {}
+    Ok(())
+}
+
+/// Most events that ran twice were handled; what is still failing counts on with each run.
+async fn forget_attempts(db: &Database) -> Stored<()> {
     sqlx::query("delete from attempt where at < clock_timestamp() - interval '1 hour'").execute(&db.lanes).await?;
+    Ok(())
+}
+
+async fn measure(domain: &'static str, db: &Database) -> Stored<()> {
     let row = sqlx::query(
         "select (select count(*) from outbox) as outbox,
                 (select coalesce(extract(epoch from clock_timestamp() - min(lease_until) + interval '5 seconds'), 0)::float8
@@ -42,4 +80,41 @@ pub(crate) async fn pass(domain: &'static str, db: &Database, node: Uuid) -> Sto
     gauge("effects_failing", row.try_get::<i64, _>("failing")? as f64);
     gauge("effects_parked", row.try_get::<i64, _>("parked")? as f64);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn slices_taken(patience: Duration, left: &mut u64) -> u32 {
+        let mut taken = 0;
+        in_slices(patience, || {
+            taken += 1;
+            let deleted = SLICE.min(*left);
+            *left -= deleted;
+            std::future::ready(Ok(deleted))
+        })
+        .await
+        .unwrap();
+        taken
+    }
+
+    #[tokio::test]
+    async fn a_pass_deletes_all_that_is_old_slice_by_slice() {
+        let mut left = 3 * SLICE + 1;
+        assert_eq!((slices_taken(PATIENCE, &mut left).await, left), (4, 0));
+        assert_eq!((slices_taken(PATIENCE, &mut left).await, left), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_pass_whose_time_is_over_leaves_the_rest_to_the_next_one() {
+        let mut left = 2 * SLICE;
+        assert_eq!((slices_taken(Duration::ZERO, &mut left).await, left), (1, SLICE));
+    }
+
+    #[tokio::test]
+    async fn a_slice_that_breaks_ends_the_pass() {
+        let broken = in_slices(PATIENCE, || std::future::ready(Err(Breakage::other("broken")))).await;
+        assert!(broken.is_err());
+    }
 }

@@ -14,8 +14,8 @@ use super::{duration, optional, read};
 const LONGEST: Duration = Duration::from_secs(9);
 
 /// `SOUK_PAYMENTS_PROVIDER` and what that provider needs.
-pub(crate) fn payments() -> Result<PaymentsConfig> {
-    let provider: String = read("SOUK_PAYMENTS_PROVIDER", "simulated".to_owned())?;
+pub(crate) fn payments(is_local: bool) -> Result<PaymentsConfig> {
+    let provider = chosen(optional("SOUK_PAYMENTS_PROVIDER")?, is_local)?;
     match provider.as_str() {
         "simulated" => Ok(PaymentsConfig::default()),
         "stripe" => {
@@ -23,6 +23,15 @@ pub(crate) fn payments() -> Result<PaymentsConfig> {
             Ok(PaymentsConfig { provider: Arc::new(stripe) })
         }
         other => bail!("SOUK_PAYMENTS_PROVIDER is {other:?}, neither simulated nor stripe"),
+    }
+}
+
+/// The provider that is named. Only the local stack has one without being told: elsewhere goods would leave for nothing.
+fn chosen(named: Option<String>, is_local: bool) -> Result<String> {
+    match (named, is_local) {
+        (Some(named), _) => Ok(named),
+        (None, true) => Ok("simulated".to_owned()),
+        (None, false) => bail!("SOUK_PAYMENTS_PROVIDER is not set: it names who charges, stripe or simulated"),
     }
 }
 
@@ -41,4 +50,18 @@ fn stripe() -> Result<StripeConfig> {
         webhook_secret: Secret::new(needed("SOUK_STRIPE_WEBHOOK_SECRET")?),
         timeout,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_sells_for_nothing_by_accident() {
+        assert_eq!(chosen(None, true).unwrap(), "simulated");
+        assert_eq!(chosen(Some("stripe".into()), true).unwrap(), "stripe");
+        assert_eq!(chosen(Some("simulated".into()), false).unwrap(), "simulated");
+        let said = chosen(None, false).unwrap_err().to_string();
+        assert!(said.contains("SOUK_PAYMENTS_PROVIDER is not set"), "{said}");
+    }
 }

@@ -105,6 +105,60 @@ async fn a_guest_orders_the_cart_and_nobody_else_sees_the_order() {
 }
 
 #[tokio::test]
+async fn an_older_click_that_comes_later_does_not_order_the_cart() {
+    let shop = shared_shop().await;
+    let variant = shop.product(10, 700).await;
+    let buyer = guest(shop).await;
+    put_in(&buyer, &variant, 1).await.expect_status(200);
+    let body = json!({"shipping_address": address(), "payment": {"method": "pm_card_visa"}});
+    let order = buyer.place(&body, "first-click").await.expect_status(201);
+    wait_until("the cart is empty", || async { buyer.get("/cart").await.body["items"] == json!([]) }).await;
+    put_in(&buyer, &variant, 2).await.expect_status(200);
+    // As if the confirmed order had been made from the cart as it will be one day, and so of this version.
+    let ordered_at = |version: i64| {
+        format!("update cart_checkout set cart_version = {version} where order_id = '{}'", order.text_at("/id"))
+    };
+    shop.sql("orders", ordered_at(1_000_000)).await;
+    let late = buyer.place(&body, "late-click").await.expect_error(409, "cart_in_checkout");
+    assert_eq!(late.text_at("/details/0/message"), order.text_at("/id"));
+    shop.sql("orders", ordered_at(0)).await;
+    buyer.place(&body, "newer-click").await.expect_status(201);
+}
+
+#[tokio::test]
+async fn a_guest_who_logs_in_sees_the_order_with_the_cart_token_beside_the_account() {
+    let shop = shared_shop().await;
+    let variant = shop.product(10, 700).await;
+    let token = shop.anonymous().post("/carts", &json!({})).await.expect_status(201).text_at("/token");
+    let guest = shop.anonymous().with_cart(token.clone());
+    put_in(&guest, &variant, 2).await.expect_status(200);
+    let order = guest.post_once("/orders", &json!({"shipping_address": address()})).await.expect_status(201);
+    let id = order.text_at("/id");
+
+    let customer = shop.customer().await;
+    customer.get(&format!("/orders/{id}")).await.expect_error(404, "order_not_found");
+    let both = customer.clone().with_cart(token);
+    assert_eq!(both.get(&format!("/orders/{id}")).await.expect_status(200).text_at("/id"), id);
+    both.get(&format!("/orders/{id}/history")).await.expect_status(200);
+    both.post_once("/payments/intents", &json!({"order_id": id})).await.expect_status(201);
+    both.get(&format!("/payments/order/{id}")).await.expect_status(200);
+
+    // Where one of them must do, it is the account.
+    assert_eq!(both.get("/cart").await.expect_status(200).body["items"], json!([]));
+    let line = json!({"variant_id": variant, "quantity": 1});
+    let key = [("Idempotency-Key", "with-and-without")];
+    both.request(Method::POST, "/cart/items", Some(&line), &key).await.expect_status(200);
+    let again = customer.request(Method::POST, "/cart/items", Some(&line), &key).await.expect_status(200);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"), "the same command of the same caller");
+    let own =
+        both.post_once("/orders", &json!({"shipping_address": address()})).await.expect_status(201).text_at("/id");
+    customer.get(&format!("/orders/{own}")).await.expect_status(200);
+    guest.get(&format!("/orders/{own}")).await.expect_error(404, "order_not_found");
+
+    both.post(&format!("/orders/{id}/cancel"), &json!({})).await.expect_status(200);
+}
+
+#[tokio::test]
 async fn one_cart_is_in_one_checkout() {
     let shop = shared_shop().await;
     let variant = shop.product(10, 700).await;

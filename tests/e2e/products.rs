@@ -186,3 +186,24 @@ async fn pages_hang_together_by_cursor_and_by_offset() {
     let of_another_sort = anyone.get(&format!("/products?seller={id}&sort=price&cursor={cursor}")).await;
     of_another_sort.expect_error(400, "invalid_cursor");
 }
+
+/// Lanes that write the same at once: whoever comes second is told so, and not that the shop is broken.
+#[tokio::test]
+async fn of_products_that_want_one_slug_at_once_one_gets_it_and_the_others_are_told_that_it_is_taken() {
+    let shop = shared_shop().await;
+    let (seller, _) = shop.new_seller().await;
+    let mut paths = Vec::new();
+    for number in 0..8 {
+        let made = seller.post("/products", &new_product(&format!("Rival {number}"), 100)).await.expect_status(201);
+        paths.push(format!("/products/{}", made.text_at("/id")));
+    }
+    for _round in 0..5 {
+        let body = json!({"slug": format!("wanted-{}", uuid::Uuid::now_v7().simple())});
+        let answers = futures::future::join_all(paths.iter().map(|path| seller.patch(path, &body))).await;
+        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(won.len(), 1, "{won:?}");
+        for answer in lost {
+            answer.expect_error(409, "slug_taken");
+        }
+    }
+}

@@ -28,6 +28,13 @@ impl Problems {
         }
     }
 
+    /// The name of a provider's payment method. A card number does not have its form: orders are kept for ever.
+    pub(crate) fn method(&mut self, field: &str, text: &str) {
+        if !is_method(text) {
+            self.add(field, "must be a payment method of the provider, such as pm_card_visa, and never card data");
+        }
+    }
+
     pub(crate) fn extend(&mut self, details: Vec<contract::Detail>) {
         self.0.extend(details.into_iter().map(|detail| (detail.field, detail.message)));
     }
@@ -52,6 +59,16 @@ fn is_email(text: &str) -> bool {
     plain && !local.is_empty() && local.len() <= 64 && !local.contains('@') && labels_are_right
 }
 
+/// `^[a-z]+(_[A-Za-z0-9]+)+$`, 100 characters at most.
+fn is_method(text: &str) -> bool {
+    let Some((prefix, rest)) = text.split_once('_') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.len() <= 100
+        && !prefix.is_empty()
+        && prefix.bytes().all(|byte| byte.is_ascii_lowercase())
+        && rest.split('_').all(is_word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +80,19 @@ mod tests {
         }
         for bad in ["", "a", "a@b", "@b.co", "a@", "a@.co", "a@b..co", "a b@c.de", "a@b.co\0", "a@b@c.de", "a@-b.co"] {
             assert!(!is_email(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_card_number_is_no_payment_method() {
+        for good in ["pm_card_visa", "pm_card_chargeDeclinedInsufficientFunds", "pm_1PxYzAbCd", "tok_visa", "card_1"] {
+            assert!(is_method(good), "{good}");
+        }
+        let numbers = ["4242424242424242", "4242 4242 4242 4242", "4242-4242-4242-4242", "4242_4242_4242_4242"];
+        let long = format!("pm_{}", "a".repeat(98));
+        let others = ["", "pm", "pm_", "_card", "pm__visa", "pm_card_", "PM_card", "pm_4242 4242", "pm_visa\n", &long];
+        for bad in numbers.iter().chain(&others) {
+            assert!(!is_method(bad), "{bad:?}");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     provider::{Created, NewObject, ProviderObject},
     store::{self, Row},
     story::{Attempt, Details, Fact},
+    terms::Terms,
 };
 
 /// What is owed, and the provider's object for it.
@@ -37,6 +38,9 @@ impl Prepare<CreateIntent> for Payments {
         let payable = payable(cx, command).await?;
         let payment_id = payment_of(payable.order_id);
         let row = store::find(cx.db(), payment_id).await?;
+        if let Some(row) = &row {
+            Terms::of(row, self.provider()).provider(self)?;
+        }
         if let Some(Row { attempt, .. }) = &row
             && !attempt.can_be_paid()
         {
@@ -63,7 +67,9 @@ impl Prepare<CreateIntent> for Payments {
         let payment_id = payment_of(payable.order_id);
         let mut ledger = Ledger::lock(tx, [(payment_id, payable.order_id)].into_iter()).await?;
         let attempt = ledger.row(payment_id).map(|row| row.attempt.clone()).unwrap_or_default();
-        if decide(&attempt, &object.id).is_err() {
+        // Somebody with another provider may have been first: this object is none of theirs.
+        let has_it = ledger.row(payment_id).is_none_or(|row| Terms::of(row, self.provider()).provider(self).is_ok());
+        if !has_it || decide(&attempt, &object.id).is_err() {
             // Closed or opened otherwise since it was prepared: the next `prepare` sees that, clears away and refuses.
             return Err(Failure::Stale);
         }

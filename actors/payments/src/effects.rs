@@ -12,6 +12,7 @@ use crate::{
     ledger::{News, advance},
     provider::{Cancellation, Confirmation, Created, NewObject, RefundOutcome},
     story::Fact,
+    terms::Terms,
 };
 
 /// Creates the provider's object. Nothing is charged by it.
@@ -22,6 +23,8 @@ pub(crate) struct CreateObject {
     pub order_number: String,
     pub user_id: Option<UserId>,
     pub amount: Money,
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 /// Charges a method, through an object that was committed.
@@ -31,6 +34,8 @@ pub(crate) struct Confirm {
     pub order_id: OrderId,
     pub object: String,
     pub method: String,
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 /// Closes an object, so that nobody can pay it any more.
@@ -39,6 +44,8 @@ pub(crate) struct CancelObject {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub object: String,
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 /// Gives money back.
@@ -49,6 +56,8 @@ pub(crate) struct RefundMoney {
     pub refund_id: RefundId,
     pub object: String,
     pub amount: Money,
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 impl Effect for CreateObject {
@@ -92,7 +101,7 @@ impl Perform<CreateObject> for Payments {
             order_number: effect.order_number.clone(),
             user_id: effect.user_id,
         };
-        self.provider().create(cx, &new).await
+        effect.terms.provider(self)?.create(cx, &new).await
     }
 
     async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<CreateObject, Created>]) -> Result<(), Breakage> {
@@ -108,14 +117,18 @@ impl Perform<Confirm> for Payments {
     type Outcome = Confirmation;
 
     async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Confirmation, Breakage> {
-        self.provider().confirm(cx, &effect.object, &effect.method, id).await
+        let confirmation = effect.terms.provider(self)?.confirm(cx, &effect.object, &effect.method, id).await?;
+        if let Confirmation::Succeeded(came) = &confirmation {
+            effect.terms.check(&effect.object, came)?;
+        }
+        Ok(confirmation)
     }
 
     async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Confirm, Confirmation>]) -> Result<(), Breakage> {
         let fact = |effect: &Confirm, outcome: &Confirmation| {
             let object = effect.object.clone();
             match outcome {
-                Confirmation::Succeeded => Some(Fact::Paid(object)),
+                Confirmation::Succeeded(_) => Some(Fact::Paid(object)),
                 Confirmation::Declined(failure) => Some(Fact::Declined(object, plain(failure))),
                 Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
                 // Its end is still to come: by the provider's word, or by the order's deadline, which asks.
@@ -130,7 +143,11 @@ impl Perform<CancelObject> for Payments {
     type Outcome = Cancellation;
 
     async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Cancellation, Breakage> {
-        self.provider().cancel(cx, &effect.object, id).await
+        let cancellation = effect.terms.provider(self)?.cancel(cx, &effect.object, id).await?;
+        if let Cancellation::AlreadySucceeded(came) = &cancellation {
+            effect.terms.check(&effect.object, came)?;
+        }
+        Ok(cancellation)
     }
 
     async fn finish(
@@ -142,7 +159,7 @@ impl Perform<CancelObject> for Payments {
             let object = effect.object.clone();
             Some(match outcome {
                 Cancellation::Cancelled => Fact::CancelConfirmed(object),
-                Cancellation::AlreadySucceeded => Fact::Paid(object),
+                Cancellation::AlreadySucceeded(_) => Fact::Paid(object),
             })
         };
         advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
@@ -154,7 +171,7 @@ impl Perform<RefundMoney> for Payments {
 
     async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<RefundOutcome, Breakage> {
         // The refund's own id is the key: one row, one refund, whatever runs again.
-        self.provider().refund(cx, &effect.object, effect.amount, effect.refund_id.0).await
+        effect.terms.provider(self)?.refund(cx, &effect.object, effect.amount, effect.refund_id.0).await
     }
 
     async fn finish(

@@ -17,6 +17,7 @@ use crate::{
     provider::Provider,
     store::{self, NewRefund, RefundEnd, Row},
     story::{Act, Attempt, Details, Fact, step},
+    terms::Terms,
 };
 
 /// A fact about a payment, and what brought it.
@@ -67,7 +68,8 @@ impl<'a> Ledger<'a> {
         let mut rows = store::lock(tx.read(), &keys).await?;
         let known = rows.keys().copied().collect();
         for (id, order_id) in ids {
-            rows.entry(id).or_insert_with(|| Row { id, order_id, attempt: Attempt::default(), version: 0 });
+            let new = || Row { id, order_id, attempt: Attempt::default(), provider: None, version: 0 };
+            rows.entry(id).or_insert_with(new);
         }
         let (changed, acts, refunds, refund_ends) = Default::default();
         Ok(Self { rows, known, changed, acts, refunds, refund_ends })
@@ -137,7 +139,7 @@ impl<'a> Ledger<'a> {
         }
         for due in &self.acts {
             if let Some(row) = self.rows.get(&due.payment_id) {
-                carry_out(tx, row, due)?;
+                carry_out(tx, row, provider, due)?;
             }
         }
         Ok(())
@@ -157,8 +159,9 @@ fn event_name(act: &Act) -> Option<&'static str> {
     }
 }
 
-fn carry_out(tx: &mut Tx<'_>, row: &Row, due: &Due<'_>) -> Result<(), Breakage> {
+fn carry_out(tx: &mut Tx<'_>, row: &Row, provider: &dyn Provider, due: &Due<'_>) -> Result<(), Breakage> {
     let (payment_id, order_id, entity) = (row.id, row.order_id, row.id.0);
+    let terms = Terms::of(row, provider);
     let (cause, version) = (due.cause, due.version);
     match &due.act {
         Act::TellIntentCreated => {
@@ -186,20 +189,20 @@ fn carry_out(tx: &mut Tx<'_>, row: &Row, due: &Due<'_>) -> Result<(), Breakage> 
         Act::Create => {
             let details = known(row)?.clone();
             let Details { order_number, user_id, amount } = details;
-            tx.effect(cause, entity, &CreateObject { payment_id, order_id, order_number, user_id, amount })?;
+            tx.effect(cause, entity, &CreateObject { payment_id, order_id, order_number, user_id, amount, terms })?;
         }
         Act::Confirm { object, method } => {
             let (object, method) = (object.clone(), method.clone());
-            tx.effect(cause, entity, &Confirm { payment_id, order_id, object, method })?;
+            tx.effect(cause, entity, &Confirm { payment_id, order_id, object, method, terms })?;
         }
         Act::Cancel(object) => {
-            tx.effect(cause, entity, &CancelObject { payment_id, order_id, object: object.clone() })?;
+            tx.effect(cause, entity, &CancelObject { payment_id, order_id, object: object.clone(), terms })?;
         }
         Act::GiveBack { id, amount } => {
             let refund_id = id.unwrap_or_else(|| automatic_refund_of(payment_id));
             let amount = Money::new(*amount, known(row)?.amount.currency);
             let object = row.attempt.object.clone().ok_or_else(|| Breakage::other("money without an object"))?;
-            tx.effect(cause, entity, &RefundMoney { payment_id, order_id, refund_id, object, amount })?;
+            tx.effect(cause, entity, &RefundMoney { payment_id, order_id, refund_id, object, amount, terms })?;
         }
     }
     Ok(())

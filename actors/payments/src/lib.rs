@@ -20,6 +20,7 @@ mod receive_webhook;
 mod refund;
 mod store;
 pub mod story;
+mod terms;
 mod verify;
 
 use std::{fmt, sync::Arc};

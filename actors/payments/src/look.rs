@@ -12,6 +12,7 @@ use crate::{
     ledger::advance,
     provider::{ObjectStatus, ProviderObject},
     story::Fact,
+    terms::Terms,
 };
 
 /// Reads an object at the provider.
@@ -20,6 +21,8 @@ pub(crate) struct Look {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub object: String,
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 impl Effect for Look {
@@ -35,11 +38,20 @@ pub(crate) fn seen(object: &ProviderObject) -> Option<Fact> {
     }
 }
 
+/// An object that has money has what is owed.
+pub(crate) fn checked(object: &ProviderObject, terms: &Terms) -> Result<(), Breakage> {
+    if object.status == ObjectStatus::Succeeded { terms.check(&object.id, &object.charged) } else { Ok(()) }
+}
+
 impl Perform<Look> for Payments {
     type Outcome = Option<ProviderObject>;
 
     async fn perform(&self, cx: &Context, _id: Uuid, effect: &Look) -> Result<Option<ProviderObject>, Breakage> {
-        self.provider().get(cx, &effect.object).await
+        let seen = effect.terms.provider(self)?.get(cx, &effect.object).await?;
+        if let Some(object) = &seen {
+            checked(object, &effect.terms)?;
+        }
+        Ok(seen)
     }
 
     async fn finish(

@@ -44,6 +44,15 @@ pub enum ObjectStatus {
     Cancelled,
 }
 
+/// How much an object is about, in the provider's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charged {
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217, in letters of either case.
+    pub currency: String,
+}
+
 /// A provider's object.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProviderObject {
@@ -51,6 +60,8 @@ pub struct ProviderObject {
     pub id: String,
     /// Where it stands.
     pub status: ObjectStatus,
+    /// How much it is about.
+    pub charged: Charged,
     /// For the buyer's browser only.
     pub client_secret: String,
 }
@@ -75,7 +86,7 @@ pub enum Created {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Confirmation {
     /// The money came.
-    Succeeded,
+    Succeeded(Charged),
     /// Not with this method; the object stays open.
     Declined(Failure),
     /// Not decided yet.
@@ -85,12 +96,12 @@ pub enum Confirmation {
 }
 
 /// What comes of a cancel. An object that is processing cannot be cancelled yet: that is a breakage, asked again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancellation {
     /// Nobody can pay it any more.
     Cancelled,
     /// Its money came before.
-    AlreadySucceeded,
+    AlreadySucceeded(Charged),
 }
 
 /// What comes of a refund.

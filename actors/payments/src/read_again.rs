@@ -6,7 +6,7 @@ use runtime::{Breakage, Commanded, Due, Handle, Handled, Tx};
 use sqlx::PgPool;
 use subjects::payments::{PaymentsError, ReadAgain, ReadingAsked};
 
-use crate::{Payments, look::Look, store};
+use crate::{Payments, look::Look, store, terms::Terms};
 
 impl Due<ReadAgain> for Payments {
     async fn due(&self, db: &PgPool, limit: i64) -> Result<Vec<(DateTime<Utc>, ReadAgain)>, Breakage> {
@@ -24,7 +24,8 @@ impl Handle<ReadAgain> for Payments {
         let object = row.attempt.object.clone();
         let has_object = object.is_some();
         if let Some(object) = object {
-            tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id: row.order_id, object })?;
+            let (order_id, terms) = (row.order_id, Terms::of(&row, self.provider()));
+            tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id, object, terms })?;
         }
         Ok(ReadingAsked { has_object })
     }

@@ -1,9 +1,9 @@
 //! A message of the provider: let in by its signature, counted once by its id, and then no more than a hint to look.
 
-use runtime::{Commanded, Handle, Handled, Tx};
+use runtime::{Breakage, Commanded, Handle, Handled, Tx};
 use subjects::payments::{PaymentsError, ReceiveWebhook, WebhookReceipt};
 
-use crate::{Payments, look::Look, store};
+use crate::{Payments, look::Look, store, terms::Terms};
 
 impl Handle<ReceiveWebhook> for Payments {
     async fn handle(
@@ -23,8 +23,10 @@ impl Handle<ReceiveWebhook> for Payments {
             && let Some((payment_id, order_id)) = store::of_provider(tx.read(), &object).await?
         {
             // Its effects stand in one line.
-            store::lock(tx.read(), &[payment_id.0]).await?;
-            tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id, object })?;
+            let row = store::lock(tx.read(), &[payment_id.0]).await?.remove(&payment_id);
+            let row = row.ok_or_else(|| Breakage::other("a payment is gone"))?;
+            let terms = Terms::of(&row, self.provider());
+            tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id, object, terms })?;
         }
         Ok(WebhookReceipt { received: true })
     }

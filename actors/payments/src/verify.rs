@@ -3,7 +3,15 @@
 use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
 use subjects::payments::{Payment, PaymentsError, VerifyPayment};
 
-use crate::{Payments, get::may_see, ledger::Ledger, look::seen, provider::ProviderObject, store};
+use crate::{
+    Payments,
+    get::may_see,
+    ledger::Ledger,
+    look::{checked, seen},
+    provider::ProviderObject,
+    store,
+    terms::Terms,
+};
 
 impl Prepare<VerifyPayment> for Payments {
     type Prepared = Option<ProviderObject>;
@@ -15,9 +23,16 @@ impl Prepare<VerifyPayment> for Payments {
         if !may_see(cx, &view, command.cart_token.as_deref()).await? {
             return Err(PaymentsError::PaymentNotFound.into());
         }
+        let terms = Terms::named(view.payment.provider, view.payment.amount);
         // What it says in the end stays true, whatever happens to our row before the lane: no version is needed.
         Ok(match view.payment.provider_transaction_id {
-            Some(object) => self.provider().get(cx, &object).await?,
+            Some(object) => {
+                let seen = terms.provider(self)?.get(cx, &object).await?;
+                if let Some(object) = &seen {
+                    checked(object, &terms)?;
+                }
+                seen
+            }
             None => None,
         })
     }

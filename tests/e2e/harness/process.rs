@@ -136,6 +136,7 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     let mut told = settings.to_vec();
     told.push(("SOUK_HOME".into(), "/nonexistent".into()));
     told.push(("NATS_URL".into(), stack.nats_url()));
+    told.extend(simulated_payments(settings));
     told.push(("SOUK_NATS_KEYS".into(), stack.nats_keys().to_str().unwrap().to_owned()));
     for domain in ["inventory", "payments"] {
         let variable = format!("DATABASE_URL_{}", domain.to_uppercase());
@@ -163,6 +164,13 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     wait_until_ready(&url);
     seed(home, settings);
     Processes { children, url, metrics, all_metrics, nats: stack.nats_url() }
+}
+
+/// What says that a node without a local stack has the simulated provider, where the settings name no other.
+pub(super) fn simulated_payments(settings: &[(String, String)]) -> Option<(String, String)> {
+    const PROVIDER: &str = "SOUK_PAYMENTS_PROVIDER";
+    let is_named = settings.iter().any(|(name, _)| name == PROVIDER);
+    (!is_named).then(|| (PROVIDER.to_owned(), "simulated".to_owned()))
 }
 
 /// Where a node serves HTTP, if it does, and its metrics, as it says once it is ready.

@@ -158,6 +158,7 @@ fn start_node(home: &Path, domain: &str, url: &str) -> Child {
         ("NATS_URL".to_owned(), stack.nats_url()),
         ("SOUK_NATS_KEYS".to_owned(), stack.nats_keys().to_str().unwrap().to_owned()),
         (variable(domain), url.to_owned()),
+        ("SOUK_PAYMENTS_PROVIDER".to_owned(), "simulated".to_owned()),
     ];
     let (node, ..) = process::start_node(home, &told, &["--domains", domain]);
     node

@@ -126,6 +126,7 @@ fn told(home: &Path, (certificate, key): &(PathBuf, PathBuf)) -> Vec<(String, St
         ("SOUK_NATS_CA".to_owned(), ca),
         ("SOUK_NATS_KEYS".to_owned(), text(stack.nats_keys())),
         ("DATABASE_URL".to_owned(), server),
+        ("SOUK_PAYMENTS_PROVIDER".to_owned(), "simulated".to_owned()),
         ("SOUK_SIGNING_KEY".to_owned(), text(&signing_key)),
         ("SOUK_HTTP_TLS_CERT".to_owned(), text(certificate)),
         ("SOUK_HTTP_TLS_KEY".to_owned(), text(key)),

@@ -34,7 +34,7 @@ pub(super) fn validate(order: &NewOrder) -> Result<(), OrdersError> {
         problems.text("notes", notes, 0, 2000, true);
     }
     if let Some(payment) = &order.payment {
-        problems.text("payment.method", &payment.method, 1, 100, false);
+        problems.method("payment.method", &payment.method);
     }
     problems.into_result().map_err(|fields| OrdersError::InvalidOrder { fields })
 }
@@ -112,7 +112,7 @@ mod tests {
             billing_address: Some(Address { country: "usa".into(), ..address() }),
             email: Some("nobody".into()),
             notes: Some("x".repeat(2001)),
-            payment: Some(PaymentChoice { method: String::new() }),
+            payment: Some(PaymentChoice { method: "4242424242424242".into() }),
         };
         assert_eq!(
             wrong_fields(&bad),

@@ -53,7 +53,7 @@ pub(crate) struct CartClaim<'a> {
 }
 
 /// Takes carts for their orders, and says which could be taken: no order from them is undecided, and the last confirmed
-/// one was made from another version. `claims` are sorted by cart, one per cart.
+/// one was made from an older version: a click that comes late must not order again what was ordered since. `claims` are sorted by cart, one per cart.
 pub(crate) async fn claim_carts(db: &mut PgConnection, claims: &[CartClaim<'_>]) -> Stored<Vec<CartId>> {
     let carts: Vec<Uuid> = claims.iter().map(|c| c.cart_id).collect();
     let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
@@ -68,7 +68,7 @@ pub(crate) async fn claim_carts(db: &mut PgConnection, claims: &[CartClaim<'_>])
          on conflict (cart_id) do update
              set order_id = excluded.order_id, order_number = excluded.order_number,
                  cart_version = excluded.cart_version, state = 'open'
-             where held.state = 'confirmed' and held.cart_version <> excluded.cart_version
+             where held.state = 'confirmed' and held.cart_version < excluded.cart_version
          returning cart_id",
     )
     .bind(carts)

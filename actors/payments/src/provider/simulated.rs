@@ -86,8 +86,12 @@ async fn serve(mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-fn mismatch() -> Breakage {
-    Breakage::other("the simulated provider answered another question")
+/// What it says where it has no answer to the question.
+fn no_answer(answer: &Answer) -> Breakage {
+    Breakage::other(match answer {
+        Answer::Unknown => "the simulated provider does not know this object",
+        _ => "the simulated provider answered another question",
+    })
 }
 
 impl Provider for Simulated {
@@ -107,7 +111,7 @@ impl Provider for Simulated {
         async move {
             match self.ask(cx, Question::Create(new.clone())).await? {
                 Answer::Seen(Some(object)) => Ok(Created::Object(object)),
-                _ => Err(mismatch()),
+                other => Err(no_answer(&other)),
             }
         }
         .boxed()
@@ -117,7 +121,7 @@ impl Provider for Simulated {
         async move {
             match self.ask(cx, Question::Get(object.to_owned())).await? {
                 Answer::Seen(object) => Ok(object),
-                _ => Err(mismatch()),
+                other => Err(no_answer(&other)),
             }
         }
         .boxed()
@@ -127,7 +131,7 @@ impl Provider for Simulated {
         async move {
             match self.ask(cx, Question::Get(object_id(key))).await? {
                 Answer::Seen(object) => Ok(object),
-                _ => Err(mismatch()),
+                other => Err(no_answer(&other)),
             }
         }
         .boxed()
@@ -138,7 +142,7 @@ impl Provider for Simulated {
             let question = Question::Confirm { object: object.to_owned(), method: method.to_owned() };
             match self.ask(cx, question).await? {
                 Answer::Confirmed(confirmation) => Ok(confirmation),
-                _ => Err(mismatch()),
+                other => Err(no_answer(&other)),
             }
         }
         .boxed()
@@ -148,7 +152,7 @@ impl Provider for Simulated {
         async move {
             match self.ask(cx, Question::Cancel(object.to_owned())).await? {
                 Answer::Cancelled(cancellation) => Ok(cancellation),
-                _ => Err(mismatch()),
+                other => Err(no_answer(&other)),
             }
         }
         .boxed()
@@ -159,7 +163,7 @@ impl Provider for Simulated {
             let question = Question::Refund { object: object.to_owned(), amount, key };
             match self.ask(cx, question).await? {
                 Answer::Refunded(outcome) => Ok(outcome),
-                _ => Err(mismatch()),
+                other => Err(no_answer(&other)),
             }
         }
         .boxed()

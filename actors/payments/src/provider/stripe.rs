@@ -17,9 +17,9 @@ use serde_json::Value;
 use subjects::{Money, OrderId};
 use uuid::Uuid;
 
-use super::{Asked, Cancellation, Confirmation, Created, NewObject, Notice, ObjectStatus, Provider};
+use super::{Asked, Cancellation, Charged, Confirmation, Created, NewObject, Notice, ObjectStatus, Provider};
 use super::{ProviderObject, RefundOutcome};
-use answers::{declined, notice, object, status};
+use answers::{charged, declined, notice, object, of_payment, status};
 use http::{Http, Said};
 
 pub use config::{Secret, StripeConfig};
@@ -91,7 +91,7 @@ impl Stripe {
     async fn find_object(&self, key: Uuid) -> Result<Option<ProviderObject>, Breakage> {
         let query = format!("{INTENTS}/search?query=metadata%5B%27payment_id%27%5D%3A%27{key}%27");
         match self.http.get(&query).await? {
-            Said::Done(found) => found["data"].as_array().and_then(|all| all.first()).map(object).transpose(),
+            Said::Done(found) => of_payment(&found, key).map(object).transpose(),
             // It has no search, or nothing to be found.
             Said::Refused { .. } => Ok(None),
             Said::Stored => Err(stuck()),
@@ -101,13 +101,13 @@ impl Stripe {
     async fn charge(&self, id: &str, method: &str, key: Uuid) -> Result<Confirmation, Breakage> {
         let path = path_of(id)?;
         // First of all: a charge whose answer was lost is found here, whatever became of its key.
-        if let Some(decided) = decided(&self.read_own(id).await?) {
+        if let Some(decided) = decided(&self.read_own(id).await?)? {
             return Ok(decided);
         }
         match self.http.post(&path, &[("payment_method", method.to_owned())], None).await? {
             Said::Done(_) => {}
             Said::Refused { failure, .. } => {
-                return Ok(decided(&self.read_own(id).await?).unwrap_or(Confirmation::Declined(failure)));
+                return Ok(decided(&self.read_own(id).await?)?.unwrap_or(Confirmation::Declined(failure)));
             }
             Said::Stored => return Err(stuck()),
         }
@@ -115,13 +115,13 @@ impl Stripe {
         for key in [key.to_string(), fresh(key)] {
             match self.http.post(&confirm, &[], Some(&key)).await? {
                 Said::Done(value) => {
-                    return Ok(decided(&value).unwrap_or_else(|| Confirmation::Declined(declined(&value))));
+                    return Ok(decided(&value)?.unwrap_or_else(|| Confirmation::Declined(declined(&value))));
                 }
                 Said::Refused { failure, .. } => {
-                    return Ok(decided(&self.read_own(id).await?).unwrap_or(Confirmation::Declined(failure)));
+                    return Ok(decided(&self.read_own(id).await?)?.unwrap_or(Confirmation::Declined(failure)));
                 }
                 Said::Stored => {
-                    if let Some(decided) = decided(&self.read_own(id).await?) {
+                    if let Some(decided) = decided(&self.read_own(id).await?)? {
                         return Ok(decided);
                     }
                 }
@@ -140,7 +140,7 @@ impl Stripe {
             };
             match status(&now) {
                 ObjectStatus::Cancelled => return Ok(Cancellation::Cancelled),
-                ObjectStatus::Succeeded => return Ok(Cancellation::AlreadySucceeded),
+                ObjectStatus::Succeeded => return Ok(Cancellation::AlreadySucceeded(charged(&now)?)),
                 ObjectStatus::Processing => return Err(Breakage::other("it is not decided yet")),
                 ObjectStatus::Open => {}
             }
@@ -150,13 +150,13 @@ impl Stripe {
 }
 
 /// What an object says of a confirm; nothing while it is open.
-fn decided(value: &Value) -> Option<Confirmation> {
-    match status(value) {
-        ObjectStatus::Succeeded => Some(Confirmation::Succeeded),
+fn decided(value: &Value) -> Result<Option<Confirmation>, Breakage> {
+    Ok(match status(value) {
+        ObjectStatus::Succeeded => Some(Confirmation::Succeeded(charged(value)?)),
         ObjectStatus::Cancelled => Some(Confirmation::Cancelled),
         ObjectStatus::Processing => Some(Confirmation::Processing),
         ObjectStatus::Open => None,
-    }
+    })
 }
 
 /// A key that nobody has used.

@@ -17,6 +17,8 @@ pub(crate) struct Row {
     pub id: PaymentId,
     pub order_id: OrderId,
     pub attempt: Attempt,
+    /// Who has it, as it was written first; nobody yet where it is new.
+    pub provider: Option<String>,
     pub version: i64,
 }
 
@@ -28,6 +30,7 @@ struct PaymentRow {
     user_id: Option<Uuid>,
     amount: Option<i64>,
     currency: Option<String>,
+    payment_provider: String,
     provider_transaction_id: Option<String>,
     payment_method: Option<String>,
     status: String,
@@ -78,15 +81,16 @@ impl PaymentRow {
             refunding: self.refunding,
             automatic_refund: self.automatic_refund,
         };
-        Ok(Row { id: PaymentId(self.id), order_id: OrderId(self.order_id), attempt, version: self.version })
+        let (id, order_id) = (PaymentId(self.id), OrderId(self.order_id));
+        Ok(Row { id, order_id, attempt, provider: Some(self.payment_provider), version: self.version })
     }
 }
 
 macro_rules! select_payments {
     ($rest:literal) => {
         concat!(
-            "select id, order_id, order_number, user_id, amount, currency, provider_transaction_id, payment_method,
-                    status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
+            "select id, order_id, order_number, user_id, amount, currency, payment_provider, provider_transaction_id,
+                    payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
                     refunded, refunding, automatic_refund, version
              from payments ",
             $rest

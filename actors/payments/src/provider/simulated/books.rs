@@ -7,7 +7,7 @@ use subjects::{Money, orders::Failure};
 use uuid::Uuid;
 
 use super::{
-    super::{Cancellation, Confirmation, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
+    super::{Cancellation, Charged, Confirmation, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
     methods,
 };
 
@@ -28,6 +28,8 @@ pub(super) enum Answer {
     Confirmed(Confirmation),
     Cancelled(Cancellation),
     Refunded(RefundOutcome),
+    /// There is no such object, so nobody knows what became of it.
+    Unknown,
 }
 
 /// The id of the object of a key.
@@ -72,18 +74,23 @@ impl Intent {
             CANCELLED => ObjectStatus::Cancelled,
             _ => ObjectStatus::Open,
         };
-        ProviderObject { id: self.id.clone(), status, client_secret: self.client_secret.clone() }
+        let client_secret = self.client_secret.clone();
+        ProviderObject { id: self.id.clone(), status, charged: self.charged(), client_secret }
+    }
+
+    fn charged(&self) -> Charged {
+        Charged { amount: self.amount, currency: self.currency.clone() }
     }
 
     fn confirm(&mut self, method: &str) -> Confirmation {
         match self.status.as_str() {
-            SUCCEEDED => Confirmation::Succeeded,
+            SUCCEEDED => Confirmation::Succeeded(self.charged()),
             CANCELLED => Confirmation::Cancelled,
             _ => match methods::charge(method) {
                 Ok(()) => {
                     self.status = SUCCEEDED.into();
                     self.payment_method = Some(method.to_owned());
-                    Confirmation::Succeeded
+                    Confirmation::Succeeded(self.charged())
                 }
                 Err(failure) => Confirmation::Declined(failure),
             },
@@ -92,7 +99,7 @@ impl Intent {
 
     fn cancel(&mut self) -> Cancellation {
         if self.status == SUCCEEDED {
-            return Cancellation::AlreadySucceeded;
+            return Cancellation::AlreadySucceeded(self.charged());
         }
         self.status = CANCELLED.into();
         Cancellation::Cancelled
@@ -134,15 +141,10 @@ pub(super) struct Books {
 impl Books {
     pub(super) fn answer(&mut self, question: &Question) -> Answer {
         let id = question.object();
-        let missing =
-            || Failure { code: "resource_missing".into(), message: "There is no such payment intent.".into() };
         let Some(intent) = self.intents.get_mut(&id) else {
             return match question {
                 Question::Create(_) | Question::Get(_) => Answer::Seen(None),
-                Question::Confirm { .. } => Answer::Confirmed(Confirmation::Declined(missing())),
-                // What is not there cannot be paid.
-                Question::Cancel(_) => Answer::Cancelled(Cancellation::Cancelled),
-                Question::Refund { .. } => Answer::Refunded(RefundOutcome::Failed(missing())),
+                Question::Confirm { .. } | Question::Cancel(_) | Question::Refund { .. } => Answer::Unknown,
             };
         };
         let before = intent.clone();
@@ -208,9 +210,12 @@ mod tests {
         let mut books = books();
         let declined = books.answer(&confirm("pm_card_visa_chargeDeclined"));
         assert!(matches!(declined, Answer::Confirmed(Confirmation::Declined(_))));
-        assert_eq!(books.answer(&confirm("pm_card_visa")), Answer::Confirmed(Confirmation::Succeeded));
-        assert_eq!(books.answer(&confirm("pm_card_visa_chargeDeclined")), Answer::Confirmed(Confirmation::Succeeded));
-        assert_eq!(books.answer(&Question::Cancel(ID.into())), Answer::Cancelled(Cancellation::AlreadySucceeded));
+        let charged = Charged { amount: 100, currency: "USD".into() };
+        let succeeded = Answer::Confirmed(Confirmation::Succeeded(charged.clone()));
+        assert_eq!(books.answer(&confirm("pm_card_visa")), succeeded);
+        assert_eq!(books.answer(&confirm("pm_card_visa_chargeDeclined")), succeeded);
+        let too_late = Answer::Cancelled(Cancellation::AlreadySucceeded(charged));
+        assert_eq!(books.answer(&Question::Cancel(ID.into())), too_late);
     }
 
     #[test]
@@ -219,6 +224,15 @@ mod tests {
         assert_eq!(books.answer(&Question::Cancel(ID.into())), Answer::Cancelled(Cancellation::Cancelled));
         assert_eq!(books.answer(&confirm("pm_card_visa")), Answer::Confirmed(Confirmation::Cancelled));
         assert!(!succeeded(&books.answer(&refund(1, 1))));
+    }
+
+    #[test]
+    fn of_an_object_that_is_not_there_nothing_is_said() {
+        let mut books = Books::default();
+        for question in [confirm("pm_card_visa"), Question::Cancel(ID.into()), refund(1, 1)] {
+            assert_eq!(books.answer(&question), Answer::Unknown, "{question:?}");
+        }
+        assert_eq!(books.answer(&Question::Get(ID.into())), Answer::Seen(None));
     }
 
     #[test]

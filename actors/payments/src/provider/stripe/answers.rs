@@ -3,8 +3,9 @@
 use runtime::Breakage;
 use serde_json::Value;
 use subjects::orders::Failure;
+use uuid::Uuid;
 
-use super::{Notice, ObjectStatus, ProviderObject, RefundOutcome};
+use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome};
 
 /// Where an object stands.
 pub(super) fn status(value: &Value) -> ObjectStatus {
@@ -21,9 +22,26 @@ pub(super) fn status(value: &Value) -> ObjectStatus {
 pub(super) fn object(value: &Value) -> Result<ProviderObject, Breakage> {
     let text = |field: &str| value[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     match (text("id"), text("client_secret")) {
-        (Some(id), Some(client_secret)) => Ok(ProviderObject { id, status: status(value), client_secret }),
+        (Some(id), Some(client_secret)) => {
+            Ok(ProviderObject { id, status: status(value), charged: charged(value)?, client_secret })
+        }
         _ => Err(Breakage::other("the provider's answer is no payment intent")),
     }
+}
+
+/// How much an object is about; what came of it, where its money came.
+pub(super) fn charged(value: &Value) -> Result<Charged, Breakage> {
+    let received = value["amount_received"].as_i64().filter(|_| status(value) == ObjectStatus::Succeeded);
+    match (received.or_else(|| value["amount"].as_i64()), value["currency"].as_str()) {
+        (Some(amount), Some(currency)) => Ok(Charged { amount, currency: currency.to_owned() }),
+        _ => Err(Breakage::other("the provider's answer names no sum")),
+    }
+}
+
+/// The object of a payment among those that a search found: whatever else it finds is somebody else's.
+pub(super) fn of_payment(found: &Value, key: Uuid) -> Option<&Value> {
+    let key = key.to_string();
+    found["data"].as_array()?.iter().find(|one| one["metadata"]["payment_id"].as_str() == Some(&key))
 }
 
 /// What came of a refund. One that is on its way is the provider's to finish.
@@ -96,6 +114,26 @@ mod tests {
         assert_eq!(of(json!({"object": "charge", "id": "ch_1", "payment_intent": "pi_1"})).as_deref(), Some("pi_1"));
         assert_eq!(of(json!({"object": "customer", "id": "cus_1"})), None);
         assert_eq!(notice("not JSON"), Notice { id: "-".into(), object: None });
+    }
+
+    #[test]
+    fn a_search_gives_the_payments_own_object_or_none() {
+        let key = Uuid::from_u128(7);
+        let one = |id: &str, payment: String| json!({"id": id, "metadata": {"payment_id": payment}});
+        let foreign = one("pi_1", Uuid::nil().to_string());
+        let found = json!({"data": [foreign, {"id": "pi_2"}, one("pi_3", key.to_string())]});
+        assert_eq!(of_payment(&found, key).map(|found| &found["id"]), Some(&json!("pi_3")));
+        assert_eq!(of_payment(&json!({"data": [foreign]}), key), None);
+        assert_eq!(of_payment(&json!({}), key), None);
+    }
+
+    #[test]
+    fn what_came_counts_where_money_came() {
+        let came = |value: Value| charged(&value).map(|came| came.amount).ok();
+        let object = |status: &str| json!({"status": status, "amount": 100, "amount_received": 60, "currency": "usd"});
+        assert_eq!((came(object("succeeded")), came(object("requires_action"))), (Some(60), Some(100)));
+        assert_eq!(came(json!({"status": "succeeded", "amount": 100, "currency": "usd"})), Some(100));
+        assert_eq!(came(json!({"status": "succeeded", "amount": 100})), None);
     }
 
     #[test]
