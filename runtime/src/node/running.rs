@@ -248,6 +248,7 @@ fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String, Endpoint>)
     );
     endpoints.insert(subject::request(domain, subject::internal::REDRIVE, true), Endpoint::Redrive(Access::Internal));
     endpoints.insert(subject::request(domain, subject::internal::REFILL, true), Endpoint::Refill);
+    endpoints.insert(subject::request(domain, subject::internal::REBUILD, true), Endpoint::Rebuild);
 }
 
 /// What every domain answers to those whom the system names; nothing, where it names nobody.
