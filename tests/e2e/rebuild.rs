@@ -1,23 +1,8 @@
 //! What a domain shows of another one is wrong, and is made anew from the other's log while the shop goes on.
 
-use std::process::{Command, Stdio};
-
 use serde_json::json;
 
 use crate::harness::{Buying, Shop, wait_until};
-
-/// Runs `souk replay ...` on the shop; gives whether it succeeded and what it said.
-async fn replay(shop: &Shop, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
-    command.arg("replay").args(arguments).env("SOUK_HOME", shop.stack().home).stdin(Stdio::null());
-    command.env_remove("NATS_URL").env_remove("DATABASE_URL");
-    tokio::task::spawn_blocking(move || {
-        let output = command.output().unwrap();
-        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
-    })
-    .await
-    .unwrap()
-}
 
 /// Catalog shows wrong numbers, of which some would never be mended by later events: they claim to be newer than
 /// anything inventory has told.
@@ -55,7 +40,7 @@ async fn what_catalog_shows_of_the_stock_is_made_anew_amid_orders_and_counts() {
     let buying = Buying::begin(&shop, 4, 1000).await;
     for round in 0..3 {
         buying.progress(10).await;
-        let (ok, said) = replay(&shop, &["inventory", "--into", "catalog"]).await;
+        let (ok, said) = shop.souk(&["replay", "inventory", "--into", "catalog"]).await;
         assert!(ok && said.contains("catalog has forgotten stock_changed of inventory"), "{said}");
         let path = format!("/inventory/{}", counted[5]);
         seller.put(&path, &json!({"on_hand": 60 + round})).await.expect_status(200);
@@ -91,12 +76,12 @@ async fn a_domain_that_acts_on_events_is_not_told_them_again() {
     ] {
         let cursors = format!("select count(*) from cursor where source = '{source}'");
         wait_until("its cursors stand", || async { shop.number(consumer, cursors.clone()).await > 0 }).await;
-        let (ok, said) = replay(&shop, &[source, "--into", consumer]).await;
+        let (ok, said) = shop.souk(&["replay", source, "--into", consumer]).await;
         let reason = format!("{consumer} acts on what {source} tells");
         assert!(!ok && said.contains("not_a_projection") && said.contains(&reason), "{said}");
         assert!(shop.number(consumer, cursors).await > 0, "{consumer} has forgotten {source}");
     }
-    let (ok, said) = replay(&shop, &["payments", "--into", "catalog"]).await;
+    let (ok, said) = shop.souk(&["replay", "payments", "--into", "catalog"]).await;
     assert!(!ok && said.contains("catalog hears nothing of payments"), "{said}");
     shop.check_clean().await;
 }
