@@ -44,7 +44,7 @@ enum Command {
     Admin(admin::AdminArguments),
     /// Events that a domain could not handle
     DeadLetters(dead_letters::DeadLettersArguments),
-    /// Publish a domain's log into its stream once more
+    /// Tell a domain's log once more: into its stream, or into what another domain shows of it
     Replay(replay::ReplayArguments),
     /// Print the OpenAPI document of the HTTP surface
     Openapi,

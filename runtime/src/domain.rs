@@ -123,6 +123,14 @@ pub trait ReactBatch<E: Event>: Domain {
     ) -> impl Future<Output = Result<(), Breakage>> + Send;
 }
 
+/// Keeps what it is told, and does nothing else with it: no events, no effects, nothing that another row follows from.
+/// So it may be forgotten and told again from the log (`souk replay <source> --into <domain>`).
+pub trait Project<E: Event>: Domain {
+    /// Forgets all that was made of `E`, also how new it was: whatever comes next must be taken. What is shown may
+    /// stand until then.
+    fn forget(&self, tx: &mut Tx<'_>) -> impl Future<Output = Result<(), Breakage>> + Send;
+}
+
 /// Work for the outside world, left in a commit.
 pub trait Effect: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Its name in its domain.
@@ -228,6 +236,15 @@ impl<D: Domain> Registry<D> {
         D: ReactBatch<E>,
     {
         self.routes.events.push(EventRoute::new(EventsHandler::<D, E>::new(self.domain.clone())));
+    }
+
+    /// Reacts to the event `E`, a whole batch at a time, and only keeps what it says.
+    pub fn projected_event<E: Event>(&mut self)
+    where
+        D: ReactBatch<E> + Project<E>,
+    {
+        let route = EventRoute::new(EventsHandler::<D, E>::new(self.domain.clone()));
+        self.routes.events.push(route.with_projection::<D, E>(self.domain.clone()));
     }
 
     /// Performs the effect `F`.

@@ -30,6 +30,7 @@ mod metrics;
 mod node;
 mod operation;
 mod publisher;
+mod rebuild;
 mod refill;
 mod responder;
 mod stream;
@@ -47,8 +48,8 @@ pub use context::Context;
 pub use database::migrate;
 pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest};
 pub use domain::{
-    Answer, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare, React,
-    ReactBatch, Registry,
+    Answer, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare, Project,
+    React, ReactBatch, Registry,
 };
 pub use failure::{Breakage, Failure, Handled, Stored};
 pub use metrics::Metrics;

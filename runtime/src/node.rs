@@ -1,6 +1,7 @@
 //! A node: some domains of the system in one process. Capacity grows by starting another one; nothing has to be told.
 
 mod children;
+mod endpoints;
 mod health;
 mod running;
 

@@ -51,6 +51,7 @@ pub(crate) enum Endpoint {
     /// Likewise.
     Redrive(Access),
     Refill,
+    Rebuild,
 }
 
 /// Answers a domain's requests.
@@ -195,7 +196,7 @@ impl Responder {
             Endpoint::Query(route) => route.meta.access,
             Endpoint::Command(route) => route.meta.access,
             Endpoint::DeadLetters(access) | Endpoint::Redrive(access) => *access,
-            Endpoint::Log | Endpoint::Events | Endpoint::Refill => Access::Internal,
+            Endpoint::Log | Endpoint::Events | Endpoint::Refill | Endpoint::Rebuild => Access::Internal,
         };
         // Internal subjects are refused to everyone else by the rights of the NATS users.
         if access == Access::Internal {

@@ -26,6 +26,7 @@ mod overload;
 mod payments_over_http;
 mod products;
 mod readme;
+mod rebuild;
 mod restart;
 mod rights;
 mod scenarios;

@@ -3,4 +3,5 @@
 mod clocks;
 mod commands;
 mod restore;
+mod restore_owner;
 mod streams;

@@ -48,6 +48,6 @@ impl Domain for Catalog {
         routes.command::<CreateProduct>();
         routes.command::<ChangeProduct>();
         routes.command::<CreateCategory>();
-        routes.batched_event::<StockChanged>();
+        routes.projected_event::<StockChanged>();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runtime::{Breakage, Delivered, ReactBatch, Tx};
+use runtime::{Breakage, Delivered, Project, ReactBatch, Tx};
 use subjects::inventory::StockChanged;
 
 use crate::{
@@ -28,6 +28,12 @@ impl ReactBatch<StockChanged> for Catalog {
         let rows = newest(events.iter().map(|event| (event.version, &event.message)));
         let now = tx.now();
         store::write_stock(tx.write(), &rows, now).await
+    }
+}
+
+impl Project<StockChanged> for Catalog {
+    async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
+        store::forget_stock(tx.write()).await
     }
 }
 

@@ -13,4 +13,4 @@ pub(crate) use products::{
     NewVariantRow, ProductRow, Taken, VariantRow, insert_product, insert_variants, lock_product, product_by_id,
     product_by_slug, slug_is_taken, taken, update_product, update_variants, variants_of,
 };
-pub(crate) use stock::{StockRow, write_stock};
+pub(crate) use stock::{StockRow, forget_stock, write_stock};

@@ -71,6 +71,8 @@ pub mod internal {
     pub const DEAD_LETTERS: &str = "dead_letters";
     /// Publishes the log into the stream once more.
     pub const REFILL: &str = "refill";
+    /// Forgets what a domain keeps of another one's events, and hears them all again; for projections only.
+    pub const REBUILD: &str = "rebuild";
     /// The same as `redrive_dead_letter`.
     pub const REDRIVE: &str = "redrive";
 }

@@ -1,7 +1,7 @@
 //! A running node: its domains, each under a supervisor, and the way it ends.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering},
@@ -9,13 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{Access, subject};
 use ractor::{Actor, ActorRef};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{Health, Hosted, NodeConfig, children, health::Pulse};
+use super::{
+    Health, Hosted, NodeConfig, children,
+    endpoints::{add_common_endpoints, add_guarded_endpoints, endpoints},
+    health::Pulse,
+};
 use crate::{
     auth::{KeySource, Verifier},
     catch_up::CatchUp,
@@ -28,9 +31,9 @@ use crate::{
     effects::Effects,
     failure::Breakage,
     lane::{LaneContext, Lanes},
-    operation::{RequestMeta, Routes},
+    operation::Routes,
     publisher::Publisher,
-    responder::{Endpoint, EndpointInfo, Micro, Responder},
+    responder::{Micro, Responder},
     stream::Streams,
     supervise::{Child, Supervisor, SupervisorMessage, Watch},
 };
@@ -206,68 +209,6 @@ impl Running {
                 tracing::debug!(domain = self.name, %error, "a connection was lost while closing");
             }
         }
-    }
-}
-
-fn endpoints(routes: &Routes) -> (HashMap<String, Endpoint>, Vec<EndpointInfo>) {
-    let mut endpoints = HashMap::new();
-    let mut infos = Vec::new();
-    let requests = routes
-        .queries
-        .iter()
-        .map(|route| (route.meta.clone(), Endpoint::Query(route.clone())))
-        .chain(routes.commands.iter().map(|route| (route.meta.clone(), Endpoint::Command(route.clone()))));
-    for (meta, endpoint) in requests {
-        infos.push(info_of(&meta));
-        endpoints.insert(meta.subject, endpoint);
-    }
-    (endpoints, infos)
-}
-
-fn info_of(meta: &RequestMeta) -> EndpointInfo {
-    let domain = meta.subject.split('.').nth(1).unwrap_or_default().to_owned();
-    EndpointInfo {
-        name: meta.operation.to_owned(),
-        subject: meta.subject.clone(),
-        metadata: BTreeMap::from([
-            ("kind", if meta.is_command { "command" } else { "query" }.to_owned()),
-            ("access", Access::describe(meta.access)),
-            ("schema", format!("{}.{domain}.{}.v1", contract::SYSTEM, meta.operation)),
-        ]),
-        queue_group: domain,
-    }
-}
-
-/// What every domain answers beside its own operations.
-fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String, Endpoint>) {
-    endpoints.insert(subject::request(domain, subject::internal::LOG, true), Endpoint::Log);
-    endpoints.insert(subject::request(domain, subject::internal::EVENTS, true), Endpoint::Events);
-    endpoints.insert(
-        subject::request(domain, subject::internal::DEAD_LETTERS, true),
-        Endpoint::DeadLetters(Access::Internal),
-    );
-    endpoints.insert(subject::request(domain, subject::internal::REDRIVE, true), Endpoint::Redrive(Access::Internal));
-    endpoints.insert(subject::request(domain, subject::internal::REFILL, true), Endpoint::Refill);
-}
-
-/// What every domain answers to those whom the system names; nothing, where it names nobody.
-fn add_guarded_endpoints(
-    domain: &str,
-    access: Access,
-    endpoints: &mut HashMap<String, Endpoint>,
-    infos: &mut Vec<EndpointInfo>,
-) {
-    use subject::guarded::{LIST_DEAD_LETTERS, REDRIVE_DEAD_LETTER};
-    if access == Access::Internal {
-        return;
-    }
-    for (operation, endpoint) in
-        [(LIST_DEAD_LETTERS, Endpoint::DeadLetters(access)), (REDRIVE_DEAD_LETTER, Endpoint::Redrive(access))]
-    {
-        let subject = subject::request(domain, operation, false);
-        let is_command = matches!(endpoint, Endpoint::Redrive(_));
-        infos.push(info_of(&RequestMeta { operation, subject: subject.clone(), access, is_command }));
-        endpoints.insert(subject, endpoint);
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Erased;
 use crate::{
-    domain::{Delivered, Domain, React, ReactBatch},
+    domain::{Delivered, Domain, Project, React, ReactBatch},
     failure::Breakage,
     tx::{Cause, Tx},
 };
@@ -33,16 +33,44 @@ pub(crate) struct EventRoute {
     pub source: &'static str,
     pub name: &'static str,
     pub handler: Arc<dyn ErasedEvent>,
+    /// How to forget what was made of it, where that can be made again.
+    pub projection: Option<Arc<dyn ErasedProjection>>,
 }
 
 impl EventRoute {
     pub(crate) fn new<H: ErasedEvent + Named + 'static>(handler: H) -> Self {
-        Self { source: H::SOURCE, name: H::NAME, handler: Arc::new(handler) }
+        Self { source: H::SOURCE, name: H::NAME, handler: Arc::new(handler), projection: None }
+    }
+
+    pub(crate) fn with_projection<D: Project<E>, E: Event>(mut self, domain: Arc<D>) -> Self {
+        self.projection = Some(Arc::new(Projection { domain, event: PhantomData }));
+        self
     }
 
     /// Whether it takes this event.
     pub(crate) fn is_of(&self, head: &EventHead) -> bool {
         (self.source, self.name) == (head.source.as_str(), head.name.as_str())
+    }
+}
+
+/// What a domain keeps of an event, erased.
+pub(crate) trait ErasedProjection: Send + Sync {
+    fn forget<'a, 'c>(&'a self, tx: &'a mut Tx<'c>) -> BoxFuture<'a, Result<(), Breakage>>
+    where
+        'c: 'a;
+}
+
+struct Projection<D, E> {
+    domain: Arc<D>,
+    event: PhantomData<fn(E)>,
+}
+
+impl<D: Project<E>, E: Event> ErasedProjection for Projection<D, E> {
+    fn forget<'a, 'c>(&'a self, tx: &'a mut Tx<'c>) -> BoxFuture<'a, Result<(), Breakage>>
+    where
+        'c: 'a,
+    {
+        self.domain.forget(tx).boxed()
     }
 }
 

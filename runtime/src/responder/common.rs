@@ -1,13 +1,13 @@
 //! What every domain answers beside its own operations: its log for those who consume its events, its stream for the
 //! operator, its dead letters for both the operator and whoever has the right.
 
-use contract::{Format, Position};
+use contract::{Format, Position, subject::internal};
 
 use super::{Asked, Endpoint, Responder, Sent};
 use crate::{
     caller::Caller,
     failure::Breakage,
-    log,
+    log, rebuild,
     refill::{self, RefillRequest},
 };
 
@@ -36,6 +36,23 @@ impl Responder {
                 )
                 .await
             }
+            Endpoint::Rebuild => self.rebuild(asked).await,
+        }
+    }
+
+    async fn rebuild(&self, asked: &Asked) -> Sent {
+        let request = match asked.decode(Format::decode) {
+            Ok(request) => request,
+            Err(fault) => return fault.of(self.domain).into(),
+        };
+        let answer = rebuild::begin(self.domain, &self.db.lanes, &self.client, &self.events, &request).await;
+        match answer {
+            Ok(Err(fault)) => fault.of(self.domain).into(),
+            Ok(Ok(started)) => match asked.format.encode(&started) {
+                Ok(body) => Sent::Reply { body, replayed: false },
+                Err(error) => self.broken(internal::REBUILD, &Breakage::other(error)),
+            },
+            Err(breakage) => self.broken(internal::REBUILD, &breakage),
         }
     }
 

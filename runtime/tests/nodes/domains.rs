@@ -1,7 +1,9 @@
-//! One who tells, and three editions of one who hears: they share their name, their database and their durable.
+//! One who tells, and four editions of one who hears: they share their name, their database and their durable.
 
 use contract::{Access, ErrorKind, Refusal, command, event};
-use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
+use runtime::{
+    Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, ReactBatch, Registry, Stored, Tx,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -129,6 +131,39 @@ impl React<Said> for NewHearer {
 impl React<Sung> for NewHearer {
     async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Sung>) -> Stored<()> {
         write_down(tx, "sung", event.message.id, &event.message.text).await
+    }
+}
+
+/// Whoever forgets stops for whoever holds this lock.
+pub const FORGETTING: i64 = 42;
+
+/// An edition that only shows what it hears: how often it heard each saying.
+pub struct ShowingHearer;
+
+impl Domain for ShowingHearer {
+    const NAME: &'static str = "hearer";
+    fn migrations() -> Migrator {
+        hearers_migrations()
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.projected_event::<Said>();
+    }
+}
+
+impl ReactBatch<Said> for ShowingHearer {
+    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<Said>]) -> Stored<()> {
+        for event in events {
+            write_down(tx, "said", event.message.id, &event.message.text).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Project<Said> for ShowingHearer {
+    async fn forget(&self, tx: &mut Tx<'_>) -> Stored<()> {
+        sqlx::query("delete from heard where kind = 'said'").execute(tx.write()).await?;
+        sqlx::query("select pg_advisory_xact_lock($1)").bind(FORGETTING).execute(tx.write()).await?;
+        Ok(())
     }
 }
 

@@ -1,5 +1,5 @@
 //! Several nodes of one domain, on real servers: nodes of two editions, nodes that are given the same commands, nodes
-//! that call the outside world for the same entities, and one that is killed by what it hears.
+//! that call the outside world for the same entities, one that is killed by what it hears, and some that hear it again.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,4 +8,5 @@ mod domains;
 mod editions;
 mod effects;
 mod poison;
+mod rebuild;
 mod world;

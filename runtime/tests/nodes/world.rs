@@ -59,6 +59,26 @@ impl World {
         number
     }
 
+    /// Runs a statement in a domain's database.
+    pub async fn run(&self, database: &str, statement: &str) {
+        let mut connection = PgConnection::connect(&self.stack.superuser_url(database)).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// A connection with an open transaction that has run a statement: what that locked stays so until it is closed.
+    pub async fn holding(&self, database: &str, statement: &str) -> PgConnection {
+        let mut connection = PgConnection::connect(&self.stack.superuser_url(database)).await.unwrap();
+        sqlx::raw_sql("begin").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    /// Waits until a question is answered with true.
+    pub async fn wait_until(&self, database: &str, question: &str) {
+        self.wait_for(database, &format!("select ({question})::int::bigint"), 1).await;
+    }
+
     /// Waits for a state that must come.
     pub async fn wait_for(&self, database: &str, query: &str, expected: i64) {
         let reached = async {

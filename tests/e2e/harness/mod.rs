@@ -15,6 +15,7 @@ mod restorable;
 mod secured;
 mod servers;
 mod shop;
+mod tools;
 
 pub use buying::Buying;
 pub use check::Checked;

@@ -64,4 +64,13 @@ async fn a_restored_consumer_hears_everything_again_and_what_its_own_log_lost_is
     assert!(!lost.is_empty() && lost.iter().all(|text| text.contains("a restore of the database")), "{faults:#?}");
     // Goods, money and every order are as they should be.
     assert!(named.iter().all(|(check, _)| check == "projections" || check == "streams"), "{named:?}");
+
+    // The newer count, which nobody knows any more, would stand above everything that inventory will tell.
+    assert_eq!(world.shop.number("catalog", shown.clone()).await, 99);
+    let (ok, said) = world.shop.souk(&["replay", "inventory", "--into", "catalog"]).await;
+    assert!(ok, "{said}");
+    wait_until("catalog shows what there is", || async { world.shop.number("catalog", shown.clone()).await == 10 })
+        .await;
+    let told = world.check().await;
+    assert!(told.faults().iter().all(|(check, _)| check == "streams"), "{:#}", told.report["faults"]);
 }

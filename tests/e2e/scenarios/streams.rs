@@ -33,7 +33,7 @@ async fn event_at(stream: &jetstream::stream::Stream, number: u64) -> String {
 }
 
 /// Publishes a message of the stream once more, at its end.
-async fn publish_again(operator: &jetstream::Context, stream: &jetstream::stream::Stream, number: u64) {
+pub async fn publish_again(operator: &jetstream::Context, stream: &jetstream::stream::Stream, number: u64) {
     let message = stream.get_raw_message(number).await.unwrap();
     let mut headers = message.headers.clone();
     // Under the same id the server would drop it.

@@ -32,3 +32,13 @@ pub(crate) async fn write_stock(db: &mut PgConnection, rows: &[StockRow], now: D
     .await?;
     Ok(())
 }
+
+/// Forgets how new each row is, so that whatever inventory tells next is taken; until then the shop goes on showing
+/// what it showed. Rows of variants that nobody sells go altogether.
+pub(crate) async fn forget_stock(db: &mut PgConnection) -> Stored<()> {
+    sqlx::query("delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)")
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("update variant_stock set version = 0 where version > 0").execute(db).await?;
+    Ok(())
+}

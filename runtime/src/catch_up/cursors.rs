@@ -1,0 +1,72 @@
+//! How far everything of a type was handled, and the newest era that was seen.
+
+use std::collections::HashMap;
+
+use contract::Position;
+use sqlx::{PgConnection, Row};
+
+use super::CatchUp;
+use crate::failure::Stored;
+
+impl CatchUp {
+    /// The cursors of the types this node handles; a type without one starts at the beginning.
+    pub(super) async fn cursors(&self, connection: &mut PgConnection) -> Stored<HashMap<String, Position>> {
+        let mut cursors: HashMap<String, Position> =
+            self.consumer.routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
+        let rows = sqlx::query("select name, era, xid from cursor where source = $1")
+            .bind(self.consumer.source)
+            .fetch_all(connection)
+            .await?;
+        for row in rows {
+            // R8: cursors of types that only other nodes handle are theirs to move.
+            if let Some(cursor) = cursors.get_mut(row.try_get::<&str, _>("name")?) {
+                *cursor = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+            }
+        }
+        Ok(cursors)
+    }
+
+    /// The newest era of the owner that is written down here; a restore may have taken it back.
+    pub(super) async fn written_era(&self) -> Stored<i64> {
+        let era = sqlx::query_scalar("select era from source_era where source = $1")
+            .bind(self.consumer.source)
+            .fetch_optional(&self.db.lanes)
+            .await?;
+        Ok(era.unwrap_or(0))
+    }
+
+    pub(super) async fn move_up(
+        &self,
+        connection: &mut PgConnection,
+        era: i64,
+        cursors: &HashMap<String, Position>,
+        targets: HashMap<String, Position>,
+    ) -> Stored<()> {
+        // R14: the newest era that was seen, written by the same transaction.
+        sqlx::query(
+            "insert into source_era (source, era) values ($1, $2)
+             on conflict (source) do update set era = excluded.era where source_era.era < excluded.era",
+        )
+        .bind(self.consumer.source)
+        .bind(era)
+        .execute(&mut *connection)
+        .await?;
+        let mut moves: Vec<(String, Position)> = targets
+            .into_iter()
+            .filter(|(name, target)| cursors.get(name).is_some_and(|cursor| target > cursor))
+            .collect();
+        moves.sort_unstable();
+        sqlx::query(
+            "insert into cursor (source, name, era, xid) select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
+             on conflict (source, name) do update set era = excluded.era, xid = excluded.xid
+             where (cursor.era, cursor.xid) < (excluded.era, excluded.xid)",
+        )
+        .bind(self.consumer.source)
+        .bind(moves.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
+        .bind(moves.iter().map(|(_, position)| position.era).collect::<Vec<_>>())
+        .bind(moves.iter().map(|(_, position)| position.xid).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! What the owner of the events is asked.
+
+use std::collections::BTreeMap;
+
+use contract::{Position, subject};
+
+use super::CatchUp;
+use crate::{
+    client::Call,
+    failure::{Breakage, Stored},
+    log::{EventsPage, EventsRequest, LogPage, LogRequest, LoggedEvent, head},
+    operation::EventHead,
+};
+
+/// Positions whose events are asked for at once.
+const POSITIONS: usize = 100;
+
+/// Bytes of events that one page of the log brings, more or less. What is not brought is a gap, and the next pass's.
+const PASS_BYTES: usize = 16_000_000;
+
+impl CatchUp {
+    pub(super) async fn ask_log(&self, request: &LogRequest) -> Stored<LogPage> {
+        let call = Call::default();
+        Ok(self.client.ask_internal(self.consumer.source, subject::internal::LOG, request, &call).await?)
+    }
+
+    /// The events of suspect commits, as far as one pass brings them.
+    pub(super) async fn fetch(
+        &self,
+        suspects: &[Position],
+    ) -> Stored<BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>> {
+        let (mut found, mut bytes) = (BTreeMap::new(), 0);
+        let names: Vec<String> = self.consumer.routes.iter().map(|route| route.name.to_owned()).collect();
+        for positions in suspects.chunks(POSITIONS) {
+            let mut request = Some(EventsRequest { positions: positions.to_vec(), names: names.clone(), skip: 0 });
+            while let Some(asked) = request {
+                if bytes > PASS_BYTES {
+                    return Ok(found);
+                }
+                let call = Call::default();
+                let page: EventsPage =
+                    self.client.ask_internal(self.consumer.source, subject::internal::EVENTS, &asked, &call).await?;
+                for commit in &page.commits {
+                    bytes += commit.events.len();
+                    let events: Vec<LoggedEvent> = serde_json::from_str(&commit.events).map_err(Breakage::other)?;
+                    let events = events.iter().map(|event| {
+                        let payload = bytes::Bytes::from(event.data.get().to_owned());
+                        (head(self.consumer.source, commit.position, commit.at, event), payload)
+                    });
+                    found.entry(commit.position).or_insert_with(Vec::new).extend(events);
+                }
+                request = asked.rest(&page);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,187 @@
+//! Runs of an event are counted, so that what keeps failing, or kills who runs it, is parked in the end.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::{EventItem, RETRY_PAUSE};
+use crate::{
+    dead_letter,
+    failure::Stored,
+    lane::{LaneContext, LaneMessage, Lanes},
+};
+
+/// Runs of an event before it is parked.
+const ATTEMPTS: i32 = 5;
+
+/// Runs that never finished, because the process died or the database went away, before an event is parked unrun.
+const UNFINISHED_RUNS: i32 = 10;
+
+/// Parks what cannot be read; counts the runs of what may have run before. What was counted before runs alone, and those
+/// with the fewest runs first: one of them may kill the process, and its neighbours must neither be counted for it nor
+/// wait behind it.
+pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventItem>, Vec<EventItem>) {
+    let context = &lanes.context;
+    let mut seen = HashSet::new();
+    let (mut ready, mut repeats) = (Vec::new(), Vec::new());
+    for item in items {
+        // The same event twice in a batch: one copy is enough.
+        if !seen.insert((item.head.source.clone(), item.head.id, item.is_redrive)) {
+            continue;
+        }
+        if let Err(reason) = &item.message {
+            let reason = reason.clone();
+            park(context, &item, &reason, 0).await;
+        } else if item.is_repeat {
+            repeats.push(item);
+        } else {
+            ready.push(item);
+        }
+    }
+    if repeats.is_empty() {
+        return (ready, Vec::new());
+    }
+    let counted = async {
+        let before = counted_attempts(context, &repeats).await?;
+        let (mut alone, first): (Vec<_>, Vec<_>) =
+            repeats.into_iter().partition(|item| before.contains_key(&item.head.id));
+        alone.sort_by_key(|item| before.get(&item.head.id).copied());
+        count_attempts(context, &first).await?;
+        Stored::Ok((first, alone))
+    };
+    match counted.await {
+        Ok((first, alone)) => {
+            ready.extend(first);
+            (ready, alone)
+        }
+        // Not counted means not run: catch-up brings them again.
+        Err(breakage) => {
+            tracing::warn!(domain = context.domain, %breakage, "attempts could not be counted");
+            (ready, Vec::new())
+        }
+    }
+}
+
+/// Counts the run that is about to begin, and parks unrun what has had its runs.
+pub(super) async fn count_or_park(context: &LaneContext, item: EventItem) -> Option<EventItem> {
+    match count_attempts(context, std::slice::from_ref(&item)).await {
+        Ok(counts) => {
+            let count = counts.get(&item.head.id).copied().unwrap_or(0);
+            if count > UNFINISHED_RUNS {
+                park(context, &item, "it was run to its limit and never finished", count).await;
+                return None;
+            }
+            Some(item)
+        }
+        Err(breakage) => {
+            tracing::warn!(domain = context.domain, %breakage, "an attempt could not be counted");
+            None
+        }
+    }
+}
+
+/// The runs that were counted so far.
+async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<HashMap<Uuid, i32>> {
+    let (sources, ids) = keys(items);
+    let rows = sqlx::query(
+        "select event_id, count from unnest($1::text[], $2::uuid[]) as t(source, event_id)
+         join attempt using (source, event_id)",
+    )
+    .bind(sources)
+    .bind(ids)
+    .fetch_all(&context.db.lanes)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
+}
+
+/// Sources and ids, in one order everywhere.
+fn keys(items: &[EventItem]) -> (Vec<String>, Vec<Uuid>) {
+    let mut keys: Vec<(String, Uuid)> = items.iter().map(|i| (i.head.source.clone(), i.head.id)).collect();
+    keys.sort_unstable();
+    keys.into_iter().unzip()
+}
+
+async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<HashMap<Uuid, i32>> {
+    let (sources, ids) = keys(items);
+    let rows = sqlx::query(
+        "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
+         on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp() returning event_id, count",
+    )
+    .bind(sources)
+    .bind(ids)
+    .fetch_all(&context.db.lanes)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
+}
+
+/// The run that was counted ahead did not happen, or failed by nobody's fault. Where the database is still away the count stands, which is
+/// why the limit for runs that never finished is the greater one.
+pub(super) async fn uncount_attempt(context: &LaneContext, item: &EventItem) {
+    let done = sqlx::query("update attempt set count = count - 1 where source = $1 and event_id = $2 and count > 0")
+        .bind(&item.head.source)
+        .bind(item.head.id)
+        .execute(&context.db.lanes)
+        .await;
+    if let Err(error) = done {
+        tracing::debug!(domain = context.domain, %error, "an attempt stays counted");
+    }
+}
+
+/// An event that failed runs again after a pause, and is parked at its limit. A failure that is nobody's counts against
+/// nobody: catch-up brings the event again once the database is back.
+pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reason: &str) {
+    let context = &lanes.context;
+    if !blamed {
+        if item.is_repeat {
+            uncount_attempt(context, &item).await;
+        }
+        return;
+    }
+    let counted = match count_attempts(context, std::slice::from_ref(&item)).await {
+        Ok(counts) => counts.get(&item.head.id).copied().unwrap_or(0),
+        Err(breakage) => {
+            tracing::warn!(domain = context.domain, %breakage, "an attempt could not be counted");
+            return;
+        }
+    };
+    if counted >= ATTEMPTS || item.is_redrive {
+        park(context, &item, reason, counted).await;
+        return;
+    }
+    // Counted here already, so the next run need not count again.
+    item.is_repeat = false;
+    lanes.cast_later(
+        item.entity,
+        LaneMessage::Event(Box::new(item)),
+        RETRY_PAUSE * u32::try_from(counted).unwrap_or(1),
+    );
+}
+
+async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
+    let pool = &context.db.lanes;
+    let parked = if item.is_redrive {
+        dead_letter::park_again(pool, &item.head, reason).await
+    } else {
+        dead_letter::park(pool, &item.head, &item.payload, item.known_in_era, reason, attempts).await
+    };
+    if let Err(breakage) = parked {
+        // It stays unhandled, so catch-up brings it again.
+        tracing::error!(domain = context.domain, event = %item.head.id, %breakage, "an event could not be parked");
+        return;
+    }
+    metrics::counter!("dead_letters_total", "domain" => context.domain, "source" => item.head.source.clone())
+        .increment(1);
+    tracing::error!(
+        domain = context.domain, source = item.head.source, name = item.head.name, event = %item.head.id,
+        attempts, reason, "an event was parked"
+    );
+}
+
+pub(super) async fn forget_attempts(connection: &mut PgConnection, batch: &[EventItem], fresh: &[usize]) -> Stored<()> {
+    let repeated: Vec<Uuid> = fresh.iter().map(|i| &batch[*i]).filter(|i| i.is_repeat).map(|i| i.head.id).collect();
+    if !repeated.is_empty() {
+        sqlx::query("delete from attempt where event_id = any($1)").bind(repeated).execute(connection).await?;
+    }
+    Ok(())
+}

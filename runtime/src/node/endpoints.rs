@@ -1,0 +1,73 @@
+//! What a domain answers, by subject.
+
+use std::collections::{BTreeMap, HashMap};
+
+use contract::{Access, subject};
+
+use crate::{
+    operation::{RequestMeta, Routes},
+    responder::{Endpoint, EndpointInfo},
+};
+
+pub(super) fn endpoints(routes: &Routes) -> (HashMap<String, Endpoint>, Vec<EndpointInfo>) {
+    let mut endpoints = HashMap::new();
+    let mut infos = Vec::new();
+    let requests = routes
+        .queries
+        .iter()
+        .map(|route| (route.meta.clone(), Endpoint::Query(route.clone())))
+        .chain(routes.commands.iter().map(|route| (route.meta.clone(), Endpoint::Command(route.clone()))));
+    for (meta, endpoint) in requests {
+        infos.push(info_of(&meta));
+        endpoints.insert(meta.subject, endpoint);
+    }
+    (endpoints, infos)
+}
+
+fn info_of(meta: &RequestMeta) -> EndpointInfo {
+    let domain = meta.subject.split('.').nth(1).unwrap_or_default().to_owned();
+    EndpointInfo {
+        name: meta.operation.to_owned(),
+        subject: meta.subject.clone(),
+        metadata: BTreeMap::from([
+            ("kind", if meta.is_command { "command" } else { "query" }.to_owned()),
+            ("access", Access::describe(meta.access)),
+            ("schema", format!("{}.{domain}.{}.v1", contract::SYSTEM, meta.operation)),
+        ]),
+        queue_group: domain,
+    }
+}
+
+/// What every domain answers beside its own operations.
+pub(super) fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String, Endpoint>) {
+    endpoints.insert(subject::request(domain, subject::internal::LOG, true), Endpoint::Log);
+    endpoints.insert(subject::request(domain, subject::internal::EVENTS, true), Endpoint::Events);
+    endpoints.insert(
+        subject::request(domain, subject::internal::DEAD_LETTERS, true),
+        Endpoint::DeadLetters(Access::Internal),
+    );
+    endpoints.insert(subject::request(domain, subject::internal::REDRIVE, true), Endpoint::Redrive(Access::Internal));
+    endpoints.insert(subject::request(domain, subject::internal::REFILL, true), Endpoint::Refill);
+    endpoints.insert(subject::request(domain, subject::internal::REBUILD, true), Endpoint::Rebuild);
+}
+
+/// What every domain answers to those whom the system names; nothing, where it names nobody.
+pub(super) fn add_guarded_endpoints(
+    domain: &str,
+    access: Access,
+    endpoints: &mut HashMap<String, Endpoint>,
+    infos: &mut Vec<EndpointInfo>,
+) {
+    use subject::guarded::{LIST_DEAD_LETTERS, REDRIVE_DEAD_LETTER};
+    if access == Access::Internal {
+        return;
+    }
+    for (operation, endpoint) in
+        [(LIST_DEAD_LETTERS, Endpoint::DeadLetters(access)), (REDRIVE_DEAD_LETTER, Endpoint::Redrive(access))]
+    {
+        let subject = subject::request(domain, operation, false);
+        let is_command = matches!(endpoint, Endpoint::Redrive(_));
+        infos.push(info_of(&RequestMeta { operation, subject: subject.clone(), access, is_command }));
+        endpoints.insert(subject, endpoint);
+    }
+}

@@ -1,0 +1,192 @@
+//! A projection that is made anew while what it shows goes on changing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use contract::ErrorKind;
+use runtime::{Call, Client, DeadLettersRequest};
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    domains::{FORGETTING, NewHearer, ShowingHearer, Tell, Teller},
+    world::World,
+};
+
+/// What the test holds up a lane with.
+const LANE: i64 = 43;
+
+/// This one counts how often it heard each event, so an event that a rebuild let slip, or that was handled on both sides
+/// of it, shows itself. Two nodes, of which each hears about half.
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuilds_amid_events_lose_none_and_double_none() {
+    let world = World::start().await;
+    let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
+    let nodes = [world.node(Teller).await, world.node(ShowingHearer).await, world.node(ShowingHearer).await];
+    let stop = Arc::<AtomicBool>::default();
+    let telling = tokio::spawn(tell_until(stop.clone(), client));
+    world.wait_until("hearer", "select count(*) > 100 from heard").await;
+    for _ in 0..4 {
+        assert_eq!(operator.rebuild("hearer", "teller").await.unwrap(), ["said"]);
+        // The next one comes while catch-up is at work, and its cursors have moved.
+        world.wait_until("hearer", "select count(*) > 0 from cursor").await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let told = telling.await.unwrap();
+    world.wait_for("hearer", "select count(*) from heard", told).await;
+    let last = "select (select count(*) from inbox) = 0 and (select count(*) from cursor) = 1";
+    world.wait_until("hearer", last).await;
+    assert_eq!(world.number("hearer", "select count(*) from heard").await, told);
+    assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
+    assert_eq!(world.number("hearer", "select count(*) from dead_letter").await, 0, "nothing is parked");
+    for node in nodes {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
+/// A lane is held up in the middle of an event. Did it commit after the projection was forgotten, and before the inbox
+/// was, the event would be handled a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_waits_for_a_lane_that_is_in_the_middle_of_an_event() {
+    let world = World::start().await;
+    let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
+    let nodes = [world.node(Teller).await, world.node(ShowingHearer).await];
+    tell(&client, 5).await;
+    world.wait_for("hearer", "select count(*) from heard", 5).await;
+    world.run("hearer", &when_slow(&format!("perform pg_advisory_xact_lock({LANE}); return new;"))).await;
+    world.run("hearer", TRIGGER).await;
+    let lane = world.holding("hearer", &format!("select pg_advisory_xact_lock({LANE})")).await;
+    let forgetting = world.holding("hearer", &format!("select pg_advisory_xact_lock({FORGETTING})")).await;
+    client.send(&Tell { text: "slow".into() }, &Call::default()).await.unwrap();
+    rebuild_beside(&world, operator, lane, forgetting).await;
+    for node in nodes {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
+/// The same with a parked event that a person has just asked for: it passes neither inbox nor cursor.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_waits_for_a_redrive_that_is_in_the_middle_of_an_event() {
+    let world = World::start().await;
+    let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
+    let nodes = [world.node(Teller).await, world.node(ShowingHearer).await];
+    tell(&client, 5).await;
+    world.run("hearer", &when_slow("raise exception 'too slow';")).await;
+    world.run("hearer", TRIGGER).await;
+    client.send(&Tell { text: "slow".into() }, &Call::default()).await.unwrap();
+    world.wait_for("hearer", "select count(*) from dead_letter", 1).await;
+    world.wait_for("hearer", "select count(*) from heard", 5).await;
+    world.run("hearer", &when_slow(&format!("perform pg_advisory_xact_lock({LANE}); return new;"))).await;
+    let lane = world.holding("hearer", &format!("select pg_advisory_xact_lock({LANE})")).await;
+    let forgetting = world.holding("hearer", &format!("select pg_advisory_xact_lock({FORGETTING})")).await;
+    let parked = operator.dead_letters("hearer", &DeadLettersRequest::default(), &Call::default()).await.unwrap();
+    operator.redrive("hearer", parked.data[0].id, &Call::default()).await.unwrap();
+    rebuild_beside(&world, operator, lane, forgetting).await;
+    assert_eq!(world.number("hearer", "select count(*) from dead_letter").await, 0, "it is parked and handled");
+    for node in nodes {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
+/// Lets a lane go on once a rebuild has come to where it waits: for the lane, as it should, or between its own steps.
+async fn rebuild_beside(world: &World, operator: Client, lane: PgConnection, forgetting: PgConnection) {
+    world.wait_until("hearer", &waits_for(LANE)).await;
+    let rebuild = tokio::spawn(async move { operator.rebuild("hearer", "teller").await });
+    world.wait_until("hearer", "(select count(*) from pg_locks where not granted) >= 2").await;
+    lane.close().await.unwrap();
+    let is_alone = format!(
+        "not exists (select from pg_stat_activity where datname = 'hearer' and xact_start is not null
+                        and pid <> pg_backend_pid() and pid not in (select pid from pg_locks where objid = {FORGETTING}))"
+    );
+    world.wait_until("hearer", &format!("{is_alone} and {}", waits_for(FORGETTING))).await;
+    forgetting.close().await.unwrap();
+    rebuild.await.unwrap().unwrap();
+    world.wait_for("hearer", "select count(*) from heard", 6).await;
+    world.wait_until("hearer", "(select count(*) from inbox) = 0 and (select count(*) from cursor) = 1").await;
+    assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
+}
+
+/// What happens to the saying "slow".
+fn when_slow(happens: &str) -> String {
+    format!("create or replace function hold_up() returns trigger language plpgsql as $$ begin {happens} end $$")
+}
+
+const TRIGGER: &str = "create trigger hold_up before insert on heard for each row when (new.text = 'slow')
+    execute function hold_up()";
+
+/// A catch-up has read its cursor and is held up before it moves it: moved from where it was, it would pass everything
+/// that was forgotten meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_waits_for_a_catch_up_that_is_about_to_move() {
+    let world = World::start().await;
+    let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
+    let nodes = [world.node(Teller).await, world.node(ShowingHearer).await];
+    tell(&client, 20).await;
+    world.wait_for("hearer", "select count(*) from heard", 20).await;
+    world.wait_until("hearer", "(select count(*) from inbox) = 0 and (select count(*) from cursor) = 1").await;
+    let era = world.holding("hearer", "select era from source_era for update").await;
+    tell(&client, 1).await;
+    let waiting = |count: u32| format!("(select count(distinct pid) from pg_locks where not granted) >= {count}");
+    world.wait_until("hearer", &waiting(1)).await;
+    let rebuild = tokio::spawn(async move { operator.rebuild("hearer", "teller").await });
+    let either = format!("{} or not exists (select from heard)", waiting(2));
+    world.wait_until("hearer", &either).await;
+    era.close().await.unwrap();
+    rebuild.await.unwrap().unwrap();
+    world.wait_for("hearer", "select count(*) from heard", 21).await;
+    assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
+    for node in nodes {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
+fn waits_for(lock: i64) -> String {
+    format!("exists (select from pg_locks where locktype = 'advisory' and objid = {lock} and not granted)")
+}
+
+/// What acts on events must hear none twice, and a log that lacks its beginning cannot tell it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_made_again_is_not_forgotten() {
+    let world = World::start().await;
+    let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
+    let teller = world.node(Teller).await;
+    let acting = world.node(NewHearer).await;
+    tell(&client, 10).await;
+    world.wait_for("hearer", "select count(*) from heard", 20).await;
+    let refused = operator.rebuild("hearer", "teller").await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Conflict, "not_a_projection"));
+    let refused = operator.rebuild("hearer", "nobody").await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::NotFound, "unknown_source"));
+    acting.drain().await;
+
+    let showing = world.node(ShowingHearer).await;
+    world.run("teller", "insert into log_trim select era, xid from event_log order by era, xid limit 1").await;
+    let refused = operator.rebuild("hearer", "teller").await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Conflict, "log_trimmed"));
+    assert_eq!(world.number("hearer", "select count(*) from heard").await, 20);
+    assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0);
+    for node in [teller, showing] {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
+async fn tell(client: &Client, count: usize) {
+    for number in 0..count {
+        client.send(&Tell { text: format!("line {number}") }, &Call::default()).await.unwrap();
+    }
+}
+
+async fn tell_until(stop: Arc<AtomicBool>, client: Client) -> i64 {
+    let mut told = 0;
+    while !stop.load(Ordering::Relaxed) {
+        tell(&client, 1).await;
+        told += 1;
+    }
+    told
+}
