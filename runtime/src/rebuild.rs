@@ -85,7 +85,7 @@ pub(crate) async fn begin(
     loop {
         match forget(pool, source, &routes).await {
             Ok(()) => break,
-            Err(breakage) if attempt < ATTEMPTS && breakage.blame() == Blame::Nobody => {
+            Err(breakage) if attempt < ATTEMPTS && breakage.blame() != Blame::Data => {
                 tracing::debug!(domain, source, %breakage, "a projection is not forgotten yet");
                 attempt += 1;
                 tokio::time::sleep(PAUSE).await;
