@@ -39,8 +39,9 @@ const BATCH: usize = 128;
 /// Transactions that fail without anybody's blame are repeated so often, with growing pauses, before callers hear of it.
 const REPEATS: u32 = 6;
 
-/// Of an item that was too much even alone: a lock that somebody holds is not worth a lane's time.
-const REPEATS_ALONE: u32 = 2;
+/// Of an item that was too much even alone: longer than a frozen transaction of ours is let live (3 s), and no more, for
+/// a lock that somebody holds is not worth a lane's time.
+const REPEATS_ALONE: u32 = 3;
 
 /// An item that stands alone and met another writer's row runs again so often before it is to blame. Once heals a race of
 /// two; the second time is for a race after an attempt that failed for another reason.

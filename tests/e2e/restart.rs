@@ -22,6 +22,7 @@ async fn visit_until(
     requests: Arc<AtomicUsize>,
     person: Person,
     variant: String,
+    tries: usize,
 ) -> Vec<String> {
     let order = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
         "payment": {"method": "pm_card_visa"}});
@@ -38,10 +39,17 @@ async fn visit_until(
         ];
         for (method, path, body, key) in visits {
             let headers: Vec<_> = key.iter().map(|key| ("Idempotency-Key", key.as_str())).collect();
-            // A connection that fails ends the test by panicking.
-            let answer = person.request(method.clone(), path, body, &headers).await;
-            if answer.status >= 400 {
-                failures.push(format!("{method} {path}: {} {}", answer.status, answer.body));
+            for left in (0..tries).rev() {
+                // A connection that fails ends the test by panicking.
+                let answer = person.request(method.clone(), path, body, &headers).await;
+                if answer.status < 400 {
+                    break;
+                }
+                // Only what says so may be tried again.
+                if left == 0 || ![503, 504].contains(&answer.status) {
+                    failures.push(format!("{method} {path}: {} {}", answer.status, answer.body));
+                    break;
+                }
             }
             requests.fetch_add(1, Ordering::Relaxed);
         }
@@ -50,7 +58,7 @@ async fn visit_until(
     failures
 }
 
-/// Visitors of a shop, none of whom tries anything twice.
+/// Visitors of a shop, who try nothing more often than they are told.
 struct Visits {
     stop: Arc<AtomicBool>,
     requests: Arc<AtomicUsize>,
@@ -59,12 +67,13 @@ struct Visits {
 }
 
 impl Visits {
-    async fn begin(shop: &Shop, visitors: usize) -> Self {
+    async fn begin(shop: &Shop, visitors: usize, tries: usize) -> Self {
         let variant = shop.product(5000, 100).await;
         let mut visits = Self { stop: Arc::default(), requests: Arc::default(), visitors: Vec::new(), variant };
         for _ in 0..visitors {
             let person = shop.customer().await;
-            let visit = visit_until(visits.stop.clone(), visits.requests.clone(), person, visits.variant.clone());
+            let visit =
+                visit_until(visits.stop.clone(), visits.requests.clone(), person, visits.variant.clone(), tries);
             visits.visitors.push(tokio::spawn(visit));
         }
         visits.progress(50).await;
@@ -97,7 +106,7 @@ impl Visits {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_of_the_domains_fails_no_request() {
     let mut cluster = Cluster::start().await;
-    let visits = Visits::begin(&cluster.shop, 4).await;
+    let visits = Visits::begin(&cluster.shop, 4, 1).await;
     for node in 0..cluster.size() {
         cluster.signal(node, Signal::TERM);
         cluster.replace(node).await;
@@ -109,7 +118,7 @@ async fn a_rolling_restart_of_the_domains_fails_no_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_node_fails_no_request_for_the_gateway_asks_the_other_one() {
     let mut cluster = Cluster::start().await;
-    let visits = Visits::begin(&cluster.shop, 6).await;
+    let visits = Visits::begin(&cluster.shop, 6, 1).await;
     for node in 0..cluster.size() {
         cluster.signal(node, Signal::KILL);
         visits.progress(200).await;
@@ -120,9 +129,11 @@ async fn a_killed_node_fails_no_request_for_the_gateway_asks_the_other_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_node_fails_no_request_for_the_gateway_asks_the_other_one() {
+async fn a_frozen_node_fails_no_request_for_good() {
     let cluster = Cluster::start().await;
-    let visits = Visits::begin(&cluster.shop, 6).await;
+    // Tried again with its key: a request that asks one domain through another may meet the frozen node more than once,
+    // and its deadline ends before the server gives the node up.
+    let visits = Visits::begin(&cluster.shop, 6, 3).await;
     for node in 0..cluster.size() {
         cluster.signal(node, Signal::STOP);
         // Long enough that the server gives the node up: here the time itself is what is tested.
