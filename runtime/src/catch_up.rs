@@ -72,25 +72,23 @@ impl CatchUp {
     async fn compare_log(&self) -> Stored<()> {
         let lag = self.consumer.lag_ms.load(Ordering::Relaxed).clamp(0, MAX_LAG_MS);
         let delay_ms = i64::try_from(DELAY.as_millis()).unwrap_or(2000) + lag;
-        let cursors = self.cursors(&mut *self.db.lanes.acquire().await?).await?;
+        let mut cursors = self.cursors(&mut *self.db.lanes.acquire().await?).await?;
         self.seen_era.store(self.written_era().await?, Ordering::Relaxed);
-        let lower = cursors.values().copied().min().unwrap_or(Position::START);
+        let mut lower = cursors.values().copied().min().unwrap_or(Position::START);
         let mut after = lower;
         let mut gaps = HashMap::new();
         loop {
             let page = self.ask_log(&LogRequest { after, delay_ms }).await?;
-            if page.trimmed.is_some_and(|trimmed| lower < trimmed) {
-                metrics::counter!("catch_up_stopped_total", "domain" => self.consumer.domain).increment(1);
-                tracing::error!(
-                    domain = self.consumer.domain,
-                    source = self.consumer.source,
-                    "the owner's log was trimmed above our cursor: events are gone, a person must decide"
-                );
-                return Ok(());
+            if let Some(trimmed) = page.trimmed.filter(|trimmed| lower < *trimmed) {
+                self.leave_out_below(trimmed, &mut cursors);
+                let Some(lowest) = cursors.values().copied().min() else { return Ok(()) };
+                (lower, after) = (lowest, lowest);
+                gaps.clear();
+                continue;
             }
             let suspects = self.suspects(&page, &cursors).await?;
             let found = self.fetch(&suspects).await?;
-            let Some(missing) = self.compare_and_move(&page, lower, after, &found, &mut gaps).await? else {
+            let Some(missing) = self.compare_and_move(&page, &cursors, (lower, after), &found, &mut gaps).await? else {
                 return Ok(());
             };
             self.hand_over(missing, page.era).await;
@@ -100,6 +98,24 @@ impl CatchUp {
             }
         }
         self.prune().await
+    }
+
+    /// Types whose events are gone above their cursors: they stop, and the others go on.
+    fn leave_out_below(&self, trimmed: Position, cursors: &mut HashMap<String, Position>) {
+        let (domain, source) = (self.consumer.domain, self.consumer.source);
+        cursors.retain(|name, cursor| {
+            let is_whole = *cursor >= trimmed;
+            if !is_whole {
+                metrics::counter!("catch_up_stopped_total", "domain" => domain).increment(1);
+                tracing::error!(
+                    domain,
+                    source,
+                    name,
+                    "the owner's log was trimmed above our cursor: events are gone, a person must decide"
+                );
+            }
+            is_whole
+        });
     }
 
     /// R9: hands over like any delivery; the lane decides. What is in a lane of this node already is let alone.

@@ -54,7 +54,8 @@ pub async fn connect(config: &NatsConfig, user: &str, purpose: &str) -> Result<a
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(Duration::from_secs(5))
-        .ping_interval(Duration::from_secs(5))
+        // As the server does with us: a frozen one is left after the second ping without an answer.
+        .ping_interval(Duration::from_secs(1))
         .subscription_capacity(32 * 1024)
         .client_capacity(8 * 1024)
         .event_callback(move |event| {

@@ -11,6 +11,9 @@ use sqlx::{
 
 use crate::failure::Stored;
 
+/// Connections for reads.
+pub(crate) const READS: u32 = 6;
+
 /// The connections of a domain on one node. Reads have a pool of their own, so that they never starve the lanes.
 #[derive(Clone)]
 pub(crate) struct Database {
@@ -43,7 +46,7 @@ impl Database {
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
-        Ok(Self { lanes: pool(lanes + 3), reads: pool(6) })
+        Ok(Self { lanes: pool(lanes + 3), reads: pool(READS) })
     }
 }
 

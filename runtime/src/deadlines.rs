@@ -23,6 +23,12 @@ const LIMIT: i64 = 20_000;
 /// Commands that run at once: enough to fill batches.
 const AT_ONCE: usize = 512;
 
+/// Who looks has this long; what is left then is due at the next look.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// How long a command may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 pub(crate) struct Deadlines {
     pub domain: &'static str,
     pub db: Database,
@@ -35,22 +41,25 @@ impl Deadlines {
     pub(crate) async fn pass(&self) -> Stored<()> {
         for route in &self.routes {
             let name = format!("deadlines:{}", route.operation);
-            if !lease::hold(&self.db.lanes, &name, self.node, Duration::from_secs(5)).await? {
+            if !lease::hold(&self.db.lanes, &name, self.node, LEASE).await? {
                 continue;
             }
             let due = route.source.due(&self.db.reads, LIMIT).await?;
             if due.is_empty() {
                 continue;
             }
-            let deadline = Instant::now() + Duration::from_secs(5);
+            let began = Instant::now();
             let mut running = FuturesUnordered::new();
             let mut acted = 0_u64;
             for (id, message) in due {
+                if began.elapsed() > LEASE - Duration::from_secs(1) {
+                    break;
+                }
                 if running.len() >= AT_ONCE {
                     acted += u64::from(running.next().await.unwrap_or(false));
                 }
                 let command = InternalCommand { id, message };
-                running.push(self.responder.run_internal(route.operation, command, deadline));
+                running.push(self.responder.run_internal(route.operation, command, Instant::now() + PATIENCE));
             }
             while let Some(done) = running.next().await {
                 acted += u64::from(done);

@@ -2,7 +2,10 @@
 //! commit order, none later than its lease. A result is claimed by deleting the effect's row.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -55,6 +58,8 @@ struct Shared {
     window: Arc<Semaphore>,
     wake: Notify,
     lanes: OnceLock<Lanes>,
+    /// More is to be done than there was room for.
+    is_crowded: AtomicBool,
 }
 
 impl EffectRow {
@@ -67,8 +72,8 @@ impl EffectRow {
 impl Effects {
     pub(crate) fn new(domain: &'static str, db: Database, client: Client, routes: Vec<EffectRoute>) -> Self {
         let window = Arc::new(Semaphore::new(WINDOW));
-        let (wake, lanes) = (Notify::new(), OnceLock::new());
-        Self { shared: Arc::new(Shared { domain, db, client, routes, window, wake, lanes }) }
+        let (wake, lanes, is_crowded) = (Notify::new(), OnceLock::new(), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { domain, db, client, routes, window, wake, lanes, is_crowded }) }
     }
 
     /// Where results go. Known once the lanes are made.
@@ -78,16 +83,48 @@ impl Effects {
     }
 
     /// Starts effects whose lease this node has held since `began` at the latest: taken before the statement that took it,
-    /// for a process may be frozen in between. Full up means they wait for a later look.
+    /// for a process may be frozen in between. What finds no room is given back at once, for whoever has some.
     pub(crate) fn start(&self, rows: Vec<EffectRow>, began: Instant) {
+        let mut without_room = Vec::new();
         for row in rows {
-            let Ok(permit) = self.shared.window.clone().try_acquire_owned() else { continue };
+            let Ok(permit) = self.shared.window.clone().try_acquire_owned() else {
+                without_room.push(row.id);
+                continue;
+            };
             let effects = self.clone();
             tokio::spawn(async move {
                 if began.elapsed() < START_WITHIN {
                     effects.perform(row, permit).await;
                 }
             });
+        }
+        if !without_room.is_empty() {
+            let effects = self.clone();
+            tokio::spawn(async move { effects.give_back(without_room).await });
+        }
+    }
+
+    /// Ends leases that were taken for nothing; the run that was counted with them did not begin.
+    async fn give_back(&self, ids: Vec<Uuid>) {
+        let shared = &self.shared;
+        shared.is_crowded.store(true, Ordering::Relaxed);
+        let given = sqlx::query(
+            "update effect set lease_until = clock_timestamp() - interval '1 second', attempts = attempts - 1,
+                 unfinished = greatest(unfinished - 1, 0)
+             where id = any($1) and parked_at is null",
+        )
+        .bind(ids)
+        .execute(&shared.db.lanes)
+        .await;
+        if let Err(error) = given {
+            tracing::warn!(domain = shared.domain, %error, "effects without room wait until their leases end");
+        }
+    }
+
+    /// There is room again: a look, where something waits for it.
+    pub(crate) fn has_room(&self) {
+        if self.shared.is_crowded.swap(false, Ordering::Relaxed) {
+            self.look();
         }
     }
 
@@ -114,7 +151,11 @@ impl Effects {
     pub(crate) async fn sweep(&self) -> Stored<()> {
         let shared = &self.shared;
         let free = i64::try_from(shared.window.available_permits()).unwrap_or(0);
-        if shared.routes.is_empty() || free == 0 {
+        if shared.routes.is_empty() {
+            return Ok(());
+        }
+        if free == 0 {
+            shared.is_crowded.store(true, Ordering::Relaxed);
             return Ok(());
         }
         let names: Vec<String> = shared.routes.iter().map(|route| route.name.to_owned()).collect();
@@ -149,6 +190,9 @@ impl Effects {
                 })
             })
             .collect::<Result<Vec<_>, sqlx::Error>>()?;
+        if i64::try_from(rows.len()).is_ok_and(|taken| taken == free) {
+            shared.is_crowded.store(true, Ordering::Relaxed);
+        }
         self.start(rows, began);
         Ok(())
     }
@@ -188,7 +232,11 @@ impl Effects {
                 lanes.cast(row.entity, LaneMessage::Effect(Box::new(item)));
             }
             (Ok(_), None) => tracing::error!(domain = shared.domain, "an effect ran before the lanes were made"),
-            (Err(breakage), _) => self.failed(row.id, row.attempts, &breakage).await,
+            (Err(breakage), _) => {
+                self.failed(row.id, row.attempts, &breakage).await;
+                drop(permit);
+                self.has_room();
+            }
         }
     }
 

@@ -44,6 +44,16 @@ impl Breakage {
         }
     }
 
+    /// The connection was dead, or died with the statement.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Io(_)) => true,
+            // Class 57P: the server ends, has ended or is not up yet.
+            Self::Sql(sqlx::Error::Database(database)) => database.code().is_some_and(|code| code.starts_with("57P")),
+            _ => false,
+        }
+    }
+
     /// A row of this kind is there already: a fault of the item's, or a race with whoever wrote that row.
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(database)) if database.is_unique_violation())

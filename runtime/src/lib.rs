@@ -22,6 +22,7 @@ mod effects;
 mod fail;
 mod failure;
 mod guard;
+mod holes;
 mod lane;
 mod lease;
 mod log;

@@ -168,6 +168,7 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage>
     .await?;
     let is_cut = rows.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
     let mut next = None;
+    let mut last_old = request.after;
     let mut old = Vec::with_capacity(rows.len());
     for row in rows {
         let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
@@ -176,12 +177,13 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage>
             horizon = horizon.min(position.just_below());
         } else {
             let Json(digest) = row.try_get("digest")?;
+            last_old = position;
             old.push(LogRow { position, digest });
         }
     }
-    if let (true, Some(end)) = (is_cut, next) {
-        horizon = horizon.min(end);
-    }
+    // Above the last commit that is there, transactions may have ended without one, and only a commit is sure to outlive a
+    // crash of the server, which would give their ids out again.
+    horizon = horizon.min(last_old);
     let trimmed = sqlx::query("select era, xid from log_trim order by era desc, xid desc limit 1")
         .fetch_optional(&mut *connection)
         .await?

@@ -6,14 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream;
-use contract::{Position, subject};
+use async_nats::{
+    HeaderMap,
+    jetstream::{self, publish::PublishAck},
+};
+use contract::{Position, header, subject};
 use sqlx::Row;
 use tokio::sync::{Semaphore, mpsc};
+use uuid::Uuid;
 
 use crate::{
     database::Database,
-    failure::Stored,
+    failure::{Breakage, Stored},
     log::{LoggedCommit, LoggedEvent, commits_at},
     stream::Streams,
     tail::{self, Confirmed},
@@ -120,6 +124,7 @@ impl Publisher {
             Some(newest) => tail::mark(&shared.db.lanes, newest).await,
             None => Ok(()),
         };
+        crate::fail_point("publisher.after_mark");
         let mut confirmations = shared.confirmations();
         if written.is_ok() {
             confirmations.marked.extend(positions);
@@ -175,9 +180,21 @@ impl Publisher {
         let shared = &self.shared;
         let all = futures::future::join_all(commit.events.iter().map(|event| async move {
             let sent = shared.start(commit, event).await;
-            shared.confirm(commit, event, sent).await
+            let confirmed = shared.confirm(commit, event, sent).await;
+            // The server remembers ids for a while, also of messages that it has lost since: then under another one.
+            // Readers go by `ce-id`.
+            if confirmed.duplicate && !shared.streams.holds(confirmed.sequence).await? {
+                let mut headers = event.headers(shared.domain, commit.position, commit.at);
+                headers.insert(header::MSG_ID, Uuid::now_v7().to_string());
+                let sent = shared.start_with(headers, event).await;
+                sent.map_err(Breakage::other)?.await.map_err(Breakage::other)?;
+            }
+            Stored::Ok(())
         }));
-        tokio::time::timeout(LEASE, all).await.is_ok_and(|all| all.into_iter().all(|one| one))
+        match tokio::time::timeout(LEASE, all).await {
+            Ok(all) => all.into_iter().all(|one| one.is_ok()),
+            Err(_) => false,
+        }
     }
 
     /// Waits until nothing is on its way, and deletes what was confirmed.
@@ -254,10 +271,10 @@ impl Shared {
             let all = futures::future::join_all(
                 commit.events.iter().zip(confirmations).map(|(event, sent)| shared.confirm(&commit, event, sent)),
             );
-            let confirmed = tokio::time::timeout(left, all).await.is_ok_and(|all| all.into_iter().all(|one| one));
+            let is_confirmed = tokio::time::timeout(left, all).await.is_ok();
             drop(permits);
-            crate::fail_point("publisher.before_delete");
-            if confirmed {
+            crate::fail_point("publisher.after_publish");
+            if is_confirmed {
                 shared.confirmations().unmarked.push(commit.position);
             }
         });
@@ -268,7 +285,14 @@ impl Shared {
         commit: &LoggedCommit,
         event: &LoggedEvent,
     ) -> Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError> {
-        let headers = event.headers(self.domain, commit.position, commit.at);
+        self.start_with(event.headers(self.domain, commit.position, commit.at), event).await
+    }
+
+    async fn start_with(
+        &self,
+        headers: HeaderMap,
+        event: &LoggedEvent,
+    ) -> Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError> {
         let body = event.data.get().to_owned().into();
         self.streams.jetstream().publish_with_headers(event.subject(self.domain), headers, body).await
     }
@@ -279,14 +303,14 @@ impl Shared {
         commit: &LoggedCommit,
         event: &LoggedEvent,
         mut sent: Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError>,
-    ) -> bool {
+    ) -> PublishAck {
         loop {
             let error = match sent {
                 Ok(confirmation) => match confirmation.await {
                     Ok(confirmed) => {
                         self.confirmations().note(Confirmed { sequence: confirmed.sequence, event: event.id });
                         metrics::counter!("events_published_total", "domain" => self.domain).increment(1);
-                        return true;
+                        return confirmed;
                     }
                     Err(error) => error,
                 },

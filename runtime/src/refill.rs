@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contract::{Fault, Position, subject::internal};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Row};
+use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use crate::{
@@ -49,7 +49,7 @@ impl Client {
 
 /// Begins a refill from the newest commit down to a floor, or to that of the one which is at work, if that is lower. An
 /// empty log has nothing to fill with.
-pub(crate) async fn begin(pool: &PgPool, floor: Position) -> Stored<RefillStarted> {
+pub(crate) async fn begin(executor: impl PgExecutor<'_>, floor: Position) -> Stored<RefillStarted> {
     let begun = sqlx::query(
         "insert into refill (is_only, era, xid, floor_era, floor_xid)
          select true, era, xid + 1, $1, $2 from event_log order by era desc, xid desc limit 1
@@ -60,7 +60,7 @@ pub(crate) async fn begin(pool: &PgPool, floor: Position) -> Stored<RefillStarte
     )
     .bind(floor.era)
     .bind(floor.xid)
-    .execute(pool)
+    .execute(executor)
     .await?;
     let is_started = begun.rows_affected() == 1;
     if is_started {
@@ -106,8 +106,10 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
             return Err(Breakage::other("the stream does not confirm: the refill goes on later"));
         }
     }
+    crate::fail_point("refill.after_publish");
     // Or these could be lost in their turn, and nobody would know.
     publisher.mark().await?;
+    crate::fail_point("refill.after_mark");
     sqlx::query("update refill set era = $1, xid = $2 where xmin::text = $3")
         .bind(lowest.era)
         .bind(lowest.xid)

@@ -16,7 +16,7 @@ use std::{
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use contract::{Access, ErrorBody, ErrorKind, Fault, header, subject};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -29,7 +29,7 @@ use crate::{
     caller::{Caller, secret_digest},
     client::Client,
     context::Context,
-    database::Database,
+    database::{Database, READS},
     failure::Breakage,
     guard::guarded,
     lane::Lanes,
@@ -101,7 +101,7 @@ impl Responder {
                 biased;
                 () = stop.cancelled(), if !is_draining => {
                     is_draining = true;
-                    // The subscription ends once the server has confirmed it: nothing on the wire is lost.
+                    // What was on the wire is mostly read still; whoever is not answered asks again elsewhere.
                     requests.drain().await.map_err(Breakage::other)?;
                     discovery.unsubscribe().await.map_err(Breakage::other)?;
                 }
@@ -248,8 +248,17 @@ impl Responder {
             Err(fault) => return fault.into(),
         };
         let context = self.context(asked, caller);
-        let answer = guarded(async { Ok(route.handler.answer(&context, &decoded, asked.format).await) })
-            .map(|answer| answer.unwrap_or_else(Answered::Broken));
+        let answer = async {
+            let mut dead = 0;
+            loop {
+                let answer = guarded(async { Ok(route.handler.answer(&context, &decoded, asked.format).await) });
+                match answer.await.unwrap_or_else(Answered::Broken) {
+                    // After PostgreSQL came back, every connection of the pool may be a dead one.
+                    Answered::Broken(breakage) if breakage.is_lost_connection() && dead < READS => dead += 1,
+                    answered => break answered,
+                }
+            }
+        };
         match tokio::time::timeout_at(asked.deadline.into(), answer).await {
             Err(_) => Fault::deadline(self.domain).into(),
             Ok(Answered::Reply(body)) => Sent::Reply { body, replayed: false },
@@ -295,5 +304,6 @@ impl Responder {
         if !matches!(tokio::time::timeout(Duration::from_secs(5), send).await, Ok(Ok(()))) {
             tracing::warn!(domain = self.domain, "an answer could not be sent");
         }
+        crate::fail_point("responder.after_answer");
     }
 }

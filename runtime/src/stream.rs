@@ -8,14 +8,17 @@ use std::{
 use async_nats::jetstream::{
     self, ErrorCode,
     context::{GetStreamError, GetStreamErrorKind},
-    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+    stream::{Config, DiscardPolicy, RawMessageErrorKind, RetentionPolicy, StorageType},
 };
 use contract::{Position, subject};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 
-use crate::{refill, tail};
+use crate::{
+    failure::{Breakage, Stored},
+    holes, refill, tail,
+};
 
 /// How a domain's stream is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,8 +111,12 @@ impl Streams {
         let (domain, stream) = (self.domain, subject::stream(self.domain));
         match self.jetstream.get_stream(&stream).await {
             Ok(stream) => {
-                if let Err(breakage) = tail::verify(log, &stream).await {
-                    tracing::warn!(domain, %breakage, "whether the stream has lost its tail could not be told");
+                let verified = async {
+                    holes::verify(log, &stream).await?;
+                    tail::verify(log, &stream).await
+                };
+                if let Err(breakage) = verified.await {
+                    tracing::warn!(domain, %breakage, "whether the stream has lost something could not be told");
                 }
                 return;
             }
@@ -128,9 +135,22 @@ impl Streams {
             tracing::warn!(domain, stream, %breakage, "the stream is missing, and its refill could not be written down");
             return;
         }
+        crate::fail_point("refill.after_begin");
         match self.jetstream.create_stream(self.spec.config(domain)).await {
             Ok(_) => tracing::info!(domain, stream, "the stream was missing and was made"),
             Err(error) => tracing::warn!(domain, stream, %error, "the stream could not be made"),
+        }
+    }
+}
+
+impl Streams {
+    /// Whether the own stream has a message of this number.
+    pub(crate) async fn holds(&self, sequence: u64) -> Stored<bool> {
+        let stream = self.jetstream.get_stream(subject::stream(self.domain)).await.map_err(Breakage::other)?;
+        match stream.get_raw_message(sequence).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+            Err(error) => Err(Breakage::other(error)),
         }
     }
 }

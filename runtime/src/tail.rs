@@ -5,7 +5,7 @@
 
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use contract::{Position, header};
-use sqlx::{PgPool, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
@@ -31,7 +31,7 @@ struct Mark {
 enum Found {
     /// The event; or nothing any more, for the stream begins above it.
     Stands,
-    /// Nothing, while the stream goes on above: a person deleted the message.
+    /// Nothing, while the stream goes on above.
     Hole,
     /// Another event, or the stream ends below it.
     Lost,
@@ -75,14 +75,8 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
     let row = sqlx::query("select * from stream_mark order by sequence desc limit 1").fetch_optional(pool).await?;
     let Some(newest) = row.map(|row| read(&row)).transpose()? else { return Ok(()) };
     match look(stream, newest.confirmed).await? {
-        Found::Stands => return Ok(()),
-        Found::Hole => {
-            sqlx::query("delete from stream_mark where sequence = $1")
-                .bind(number(newest.confirmed.sequence)?)
-                .execute(pool)
-                .await?;
-            return Ok(());
-        }
+        // A hole is counted by the server, and mended by that.
+        Found::Stands | Found::Hole => return Ok(()),
         Found::Lost => {}
     }
     let rows = sqlx::query("select * from stream_mark order by sequence").fetch_all(pool).await?;
@@ -109,9 +103,18 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
 }
 
 /// Forgets marks that speak of what the stream does not have any more.
-pub(crate) async fn forget_above(pool: &PgPool, sequence: u64) -> Stored<()> {
-    sqlx::query("delete from stream_mark where sequence > $1").bind(number(sequence)?).execute(pool).await?;
+pub(crate) async fn forget_above(executor: impl PgExecutor<'_>, sequence: u64) -> Stored<()> {
+    sqlx::query("delete from stream_mark where sequence > $1").bind(number(sequence)?).execute(executor).await?;
     Ok(())
+}
+
+/// Everything below it is in the stream below a number, where a mark says so.
+pub(crate) async fn floor_below(connection: &mut PgConnection, sequence: u64) -> Stored<Option<Position>> {
+    let row = sqlx::query("select * from stream_mark where sequence < $1 order by sequence desc limit 1")
+        .bind(number(sequence)?)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| read(&row)).transpose()?.map(|mark| mark.floor))
 }
 
 async fn look(stream: &Stream, expected: Confirmed) -> Stored<Found> {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::{domain::Effect, failure::Breakage};
 
-/// What made something happen: a command, an event, an effect's result. The ids of events are derived from it, so that
-/// a restored domain which runs the same cause again speaks with the same ids.
+/// What made something happen: a command, an event, an effect's result. The ids of events and effects are derived from it,
+/// so that a restored domain which runs the same cause again speaks with the same ids, to the outside world too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// The id of the command, the event or the effect.
@@ -83,7 +83,7 @@ impl<'c> Tx<'c> {
         let index =
             self.events.iter().filter(|e| e.cause.id == cause.id && e.name == E::NAME && e.entity == entity).count();
         self.events.push(PendingEvent {
-            id: event_id(cause.id, E::NAME, entity, index),
+            id: derived_id(cause.id, E::NAME, entity, index),
             name: E::NAME,
             entity,
             version,
@@ -99,7 +99,9 @@ impl<'c> Tx<'c> {
     /// # Errors
     /// Where the effect cannot be written as JSON, which is a defect of its type.
     pub fn effect<F: Effect>(&mut self, cause: &Cause, entity: Uuid, effect: &F) -> Result<Uuid, Breakage> {
-        let id = Uuid::now_v7();
+        let index =
+            self.effects.iter().filter(|e| e.cause.id == cause.id && e.name == F::NAME && e.entity == entity).count();
+        let id = derived_id(cause.id, F::NAME, entity, index);
         let body = to_json(effect)?;
         self.effects.push(PendingEffect { id, name: F::NAME, entity, cause: cause.clone(), body });
         Ok(id)
@@ -123,9 +125,9 @@ fn to_json<T: Serialize>(value: &T) -> Result<String, Breakage> {
     serde_json::to_string(value).map_err(Breakage::other)
 }
 
-/// An event's id: a hash of its cause, type, entity and index behind the entity's own time, so that ids of an entity
+/// The id of an event or an effect: a hash of its cause, type, entity and index behind the entity's own time, so that ids of an entity
 /// lie close together in every index.
-fn event_id(cause: Uuid, name: &str, entity: Uuid, index: usize) -> Uuid {
+fn derived_id(cause: Uuid, name: &str, entity: Uuid, index: usize) -> Uuid {
     let mut hash = Sha256::new();
     hash.update(cause.as_bytes());
     hash.update(name.as_bytes());
@@ -146,9 +148,9 @@ mod tests {
     #[test]
     fn the_same_cause_speaks_with_the_same_ids() {
         let (cause, entity) = (Uuid::from_u128(1), Uuid::now_v7());
-        assert_eq!(event_id(cause, "placed", entity, 0), event_id(cause, "placed", entity, 0));
-        assert_ne!(event_id(cause, "placed", entity, 0), event_id(cause, "placed", entity, 1));
-        assert_ne!(event_id(cause, "placed", entity, 0), event_id(cause, "failed", entity, 0));
-        assert_ne!(event_id(cause, "placed", entity, 0), event_id(Uuid::from_u128(2), "placed", entity, 0));
+        assert_eq!(derived_id(cause, "placed", entity, 0), derived_id(cause, "placed", entity, 0));
+        assert_ne!(derived_id(cause, "placed", entity, 0), derived_id(cause, "placed", entity, 1));
+        assert_ne!(derived_id(cause, "placed", entity, 0), derived_id(cause, "failed", entity, 0));
+        assert_ne!(derived_id(cause, "placed", entity, 0), derived_id(Uuid::from_u128(2), "placed", entity, 0));
     }
 }

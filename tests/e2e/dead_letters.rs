@@ -1,9 +1,13 @@
 //! A message that cannot be handled is parked with its reason, harms no neighbour, and gets its second chance from a
 //! person.
 
-use std::process::{Command, Stdio};
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{Command, Stdio},
+};
 
 use reqwest::Method;
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::{Answer, Person, Shop, address, wait_until};
@@ -245,6 +249,31 @@ async fn a_redrive_whose_node_died_before_it_began_is_made_up_for_by_the_same_ke
     assert_eq!(buyer.order_status(&unlucky).await, "pending");
     let made_up_for = redriven(&admin, &path, "once").await.expect_status(202);
     assert_eq!(made_up_for.header("idempotent-replayed"), Some("true"));
+    buyer.wait_for_status(&unlucky, "confirmed").await;
+    shop.check_clean().await;
+}
+
+/// Parked once, and only once, by whoever lives to do it; the neighbours go through meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_on_either_side_of_parking_parks_once() {
+    let mut shop = Shop::start(&[]).await;
+    let (cursed, healthy) = (shop.product(5, 1000).await, shop.product(5, 1000).await);
+    let buyer = shop.customer().await;
+    curse(&shop, &cursed).await;
+    let unlucky = order(&buyer, &cursed).await;
+    shop.kill();
+    for place in ["park.before_commit", "park.after_commit"] {
+        let status = shop.run_to_its_end(&[("SOUK_CRASH_AT", place)]).await;
+        assert_eq!(status.signal(), Some(Signal::ABORT.as_raw()), "{place}: {status}");
+    }
+    shop.start_again().await;
+    let lucky = order(&buyer, &healthy).await;
+    buyer.wait_for_status(&lucky, "confirmed").await;
+    let id = parked(&shop).await.split_whitespace().nth(1).unwrap().to_owned();
+    assert_eq!(shop.number("inventory", "select count(*) from dead_letter").await, 1);
+    shop.sql("inventory", "drop trigger curse on reservation_line").await;
+    let (ok, said) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
+    assert!(ok, "{said}");
     buyer.wait_for_status(&unlucky, "confirmed").await;
     shop.check_clean().await;
 }

@@ -60,8 +60,8 @@ impl CatchUp {
     pub(super) async fn compare_and_move(
         &self,
         page: &LogPage,
-        lower: Position,
-        after: Position,
+        types: &HashMap<String, Position>,
+        (lower, after): (Position, Position),
         found: &BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>,
         gaps: &mut HashMap<String, ()>,
     ) -> Stored<Option<Vec<(EventHead, bytes::Bytes)>>> {
@@ -69,7 +69,8 @@ impl CatchUp {
             return Ok(Some(Vec::new()));
         }
         let mut transaction = self.db.lanes.begin().await?;
-        let cursors = self.cursors(&mut transaction).await?;
+        let mut cursors = self.cursors(&mut transaction).await?;
+        cursors.retain(|name, _| types.contains_key(name));
         if cursors.values().any(|cursor| *cursor < lower) {
             return Ok(None);
         }
@@ -105,6 +106,7 @@ impl CatchUp {
         self.move_up(&mut transaction, page.era, &cursors, targets).await?;
         crate::fail_point("catch_up.before_move");
         transaction.commit().await?;
+        crate::fail_point("catch_up.after_move");
         Ok(Some(missing))
     }
 

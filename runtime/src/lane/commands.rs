@@ -65,17 +65,17 @@ enum Verdict {
 const CLAIM_PAUSE: Duration = Duration::from_millis(25);
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
-    let context = &lanes.context;
-    let now = Instant::now();
-    let (items, late): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.deadline > now);
-    for item in late {
-        answer(item, LaneReply::Fault(Fault::deadline(context.domain)));
-    }
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        if !batch.is_empty() {
-            run_batch(lanes, batch, &mut work).await;
-        }
+        run_batch(lanes, batch, &mut work).await;
+    }
+}
+
+/// Answers what is too late: nobody waits for it any more, and a held row must not cost its lane more than that.
+fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
+    let now = Instant::now();
+    for item in items.extract_if(.., |item| item.deadline <= now) {
+        answer(item, LaneReply::Fault(Fault::deadline(context.domain)));
     }
 }
 
@@ -84,6 +84,10 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Ve
     let context = &lanes.context;
     let mut attempt = 0;
     loop {
+        drop_late(context, &mut batch);
+        if batch.is_empty() {
+            return;
+        }
         attempt += 1;
         let began = Instant::now();
         let confirmed = context.publisher.take_confirmed();

@@ -66,6 +66,8 @@ left_effects as (
           from unnest($11::uuid[], $12::text[], $13::uuid[], $14::text[], $15::text[]) with ordinality
                as t(id, name, entity, cause, body, ordinality)) e
     order by e.ordinality
+    -- A command whose answer is not kept may run twice, and leaves the same work behind.
+    on conflict (id) do nothing
     returning id, lease_until > clock_timestamp() as is_ours)
 select (select era from now_era) as era, pg_current_xact_id()::text::bigint as xid, clock_timestamp() as at,
        (select at from logged) as logged_at,

@@ -50,21 +50,36 @@ pub(crate) struct EventItem {
 /// The pause before an event that failed runs again.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
+/// How long events may keep their lane once one of them makes trouble. What has not begun by then is let go of: it stays
+/// unhandled, so catch-up brings it again, and commands have their turn.
+const TURN: Duration = Duration::from_secs(3);
+
 pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
+    let until = Instant::now() + TURN;
     let (ready, alone) = prepare(lanes, items).await;
-    run_all(lanes, ready).await;
+    run_all(lanes, ready, until).await;
     for item in alone {
+        if Instant::now() > until {
+            return;
+        }
         if let Some(item) = count_or_park(&lanes.context, item).await {
-            run_all(lanes, vec![item]).await;
+            run_all(lanes, vec![item], until).await;
         }
     }
 }
 
-async fn run_all(lanes: &Lanes, items: Vec<EventItem>) {
+async fn run_all(lanes: &Lanes, items: Vec<EventItem>, until: Instant) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        if !batch.is_empty() {
-            run_batch(lanes, batch, &mut work).await;
+        if batch.is_empty() {
+            continue;
+        }
+        run_batch(lanes, batch, &mut work).await;
+        if Instant::now() > until {
+            for item in work.into_iter().flatten().filter(|item| item.is_repeat) {
+                uncount_attempt(&lanes.context, &item).await;
+            }
+            return;
         }
     }
 }

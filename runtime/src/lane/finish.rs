@@ -48,6 +48,9 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
                         // The next effect of one of these entities may go now.
                         context.effects.look();
                     }
+                    // With their permits.
+                    batch.clear();
+                    context.effects.has_room();
                     break;
                 }
                 Err(breakage) => {

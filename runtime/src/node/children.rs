@@ -78,6 +78,14 @@ where
     }
 }
 
+/// Leaves off a step that may be long and feeds the lanes, so that they come to rest.
+async fn until(stop: &CancellationToken, step: impl Future<Output = Stored<()>>) -> Stored<()> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        done = step => done,
+    }
+}
+
 pub(super) fn sweeping(
     name: &'static str,
     db: &Database,
@@ -200,7 +208,10 @@ pub(super) fn catching_up(catch_up: Arc<CatchUp>, stop: &CancellationToken) -> C
         let (catch_up, stop, what) = (catch_up.clone(), stop.clone(), what.clone());
         async move {
             let held = tokio::sync::Mutex::new(None);
-            every(stop, Duration::from_secs(1), what, || async { catch_up.pass(&mut *held.lock().await).await }).await;
+            every(stop.clone(), Duration::from_secs(1), what, || {
+                until(&stop, async { catch_up.pass(&mut *held.lock().await).await })
+            })
+            .await;
             Ok(())
         }
     })
@@ -212,7 +223,7 @@ pub(super) fn acting_on_deadlines(deadlines: Arc<Deadlines>, stop: &Cancellation
     task(what.clone(), move || {
         let (deadlines, stop, what) = (deadlines.clone(), stop.clone(), what.clone());
         async move {
-            every(stop, Duration::from_millis(500), what, || deadlines.pass()).await;
+            every(stop.clone(), Duration::from_millis(500), what, || until(&stop, deadlines.pass())).await;
             Ok(())
         }
     })

@@ -110,6 +110,74 @@ async fn a_tail_that_is_lost_and_refilled_under_the_same_numbers_costs_no_order(
     shop.check_clean().await;
 }
 
+/// What is lost from the middle, no number tells: the stream goes on above. The consumer had not handled it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_in_the_middle_of_a_stream_costs_no_order_and_is_filled_again() {
+    let shop = Shop::start(&[]).await;
+    let (variant, buyer) = (shop.product(200, 1000).await, shop.customer().await);
+    let operator = jetstream::new(shop.nats_as("operator").await);
+    let before = order(&buyer, &variant).await;
+    buyer.wait_for_status(&before, "confirmed").await;
+
+    // Inventory pulls what comes and can handle none of it.
+    let mut inventory = shop.superuser("inventory").await;
+    sqlx::raw_sql("begin; lock table inbox in access exclusive mode").execute(&mut inventory).await.unwrap();
+    let mut orders = Vec::new();
+    for _ in 0..10 {
+        orders.push(order(&buyer, &variant).await);
+    }
+    published(&shop, "orders").await;
+    let (newest, _) = last_message(&shop, "ORDERS").await;
+    let stream = operator.get_stream("ORDERS").await.unwrap();
+    let mut lost = Vec::new();
+    for number in newest - 6..newest - 2 {
+        lost.push(event_at(&stream, number).await);
+        stream.delete_message(number).await.unwrap();
+    }
+    let began = Instant::now();
+    sqlx::Connection::close(inventory).await.unwrap();
+    for id in &orders {
+        buyer.wait_for_status(id, "confirmed").await;
+    }
+    wait_until("what was lost is at the stream's end", || async {
+        let last = operator.get_stream("ORDERS").await.unwrap().cached_info().state.last_sequence;
+        let mut there = Vec::new();
+        for number in newest + 1..=last {
+            there.push(event_at(&stream, number).await);
+        }
+        lost.iter().all(|id| there.contains(id))
+    })
+    .await;
+    println!("from the loss until the stream is whole again: {:?}", began.elapsed());
+    shop.check_clean().await;
+}
+
+/// A stream that a person has emptied looks like one that has grown old; a person has it filled again.
+#[tokio::test]
+async fn a_stream_is_filled_again_by_hand() {
+    let shop = Shop::start(&[]).await;
+    let (variant, buyer) = (shop.product(20, 1000).await, shop.customer().await);
+    for _ in 0..3 {
+        let id = order(&buyer, &variant).await;
+        buyer.wait_for_status(&id, "confirmed").await;
+    }
+    published(&shop, "orders").await;
+    let operator = jetstream::new(shop.nats_as("operator").await);
+    let stream = operator.get_stream("ORDERS").await.unwrap();
+    stream.purge().await.unwrap();
+    let (ok, said) = shop.souk(&["replay", "orders"]).await;
+    assert!(ok, "{said}");
+    let events = "select count(*) from event_log l cross join lateral json_array_elements(l.events)";
+    let events = u64::try_from(shop.number("orders", events).await).unwrap();
+    wait_until("all of the log is in the stream", || async {
+        operator.get_stream("ORDERS").await.unwrap().cached_info().state.messages == events
+    })
+    .await;
+    let stock = shop.stock(&variant).await;
+    assert_eq!((stock.number_at("/on_hand"), stock.number_at("/reserved")), (17, 0), "nobody acts a second time");
+    shop.check_clean().await;
+}
+
 /// Scenario 9: the broker forgets a consumer's place in a stream altogether.
 #[tokio::test(flavor = "multi_thread")]
 async fn durables_that_are_deleted_amid_orders_come_back_and_miss_nothing() {

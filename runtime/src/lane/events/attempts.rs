@@ -160,6 +160,7 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reas
 
 async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
     let pool = &context.db.lanes;
+    crate::fail_point("park.before_commit");
     let parked = if item.is_redrive {
         dead_letter::park_again(pool, &item.head, reason).await
     } else {
@@ -170,6 +171,7 @@ async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i
         tracing::error!(domain = context.domain, event = %item.head.id, %breakage, "an event could not be parked");
         return;
     }
+    crate::fail_point("park.after_commit");
     metrics::counter!("dead_letters_total", "domain" => context.domain, "source" => item.head.source.clone())
         .increment(1);
     tracing::error!(
