@@ -18,7 +18,9 @@ use super::api::Caller;
 use super::cluster::Cluster;
 use crate::shop::refusal;
 
-/// How many units of each variant there are: three that run out, and plenty of the others.
+/// So many variants run out.
+const SCARCE: usize = 3;
+/// How many units of each variant there are: first what runs out, then plenty of the others.
 const ON_HAND: [i64; 8] = [25, 60, 150, 100_000, 100_000, 100_000, 100_000, 100_000];
 /// Who got no answer that counts for so long after everything was well again has none.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -59,6 +61,13 @@ pub struct Receipt {
     pub is_cancelled: bool,
     /// The buyer tried to cancel it, whatever came of it.
     pub asked_to_cancel: bool,
+}
+
+impl Receipt {
+    /// There may not have been enough of it.
+    pub fn is_scarce(&self) -> bool {
+        self.variant < SCARCE
+    }
 }
 
 /// Something that a buyer was told and that is not right, whatever else happens.
@@ -116,7 +125,8 @@ impl Buyer {
     async fn order(&mut self, variants: &[Variant], stop: &AtomicBool) {
         // Every third order goes for what is scarce.
         let scarce = self.rng.random_ratio(1, 3);
-        let variant = if scarce { self.rng.random_range(0..3) } else { self.rng.random_range(3..variants.len()) };
+        let variant =
+            if scarce { self.rng.random_range(0..SCARCE) } else { self.rng.random_range(SCARCE..variants.len()) };
         let quantity = self.rng.random_range(1..=3);
         let payment = self.payment();
         let mut body = json!({

@@ -85,6 +85,12 @@ async fn one(cluster: &Cluster, planned: Planned, timeline: &Timeline) -> Result
             sleep(pause).await;
             process.start()
         }
+        Fault::Freeze(Target::Postgres) => {
+            let frozen = freeze_postgres(cluster)?;
+            timeline.fault(&format!("SIGSTOP of PostgreSQL, {} processes, for {seconds:.1} s", frozen.len()));
+            sleep(pause).await;
+            frozen.iter().try_for_each(|pid| signal(*pid, Signal::CONT))
+        }
         Fault::Freeze(target) => {
             let process = cluster.process(target)?;
             let process = process.lock().await;
@@ -104,9 +110,8 @@ async fn one(cluster: &Cluster, planned: Planned, timeline: &Timeline) -> Result
                 PostgresEnd::Immediate => Signal::QUIT,
                 PostgresEnd::Kill => Signal::KILL,
             };
-            let pid = i32::try_from(cluster.stack.pg_pid()).ok().and_then(Pid::from_raw).context("no PostgreSQL")?;
             timeline.fault(&format!("PostgreSQL: {end}"));
-            kill_process(pid, signal).context("PostgreSQL")
+            kill_process(postmaster(cluster)?, signal).context("PostgreSQL")
         }
         Fault::StepDown => {
             let stream = DOMAINS[planned.pause.as_millis() as usize % DOMAINS.len()].to_uppercase();
@@ -127,6 +132,31 @@ async fn one(cluster: &Cluster, planned: Planned, timeline: &Timeline) -> Result
             process.kill().await?;
             process.start()
         }
+    }
+}
+
+fn postmaster(cluster: &Cluster) -> Result<Pid> {
+    i32::try_from(cluster.stack.pg_pid()).ok().and_then(Pid::from_raw).context("no PostgreSQL")
+}
+
+/// The postmaster first, so that it makes no more processes, then every one it has made.
+fn freeze_postgres(cluster: &Cluster) -> Result<Vec<Pid>> {
+    let postmaster = postmaster(cluster)?;
+    signal(postmaster, Signal::STOP)?;
+    let number = postmaster.as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{number}/task/{number}/children"))
+        .context("PostgreSQL's processes cannot be listed")?;
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw);
+    let frozen: Vec<Pid> = std::iter::once(postmaster).chain(children).collect();
+    frozen.iter().try_for_each(|pid| signal(*pid, Signal::STOP))?;
+    Ok(frozen)
+}
+
+/// A process that has ended meanwhile needs none.
+fn signal(pid: Pid, signal: Signal) -> Result<()> {
+    match kill_process(pid, signal) {
+        Err(error) if error != rustix::io::Errno::SRCH => Err(error).context("a process of PostgreSQL"),
+        _ => Ok(()),
     }
 }
 

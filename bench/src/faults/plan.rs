@@ -92,9 +92,11 @@ fn draw(rng: &mut StdRng, size: Size) -> (Fault, Duration) {
         70..88 => Target::Gateway(rng.random_range(0..size.gateways)),
         _ => Target::Provider,
     };
+    // PostgreSQL is killed in ways of its own.
+    let frozen = |rng: &mut StdRng| if rng.random_ratio(1, 8) { Target::Postgres } else { process(rng) };
     let fault = match rng.random_range(0..100) {
         0..35 => Fault::Kill(process(rng)),
-        35..57 => Fault::Freeze(process(rng)),
+        35..57 => Fault::Freeze(frozen(rng)),
         57..65 => Fault::Terminate(process(rng)),
         65..74 => Fault::Wipe(rng.random_range(0..size.nats)),
         74..77 => Fault::WipeAll,
@@ -171,10 +173,11 @@ mod tests {
         let all: Vec<Fault> =
             (1..=20).flat_map(|seed| plan(seed, Duration::from_secs(60), SIZE)).map(|planned| planned.fault).collect();
         assert!(all.len() >= 200, "{}", all.len());
-        let kinds: [fn(&Fault) -> bool; 8] = [
+        let kinds: [fn(&Fault) -> bool; 9] = [
             |fault| matches!(fault, Fault::Kill(_)),
             |fault| matches!(fault, Fault::Terminate(_)),
-            |fault| matches!(fault, Fault::Freeze(_)),
+            |fault| matches!(fault, Fault::Freeze(Target::Postgres)),
+            |fault| matches!(fault, Fault::Freeze(target) if *target != Target::Postgres),
             |fault| matches!(fault, Fault::Wipe(_)),
             |fault| matches!(fault, Fault::WipeAll),
             |fault| matches!(fault, Fault::EndPostgres(_)),

@@ -95,8 +95,7 @@ fn wrong_ending(receipt: &Receipt, status: &str) -> Option<String> {
     let may_be_cancelled = receipt.asked_to_cancel;
     let is_possible = match status {
         "confirmed" => matches!(receipt.payment, Payment::Paying(_)) && !receipt.is_cancelled,
-        // Scarce stock, or a card that was declined.
-        "failed" => !matches!(receipt.payment, Payment::Unpaid) || receipt.variant < 3,
+        "failed" => matches!(receipt.payment, Payment::Declined(_)) || receipt.is_scarce(),
         // Whoever could not be charged in time.
         "expired" => true,
         "cancelled" => may_be_cancelled,
@@ -182,7 +181,7 @@ mod tests {
         }
         let kept = judge(&[receipt("o")], &[order("o", "expired")], &paid(1, 500, 0));
         assert_eq!(kept.mischarged.len(), 1);
-        for status in ["pending", "cancelled", "processing"] {
+        for status in ["pending", "cancelled", "processing", "failed"] {
             let nothing = paid(0, 0, 0);
             assert_eq!(judge(&[receipt("o")], &[order("o", status)], &nothing).wrong_ending.len(), 1, "{status}");
         }
