@@ -35,6 +35,10 @@ use verdict::Verdict;
 /// How long everything may take to come to rest once nothing is broken any more.
 const REST: Duration = Duration::from_secs(180);
 
+/// What has to happen in a minute, or a run says little.
+const ORDERS_A_MINUTE: u64 = 500;
+const FAULTS_A_MINUTE: u64 = 5;
+
 /// Runs all seeds and says whether each of them passed.
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     process::faketime()?;
@@ -71,7 +75,13 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     if !failed.is_empty() {
         println!("failed: {failed:?}; again with --seed N --runs 1 --keep");
     }
-    Ok(failed.is_empty())
+    let seconds = arguments.runs * arguments.seconds;
+    let (least_orders, least_faults) = (ORDERS_A_MINUTE * seconds / 60, FAULTS_A_MINUTE * seconds / 60);
+    let is_enough = orders as u64 >= least_orders && faults as u64 >= least_faults;
+    if !is_enough {
+        println!("too little happened to say anything: {least_orders} orders and {least_faults} faults are wanted");
+    }
+    Ok(failed.is_empty() && is_enough)
 }
 
 async fn one(arguments: &Arguments, seed: u64, dir: &Path, souk: &Path, timeline: &Arc<Timeline>) -> Result<Verdict> {

@@ -18,9 +18,16 @@ use super::{Person, Shop, address, wait_until};
 pub struct Buying {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
-    buyers: Vec<(Person, JoinHandle<Vec<String>>)>,
+    buyers: Vec<(Person, JoinHandle<Vec<Bought>>)>,
     variants: Vec<String>,
     on_hand: i64,
+}
+
+/// An order that was accepted.
+struct Bought {
+    id: String,
+    /// The card is good.
+    pays: bool,
 }
 
 /// What became of the orders, by status.
@@ -57,10 +64,14 @@ impl Buying {
     /// Ends the buying, waits until every order is decided, and compares what was sold with what is left.
     pub async fn reconcile(self, shop: &Shop) -> Endings {
         self.stop.store(true, Ordering::Relaxed);
-        let endings_of = self.buyers.into_iter().map(async |(buyer, buying)| {
+        let bought = self.buyers.into_iter().map(async |(buyer, buying)| (buyer, buying.await.unwrap()));
+        let bought = futures::future::join_all(bought).await;
+        // Nothing can have run out where fewer were asked for than there are of each.
+        let may_run_out = self.answered.load(Ordering::Relaxed) >= usize::try_from(self.on_hand).unwrap();
+        let endings_of = bought.iter().map(async |(buyer, orders)| {
             let mut statuses = Vec::new();
-            for id in buying.await.unwrap() {
-                statuses.push(expect_right_ending(&buyer, &id).await);
+            for order in orders {
+                statuses.push(expect_right_ending(buyer, order, may_run_out).await);
             }
             statuses
         });
@@ -82,7 +93,7 @@ impl Buying {
     }
 }
 
-async fn expect_right_ending(buyer: &Person, id: &str) -> String {
+async fn expect_right_ending(buyer: &Person, Bought { id, pays }: &Bought, may_run_out: bool) -> String {
     wait_until(&format!("order {id} is decided"), || async { buyer.order_status(id).await != "pending" }).await;
     let order = buyer.get(&format!("/orders/{id}")).await.expect_status(200);
     let status = order.text_at("/status");
@@ -90,10 +101,15 @@ async fn expect_right_ending(buyer: &Person, id: &str) -> String {
         "confirmed" => {
             let payment = buyer.get(&format!("/payments/order/{id}")).await.expect_status(200);
             assert_eq!(payment.text_at("/status"), "succeeded", "a confirmed order is paid");
+            assert!(*pays, "paid with a card that is declined: {}", order.body);
         }
         "failed" => {
-            let code = order.text_at("/failure/code");
-            assert!(["card_declined", "out_of_stock"].contains(&code.as_str()), "{}", order.body);
+            let is_right = match order.text_at("/failure/code").as_str() {
+                "card_declined" => !pays,
+                "out_of_stock" => may_run_out,
+                _ => false,
+            };
+            assert!(is_right, "{}", order.body);
         }
         other => panic!("an order ended as {other}: {}", order.body),
     }
@@ -105,14 +121,15 @@ async fn buy_until(
     answered: Arc<AtomicUsize>,
     buyer: Person,
     variants: Vec<String>,
-) -> Vec<String> {
+) -> Vec<Bought> {
     let mut orders = Vec::new();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let variant = &variants[number % variants.len()];
-        let method = if number % 7 == 6 { "pm_card_visa_chargeDeclined" } else { "pm_card_visa" };
+        let pays = number % 7 != 6;
+        let method = if pays { "pm_card_visa" } else { "pm_card_visa_chargeDeclined" };
         let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
             "payment": {"method": method}});
         let key = uuid::Uuid::now_v7().to_string();
@@ -123,7 +140,7 @@ async fn buy_until(
             }
         };
         match answer.status {
-            201 => orders.push(answer.text_at("/id")),
+            201 => orders.push(Bought { id: answer.text_at("/id"), pays }),
             _ => drop(answer.expect_error(409, "out_of_stock")),
         }
         answered.fetch_add(1, Ordering::Relaxed);

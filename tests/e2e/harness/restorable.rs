@@ -1,6 +1,7 @@
 //! A shop of which one domain has a PostgreSQL of its own, so that its database alone can be taken back to a backup.
 
 use std::{
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -68,14 +69,22 @@ impl Restorable {
         sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await.unwrap()
     }
 
-    /// Takes a base backup: a copy of the data as it lies there while the server is down.
+    /// Takes a base backup of the running server, as `pg_basebackup` does: what lies there while the server goes on, and the
+    /// log of what it changed meanwhile.
     pub async fn back_up(&mut self) {
-        self.stop_node();
-        let data = self.stop_server().await;
+        let data = self.server().info().pg_dir.join("data");
         let backup = data.with_extension("backup");
-        copy(&data, &backup);
+        let mut session = PgConnection::connect(&self.server().superuser_url(self.domain)).await.unwrap();
+        sqlx::query("select pg_backup_start('a test', true)").execute(&mut session).await.unwrap();
+        copy_of_a_living(&data, &backup);
+        let label: String =
+            sqlx::query_scalar("select labelfile from pg_backup_stop(false)").fetch_one(&mut session).await.unwrap();
+        copy_of_a_living(&data.join("pg_wal"), &backup.join("pg_wal"));
+        let owner = std::fs::metadata(&data).unwrap();
+        std::fs::write(backup.join("backup_label"), label).unwrap();
+        std::os::unix::fs::chown(backup.join("backup_label"), Some(owner.uid()), Some(owner.gid())).unwrap();
+        std::fs::remove_file(backup.join("postmaster.pid")).unwrap();
         self.backup = Some(backup);
-        self.start_server_and_node().await;
     }
 
     /// Takes the domain's database back to the backup, and everything it has told and heard since is gone. `kill -9` of
@@ -162,6 +171,18 @@ fn start_node(home: &Path, domain: &str, url: &str) -> Child {
     ];
     let (node, ..) = process::start_node(home, &told, &["--domains", domain]);
     node
+}
+
+/// A copy with owners and rights of what changes while it is copied; files may come and go.
+fn copy_of_a_living(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    let mut reader =
+        Command::new("tar").arg("-C").arg(from).args(["-cf", "-", "."]).stdout(Stdio::piped()).spawn().unwrap();
+    let written =
+        Command::new("tar").arg("-C").arg(to).args(["-xpf", "-"]).stdin(reader.stdout.take().unwrap()).status();
+    assert!(written.unwrap().success(), "{} could not be written", to.display());
+    // 1: something changed under its hands.
+    assert!(reader.wait().unwrap().code().is_some_and(|code| code <= 1), "{} could not be read", from.display());
 }
 
 /// A copy with owners, rights and times.
