@@ -30,9 +30,15 @@ const WAITING: usize = 16;
 /// many hides no other.
 const NAMED: usize = 50;
 
-/// Where the checks look.
-pub(crate) async fn sources(servers: &CheckServers) -> Result<Sources> {
-    Sources::open(&servers.databases, runtime::connect(&servers.nats, USER, "check").await?)
+/// How long a run may take here, and each of its statements, which nobody can call back: the gateway waits no longer.
+const LONGEST: Duration = Duration::from_secs(40);
+
+/// Suspects that move for so long are given up here: a busy shop is answered too.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the checks look. A statement may take as long as `longest`.
+pub(crate) async fn sources(servers: &CheckServers, longest: Duration) -> Result<Sources> {
+    Sources::open(&servers.databases, runtime::connect(&servers.nats, USER, "check").await?, longest)
 }
 
 struct Responder {
@@ -67,7 +73,7 @@ pub(crate) async fn serve(servers: &CheckServers) -> Result<Serving> {
     let queue = CheckInvariants::DOMAIN.to_owned();
     let mut requests = connection.queue_subscribe(CheckInvariants::subject(), queue).await.context("invariants")?;
     connection.flush().await.context("invariants")?;
-    let sources = sources(servers).await?;
+    let sources = sources(servers, LONGEST).await?;
     let responder = Arc::new(Responder {
         connection,
         verifier,
@@ -119,7 +125,7 @@ impl Responder {
             let text = "The service has more work than it can do. Try again.";
             return Err(refuse(Fault::new(ErrorKind::Unavailable, "overloaded", text)));
         };
-        let report = self.report().await;
+        let report = self.report().await.map_err(refuse)?;
         let (incomplete, faults): (Vec<_>, Vec<_>) = (
             report.checks.iter().filter(|check| check.failure.is_some()).map(|check| check.name.to_owned()).collect(),
             named(&report.faults).collect(),
@@ -166,15 +172,19 @@ impl Responder {
     }
 
     /// A run that ended after this was asked for, its own or another's.
-    async fn report(&self) -> Arc<Report> {
+    async fn report(&self) -> Result<Arc<Report>, Fault> {
         let asked = Instant::now();
         let mut last = self.last.lock().await;
         if let Some((ended, report)) = last.as_ref()
             && *ended > asked
         {
-            return report.clone();
+            return Ok(report.clone());
         }
-        let report = Arc::new(check::run(&self.sources).await);
+        let Ok(report) = tokio::time::timeout(LONGEST, check::run(&self.sources, PATIENCE)).await else {
+            tracing::warn!("the checks take longer than anybody waits for them here: run `souk check`");
+            return Err(Fault::deadline(CheckInvariants::DOMAIN));
+        };
+        let report = Arc::new(report);
         for check in report.checks.iter().filter(|check| check.failure.is_some()) {
             tracing::error!(check = check.name, failure = check.failure, "a check could not be made");
         }
@@ -182,7 +192,7 @@ impl Responder {
             tracing::error!(check = fault.check, key = fault.key, text = fault.text, "an invariant does not hold");
         }
         *last = Some((Instant::now(), report.clone()));
-        report
+        Ok(report)
     }
 }
 

@@ -1,15 +1,15 @@
 //! A run: every check looks once, those that found a suspect look again until it is gone or has not changed for so long.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::Result;
 use chrono::Utc;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::{
     Sources, Suspect,
-    checks::{CHECKS, Check},
+    checks::CHECKS,
     report::{CheckReport, Fault, Report},
 };
 
@@ -19,40 +19,50 @@ pub const SETTLED: Duration = Duration::from_secs(5);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Suspects that go on changing are given up then: the system is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A suspect as it is, since when, and when that was last seen.
 struct Watched {
     text: String,
+    /// The end of the look that found it so first.
     since: Instant,
+    /// The beginning of the look that found it so last.
     seen: Instant,
+    /// It still moved when our patience was over.
+    is_given_up: bool,
 }
 
+/// Looks once.
+type Look<'a> = Box<dyn FnMut() -> BoxFuture<'a, Result<Vec<Suspect>>> + Send + 'a>;
+
 /// A check in a run.
-struct Running {
-    check: &'static Check,
+struct Running<'a> {
+    name: &'static str,
+    promise: &'static str,
+    look: Look<'a>,
     took: Duration,
     watched: BTreeMap<String, Watched>,
     failure: Option<String>,
 }
 
-impl Running {
-    async fn begin(check: &'static Check, sources: &Sources) -> Self {
-        let began = Instant::now();
-        let looked = (check.look)(sources).await;
-        let mut running = Self { check, took: began.elapsed(), watched: BTreeMap::new(), failure: None };
-        match looked {
-            Ok(suspects) => running.watched = suspects.into_iter().map(|s| (s.key, Watched::now(s.text))).collect(),
-            Err(error) => running.failure = Some(format!("{error:#}")),
-        }
-        running
+impl<'a> Running<'a> {
+    fn of(name: &'static str, promise: &'static str, look: Look<'a>) -> Self {
+        Self { name, promise, look, took: Duration::ZERO, watched: BTreeMap::new(), failure: None }
     }
 
-    /// Only what the first look found is followed: what comes later is later work, and a later run's.
-    async fn look_again(&mut self, sources: &Sources) {
+    async fn begin(&mut self) {
         let began = Instant::now();
-        let mut found: BTreeMap<String, String> = match (self.check.look)(sources).await {
+        let looked = (self.look)().await;
+        self.took = began.elapsed();
+        match looked {
+            Ok(suspects) => self.watched = suspects.into_iter().map(|s| (s.key, Watched::now(s.text))).collect(),
+            Err(error) => self.failure = Some(format!("{error:#}")),
+        }
+    }
+
+    /// Only what the first look found is followed: what comes later is later work, and a later run's. Late is a look after
+    /// our patience was over: what has moved even then is given up.
+    async fn look_again(&mut self, is_late: bool) {
+        let began = Instant::now();
+        let mut found: BTreeMap<String, String> = match (self.look)().await {
             Ok(suspects) => suspects.into_iter().map(|Suspect { key, text }| (key, text)).collect(),
             Err(error) => {
                 self.failure = Some(format!("{error:#}"));
@@ -61,26 +71,28 @@ impl Running {
         };
         self.watched.retain(|key, watched| match found.remove(key) {
             None => false,
+            Some(text) if text == watched.text => {
+                watched.seen = began;
+                true
+            }
             Some(text) => {
-                if text == watched.text {
-                    watched.seen = began;
-                } else {
-                    *watched = Watched::now(text);
-                }
+                let is_given_up = watched.is_given_up || is_late;
+                *watched = Watched { is_given_up, ..Watched::now(text) };
                 true
             }
         });
     }
 
-    fn is_settled(&self) -> bool {
-        self.failure.is_some() || self.watched.values().all(Watched::is_settled)
+    /// Another look would tell nothing that counts.
+    fn is_done(&self) -> bool {
+        self.failure.is_some() || self.watched.values().all(|watched| watched.is_given_up || watched.is_settled())
     }
 }
 
 impl Watched {
     fn now(text: String) -> Self {
         let now = Instant::now();
-        Self { text, since: now, seen: now }
+        Self { text, since: now, seen: now, is_given_up: false }
     }
 
     fn is_settled(&self) -> bool {
@@ -88,17 +100,31 @@ impl Watched {
     }
 }
 
-/// Makes every check. Takes about as long as one look where nothing is suspect.
-pub async fn run(sources: &Sources) -> Report {
+/// Makes every check. Takes about as long as one look where nothing is suspect. Suspects that still move after `patience`
+/// are given up: the system is busy.
+pub async fn run(sources: &Sources, patience: Duration) -> Report {
+    let reached = sources.reach().await;
+    let sources = &reached;
+    let of = |check: &crate::checks::Check| {
+        let look = check.look;
+        Running::of(check.name, check.promise, Box::new(move || look(sources)))
+    };
+    follow(CHECKS.iter().map(of).collect(), patience).await
+}
+
+/// Looks until every suspect is gone, settled, or has been seen to move after our patience was over. That begins when all
+/// have looked once, and alone it ends nothing: however long looks take, what does not change is looked at until it has
+/// settled, for it must not pass as something that moves.
+async fn follow(mut checks: Vec<Running<'_>>, patience: Duration) -> Report {
     let (began, checked_at) = (Instant::now(), Utc::now());
-    let mut checks = Vec::with_capacity(CHECKS.len());
-    for check in CHECKS {
-        checks.push(Running::begin(check, sources).await);
+    for check in &mut checks {
+        check.begin().await;
     }
-    while checks.iter().any(|check| !check.is_settled()) && began.elapsed() < PATIENCE {
+    let first_pass = Instant::now();
+    while checks.iter().any(|check| !check.is_done()) {
         tokio::time::sleep(PAUSE).await;
-        for check in checks.iter_mut().filter(|check| !check.is_settled()) {
-            check.look_again(sources).await;
+        for check in checks.iter_mut().filter(|check| !check.is_done()) {
+            check.look_again(first_pass.elapsed() >= patience).await;
         }
     }
     let mut report = Report {
@@ -110,7 +136,7 @@ pub async fn run(sources: &Sources) -> Report {
         unsettled: Vec::new(),
     };
     for running in checks {
-        let (name, promise) = (running.check.name, running.check.promise);
+        let (name, promise) = (running.name, running.promise);
         let (faults, unsettled): (Vec<_>, Vec<_>) =
             running.watched.into_iter().partition(|(_, watched)| watched.is_settled());
         report.is_ok &= faults.is_empty() && running.failure.is_none();
@@ -131,4 +157,90 @@ pub async fn run(sources: &Sources) -> Report {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A check whose looks take so many seconds each; what the n-th of them finds is given by `text`.
+    fn check(name: &'static str, seconds: u64, text: fn(usize) -> Option<String>) -> Running<'static> {
+        let mut looks = 0;
+        let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+            looks += 1;
+            let found = text(looks).map(|text| Suspect::new("one", text)).into_iter().collect();
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok(found)
+            })
+        };
+        Running::of(name, "", Box::new(look))
+    }
+
+    fn stands(_: usize) -> Option<String> {
+        Some("it is off".into())
+    }
+
+    fn moves(look: usize) -> Option<String> {
+        Some(format!("it is off by {look}"))
+    }
+
+    fn passes(look: usize) -> Option<String> {
+        (look < 3).then(|| "it is on its way".into())
+    }
+
+    fn names(faults: &[Fault]) -> Vec<&'static str> {
+        faults.iter().map(|fault| fault.check).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stands_is_a_fault_what_moves_is_unsettled_what_passes_is_neither() {
+        let checks = vec![check("a", 0, stands), check("b", 0, moves), check("c", 0, passes), check("d", 0, |_| None)];
+        let report = follow(checks, PATIENCE).await;
+        assert_eq!((names(&report.faults), names(&report.unsettled)), (vec!["a"], vec!["b"]));
+        assert!(!report.is_ok && report.took_ms < 70_000, "{report:?}");
+        assert!(follow(vec![check("b", 0, moves), check("c", 0, passes)], PATIENCE).await.is_ok);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_takes_longer_than_our_patience_hides_no_fault() {
+        for seconds in [3, 59, 61, 600] {
+            for order in [[seconds, 0], [0, seconds]] {
+                let [first, second] = order;
+                let report = follow(vec![check("a", first, stands), check("b", second, stands)], PATIENCE).await;
+                assert_eq!(names(&report.faults), ["a", "b"], "looks of {order:?} s");
+                let report = follow(vec![check("a", first, moves), check("b", second, moves)], PATIENCE).await;
+                assert_eq!(names(&report.unsettled), ["a", "b"], "looks of {order:?} s");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stands_still_just_when_our_patience_ends_is_looked_at_until_it_has_settled() {
+        for last_move in 55..65 {
+            let mut moved = None;
+            let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+                let now = moved.map_or(0, |before: u64| last_move.min(before + 1));
+                moved = Some(now);
+                Box::pin(async move { Ok(vec![Suspect::new("one", format!("it is off by {now}"))]) })
+            };
+            let report = follow(vec![Running::of("a", "", Box::new(look))], PATIENCE).await;
+            // It moved in the first look after 60 s, or never again.
+            assert_eq!(report.is_ok, last_move >= 60, "{last_move}: {report:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_fails_is_no_success() {
+        let mut looks = 0;
+        let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+            looks += 1;
+            let found = if looks < 2 { Ok(vec![Suspect::new("one", "off")]) } else { Err(anyhow::anyhow!("away")) };
+            Box::pin(async move { found })
+        };
+        let report = follow(vec![Running::of("a", "", Box::new(look))], PATIENCE).await;
+        assert!(!report.is_ok && report.checks[0].failure.as_deref() == Some("away"), "{report:?}");
+    }
 }

@@ -1,6 +1,9 @@
-//! What a stream holds: the ids of its events, read from the headers alone.
+//! What a stream holds: the ids of its events, read from the headers alone. And who consumes it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use async_nats::{
@@ -8,11 +11,12 @@ use async_nats::{
     jetstream::{
         consumer::{DeliverPolicy, pull::OrderedConfig},
         context::GetStreamErrorKind,
+        stream::Stream,
     },
 };
 use chrono::{DateTime, Utc};
 use contract::{Position, header, subject};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
 use crate::Sources;
@@ -42,11 +46,7 @@ pub(crate) struct Place {
 /// Reads the whole stream of a domain; `None` where there is no stream.
 pub(crate) async fn read(sources: &Sources, domain: &str) -> Result<Option<Held>> {
     let name = subject::stream(domain);
-    let stream = match sources.streams().get_stream(&name).await {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(_)) => return Ok(None),
-        Err(error) => return Err(error).context(format!("the stream {name}")),
-    };
+    let Some(stream) = find(sources, &name).await? else { return Ok(None) };
     let (config, state) = (&stream.cached_info().config, &stream.cached_info().state);
     let is_full =
         config.max_bytes > 0 && i64::try_from(state.bytes).is_ok_and(|bytes| bytes > config.max_bytes / 10 * 9);
@@ -80,6 +80,33 @@ pub(crate) async fn read(sources: &Sources, domain: &str) -> Result<Option<Held>
         }
     }
     Ok(Some(held))
+}
+
+/// The types of a domain's events that others handle, by consumer: what their durables filter.
+pub(crate) async fn handled(sources: &Sources, domain: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let name = subject::stream(domain);
+    let Some(stream) = find(sources, &name).await? else { return Ok(BTreeMap::new()) };
+    let (mut handled, mut consumers) = (BTreeMap::<_, BTreeSet<_>>::new(), stream.consumers());
+    while let Some(info) = consumers.try_next().await.with_context(|| format!("the consumers of {name}"))? {
+        let Some(consumer) = info.name.strip_suffix(&subject::durable("", domain)) else { continue };
+        let filters = info.config.filter_subjects.iter().chain([&info.config.filter_subject]);
+        let types = filters.filter_map(|filter| type_of(domain, filter).map(str::to_owned));
+        handled.entry(consumer.to_owned()).or_default().extend(types);
+    }
+    Ok(handled)
+}
+
+/// The type of event that a filter lets through.
+fn type_of<'a>(domain: &str, filter: &'a str) -> Option<&'a str> {
+    filter.split('.').nth(2).filter(|name| subject::event_filter(domain, name) == filter)
+}
+
+async fn find(sources: &Sources, name: &str) -> Result<Option<Stream>> {
+    match sources.streams().get_stream(name).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(_)) => Ok(None),
+        Err(error) => Err(error).context(format!("the stream {name}")),
+    }
 }
 
 fn identify(headers: &HeaderMap) -> Option<(Uuid, Position)> {

@@ -1,5 +1,7 @@
 //! `souk check`: whether all databases and streams of the running shop agree.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use subjects::DOMAINS;
@@ -17,6 +19,12 @@ is a fault. docs/reliability.md says what each check means.
 In production: NATS_URL, SOUK_NATS_KEYS with operator's nkey, and SOUK_CHECK_URL (or DATABASE_URL with \
 SOUK_DB_PASSWORD_SOUK_CHECK). Exit status 1 where something is off or could not be looked at.";
 
+/// How long a statement may take: one that reads a grown log through takes minutes.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+
+/// Suspects that move for so long are given up: the shop is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct CheckArguments {
@@ -27,7 +35,7 @@ pub(crate) struct CheckArguments {
 
 pub(crate) async fn run(arguments: CheckArguments) -> Result<()> {
     let servers = CheckServers::find(&Settings::from_env()?, &DOMAINS)?;
-    let report = check::run(&invariants::sources(&servers).await?).await;
+    let report = check::run(&invariants::sources(&servers, LONGEST).await?, PATIENCE).await;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

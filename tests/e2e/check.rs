@@ -10,7 +10,7 @@ use std::sync::{
 use serde_json::{Value, json};
 
 use crate::harness::{Person, Shop, address, wait_until};
-use plants::{Order, Plants, plant_in_streams, sql_plants};
+use plants::{Order, Plants, SPOILT, plant_in_streams, sql_plants};
 
 /// An order without a payment, its stock held.
 async fn unpaid(shop: &Shop, buyer: &Person, variant: &str) -> String {
@@ -65,36 +65,93 @@ async fn orders_of_every_ending(shop: &Shop, buyer: &Person) -> Order {
     delivered
 }
 
+/// A variant that a count has made low, and one that a sale has: held for an order without a payment.
+async fn low_stock(shop: &Shop, buyer: &Person) -> String {
+    let (seller, counted, sold) = (shop.seller().await, shop.product(9, 1000).await, shop.product(9, 1000).await);
+    for (variant, on_hand) in [(&counted, 3), (&sold, 4)] {
+        let count = json!({"on_hand": on_hand, "min_stock": 3});
+        seller.put(&format!("/inventory/{variant}"), &count).await.expect_status(200);
+    }
+    unpaid(shop, buyer, &sold).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sound_shop_is_clean_and_planted_corruption_of_each_kind_is_named() {
     let shop = Shop::start(&[("SOUK_ORDERS_PAYMENT_DEADLINE", "5s")]).await;
     let buyer = shop.customer().await;
     let delivered = orders_of_every_ending(&shop, &buyer).await;
-    let pending = unpaid(&shop, &buyer, &delivered.variant).await;
+    let pending = low_stock(&shop, &buyer).await;
     shop.check_clean().await;
     buyer.wait_for_status(&pending, "expired").await;
     work_in_flight_is_no_fault(&shop).await;
 
-    let mut orders = Vec::new();
-    for _ in 0..8 {
-        orders.push(confirmed(&shop, &buyer).await);
+    let mut spoilt = Vec::new();
+    for _ in 0..SPOILT {
+        spoilt.push(confirmed(&shop, &buyer).await);
     }
-    let stuck = unpaid(&shop, &buyer, &shop.product(1, 1000).await).await;
+    let spoilt: [Order; SPOILT] = spoilt.try_into().ok().unwrap();
+    let variant = shop.product(1, 1000).await;
+    let stuck = Order { id: unpaid(&shop, &buyer, &variant).await, variant };
     let mut plants = Plants::new(&shop);
-    sql_plants(&mut plants, &orders, &delivered, &stuck).await;
+    sql_plants(&mut plants, &spoilt, &delivered, &stuck).await;
     let restore = plant_in_streams(&mut plants, &delivered).await;
     let found = shop.check().await;
     assert!(!found.is_success, "{:#}", found.report);
-    plants.expect_named(&found.faults(), &found.report);
+    plants.expect_named(&found.report);
     let answer = invariants(&shop).await;
     assert_eq!(answer["is_ok"], false);
-    plants.expect_named(&crate::harness::Checked { is_success: false, report: answer.clone() }.faults(), &answer);
+    plants.expect_named(&answer);
 
     plants.undo().await;
     restore.await;
-    buyer.wait_for_status(&stuck, "expired").await;
+    buyer.wait_for_status(&stuck.id, "expired").await;
     shop.check_clean().await;
     assert_eq!(invariants(&shop).await["is_ok"], true);
+
+    who_is_not_let_in_says_so(&shop).await;
+    a_stream_that_is_gone_is_named(&shop).await;
+}
+
+async fn who_is_not_let_in_says_so(shop: &Shop) {
+    let shut = "alter role souk_check nologin;
+                select pg_terminate_backend(pid) from pg_stat_activity where usename = 'souk_check'";
+    shop.sql("orders", shut).await;
+    shop.admin().await.get("/admin/invariants").await.expect_error(503, "check_incomplete");
+    let blind = shop.check().await;
+    assert!(!blind.is_success, "{:#}", blind.report);
+    for check in blind.report["checks"].as_array().unwrap() {
+        let reason = check["failure"].as_str().unwrap();
+        assert!(reason.contains("cannot be reached") && reason.contains("not permitted to log in"), "{check}");
+    }
+    shop.sql("orders", "alter role souk_check login").await;
+    shop.check_clean().await;
+}
+
+/// While its owner is there it makes its stream again.
+async fn a_stream_that_is_gone_is_named(shop: &Shop) {
+    shop.kill();
+    shop.with_servers_only(|| async {
+        let operator = async_nats::jetstream::new(shop.nats_as("operator").await);
+        operator.delete_stream("CATALOG").await.unwrap();
+        let found = shop.check().await;
+        let named = ("streams".to_owned(), "catalog: stream".to_owned());
+        assert!(!found.is_success && found.faults().contains(&named), "{:#}", found.report);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_check_that_cannot_look_is_no_success_and_says_why() {
+    let shop = crate::harness::shared_shop().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_souk"));
+    command.arg("check").env("SOUK_CHECK_URL", format!("postgres://souk_check:none@{nobody}/postgres"));
+    command.env("NATS_URL", &shop.nats).env("SOUK_NATS_KEYS", shop.stack().nats_keys());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let reason = "\nstock could not be made: the database of inventory cannot be reached: ";
+    assert!(said.contains(reason) && said.contains("Connection refused"), "{said}");
 }
 
 /// A look amid orders finds suspects, and they move on.

@@ -66,17 +66,17 @@ impl Shelf {
         self.version = before.version + if self.became_low(before) { 2 } else { 1 };
     }
 
-    /// Tells what [`number_after`](Self::number_after) numbered.
+    /// Tells what [`number_after`](Self::number_after) numbered. The warning comes first: so the last version of a variant
+    /// is always that of a change, and whoever hears only of changes has it.
     pub(crate) fn tell(&self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Stored<()> {
         let variant_id = VariantId(self.variant_id);
         let (sku, available) = (self.sku.clone(), self.available());
-        let changed = StockChanged { variant_id, sku, on_hand: self.on_hand, reserved: self.reserved, available };
-        tx.emit(cause, before.version + 1, &changed)?;
         if self.became_low(before) {
-            let low = LowStock { variant_id, sku: changed.sku, available, min_stock: self.min_stock };
-            tx.emit(cause, before.version + 2, &low)?;
+            let low = LowStock { variant_id, sku: sku.clone(), available, min_stock: self.min_stock };
+            tx.emit(cause, before.version + 1, &low)?;
         }
-        Ok(())
+        let changed = StockChanged { variant_id, sku, on_hand: self.on_hand, reserved: self.reserved, available };
+        tx.emit(cause, self.version, &changed)
     }
 
     /// As it is shown.

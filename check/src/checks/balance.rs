@@ -2,7 +2,8 @@
 //!
 //! An order owes its total less what was given back on a person's wish, while it stands: confirmed, processing, shipped
 //! or delivered. Every other order owes nothing. What is kept is captured less refunded. One that is undecided may have
-//! its money already.
+//! its money already. Money on its way back is in flight, for as long as the provider takes: a refund that nobody asks for
+//! any more is named by `deadlines`, one that was given up by `dead_letters`.
 
 use std::fmt;
 
@@ -20,7 +21,7 @@ const ORDERS: &str = "select id, status, payment_status, total_amount as total, 
 
 /// Refunds are counted from their own rows, which the sums in the payment's row must match.
 const PAYMENTS: &str = "
-select p.order_id, p.id, p.status, p.amount, p.currency, p.captured, p.refunded, p.refunding,
+select p.order_id, p.id, p.status, p.amount, p.currency, p.captured, p.refunded, p.refunding, p.order_ended,
        coalesce(r.done, 0)::bigint as refunds_done, coalesce(r.pending, 0)::bigint as refunds_pending
 from payments p left join (
     select payment_id, sum(amount) filter (where status = 'succeeded') as done,
@@ -45,6 +46,7 @@ struct Payment {
     captured: i64,
     refunded: i64,
     refunding: i64,
+    order_ended: bool,
     refunds_done: i64,
     refunds_pending: i64,
 }
@@ -85,7 +87,8 @@ fn odd(order: Option<&Order>, payment: Option<&Payment>) -> Option<String> {
         _ => 0,
     };
     let is_early = order.status == "pending" && kept == order.total - returned;
-    if kept != owed && !is_early {
+    let goes_back = payment.is_some_and(|p| p.goes_back(owed));
+    if kept != owed && !is_early && !goes_back {
         return Some(format!(
             "it is {} with a total of {} and owes {owed}; {}",
             order.status,
@@ -103,16 +106,33 @@ fn odd(order: Option<&Order>, payment: Option<&Payment>) -> Option<String> {
             order.total, order.currency
         ));
     }
+    if goes_back {
+        // The order hears of the money when it is back.
+        return None;
+    }
     let has_money = |status: &str| ["succeeded", "partially_refunded", "refunded"].contains(&status);
     let disagree = order.payment_status != payment.status;
     (disagree && (has_money(&order.payment_status) || has_money(&payment.status)))
         .then(|| format!("its payment status is {}, and the payment is {}", order.payment_status, payment.status))
 }
 
+impl Payment {
+    /// More is kept than is owed, and a refund that is on its way ends that. Where the order is over that may be the first
+    /// of two: what a person's refund leaves goes back when that one has ended.
+    fn goes_back(&self, owed: i64) -> bool {
+        let kept = self.captured - self.refunded;
+        self.refunding > 0 && kept > owed && (kept - self.refunding == owed || (self.order_ended && owed == 0))
+    }
+}
+
 impl fmt::Display for Payment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kept = self.captured - self.refunded;
-        write!(f, "captured {} less refunded {} is {kept}", self.captured, self.refunded)
+        write!(f, "captured {} less refunded {} is {kept}", self.captured, self.refunded)?;
+        if self.refunding > 0 {
+            write!(f, ", {} are on the way back", self.refunding)?;
+        }
+        Ok(())
     }
 }
 
@@ -133,6 +153,7 @@ mod tests {
             captured,
             refunded,
             refunding: 0,
+            order_ended: false,
             refunds_done: refunded,
             refunds_pending: 0,
         }
@@ -155,6 +176,23 @@ mod tests {
         assert!(check(&order("confirmed", "succeeded"), &payment("processing", 0, 0)).is_some());
         assert!(odd(Some(&order("confirmed", "succeeded")), None).is_some());
         assert!(odd(None, Some(&payment("succeeded", 100, 0))).is_some());
+    }
+
+    #[test]
+    fn money_on_its_way_back_is_in_flight() {
+        let refunding = |amount, payment| Payment { refunding: amount, refunds_pending: amount, ..payment };
+        let cancelled = order("cancelled", "succeeded");
+        assert_eq!(check(&cancelled, &refunding(100, payment("succeeded", 100, 0))), None);
+        assert_eq!(check(&cancelled, &refunding(70, payment("partially_refunded", 100, 30))), None);
+        // Paid after the order had heard that it was not: it hears of the money when that is back.
+        assert_eq!(check(&order("expired", "cancelled"), &refunding(100, payment("succeeded", 100, 0))), None);
+        assert!(check(&cancelled, &refunding(30, payment("succeeded", 100, 0))).is_some());
+        // A person's refund: when it has ended, the rest follows.
+        let first_of_two = Payment { order_ended: true, ..refunding(30, payment("succeeded", 100, 0)) };
+        assert_eq!(check(&cancelled, &first_of_two), None);
+        // A standing order owes its total until the refund has succeeded, and both sides name the same status.
+        assert_eq!(check(&order("confirmed", "succeeded"), &refunding(30, payment("succeeded", 100, 0))), None);
+        assert!(check(&order("confirmed", "cancelled"), &refunding(30, payment("succeeded", 100, 0))).is_some());
     }
 
     #[test]

@@ -21,7 +21,7 @@ struct Parked {
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    for (domain, database) in sources.domains() {
+    for (domain, database) in sources.domains()? {
         for Parked { kind, id, what, reason } in found(database, STATEMENT).await? {
             suspects.push(Suspect::new(format!("{domain}: {kind} {id}"), format!("{what} is parked: {reason}")));
         }

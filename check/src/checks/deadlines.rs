@@ -21,10 +21,11 @@ where parked_at is null and greatest(lease_until, next_at) < clock_timestamp() -
   and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
 order by id limit $1";
 
-/// Waits for an answer of the provider that nobody asks for.
+/// Waits for an answer of the provider that nobody asks for. Whoever the provider is, what is asked of it is an effect
+/// from the commit that began the waiting to the one that ends it.
 const PAYMENTS: &str = "
 select p.id, p.order_id, p.status, p.creating, p.closing from payments p
-where (p.creating or p.closing is not null or p.refunding > 0) and p.payment_provider = 'simulated'
+where (p.creating or p.closing is not null or p.refunding > 0)
   and p.updated_at < clock_timestamp() - interval '15 seconds'
   and not exists (select 1 from effect e where e.entity = p.id)
 order by p.id limit $1";
@@ -32,7 +33,7 @@ order by p.id limit $1";
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = orders(sources.database(subjects::orders::DOMAIN)?).await?;
     suspects.extend(payments(sources.database(subjects::payments::DOMAIN)?).await?);
-    for (domain, database) in sources.domains() {
+    for (domain, database) in sources.domains()? {
         for (id, name, entity) in found::<(Uuid, String, Uuid)>(database, EFFECTS).await? {
             let text = format!("{name} of {entity} is due, and nobody performs it");
             suspects.push(Suspect::new(format!("{domain}: effect {id}"), text));

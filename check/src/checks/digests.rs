@@ -18,7 +18,7 @@ order by l.era, l.xid limit $1";
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    for (domain, database) in sources.domains() {
+    for (domain, database) in sources.domains()? {
         for (era, xid) in found(database, STATEMENT).await? {
             let position = Position { era, xid };
             suspects.push(Suspect::new(format!("{domain}: commit {position}"), "its digest is not that of its events"));

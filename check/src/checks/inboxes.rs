@@ -3,29 +3,54 @@
 //! At or below a cursor every event of its type was handled, and the inbox rows are pruned. Above it an event is handled
 //! if it has an inbox row. So: no cursor lies beyond its log, no event above a cursor is left unhandled for long, and no
 //! inbox row speaks of an event that its log does not have (a restored source forgets; its consumers must too).
+//!
+//! A type that is handled has a cursor as soon as its log has anything that catch-up looks at, be it of another type.
+//! Without one nothing says that its events were handled.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Result;
 use contract::Position;
 use futures::TryStreamExt;
-use sqlx::{PgPool, Row};
+use sqlx::{PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::MOST;
-use crate::{Sources, Suspect, forks::Forks};
+use crate::{Sources, Suspect, forks::Forks, stream};
 
-/// Where a log ends: no position beyond it was ever given. What is read later can only lie higher.
+/// Events that are compared at once: as much as is held of a log or an inbox, however long they are.
+const PAGE: usize = 1000;
+
+/// Whose events a consumer has cursors or inbox rows for.
+const SOURCES: &str = "select source from cursor union select source from inbox";
+
+/// Where a log ends: no position beyond it was ever given. What is read later can only lie higher. Catch-up looks at a
+/// commit after 2 s and the stream's lag, which counts for 30 s at most: after a minute somebody has.
 const END: &str = "
 select coalesce((select max(era) from era), 0) as era,
-       pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xid";
+       pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xid,
+       exists (select 1 from event_log where at < clock_timestamp() - interval '60 seconds') as was_looked_at";
 
-/// Events of the log above a position, of some types, old enough to have been brought.
+/// Events of the log above the cursors of their types, old enough to have been brought.
 const ABOVE: &str = "
 select l.era, l.xid, e.id, e.name
 from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, name text)
-where (l.era, l.xid) > ($1, $2) and l.at < clock_timestamp() - interval '3 seconds' and e.name = any($3)
+join unnest($3::text[], $4::bigint[], $5::bigint[]) as c(name, era, xid) on c.name = e.name
+where (l.era, l.xid) > ($1, $2) and (l.era, l.xid) > (c.era, c.xid)
+  and l.at < clock_timestamp() - interval '3 seconds'
 order by l.era, l.xid";
+
+/// Those of some events that are not handled, with the cursors of their types. One statement, and so one snapshot: a
+/// prune between a look at the cursor and one at the inbox would look like a loss.
+const UNHANDLED: &str = "
+select e.id, e.name, e.era, e.xid, c.era as cursor_era, c.xid as cursor_xid
+from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) as e(id, name, era, xid)
+join cursor c on c.source = $1 and c.name = e.name and (e.era, e.xid) > (c.era, c.xid)
+where not exists (select 1 from inbox i where i.source = $1 and i.event_id = e.id)
+order by e.era, e.xid, e.id";
+
+/// What a consumer has handled above its cursors.
+const HANDLED: &str = "select era, xid, event_id as id from inbox where source = $1 order by era, xid, event_id";
 
 /// Events at some positions.
 const AT: &str = "
@@ -36,112 +61,154 @@ cross join lateral json_to_recordset(l.events) as e(id uuid)";
 /// The highest position that was trimmed, if any was.
 const TRIMMED: &str = "select era, xid from log_trim order by era desc, xid desc limit 1";
 
-/// What a consumer has of a source, in one snapshot.
-struct Consumer {
-    cursors: BTreeMap<String, Position>,
-    handled: Vec<(Position, Uuid)>,
+/// A consumer, and one of those whose events it handles.
+struct Pair<'a> {
+    consumer: &'a str,
+    database: &'a PgPool,
+    source: &'a str,
+    log: &'a PgPool,
 }
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    for (domain, database) in sources.domains() {
-        let named: Vec<String> =
-            sqlx::query_scalar("select source from cursor union select source from inbox order by 1")
-                .fetch_all(database)
-                .await?;
-        for source in named {
-            match sources.database(&source) {
-                Ok(log) => one(domain, database, &source, log, &mut suspects).await?,
-                Err(_) => suspects.push(Suspect::new(format!("{domain} on {source}"), "there is no such domain")),
+    // The types that are handled, by consumer and source.
+    let mut handled: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for (source, _) in sources.domains()? {
+        for (consumer, types) in stream::handled(sources, source).await? {
+            handled.entry(consumer).or_default().insert(source.to_owned(), types);
+        }
+    }
+    for (consumer, database) in sources.domains()? {
+        let mut of_source = handled.remove(consumer).unwrap_or_default();
+        for source in sqlx::query_scalar(SOURCES).fetch_all(database).await? {
+            of_source.entry(source).or_default();
+        }
+        for (source, types) in &of_source {
+            match sources.database(source) {
+                Ok(log) => suspects.extend(Pair { consumer, database, source, log }.look(types).await?),
+                Err(_) => suspects.push(Suspect::new(format!("{consumer} on {source}"), "there is no such domain")),
             }
         }
     }
-    suspects.truncate(MOST);
     Ok(suspects)
 }
 
-async fn one(domain: &str, database: &PgPool, source: &str, log: &PgPool, suspects: &mut Vec<Suspect>) -> Result<()> {
-    // The log before the inbox: what is handled meanwhile is no suspect.
-    let lowest = read(database, source).await?.cursors;
-    let logged = above(log, &lowest).await?;
-    let consumer = read(database, source).await?;
-    let end = position(&sqlx::query(END).fetch_one(log).await?)?;
-    let trimmed = sqlx::query(TRIMMED).fetch_optional(log).await?.map(|row| position(&row)).transpose()?;
+impl Pair<'_> {
+    fn suspect(&self, what: impl std::fmt::Display, text: impl Into<String>) -> Suspect {
+        Suspect::new(format!("{} on {}: {what}", self.consumer, self.source), text)
+    }
 
-    for (name, cursor) in &consumer.cursors {
-        let key = format!("{domain} on {source}: cursor of {name}");
-        if *cursor >= end {
-            suspects.push(Suspect::new(key, format!("it is {cursor}, beyond the end of the log")));
-        } else if trimmed.is_some_and(|trimmed| *cursor < trimmed) {
-            suspects.push(Suspect::new(key, format!("it is {cursor}, and the log was trimmed above it")));
-        }
+    async fn look(&self, types: &BTreeSet<String>) -> Result<Vec<Suspect>> {
+        let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(self.source);
+        let rows = rows.fetch_all(self.database).await?;
+        let cursors = rows.iter().map(|row| Ok((row.try_get("name")?, position(row)?)));
+        let cursors: BTreeMap<String, Position> = cursors.collect::<Result<_, sqlx::Error>>()?;
+        let trimmed = sqlx::query(TRIMMED).fetch_optional(self.log).await?.map(|row| position(&row)).transpose()?;
+
+        let mut suspects = self.check_cursors(&cursors, types, trimmed).await?;
+        suspects.extend(self.not_handled(&cursors).await?);
+        suspects.extend(self.not_logged(trimmed).await?);
+        Ok(suspects)
     }
-    let handled: HashSet<(Position, Uuid)> = consumer.handled.iter().copied().collect();
-    for (position, id, name) in logged {
-        let is_open = consumer.cursors.get(&name).is_some_and(|cursor| position > *cursor);
-        if is_open && !handled.contains(&(position, id)) {
-            let text = format!("{name} of commit {position} is above its cursor and was not handled");
-            suspects.push(Suspect::new(format!("{domain} on {source}: event {id}"), text));
-        }
-    }
-    let forks = Forks::read(log).await?;
-    for page in consumer.handled.chunks(1000) {
-        let known = at(log, page).await?;
-        for (position, id) in page.iter().filter(|one| !known.contains(one)) {
-            if trimmed.is_none_or(|trimmed| *position > trimmed) {
-                let why = forks.explain(*position);
-                let text = format!("it was handled as of commit {position}, and is not in the log{why}");
-                suspects.push(Suspect::new(format!("{domain} on {source}: event {id}"), text));
+
+    async fn check_cursors(
+        &self,
+        cursors: &BTreeMap<String, Position>,
+        types: &BTreeSet<String>,
+        trimmed: Option<Position>,
+    ) -> Result<Vec<Suspect>> {
+        let end = sqlx::query(END).fetch_one(self.log).await?;
+        let (end, was_looked_at) = (position(&end)?, end.try_get("was_looked_at")?);
+        let mut suspects = Vec::new();
+        for (name, cursor) in cursors {
+            let what = format!("cursor of {name}");
+            if *cursor >= end {
+                suspects.push(self.suspect(what, format!("it is {cursor}, beyond the end of the log")));
+            } else if trimmed.is_some_and(|trimmed| *cursor < trimmed) {
+                suspects.push(self.suspect(what, format!("it is {cursor}, and the log was trimmed above it")));
             }
         }
+        if was_looked_at {
+            let without = types.iter().filter(|name| !cursors.contains_key(*name));
+            let text = "there is none, though its durable brings the type: nobody catches up with it";
+            suspects.extend(without.map(|name| self.suspect(format!("cursor of {name}"), text)));
+        }
+        Ok(suspects)
     }
-    Ok(())
+
+    /// The log before the inbox: what is handled meanwhile is no suspect.
+    async fn not_handled(&self, cursors: &BTreeMap<String, Position>) -> Result<Vec<Suspect>> {
+        let mut suspects = Vec::new();
+        let Some(lowest) = cursors.values().min() else { return Ok(suspects) };
+        let names: Vec<&str> = cursors.keys().map(String::as_str).collect();
+        let (eras, xids): (Vec<i64>, Vec<i64>) = cursors.values().map(|cursor| (cursor.era, cursor.xid)).unzip();
+        let above = sqlx::query(ABOVE).bind(lowest.era).bind(lowest.xid).bind(names).bind(eras).bind(xids);
+        let mut pages = above.fetch(self.log).try_chunks(PAGE);
+        while let Some(page) = pages.try_next().await? {
+            let rows = sqlx::query(UNHANDLED)
+                .bind(self.source)
+                .bind(column::<Uuid>(&page, "id")?)
+                .bind(column::<String>(&page, "name")?)
+                .bind(column::<i64>(&page, "era")?)
+                .bind(column::<i64>(&page, "xid")?)
+                .fetch_all(self.database)
+                .await?;
+            for row in rows {
+                let (id, name, position): (Uuid, &str, _) = (row.try_get("id")?, row.try_get("name")?, position(&row)?);
+                let cursor = Position { era: row.try_get("cursor_era")?, xid: row.try_get("cursor_xid")? };
+                // While a backlog is worked off the cursor moves, and so the text.
+                let text = format!("{name} of commit {position} is above its cursor {cursor} and was not handled");
+                suspects.push(self.suspect(format!("event {id}"), text));
+            }
+            if suspects.len() >= MOST {
+                break;
+            }
+        }
+        suspects.truncate(MOST);
+        Ok(suspects)
+    }
+
+    async fn not_logged(&self, trimmed: Option<Position>) -> Result<Vec<Suspect>> {
+        let (mut suspects, forks) = (Vec::new(), Forks::read(self.log).await?);
+        let mut pages = sqlx::query(HANDLED).bind(self.source).fetch(self.database).try_chunks(PAGE);
+        while let Some(page) = pages.try_next().await? {
+            let handled = page.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+            let known = at(self.log, &handled).await?;
+            for (position, id) in handled.into_iter().filter(|one| !known.contains(one)) {
+                if trimmed.is_none_or(|trimmed| position > trimmed) {
+                    let why = forks.explain(position);
+                    let text = format!("it was handled as of commit {position}, and is not in the log{why}");
+                    suspects.push(self.suspect(format!("event {id}"), text));
+                }
+            }
+            if suspects.len() >= MOST {
+                break;
+            }
+        }
+        suspects.truncate(MOST);
+        Ok(suspects)
+    }
 }
 
-fn position(row: &sqlx::postgres::PgRow) -> Result<Position, sqlx::Error> {
+fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
     Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? })
 }
 
-/// Cursors and inbox of one snapshot: a prune between two statements would look like a loss.
-async fn read(database: &PgPool, source: &str) -> Result<Consumer> {
-    let mut transaction = database.begin_with("begin isolation level repeatable read read only").await?;
-    let mut cursors = BTreeMap::new();
-    let rows = sqlx::query("select name, era, xid from cursor where source = $1")
-        .bind(source)
-        .fetch_all(&mut *transaction)
-        .await?;
-    for row in rows {
-        cursors.insert(row.try_get("name")?, position(&row)?);
-    }
-    let rows = sqlx::query("select era, xid, event_id from inbox where source = $1 order by era, xid, event_id")
-        .bind(source)
-        .fetch_all(&mut *transaction)
-        .await?;
-    let handled =
-        rows.iter().map(|row| Ok((position(row)?, row.try_get("event_id")?))).collect::<Result<_, sqlx::Error>>()?;
-    transaction.rollback().await?;
-    Ok(Consumer { cursors, handled })
+fn event(row: &PgRow) -> Result<(Position, Uuid), sqlx::Error> {
+    Ok((position(row)?, row.try_get("id")?))
 }
 
-/// Logged events above the lowest of the cursors, of the types that have one.
-async fn above(log: &PgPool, cursors: &BTreeMap<String, Position>) -> Result<Vec<(Position, Uuid, String)>> {
-    let Some(lowest) = cursors.values().min() else { return Ok(Vec::new()) };
-    let names: Vec<&str> = cursors.keys().map(String::as_str).collect();
-    let mut rows = sqlx::query(ABOVE).bind(lowest.era).bind(lowest.xid).bind(names).fetch(log);
-    let mut events = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        let name: String = row.try_get("name")?;
-        // Types that have come far are not held for the one that has not.
-        if cursors.get(&name).is_some_and(|cursor| position(&row).is_ok_and(|at| at > *cursor)) {
-            events.push((position(&row)?, row.try_get("id")?, name));
-        }
-    }
-    Ok(events)
+/// A column of some rows.
+fn column<T>(rows: &[PgRow], name: &str) -> Result<Vec<T>, sqlx::Error>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    rows.iter().map(|row| row.try_get(name)).collect()
 }
 
 async fn at(log: &PgPool, handled: &[(Position, Uuid)]) -> Result<HashSet<(Position, Uuid)>> {
     let positions: HashSet<Position> = handled.iter().map(|(position, _)| *position).collect();
     let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();
     let rows = sqlx::query(AT).bind(eras).bind(xids).fetch_all(log).await?;
-    Ok(rows.iter().map(|row| Ok((position(row)?, row.try_get("id")?))).collect::<Result<_, sqlx::Error>>()?)
+    Ok(rows.iter().map(event).collect::<Result<_, _>>()?)
 }

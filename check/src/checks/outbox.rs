@@ -15,7 +15,7 @@ order by o.era, o.xid limit $1";
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    for (domain, database) in sources.domains() {
+    for (domain, database) in sources.domains()? {
         for (era, xid, is_orphan) in found(database, STATEMENT).await? {
             let position = Position { era, xid };
             let text = match is_orphan {

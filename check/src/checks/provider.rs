@@ -1,6 +1,8 @@
 //! The books against the provider's memory: no charge without an order or a refund.
 //!
-//! Only the simulated provider can be looked into; what another one has is read by payments itself.
+//! Only the simulated provider can be looked into; what another one has is read by payments itself. It commits before it
+//! answers, and a call whose node was killed is made again only when its lease is over: so a payment of which an effect
+//! waits is in flight. One that waits for ever is named by `deadlines`, or by `dead_letters`.
 
 use anyhow::Result;
 use sqlx::{FromRow, PgPool};
@@ -14,8 +16,9 @@ select coalesce(s.id, p.provider_transaction_id, p.id::text) as object, coalesce
        coalesce(p.captured, 0) as captured, coalesce(p.refunded, 0) as refunded
 from sim_intent s full join (select * from payments where payment_provider = 'simulated') p
      on p.provider_transaction_id = s.id
-where coalesce(case when s.status = 'succeeded' then s.amount end, 0) <> coalesce(p.captured, 0)
-   or coalesce(s.refunded, 0) <> coalesce(p.refunded, 0)
+where (coalesce(case when s.status = 'succeeded' then s.amount end, 0) <> coalesce(p.captured, 0)
+       or coalesce(s.refunded, 0) <> coalesce(p.refunded, 0))
+  and not exists (select 1 from effect e where e.entity = p.id and e.parked_at is null)
 order by 1 limit $1";
 
 #[derive(FromRow)]

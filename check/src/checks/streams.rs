@@ -42,7 +42,7 @@ left join lateral json_to_recordset(l.events) as e(id uuid) on true";
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    for (domain, database) in sources.domains() {
+    for (domain, database) in sources.domains()? {
         // The time first, then the stream, then the log: so the log is the newer of the two.
         let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()").fetch_one(database).await?;
         match stream::read(sources, domain).await? {

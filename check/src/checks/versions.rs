@@ -49,7 +49,7 @@ const ENTITIES: &[(&str, &str, &str)] = &[
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    for (domain, database) in sources.domains() {
+    for (domain, database) in sources.domains()? {
         suspects.extend(counted(domain, database).await?);
     }
     for (domain, what, statement) in ENTITIES {

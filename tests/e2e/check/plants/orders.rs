@@ -1,0 +1,93 @@
+//! Orders that went where no order goes, and events that say so or are missing.
+
+use uuid::Uuid;
+
+use super::{Order, Plants};
+
+/// The order is never expired: payments seems to be asked already.
+pub(super) async fn stick(plants: &mut Plants<'_>, stuck: &Order) {
+    let to = |time: &str| format!("update orders set expiry_requested_at = {time} where id = '{}'", stuck.id);
+    let named = [("deadlines", format!("order {}", stuck.id), "payments was asked to close it")];
+    plants.sql("orders", to("'2020-01-01'"), to("null"), named).await;
+}
+
+pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], delivered: &Order) {
+    let [leaping, ahead, limping, bare, untold] = spoilt else { panic!("five orders") };
+    in_histories(plants, leaping, ahead).await;
+
+    // One step of an order, or all of them, become those of an order that nobody placed.
+    for (order, steps, missing, last) in [
+        (limping, "version = 2", (", version 3", "the step before it is 1"), 2),
+        (bare, "true", ("", "it has no history"), 3),
+    ] {
+        let (id, nobody) = (&order.id, Uuid::now_v7());
+        let plant = format!("update order_history set order_id = '{nobody}' where order_id = '{id}' and {steps}");
+        let undo = format!("update order_history set order_id = '{id}' where order_id = '{nobody}'");
+        let named = [
+            ("status_edges", format!("order {id}{}", missing.0), missing.1),
+            ("status_edges", format!("order {nobody}, version {last}"), "there is no such order"),
+        ];
+        plants.sql("orders", plant, undo, named).await;
+    }
+    in_the_log(plants, untold, delivered).await;
+}
+
+async fn in_histories(plants: &mut Plants<'_>, leaping: &Order, ahead: &Order) {
+    let to = |status: &str| {
+        format!("update order_history set status = '{status}' where order_id = '{}' and version = 2", leaping.id)
+    };
+    let at = |version: i64, words| ("status_edges", format!("order {}, version {version}", leaping.id), words);
+    let named = [at(2, "pending became shipped"), at(3, "shipped became confirmed")];
+    plants.sql("orders", to("shipped"), to("pending"), named).await;
+
+    let by = |sign: char| format!("update orders set version = version {sign} 1 where id = '{}'", ahead.id);
+    let named = [
+        ("status_edges", format!("order {}, version 3", ahead.id), "it is confirmed at version 4"),
+        ("versions", format!("orders: order {}", ahead.id), "it is at version 4, and its last event is 3"),
+    ];
+    plants.sql("orders", by('+'), by('-'), named).await;
+
+    let query = format!("select product_id from variants where id = '{}'", ahead.variant);
+    let product = plants.id("catalog", query).await;
+    let by = |sign: char| format!("update products set version = version {sign} 1 where id = '{product}'");
+    let named = [("versions", format!("catalog: product {product}"), "it is at version 2, and its last event is 1")];
+    plants.sql("catalog", by('+'), by('-'), named).await;
+}
+
+async fn in_the_log(plants: &mut Plants<'_>, untold: &Order, delivered: &Order) {
+    // An event becomes another order's: a gap here, and there a first version that is not 1.
+    let (order, nobody) = (&untold.id, Uuid::now_v7());
+    let of = |from: &str, to: &str| {
+        let event = |order: &str| format!(r#""entity":"{order}","version":2,"#);
+        let (from, to) = (event(from), event(to));
+        format!(
+            "update event_log set events = replace(events::text, '{from}', '{to}')::json
+             where events::text like '%{from}%'"
+        )
+    };
+    let (plant, undo) = (of(order, &nobody.to_string()), of(&nobody.to_string(), order));
+    let named = [
+        ("versions", format!("orders: events of {order}"), "2 events with 2 versions from 1 to 3"),
+        ("versions", format!("orders: events of {nobody}"), "1 events with 1 versions from 2 to 2"),
+    ];
+    plants.sql("orders", plant, undo, named).await;
+
+    // A version that is told twice, below every cursor and older than the stream: nobody will look at it.
+    let (order, id) = (&delivered.id, Uuid::now_v7());
+    let plant = format!(
+        r#"insert into event_log (era, xid, at, digest, events) values (1, 1, now() - interval '30 days', '{{}}',
+           '[{{"id":"{id}","name":"delivered","entity":"{order}","version":1,"data":{{}}}}]')"#
+    );
+    let named = [
+        ("versions", format!("orders: events of {order}"), "7 events with 6 versions from 1 to 6"),
+        ("digests", "orders: commit 1.1".into(), "its digest is not"),
+    ];
+    plants.sql("orders", plant, "delete from event_log where era = 1", named).await;
+
+    // One of the log, and one that the log does not know.
+    for (xid, words) in [(1, "it waits to be published"), (2, "and is not in the log")] {
+        let plant = format!("insert into outbox (era, xid, lease_until) values (1, {xid}, '2100-01-01')");
+        let undo = format!("delete from outbox where era = 1 and xid = {xid}");
+        plants.sql("orders", plant, undo, [("outbox", format!("orders: commit 1.{xid}"), words)]).await;
+    }
+}
