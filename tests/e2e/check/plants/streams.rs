@@ -14,23 +14,29 @@ use uuid::Uuid;
 use super::{Order, Plants};
 use crate::harness::Shop;
 
-/// Takes an event out of the stream, and puts one in that no log knows, and one that is no event. The future undoes it.
-/// Nobody reacts to a delivery, so nobody is led astray.
+/// Puts an event into the log that the stream never had (what it loses, it is given again), and into the stream one that no
+/// log knows, and one that is no event. The future undoes it. Nobody reacts to a delivery, so nobody is led astray.
 pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> impl Future<Output = ()> + use<> {
     let operator = jetstream::new(plants.shop.nats_as("operator").await);
     let owner = jetstream::new(plants.shop.nats_as("orders").await);
     let stream = operator.get_stream("ORDERS").await.unwrap();
-    let lost = delivery(&stream, delivered).await;
-    let (sequence, mut headers) = (lost.info().unwrap().stream_sequence, lost.headers.clone().unwrap());
-    let id = headers.get("ce-id").unwrap().to_string();
-    stream.delete_message(sequence).await.unwrap();
-    plants.expected.push(("streams", format!("orders: event {id}"), "is in the log and not in the stream"));
+    let (id, entity) = (Uuid::now_v7(), Uuid::now_v7());
+    let mark = id.as_u64_pair().1.cast_signed();
+    let plant = format!(
+        r#"insert into event_log (era, xid, at, digest, events) values (2, 1, now() - interval '1 minute',
+           '{{"planted": {{"count": 1, "xor": {mark}}}}}',
+           '[{{"id": "{id}", "name": "planted", "entity": "{entity}", "version": 1, "data": {{}}}}]')"#
+    );
+    let named = [("streams", format!("orders: event {id}"), "is in the log and not in the stream")];
+    plants.sql("orders", plant, "delete from event_log where era = 2", named).await;
 
+    let message = delivery(&stream, delivered).await;
+    let headers = message.headers.clone().unwrap();
     // Under the same id the server would take it for a repeat.
     let unknown = Uuid::now_v7().to_string();
-    let subject = lost.subject.clone();
+    let subject = message.subject.clone();
     let first = owner.publish_with_headers(subject.clone(), renamed(&headers, &unknown), "{}".into()).await.unwrap();
-    let second = owner.publish(subject.clone(), "hello".into()).await.unwrap();
+    let second = owner.publish(subject, "hello".into()).await.unwrap();
     let (first, second) = (first.await.unwrap().sequence, second.await.unwrap().sequence);
     plants.expected.push(("streams", format!("orders: event {unknown}"), "is not in the log"));
     plants.expected.push(("streams", format!("orders: message {second}"), "has no headers of an event"));
@@ -38,13 +44,10 @@ pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> imp
     let heard = filter_too(plants.shop, "evt.orders.delivered.*").await;
     plants.expected.push(("inboxes", "carts on orders: cursor of delivered".into(), "there is none"));
 
-    let payload = lost.payload.clone();
     async move {
         for sequence in [first, second] {
             stream.delete_message(sequence).await.unwrap();
         }
-        headers.insert("Nats-Msg-Id", Uuid::now_v7().to_string());
-        owner.publish_with_headers(subject, headers, payload).await.unwrap().await.unwrap();
         heard.await;
     }
 }
