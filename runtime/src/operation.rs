@@ -6,7 +6,9 @@ mod effect;
 mod event;
 mod query;
 
-pub(crate) use command::{BatchedHandler, CommandRoute, Outcome, PreparedHandler, SimpleHandler, TypedCommand};
+pub(crate) use command::{
+    BatchedHandler, CommandRoute, Outcome, PreparedCommand, PreparedHandler, SimpleHandler, TypedCommand, is_reused,
+};
 pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
 pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};
 pub(crate) use event::{EventHead, EventRoute, EventsHandler, OneEventHandler};
