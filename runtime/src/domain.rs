@@ -4,6 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contract::{Command, Event, Query};
+use futures::future::FutureExt;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
 use uuid::Uuid;
@@ -179,6 +180,12 @@ pub trait Due<C: Command>: Domain {
     fn due(&self, db: &PgPool, limit: i64) -> impl Future<Output = Result<Vec<(DateTime<Utc>, C)>, Breakage>> + Send;
 }
 
+/// Has rows that nobody needs any more, after a while.
+pub trait Tidy: Domain {
+    /// Deletes some of them, `limit` at most; gives how many. One node runs it, again and again until it comes back short.
+    fn tidy(&self, db: &PgPool, limit: u64) -> impl Future<Output = Result<u64, Breakage>> + Send;
+}
+
 /// Collects what a domain answers and reacts to.
 pub struct Registry<D> {
     domain: Arc<D>,
@@ -261,5 +268,17 @@ impl<D: Domain> Registry<D> {
         D: Due<C>,
     {
         self.routes.deadlines.push(DeadlineRoute::new(DeadlineSource::<D, C>::new(self.domain.clone())));
+    }
+
+    /// Deletes what nobody needs any more.
+    pub fn tidied(&mut self)
+    where
+        D: Tidy,
+    {
+        let domain = self.domain.clone();
+        self.routes.chores.push(Arc::new(move |db, limit| {
+            let domain = domain.clone();
+            async move { domain.tidy(&db, limit).await }.boxed()
+        }));
     }
 }

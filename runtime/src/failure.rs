@@ -106,6 +106,8 @@ fn blame(error: &sqlx::Error) -> Blame {
 pub enum Failure<E> {
     /// An answer: stored and replied.
     Refused(E),
+    /// Replied from `prepare`, and not stored: for callers of whom nothing is known, who could fill the table with it.
+    TurnedAway(E),
     /// Rolled back and tried again.
     Broken(Breakage),
     /// What `prepare` relied on has changed: prepare again, three times at most.

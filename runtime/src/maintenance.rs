@@ -9,19 +9,24 @@ use crate::{
     database::Database,
     failure::{Breakage, Stored},
     lease,
+    operation::Chore,
 };
 
 /// Rows deleted at once, so that no statement runs long.
 const SLICE: u64 = 5000;
 
+/// The same where a domain deletes: more rows may hang on each of its own.
+const CHORE_SLICE: u64 = 500;
+
 /// How long one pass deletes; what is left then waits for the next one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One pass: old answers go in slices, what waits is measured. A chore that breaks keeps nobody from the others.
-pub(crate) async fn pass(domain: &'static str, db: &Database, node: Uuid) -> Stored<()> {
+pub(crate) async fn pass(domain: &'static str, db: &Database, own: &[Chore], node: Uuid) -> Stored<()> {
     let chores = [
         ("old answers", forget_answers(db, node).await),
         ("old attempts", forget_attempts(db).await),
+        ("the domain's own", tidy(db, own, node).await),
         ("what waits", measure(domain, db).await),
     ];
     let broken: Vec<String> =
@@ -30,10 +35,26 @@ pub(crate) async fn pass(domain: &'static str, db: &Database, node: Uuid) -> Sto
 }
 
 async fn forget_answers(db: &Database, node: Uuid) -> Stored<()> {
-    if !lease::hold(&db.lanes, "maintenance", node, Duration::from_secs(30)).await? {
+    if !is_ours(db, node).await? {
         return Ok(());
     }
-    in_slices(PATIENCE, || forget_some_answers(db)).await
+    in_slices(SLICE, PATIENCE, || forget_some_answers(db)).await
+}
+
+/// What a domain itself has no more use for.
+async fn tidy(db: &Database, own: &[Chore], node: Uuid) -> Stored<()> {
+    if own.is_empty() || !is_ours(db, node).await? {
+        return Ok(());
+    }
+    for chore in own {
+        in_slices(CHORE_SLICE, PATIENCE, || chore(db.lanes.clone(), CHORE_SLICE)).await?;
+    }
+    Ok(())
+}
+
+/// One node deletes: others would only wait for its locks.
+async fn is_ours(db: &Database, node: Uuid) -> Stored<bool> {
+    lease::hold(&db.lanes, "maintenance", node, Duration::from_secs(30)).await
 }
 
 async fn forget_some_answers(db: &Database) -> Stored<u64> {
@@ -48,9 +69,12 @@ async fn forget_some_answers(db: &Database) -> Stored<u64> {
 }
 
 /// Takes slices until one comes back short, for so long at most.
-async fn in_slices<F: Future<Output = Stored<u64>>>(patience: Duration, mut slice: impl FnMut() -> F) -> Stored<()> {
+async fn in_slices<F>(size: u64, patience: Duration, mut slice: impl FnMut() -> F) -> Stored<()>
+where
+    F: Future<Output = Stored<u64>>,
+{
     let began = Instant::now();
-    while slice().await? >= SLICE && began.elapsed() < patience {}
+    while slice().await? >= size && began.elapsed() < patience {}
     Ok(())
 }
 
@@ -88,7 +112,7 @@ mod tests {
 
     async fn slices_taken(patience: Duration, left: &mut u64) -> u32 {
         let mut taken = 0;
-        in_slices(patience, || {
+        in_slices(SLICE, patience, || {
             taken += 1;
             let deleted = SLICE.min(*left);
             *left -= deleted;
@@ -114,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slice_that_breaks_ends_the_pass() {
-        let broken = in_slices(PATIENCE, || std::future::ready(Err(Breakage::other("broken")))).await;
+        let broken = in_slices(SLICE, PATIENCE, || std::future::ready(Err(Breakage::other("broken")))).await;
         assert!(broken.is_err());
     }
 }

@@ -6,13 +6,24 @@ mod effect;
 mod event;
 mod query;
 
-pub(crate) use command::{BatchedHandler, CommandRoute, Outcome, PreparedHandler, SimpleHandler, TypedCommand};
+pub(crate) use command::{
+    BatchedHandler, CommandRoute, Outcome, PreparedCommand, PreparedHandler, SimpleHandler, TypedCommand, is_reused,
+};
 pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
 pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};
 pub(crate) use event::{EventHead, EventRoute, EventsHandler, OneEventHandler};
 pub(crate) use query::{Answered, QueryHandler, QueryRoute};
 
+use std::sync::Arc;
+
 use contract::{Access, Request};
+use futures::future::BoxFuture;
+use sqlx::PgPool;
+
+use crate::failure::Stored;
+
+/// Deletes some rows that nobody needs any more, so many at most; gives how many.
+pub(crate) type Chore = Arc<dyn Fn(PgPool, u64) -> BoxFuture<'static, Stored<u64>> + Send + Sync>;
 
 /// Everything a domain answers and reacts to.
 #[derive(Default)]
@@ -22,6 +33,7 @@ pub(crate) struct Routes {
     pub events: Vec<EventRoute>,
     pub effects: Vec<EffectRoute>,
     pub deadlines: Vec<DeadlineRoute>,
+    pub chores: Vec<Chore>,
 }
 
 /// A message whose type was erased.

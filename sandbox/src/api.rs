@@ -57,7 +57,11 @@ async fn answer(request: &Request, body: String, sandbox: Data<&Sandbox>) -> Res
     match outcome.answer.manner {
         Manner::Slow => tokio::time::sleep(SLOW).await,
         Manner::Silent | Manner::Forgetful => tokio::time::sleep(SILENCE).await,
-        Manner::Plain | Manner::Failing => {}
+        Manner::TimedOut => {
+            let refusal = Answer::error(408, "invalid_request_error", "request_timeout", "It took too long.");
+            return response(&Outcome { answer: refusal, is_replayed: false });
+        }
+        Manner::Plain | Manner::Failing | Manner::Denying => {}
     }
     response(&outcome)
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     asked::{Answer, Fields},
-    methods::{Charge, Told, method},
+    methods::{Charge, Creation, Told, method},
     webhooks,
 };
 
@@ -71,7 +71,7 @@ pub(crate) async fn create(db: &mut PgConnection, fields: &Fields) -> Done {
     .bind(fields.metadata())
     .execute(&mut *db)
     .await?;
-    get(db, &id).await
+    Ok(get(db, &id).await?.manner(Creation::of(amount).manner))
 }
 
 pub(crate) async fn get(db: &mut PgConnection, id: &str) -> Done {

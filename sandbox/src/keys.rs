@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::{
     Sandbox,
     asked::{Answer, Asked, Fields},
+    fail::{AFTER_COMMIT, BEFORE_COMMIT, fail_point},
     intents,
-    methods::Manner,
+    methods::{Creation, Manner},
     refunds,
 };
 
@@ -35,7 +36,7 @@ impl Sandbox {
         let mut transaction = self.db.begin().await?;
         let Some(key) = key else {
             let answer = run(&mut transaction, asked, fields).await?;
-            transaction.commit().await?;
+            commit(transaction, asked).await?;
             return Ok(Outcome::new(answer));
         };
         let is_free: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))")
@@ -78,14 +79,27 @@ impl Sandbox {
             .execute(&mut *transaction)
             .await?;
         }
-        transaction.commit().await?;
+        commit(transaction, asked).await?;
         Ok(Outcome::new(answer))
     }
 }
 
+/// From here on it is done, whoever hears of it.
+async fn commit(transaction: Transaction<'_, Postgres>, asked: &Asked) -> Result<(), sqlx::Error> {
+    fail_point(asked, BEFORE_COMMIT);
+    transaction.commit().await?;
+    fail_point(asked, AFTER_COMMIT);
+    Ok(())
+}
+
 async fn run(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<Answer, sqlx::Error> {
     match asked {
-        Asked::CreateIntent => intents::create(db, fields).await,
+        Asked::CreateIntent => {
+            if breaks(db, asked, fields).await? {
+                return Ok(Answer::ok(Value::Null).manner(Manner::Failing));
+            }
+            intents::create(db, fields).await
+        }
         Asked::FindIntents => intents::find(db, fields).await,
         Asked::GetIntent(id) => intents::get(db, id).await,
         Asked::UpdateIntent(id) => intents::update(db, id, fields).await,
@@ -95,6 +109,17 @@ async fn run(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<An
         Asked::GetRefund(id) => refunds::get(db, id).await,
         Asked::ListRefunds => refunds::list(db, fields).await,
     }
+}
+
+/// Whether an object is to be made that fails once, and has not failed yet under any key.
+async fn breaks(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<bool, sqlx::Error> {
+    if !fields.number("amount").is_some_and(|amount| Creation::of(amount).breaks_once) {
+        return Ok(false);
+    }
+    sqlx::query_scalar("select not exists (select 1 from idempotency_key where fingerprint = $1)")
+        .bind(fingerprint(asked, fields))
+        .fetch_one(db)
+        .await
 }
 
 fn fingerprint(asked: &Asked, fields: &Fields) -> String {

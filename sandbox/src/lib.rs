@@ -1,11 +1,12 @@
 //! A hostile payment provider: the part of Stripe's HTTP API that a shop needs, in a process and a database of its own.
 //!
 //! It commits before it answers, so a charge survives every crash of either side; and it misbehaves on demand, by the
-//! name of the payment method: docs/payments.md lists them. It shares no code with whoever calls it.
+//! name of the payment method, or by the amount: docs/payments.md lists them. It shares no code with whoever calls it.
 
 mod api;
 mod asked;
 mod database;
+mod fail;
 mod intents;
 mod keys;
 mod methods;
@@ -51,9 +52,14 @@ pub(crate) struct Sandbox {
 /// Serves until `stop` ends.
 pub async fn serve(listener: TcpListener, config: SandboxConfig, stop: impl Future<Output = ()>) -> Result<()> {
     let db = database::open(&config.database).await?;
-    let sender = tokio::spawn(sending::run(db.clone(), config.webhooks));
+    let settling = tokio::spawn(sending::settle(db.clone()));
+    // On its own: a shop that takes its time over a webhook holds up no charge.
+    let sending = config.webhooks.map(|webhooks| tokio::spawn(sending::send(db.clone(), webhooks)));
     let sandbox = Sandbox { db, key_life: config.key_life };
     let served = api::serve(listener, sandbox, stop).await;
-    sender.abort();
+    settling.abort();
+    if let Some(sending) = sending {
+        sending.abort();
+    }
     served
 }

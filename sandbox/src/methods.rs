@@ -28,6 +28,33 @@ pub(crate) enum Manner {
     Forgetful,
     /// With a 500 that is stored under the key.
     Failing,
+    /// With a 400 that is stored under the key, though it was done.
+    Denying,
+    /// By somebody on the way, who has lost patience; the key has the true answer.
+    TimedOut,
+}
+
+/// How the making of an object goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Creation {
+    pub(crate) manner: Manner,
+    /// The first request fails before anything happened; another one, under another key, makes it.
+    pub(crate) breaks_once: bool,
+}
+
+impl Creation {
+    /// No method is known when an object is made, so its amount tells, in minor units of whatever currency.
+    pub(crate) fn of(amount: i64) -> Self {
+        let made = |manner| Self { manner, breaks_once: false };
+        match amount {
+            4_000_001 => made(Manner::Slow),
+            4_000_002 => made(Manner::Silent),
+            4_000_003 => made(Manner::Failing),
+            4_000_004 => Self { breaks_once: true, ..made(Manner::Plain) },
+            4_000_005 => made(Manner::TimedOut),
+            _ => made(Manner::Plain),
+        }
+    }
 }
 
 /// What the webhooks of a charge are like.
@@ -73,6 +100,7 @@ pub(crate) fn method(name: &str) -> Option<Method> {
         "pm_sandbox_slow" => Method { manner: Manner::Slow, ..plain },
         "pm_sandbox_timeout_after_charge" => Method { manner: Manner::Silent, ..plain },
         "pm_sandbox_forgotten_key" => Method { manner: Manner::Forgetful, ..plain },
+        "pm_sandbox_408" => Method { manner: Manner::TimedOut, ..plain },
         "pm_sandbox_stored_500" => Method { manner: Manner::Failing, ..plain },
         "pm_sandbox_stored_500_uncharged" => Method { charge: Charge::BreaksOnce, manner: Manner::Failing, ..plain },
         "pm_sandbox_duplicate_webhook" => Method { charge: SOON, told: Told::Twice, ..plain },
@@ -84,6 +112,8 @@ pub(crate) fn method(name: &str) -> Option<Method> {
         "pm_sandbox_refund_timeout" => Method { refund: Manner::Silent, ..plain },
         "pm_sandbox_refund_forgotten_key" => Method { refund: Manner::Forgetful, ..plain },
         "pm_sandbox_refund_stored_500" => Method { refund: Manner::Failing, ..plain },
+        "pm_sandbox_refund_400" => Method { refund: Manner::Denying, ..plain },
+        "pm_sandbox_refund_408" => Method { refund: Manner::TimedOut, ..plain },
         _ => return None,
     })
 }

@@ -25,18 +25,20 @@ struct Due {
     attempts: i32,
 }
 
-/// Runs until it is aborted. What it was about to do is done after the next start.
-pub(crate) async fn run(db: PgPool, webhooks: Option<Webhooks>) {
+/// Makes late charges, until it is aborted. What it was about to do is done after the next start.
+pub(crate) async fn settle(db: PgPool) {
+    again_and_again(|| settle_some(&db)).await;
+}
+
+/// Sends webhooks, until it is aborted; the rest after the next start.
+pub(crate) async fn send(db: PgPool, webhooks: Webhooks) {
     let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap_or_default();
+    again_and_again(|| send_some(&db, &client, &webhooks)).await;
+}
+
+async fn again_and_again<F: Future<Output = Result<(), sqlx::Error>>>(mut step: impl FnMut() -> F) {
     loop {
-        let done = async {
-            settle(&db).await?;
-            match &webhooks {
-                Some(webhooks) => send(&db, &client, webhooks).await,
-                None => Ok(()),
-            }
-        };
-        if let Err(error) = done.await {
+        if let Err(error) = step().await {
             tracing::warn!(%error, "the sandbox's database does not answer");
         }
         tokio::time::sleep(PAUSE).await;
@@ -44,7 +46,7 @@ pub(crate) async fn run(db: PgPool, webhooks: Option<Webhooks>) {
 }
 
 /// Takes the money of intents whose time has come.
-async fn settle(db: &PgPool) -> Result<(), sqlx::Error> {
+async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
     let mut transaction = db.begin().await?;
     let due: Vec<String> = sqlx::query_scalar(
         "select id from intent where status = 'processing' and settle_at <= clock_timestamp()
@@ -59,7 +61,7 @@ async fn settle(db: &PgPool) -> Result<(), sqlx::Error> {
 }
 
 /// Sends what is due, one after the other, in the order in which it was left.
-async fn send(db: &PgPool, client: &reqwest::Client, webhooks: &Webhooks) -> Result<(), sqlx::Error> {
+async fn send_some(db: &PgPool, client: &reqwest::Client, webhooks: &Webhooks) -> Result<(), sqlx::Error> {
     let due: Vec<Due> = sqlx::query_as(
         "select number, body, forgery, attempts from webhook
          where ended_at is null and due_at <= clock_timestamp() order by due_at, number limit 16",

@@ -189,3 +189,25 @@ async fn one_cart_is_in_one_checkout() {
     assert_eq!(confirmed.text_at("/status"), "confirmed", "{}", confirmed.body);
     wait_until("the cart is empty", || async { buyer.get("/cart").await.body["items"] == json!([]) }).await;
 }
+
+#[tokio::test]
+async fn a_guests_cart_that_opens_no_more_is_deleted_and_no_other() {
+    let shop = shared_shop().await;
+    let variant = shop.product(10, 700).await;
+    let (stale, fresh, customer) = (guest(shop).await, guest(shop).await, shop.customer().await);
+    let mut carts = Vec::new();
+    for (person, age) in [(&stale, "30 days 1 minute"), (&fresh, "29 days"), (&customer, "31 days")] {
+        let id = put_in(person, &variant, 1).await.expect_status(200).text_at("/id");
+        let older = format!("update cart set updated_at = updated_at - interval '{age}' where id = '{id}'");
+        shop.sql("carts", older).await;
+        carts.push(id);
+    }
+    let left = |table: &str, column: &str, id: &str| format!("select count(*) from {table} where {column} = '{id}'");
+    let is_gone = left("cart", "id", &carts[0]);
+    wait_until("the stale cart is gone", || async { shop.number("carts", is_gone.clone()).await == 0 }).await;
+    assert_eq!(shop.number("carts", left("cart_item", "cart_id", &carts[0])).await, 0);
+    stale.get("/cart").await.expect_error(404, "cart_not_found");
+    for person in [&fresh, &customer] {
+        assert_eq!(person.get("/cart").await.expect_status(200).number_at("/items/0/quantity"), 1);
+    }
+}

@@ -1,13 +1,15 @@
 //! Charging over HTTP, at a provider that is hostile, dies, or is not ours: whatever happens on the way, an order ends
 //! right and its money moves once.
 
+mod called_off;
 mod crashes;
 mod foreign;
+mod making;
 mod parked;
 mod refunds;
 mod webhooks;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::harness::{
@@ -25,9 +27,14 @@ struct Market {
 
 impl Market {
     async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    /// The same, with the given variables on top for the provider.
+    async fn open_with(settings: &[(&str, &str)]) -> Self {
         let port = free_port();
         let shop = shop_with_provider(port).await;
-        let sandbox = Sandbox::start(port, &shop).await;
+        let sandbox = Sandbox::start(port, &shop, settings).await;
         Self { sandbox, shop }
     }
 
@@ -43,6 +50,20 @@ impl Market {
         self.at_provider(order, query).await
     }
 
+    /// How often money of the order went back.
+    async fn refunds(&self, order: &str) -> i64 {
+        let query = "select count(*) from refund r join intent i on i.id = r.intent_id
+                     where i.metadata->>'order_id' = '$'";
+        self.at_provider(order, query).await
+    }
+
+    /// The objects that the provider has for an order, all of them or those of one status.
+    async fn objects(&self, order: &str, status: &str) -> i64 {
+        let query =
+            format!("select count(*) from intent where metadata->>'order_id' = '$' and '{status}' in (status, 'any')");
+        self.at_provider(order, &query).await
+    }
+
     /// Minor units that the provider has of an order.
     async fn money(&self, order: &str) -> i64 {
         let query = "select (coalesce((select sum(c.amount) from charge c join intent i on i.id = c.intent_id
@@ -54,12 +75,25 @@ impl Market {
 
     /// An order of one unit of something new, not waited for.
     async fn order(&self, buyer: &Person, method: Option<&str>) -> String {
-        let variant = self.shop.product(5, PRICE).await;
+        let body = self.wish(PRICE, method).await;
+        buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id")
+    }
+
+    /// The body of such an order.
+    async fn wish(&self, price: i64, method: Option<&str>) -> Value {
+        let variant = self.shop.product(5, price).await;
         let mut body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address()});
         if let Some(method) = method {
             body["payment"] = json!({ "method": method });
         }
-        buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id")
+        body
+    }
+
+    /// An order that the buyer's browser could pay.
+    async fn order_with_intent(&self, buyer: &Person) -> String {
+        let order = self.order(buyer, None).await;
+        buyer.post_once("/payments/intents", &json!({ "order_id": order })).await.expect_status(201);
+        order
     }
 
     /// An order by this method is confirmed, and charged once.
@@ -71,12 +105,16 @@ impl Market {
     }
 
     async fn ends_confirmed(&self, buyer: &Person, order: &str) {
+        self.ends_confirmed_at(PRICE, buyer, order).await;
+    }
+
+    async fn ends_confirmed_at(&self, price: i64, buyer: &Person, order: &str) {
         buyer.wait_for_status(order, "confirmed").await;
         let history = buyer.get(&format!("/orders/{order}/history")).await.expect_status(200);
         let steps = history.body["data"].as_array().unwrap();
         assert_eq!(steps.iter().filter(|step| step["status"] == "confirmed").count(), 1, "{}", history.body);
         assert_eq!(payment(buyer, order).await.text_at("/status"), "succeeded");
-        assert_eq!((self.charges(order).await, self.money(order).await), (1, PRICE));
+        assert_eq!((self.charges(order).await, self.money(order).await), (1, price));
     }
 
     /// Webhooks of an order that have come to their end, answered so.
@@ -100,6 +138,20 @@ const PRICE: i64 = 1500;
 async fn market() -> &'static Market {
     static MARKET: OnceCell<Market> = OnceCell::const_new();
     MARKET.get_or_init(Market::open).await
+}
+
+/// Repeats a request by its key until it is answered: whoever should answer may die over it.
+async fn insist(person: &Person, path: &str, body: &Value, key: &str) -> crate::harness::Answer {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(answer) = person.try_post(path, body, &[("Idempotency-Key", key)]).await
+            && answer.status < 500
+        {
+            return answer;
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "never answered: POST {path}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
 
 async fn payment(buyer: &Person, order: &str) -> crate::harness::Answer {
@@ -129,6 +181,11 @@ async fn a_failure_that_was_stored_after_the_charge_does_not_hide_it() {
 }
 
 #[tokio::test]
+async fn a_charge_that_somebody_on_the_way_gave_up_is_found() {
+    market().await.is_charged_once_by("pm_sandbox_408").await;
+}
+
+#[tokio::test]
 async fn a_failure_that_was_stored_before_any_charge_does_not_stand_in_its_way_for_a_day() {
     market().await.is_charged_once_by("pm_sandbox_stored_500_uncharged").await;
 }
@@ -141,8 +198,7 @@ async fn a_decline_fails_the_order_and_closes_the_intent() {
     buyer.wait_for_status(&order, "failed").await;
     let seen = buyer.get(&format!("/orders/{order}")).await.expect_status(200);
     assert_eq!(seen.text_at("/failure/code"), "insufficient_funds");
-    let closed = "select count(*) from intent where metadata->>'order_id' = '$' and status = 'canceled'";
-    assert_eq!((market.charges(&order).await, market.at_provider(&order, closed).await), (0, 1));
+    assert_eq!((market.charges(&order).await, market.objects(&order, "canceled").await), (0, 1));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod change_item;
 mod clear_cart;
 mod create_cart;
 mod drop_ordered;
+mod forget_guests;
 mod get_cart;
 mod get_contents;
 mod owner;
@@ -41,5 +42,6 @@ impl Domain for Carts {
         routes.prepared_command::<messages::ChangeItem>();
         routes.prepared_command::<messages::RemoveItem>();
         routes.batched_event::<orders::Confirmed>();
+        routes.tidied();
     }
 }

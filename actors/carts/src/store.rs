@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Stored};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use subjects::CartId;
 use uuid::Uuid;
 
@@ -164,4 +164,14 @@ pub(crate) async fn drop_ordered(
     let statement = "update cart set version = version + 1, updated_at = $2 where id = any($1)";
     sqlx::query(statement).bind(&touched).bind(now).execute(db).await?;
     Ok(())
+}
+
+/// Deletes guests' carts that open no more, see [`basket`], with their lines. Waits for nobody: what is locked is left to
+/// the next look.
+pub(crate) async fn delete_stale(db: &PgPool, limit: u64) -> Stored<u64> {
+    let statement = "delete from cart where id = any(array(
+            select id from cart where user_id is null and updated_at <= now() - interval '30 days'
+            order by updated_at limit $1 for update skip locked))";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(sqlx::query(statement).bind(limit).execute(db).await?.rows_affected())
 }

@@ -10,7 +10,8 @@ use crate::{
     Payments,
     fields::plain,
     ledger::{News, advance},
-    provider::{Cancellation, Confirmation, Created, NewObject, RefundOutcome},
+    provider::{Cancellation, Confirmation, Created, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
+    store,
     story::Fact,
     terms::Terms,
 };
@@ -113,11 +114,28 @@ impl Perform<CreateObject> for Payments {
     }
 }
 
+/// What became of an object that is not to be charged any more.
+fn as_it_stands(object: ProviderObject) -> Confirmation {
+    match object.status {
+        ObjectStatus::Succeeded => Confirmation::Succeeded(object.charged),
+        ObjectStatus::Cancelled => Confirmation::Cancelled,
+        ObjectStatus::Open | ObjectStatus::Processing => Confirmation::Processing,
+    }
+}
+
 impl Perform<Confirm> for Payments {
     type Outcome = Confirmation;
 
     async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Confirmation, Breakage> {
-        let confirmation = effect.terms.provider(self)?.confirm(cx, &effect.object, &effect.method, id).await?;
+        let provider = effect.terms.provider(self)?;
+        let row = store::find(cx.db(), effect.payment_id).await?;
+        let confirmation = if row.is_some_and(|row| row.attempt.can_be_paid()) {
+            provider.confirm(cx, &effect.object, &effect.method, id).await?
+        } else {
+            // It was called off while the provider was away, say: what closes the object waits behind this.
+            let object = provider.get(cx, &effect.object).await?;
+            as_it_stands(object.ok_or_else(|| Breakage::other("the provider does not know an object that it made"))?)
+        };
         if let Confirmation::Succeeded(came) = &confirmation {
             effect.terms.check(&effect.object, came)?;
         }
@@ -131,7 +149,8 @@ impl Perform<Confirm> for Payments {
                 Confirmation::Succeeded(_) => Some(Fact::Paid(object)),
                 Confirmation::Declined(failure) => Some(Fact::Declined(object, plain(failure))),
                 Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
-                // Its end is still to come: by the provider's word, or by the order's deadline, which asks.
+                // Its end is still to come: by the provider's word, by the order's deadline, which asks, or by the cancel
+                // that waits for its turn.
                 Confirmation::Processing => None,
             }
         };
@@ -189,5 +208,25 @@ impl Perform<RefundMoney> for Payments {
             })
         };
         advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Charged;
+
+    #[test]
+    fn an_object_that_is_not_charged_any_more_says_how_it_stands() {
+        let charged = Charged { amount: 100, currency: "usd".into() };
+        let seen = |status| {
+            let (id, client_secret) = ("pi_1".into(), "secret".into());
+            as_it_stands(ProviderObject { id, status, charged: charged.clone(), client_secret })
+        };
+        assert_eq!(seen(ObjectStatus::Succeeded), Confirmation::Succeeded(charged.clone()));
+        assert_eq!(seen(ObjectStatus::Cancelled), Confirmation::Cancelled);
+        for undecided in [ObjectStatus::Open, ObjectStatus::Processing] {
+            assert_eq!(seen(undecided), Confirmation::Processing, "never a decline: nothing was charged");
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Domain for Payments {
         routes.prepared_command::<messages::CreateIntent>();
         routes.command::<messages::RefundPayment>();
         routes.prepared_command::<messages::VerifyPayment>();
-        routes.command::<messages::ReceiveWebhook>();
+        routes.prepared_command::<messages::ReceiveWebhook>();
         routes.command::<messages::ReadAgain>();
         routes.deadline::<messages::ReadAgain>();
         routes.command::<messages::ActInSandbox>();

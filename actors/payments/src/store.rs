@@ -7,8 +7,8 @@ mod refunds;
 
 use runtime::{Breakage, Stored};
 
-pub(crate) use looking::{due_to_read, forget_deadline, remember_notice};
-pub(crate) use moving::{Row, find, insert, lock, of_provider, update};
+pub(crate) use looking::{due_to_read, forget_deadline, now, remember_notice};
+pub(crate) use moving::{Row, find, insert, lock, of_provider, update, with_object};
 pub(crate) use reading::{View, load};
 pub(crate) use refunds::{NewRefund, RefundEnd, end_refunds, insert_refunds, load_refund};
 

@@ -37,7 +37,8 @@ pub trait Query: Request {}
 pub enum Answer {
     /// Stored with the command's id: a repeat gets the same answer.
     Kept,
-    /// Never stored, because it holds a secret. Such a command must bear being run twice.
+    /// Never stored, because it holds a secret. Such a command must bear being run twice. Of its body only the key leaves a
+    /// trace, by which a repeat for another entity is told.
     Secret,
 }
 
@@ -46,7 +47,7 @@ pub trait Command: Request + Clone {
     /// Whether its answer may be stored.
     const ANSWER: Answer = Answer::Kept;
 
-    /// The entity the command touches, which names its lane; `None` where the command creates one.
+    /// The entity the command touches, which names its lane; `None` where the command creates one. Never a secret.
     fn key(&self) -> Option<Uuid>;
 }
 

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     failure::Stored,
     guard::guarded,
-    operation::{CommandRoute, Erased, Outcome},
+    operation::{CommandRoute, Erased, Outcome, is_reused},
     tx::Tx,
 };
 
@@ -186,7 +186,7 @@ async fn transact(
     let mut secret_repeats = Vec::new();
     for (index, found) in stored {
         let item = &batch[index];
-        if found.fingerprint != item.fingerprint {
+        if is_reused(&found.fingerprint, &item.fingerprint) {
             let text = "This command id was used with another body.";
             let fault = Fault::new(ErrorKind::Invalid, "command_id_reused", text).of(context.domain);
             verdicts[index] = Some(Verdict::Answered(LaneReply::Fault(fault)));

@@ -19,6 +19,7 @@ use crate::{
     failure::Stored,
     lane::{Lane, Lanes},
     maintenance,
+    operation::Chore,
     publisher::Publisher,
     refill,
     responder::Responder,
@@ -153,13 +154,19 @@ pub(super) fn performing(name: &'static str, effects: &Effects, stop: &Cancellat
     })
 }
 
-pub(super) fn keeping(name: &'static str, db: &Database, stop: &CancellationToken, node: Uuid) -> Child {
-    let (db, stop) = (db.clone(), stop.clone());
+pub(super) fn keeping(
+    name: &'static str,
+    db: &Database,
+    chores: &[Chore],
+    stop: &CancellationToken,
+    node: Uuid,
+) -> Child {
+    let (db, chores, stop) = (db.clone(), chores.to_vec(), stop.clone());
     task(format!("{name}.maintenance"), move || {
-        let (db, stop) = (db.clone(), stop.clone());
+        let (db, chores, stop) = (db.clone(), chores.clone(), stop.clone());
         async move {
             let what = format!("{name}.maintenance");
-            every(stop, Duration::from_secs(10), what, || maintenance::pass(name, &db, node)).await;
+            every(stop, Duration::from_secs(10), what, || maintenance::pass(name, &db, &chores, node)).await;
             Ok(())
         }
     })

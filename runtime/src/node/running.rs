@@ -154,7 +154,7 @@ impl Running {
         children.push(children::sweeping(name, &db, &publisher, &streams, &stop));
         children.push(children::refilling(name, &db, &publisher, &streams, &stop, node));
         children.push(children::performing(name, &effects, &stop));
-        children.push(children::keeping(name, &db, &stop, node));
+        children.push(children::keeping(name, &db, &routes.chores, &stop, node));
         children.push(children::watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
         for consumer in consumers {
             children.push(children::consuming(&consumer, &stop));

@@ -43,7 +43,8 @@ pub(crate) struct DecodedCommand {
     pub message: Erased,
     pub key: Option<Uuid>,
     pub capability: Option<String>,
-    /// By which a repeat with another body is told; empty where the command holds a secret.
+    /// By which a repeat with another body is told. Of a command whose answer is a secret only what it touches; empty where
+    /// it touches nothing yet.
     pub fingerprint: Vec<u8>,
 }
 
@@ -57,8 +58,13 @@ pub(crate) enum Outcome {
     Stale,
 }
 
-/// A command that was prepared: what the lane carries. `Err` is a refusal from `prepare`, stored like any other.
-pub(crate) type PreparedCommand = Result<Erased, Box<ErrorBody>>;
+/// A command that was prepared.
+pub(crate) enum PreparedCommand {
+    /// What the lane carries. `Err` is a refusal, stored like any other.
+    ForLane(Result<Erased, Box<ErrorBody>>),
+    /// Answered so at once, and not stored.
+    TurnedAway(Box<ErrorBody>),
+}
 
 pub(crate) trait ErasedCommand: Send + Sync {
     fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError>;
@@ -143,9 +149,10 @@ impl<S: Strategy> ErasedCommand for TypedCommand<S> {
                 Ok(prepared) => {
                     // The lane owns a copy: the message stays outside for a second prepare.
                     let item = Commanded { message: command.clone(), prepared, caller: cx.caller.clone(), cause };
-                    Ok(Ok(Box::new(item) as Erased))
+                    Ok(PreparedCommand::ForLane(Ok(Box::new(item) as Erased)))
                 }
-                Err(Failure::Refused(refusal)) => Ok(Err(Box::new(CallError::Refused(refusal).body(S::DOMAIN, "")))),
+                Err(Failure::Refused(refusal)) => Ok(PreparedCommand::ForLane(Err(refused::<S>(refusal)))),
+                Err(Failure::TurnedAway(refusal)) => Ok(PreparedCommand::TurnedAway(refused::<S>(refusal))),
                 Err(Failure::Broken(breakage)) => Err(breakage),
                 Err(Failure::Stale) => Err(Breakage::other("prepare relied on nothing yet, so nothing can be stale")),
             }
@@ -181,10 +188,23 @@ impl<S: Strategy> ErasedCommand for TypedCommand<S> {
     }
 }
 
+fn refused<S: Strategy>(refusal: <S::Command as contract::Request>::Error) -> Box<ErrorBody> {
+    Box::new(CallError::Refused(refusal).body(S::DOMAIN, ""))
+}
+
+/// Whether a command's id was used with another body before. Of a command that left no fingerprint nobody can tell.
+pub(crate) fn is_reused(stored: &[u8], asked: &[u8]) -> bool {
+    !stored.is_empty() && stored != asked
+}
+
 fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeError> {
     let canonical = Format::MessagePack.encode(&message)?;
-    // Whose answer is a secret may hold one itself: a fast hash of a password has no place in a table.
-    let fingerprint = if C::ANSWER == KeptAnswer::Secret { Vec::new() } else { Sha256::digest(&canonical).to_vec() };
+    // Whose answer is a secret may hold one itself: a fast hash of a password has no place in a table. A key is none.
+    let fingerprint = match (C::ANSWER, message.key()) {
+        (KeptAnswer::Kept, _) => Sha256::digest(&canonical).to_vec(),
+        (KeptAnswer::Secret, Some(key)) => Sha256::digest(key).to_vec(),
+        (KeptAnswer::Secret, None) => Vec::new(),
+    };
     Ok(DecodedCommand {
         key: message.key(),
         capability: message.capability().map(str::to_owned),
@@ -206,5 +226,65 @@ impl Cause {
         // Two callers may use the same id: the events of both must differ all the same.
         let id = Uuid::new_v5(&id, format!("{}/{domain}.{operation}", caller.key()).as_bytes());
         Self { id, name: format!("{domain}.{operation}"), request_id, traceparent }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{Access, Answer, ErrorKind, Refusal, command};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+    #[error("never")]
+    struct Never;
+
+    impl Refusal for Never {
+        fn code(&self) -> &'static str {
+            "never"
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Conflict
+        }
+    }
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Open {
+        what: Uuid,
+        password: String,
+    }
+    command!(Open, "things", "open", Access::Public => (), Never, key = |c| Some(c.what), answer = Answer::Secret);
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Enter {
+        password: String,
+    }
+    command!(Enter, "things", "enter", Access::Public => (), Never, key = |_| None, answer = Answer::Secret);
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Change {
+        to: String,
+    }
+    command!(Change, "things", "change", Access::Public => (), Never, key = |_| None);
+
+    fn fingerprint<C: Command>(command: C) -> Vec<u8> {
+        decoded(command).unwrap().fingerprint
+    }
+
+    #[test]
+    fn a_secret_leaves_no_fingerprint_but_what_it_opens_does() {
+        let open = |what, password: &str| fingerprint(Open { what: Uuid::from_u128(what), password: password.into() });
+        assert!(is_reused(&open(1, "a"), &open(2, "a")));
+        assert_eq!(open(1, "a"), open(1, "b"), "nothing of the password");
+        assert!(fingerprint(Enter { password: "a".into() }).is_empty());
+        let change = |to: &str| fingerprint(Change { to: to.into() });
+        assert!(is_reused(&change("a"), &change("b")) && !is_reused(&change("a"), &change("a")));
+    }
+
+    #[test]
+    fn who_left_no_fingerprint_cannot_be_told_from_another() {
+        assert!(!is_reused(&[], &fingerprint(Change { to: "a".into() })));
     }
 }

@@ -71,7 +71,7 @@ impl<D: Domain + Answer<Q>, Q: Query> ErasedQuery for QueryHandler<D, Q> {
                     Ok(bytes) => Answered::Reply(bytes),
                     Err(error) => Answered::Broken(Breakage::other(error)),
                 },
-                Err(Failure::Refused(refusal)) => {
+                Err(Failure::Refused(refusal) | Failure::TurnedAway(refusal)) => {
                     Answered::Refused(Box::new(CallError::Refused(refusal).body(D::NAME, "")))
                 }
                 Err(Failure::Broken(breakage)) => Answered::Broken(breakage),

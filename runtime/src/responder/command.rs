@@ -13,7 +13,7 @@ use crate::{
     failure::{Breakage, Stored},
     guard::guarded,
     lane::{CommandItem, LaneMessage, LaneReply, replay},
-    operation::{CommandRoute, Erased},
+    operation::{CommandRoute, Erased, PreparedCommand, is_reused},
     tx::Cause,
 };
 
@@ -78,7 +78,10 @@ impl Responder {
         let context = self.context(asked, caller);
         let mut permit = Some(permit);
         for _ in 0..PREPARES {
-            let prepared = run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await?;
+            let prepared = match run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await? {
+                PreparedCommand::ForLane(prepared) => prepared,
+                PreparedCommand::TurnedAway(body) => return Ok(LaneReply::Refused { body, replayed: false }),
+            };
             let (reply, answer) = oneshot::channel();
             let key = run.key.unwrap_or(cause.id);
             let item = CommandItem {
@@ -114,7 +117,7 @@ impl Responder {
         .fetch_optional(&self.db.reads)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        if row.try_get::<Vec<u8>, _>("fingerprint")? != run.fingerprint {
+        if is_reused(&row.try_get::<Vec<u8>, _>("fingerprint")?, &run.fingerprint) {
             let text = "This command id was used with another body.";
             let fault = Fault::new(ErrorKind::Invalid, "command_id_reused", text).of(self.domain);
             return Ok(Some(LaneReply::Fault(fault)));

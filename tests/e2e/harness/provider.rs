@@ -44,13 +44,18 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Starts on a port, for a shop, with a database of its own on the shop's server.
-    pub async fn start(port: u16, shop: &Shop) -> Self {
+    pub async fn start(port: u16, shop: &Shop, settings: &[(&str, &str)]) -> Self {
         let sandbox = Self { port, process: Mutex::new(None) };
-        sandbox.start_again(shop).await;
+        sandbox.start_again_with(shop, settings).await;
         sandbox
     }
 
     pub async fn start_again(&self, shop: &Shop) {
+        self.start_again_with(shop, &[]).await;
+    }
+
+    /// The same, with the given variables on top for this life.
+    pub async fn start_again_with(&self, shop: &Shop, more: &[(&str, &str)]) {
         let listen = format!("127.0.0.1:{}", self.port);
         let settings = [
             ("SOUK_SANDBOX_WEBHOOK_URL".to_owned(), shop.webhook_url()),
@@ -58,6 +63,7 @@ impl Sandbox {
         ];
         let arguments = ["sandbox", "--listen", &listen, "--stop-with-stdin"];
         let mut command = souk(&shop.stack().home, &settings, &arguments);
+        command.envs(more.iter().copied());
         *self.process.lock().unwrap() = Some(command.stdout(Stdio::null()).spawn().unwrap());
         self.answers().await;
     }
@@ -67,6 +73,11 @@ impl Sandbox {
         let mut process = self.process.lock().unwrap().take().expect("the sandbox is not running");
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_died(&self) -> bool {
+        self.process.lock().unwrap().as_mut().is_some_and(|process| process.try_wait().unwrap().is_some())
     }
 
     async fn answers(&self) {

@@ -1,20 +1,177 @@
-//! Crashes around the call of the provider, on either side.
+//! Crashes around the calls of the provider, on either side, amid everything that is asked of it.
 
-use super::Market;
-use crate::harness::wait_until;
+use serde_json::{Value, json};
+
+use super::{Market, PRICE, insist, payment};
+use crate::harness::{Person, wait_until};
+
+/// What is under way when somebody dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amid {
+    Create,
+    Charge,
+    Cancel,
+    Refund,
+}
+
+/// The places around a call and around the commit that writes down what came of it.
+const PLACES: [&str; 4] =
+    ["effect.before_perform", "effect.after_perform", "lane.before_effect_commit", "lane.after_effect_commit"];
+
+/// What a person asks for, by a key, and for which order.
+struct Asked {
+    amid: Amid,
+    path: String,
+    body: Value,
+    key: String,
+    /// Unknown until it is placed.
+    order: Option<String>,
+}
+
+impl Amid {
+    /// Which effect of what was asked for it is.
+    fn number(self) -> u32 {
+        if self == Self::Charge { 2 } else { 1 }
+    }
+
+    /// How many effects there are from this one on, itself among them.
+    fn and_after(self) -> u32 {
+        if self == Self::Create { 2 } else { 1 }
+    }
+}
+
+impl Market {
+    /// Brings an order to where this can be asked for.
+    async fn ready(&self, buyer: &Person, amid: Amid) -> Asked {
+        let (path, body, order) = match amid {
+            Amid::Create | Amid::Charge => ("/orders".to_owned(), self.wish(PRICE, Some("pm_card_visa")).await, None),
+            Amid::Cancel => {
+                let order = self.order_with_intent(buyer).await;
+                (format!("/orders/{order}/cancel"), json!({}), Some(order))
+            }
+            Amid::Refund => {
+                let order = self.order(buyer, Some("pm_card_visa")).await;
+                self.ends_confirmed(buyer, &order).await;
+                let path = format!("/payments/{}/refunds", payment(buyer, &order).await.text_at("/id"));
+                (path, json!({"amount": {"amount": 500, "currency": "USD"}}), Some(order))
+            }
+        };
+        Asked { amid, path, body, key: uuid::Uuid::now_v7().to_string(), order }
+    }
+
+    /// Asks again where the answer was lost; gives the order when all has come to its right ending, with every sum moved
+    /// once at the provider.
+    async fn ends(&self, buyer: &Person, asked: &Asked) {
+        let answer = insist(&self.who_asks(buyer, asked.amid).await, &asked.path, &asked.body, &asked.key).await;
+        let answer = answer.expect_status(if asked.amid == Amid::Cancel { 200 } else { 201 });
+        let order = asked.order.clone().unwrap_or_else(|| answer.text_at("/id"));
+        let becomes = async |status: &str| {
+            let what = format!("the payment of {order} is {status}");
+            wait_until(&what, || async { payment(buyer, &order).await.text_at("/status") == status }).await;
+        };
+        let moved = match asked.amid {
+            Amid::Create | Amid::Charge => {
+                self.ends_confirmed(buyer, &order).await;
+                (1, 0, PRICE)
+            }
+            Amid::Cancel => {
+                becomes("cancelled").await;
+                assert_eq!(buyer.order_status(&order).await, "cancelled");
+                assert_eq!(self.objects(&order, "canceled").await, 1);
+                (0, 0, 0)
+            }
+            Amid::Refund => {
+                becomes("partially_refunded").await;
+                assert_eq!(buyer.order_status(&order).await, "confirmed");
+                (1, 1, PRICE - 500)
+            }
+        };
+        let seen = (self.charges(&order).await, self.refunds(&order).await, self.money(&order).await);
+        assert_eq!((seen, self.objects(&order, "any").await), (moved, 1), "{:?}", asked.amid);
+    }
+
+    async fn who_asks(&self, buyer: &Person, amid: Amid) -> Person {
+        if amid == Amid::Refund { self.shop.admin().await } else { buyer.clone() }
+    }
+
+    /// Asks for it, whether or not anybody lives to answer.
+    async fn ask(&self, person: &Person, asked: &Asked) {
+        drop(person.try_post(&asked.path, &asked.body, &[("Idempotency-Key", &asked.key)]).await);
+    }
+
+    /// The shop dies at every place amid each of these. The life that mends what the last one left behind is the one
+    /// that dies at the next place, so what was left is counted among its passings.
+    async fn shop_dies_amid(&mut self, amids: [Amid; 2]) {
+        let buyer = self.shop.customer().await;
+        let mut asked = Vec::new();
+        for amid in amids {
+            for place in PLACES {
+                asked.push((place, self.ready(&buyer, amid).await));
+            }
+        }
+        let mut left = 0;
+        for number in 0..asked.len() {
+            let (place, now) = &asked[number];
+            self.shop.kill();
+            // Nobody else has them: the leases of who was killed need not be waited for.
+            let hurry = "update effect set lease_until = clock_timestamp() - interval '1 second',
+                             next_at = clock_timestamp()";
+            self.shop.sql("payments", hurry).await;
+            let place = format!("{place}:{}", left + now.amid.number());
+            self.shop.start_again_with(&[("SOUK_CRASH_AT", &place)]).await;
+            if let Some((_, before)) = number.checked_sub(1).map(|before| &asked[before]) {
+                self.ends(&buyer, before).await;
+            }
+            let person = self.who_asks(&buyer, now.amid).await;
+            self.ask(&person, now).await;
+            wait_until(&format!("the shop dies at {place}"), || async { self.shop.has_died() }).await;
+            left = now.amid.and_after() - u32::from(place.starts_with("lane.after_effect_commit"));
+        }
+        self.shop.kill();
+        self.shop.start_again().await;
+        for (_, asked) in &asked {
+            self.ends(&buyer, asked).await;
+        }
+        self.shop.check_clean().await;
+    }
+}
+
+/// A provider that tells nobody: looks would be effects too, and passings are counted.
+async fn silent_market() -> Market {
+    Market::open_with(&[("SOUK_SANDBOX_WEBHOOK_URL", "")]).await
+}
 
 /// Scenario 19: death on either side of the call, and of the commit that deletes the effect.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_on_either_side_of_the_call_charges_once() {
-    let mut market = Market::open().await;
-    let buyer = market.shop.customer().await;
+    silent_market().await.shop_dies_amid([Amid::Create, Amid::Charge]).await;
+}
 
-    // The provider dies between its charge and its answer.
-    let order = market.order(&buyer, Some("pm_sandbox_timeout_after_charge")).await;
-    wait_until("it is charged", || async { market.charges(&order).await == 1 }).await;
-    market.sandbox.kill();
-    market.sandbox.start_again(&market.shop).await;
-    market.ends_confirmed(&buyer, &order).await;
+/// Scenario 19: likewise where an object is closed, and where money goes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_on_either_side_of_the_call_closes_and_gives_back_once() {
+    silent_market().await.shop_dies_amid([Amid::Cancel, Amid::Refund]).await;
+}
+
+/// Scenario 3: what the provider did before it died is done, and what it did not is asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_dies_before_or_after_any_of_its_commits_moves_money_once() {
+    let market = Market::open().await;
+    let buyer = market.shop.customer().await;
+    let orders =
+        [("create", Amid::Create), ("confirm", Amid::Charge), ("cancel", Amid::Cancel), ("refund", Amid::Refund)];
+    for (what, amid) in orders {
+        for moment in ["before_commit", "after_commit"] {
+            let asked = market.ready(&buyer, amid).await;
+            let place = format!("{what}.{moment}");
+            market.sandbox.kill();
+            market.sandbox.start_again_with(&market.shop, &[("SOUK_CRASH_AT", &place)]).await;
+            market.ask(&market.who_asks(&buyer, amid).await, &asked).await;
+            wait_until(&format!("the provider dies at {place}"), || async { market.sandbox.has_died() }).await;
+            market.sandbox.start_again(&market.shop).await;
+            market.ends(&buyer, &asked).await;
+        }
+    }
 
     // It is not there at all.
     market.sandbox.kill();
@@ -26,30 +183,5 @@ async fn a_crash_on_either_side_of_the_call_charges_once() {
     wait_until("it was asked in vain", || async { market.shop.number("payments", asked.clone()).await == 1 }).await;
     market.sandbox.start_again(&market.shop).await;
     market.ends_confirmed(&buyer, &order).await;
-
-    // The shop dies: before and after the object is made, before and after the charge, and on either side of the commit
-    // that writes it down. Of the two effects of an order, the second is the charge.
-    let mut orders = vec![order];
-    for place in [
-        "effect.before_perform:1",
-        "effect.after_perform:1",
-        "effect.before_perform:2",
-        "effect.after_perform:2",
-        "lane.before_effect_commit:2",
-        "lane.after_effect_commit:2",
-    ] {
-        // Nothing of the order before it is still to be done: passings are counted.
-        market.ends_confirmed(&buyer, orders.last().unwrap()).await;
-        market.shop.kill();
-        market.shop.start_again_with(&[("SOUK_CRASH_AT", place)]).await;
-        let order = market.order(&buyer, Some("pm_card_visa")).await;
-        wait_until(&format!("the shop dies at {place}"), || async { market.shop.has_died() }).await;
-        market.shop.kill();
-        market.shop.start_again().await;
-        orders.push(order);
-    }
-    for order in &orders {
-        market.ends_confirmed(&buyer, order).await;
-    }
     market.shop.check_clean().await;
 }

@@ -122,8 +122,7 @@ async fn an_order_that_was_called_off_while_the_provider_was_away_ends_without_a
     assert!(!ok && said.contains("orders has not parked"), "{said}");
     let (ok, said) = dead_letters(shop, &["redrive", "payments", &id]).await;
     assert!(ok && said.contains("is performed again"), "{said}");
-    let closed = "select count(*) from intent where metadata->>'order_id' = '$' and status = 'canceled'";
-    wait_until("the object is closed", || async { market.at_provider(&order, closed).await == 1 }).await;
+    wait_until("the object is closed", || async { market.objects(&order, "canceled").await == 1 }).await;
     wait_until("the payment has ended", || async {
         super::payment(&buyer, &order).await.text_at("/status") == "cancelled"
     })

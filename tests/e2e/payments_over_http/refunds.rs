@@ -19,7 +19,7 @@ async fn goes_back_once(method: &str) {
     })
     .await;
     assert_eq!(payment(&buyer, &order).await.text_at("/refunds/0/status"), "succeeded");
-    assert_eq!(market.money(&order).await, PRICE - 500);
+    assert_eq!((market.refunds(&order).await, market.money(&order).await), (1, PRICE - 500));
 }
 
 #[tokio::test]
@@ -35,6 +35,16 @@ async fn a_refund_whose_answer_never_came_goes_back_once() {
 #[tokio::test]
 async fn a_refund_whose_key_is_forgotten_goes_back_once() {
     goes_back_once("pm_sandbox_refund_forgotten_key").await;
+}
+
+#[tokio::test]
+async fn a_refund_that_somebody_on_the_way_gave_up_goes_back_once() {
+    goes_back_once("pm_sandbox_refund_408").await;
+}
+
+#[tokio::test]
+async fn a_refund_that_was_made_and_refused_all_the_same_has_not_failed() {
+    goes_back_once("pm_sandbox_refund_400").await;
 }
 
 #[tokio::test]

@@ -27,6 +27,29 @@ async fn the_key_of_somebody_else_opens_nothing() {
     assert_eq!(first.get("/cart").await.expect_status(200).number_at("/items/0/quantity"), 1);
 }
 
+/// Scenario 21: the secret of a payment is not stored, yet its key belongs to one order.
+#[tokio::test]
+async fn the_key_of_an_intent_opens_no_other_order() {
+    let shop = shared_shop().await;
+    let (variant, buyer) = (shop.product(10, 700).await, shop.customer().await);
+    let mut orders = Vec::new();
+    for _ in 0..2 {
+        let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address()});
+        orders.push(buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id"));
+    }
+    let key = uuid::Uuid::now_v7().to_string();
+    let open = async |order: &str| {
+        let body = json!({ "order_id": order });
+        buyer.request(Method::POST, "/payments/intents", Some(&body), &[("Idempotency-Key", &key)]).await
+    };
+    let intent = open(&orders[0]).await.expect_status(201);
+    open(&orders[1]).await.expect_error(422, "command_id_reused");
+    let again = open(&orders[0]).await.expect_status(201);
+    assert_eq!((again.text_at("/id"), again.text_at("/order_id")), (intent.text_at("/id"), orders[0].clone()));
+    let kept = "select count(*) from command_log where operation = 'create_intent' and answer is not null";
+    assert_eq!(shop.number("payments", kept).await, 0);
+}
+
 /// Scenario 21: an answer that is a secret is in no table, and the command that it answers is logged all the same.
 #[tokio::test]
 async fn no_session_and_no_token_of_a_cart_is_kept_in_the_command_log() {

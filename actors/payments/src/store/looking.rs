@@ -9,6 +9,11 @@ use uuid::Uuid;
 /// Messages that are forgotten with each new one, at most: the table shrinks faster than it grows.
 const SLICE: i64 = 10;
 
+/// The time by the database's clock.
+pub(crate) async fn now(db: &PgPool) -> Stored<DateTime<Utc>> {
+    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await?)
+}
+
 /// Remembers a message of the provider; false where it was known.
 pub(crate) async fn remember_notice(
     db: &mut PgConnection,

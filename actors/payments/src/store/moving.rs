@@ -112,6 +112,13 @@ pub(crate) async fn find(db: &PgPool, id: PaymentId) -> Stored<Option<Row>> {
     row.map(PaymentRow::read).transpose()
 }
 
+/// The payment that has an object of the provider, as far as a reader can know.
+pub(crate) async fn with_object(db: &mut PgConnection, object: &str) -> Stored<Option<Row>> {
+    let row: Option<PaymentRow> =
+        sqlx::query_as(select_payments!("where provider_transaction_id = $1")).bind(object).fetch_optional(db).await?;
+    row.map(PaymentRow::read).transpose()
+}
+
 /// The payment with this id, or with this object of the provider; and its order.
 pub(crate) async fn of_provider(db: &mut PgConnection, intent: &str) -> Stored<Option<(PaymentId, OrderId)>> {
     let ids: Option<(Uuid, Uuid)> = match intent.parse::<Uuid>() {

@@ -209,6 +209,29 @@ fn a_create_in_flight_is_cancelled_when_it_comes_back_to_a_closing_payment() {
     assert_eq!(acts, [Act::Create, Act::Cancel(OWN.into()), Act::TellCancelled]);
 }
 
+/// Its confirm waited for a provider that was away, and then only looks: the object is as open as before.
+#[test]
+fn a_confirm_that_finds_its_payment_called_off_leaves_the_rest_to_the_cancel() {
+    let called_off = || {
+        let due = Fact::Due { details: details(), method: Some("pm_card_visa".into()) };
+        vec![due, Fact::ObjectCreated(OWN.into()), Fact::OrderEnded { wants_answer: true }]
+    };
+    let (state, acts) = after(called_off());
+    assert!(!state.can_be_paid() && state.is_open());
+    let confirm = Act::Confirm { object: OWN.into(), method: "pm_card_visa".into() };
+    assert_eq!(acts, [Act::Create, confirm, Act::Cancel(OWN.into())]);
+    let then = |seen: &[Fact]| {
+        let (state, acts) = after(called_off().into_iter().chain(seen.iter().cloned()));
+        (state.status, acts[3..].to_vec())
+    };
+    let (cancelled, paid) = (Fact::CancelConfirmed(OWN.into()), Fact::Paid(OWN.into()));
+    assert_eq!(then(std::slice::from_ref(&cancelled)), (P::Cancelled, vec![Act::TellCancelled]));
+    // What the look finds already, the cancel finds again: it is told once.
+    assert_eq!(then(&[cancelled.clone(), cancelled]), (P::Cancelled, vec![Act::TellCancelled]));
+    let given_back = vec![Act::TellSucceeded, Act::GiveBack { id: None, amount: 100 }];
+    assert_eq!(then(&[paid.clone(), paid]), (P::Succeeded, given_back));
+}
+
 #[test]
 fn a_cancel_that_comes_too_late_is_a_success_or_a_refund() {
     let intent = Fact::IntentOpened { details: details(), object: OWN.into() };

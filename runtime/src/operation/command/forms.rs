@@ -107,6 +107,9 @@ fn outcome<C: Command>(domain: &str, handled: Handled<C::Reply, C::Error>) -> Re
         Ok(reply) => Ok(Outcome::Reply(Format::MessagePack.encode(&reply).map_err(Breakage::other)?)),
         Err(Failure::Refused(refusal)) => Ok(Outcome::Refused(Box::new(CallError::Refused(refusal).body(domain, "")))),
         Err(Failure::Broken(breakage)) => Err(breakage),
+        Err(Failure::TurnedAway(_)) => {
+            Err(Breakage::other("turned away in a lane, where it costs as much as a refusal"))
+        }
         Err(Failure::Stale) => Ok(Outcome::Stale),
     }
 }

@@ -98,14 +98,23 @@ impl Http {
             }
         }
         let body: Option<Value> = serde_json::from_slice(&text).ok();
-        match (status, body) {
-            (200..=299, Some(body)) => Ok(Said::Done(body)),
-            (500..=599, _) if is_replayed => Ok(Said::Stored),
-            // Our keys, our rate, or the first of two that cross: none says anything of the payment.
-            (401 | 403 | 409 | 429, _) => Err(unknown(&format_args!("status {status}"))),
-            (400..=499, Some(body)) => Ok(Said::Refused { status, failure: failure(&body) }),
-            _ => Err(unknown(&format_args!("status {status}"))),
+        meaning(status, is_replayed, body).ok_or_else(|| unknown(&format_args!("status {status}")))
+    }
+}
+
+/// What an answer means; nothing where it says nothing of the payment: our keys, our rate, the first of two that cross, a
+/// time-out on the way. Only what Stripe names as final, and in its own shape, is a refusal: whoever stands in between
+/// answers with other statuses of the 400s, and with bodies of its own.
+fn meaning(status: u16, is_replayed: bool, body: Option<Value>) -> Option<Said> {
+    match (status, body) {
+        (200..=299, Some(body)) => Some(Said::Done(body)),
+        (500..=599, _) if is_replayed => Some(Said::Stored),
+        (400 | 402 | 404, Some(body)) => {
+            let kind = body["error"]["type"].as_str()?;
+            // Of the key, not of the payment.
+            (kind != "idempotency_error").then(|| Said::Refused { status, failure: failure(&body) })
         }
+        _ => None,
     }
 }
 
@@ -121,5 +130,45 @@ impl fmt::Display for Causes<'_> {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn error(kind: &str) -> Option<Value> {
+        Some(json!({"error": {"type": kind, "code": "some_code", "message": "No."}}))
+    }
+
+    #[test]
+    fn only_what_the_provider_says_for_good_is_a_refusal() {
+        for status in 400..=499 {
+            let is_refusal = match meaning(status, false, error("invalid_request_error")) {
+                Some(Said::Refused { status: said, failure }) => said == status && failure.code == "some_code",
+                Some(other) => panic!("{status}: {other:?}"),
+                None => false,
+            };
+            assert_eq!(is_refusal, [400, 402, 404].contains(&status), "{status}");
+        }
+        assert!(meaning(402, false, error("card_error")).is_some());
+    }
+
+    #[test]
+    fn what_is_not_of_the_providers_shape_is_no_refusal() {
+        for body in [None, Some(json!({"message": "no Route matched"})), Some(json!({"error": "bad request"}))] {
+            assert!(meaning(404, false, body.clone()).is_none(), "{body:?}");
+        }
+        assert!(meaning(400, false, error("idempotency_error")).is_none(), "it is about the key");
+    }
+
+    #[test]
+    fn a_failure_is_stored_where_the_provider_says_so() {
+        assert!(matches!(meaning(500, true, None), Some(Said::Stored)));
+        assert!(meaning(500, false, error("api_error")).is_none());
+        assert!(matches!(meaning(200, true, Some(json!({}))), Some(Said::Done(_))));
+        assert!(meaning(200, false, None).is_none() && meaning(302, false, None).is_none());
     }
 }

@@ -28,7 +28,11 @@ impl Stripe {
             }
             match self.http.post(REFUNDS, &form, Some(&sent)).await? {
                 Said::Done(value) => return refund(&value),
-                Said::Refused { failure, .. } => return Ok(RefundOutcome::Failed(failure)),
+                // It is said for good only after one more look: there may be nothing left just because it was made.
+                Said::Refused { failure, .. } => {
+                    let made = self.made(object, key).await?;
+                    return made.as_ref().map_or(Ok(RefundOutcome::Failed(failure)), refund);
+                }
                 Said::Stored => {}
             }
         }

@@ -97,6 +97,16 @@ impl World {
                 results
             }
             Act::Confirm { object, method } => {
+                let mut results = Vec::new();
+                if !world.attempt.can_be_paid() {
+                    // Its row is read first: this one is only looked at, its cancel comes behind.
+                    results.push(match world.objects[&object] {
+                        Object::Paid => world.clone().hear(Fact::Paid(object.clone())),
+                        Object::Cancelled => world.clone().hear(Fact::CancelConfirmed(object.clone())),
+                        Object::Open => world.clone(),
+                    });
+                }
+                // Or it was read just before that.
                 let is_good = method == "good";
                 let Some(truth) = world.objects.get_mut(&object) else { panic!("confirmed what is not there") };
                 let fact = match truth {
@@ -108,7 +118,8 @@ impl World {
                     }
                     Object::Open => Fact::Declined(object, declined()),
                 };
-                vec![world.hear(fact)]
+                results.push(world.hear(fact));
+                results
             }
             Act::Cancel(object) => {
                 let truth = world.objects.entry(object.clone()).or_insert(Object::Cancelled);
