@@ -107,12 +107,11 @@ impl World {
                     });
                 }
                 // Or it was read just before that.
-                let is_good = method == "good";
                 let Some(truth) = world.objects.get_mut(&object) else { panic!("confirmed what is not there") };
                 let fact = match truth {
                     Object::Paid => Fact::Paid(object),
                     Object::Cancelled => Fact::CancelConfirmed(object),
-                    Object::Open if is_good => {
+                    Object::Open if method == "good" => {
                         *truth = Object::Paid;
                         Fact::Paid(object)
                     }
