@@ -19,8 +19,6 @@ use anyhow::Result;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-pub use database::make_database;
-
 /// Where webhooks go.
 #[derive(Clone)]
 pub struct Webhooks {
