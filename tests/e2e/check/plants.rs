@@ -185,6 +185,8 @@ async fn in_runtime_tables(plants: &mut Plants<'_>) {
 /// Nobody reacts to a delivery, so nobody is led astray.
 pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> impl Future<Output = ()> + use<> {
     let operator = jetstream::new(plants.shop.nats_as("operator").await);
+    // Only the owner states facts, and only the operator takes one back.
+    let owner = jetstream::new(plants.shop.nats_as("orders").await);
     let stream = operator.get_stream("ORDERS").await.unwrap();
     let config = jetstream::consumer::pull::OrderedConfig {
         filter_subject: "evt.orders.delivered.*".into(),
@@ -207,9 +209,9 @@ pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> imp
     unknown.insert("Nats-Msg-Id", unknown_id.as_str());
     unknown.insert("ce-id", unknown_id.as_str());
     let subject = lost.subject.clone();
-    let first = operator.publish_with_headers(subject.clone(), unknown, "{}".into()).await.unwrap().await.unwrap();
+    let first = owner.publish_with_headers(subject.clone(), unknown, "{}".into()).await.unwrap().await.unwrap();
     plants.expected.push(("streams", format!("orders: event {unknown_id}")));
-    let second = operator.publish(subject.clone(), "hello".into()).await.unwrap().await.unwrap();
+    let second = owner.publish(subject.clone(), "hello".into()).await.unwrap().await.unwrap();
     plants.expected.push(("streams", format!("orders: message {}", second.sequence)));
 
     let payload = lost.payload.clone();
@@ -218,6 +220,6 @@ pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> imp
             stream.delete_message(sequence).await.unwrap();
         }
         headers.insert("Nats-Msg-Id", Uuid::now_v7().to_string());
-        operator.publish_with_headers(subject, headers, payload).await.unwrap().await.unwrap();
+        owner.publish_with_headers(subject, headers, payload).await.unwrap().await.unwrap();
     }
 }
