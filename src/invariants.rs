@@ -21,7 +21,7 @@ use tokio::{
 use crate::settings::CheckServers;
 
 /// The NATS user that may read every stream, and answer here.
-const USER: &str = "operator";
+const USER: &str = "check";
 
 /// Requests that wait for a run at once.
 const WAITING: usize = 16;
@@ -91,7 +91,7 @@ pub(crate) async fn serve(servers: &CheckServers) -> Result<Serving> {
 
 impl Responder {
     async fn answer(self: Arc<Self>, request: Message) {
-        // The operator may publish everywhere, and whoever asks names the reply's subject: it must be an inbox.
+        // We may ask domains, and whoever asks us names the reply's subject: it must be an inbox.
         let Some(reply_to) = request.reply.clone().filter(|subject| is_inbox(subject)) else { return };
         let get = |name: &str| request.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str);
         let format = Format::detect(get(header::CONTENT_TYPE), &request.payload).unwrap_or(Format::Json);

@@ -7,9 +7,8 @@ use std::sync::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgPool;
 
-use crate::{database::clock, failure::Breakage};
+use crate::failure::Stored;
 
 /// A node whose clock is further off than this is not ready.
 const TOLERANCE_MS: i64 = 1000;
@@ -32,9 +31,9 @@ impl Clock {
     }
 
     /// Looks at the database's clock.
-    pub(crate) async fn compare(&self, db: &PgPool) -> Result<(), Breakage> {
+    pub(crate) async fn compare(&self, look: impl Future<Output = Stored<DateTime<Utc>>>) -> Stored<()> {
         let before = Utc::now();
-        let theirs = clock(db).await?;
+        let theirs = look.await?;
         let ahead = ahead(before, theirs, Utc::now());
         self.ahead_ms.store(ahead.num_milliseconds(), Ordering::Relaxed);
         Ok(())

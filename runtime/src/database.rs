@@ -1,15 +1,17 @@
 //! A domain's pools, its migrations, and the era of its server.
 
+mod presence;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgExecutor, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::failure::Stored;
+pub(crate) use presence::{Look, Presence};
 
 /// Connections for reads.
 pub(crate) const READS: u32 = 6;
@@ -19,6 +21,7 @@ pub(crate) const READS: u32 = 6;
 pub(crate) struct Database {
     pub lanes: PgPool,
     pub reads: PgPool,
+    pub presence: Presence,
 }
 
 impl Database {
@@ -46,7 +49,9 @@ impl Database {
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
-        Ok(Self { lanes: pool(lanes + 3), reads: pool(READS) })
+        let (lanes, reads) = (pool(lanes + 3), pool(READS));
+        let presence = Presence::new(options, [lanes.clone(), reads.clone()]);
+        Ok(Self { lanes, reads, presence })
     }
 }
 
@@ -82,6 +87,6 @@ pub(crate) async fn begin_era(connection: &mut PgConnection) -> Result<(), sqlx:
 }
 
 /// The database's clock.
-pub(crate) async fn clock(pool: &PgPool) -> Stored<DateTime<Utc>> {
-    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(pool).await?)
+pub(crate) async fn clock(database: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar("select clock_timestamp()").fetch_one(database).await
 }

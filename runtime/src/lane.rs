@@ -212,6 +212,7 @@ enum Next {
 /// Says how a broken batch goes on, and waits where waiting helps.
 async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, attempt: u32) -> Next {
     let blame = breakage.blame();
+    context.db.presence.heed(breakage);
     metrics::counter!("lane_breakages_total", "domain" => context.domain, "blame" => format!("{blame:?}")).increment(1);
     tracing::warn!(domain = context.domain, size, attempt, %breakage, ?blame, "a batch broke");
     match blame {

@@ -6,16 +6,12 @@ mod command;
 mod common;
 mod dead_letters;
 mod micro;
+mod sent;
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use async_nats::{HeaderMap, Message};
-use bytes::Bytes;
-use contract::{Access, ErrorBody, ErrorKind, Fault, header, subject};
+use async_nats::Message;
+use contract::{Access, ErrorKind, Fault, header, subject};
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use asked::{Asked, is_inbox};
 pub(crate) use command::InternalCommand;
 pub(crate) use micro::{EndpointInfo, Micro};
+pub(crate) use sent::Sent;
 
 use crate::{
     auth::Verifier,
@@ -69,18 +66,6 @@ pub(crate) struct Responder {
     pub micro: Arc<Micro>,
     /// Requests that are being answered: what a drain waits for.
     pub tasks: TaskTracker,
-}
-
-/// An answer on its way out.
-pub(crate) enum Sent {
-    Reply { body: Vec<u8>, replayed: bool },
-    Error { body: Box<ErrorBody>, replayed: bool },
-}
-
-impl From<Fault> for Sent {
-    fn from(fault: Fault) -> Self {
-        Self::Error { body: Box::new(fault.body("")), replayed: false }
-    }
 }
 
 impl Responder {
@@ -268,6 +253,7 @@ impl Responder {
     }
 
     fn broken(&self, operation: &str, breakage: &Breakage) -> Sent {
+        self.db.presence.heed(breakage);
         let fault = breakage.fault(self.domain);
         if fault.kind == ErrorKind::Internal {
             tracing::error!(domain = self.domain, operation, %breakage, "a request broke");
@@ -276,34 +262,5 @@ impl Responder {
             tracing::debug!(domain = self.domain, operation, %breakage, kind = ?fault.kind, "a request was not answered");
         }
         fault.into()
-    }
-
-    async fn send(&self, asked: &Asked, sent: Sent) {
-        let Some(reply_to) = asked.message.reply.clone() else { return };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, asked.format.content_type());
-        if let Some(request_id) = &asked.request_id {
-            headers.insert(header::REQUEST_ID, request_id.as_str());
-        }
-        let (Sent::Reply { replayed, .. } | Sent::Error { replayed, .. }) = &sent;
-        if *replayed {
-            headers.insert(header::REPLAYED, "true");
-        }
-        let body = match sent {
-            Sent::Reply { body, .. } => body,
-            Sent::Error { mut body, .. } => {
-                headers.insert(header::SERVICE_ERROR, body.code.as_str());
-                headers.insert(header::SERVICE_ERROR_CODE, body.kind.status().to_string());
-                body.request_id = asked.request_id.clone().unwrap_or_default();
-                asked.format.encode(&*body).unwrap_or_default()
-            }
-        };
-        crate::fail_point("responder.before_answer");
-        // A send can hang while the connection is down; nobody would get the answer then anyway.
-        let send = self.connection.publish_with_headers(reply_to, headers, Bytes::from(body));
-        if !matches!(tokio::time::timeout(Duration::from_secs(5), send).await, Ok(Ok(()))) {
-            tracing::warn!(domain = self.domain, "an answer could not be sent");
-        }
-        crate::fail_point("responder.after_answer");
     }
 }

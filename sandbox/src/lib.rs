@@ -20,8 +20,6 @@ use anyhow::Result;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-pub use database::make_database;
-
 /// Where webhooks go.
 #[derive(Clone)]
 pub struct Webhooks {

@@ -13,10 +13,10 @@ use crate::{
 
 const HELP: &str = "\
 Nothing is stopped and nothing is written: the databases are read as the role souk_check, the streams as the NATS user \
-operator. What is odd at the first look is looked at again until it is gone or has not changed for five seconds: then it \
+check. What is odd at the first look is looked at again until it is gone or has not changed for five seconds: then it \
 is a fault. docs/reliability.md says what each check means.
 
-In production: NATS_URL, SOUK_NATS_KEYS with operator's nkey, and SOUK_CHECK_URL (or DATABASE_URL with \
+In production: NATS_URL, SOUK_NATS_KEYS with check's nkey, and SOUK_CHECK_URL (or DATABASE_URL with \
 SOUK_DB_PASSWORD_SOUK_CHECK). Exit status 1 where something is off or could not be looked at.";
 
 /// How long a statement may take: one that reads a grown log through takes minutes.

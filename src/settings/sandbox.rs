@@ -7,18 +7,11 @@ use sandbox::{SandboxConfig, Webhooks};
 
 use super::{Settings, duration, optional};
 
-/// The sandbox's own database on a local stack.
-const DATABASE: &str = "sandbox";
-
 /// `SOUK_SANDBOX_*`, and the database of the local stack where no other is named: it is made there.
 pub(crate) async fn sandbox(settings: &Settings) -> Result<SandboxConfig> {
     let database = match optional("SOUK_SANDBOX_DATABASE_URL")? {
         Some(url) => url,
-        None => {
-            let stack = stack::find_running(&settings.home)?;
-            sandbox::make_database(&stack.superuser_url("postgres"), DATABASE).await?;
-            stack.superuser_url(DATABASE)
-        }
+        None => stack::find_running(&settings.home)?.sandbox_url().await?,
     };
     let webhooks = match optional("SOUK_SANDBOX_WEBHOOK_URL")? {
         Some(url) => {

@@ -7,7 +7,19 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::tls::TlsFiles;
 
 /// NATS and PostgreSQL users that are not domains.
-const RESERVED: [&str; 7] = ["postgres", "souk_check", "template0", "template1", "gateway", "operator", "cli"];
+const RESERVED: [&str; 11] = [
+    "postgres",
+    "template0",
+    "template1",
+    "souk_check",
+    "sandbox",
+    "gateway",
+    "check",
+    "operations",
+    "operator",
+    "cli",
+    "internal",
+];
 
 /// What a stack is started with.
 #[derive(Debug, Clone)]

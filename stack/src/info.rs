@@ -13,7 +13,7 @@ use crate::config::StackConfig;
 use crate::files;
 use crate::home::{self, Home};
 use crate::postgres::Postgres;
-use crate::provision::{CHECK_ROLE, SUPERUSER};
+use crate::provision::{self, CHECK_ROLE, SANDBOX, SUPERUSER};
 
 /// Where a stack's servers are and how to log in: the content of `<home>/stack.json`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -82,6 +82,13 @@ impl StackInfo {
     /// The URL of any database under `souk_check`, which may read everything and write nothing.
     pub fn check_url(&self, database: &str) -> String {
         self.url(CHECK_ROLE, database)
+    }
+
+    /// The URL of the sandbox's own database under its own role. Both are made where they are missing: a stack can do
+    /// without.
+    pub async fn sandbox_url(&self) -> Result<String> {
+        provision::sandbox(self).await.context("the sandbox's database")?;
+        Ok(self.url(SANDBOX, SANDBOX))
     }
 
     fn url(&self, role: &str, database: &str) -> String {

@@ -19,7 +19,7 @@ use crate::info::StackInfo;
 use crate::install::PostgresBin;
 use crate::process::{Farewell, Owner, Server, find_orphan};
 use crate::program::Program;
-use crate::provision::{CHECK_ROLE, SUPERUSER};
+use crate::provision::{CHECK_ROLE, SANDBOX, SUPERUSER};
 use crate::run;
 
 /// Where the data goes when PostgreSQL's user cannot reach the home.
@@ -63,7 +63,7 @@ impl Postgres {
 
         let before = StackInfo::read(&home.dir)?.map(|info| info.pg_port);
         let port = choose_port(config.pg_port, before, find_orphan(&pid_file, &marker)?.is_some())?;
-        let roles: Vec<String> = [SUPERUSER, CHECK_ROLE]
+        let roles: Vec<String> = [SUPERUSER, CHECK_ROLE, SANDBOX]
             .into_iter()
             .chain(config.domains.iter().map(String::as_str))
             .map(str::to_owned)

@@ -5,8 +5,14 @@ use std::fmt::Write;
 /// The user of whoever inspects and edits streams.
 const OPERATOR: &str = "operator";
 const GATEWAY: &str = "gateway";
+/// The user of `souk check`, and of nodes that answer admins who ask for the same.
+const CHECK: &str = "check";
 /// The user of a client without credentials; only where the listener binds loopback.
 pub(crate) const CLI: &str = "cli";
+
+/// What only the operator may ask of a domain, by the operation: it undoes, repeats or shows what others did, or makes
+/// an admin. A domain that was broken into must not have it of another one.
+const OPERATORS_ALONE: [&str; 5] = ["create_account", "dead_letters", "rebuild", "redrive", "refill"];
 
 struct Rights {
     user: String,
@@ -18,7 +24,7 @@ struct Rights {
 /// The NATS users of a system with these domains, one nkey each. `cli` is not among them: it has no place but the
 /// local stack.
 pub fn users_of(domains: &[String]) -> Vec<String> {
-    domains.iter().map(String::as_str).chain([GATEWAY, OPERATOR]).map(str::to_owned).collect()
+    domains.iter().map(String::as_str).chain([GATEWAY, CHECK, OPERATOR]).map(str::to_owned).collect()
 }
 
 /// `users.conf` for production: every public key comes from the environment, as `SOUK_NKEY_<USER>`.
@@ -51,11 +57,13 @@ fn table(domains: &[String], local: bool) -> Vec<Rights> {
         never: Vec::new(),
         subscribe: texts(&["_INBOX_gateway.>", "ntf.>", "evt.>"]),
     });
+    table.push(of_check(domains, &users));
     table.push(Rights {
         user: OPERATOR.to_owned(),
-        publish: texts(&[">"]),
+        // Facts it does not state, and neither questions nor answers of others does it hear: those carry tokens.
+        publish: texts(&["req.>", "$SRV.>", "$JS.API.>", "$JS.FC.>", "$JS.ACK.>", "$SYS.REQ.USER.INFO"]),
         never: Vec::new(),
-        subscribe: texts(&[">"]),
+        subscribe: texts(&["_INBOX_operator.>", "evt.>", "ntf.>", "$JS.EVENT.>"]),
     });
     if local {
         table.push(Rights {
@@ -79,13 +87,41 @@ fn table(domains: &[String], local: bool) -> Vec<Rights> {
     table
 }
 
+/// The checks read every stream by consumers of their own, which the server forgets, and answer `req.operations.>`. They
+/// never touch the durables of domains.
+fn of_check(domains: &[String], users: &[String]) -> Rights {
+    let mut publish = texts(&["req.*.*"]);
+    publish.extend(inboxes(users));
+    publish.extend(texts(&[
+        "$JS.API.STREAM.INFO.*",
+        "$JS.API.CONSUMER.CREATE.*",
+        "$JS.API.CONSUMER.CREATE.*.*",
+        "$JS.API.CONSUMER.LIST.*",
+        "$JS.API.CONSUMER.INFO.*.*",
+        "$JS.API.CONSUMER.MSG.NEXT.*.*",
+        "$JS.API.CONSUMER.DELETE.*.*",
+    ]));
+    let mut never = Vec::new();
+    for source in domains {
+        for domain in domains {
+            let durable = format!("{}.{domain}-on-{source}", source.to_uppercase());
+            never.extend(["CREATE", "MSG.NEXT", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{durable}")));
+        }
+    }
+    Rights { user: CHECK.to_owned(), publish, never, subscribe: texts(&["req.operations.>", "_INBOX_check.>"]) }
+}
+
+/// Where answers go: a responder answers to whoever asks, and only there.
+fn inboxes(users: &[String]) -> impl Iterator<Item = String> {
+    std::iter::once("_INBOX.>".to_owned()).chain(users.iter().map(|user| format!("_INBOX_{user}.>")))
+}
+
 /// A domain says its own facts, asks everybody, answers to any inbox, and keeps its own stream and its own durables
 /// on the others'. It can never delete or purge one.
 fn of_domain(domain: &str, domains: &[String], users: &[String]) -> Rights {
     let own = domain.to_uppercase();
-    let mut publish =
-        vec![format!("evt.{domain}.>"), format!("ntf.{domain}.>"), "req.>".to_owned(), "_INBOX.>".to_owned()];
-    publish.extend(users.iter().map(|user| format!("_INBOX_{user}.>")));
+    let mut publish = vec![format!("evt.{domain}.>"), format!("ntf.{domain}.>"), "req.>".to_owned()];
+    publish.extend(inboxes(users));
     publish.extend(texts(&["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"]));
     publish.push(format!("$JS.API.STREAM.CREATE.{own}"));
     publish.push(format!("$JS.API.STREAM.UPDATE.{own}"));
@@ -103,7 +139,7 @@ fn of_domain(domain: &str, domains: &[String], users: &[String]) -> Rights {
     Rights {
         user: domain.to_owned(),
         publish,
-        never: Vec::new(),
+        never: OPERATORS_ALONE.map(|operation| format!("req.*.internal.{operation}")).to_vec(),
         subscribe: vec![format!("req.{domain}.>"), "$SRV.>".to_owned(), format!("_INBOX_{domain}.>")],
     }
 }
@@ -165,11 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn facts_are_stated_by_their_owner_and_requests_heard_by_whom_they_ask() {
+        let domains = texts(&["orders", "carts"]);
+        for rights in table(&domains, true) {
+            let (said, own) = (format!("evt.{}.>", rights.user), format!("req.{}.>", rights.user));
+            for subject in &rights.publish {
+                assert!(!subject.starts_with(['>', '*']), "{}: {subject}", rights.user);
+                assert!(!subject.starts_with("evt.") || *subject == said, "{}: {subject}", rights.user);
+            }
+            for subject in &rights.subscribe {
+                assert!(!subject.starts_with(['>', '*']), "{}: {subject}", rights.user);
+                let may = *subject == own || (rights.user == CHECK && subject == "req.operations.>");
+                assert!(!subject.starts_with("req.") || may, "{}: {subject}", rights.user);
+            }
+        }
+    }
+
+    #[test]
     fn no_domain_may_delete_or_purge_or_touch_another_stream() {
         let domains = texts(&["orders", "carts"]);
         for rights in table(&domains, true).into_iter().filter(|rights| rights.user != OPERATOR) {
             for subject in rights.publish {
-                assert!(!subject.contains("DELETE") && !subject.contains("PURGE"), "{}: {subject}", rights.user);
+                assert!(!subject.contains("STREAM.DELETE") && !subject.contains("PURGE"), "{}: {subject}", rights.user);
+                assert!(rights.user == CHECK || !subject.contains("DELETE"), "{}: {subject}", rights.user);
                 assert!(subject != ">" && !subject.starts_with("$JS.>") && !subject.starts_with("$JS.API.>"));
                 if rights.user == "orders" {
                     assert!(!subject.ends_with("CREATE.CARTS") && !subject.ends_with("UPDATE.CARTS"), "{subject}");

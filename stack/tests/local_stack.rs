@@ -124,6 +124,14 @@ async fn a_stack_gives_each_domain_its_own_and_survives_a_kill_and_a_restart() {
     let settings = "SELECT current_setting('fsync') || current_setting('synchronous_commit') || current_setting('max_connections')";
     assert_eq!(scalar(&orders, settings).await.unwrap(), "onon200");
 
+    // The sandbox, which is no domain, is made when it is wanted, once.
+    let sandbox = stack.info().sandbox_url().await.unwrap();
+    execute(&sandbox, "CREATE TABLE charge (amount bigint)").await;
+    assert_eq!(stack.info().sandbox_url().await.unwrap(), sandbox);
+    assert_eq!(scalar(&sandbox, "SELECT count(*)::text FROM charge").await.unwrap(), "0");
+    assert!(scalar(&sandbox.replace("/sandbox?", "/orders?"), "SELECT 'in'").await.is_err());
+    assert!(scalar(&orders.replace("/orders?", "/sandbox?"), "SELECT 'in'").await.is_err());
+
     // NATS: own subjects, never another's; a client without credentials listens and asks.
     let domain = connect_as(&stack, "orders").await;
     let operator = connect_as(&stack, "operator").await;
@@ -131,11 +139,13 @@ async fn a_stack_gives_each_domain_its_own_and_survives_a_kill_and_a_restart() {
     assert!(is_heard(&domain, &bare, "evt.orders.placed.1").await);
     assert!(!is_heard(&domain, &bare, "evt.carts.emptied.1").await, "a domain speaks in another's name");
     assert!(!is_heard(&bare, &operator, "evt.orders.placed.1").await, "a bare client states facts");
-    assert!(is_heard(&bare, &operator, "req.orders.get").await);
-    assert!(!is_heard(&bare, &operator, "req.orders.internal.events").await);
+    assert!(!is_heard(&operator, &bare, "evt.orders.placed.1").await, "the operator states facts");
     let gateway = connect_as(&stack, "gateway").await;
-    assert!(is_heard(&gateway, &operator, "req.orders.get").await);
-    assert!(!is_heard(&gateway, &operator, "req.orders.internal.events").await);
+    for (asker, is_let_in) in [(&bare, false), (&gateway, false), (&operator, true)] {
+        assert!(is_heard(asker, &domain, "req.orders.get").await);
+        assert_eq!(is_heard(asker, &domain, "req.orders.internal.events").await, is_let_in);
+    }
+    assert!(!is_heard(&bare, &operator, "req.orders.get").await, "the operator hears requests");
 
     checked_in_configurations_are_valid(stack.nats_pid().unwrap(), stack.nats_keys());
 

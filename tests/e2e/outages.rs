@@ -1,9 +1,28 @@
 //! Servers that go away: clear answers meanwhile, recovery by itself, nothing lost.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::net::TcpListener;
 
-use crate::harness::{Buying, Shop, address, send_signal, wait_until};
+use crate::harness::{Answer, Buying, Shop, address, send_signal, wait_until};
+
+/// Within the deadline that the gateway gives a query, which is the shorter one: whoever hangs is refused after it.
+const IN_TIME: Duration = Duration::from_secs(5);
+
+/// 503, when to come back, and soon.
+async fn expect_refusal_in_time(asked: impl Future<Output = Answer>) {
+    let began = Instant::now();
+    let refused = asked.await;
+    let took = began.elapsed();
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    assert!(took < IN_TIME, "it took {took:?}: {refused:?}");
+    refused.expect_status(503);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_nats_requests_are_refused_clearly_and_the_shop_recovers_by_itself() {
@@ -17,12 +36,8 @@ async fn without_nats_requests_are_refused_clearly_and_the_shop_recovers_by_itse
     shop.without_nats(async || {
         wait_until("the gateway knows", || async { shop.anonymous().get("//health/ready").await.status == 503 }).await;
         for _ in 0..3 {
-            let refused = buyer.place(&body, &key).await;
-            assert!(refused.header("retry-after").is_some(), "{refused:?}");
-            refused.expect_status(503);
-            let refused = buyer.get("/cart").await;
-            assert!(refused.header("retry-after").is_some(), "{refused:?}");
-            refused.expect_status(503);
+            expect_refusal_in_time(buyer.place(&body, &key)).await;
+            expect_refusal_in_time(buyer.get("/cart")).await;
         }
         shop.anonymous().get("//health/live").await.expect_status(200);
         // A gateway that starts now says why it does not, and leaves the next try to whoever started it.
@@ -53,8 +68,73 @@ async fn a_killed_postgresql_causes_no_storm_and_every_order_still_ends_right() 
     // Bounded pools are what keeps a recovery from becoming a storm.
     let connections = "select count(*) from pg_stat_activity where application_name like 'souk-%'";
     let connections = shop.number("orders", connections).await;
-    let most = i64::try_from(subjects::DOMAINS.len()).unwrap() * 11;
+    let most = i64::try_from(subjects::DOMAINS.len()).unwrap() * 12;
     assert!(connections <= most, "{connections} connections, {most} at most");
+    buying.reconcile(&shop).await;
+    shop.check_clean().await;
+}
+
+/// PostgreSQL is away for seconds while everybody goes on asking: nobody hangs, and the server is not knocked down when it
+/// comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_postgresql_is_away_everybody_hears_it_at_once_and_few_knock() {
+    let shop = Shop::start(&[]).await;
+    let buying = Buying::begin(&shop, 3, 500).await;
+    buying.progress(10).await;
+    let (variant, buyer) = (shop.product(5, 100).await, shop.customer().await);
+    let key = uuid::Uuid::now_v7().to_string();
+    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
+        "payment": {"method": "pm_card_visa"}});
+    let port = shop.stack().pg_port;
+    shop.without_postgres(async || {
+        // Nobody listens.
+        for _ in 0..20 {
+            expect_refusal_in_time(buyer.place(&body, &key)).await;
+            expect_refusal_in_time(buyer.get("/cart")).await;
+            expect_refusal_in_time(shop.anonymous().get("/products?limit=1")).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        shop.anonymous().get("//health/live").await.expect_status(200);
+        // Somebody listens who hangs up at once, as a server does that has no room: each attempt is counted.
+        let door = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let (knocks, began) = (AtomicUsize::default(), Instant::now());
+        let counting = async {
+            loop {
+                drop(door.accept().await.unwrap());
+                knocks.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let everybody = futures::future::join_all((0..16).map(async |_| {
+            let (person, mut asked) = (shop.anonymous(), 0);
+            while began.elapsed() < Duration::from_secs(5) {
+                expect_refusal_in_time(person.get("/products?limit=1")).await;
+                asked += 1;
+            }
+            asked
+        }));
+        let asked: usize = tokio::select! {
+            asked = everybody => asked.into_iter().sum(),
+            () = counting => unreachable!(),
+        };
+        let (knocks, seconds) = (knocks.into_inner(), began.elapsed().as_secs_f64());
+        println!("{asked} requests and {knocks} attempts to connect in {seconds:.1} s");
+        // Two a second of each domain, however many ask; the rest is for a busy machine and the server's own parent.
+        let most = (subjects::DOMAINS.len() * 4) as f64 * seconds;
+        assert!((knocks as f64) < most, "a storm: {knocks} attempts in {seconds} s");
+    })
+    .await;
+    // By itself, and nobody is handed a connection that was lost.
+    assert!(!shop.has_died());
+    wait_until("the shop is ready again", || async { shop.anonymous().get("//health/ready").await.status == 200 })
+        .await;
+    wait_until("its nodes are ready again", || shop.nodes_are_ready()).await;
+    for _ in 0..20 {
+        shop.anonymous().get("/products?limit=1").await.expect_status(200);
+        buyer.get("/cart").await.expect_status(200);
+    }
+    let order = buyer.place(&body, &key).await.expect_status(201);
+    buyer.wait_for_status(&order.text_at("/id"), "confirmed").await;
+    buying.progress(10).await;
     buying.reconcile(&shop).await;
     shop.check_clean().await;
 }

@@ -1,105 +1,27 @@
 //! Least rights: every user of NATS and every role of PostgreSQL can do its work and nothing else.
 
-use std::{collections::BTreeSet, time::Duration};
+mod tools;
+mod user;
 
-use async_nats::{ConnectOptions, Event, jetstream};
+use async_nats::jetstream;
+use contract::{Request, subject::internal};
 use futures::StreamExt;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use subjects::DOMAINS;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use subjects::{DOMAINS, identity::CreateAccount};
 
-use crate::harness::{Shop, wait_until};
+use crate::{
+    harness::{Shop, wait_until},
+    rights::user::{User, destructions, texts},
+};
 
-/// A user of NATS, with everything the server refuses it.
-struct User {
-    name: String,
-    client: async_nats::Client,
-    refusals: UnboundedReceiver<String>,
-    barriers: usize,
-}
-
-impl User {
-    /// By its key; without one for `cli`.
-    async fn connect(shop: &Shop, name: &str) -> Self {
-        let (sender, refusals) = unbounded_channel();
-        let mut options = ConnectOptions::new().event_callback(move |event| {
-            let sender = sender.clone();
-            async move {
-                if let Event::ServerError(error) = event {
-                    drop(sender.send(error.to_string()));
-                }
-            }
-        });
-        let stack = shop.stack();
-        if name != "cli" {
-            let seed = std::fs::read_to_string(stack.nats_keys().join(format!("{name}.nk"))).unwrap();
-            options = options.nkey(seed.trim().to_owned()).custom_inbox_prefix(format!("_INBOX_{name}"));
-        }
-        let client = options.connect(stack.nats_url()).await.unwrap();
-        Self { name: name.to_owned(), client, refusals, barriers: 0 }
-    }
-
-    /// Which of these it may not publish. The server answers in order, so a last subject that nobody may use tells that
-    /// it has spoken about all of them.
-    async fn refused_publishes(&mut self, subjects: &[String]) -> BTreeSet<String> {
-        let mut refused = BTreeSet::new();
-        for some in subjects.chunks(25) {
-            for subject in some {
-                self.client.publish(subject.clone(), "{}".into()).await.unwrap();
-            }
-            refused.extend(self.heard("Publish", some).await);
-        }
-        refused
-    }
-
-    /// Which of these it may not subscribe.
-    async fn refused_subscriptions(&mut self, subjects: &[String]) -> BTreeSet<String> {
-        let mut open = Vec::new();
-        for subject in subjects {
-            open.push(self.client.subscribe(subject.clone()).await.unwrap());
-        }
-        self.heard("Subscription", subjects).await
-    }
-
-    async fn heard(&mut self, verb: &str, subjects: &[String]) -> BTreeSet<String> {
-        self.barriers += 1;
-        let barrier = format!("nobody.may.{}", self.barriers);
-        self.client.publish(barrier.clone(), "".into()).await.unwrap();
-        let mut refused = BTreeSet::new();
-        loop {
-            let text = tokio::time::timeout(Duration::from_secs(20), self.refusals.recv()).await;
-            let text =
-                text.unwrap_or_else(|_| panic!("{}: the server says nothing about {barrier}", self.name)).unwrap();
-            if text.contains(&format!("\"{barrier}\"")) {
-                return refused;
-            }
-            let subject = subjects.iter().find(|subject| text.contains(&format!("{verb} to \"{subject}\"")));
-            refused.insert(subject.unwrap_or_else(|| panic!("{}: {text}", self.name)).clone());
-        }
-    }
-
-    /// May do all of the first and none of the second.
-    async fn expect_publish(&mut self, allowed: &[String], forbidden: &[String]) {
-        let refused = self.refused_publishes(&[allowed, forbidden].concat()).await;
-        assert_eq!(refused, forbidden.iter().cloned().collect(), "{} publishes", self.name);
-    }
-
-    async fn expect_subscribe(&mut self, allowed: &[String], forbidden: &[String]) {
-        let refused = self.refused_subscriptions(&[allowed, forbidden].concat()).await;
-        assert_eq!(refused, forbidden.iter().cloned().collect(), "{} subscribes", self.name);
-    }
-}
-
-fn texts(subjects: &[&str]) -> Vec<String> {
-    subjects.iter().map(ToString::to_string).collect()
-}
-
-/// What nobody but the operator may do to a stream.
-fn destructions(stream: &str) -> Vec<String> {
-    ["STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE", "STREAM.SNAPSHOT", "STREAM.RESTORE"]
-        .map(|what| format!("$JS.API.{what}.{stream}"))
-        .to_vec()
-}
+/// What no domain may ask of another one, nor of itself.
+const OPERATORS_ALONE: [&str; 5] = [
+    internal::DEAD_LETTERS,
+    internal::REBUILD,
+    internal::REDRIVE,
+    internal::REFILL,
+    <CreateAccount as Request>::OPERATION,
+];
 
 /// Scenario 6: the owner may create its stream, and never delete one.
 #[tokio::test]
@@ -122,7 +44,8 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
         for other in DOMAINS {
             let theirs = other.to_uppercase();
             let durable = format!("{theirs}.{domain}-on-{other}");
-            allowed.extend([format!("req.{other}.nothing"), format!("req.{other}.internal.nothing")]);
+            allowed.extend(["nothing", "internal.log", "internal.events"].map(|asked| format!("req.{other}.{asked}")));
+            forbidden.extend(OPERATORS_ALONE.map(|asked| format!("req.{other}.internal.{asked}")));
             allowed.push(format!("_INBOX_{other}.x"));
             allowed.extend(["INFO", "MSG.NEXT", "DURABLE.CREATE"].map(|it| format!("$JS.API.CONSUMER.{it}.{durable}")));
             forbidden.push(format!("$JS.API.CONSUMER.DELETE.{durable}"));
@@ -186,28 +109,30 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     cli.expect_publish(&[asks, reads].concat(), &forbidden).await;
     let theirs = [&others.concat()[..], &texts(&["_INBOX_gateway.>"])].concat();
     cli.expect_subscribe(&[facts, texts(&["_INBOX.>"])].concat(), &theirs).await;
-
-    // The operator inspects and edits streams, and asks what only domains may ask.
-    let operator = User::connect(&shop, "operator").await;
-    let streams = jetstream::new(operator.client.clone());
-    let config = streams.get_stream("CARTS").await.unwrap().cached_info().config.clone();
-    streams.update_stream(config).await.unwrap();
-    let inside = operator.client.request("req.orders.internal.dead_letters", "{\"limit\":1}".into()).await.unwrap();
-    assert!(inside.payload.starts_with(b"{\"data\":[],"), "{inside:?}");
 }
 
 /// Scenario 18: the reply subject is an event's, or the server's own.
 #[tokio::test]
 async fn nobody_is_answered_on_a_subject_that_is_no_inbox() {
     let shop = Shop::start(&[]).await;
-    let operator = User::connect(&shop, "operator").await;
-    let traps = ["evt.orders.placed.7", "$JS.API.STREAM.PURGE.ORDERS", "ntf.orders.forged", "req.carts.internal.log"];
+    let (variant, buyer) = (shop.product(5, 100).await, shop.customer().await);
+    let order = buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201).text_at("/id");
+    buyer.wait_for_status(&order, "confirmed").await;
+    let streams = jetstream::new(shop.nats_as("operator").await);
+    let kept = async || streams.get_stream("ORDERS").await.unwrap().cached_info().state.first_sequence;
+    assert_eq!(kept().await, 1);
+
+    // Each is heard by who may hear it; of the last one the stream itself would tell.
+    let (operator, carts) = (User::connect(&shop, "operator").await, User::connect(&shop, "carts").await);
     let mut heard = Vec::new();
-    for trap in traps {
-        heard.push(operator.client.subscribe(trap).await.unwrap());
+    for (listener, trap) in
+        [(&operator, "evt.orders.placed.7"), (&operator, "ntf.orders.forged"), (&carts, "req.carts.internal.log")]
+    {
+        heard.push(listener.client.subscribe(trap).await.unwrap());
+        listener.client.flush().await.unwrap();
     }
     let mut heard = futures::stream::select_all(heard);
-    operator.client.flush().await.unwrap();
+    let traps = ["evt.orders.placed.7", "ntf.orders.forged", "req.carts.internal.log", "$JS.API.STREAM.PURGE.ORDERS"];
 
     let cli = User::connect(&shop, "cli").await;
     for trap in traps {
@@ -222,9 +147,13 @@ async fn nobody_is_answered_on_a_subject_that_is_no_inbox() {
     // The service answers its calls in order: this one comes after those with a trap.
     let pong = cli.client.request("$SRV.PING.orders", "".into()).await.unwrap();
     assert!(!pong.payload.is_empty());
-    operator.client.publish("ntf.orders.forged", "the end".into()).await.unwrap();
-    let first = heard.next().await.unwrap();
-    assert_eq!(&first.payload[..], b"the end", "answered on {}", first.subject);
+    let orders = User::connect(&shop, "orders").await;
+    for end in ["ntf.orders.forged", "req.carts.internal.log"] {
+        orders.client.publish(end, "the end".into()).await.unwrap();
+        let first = heard.next().await.unwrap();
+        assert_eq!((&first.payload[..], &*first.subject), (&b"the end"[..], end));
+    }
+    assert_eq!(kept().await, 1, "the stream was purged");
 }
 
 async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {

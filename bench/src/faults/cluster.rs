@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
-use sqlx::{Connection, PgConnection};
 use stack::{Stack, StackConfig};
 use subjects::DOMAINS;
 use tokio::process::Command;
@@ -40,6 +39,7 @@ pub struct Cluster {
     keys: PathBuf,
     souk: PathBuf,
     variables: Vec<(String, String)>,
+    provider_url: String,
 }
 
 impl Cluster {
@@ -48,6 +48,7 @@ impl Cluster {
         let nats_server = stack::nats_server_program(&home, |_| {}).await?;
         let config = StackConfig { has_nats: false, ..StackConfig::on_free_ports(home, &DOMAINS) };
         let stack = Stack::start(config, |_| {}).await.context("PostgreSQL")?;
+        let provider_url = stack.info().sandbox_url().await?;
         let gateways = vec![stack::free_port()?, stack::free_port()?];
         let mut cluster = Self {
             dir: dir.to_owned(),
@@ -58,6 +59,7 @@ impl Cluster {
             keys: dir.join("keys"),
             souk: souk.to_owned(),
             variables: Vec::new(),
+            provider_url,
         };
         cluster.start_nats(&nats_server).await?;
         timeline.step("PostgreSQL and three nats-servers answer");
@@ -143,7 +145,7 @@ impl Cluster {
             ("SOUK_STRIPE_PUBLISHABLE_KEY", "pk_test_faults".to_owned()),
             ("SOUK_STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
             ("SOUK_STRIPE_TIMEOUT", PROVIDER_TIMEOUT.to_owned()),
-            ("SOUK_SANDBOX_DATABASE_URL", self.provider_url()),
+            ("SOUK_SANDBOX_DATABASE_URL", self.provider_url.clone()),
             ("SOUK_SANDBOX_WEBHOOK_URL", webhooks),
         ]
         .into_iter()
@@ -156,9 +158,6 @@ impl Cluster {
     }
 
     async fn start_shop(&mut self) -> Result<()> {
-        let mut connection = PgConnection::connect(&self.stack.superuser_url("postgres")).await?;
-        sqlx::query("create database sandbox").execute(&mut connection).await.context("the provider's database")?;
-        connection.close().await?;
         let souk = self.souk.clone();
         let base = self.variables.iter().find(|(name, _)| name == "SOUK_STRIPE_BASE").map(|(_, base)| base.clone());
         let listen = base.unwrap_or_default().trim_start_matches("http://").to_owned();
@@ -213,7 +212,7 @@ impl Cluster {
 
     /// The payment provider's own books.
     pub fn provider_url(&self) -> String {
-        self.stack.superuser_url("sandbox")
+        self.provider_url.clone()
     }
 
     /// JetStream as the operator.

@@ -13,7 +13,7 @@ use super::health::Pulse;
 use crate::{
     catch_up::CatchUp,
     consumer::Consumer,
-    database::Database,
+    database::{Database, Look},
     deadlines::Deadlines,
     effects::Effects,
     failure::Stored,
@@ -184,14 +184,23 @@ pub(super) fn watching(
     task(format!("{name}.watch"), move || {
         let (db, pulse, lanes, connections) = (db.clone(), pulse.clone(), lanes.clone(), connections.clone());
         async move {
+            let mut look = Look::new(db.presence.clone());
             loop {
                 let connected =
                     connections.iter().all(|c| c.connection_state() == async_nats::connection::State::Connected);
                 pulse.is_connected.store(connected, Ordering::Relaxed);
-                pulse.has_database.store(pulse.clock.compare(&db.reads).await.is_ok(), Ordering::Relaxed);
+                let looked = pulse.clock.compare(look.time()).await;
+                let had_database = pulse.has_database.swap(looked.is_ok(), Ordering::Relaxed);
+                match looked {
+                    Err(breakage) if had_database => {
+                        tracing::warn!(domain = name, %breakage, "the database does not answer: nobody waits for it");
+                    }
+                    Ok(()) if !had_database => tracing::info!(domain = name, "the database answers again"),
+                    _ => {}
+                }
                 metrics::gauge!("lane_queue_depth", "domain" => name)
                     .set(lanes.context.depth.load(Ordering::Relaxed) as f64);
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                db.presence.until_due().await;
             }
         }
     })

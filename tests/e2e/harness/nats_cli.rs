@@ -64,7 +64,7 @@ impl Cli {
     /// Follows subjects; returns when the server has the subscription.
     pub async fn subscribe(&self, shop: &Shop, subject: &str) -> Subscription {
         // Subscribed last, so that whoever hears this one hears the other.
-        let probe = format!("ntf.probe.{}", uuid::Uuid::now_v7());
+        let probe = format!("ntf.catalog.{}", uuid::Uuid::now_v7());
         let mut command = self.command(&["sub", subject, &probe]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -75,10 +75,10 @@ impl Cli {
         }
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut subscription = Subscription { child, lines };
-        let operator = shop.nats_as("operator").await;
+        let catalog = shop.nats_as("catalog").await;
         let sound = async {
             loop {
-                operator.publish(probe.clone(), "{}".into()).await.unwrap();
+                catalog.publish(probe.clone(), "{}".into()).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

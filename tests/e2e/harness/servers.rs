@@ -36,6 +36,20 @@ impl Shop {
         self.nats_is_back().await;
     }
 
+    /// Shuts PostgreSQL down at once, every connection with it, and keeps it from coming back while `meanwhile` runs:
+    /// without its settings it does not start.
+    pub async fn without_postgres(&self, meanwhile: impl AsyncFnOnce()) {
+        let settings = self.stack().pg_dir.join("data/souk.conf");
+        let away = settings.with_extension("away");
+        std::fs::rename(&settings, &away).unwrap();
+        send_signal(self.postgres_pid(), Signal::QUIT);
+        let url = self.stack().superuser_url("postgres");
+        wait_until("PostgreSQL is down", || async { PgConnection::connect(&url).await.is_err() }).await;
+        meanwhile().await;
+        std::fs::rename(away, settings).unwrap();
+        wait_until("PostgreSQL is back", || async { PgConnection::connect(&url).await.is_ok() }).await;
+    }
+
     pub async fn nats_is_back(&self) {
         let url = self.stack().nats_url();
         wait_until("nats-server is back", || async { async_nats::connect(&url).await.is_ok() }).await;
@@ -64,6 +78,16 @@ impl Shop {
         let number = sqlx::query_scalar(AssertSqlSafe(query.into())).fetch_one(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         number
+    }
+
+    /// Whether every node says that it can do its work.
+    pub async fn nodes_are_ready(&self) -> bool {
+        for address in self.all_metrics() {
+            if Person::new(&address).get("//health/ready").await.status != 200 {
+                return false;
+            }
+        }
+        true
     }
 
     /// The sum of a metric's series, of all nodes, that have all these labels, such as `domain="orders"`.

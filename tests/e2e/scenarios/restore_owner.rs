@@ -75,11 +75,11 @@ async fn a_restored_owner_hears_how_its_stories_went_on_and_what_its_log_lost_is
         .await;
     inventory.close().await.unwrap();
     // The stream brings once more what nobody knows any more.
-    let operator = jetstream::new(world.shop.nats_as("operator").await);
+    let owner = jetstream::new(world.shop.nats_as("orders").await);
     let dropped = world.shop.metric("events_of_older_eras_total", &[]).await;
     let again = stream.get_raw_message(number).await.unwrap();
     assert!(String::from_utf8_lossy(&again.payload).contains(&ghost), "the last message is another");
-    publish_again(&operator, &stream, number).await;
+    publish_again(&owner, &stream, number).await;
     wait_until("the ghost is dropped", || async {
         world.shop.metric("events_of_older_eras_total", &[]).await > dropped
     })

@@ -32,13 +32,13 @@ async fn event_at(stream: &jetstream::stream::Stream, number: u64) -> String {
     stream.get_raw_message(number).await.unwrap().headers.get("ce-id").unwrap().to_string()
 }
 
-/// Publishes a message of the stream once more, at its end.
-pub async fn publish_again(operator: &jetstream::Context, stream: &jetstream::stream::Stream, number: u64) {
+/// Publishes a message of the stream once more, at its end; nobody but its owner may.
+pub async fn publish_again(owner: &jetstream::Context, stream: &jetstream::stream::Stream, number: u64) {
     let message = stream.get_raw_message(number).await.unwrap();
     let mut headers = message.headers.clone();
     // Under the same id the server would drop it.
     headers.insert("Nats-Msg-Id", uuid::Uuid::now_v7().to_string());
-    operator.publish_with_headers(message.subject, headers, message.payload).await.unwrap().await.unwrap();
+    owner.publish_with_headers(message.subject, headers, message.payload).await.unwrap().await.unwrap();
 }
 
 /// Scenario 2: whoever publishes dies together with nats-server, which loses its tail; new events take the numbers of
@@ -76,11 +76,11 @@ async fn a_tail_that_is_lost_and_refilled_under_the_same_numbers_costs_no_order(
 
     // Others take the numbers before any domain is up.
     shop.with_servers_only(async || {
-        let operator = jetstream::new(shop.nats_as("operator").await);
-        let stream = operator.get_stream("ORDERS").await.unwrap();
+        let owner = jetstream::new(shop.nats_as("orders").await);
+        let stream = owner.get_stream("ORDERS").await.unwrap();
         assert!(stream.cached_info().state.last_sequence < number, "the tail is still there");
         for taken in stream.cached_info().state.last_sequence..number + 3 {
-            publish_again(&operator, &stream, taken % 2 + 1).await;
+            publish_again(&owner, &stream, taken % 2 + 1).await;
         }
     })
     .await;
@@ -216,12 +216,12 @@ async fn an_old_event_that_is_published_again_is_a_repeat_whatever_its_age() {
     wait_until("the inbox is pruned", || async { shop.number("inventory", rows).await == 0 }).await;
     let stock = shop.stock(&variant).await.body;
 
-    let operator = jetstream::new(shop.nats_as("operator").await);
-    let stream = operator.get_stream("ORDERS").await.unwrap();
+    let owner = jetstream::new(shop.nats_as("orders").await);
+    let stream = owner.get_stream("ORDERS").await.unwrap();
     let last = stream.cached_info().state.last_sequence;
     let mut repeated = 0;
     for number in 1..=last {
-        publish_again(&operator, &stream, number).await;
+        publish_again(&owner, &stream, number).await;
         repeated += 1;
     }
     assert!(repeated >= 15, "{repeated} events");
