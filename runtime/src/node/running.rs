@@ -186,7 +186,7 @@ impl Running {
         self.watch.is_draining.store(true, Ordering::Relaxed);
         self.stop.cancel();
         let work = async {
-            // The responder ends once the server has confirmed the end of its subscriptions; what came is answered.
+            // What came before the responder ended its subscriptions is answered.
             self.tasks.close();
             self.tasks.wait().await;
             while !(self.lanes.is_empty() && self.effects.is_idle() && self.publisher.is_idle()) {
