@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What a storm may cost in memory: the connections of those who make it, and of each request no more than its answer.
-const MOST_MEMORY: u64 = 256 << 20;
+const MOST_MEMORY: u64 = 128 << 20;
 
 /// What became of one storm.
 #[derive(Debug)]
@@ -189,13 +189,13 @@ async fn a_domain_that_is_flooded_over_nats_refuses_at_its_own_door() {
     let warm = shop.memory();
 
     let mut lock = shop.superuser("catalog").await;
-    sqlx::raw_sql("begin; lock table product in access exclusive mode").execute(&mut lock).await.unwrap();
+    sqlx::raw_sql("begin; lock table products in access exclusive mode").execute(&mut lock).await.unwrap();
     let inbox = nats.new_inbox();
     let mut answers = nats.subscribe(inbox.clone()).await.unwrap();
     for _ in 0..FLOOD {
         nats.publish_with_reply(subject, inbox.clone(), body.into()).await.unwrap();
     }
-    let (mut refused, mut refused_before, mut others, mut memory) = (0, None, Vec::new(), 0);
+    let (mut refused, mut refused_before, mut others, mut memory) = (0_u32, None, Vec::new(), 0);
     for _ in 0..FLOOD {
         let answer = tokio::time::timeout(DEADLINE, answers.next()).await.expect("somebody gets no answer").unwrap();
         let error = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Service-Error"));
@@ -216,11 +216,15 @@ async fn a_domain_that_is_flooded_over_nats_refuses_at_its_own_door() {
     println!(
         "{refused} of {FLOOD} were refused, {before} of them before anybody else had an answer; {warm} bytes, then {memory}"
     );
-    assert!(before >= (FLOOD - ADMITTED) / 2, "refusals waited: {before} of {refused} came before any other answer");
+    assert!(
+        before as usize >= (FLOOD - ADMITTED) / 2,
+        "refusals waited: {before} of {refused} came before any other answer"
+    );
     assert!(others.len() >= ADMITTED, "{} were let in", others.len());
     // What was let in and could not be done is told as clearly.
     assert!(others.iter().all(|error| ["unavailable", "deadline_exceeded"].contains(&error.as_str())), "{others:?}");
-    assert!((rejected().await - refused as f64).abs() < 0.5, "{} are counted", rejected().await);
+    // Those of other domains who asked meanwhile are counted too; they ask again.
+    assert!(rejected().await > f64::from(refused) - 0.5, "{} are counted", rejected().await);
     assert!(memory < warm + MOST_MEMORY, "it holds on to what it cannot do: {warm} bytes, then {memory}");
 
     // It is over, and everything is as before.
