@@ -10,6 +10,17 @@ cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/souk
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# Runs what fetches something, and twice more where it fails: a network has its moments.
+retry() {
+    local pause
+    for pause in 3 10; do
+        "$@" && return
+        say "failed, and tried again in $pause s: $*"
+        sleep "$pause"
+    done
+    "$@"
+}
+
 # Installs system packages: as root, or through a sudo that asks for no password.
 apt_install() {
     local sudo=()
@@ -19,6 +30,6 @@ apt_install() {
         sudo=(sudo -n)
     fi
     say "installing from the system's packages: $*"
-    "${sudo[@]}" apt-get update -q >&2
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
+    retry "${sudo[@]}" apt-get update -q >&2
+    retry "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
 }

@@ -80,6 +80,8 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     assert!(line.contains(&format!("the shelf of {cursed} is cursed")), "{line}");
     let labels = ["domain=\"inventory\"", "source=\"orders\""];
     assert!((shop.metric("dead_letters_total", &labels).await - 1.0).abs() < 0.5);
+    let waiting = async || shop.metric("dead_letters", &labels[..1]).await;
+    wait_until("the metrics tell that one waits", || async { (waiting().await - 1.0).abs() < 0.5 }).await;
     assert_eq!(buyer.order_status(&unlucky).await, "pending");
     let checked = shop.check().await;
     assert!(checked.faults().iter().any(|(check, _)| check == "dead_letters"), "{:#}", checked.report["faults"]);
@@ -106,6 +108,7 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     assert!(ok && said == "0 parked\n", "{said}");
     let (ok, _) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
     assert!(!ok, "it is parked no more");
+    wait_until("the metrics tell that none waits", || async { waiting().await < 0.5 }).await;
     wait_until("both are sold", || async {
         shop.stock(&cursed).await.number_at("/on_hand") == 4 && shop.stock(&healthy).await.number_at("/on_hand") == 11
     })

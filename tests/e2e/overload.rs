@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::harness::{Connection, Person, Received, Shop, address, wait_until};
@@ -24,6 +25,9 @@ const AT_LEAST: usize = 32;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Nine of ten who are refused know it by then: without a queue, on a machine that has also to make the storm.
 const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// What a storm may cost in memory: the connections of those who make it, and of each request no more than its answer.
+const MOST_MEMORY: u64 = 128 << 20;
 
 /// What became of one storm.
 #[derive(Debug)]
@@ -146,18 +150,86 @@ async fn ten_times_the_load_is_refused_at_once_served_in_time_and_leaves_nothing
         people.push(shop.customer().await);
     }
     let rate = closed_loop(&shop, &people, &variant).await;
+    // Warm, and with as much to do as it takes.
+    let warm = shop.memory();
     let first = storm(&shop, &people, &variant, rate * OVERLOAD).await;
     let second = storm(&shop, &people, &variant, rate * OVERLOAD).await;
-    println!("{rate:.0} orders/s are taken; ten times that: {first:?}, {second:?}");
+    println!("{rate:.0} orders/s are taken, {warm} bytes held; ten times that: {first:?}, {second:?}");
     for storm in [&first, &second] {
         assert!(storm.slowest < DEADLINE, "an accepted order took too long: {storm:?}");
         assert!(storm.accepted > 0 && storm.refused > 0, "{storm:?}");
         assert!(storm.known < AT_ONCE, "a refusal waited: {storm:?}");
     }
     assert!(second.memory < first.memory * 13 / 10, "it grows: {first:?} {second:?}");
+    for storm in [&first, &second] {
+        assert!(storm.memory < warm + MOST_MEMORY, "it holds on to what it cannot do: {warm} bytes, then {storm:?}");
+    }
 
     // It is over, and everything is as before.
     closed_loop(&shop, &people, &variant).await;
     wait_until("nothing is held any more", || async { shop.stock(&variant).await.number_at("/reserved") == 0 }).await;
+    shop.check_clean().await;
+}
+
+/// So many queries of a domain are answered at once by a node.
+const ADMITTED: usize = 512;
+const FLOOD: usize = 4000;
+
+/// Past the gateway, which lets in less: whoever floods a domain over NATS meets its own door. The queries that were let in
+/// hang on a lock, so everybody else must be refused, and before any of those has its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_is_flooded_over_nats_refuses_at_its_own_door() {
+    let shop = Shop::start(&[]).await;
+    let nats = async_nats::connect(&shop.nats).await.unwrap();
+    let (subject, body) = ("req.catalog.get_product", r#"{"id":"linen-shirt"}"#);
+    let asked = nats.request(subject, body.into()).await.unwrap();
+    assert!(String::from_utf8_lossy(&asked.payload).contains("linen-shirt"), "{asked:?}");
+    let rejected = async || shop.metric("admission_rejected_total", &["domain=\"catalog\"", "kind=\"query\""]).await;
+    assert!(rejected().await < 0.5);
+    let warm = shop.memory();
+
+    let mut lock = shop.superuser("catalog").await;
+    sqlx::raw_sql("begin; lock table products in access exclusive mode").execute(&mut lock).await.unwrap();
+    let inbox = nats.new_inbox();
+    let mut answers = nats.subscribe(inbox.clone()).await.unwrap();
+    for _ in 0..FLOOD {
+        nats.publish_with_reply(subject, inbox.clone(), body.into()).await.unwrap();
+    }
+    let (mut refused, mut refused_before, mut others, mut memory) = (0_u32, None, Vec::new(), 0);
+    for _ in 0..FLOOD {
+        let answer = tokio::time::timeout(DEADLINE, answers.next()).await.expect("somebody gets no answer").unwrap();
+        let error = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Service-Error"));
+        if error.is_some_and(|error| error.as_str() == "overloaded") {
+            let code = answer.headers.as_ref().unwrap().get("Nats-Service-Error-Code").unwrap();
+            assert_eq!(code.as_str(), "503");
+            refused += 1;
+        } else {
+            refused_before.get_or_insert(refused);
+            others.push(error.map(ToString::to_string).unwrap_or_default());
+        }
+        if refused % 500 == 0 {
+            memory = memory.max(shop.memory());
+        }
+    }
+    sqlx::Connection::close(lock).await.unwrap();
+    let before = refused_before.unwrap_or(refused);
+    println!(
+        "{refused} of {FLOOD} were refused, {before} of them before anybody else had an answer; {warm} bytes, then {memory}"
+    );
+    assert!(
+        before as usize >= (FLOOD - ADMITTED) / 2,
+        "refusals waited: {before} of {refused} came before any other answer"
+    );
+    assert!(others.len() >= ADMITTED, "{} were let in", others.len());
+    // What was let in and could not be done is told as clearly.
+    assert!(others.iter().all(|error| ["unavailable", "deadline_exceeded"].contains(&error.as_str())), "{others:?}");
+    // Those of other domains who asked meanwhile are counted too; they ask again.
+    assert!(rejected().await > f64::from(refused) - 0.5, "{} are counted", rejected().await);
+    assert!(memory < warm + MOST_MEMORY, "it holds on to what it cannot do: {warm} bytes, then {memory}");
+
+    // It is over, and everything is as before.
+    let asked = nats.request(subject, body.into()).await.unwrap();
+    assert!(String::from_utf8_lossy(&asked.payload).contains("linen-shirt"), "{asked:?}");
+    shop.anonymous().get("/products?limit=1").await.expect_status(200);
     shop.check_clean().await;
 }

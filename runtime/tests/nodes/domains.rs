@@ -79,7 +79,7 @@ impl Handle<Tell> for Teller {
     }
 }
 
-async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Stored<()> {
+pub async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Stored<()> {
     let sql = "insert into heard values ($1, $2, $3) on conflict (kind, id) do update set times = heard.times + 1";
     sqlx::query(sql).bind(kind).bind(id).bind(text).execute(tx.write()).await?;
     Ok(())

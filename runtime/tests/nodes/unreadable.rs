@@ -1,0 +1,99 @@
+//! An event whose body those who are there cannot read: yesterday's node, today's event.
+
+use contract::event;
+use runtime::{Call, Client, DeadLettersRequest, Delivered, Domain, Metrics, React, Registry, Stored, Tx};
+use serde::{Deserialize, Serialize};
+use sqlx::migrate::Migrator;
+use uuid::Uuid;
+
+use crate::{
+    domains::{NewHearer, OldHearer, Tell, Teller, write_down},
+    world::World,
+};
+
+/// What a hearer makes of `Said` who takes everything for a number.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Counted {
+    id: Uuid,
+    text: Number,
+}
+event!(Counted, "teller", "said", entity = |e| e.id);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Number(u64);
+
+impl TryFrom<String> for Number {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<Number> for String {
+    fn from(number: Number) -> Self {
+        number.0.to_string()
+    }
+}
+
+struct CountingHearer;
+
+impl Domain for CountingHearer {
+    const NAME: &'static str = "hearer";
+    fn migrations() -> Migrator {
+        OldHearer::migrations()
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.event::<Counted>();
+    }
+}
+
+impl React<Counted> for CountingHearer {
+    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Counted>) -> Stored<()> {
+        write_down(tx, "said", event.message.id, &event.message.text.0.to_string()).await
+    }
+}
+
+/// Nothing is to be gained by a second run, so it is parked at once, and counted where those look who run the system. Its
+/// neighbours, of the same lane and the same pull, are handled; and a node that can read it handles it when told to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_is_parked_at_once_and_handled_by_who_can() {
+    let metrics = Metrics::install().unwrap();
+    let world = World::start().await;
+    let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
+    let teller = world.node(Teller).await;
+    for number in 0..40 {
+        let text = if number == 20 { "twenty".to_owned() } else { number.to_string() };
+        client.send(&Tell { text }, &Call::default()).await.unwrap();
+    }
+    // All forty are there when it comes, so that the one is read amid the others.
+    let yesterday = world.node(CountingHearer).await;
+    world.wait_for("hearer", "select count(*) from dead_letter", 1).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 39).await;
+    let parked = operator.dead_letters("hearer", &DeadLettersRequest::default(), &Call::default()).await.unwrap();
+    let letter = &parked.data[0];
+    assert!(letter.reason.starts_with("it could not be read: "), "{letter:?}");
+    assert_eq!((letter.source.as_str(), letter.name.as_str(), letter.attempts), ("teller", "said", 0), "{letter:?}");
+    assert_eq!(letter.entity, None, "whom it is about stands in the body");
+    let series = r#"dead_letters_total{domain="hearer",source="teller"}"#;
+    assert!(metrics.render().lines().any(|line| line.starts_with(series)), "{}", metrics.render());
+    // Catch-up has looked at it and lets it be, and so the place in the log moves past it.
+    world.wait_for("hearer", "select count(*) from cursor where name = 'said'", 1).await;
+
+    // Told to, the same node reads it no better, and it is listed again.
+    operator.redrive("hearer", letter.id, &Call::default()).await.unwrap();
+    world.wait_for("hearer", "select count(*) from dead_letter where attempts = 1", 1).await;
+    yesterday.drain().await;
+
+    let today = world.node(NewHearer).await;
+    operator.redrive("hearer", letter.id, &Call::default()).await.unwrap();
+    world.wait_for("hearer", "select count(*) from dead_letter", 0).await;
+    world.wait_for("hearer", "select count(*) from heard where text = 'twenty' and kind = 'said'", 1).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 40).await;
+    assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
+    for node in [teller, today] {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
