@@ -168,24 +168,42 @@ mod tests {
         }
     }
 
+    const KINDS: [fn(&Fault) -> bool; 9] = [
+        |fault| matches!(fault, Fault::Kill(_)),
+        |fault| matches!(fault, Fault::Terminate(_)),
+        |fault| matches!(fault, Fault::Freeze(Target::Postgres)),
+        |fault| matches!(fault, Fault::Freeze(target) if *target != Target::Postgres),
+        |fault| matches!(fault, Fault::Wipe(_)),
+        |fault| matches!(fault, Fault::EndPostgres(_)),
+        |fault| matches!(fault, Fault::StepDown),
+        |fault| matches!(fault, Fault::WrongClock { .. }),
+        // Last, for it is the rarest.
+        |fault| matches!(fault, Fault::WipeAll),
+    ];
+
+    fn faults(seed: u64, seconds: u64) -> Vec<Fault> {
+        plan(seed, Duration::from_secs(seconds), SIZE).into_iter().map(|planned| planned.fault).collect()
+    }
+
     #[test]
     fn every_kind_of_fault_comes_up_in_twenty_seeds() {
-        let all: Vec<Fault> =
-            (1..=20).flat_map(|seed| plan(seed, Duration::from_secs(60), SIZE)).map(|planned| planned.fault).collect();
+        let all: Vec<Fault> = (1..=20).flat_map(|seed| faults(seed, 60)).collect();
         assert!(all.len() >= 200, "{}", all.len());
-        let kinds: [fn(&Fault) -> bool; 9] = [
-            |fault| matches!(fault, Fault::Kill(_)),
-            |fault| matches!(fault, Fault::Terminate(_)),
-            |fault| matches!(fault, Fault::Freeze(Target::Postgres)),
-            |fault| matches!(fault, Fault::Freeze(target) if *target != Target::Postgres),
-            |fault| matches!(fault, Fault::Wipe(_)),
-            |fault| matches!(fault, Fault::WipeAll),
-            |fault| matches!(fault, Fault::EndPostgres(_)),
-            |fault| matches!(fault, Fault::StepDown),
-            |fault| matches!(fault, Fault::WrongClock { .. }),
-        ];
-        for (number, is_kind) in kinds.iter().enumerate() {
+        for (number, is_kind) in KINDS.iter().enumerate() {
             assert!(all.iter().any(is_kind), "kind {number} never comes up");
+        }
+    }
+
+    #[test]
+    fn the_seed_of_make_test_has_every_kind_but_the_rarest() {
+        let script = include_str!("../../../scripts/test");
+        let number = |argument: &str| -> u64 {
+            let text = script.split(argument).nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+            text.parse().unwrap()
+        };
+        let all = faults(number("--seed "), number("--seconds "));
+        for (number, is_kind) in KINDS[..8].iter().enumerate() {
+            assert!(all.iter().any(is_kind), "kind {number} does not come up");
         }
     }
 }
