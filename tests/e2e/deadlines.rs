@@ -39,7 +39,7 @@ async fn a_deadline_is_acted_on_within_two_seconds() {
 /// Scenario 1: the deadlines pass while everything is down and payments' events are unread.
 #[tokio::test]
 async fn a_shop_that_was_down_across_deadlines_expires_only_who_has_not_paid() {
-    let mut shop = Shop::start(&[("SOUK_ORDERS_PAYMENT_DEADLINE", "8s")]).await;
+    let mut shop = Shop::start(&[("SOUK_ORDERS_PAYMENT_DEADLINE", "15s")]).await;
     let (variant, buyer) = (shop.product(10, 500).await, shop.customer().await);
     let mut orders = Vec::new();
     for _ in 0..6 {
