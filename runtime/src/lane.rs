@@ -47,6 +47,9 @@ const REPEATS_ALONE: u32 = 3;
 /// two; the second time is for a race after an attempt that failed for another reason.
 const RACES: u32 = 2;
 
+/// Batches of deadlines in a row: what is late already goes before news, but not for ever.
+const DUE_IN_A_ROW: usize = 7;
+
 pub(crate) enum LaneMessage {
     Command(Box<CommandItem>),
     Effect(Box<EffectItem>),
@@ -122,6 +125,7 @@ struct Queues {
     effects: VecDeque<Box<EffectItem>>,
     events: VecDeque<Box<EventItem>>,
     turn: usize,
+    due_in_a_row: usize,
     is_scheduled: bool,
 }
 
@@ -177,6 +181,13 @@ impl Queues {
 
 /// Takes the items of a batch out of one queue, the queues in turn.
 async fn run(lanes: &Lanes, queues: &mut Queues) {
+    if queues.commands.front().is_some_and(|item| item.is_due) && queues.due_in_a_row < DUE_IN_A_ROW {
+        queues.due_in_a_row += 1;
+        let done = drain(&mut queues.commands, |items| commands::run(lanes, items)).await;
+        lanes.context.depth.fetch_sub(done, Ordering::Relaxed);
+        return;
+    }
+    queues.due_in_a_row = 0;
     for _ in 0..3 {
         queues.turn = (queues.turn + 1) % 3;
         let done = match queues.turn {

@@ -38,6 +38,8 @@ pub(crate) struct CommandItem {
     pub deadline: Instant,
     pub reply: oneshot::Sender<LaneReply>,
     pub permit: Option<OwnedSemaphorePermit>,
+    /// A deadline that is over asks for it.
+    pub is_due: bool,
 }
 
 /// What becomes of a command in its lane.

@@ -47,6 +47,7 @@ impl Responder {
             key: decoded.key,
             fingerprint: decoded.fingerprint,
             message: Arc::new(decoded.message),
+            is_due: false,
         };
         match tokio::time::timeout_at(asked.deadline.into(), guarded(self.run_command(run, asked, caller, permit)))
             .await
@@ -94,6 +95,7 @@ impl Responder {
                 deadline: asked.deadline,
                 reply,
                 permit: permit.take(),
+                is_due: run.is_due,
             };
             self.lanes.cast(key, LaneMessage::Command(Box::new(item)));
             match answer.await {
@@ -152,6 +154,7 @@ struct Run<'a> {
     key: Option<Uuid>,
     fingerprint: Vec<u8>,
     message: Arc<Erased>,
+    is_due: bool,
 }
 
 /// What the runtime itself asks: a deadline that is over.
@@ -179,6 +182,7 @@ impl Responder {
             key: decoded.key,
             fingerprint: decoded.fingerprint,
             message: Arc::new(decoded.message),
+            is_due: true,
         };
         let asked = Asked::internal(deadline);
         match self.run_command(run, &asked, Caller::System, permit).await {
