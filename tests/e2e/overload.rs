@@ -24,7 +24,7 @@ const AT_LEAST: usize = 32;
 /// How long a command may take: what the gateway gives it.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Nine of ten who are refused know it by then: without a queue, on a machine that has also to make the storm.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// What a storm may cost in memory: the connections of those who make it, and of each request no more than its answer.
 const MOST_MEMORY: u64 = 128 << 20;
