@@ -88,7 +88,7 @@ impl Effects {
         let mut without_room = Vec::new();
         for row in rows {
             let Ok(permit) = self.shared.window.clone().try_acquire_owned() else {
-                without_room.push(row.id);
+                without_room.push((row.id, row.attempts));
                 continue;
             };
             let effects = self.clone();
@@ -104,16 +104,20 @@ impl Effects {
         }
     }
 
-    /// Ends leases that were taken for nothing; the run that was counted with them did not begin.
-    async fn give_back(&self, ids: Vec<Uuid>) {
+    /// Ends leases that were taken for nothing; the run that was counted with them did not begin. Only those that are ours
+    /// still: a process may be frozen here, and somebody else perform meanwhile, with one more attempt.
+    async fn give_back(&self, taken: Vec<(Uuid, i32)>) {
         let shared = &self.shared;
         shared.is_crowded.store(true, Ordering::Relaxed);
+        let (ids, attempts): (Vec<Uuid>, Vec<i32>) = taken.into_iter().unzip();
         let given = sqlx::query(
-            "update effect set lease_until = clock_timestamp() - interval '1 second', attempts = attempts - 1,
+            "update effect set lease_until = clock_timestamp() - interval '1 second', attempts = effect.attempts - 1,
                  unfinished = greatest(unfinished - 1, 0)
-             where id = any($1) and parked_at is null",
+             from unnest($1::uuid[], $2::int[]) as taken(id, attempts)
+             where effect.id = taken.id and effect.attempts = taken.attempts and parked_at is null",
         )
         .bind(ids)
+        .bind(attempts)
         .execute(&shared.db.lanes)
         .await;
         if let Err(error) = given {

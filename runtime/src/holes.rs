@@ -18,6 +18,8 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
     if count == known {
         return Ok(());
     }
+    // Asked before the transaction, which waits for nobody.
+    let lowest = if count > known { Some(lowest(stream).await?) } else { None };
     let mut transaction = pool.begin().await?;
     // Of two nodes that see it, one begins.
     let is_first = sqlx::query("update stream_hole set count = $1 where count = $2")
@@ -28,8 +30,7 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
         .rows_affected()
         == 1;
     // Fewer: they have left at the stream's beginning, as everything does in time, or the stream was made anew.
-    if is_first && count > known {
-        let lowest = lowest(stream).await?;
+    if let Some(lowest) = lowest.filter(|_| is_first) {
         tracing::warn!(stream = stream.cached_info().config.name, count, known, lowest, "the stream has lost messages");
         let floor = tail::floor_below(&mut transaction, lowest).await?;
         refill::begin(&mut *transaction, floor.unwrap_or(Position::START)).await?;
