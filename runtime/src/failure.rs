@@ -44,14 +44,9 @@ impl Breakage {
         }
     }
 
-    /// The connection was dead, or died with the statement.
+    /// See [`is_lost_connection`].
     pub(crate) fn is_lost_connection(&self) -> bool {
-        match self {
-            Self::Sql(sqlx::Error::Io(_)) => true,
-            // Class 57P: the server ends, has ended or is not up yet.
-            Self::Sql(sqlx::Error::Database(database)) => database.code().is_some_and(|code| code.starts_with("57P")),
-            _ => false,
-        }
+        matches!(self, Self::Sql(error) if is_lost_connection(error))
     }
 
     /// A row of this kind is there already: a fault of the item's, or a race with whoever wrote that row.
@@ -78,6 +73,16 @@ pub(crate) enum Blame {
     Size,
     /// Nobody's: repeat the whole batch.
     Nobody,
+}
+
+/// The connection was dead, or died with the statement.
+pub(crate) fn is_lost_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // Class 57P: the server ends, has ended or is not up yet.
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
 }
 
 fn blame(error: &sqlx::Error) -> Blame {

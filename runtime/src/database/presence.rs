@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::{
     database::clock,
-    failure::{Breakage, Stored},
+    failure::{Breakage, Stored, is_lost_connection},
 };
 
 /// A database that takes longer to tell its time is away.
@@ -141,9 +141,6 @@ impl Drop for Look {
 
 /// Whether there is no server to speak to; one that has an opinion is there, unless it says that it starts or stops.
 fn is_absence(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(database) => database.code().is_some_and(|code| code.starts_with("57P")),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
-        _ => false,
-    }
+    is_lost_connection(error)
+        || matches!(error, sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut)
 }
