@@ -1,5 +1,5 @@
-//! Deadlines are columns: twice a second one node asks the domain what is due and runs the answers as commands, with ids
-//! made from key and deadline.
+//! Deadlines are columns: four times a second one node asks the domain what is due and runs the answers as commands, with
+//! ids made from key and deadline.
 
 use std::{
     sync::Arc,
@@ -20,8 +20,8 @@ use crate::{
 /// Deadlines of one look.
 const LIMIT: i64 = 20_000;
 
-/// Commands that run at once: enough to fill batches.
-const AT_ONCE: usize = 512;
+/// Commands that run at once: enough to fill batches. They are not admitted like requests, for this is their bound.
+const AT_ONCE: usize = 4096;
 
 /// Who looks has this long; what is left then is due at the next look.
 const LEASE: Duration = Duration::from_secs(5);

@@ -175,6 +175,9 @@ pub trait Perform<F: Effect>: Domain {
 }
 
 /// Finds what is due. Deadlines are columns; the database's clock decides.
+///
+/// The column is all that says whether a deadline was acted on: the command may come twice, from two nodes at once too.
+/// Its handler locks the row, does nothing where the deadline does not stand any more, and else writes what ends it.
 pub trait Due<C: Command>: Domain {
     /// The deadlines that are over, with the commands that act on them; `limit` at most.
     fn due(&self, db: &PgPool, limit: i64) -> impl Future<Output = Result<Vec<(DateTime<Utc>, C)>, Breakage>> + Send;

@@ -36,6 +36,9 @@ use crate::{
 /// for many lanes.
 const BATCH: usize = 128;
 
+/// Deadlines of one turn at most.
+const DUE_BATCH: usize = 2048;
+
 /// Transactions that fail without anybody's blame are repeated so often, with growing pauses, before callers hear of it.
 const REPEATS: u32 = 6;
 
@@ -46,9 +49,6 @@ const REPEATS_ALONE: u32 = 3;
 /// An item that stands alone and met another writer's row runs again so often before it is to blame. Once heals a race of
 /// two; the second time is for a race after an attempt that failed for another reason.
 const RACES: u32 = 2;
-
-/// Batches of deadlines in a row: what is late already goes before news, but not for ever.
-const DUE_IN_A_ROW: usize = 7;
 
 pub(crate) enum LaneMessage {
     Command(Box<CommandItem>),
@@ -121,11 +121,11 @@ pub(crate) struct Lane;
 
 #[derive(Default)]
 struct Queues {
+    due: VecDeque<Box<CommandItem>>,
     commands: VecDeque<Box<CommandItem>>,
     effects: VecDeque<Box<EffectItem>>,
     events: VecDeque<Box<EventItem>>,
     turn: usize,
-    due_in_a_row: usize,
     is_scheduled: bool,
 }
 
@@ -156,6 +156,7 @@ impl Actor for Lane {
     ) -> Result<(), ActorProcessingErr> {
         let queues = &mut state.queues;
         match message {
+            LaneMessage::Command(item) if item.is_due => queues.due.push_back(item),
             LaneMessage::Command(item) => queues.commands.push_back(item),
             LaneMessage::Effect(item) => queues.effects.push_back(item),
             LaneMessage::Event(item) => queues.events.push_back(item),
@@ -175,25 +176,20 @@ impl Actor for Lane {
 
 impl Queues {
     fn is_empty(&self) -> bool {
-        self.commands.is_empty() && self.effects.is_empty() && self.events.is_empty()
+        self.due.is_empty() && self.commands.is_empty() && self.effects.is_empty() && self.events.is_empty()
     }
 }
 
-/// Takes the items of a batch out of one queue, the queues in turn.
+/// Takes the items of a batch out of one queue. What is late already has every other turn, the queues of news share the
+/// rest.
 async fn run(lanes: &Lanes, queues: &mut Queues) {
-    if queues.commands.front().is_some_and(|item| item.is_due) && queues.due_in_a_row < DUE_IN_A_ROW {
-        queues.due_in_a_row += 1;
-        let done = drain(&mut queues.commands, |items| commands::run(lanes, items)).await;
-        lanes.context.depth.fetch_sub(done, Ordering::Relaxed);
-        return;
-    }
-    queues.due_in_a_row = 0;
-    for _ in 0..3 {
-        queues.turn = (queues.turn + 1) % 3;
+    for _ in 0..6 {
+        queues.turn = (queues.turn + 1) % 6;
         let done = match queues.turn {
-            0 => drain(&mut queues.commands, |items| commands::run(lanes, items)).await,
-            1 => drain(&mut queues.events, |items| events::run(lanes, items)).await,
-            _ => drain(&mut queues.effects, |items| finish::run(lanes, items)).await,
+            1 => drain(&mut queues.commands, BATCH, |items| commands::run(lanes, items)).await,
+            3 => drain(&mut queues.events, BATCH, |items| events::run(lanes, items)).await,
+            5 => drain(&mut queues.effects, BATCH, |items| finish::run(lanes, items)).await,
+            _ => drain(&mut queues.due, DUE_BATCH, |items| commands::run_due(lanes, items)).await,
         };
         lanes.context.depth.fetch_sub(done, Ordering::Relaxed);
         if done > 0 {
@@ -202,8 +198,12 @@ async fn run(lanes: &Lanes, queues: &mut Queues) {
     }
 }
 
-async fn drain<T, F: Future<Output = ()>>(queue: &mut VecDeque<Box<T>>, run: impl FnOnce(Vec<T>) -> F) -> usize {
-    let count = queue.len().min(BATCH);
+async fn drain<T, F: Future<Output = ()>>(
+    queue: &mut VecDeque<Box<T>>,
+    most: usize,
+    run: impl FnOnce(Vec<T>) -> F,
+) -> usize {
+    let count = queue.len().min(most);
     if count > 0 {
         run(queue.drain(..count).map(|item| *item).collect()).await;
     }

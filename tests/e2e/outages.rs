@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::{Answer, Buying, Shop, address, send_signal, wait_until};
@@ -24,6 +24,12 @@ async fn expect_refusal_in_time(asked: impl Future<Output = Answer>) {
     refused.expect_status(503);
 }
 
+/// An order of one unit, paid by a card that is good.
+fn paid_order(variant: &str) -> Value {
+    json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
+        "payment": {"method": "pm_card_visa"}})
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_nats_requests_are_refused_clearly_and_the_shop_recovers_by_itself() {
     let shop = Shop::start(&[]).await;
@@ -31,8 +37,7 @@ async fn without_nats_requests_are_refused_clearly_and_the_shop_recovers_by_itse
     buying.progress(10).await;
     let (variant, buyer) = (shop.product(5, 100).await, shop.customer().await);
     let key = uuid::Uuid::now_v7().to_string();
-    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let body = paid_order(&variant);
     shop.without_nats(async || {
         wait_until("the gateway knows", || async { shop.anonymous().get("//health/ready").await.status == 503 }).await;
         for _ in 0..3 {
@@ -83,8 +88,7 @@ async fn while_postgresql_is_away_everybody_hears_it_at_once_and_few_knock() {
     buying.progress(10).await;
     let (variant, buyer) = (shop.product(5, 100).await, shop.customer().await);
     let key = uuid::Uuid::now_v7().to_string();
-    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let body = paid_order(&variant);
     let port = shop.stack().pg_port;
     shop.without_postgres(async || {
         // Nobody listens.

@@ -20,10 +20,10 @@ impl Handle<ReadAgain> for Payments {
         let payment_id = command.message.payment_id;
         let row = store::lock(tx.read(), &[payment_id.0]).await?.remove(&payment_id);
         let row = row.ok_or(PaymentsError::PaymentNotFound)?;
-        store::forget_deadline(tx.write(), payment_id).await?;
+        let had_to_be_read = store::forget_deadline(tx.write(), payment_id).await?;
         let object = row.attempt.object.clone();
         let has_object = object.is_some();
-        if let Some(object) = object {
+        if let Some(object) = object.filter(|_| had_to_be_read) {
             let (order_id, terms) = (row.order_id, Terms::of(&row, self.provider()));
             tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id, object, terms })?;
         }

@@ -38,7 +38,8 @@ pub(crate) struct CommandItem {
     pub deadline: Instant,
     pub reply: oneshot::Sender<LaneReply>,
     pub permit: Option<OwnedSemaphorePermit>,
-    /// A deadline that is over asks for it.
+    /// A deadline that is over asks for it. What it names decides alone whether it still stands ([`crate::Due`]): no claim
+    /// on its id, no stored answer.
     pub is_due: bool,
 }
 
@@ -66,10 +67,33 @@ enum Verdict {
 /// How long an item that another transaction holds waits before it is tried again.
 const CLAIM_PAUSE: Duration = Duration::from_millis(25);
 
+/// Deadlines of one transaction: they need no locks but those of their rows.
+const DUE_AT_ONCE: usize = 512;
+
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        run_batch(lanes, batch, &mut work).await;
+        if let Some(committed) = run_batch(lanes, batch, &mut work).await {
+            announce(&lanes.context, committed);
+        }
+    }
+}
+
+/// Deadlines that are over. All are acted on before the first is told of: what they cause in other domains would compete
+/// with them for the processors.
+pub(super) async fn run_due(lanes: &Lanes, mut items: Vec<CommandItem>) {
+    let mut work = Vec::new();
+    while !items.is_empty() {
+        work.push(items.split_off(items.len().saturating_sub(DUE_AT_ONCE)));
+    }
+    let mut untold = Vec::new();
+    while let Some(batch) = work.pop() {
+        let committed = run_batch(lanes, batch, &mut work).await;
+        let is_held_up = committed.is_none();
+        untold.extend(committed);
+        if is_held_up || work.is_empty() {
+            untold.drain(..).for_each(|committed| announce(&lanes.context, committed));
+        }
     }
 }
 
@@ -81,14 +105,14 @@ fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
     }
 }
 
-/// Runs a batch until it is committed or cut; what is cut off goes back onto `work`.
-async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Vec<CommandItem>>) {
+/// Runs a batch until it is committed or cut; what is cut off goes back onto `work`. Gives what was committed.
+async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Vec<CommandItem>>) -> Option<Committed> {
     let context = &lanes.context;
     let mut attempt = 0;
     loop {
         drop_late(context, &mut batch);
         if batch.is_empty() {
-            return;
+            return None;
         }
         attempt += 1;
         let began = Instant::now();
@@ -101,13 +125,10 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Ve
                     continue;
                 }
                 measure(context, "command", batch.len(), began);
-                if let Some(committed) = committed {
-                    announce(context, committed);
-                }
                 for (item, verdict) in batch.into_iter().zip(verdicts) {
                     settle(lanes, item, verdict);
                 }
-                return;
+                return committed;
             }
             Err(breakage) => {
                 context.publisher.put_back(confirmed);
@@ -117,14 +138,14 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Ve
                         let second = batch.split_off(batch.len() / 2);
                         work.push(second);
                         work.push(batch);
-                        return;
+                        return None;
                     }
                     Next::GiveUp => {
                         for item in batch {
                             tracing::error!(domain = context.domain, operation = item.route.meta.operation, %breakage, "a command broke");
                             answer(item, LaneReply::Fault(breakage.fault(context.domain)));
                         }
-                        return;
+                        return None;
                     }
                 }
             }

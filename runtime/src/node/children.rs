@@ -239,7 +239,7 @@ pub(super) fn acting_on_deadlines(deadlines: Arc<Deadlines>, stop: &Cancellation
     task(what.clone(), move || {
         let (deadlines, stop, what) = (deadlines.clone(), stop.clone(), what.clone());
         async move {
-            every(stop.clone(), Duration::from_millis(500), what, || until(&stop, deadlines.pass())).await;
+            every(stop.clone(), Duration::from_millis(250), what, || until(&stop, deadlines.pass())).await;
             Ok(())
         }
     })

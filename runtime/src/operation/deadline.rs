@@ -27,7 +27,7 @@ impl DeadlineRoute {
 }
 
 pub(crate) trait ErasedDeadline: Send + Sync {
-    /// Commands with ids made from key and deadline, so that the same deadline is acted on once.
+    /// Commands with ids made from key and deadline, so that a restored database speaks with the same event ids.
     fn due<'a>(&'a self, db: &'a PgPool, limit: i64) -> BoxFuture<'a, Result<Vec<(Uuid, Erased)>, Breakage>>;
 }
 

@@ -49,8 +49,11 @@ impl Responder {
             message: Arc::new(decoded.message),
             is_due: false,
         };
-        match tokio::time::timeout_at(asked.deadline.into(), guarded(self.run_command(run, asked, caller, permit)))
-            .await
+        match tokio::time::timeout_at(
+            asked.deadline.into(),
+            guarded(self.run_command(run, asked, caller, Some(permit))),
+        )
+        .await
         {
             Ok(Ok(reply)) => self.out(route, asked, reply),
             Ok(Err(breakage)) => self.broken(route.meta.operation, &breakage),
@@ -63,7 +66,7 @@ impl Responder {
         run: Run<'_>,
         asked: &Asked,
         caller: Caller,
-        permit: OwnedSemaphorePermit,
+        mut permit: Option<OwnedSemaphorePermit>,
     ) -> Stored<LaneReply> {
         let caller_key = caller.key();
         let operation = run.route.meta.operation;
@@ -77,7 +80,6 @@ impl Responder {
             return Ok(reply);
         }
         let context = self.context(asked, caller);
-        let mut permit = Some(permit);
         for _ in 0..PREPARES {
             let prepared = match run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await? {
                 PreparedCommand::ForLane(prepared) => prepared,
@@ -174,7 +176,6 @@ impl Responder {
             tracing::error!(domain = self.domain, operation, "a deadline names a command that is not registered");
             return false;
         };
-        let Ok(permit) = self.commands.clone().acquire_owned().await else { return false };
         let run = Run {
             route,
             id: command.id,
@@ -185,7 +186,7 @@ impl Responder {
             is_due: true,
         };
         let asked = Asked::internal(deadline);
-        match self.run_command(run, &asked, Caller::System, permit).await {
+        match self.run_command(run, &asked, Caller::System, None).await {
             Ok(LaneReply::Reply { .. } | LaneReply::Refused { .. }) => true,
             Ok(LaneReply::Fault(fault)) => {
                 tracing::warn!(domain = self.domain, operation, %fault, "a deadline was not acted on yet");

@@ -13,6 +13,7 @@ use runtime::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{domains::TellerError, world::World};
@@ -52,6 +53,14 @@ type Tower = Arc<Mutex<BTreeMap<Uuid, Bell>>>;
 
 struct Ringer {
     tower: Tower,
+    /// Nobody is let into the tower before it is true.
+    is_open: watch::Receiver<bool>,
+}
+
+impl Ringer {
+    fn of(tower: &Tower) -> Self {
+        Self { tower: tower.clone(), is_open: watch::channel(true).1 }
+    }
 }
 
 impl Domain for Ringer {
@@ -89,6 +98,7 @@ impl Perform<Stroke> for Ringer {
             bell.calls.push((stroke.number, id));
             is_first_try
         };
+        self.is_open.clone().wait_for(|is_open| *is_open).await.map_err(Breakage::other)?;
         tokio::time::sleep(Duration::from_millis(10)).await;
         self.tower.lock().unwrap().entry(stroke.bell).or_default().is_ringing = false;
         if is_first_try && stroke.number == 3 {
@@ -114,8 +124,7 @@ async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commi
     let world = World::start().await;
     world.migrate::<Ringer>().await;
     let tower = Tower::default();
-    let ringer = || Ringer { tower: tower.clone() };
-    let nodes = [world.node(ringer()).await, world.node(ringer()).await];
+    let nodes = [world.node(Ringer::of(&tower)).await, world.node(Ringer::of(&tower)).await];
     let client = world.client().await;
     let bells: Vec<Uuid> = (0..4).map(|_| Uuid::now_v7()).collect();
     let rung = bells.iter().cycle().take(40).map(|bell| {
@@ -139,5 +148,31 @@ async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commi
     for node in nodes {
         node.drain().await;
     }
+    world.stack.stop().await.unwrap();
+}
+
+/// A node makes 512 calls at once. What finds no room is nobody's until there is some: it waits for no lease, and no run is
+/// counted that did not begin.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_room_are_given_back_at_once_and_made_once() {
+    let world = World::start().await;
+    world.migrate::<Ringer>().await;
+    let tower = Tower::default();
+    let (open, is_open) = watch::channel(false);
+    let node = world.node(Ringer { tower: tower.clone(), is_open }).await;
+    let client = world.client().await;
+    let rung = (0..600).map(|_| {
+        let client = client.clone();
+        async move { client.send(&Ring { bell: Uuid::now_v7() }, &Call::default()).await.unwrap() }
+    });
+    join_all(rung).await;
+    let given_back = "select count(*) from effect where lease_until < clock_timestamp() and attempts = 0";
+    world.wait_for("ringer", given_back, 600 - 512).await;
+    assert_eq!(tower.lock().unwrap().len(), 512);
+    open.send(true).unwrap();
+    world.wait_for("ringer", "select count(*) from stroke", 600).await;
+    world.wait_for("ringer", "select count(*) from effect", 0).await;
+    assert!(tower.lock().unwrap().values().all(|bell| bell.calls.len() == 1), "a call was made twice");
+    node.drain().await;
     world.stack.stop().await.unwrap();
 }

@@ -1,10 +1,11 @@
 //! Several nodes of one domain, on real servers: nodes of two editions, nodes that are given the same commands, nodes
-//! that call the outside world for the same entities, one that is killed by what it hears, one that cannot read it, and
+//! that call the outside world for the same entities or see the same deadline, one that is killed by what it hears, one that cannot read it, and
 //! some that hear it again.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod claims;
+mod deadlines;
 mod domains;
 mod editions;
 mod effects;

@@ -49,8 +49,8 @@ pub(crate) async fn due_to_read(db: &PgPool, limit: i64) -> Stored<Vec<(DateTime
     Ok(due.into_iter().map(|(at, id)| (at, PaymentId(id))).collect())
 }
 
-/// The payment need not be read again.
-pub(crate) async fn forget_deadline(db: &mut PgConnection, id: PaymentId) -> Stored<()> {
-    sqlx::query("update payments set read_again_at = null where id = $1").bind(id.0).execute(db).await?;
-    Ok(())
+/// The payment need not be read again. Gives whether it had to be.
+pub(crate) async fn forget_deadline(db: &mut PgConnection, id: PaymentId) -> Stored<bool> {
+    let forgot = sqlx::query("update payments set read_again_at = null where id = $1 and read_again_at is not null");
+    Ok(forgot.bind(id.0).execute(db).await?.rows_affected() == 1)
 }

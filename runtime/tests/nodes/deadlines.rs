@@ -1,0 +1,85 @@
+//! Deadlines that two nodes see at once.
+
+use chrono::{DateTime, Utc};
+use contract::{Access, command, event};
+use runtime::{Breakage, Commanded, Domain, Due, Handle, Handled, Registry, Tx};
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, PgPool, migrate::Migrator};
+use uuid::Uuid;
+
+use crate::{domains::TellerError, world::World};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Wake {
+    alarm: Uuid,
+}
+command!(Wake, "ringer", "wake", Access::Internal => Woken, TellerError, key = |c| Some(c.alarm));
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Woken {}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct WokeUp {
+    alarm: Uuid,
+}
+event!(WokeUp, "ringer", "woke_up", entity = |e| e.alarm);
+
+struct Clockwork;
+
+impl Domain for Clockwork {
+    const NAME: &'static str = "ringer";
+    fn migrations() -> Migrator {
+        sqlx::migrate!("tests/nodes/migrations/ringer")
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.command::<Wake>();
+        routes.deadline::<Wake>();
+    }
+}
+
+impl Due<Wake> for Clockwork {
+    async fn due(&self, db: &PgPool, limit: i64) -> Result<Vec<(DateTime<Utc>, Wake)>, Breakage> {
+        let sql = "select due_at, id from alarm where due_at <= clock_timestamp() order by due_at limit $1";
+        let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(sql).bind(limit).fetch_all(db).await?;
+        Ok(due.into_iter().map(|(at, alarm)| (at, Wake { alarm })).collect())
+    }
+}
+
+impl Handle<Wake> for Clockwork {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Wake>) -> Handled<Woken, TellerError> {
+        let alarm = command.message.alarm;
+        let sql = "update alarm set due_at = null, rung = rung + 1 where id = $1 and due_at is not null";
+        let woken = sqlx::query(sql).bind(alarm).execute(tx.write()).await.map_err(Breakage::from)?;
+        if woken.rows_affected() == 1 {
+            tx.emit(&command.cause, 1, &WokeUp { alarm })?;
+        }
+        Ok(Woken {})
+    }
+}
+
+/// Who looks is settled by a lease, which may end while its holder is slow: then two nodes act on the same deadline, and
+/// its row decides. Nothing of it is kept in the command log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_two_nodes_act_on_is_acted_on_once() {
+    let world = World::start().await;
+    world.migrate::<Clockwork>().await;
+    let nodes = [world.node(Clockwork).await, world.node(Clockwork).await];
+    world.run("ringer", "insert into alarm select gen_random_uuid(), clock_timestamp() + interval '3 seconds'").await;
+    let held = world.holding("ringer", "select from alarm where due_at > clock_timestamp() for update").await;
+    assert_eq!(world.number("ringer", "select rung from alarm").await, 0);
+    let acting = "select count(*) from pg_stat_activity
+                  where datname = 'ringer' and usename = 'ringer' and wait_event_type = 'Lock'";
+    world.wait_for("ringer", acting, 1).await;
+    world.run("ringer", "delete from lease where name = 'deadlines:wake'").await;
+    world.wait_for("ringer", acting, 2).await;
+    held.close().await.unwrap();
+    world.wait_for("ringer", "select rung from alarm", 1).await;
+    // Both are done with it then.
+    for node in nodes {
+        node.drain().await;
+    }
+    assert_eq!(world.number("ringer", "select rung from alarm").await, 1);
+    assert_eq!(world.number("ringer", "select count(*) from event_log").await, 1);
+    assert_eq!(world.number("ringer", "select count(*) from command_log").await, 0);
+    world.stack.stop().await.unwrap();
+}
