@@ -44,6 +44,18 @@ async fn an_account_is_registered_once_and_opened_by_its_password_only() {
     assert!(wrong.header("www-authenticate").is_some());
 }
 
+/// Whoever guesses passwords or tokens fills no table.
+#[tokio::test]
+async fn who_is_not_let_in_leaves_no_row() {
+    let shop = shared_shop().await;
+    let anyone = shop.anonymous();
+    log_in(&anyone, "nobody@example.com", PASSWORD).await.expect_error(401, "wrong_credentials");
+    refresh(&anyone, "no token").await.expect_error(401, "invalid_refresh_token");
+    anyone.post("/auth/register", &json!({"email": "nobody", "password": PASSWORD})).await.expect_status(422);
+    let rows = "select count(*) from command_log where operation in ('login', 'refresh', 'register') and status <> 0";
+    assert_eq!(shop.number("identity", rows).await, 0);
+}
+
 #[tokio::test]
 async fn a_refresh_token_is_spent_by_its_use_and_its_reuse_ends_the_session() {
     let shop = shared_shop().await;

@@ -112,7 +112,8 @@ pub(super) fn answer_rows(batch: &[CommandItem], verdicts: &[Verdict], secret_re
         }
         let (status, bytes) = match verdict {
             Verdict::Answered(LaneReply::Reply { body, replayed: false }) => (0, body.clone()),
-            Verdict::Answered(LaneReply::Refused { body, replayed: false }) => {
+            // Without an answer to keep, a refusal leaves nothing to guard: anybody could fill the table with wrong passwords.
+            Verdict::Answered(LaneReply::Refused { body, replayed: false }) if item.route.keeps_answer => {
                 let status = i16::try_from(body.kind.status()).map_err(Breakage::other)?;
                 (status, Format::MessagePack.encode(body).map_err(Breakage::other)?)
             }
