@@ -37,7 +37,7 @@ use crate::{
 const BATCH: usize = 128;
 
 /// Deadlines of one turn at most.
-const DUE_BATCH: usize = 2048;
+const DUE_IN_A_TURN: usize = 2048;
 
 /// Transactions that fail without anybody's blame are repeated so often, with growing pauses, before callers hear of it.
 const REPEATS: u32 = 6;
@@ -189,7 +189,7 @@ async fn run(lanes: &Lanes, queues: &mut Queues) {
             1 => drain(&mut queues.commands, BATCH, |items| commands::run(lanes, items)).await,
             3 => drain(&mut queues.events, BATCH, |items| events::run(lanes, items)).await,
             5 => drain(&mut queues.effects, BATCH, |items| finish::run(lanes, items)).await,
-            _ => drain(&mut queues.due, DUE_BATCH, |items| commands::run_due(lanes, items)).await,
+            _ => drain(&mut queues.due, DUE_IN_A_TURN, |items| commands::run_due(lanes, items)).await,
         };
         lanes.context.depth.fetch_sub(done, Ordering::Relaxed);
         if done > 0 {

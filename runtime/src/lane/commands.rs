@@ -68,7 +68,7 @@ enum Verdict {
 const CLAIM_PAUSE: Duration = Duration::from_millis(25);
 
 /// Deadlines of one transaction: they need no locks but those of their rows.
-const DUE_AT_ONCE: usize = 512;
+const DUE_BATCH: usize = 512;
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = vec![items];
@@ -84,7 +84,7 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
 pub(super) async fn run_due(lanes: &Lanes, mut items: Vec<CommandItem>) {
     let mut work = Vec::new();
     while !items.is_empty() {
-        work.push(items.split_off(items.len().saturating_sub(DUE_AT_ONCE)));
+        work.push(items.split_off(items.len().saturating_sub(DUE_BATCH)));
     }
     let mut untold = Vec::new();
     while let Some(batch) = work.pop() {
