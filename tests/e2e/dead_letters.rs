@@ -10,7 +10,7 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Answer, Person, Shop, address, wait_until};
+use crate::harness::{Answer, Person, Shop, paid_order, wait_until};
 
 /// Runs `souk dead-letters ...` on the shop; gives whether it succeeded and what it said.
 pub async fn dead_letters(shop: &Shop, arguments: &[&str]) -> (bool, String) {
@@ -49,8 +49,7 @@ async fn parked(shop: &Shop) -> String {
 }
 
 async fn order(buyer: &Person, variant: &str) -> String {
-    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let body = paid_order(variant);
     buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id")
 }
 

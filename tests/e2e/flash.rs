@@ -2,14 +2,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use serde_json::json;
-
-use crate::harness::{Answer, Person, address, shared_shop, wait_until};
+use crate::harness::{Answer, Person, paid_order, shared_shop, wait_until};
 
 /// Buys one, and comes back with the same key where the shop has too much to do, or no answer in time.
 async fn insist(buyer: &Person, variant: &str) -> Answer {
-    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let body = paid_order(variant);
     let key = uuid::Uuid::now_v7().to_string();
     loop {
         let answer = buyer.place(&body, &key).await;

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{address, shared_shop, wait_until};
+use crate::harness::{paid_order, shared_shop, wait_until};
 
 #[tokio::test]
 async fn a_paid_order_is_confirmed_and_its_stock_is_sold() {
@@ -35,8 +35,7 @@ async fn the_same_key_gives_the_same_order() {
     let shop = shared_shop().await;
     let variant = shop.product(10, 500).await;
     let buyer = shop.customer().await;
-    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let body = paid_order(&variant);
     let first = buyer.place(&body, "my-key-1").await.expect_status(201);
     let again = buyer.place(&body, "my-key-1").await.expect_status(201);
     assert_eq!(first.text_at("/id"), again.text_at("/id"));

@@ -6,10 +6,9 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Answer, Buying, Shop, address, send_signal, wait_until};
+use crate::harness::{Answer, Buying, Shop, paid_order, send_signal, wait_until};
 
 /// Within the deadline that the gateway gives a query, which is the shorter one: whoever hangs is refused after it.
 const IN_TIME: Duration = Duration::from_secs(5);
@@ -22,12 +21,6 @@ async fn expect_refusal_in_time(asked: impl Future<Output = Answer>) {
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
     assert!(took < IN_TIME, "it took {took:?}: {refused:?}");
     refused.expect_status(503);
-}
-
-/// An order of one unit, paid by a card that is good.
-fn paid_order(variant: &str) -> Value {
-    json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}})
 }
 
 #[tokio::test(flavor = "multi_thread")]

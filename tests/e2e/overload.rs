@@ -10,9 +10,9 @@ use std::{
 };
 
 use futures::StreamExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::harness::{Connection, Person, Received, Shop, address, wait_until};
+use crate::harness::{Connection, Person, Received, Shop, paid_order, wait_until};
 
 /// So many times what the shop takes is offered.
 const OVERLOAD: f64 = 10.0;
@@ -43,8 +43,7 @@ struct Storm {
 }
 
 async fn place(connection: &mut Connection, person: &Person, variant: &str) -> (Received, Duration) {
-    let order = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let order = paid_order(variant);
     let key = uuid::Uuid::now_v7().to_string();
     let began = Instant::now();
     let answer = connection.ask(person, "POST", "/orders", Some(&order), &[("Idempotency-Key", &key)]).await;

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::harness::{Buying, Cluster, Person, Shop, address, wait_until};
+use crate::harness::{Buying, Cluster, Person, Shop, paid_order, wait_until};
 
 /// A visitor who never tries anything twice. Gives what went wrong.
 async fn visit_until(
@@ -24,8 +24,7 @@ async fn visit_until(
     variant: String,
     tries: usize,
 ) -> Vec<String> {
-    let order = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let order = paid_order(&variant);
     let line = json!({"variant_id": variant, "quantity": 1});
     let mut failures = Vec::new();
     while !stop.load(Ordering::Relaxed) {

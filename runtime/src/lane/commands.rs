@@ -16,7 +16,7 @@ use command_log::{answer_rows, claim, identity, look_up};
 
 use super::{
     LaneContext, LaneMessage, Lanes, Next, announce,
-    commit::{Committed, write},
+    commit::{AnswerRows, Committed, write},
     measure, next_after,
 };
 use crate::{
@@ -79,8 +79,8 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     }
 }
 
-/// Deadlines that are over. All are acted on before the first is told of: what they cause in other domains would compete
-/// with them for the processors.
+/// Deadlines that are over. All are acted on before the first is told of, unless something holds them up: what they cause
+/// in other domains would compete with them for the processors.
 pub(super) async fn run_due(lanes: &Lanes, mut items: Vec<CommandItem>) {
     let mut work = Vec::new();
     while !items.is_empty() {
@@ -203,9 +203,15 @@ async fn transact(
             verdicts[index] = Some(Verdict::Unclaimed);
         }
     }
-    let now = claim(&mut transaction, batch, &mut verdicts).await?;
-    // A statement of its own: the one that took the locks has a snapshot from before they were held.
-    let stored = look_up(&mut transaction, batch, &verdicts).await?;
+    // A batch is of one kind, for deadlines have a queue of their own.
+    let is_due = batch.iter().all(|item| item.is_due);
+    let (now, stored) = if is_due {
+        (sqlx::query_scalar("select now()").fetch_one(&mut *transaction).await?, Vec::new())
+    } else {
+        let now = claim(&mut transaction, batch, &mut verdicts).await?;
+        // A statement of its own: the one that took the locks has a snapshot from before they were held.
+        (now, look_up(&mut transaction, batch, &verdicts).await?)
+    };
     let mut secret_repeats = Vec::new();
     for (index, found) in stored {
         let item = &batch[index];
@@ -228,7 +234,7 @@ async fn transact(
         transaction.rollback().await?;
         return Ok((verdicts, None));
     }
-    let answers = answer_rows(batch, &verdicts, &secret_repeats)?;
+    let answers = if is_due { AnswerRows::default() } else { answer_rows(batch, &verdicts, &secret_repeats)? };
     let committed = write(&mut transaction, answers, &events, effects, confirmed).await?;
     crate::fail_point("lane.before_commit");
     transaction.commit().await?;

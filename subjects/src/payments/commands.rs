@@ -82,7 +82,7 @@ pub struct ReadAgain {
 command!(ReadAgain, DOMAIN, "read_again", Access::Internal => ReadingAsked, PaymentsError,
     key = |c| Some(c.payment_id.0));
 
-/// Whether the provider is asked; not so where it never had an object for the payment.
+/// Whether the provider has an object for the payment: it is asked about that one, unless it was already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadingAsked {
     pub has_object: bool,

@@ -28,6 +28,12 @@ pub use secured::{Authority, Secured};
 pub use servers::send_signal;
 pub use shop::{PASSWORD, Shop, shared_shop, wait_until};
 
+/// The body of an order of one unit, charged at once by a card that is good.
+pub fn paid_order(variant: &str) -> serde_json::Value {
+    serde_json::json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
+        "payment": {"method": "pm_card_visa"}})
+}
+
 /// A body of an order that ships to somewhere real enough.
 pub fn address() -> serde_json::Value {
     serde_json::json!({"street": "1 Main St", "city": "Springfield", "zip_code": "12345", "country": "US"})

@@ -5,14 +5,12 @@ use std::time::Instant;
 use async_nats::jetstream;
 use futures::TryStreamExt;
 use rustix::process::Signal;
-use serde_json::json;
 
-use crate::harness::{Buying, Person, Shop, address, copy, send_signal, wait_until};
+use crate::harness::{Buying, Person, Shop, copy, paid_order, send_signal, wait_until};
 
 /// Orders one unit and does not wait for anything.
 pub async fn order(buyer: &Person, variant: &str) -> String {
-    let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address(),
-        "payment": {"method": "pm_card_visa"}});
+    let body = paid_order(variant);
     buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id")
 }
 

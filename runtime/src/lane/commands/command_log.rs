@@ -21,7 +21,7 @@ pub(super) fn identity(item: &CommandItem) -> (&str, &str, Uuid) {
     (&item.caller_key, item.route.meta.operation, item.id)
 }
 
-/// Claims what can be claimed, in one order everywhere, and tells the database's time. A deadline is claimed by its row.
+/// Claims what can be claimed, in one order everywhere, and tells the database's time.
 pub(super) async fn claim(
     connection: &mut PgConnection,
     batch: &[CommandItem],
@@ -30,12 +30,9 @@ pub(super) async fn claim(
     let mut locks: Vec<(i64, usize)> = batch
         .iter()
         .enumerate()
-        .filter(|(index, item)| !item.is_due && verdicts[*index].is_none())
+        .filter(|(index, _)| verdicts[*index].is_none())
         .map(|(index, item)| (lock_number(item), index))
         .collect();
-    if locks.is_empty() {
-        return Ok(sqlx::query_scalar("select now()").fetch_one(connection).await?);
-    }
     locks.sort_unstable();
     let rows = sqlx::query(
         "select pg_try_advisory_xact_lock(number) as claimed, now() as now
@@ -65,10 +62,7 @@ pub(super) async fn look_up(
     verdicts: &[Option<Verdict>],
 ) -> Stored<Vec<(usize, StoredAnswer)>> {
     let asked: Vec<(usize, &CommandItem)> =
-        batch.iter().enumerate().filter(|(index, item)| !item.is_due && verdicts[*index].is_none()).collect();
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
+        batch.iter().enumerate().filter(|(index, _)| verdicts[*index].is_none()).collect();
     let rows = sqlx::query(
         "select place, fingerprint, status, answer
          from unnest($1::text[], $2::text[], $3::uuid[]) with ordinality as t(caller, operation, id, place)
@@ -102,12 +96,11 @@ pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Stored<LaneReply> {
     Ok(LaneReply::Refused { body, replayed: true })
 }
 
-/// The new rows of the command log: for what was answered in this batch, in one order everywhere. Nobody asks a deadline's
-/// answer again.
+/// The new rows of the command log: for what was answered in this batch, in one order everywhere.
 pub(super) fn answer_rows(batch: &[CommandItem], verdicts: &[Verdict], secret_repeats: &[usize]) -> Stored<AnswerRows> {
     let mut new: Vec<(&CommandItem, i16, Option<Vec<u8>>)> = Vec::new();
     for (index, (item, verdict)) in batch.iter().zip(verdicts).enumerate() {
-        if item.is_due || secret_repeats.contains(&index) {
+        if secret_repeats.contains(&index) {
             continue;
         }
         let (status, bytes) = match verdict {
