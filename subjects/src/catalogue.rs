@@ -63,6 +63,8 @@ pub fn catalogue() -> Vec<MessageInfo> {
         event::<identity::UserRegistered>(),
         event::<identity::UserChanged>(),
         event::<identity::UserDeactivated>(),
+        event::<identity::UserReactivated>(),
+        event::<identity::SessionRevoked>(),
         query::<catalog::GetProduct>(),
         query::<catalog::ListProducts>(),
         query::<catalog::ListCategories>(),

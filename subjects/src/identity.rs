@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contract::{Access, Answer, Detail, ErrorKind, Refusal, VerificationKeys, command, event, query};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{UserId, roles};
 
@@ -163,6 +164,22 @@ pub struct UserDeactivated {
     pub user_id: UserId,
 }
 event!(UserDeactivated, DOMAIN, "user_deactivated", entity = |e| e.user_id.0);
+
+/// A deactivated account was activated again, perhaps with another role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserReactivated {
+    pub user_id: UserId,
+    pub role: String,
+}
+event!(UserReactivated, DOMAIN, "user_reactivated", entity = |e| e.user_id.0);
+
+/// A session was ended by a logout: its access tokens are no longer accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRevoked {
+    pub session_id: Uuid,
+    pub user_id: UserId,
+}
+event!(SessionRevoked, DOMAIN, "session_revoked", entity = |e| e.session_id);
 
 /// Why identity refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

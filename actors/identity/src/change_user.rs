@@ -3,7 +3,7 @@
 use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::{
     UserId,
-    identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated},
+    identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated, UserReactivated},
 };
 use uuid::Uuid;
 
@@ -18,8 +18,10 @@ use crate::{
 enum Decision {
     /// It is as wished already.
     Nothing,
-    /// It has another role, or is switched on.
-    Change { role: String, is_active: bool },
+    /// It has another role.
+    ChangeRole { role: String },
+    /// It is active again.
+    Reactivate { role: String },
     /// It is switched off, and its sessions end.
     Deactivate { role: String },
 }
@@ -40,7 +42,10 @@ fn decide(account: &Account, command: &ChangeUser, caller: Option<Uuid>) -> Resu
     if account.is_active && !is_active {
         return Ok(Decision::Deactivate { role });
     }
-    Ok(Decision::Change { role, is_active })
+    if !account.is_active && is_active {
+        return Ok(Decision::Reactivate { role });
+    }
+    Ok(Decision::ChangeRole { role })
 }
 
 impl Handle<ChangeUser> for Identity {
@@ -60,11 +65,17 @@ impl Handle<ChangeUser> for Identity {
         let (user_id, now) = (UserId(account.id), tx.now());
         match decide(&account, message, command.caller.user_id())? {
             Decision::Nothing => Ok(account.user()),
-            Decision::Change { role, is_active } => {
-                let changed = next(role, is_active, now);
+            Decision::ChangeRole { role } => {
+                let changed = next(role, account.is_active, now);
                 store::update_account(tx.write(), &changed).await?;
-                let event = UserChanged { user_id, role: changed.role.clone(), is_active };
+                let event = UserChanged { user_id, role: changed.role.clone(), is_active: changed.is_active };
                 tx.emit(&command.cause, changed.version, &event)?;
+                Ok(changed.user())
+            }
+            Decision::Reactivate { role } => {
+                let changed = next(role, true, now);
+                store::update_account(tx.write(), &changed).await?;
+                tx.emit(&command.cause, changed.version, &UserReactivated { user_id, role: changed.role.clone() })?;
                 Ok(changed.user())
             }
             Decision::Deactivate { role } => {
@@ -100,12 +111,12 @@ mod tests {
     #[test]
     fn a_role_is_given_and_an_account_switched_off_and_on() {
         let account = Account::example();
-        let seller = Decision::Change { role: "seller".into(), is_active: true };
+        let seller = Decision::ChangeRole { role: "seller".into() };
         assert_eq!(decide(&account, &change(&account, Some("seller"), None), None), Ok(seller));
         let off = Decision::Deactivate { role: "seller".into() };
         assert_eq!(decide(&account, &change(&account, Some("seller"), Some(false)), None), Ok(off));
         let sleeping = Account { is_active: false, ..account };
-        let on = Decision::Change { role: "customer".into(), is_active: true };
+        let on = Decision::Reactivate { role: "customer".into() };
         assert_eq!(decide(&sleeping, &change(&sleeping, None, Some(true)), None), Ok(on));
     }
 

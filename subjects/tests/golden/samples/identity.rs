@@ -1,10 +1,10 @@
 use contract::{VerificationKey, VerificationKeys};
 use subjects::identity::{
-    ChangeUser, CreateAccount, DOMAIN, Done, GetKeys, IdentityError, Login, Logout, Refresh, Register, Session, User,
-    UserChanged, UserChanges, UserDeactivated, UserRegistered,
+    ChangeUser, CreateAccount, DOMAIN, Done, GetKeys, IdentityError, Login, Logout, Refresh, Register, Session,
+    SessionRevoked, User, UserChanged, UserChanges, UserDeactivated, UserReactivated, UserRegistered,
 };
 
-use super::{buyer_id, changed, fields, made, text};
+use super::{buyer_id, changed, fields, id, made, text};
 use crate::goldens::Goldens;
 
 fn user() -> User {
@@ -74,6 +74,8 @@ pub fn add(goldens: &mut Goldens) {
     });
     goldens.event(&UserChanged { user_id: buyer_id(), role: "seller".into(), is_active: true });
     goldens.event(&UserDeactivated { user_id: buyer_id() });
+    goldens.event(&UserReactivated { user_id: buyer_id(), role: "seller".into() });
+    goldens.event(&SessionRevoked { session_id: id(0x90), user_id: buyer_id() });
 
     for error in errors() {
         goldens.error(DOMAIN, error);
