@@ -94,12 +94,13 @@ pub struct ClearCart {
 command!(ClearCart, DOMAIN, "clear", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
     capability = |c| c.cart_token.as_deref());
 
-/// A line that goes into a cart: a variant, or the first variant of a product.
+/// A line that goes into a cart: a variant, or a product that has only one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewCartItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant_id: Option<VariantId>,
+    /// Of a product with one variant for sale; with several, `variant_id` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
     /// 1 to 10,000; added to what is in the cart already.
@@ -177,6 +178,8 @@ pub enum CartsError {
     ItemNotFound,
     #[error("There is no such product to buy.")]
     NotForSale,
+    #[error("The product has several variants. Choose one.")]
+    VariantRequired,
     #[error("The line cannot be stored with these fields.")]
     InvalidItem { fields: Vec<(String, String)> },
     #[error("The cart holds 100 lines at most.")]
@@ -195,6 +198,7 @@ impl Refusal for CartsError {
             Self::CartNotFound => "cart_not_found",
             Self::ItemNotFound => "item_not_found",
             Self::NotForSale => "not_for_sale",
+            Self::VariantRequired => "variant_required",
             Self::InvalidItem { .. } => "invalid_item",
             Self::CartFull => "cart_full",
             Self::OutOfStock { .. } => "out_of_stock",
@@ -206,7 +210,7 @@ impl Refusal for CartsError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::CartNotFound | Self::ItemNotFound | Self::NotForSale => ErrorKind::NotFound,
-            Self::InvalidItem { .. } => ErrorKind::Invalid,
+            Self::VariantRequired | Self::InvalidItem { .. } => ErrorKind::Invalid,
             Self::CartFull | Self::OutOfStock { .. } | Self::CurrencyMismatch => ErrorKind::Conflict,
             Self::CartVersionMismatch => ErrorKind::PreconditionFailed,
         }
@@ -214,6 +218,7 @@ impl Refusal for CartsError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
+            Self::VariantRequired => vec![Detail::new("variant_id", "is required: the product has several variants")],
             Self::InvalidItem { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
             Self::OutOfStock { available } => vec![Detail::new("quantity", format!("{available} units are available"))],
             _ => Vec::new(),

@@ -51,6 +51,30 @@ async fn a_cart_is_filled_changed_and_emptied() {
     assert_eq!(guest.delete("/cart").await.expect_status(200).body["items"], json!([]));
 }
 
+/// Which variant is meant decides what the buyer pays.
+#[tokio::test]
+async fn a_product_with_several_variants_is_not_put_in_without_one_of_them_being_chosen() {
+    let shop = shared_shop().await;
+    let (seller, _) = shop.new_seller().await;
+    let mark = uuid::Uuid::now_v7().simple().to_string();
+    let usd = |amount: i64| json!({"amount": amount, "currency": "USD"});
+    let body = json!({"name": format!("Lamp {mark}"), "price": usd(500), "variants": [
+        {"sku": format!("{mark}-S"), "on_hand": 3}, {"sku": format!("{mark}-L"), "price": usd(5000), "on_hand": 3},
+    ]});
+    let made = seller.post("/products", &body).await.expect_status(201);
+    let (product, variant) = (made.text_at("/id"), made.text_at("/variants/1/id"));
+    let guest = guest(shop).await;
+    let by_product = json!({"product_id": product, "quantity": 1});
+    let refused = guest.post("/cart/items", &by_product).await.expect_error(422, "variant_required");
+    assert_eq!(refused.text_at("/details/0/field"), "variant_id");
+    assert_eq!(guest.get("/cart").await.expect_status(200).body["items"], json!([]));
+    wait_until("inventory knows the variant", || async { put_in(&guest, &variant, 1).await.status == 200 }).await;
+    assert_eq!(guest.get("/cart").await.expect_status(200).number_at("/totals/total/amount"), 5000);
+
+    seller.patch(&format!("/products/{product}"), &json!({"is_active": false})).await.expect_status(200);
+    guest.post("/cart/items", &by_product).await.expect_error(404, "not_for_sale");
+}
+
 #[tokio::test]
 async fn a_key_puts_units_into_the_cart_once() {
     let shop = shared_shop().await;

@@ -11,7 +11,7 @@ use crate::{
     Carts,
     basket::{Basket, Line, invalid, too_much},
     owner::Owner,
-    quotes::{Quotes, first_variant},
+    quotes::{Quotes, only_variant},
     store,
 };
 
@@ -25,7 +25,7 @@ pub struct Quoted {
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     Variant(VariantId),
-    FirstOf(ProductId),
+    OnlyOneOf(ProductId),
 }
 
 impl Prepare<AddItem> for Carts {
@@ -37,7 +37,7 @@ impl Prepare<AddItem> for Carts {
         let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
         let variant = match wanted {
             Wanted::Variant(variant) => variant,
-            Wanted::FirstOf(product) => first_variant(cx, product).await?.ok_or(CartsError::NotForSale)?,
+            Wanted::OnlyOneOf(product) => only_variant(cx, product).await?,
         };
         // The other domains answer for as many lines as a cart holds, not for one more.
         room_for(&basket, variant.0)?;
@@ -71,7 +71,7 @@ fn validate(item: &NewCartItem) -> Result<Wanted, CartsError> {
     quantity_in_range(item.quantity)?;
     match (item.variant_id, item.product_id) {
         (Some(variant), None) => Ok(Wanted::Variant(variant)),
-        (None, Some(product)) => Ok(Wanted::FirstOf(product)),
+        (None, Some(product)) => Ok(Wanted::OnlyOneOf(product)),
         (None, None) => Err(invalid("variant_id", "either variant_id or product_id must be there")),
         (Some(_), Some(_)) => Err(invalid("product_id", "must not be there together with variant_id")),
     }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn either_a_variant_or_a_product_is_wanted() {
         assert_eq!(validate(&wants(Some(1), None, 1)), Ok(Wanted::Variant(VariantId(variant(1)))));
-        assert_eq!(validate(&wants(None, Some(1), 1)), Ok(Wanted::FirstOf(ProductId(variant(1)))));
+        assert_eq!(validate(&wants(None, Some(1), 1)), Ok(Wanted::OnlyOneOf(ProductId(variant(1)))));
         assert_eq!(field(validate(&wants(None, None, 1)).unwrap_err()), "variant_id");
         assert_eq!(field(validate(&wants(Some(1), Some(1), 1)).unwrap_err()), "product_id");
         for quantity in [0, -1, MAX_QUANTITY + 1, i64::MIN] {

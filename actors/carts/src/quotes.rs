@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::CallError;
 use futures::future::try_join;
-use runtime::{Breakage, Context, Stored};
+use runtime::{Breakage, Context, Handled, Stored};
 use subjects::{
     ProductId, VariantId,
+    carts::CartsError,
     catalog::{GetOffers, Offer},
     inventory::{CheckAvailability, Units},
 };
@@ -72,11 +73,19 @@ impl Quotes {
     }
 }
 
-/// The first variant of a product, where there is one to buy.
-pub(crate) async fn first_variant(cx: &Context, product: ProductId) -> Stored<Option<VariantId>> {
+/// The only variant of a product that can be bought.
+pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> Handled<VariantId, CartsError> {
     let ask = GetOffers { variant_ids: Vec::new(), product_ids: vec![product] };
-    let offers = cx.ask(&ask).await.map_err(broken)?.offers;
-    Ok(offers.into_iter().find(|offer| offer.product_id == product).map(|offer| offer.variant_id))
+    Ok(only_for_sale(&cx.ask(&ask).await.map_err(broken)?.offers)?)
+}
+
+fn only_for_sale(offers: &[Offer]) -> Result<VariantId, CartsError> {
+    let mut for_sale = offers.iter().filter(|offer| offer.is_active).map(|offer| offer.variant_id);
+    match (for_sale.next(), for_sale.next()) {
+        (Some(variant), None) => Ok(variant),
+        (None, _) => Err(CartsError::NotForSale),
+        (Some(_), Some(_)) => Err(CartsError::VariantRequired),
+    }
 }
 
 fn broken<E: contract::Refusal>(error: CallError<E>) -> Breakage {
@@ -85,7 +94,23 @@ fn broken<E: contract::Refusal>(error: CallError<E>) -> Breakage {
 
 #[cfg(test)]
 mod tests {
-    use crate::basket::tests::{basket, quotes};
+    use subjects::{Currency, VariantId, carts::CartsError, catalog::Offer};
+    use uuid::Uuid;
+
+    use super::only_for_sale;
+    use crate::basket::tests::{basket, offer, quotes};
+
+    #[test]
+    fn a_product_stands_for_its_variant_where_only_one_is_for_sale() {
+        let (first, second) = (offer(1, 100, Currency::USD), offer(2, 5000, Currency::USD));
+        let hidden = |offer: &Offer| Offer { is_active: false, ..offer.clone() };
+        let first_variant = Ok(VariantId(Uuid::from_u128(1)));
+        assert_eq!(only_for_sale(std::slice::from_ref(&first)), first_variant);
+        assert_eq!(only_for_sale(&[hidden(&second), first.clone()]), first_variant);
+        assert_eq!(only_for_sale(&[first.clone(), second.clone()]), Err(CartsError::VariantRequired));
+        assert_eq!(only_for_sale(&[hidden(&first), hidden(&second)]), Err(CartsError::NotForSale));
+        assert_eq!(only_for_sale(&[]), Err(CartsError::NotForSale));
+    }
 
     #[test]
     fn a_line_put_in_meanwhile_is_not_covered() {

@@ -84,7 +84,7 @@ pub struct Offer {
     pub version: i64,
 }
 
-/// Offers for variants, or for the first variants of products. Unknown ones are absent from the answer.
+/// Offers for variants, and for every variant of products. Unknown ones are absent from the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetOffers {
     #[serde(default)]

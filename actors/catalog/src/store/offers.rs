@@ -35,9 +35,9 @@ pub(crate) async fn offers_of_variants(db: &PgPool, ids: &[Uuid]) -> Stored<Vec<
     Ok(sqlx::query_as(concat!(offers!(), "v.id = any($1)")).bind(ids).fetch_all(db).await?)
 }
 
-/// The offers of the first variants of these products.
+/// The offers of every variant of these products.
 pub(crate) async fn offers_of_products(db: &PgPool, ids: &[Uuid]) -> Stored<Vec<OfferRow>> {
-    Ok(sqlx::query_as(concat!(offers!(), "v.product_id = any($1) and v.position = 0")).bind(ids).fetch_all(db).await?)
+    Ok(sqlx::query_as(concat!(offers!(), "v.product_id = any($1)")).bind(ids).fetch_all(db).await?)
 }
 
 /// The database's clock, where no row told it.

@@ -52,6 +52,7 @@ pub fn errors() -> Vec<CartsError> {
         CartsError::CartNotFound,
         CartsError::ItemNotFound,
         CartsError::NotForSale,
+        CartsError::VariantRequired,
         CartsError::InvalidItem { fields: fields() },
         CartsError::CartFull,
         CartsError::OutOfStock { available: 3 },
