@@ -102,7 +102,8 @@ pub(crate) fn grant(waits: &Semaphore, seconds: Option<u64>) -> Option<Wait<'_>>
 /// The newest state of an order, held back until it is decided, at most so long.
 pub(crate) async fn until_decided(who: &Credentials, mut order: Order, patience: Duration) -> Order {
     let end = Instant::now() + patience;
-    let is_open = |order: &Order| order.status == OrderStatus::Pending;
+    // One whose buyer has something to do is not decided before that.
+    let is_open = |order: &Order| order.status == OrderStatus::Pending && order.payment.is_none();
     if patience.is_zero() || !is_open(&order) {
         return order;
     }

@@ -118,7 +118,8 @@ pub(crate) struct SandboxApi;
 impl SandboxApi {
     /// Play the buyer's part with the simulated provider
     ///
-    /// Only in a local stack.
+    /// `confirm` and `decline` try a card; `require_authentication` tries one whose issuer wants the buyer's confirmation,
+    /// which `authenticate` and `fail_authentication` give or refuse. Only in a local stack.
     #[oai(path = "/sandbox/payments/:intent/:action", method = "post", operation_id = "act_in_sandbox")]
     async fn act_in_sandbox(
         &self,

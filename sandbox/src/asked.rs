@@ -16,6 +16,11 @@ pub(crate) enum Asked {
     UpdateIntent(String),
     Confirm(String),
     Cancel(String),
+    /// The buyer confirms the charge at the card's issuer, or does not.
+    Authenticate {
+        intent: String,
+        succeeds: bool,
+    },
     CreateRefund,
     GetRefund(String),
     ListRefunds,
@@ -33,6 +38,9 @@ impl Asked {
             (true, ["v1", "payment_intents", id]) => Self::UpdateIntent((*id).to_owned()),
             (true, ["v1", "payment_intents", id, "confirm"]) => Self::Confirm((*id).to_owned()),
             (true, ["v1", "payment_intents", id, "cancel"]) => Self::Cancel((*id).to_owned()),
+            (true, ["v1", "test_helpers", "payment_intents", id, word @ ("authenticate" | "fail_authentication")]) => {
+                Self::Authenticate { intent: (*id).to_owned(), succeeds: *word == "authenticate" }
+            }
             (true, ["v1", "refunds"]) => Self::CreateRefund,
             (false, ["v1", "refunds"]) => Self::ListRefunds,
             (false, ["v1", "refunds", id]) => Self::GetRefund((*id).to_owned()),

@@ -22,6 +22,7 @@ pub(crate) fn fail_point(asked: &Asked, moment: &str) {
         Asked::FindIntents
         | Asked::GetIntent(_)
         | Asked::UpdateIntent(_)
+        | Asked::Authenticate { .. }
         | Asked::GetRefund(_)
         | Asked::ListRefunds => return,
     };

@@ -30,6 +30,7 @@ impl Intent {
             "id": self.id, "object": "payment_intent", "amount": self.amount, "currency": self.currency,
             "client_secret": self.client_secret, "metadata": self.metadata, "status": self.status,
             "payment_method": self.payment_method, "last_payment_error": self.last_payment_error,
+            "next_action": (self.status == ACTION).then(|| json!({"type": "use_stripe_sdk", "use_stripe_sdk": {}})),
             "created": self.created_at.timestamp(), "livemode": false,
         })
     }
@@ -43,6 +44,8 @@ impl Intent {
         Answer::invalid("payment_intent_unexpected_state", &message)
     }
 }
+
+const ACTION: &str = "requires_action";
 
 type Done = Result<Answer, sqlx::Error>;
 
@@ -133,6 +136,12 @@ pub(crate) async fn confirm(db: &mut PgConnection, id: &str, fields: &Fields) ->
             return get(db, id).await;
         }
         Charge::Pays => pay(db, id).await?,
+        Charge::NeedsAuthentication => {
+            sqlx::query("update intent set status = $2 where id = $1").bind(id).bind(ACTION).execute(&mut *db).await?;
+            if let Some(intent) = lock(db, id).await? {
+                webhooks::tell(db, &intent, "payment_intent.requires_action", method.told).await?;
+            }
+        }
         Charge::PaysAfter(delay) => {
             let later =
                 "update intent set status = 'processing', settle_at = clock_timestamp() + make_interval(secs => $2)
@@ -140,13 +149,11 @@ pub(crate) async fn confirm(db: &mut PgConnection, id: &str, fields: &Fields) ->
             sqlx::query(later).bind(id).bind(delay.as_secs_f64()).execute(&mut *db).await?;
         }
         Charge::Declines(code, of_bank, message) => {
-            let error = json!({"type": "card_error", "code": code, "decline_code": of_bank, "message": message});
-            let decline = "update intent set status = 'requires_payment_method', last_payment_error = $2 where id = $1";
-            sqlx::query(decline).bind(id).bind(&error).execute(&mut *db).await?;
-            if let Some(intent) = lock(db, id).await? {
-                let kind = if method.told == Told::Forged { "payment_intent.succeeded" } else { FAILED };
-                webhooks::tell(db, &intent, kind, method.told).await?;
-            }
+            let charge = format!("ch_sandbox_{}", Uuid::now_v7().simple());
+            let error = json!({"type": "card_error", "code": code, "decline_code": of_bank, "message": message,
+                               "charge": charge});
+            let kind = if method.told == Told::Forged { "payment_intent.succeeded" } else { FAILED };
+            decline(db, id, &error, kind, method.told).await?;
             let answer = Answer { status: 402, ..Answer::ok(json!({ "error": error })) };
             return Ok(answer.manner(method.manner));
         }
@@ -155,6 +162,32 @@ pub(crate) async fn confirm(db: &mut PgConnection, id: &str, fields: &Fields) ->
 }
 
 const FAILED: &str = "payment_intent.payment_failed";
+
+/// The intent is open again, and the shop is let know.
+async fn decline(db: &mut PgConnection, id: &str, error: &Value, kind: &str, told: Told) -> Result<(), sqlx::Error> {
+    let decline = "update intent set status = 'requires_payment_method', last_payment_error = $2 where id = $1";
+    sqlx::query(decline).bind(id).bind(error).execute(&mut *db).await?;
+    match lock(db, id).await? {
+        Some(intent) => webhooks::tell(db, &intent, kind, told).await,
+        None => Ok(()),
+    }
+}
+
+pub(crate) async fn authenticate(db: &mut PgConnection, id: &str, succeeds: bool) -> Done {
+    let Some(intent) = lock(db, id).await? else { return Ok(Answer::missing("payment_intent")) };
+    if intent.status != ACTION {
+        return Ok(intent.unexpected());
+    }
+    if succeeds {
+        pay(db, id).await?;
+    } else {
+        let error = json!({"type": "invalid_request_error", "code": "payment_intent_authentication_failure",
+                           "message": "The buyer did not confirm the payment.",
+                           "payment_method": {"id": intent.payment_method}});
+        decline(db, id, &error, FAILED, Told::Once).await?;
+    }
+    get(db, id).await
+}
 
 /// Takes the money, and lets the shop know in the method's manner.
 pub(crate) async fn pay(db: &mut PgConnection, id: &str) -> Result<(), sqlx::Error> {

@@ -105,6 +105,7 @@ async fn run(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<An
         Asked::UpdateIntent(id) => intents::update(db, id, fields).await,
         Asked::Confirm(id) => intents::confirm(db, id, fields).await,
         Asked::Cancel(id) => intents::cancel(db, id).await,
+        Asked::Authenticate { intent, succeeds } => intents::authenticate(db, intent, *succeeds).await,
         Asked::CreateRefund => refunds::create(db, fields).await,
         Asked::GetRefund(id) => refunds::get(db, id).await,
         Asked::ListRefunds => refunds::list(db, fields).await,

@@ -11,6 +11,8 @@ pub(crate) enum Charge {
     PaysAfter(Duration),
     /// Declined, with the provider's code, the bank's and a sentence.
     Declines(&'static str, &'static str, &'static str),
+    /// The buyer has to confirm it first.
+    NeedsAuthentication,
     /// The first request fails before anything happened; another one, under another key, pays.
     BreaksOnce,
 }
@@ -97,6 +99,7 @@ pub(crate) fn method(name: &str) -> Option<Method> {
             declines("card_declined", "insufficient_funds", "Your card has insufficient funds.")
         }
         "pm_card_chargeDeclinedExpiredCard" => declines("expired_card", "", "Your card has expired."),
+        "pm_card_authenticationRequired" => Method { charge: Charge::NeedsAuthentication, ..plain },
         "pm_sandbox_slow" => Method { manner: Manner::Slow, ..plain },
         "pm_sandbox_timeout_after_charge" => Method { manner: Manner::Silent, ..plain },
         "pm_sandbox_forgotten_key" => Method { manner: Manner::Forgetful, ..plain },

@@ -11,9 +11,9 @@ pub use commands::{
     SandboxAction, VerifyPayment, WebhookReceipt,
 };
 pub use error::PaymentsError;
-pub use events::{IntentCreated, PaymentCancelled, PaymentFailed, RefundFailed, Refunded, Succeeded};
-pub use model::{Intent, Payment, PaymentConfig, Refund};
-pub use queries::{GetConfig, GetPayment, GetPaymentOfOrder};
+pub use events::{ActionRequired, IntentCreated, PaymentCancelled, PaymentFailed, RefundFailed, Refunded, Succeeded};
+pub use model::{Intent, NextAction, Payment, PaymentAction, PaymentConfig, Refund};
+pub use queries::{GetAction, GetConfig, GetPayment, GetPaymentOfOrder, PendingAction};
 
 /// The domain's name.
 pub const DOMAIN: &str = "payments";

@@ -6,6 +6,7 @@
 mod harness;
 
 mod accounts;
+mod attempts;
 mod bad_input;
 mod carts;
 mod check;

@@ -1,6 +1,7 @@
 //! Charging over HTTP, at a provider that is hostile, dies, or is not ours: whatever happens on the way, an order ends
 //! right and its money moves once.
 
+mod buyers;
 mod called_off;
 mod crashes;
 mod foreign;

@@ -1,11 +1,14 @@
 //! One order, as the caller sees it.
 
 use runtime::{Answer, Context, Handled, Stored, secret_digest};
-use subjects::orders::{GetOrder, Order, OrdersError};
+use subjects::{
+    orders::{GetOrder, Order, OrderStatus, OrdersError},
+    payments::{GetAction, PaymentAction},
+};
 
 use crate::{
     Orders,
-    access::seen,
+    access::{View, seen, view},
     store::{self, Record},
 };
 
@@ -19,6 +22,24 @@ impl Answer<GetOrder> for Orders {
     async fn answer(&self, cx: &Context, query: &GetOrder) -> Handled<Order, OrdersError> {
         let record = find(cx, &query.id).await?.ok_or(OrdersError::OrderNotFound)?;
         let guest = query.cart_token.as_deref().map(secret_digest);
-        Ok(seen(record, cx.caller(), guest).ok_or(OrdersError::OrderNotFound)?)
+        let is_buyer = view(&record.owner, cx.caller(), guest) == Some(View::Buyer);
+        let awaits_buyer = is_buyer && record.action_required && record.order.status == OrderStatus::Pending;
+        let mut order = seen(record, cx.caller(), guest).ok_or(OrdersError::OrderNotFound)?;
+        if awaits_buyer {
+            order.payment = action(cx, &order).await;
+        }
+        Ok(order)
+    }
+}
+
+/// What the buyer has to do. Its secret is the provider's, so it is read for each answer and stored in none. The order is
+/// shown also where payments or the provider cannot be reached.
+async fn action(cx: &Context, order: &Order) -> Option<PaymentAction> {
+    match cx.ask(&GetAction { order_id: order.id }).await {
+        Ok(pending) => pending.action,
+        Err(error) => {
+            tracing::warn!(order_id = %order.id, %error, "payment action not available");
+            None
+        }
     }
 }

@@ -76,6 +76,7 @@ impl Domain for Orders {
 
         routes.batched_event::<inventory::Reserved>();
         routes.batched_event::<inventory::ReservationRejected>();
+        routes.batched_event::<payments::ActionRequired>();
         routes.batched_event::<payments::Succeeded>();
         routes.batched_event::<payments::PaymentFailed>();
         routes.batched_event::<payments::PaymentCancelled>();

@@ -130,6 +130,7 @@ impl<'a> Draft<'a> {
             totals: quote.totals.clone(),
             currency: quote.totals.total.currency,
             failure: None,
+            payment: None,
             shipping_address: new.shipping_address.clone(),
             billing_address: new.billing_address.clone(),
             notes: new.notes.clone(),

@@ -40,6 +40,16 @@ impl ReactBatch<inventory::ReservationRejected> for Orders {
     }
 }
 
+impl ReactBatch<payments::ActionRequired> for Orders {
+    async fn react_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        events: &[&Delivered<payments::ActionRequired>],
+    ) -> Result<(), Breakage> {
+        advance(tx, news(events, |e| e.order_id, |_| Fact::ActionRequired)).await
+    }
+}
+
 impl ReactBatch<payments::Succeeded> for Orders {
     async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<payments::Succeeded>]) -> Result<(), Breakage> {
         advance(tx, news(events, |e| e.order_id, |_| Fact::Paid)).await

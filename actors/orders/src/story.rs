@@ -22,6 +22,8 @@ pub struct OrderState {
     pub charges_at_once: bool,
     /// Payments was asked to close the payment.
     pub expiry_requested: bool,
+    /// The buyer was asked to confirm the charge: payments says whether that is still so.
+    pub action_required: bool,
 }
 
 impl OrderState {
@@ -34,6 +36,7 @@ impl OrderState {
             stock_held: false,
             charges_at_once,
             expiry_requested: false,
+            action_required: false,
         }
     }
 
@@ -94,6 +97,11 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
                 next.payment = P::Cancelled;
             }
             go(next, [Tell::Failed(failure)])
+        }
+        Fact::ActionRequired if state.action_required || !state.awaits_money() => Step::Stay,
+        Fact::ActionRequired => {
+            next.action_required = true;
+            go(next, [Tell::StatusChanged])
         }
         // A refund that overtook it says that it was paid.
         Fact::Paid if state.is_paid() => Step::Stay,
@@ -166,6 +174,7 @@ fn paid_for(state: &OrderState, fact: &Fact) -> Step {
         }
         Fact::Reserved
         | Fact::ReservationRejected(_)
+        | Fact::ActionRequired
         | Fact::Paid
         | Fact::PaymentFailed(_)
         | Fact::PaymentCancelled
@@ -190,6 +199,7 @@ fn ended(state: &OrderState, fact: &Fact) -> Step {
         Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
         Fact::Reserved
         | Fact::ReservationRejected(_)
+        | Fact::ActionRequired
         | Fact::Paid
         | Fact::PaymentFailed(_)
         | Fact::PaymentCancelled

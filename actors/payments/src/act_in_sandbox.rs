@@ -6,19 +6,28 @@ use subjects::payments::{ActInSandbox, Payment, PaymentsError, SandboxAction};
 use crate::{
     Payments,
     ledger::Ledger,
+    provider::{AUTHENTICATED, NOT_AUTHENTICATED},
     store,
     story::{Attempt, Fact},
 };
 
-fn method(action: SandboxAction) -> String {
+fn fact(action: SandboxAction) -> Fact {
     match action {
-        SandboxAction::Confirm => "pm_card_visa".into(),
-        SandboxAction::Decline => "pm_card_visa_chargeDeclined".into(),
+        SandboxAction::Confirm => Fact::BuyerActs { method: "pm_card_visa".into() },
+        SandboxAction::Decline => Fact::BuyerActs { method: "pm_card_visa_chargeDeclined".into() },
+        SandboxAction::RequireAuthentication => Fact::BuyerActs { method: "pm_card_authenticationRequired".into() },
+        SandboxAction::Authenticate => Fact::BuyerAuthenticates { method: AUTHENTICATED.into() },
+        SandboxAction::FailAuthentication => Fact::BuyerAuthenticates { method: NOT_AUTHENTICATED.into() },
     }
 }
 
-fn decide(attempt: &Attempt) -> Result<(), PaymentsError> {
-    if attempt.can_be_paid() { Ok(()) } else { Err(PaymentsError::NotPayable { status: attempt.status.word().into() }) }
+fn decide(attempt: &Attempt, fact: &Fact) -> Result<(), PaymentsError> {
+    let is_asked = attempt.awaits_action || !matches!(fact, Fact::BuyerAuthenticates { .. });
+    if attempt.can_be_paid() && is_asked {
+        Ok(())
+    } else {
+        Err(PaymentsError::NotPayable { status: attempt.status.word().into() })
+    }
 }
 
 impl Handle<ActInSandbox> for Payments {
@@ -33,8 +42,8 @@ impl Handle<ActInSandbox> for Payments {
         if attempt.details.is_none() {
             return Err(PaymentsError::PaymentNotFound.into());
         }
-        decide(attempt)?;
-        let fact = Fact::BuyerActs { method: method(command.message.action) };
+        let fact = fact(command.message.action);
+        decide(attempt, &fact)?;
         ledger.apply(id, fact, &command.cause, None);
         ledger.write(tx, self.provider()).await?;
         let view = store::load(tx.read(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;

@@ -119,7 +119,7 @@ fn as_it_stands(object: ProviderObject) -> Confirmation {
     match object.status {
         ObjectStatus::Succeeded => Confirmation::Succeeded(object.charged),
         ObjectStatus::Cancelled => Confirmation::Cancelled,
-        ObjectStatus::Open | ObjectStatus::Processing => Confirmation::Processing,
+        ObjectStatus::Open | ObjectStatus::ActionRequired | ObjectStatus::Processing => Confirmation::Processing,
     }
 }
 
@@ -147,7 +147,10 @@ impl Perform<Confirm> for Payments {
             let object = effect.object.clone();
             match outcome {
                 Confirmation::Succeeded(_) => Some(Fact::Paid(object)),
-                Confirmation::Declined(failure) => Some(Fact::Declined(object, plain(failure))),
+                Confirmation::Declined { attempt, failure } => {
+                    Some(Fact::Declined { object, attempt: attempt.clone(), failure: plain(failure) })
+                }
+                Confirmation::ActionRequired => Some(Fact::ActionRequired(object)),
                 Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
                 // Its end is still to come: by the provider's word, by the order's deadline, which asks, or by the cancel
                 // that waits for its turn.
@@ -219,13 +222,10 @@ mod tests {
     #[test]
     fn an_object_that_is_not_charged_any_more_says_how_it_stands() {
         let charged = Charged { amount: 100, currency: "usd".into() };
-        let seen = |status| {
-            let (id, client_secret) = ("pi_1".into(), "secret".into());
-            as_it_stands(ProviderObject { id, status, charged: charged.clone(), client_secret })
-        };
+        let seen = |status| as_it_stands(ProviderObject::new("pi_1".into(), status, charged.clone(), "secret".into()));
         assert_eq!(seen(ObjectStatus::Succeeded), Confirmation::Succeeded(charged.clone()));
         assert_eq!(seen(ObjectStatus::Cancelled), Confirmation::Cancelled);
-        for undecided in [ObjectStatus::Open, ObjectStatus::Processing] {
+        for undecided in [ObjectStatus::Open, ObjectStatus::ActionRequired, ObjectStatus::Processing] {
             assert_eq!(seen(undecided), Confirmation::Processing, "never a decline: nothing was charged");
         }
     }

@@ -150,6 +150,7 @@ fn event_name(act: &Act) -> Option<&'static str> {
     use contract::Event;
     match act {
         Act::TellIntentCreated => Some(messages::IntentCreated::NAME),
+        Act::TellActionRequired => Some(messages::ActionRequired::NAME),
         Act::TellSucceeded => Some(messages::Succeeded::NAME),
         Act::TellFailed(_) => Some(messages::PaymentFailed::NAME),
         Act::TellCancelled => Some(messages::PaymentCancelled::NAME),
@@ -168,6 +169,7 @@ fn carry_out(tx: &mut Tx<'_>, row: &Row, provider: &dyn Provider, due: &Due<'_>)
             let amount = known(row)?.amount;
             tx.emit(cause, version, &messages::IntentCreated { payment_id, order_id, amount })?;
         }
+        Act::TellActionRequired => tx.emit(cause, version, &messages::ActionRequired { payment_id, order_id })?,
         Act::TellSucceeded => {
             let amount = known(row)?.amount;
             tx.emit(cause, version, &messages::Succeeded { payment_id, order_id, amount })?;

@@ -5,6 +5,7 @@
 //! once. The table in [`story`] says what follows from what; the provider is asked by effects, never in a lane.
 
 mod act_in_sandbox;
+mod action;
 mod config;
 mod create_intent;
 mod effects;
@@ -79,6 +80,7 @@ impl Domain for Payments {
         routes.query::<messages::GetConfig>();
         routes.query::<messages::GetPayment>();
         routes.query::<messages::GetPaymentOfOrder>();
+        routes.query::<messages::GetAction>();
         routes.prepared_command::<messages::CreateIntent>();
         routes.command::<messages::RefundPayment>();
         routes.prepared_command::<messages::VerifyPayment>();

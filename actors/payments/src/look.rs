@@ -9,8 +9,9 @@ use uuid::Uuid;
 use crate::{
     Payments,
     effects::news,
+    fields::plain,
     ledger::advance,
-    provider::{ObjectStatus, ProviderObject},
+    provider::{Decline, ObjectStatus, ProviderObject},
     story::Fact,
     terms::Terms,
 };
@@ -29,12 +30,18 @@ impl Effect for Look {
     const NAME: &'static str = "look";
 }
 
-/// What an object says of its payment. Only what is final counts: nothing can make it untrue again.
+/// What an object says of its payment: an end, which nothing can make untrue again, or what the buyer did on the way there.
 pub(crate) fn seen(object: &ProviderObject) -> Option<Fact> {
     match object.status {
         ObjectStatus::Succeeded => Some(Fact::Paid(object.id.clone())),
         ObjectStatus::Cancelled => Some(Fact::CancelConfirmed(object.id.clone())),
-        ObjectStatus::Open | ObjectStatus::Processing => None,
+        ObjectStatus::ActionRequired => Some(Fact::ActionRequired(object.id.clone())),
+        ObjectStatus::Open => object.decline.clone().map(|Decline { attempt, failure }| Fact::DeclineSeen {
+            object: object.id.clone(),
+            attempt,
+            failure: plain(&failure),
+        }),
+        ObjectStatus::Processing => None,
     }
 }
 

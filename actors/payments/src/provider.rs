@@ -7,10 +7,11 @@ mod stripe;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use runtime::{Breakage, Context};
-use subjects::{Money, OrderId, UserId, orders::Failure};
+use subjects::{Money, OrderId, UserId, orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
 pub use simulated::Simulated;
+pub(crate) use simulated::{AUTHENTICATED, NOT_AUTHENTICATED};
 pub use stripe::{Secret, Stripe, StripeConfig};
 
 /// What a provider answers. A breakage means that nobody knows: asked again with the same key, it has one effect.
@@ -36,6 +37,8 @@ pub struct NewObject {
 pub enum ObjectStatus {
     /// It can be confirmed.
     Open,
+    /// It was confirmed, and the card's issuer wants the buyer to do something first.
+    ActionRequired,
     /// It was confirmed, and is not decided.
     Processing,
     /// Its money came.
@@ -64,6 +67,26 @@ pub struct ProviderObject {
     pub charged: Charged,
     /// For the buyer's browser only.
     pub client_secret: String,
+    /// What the buyer has to do.
+    pub next_action: Option<NextAction>,
+    /// The last attempt of the buyer, where it was declined and the object is open again.
+    pub decline: Option<Decline>,
+}
+
+impl ProviderObject {
+    /// One of which nothing else is known.
+    pub fn new(id: String, status: ObjectStatus, charged: Charged, client_secret: String) -> Self {
+        Self { id, status, charged, client_secret, next_action: None, decline: None }
+    }
+}
+
+/// An attempt that was declined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decline {
+    /// Tells this attempt from others of the same object.
+    pub attempt: String,
+    /// Why.
+    pub failure: Failure,
 }
 
 impl std::fmt::Debug for ProviderObject {
@@ -88,7 +111,14 @@ pub enum Confirmation {
     /// The money came.
     Succeeded(Charged),
     /// Not with this method; the object stays open.
-    Declined(Failure),
+    Declined {
+        /// Tells this attempt from others of the same object.
+        attempt: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// Not before the buyer has done what the card's issuer wants.
+    ActionRequired,
     /// Not decided yet.
     Processing,
     /// The object had been cancelled.

@@ -14,6 +14,9 @@ use subjects::{
 
 pub use attempt::{Act, Attempt, Closing, Details, Fact};
 
+/// Declined attempts after which an order that did not name its method fails.
+pub const MAX_DECLINES: usize = 3;
+
 /// Where an attempt stands after a fact, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -55,7 +58,10 @@ pub fn step(state: &Attempt, fact: Fact) -> Step {
         Fact::CreateRefused(failure) => create_refused(state, failure),
         Fact::BuyerActs { method } => buyer_acts(state, method),
         Fact::Paid(object) => paid(state, object),
-        Fact::Declined(object, failure) => declined(state, &object, failure),
+        Fact::Declined { object, attempt, failure } => declined(state, &object, attempt, failure),
+        Fact::DeclineSeen { object, attempt, failure } => decline_seen(state, &object, attempt, failure),
+        Fact::ActionRequired(object) => action_required(state, &object),
+        Fact::BuyerAuthenticates { method } => buyer_authenticates(state, method),
         Fact::CancelConfirmed(object) => cancel_confirmed(state, &object),
         Fact::ExpiryDue => close(state, true),
         Fact::OrderEnded { wants_answer } => order_ended(state, wants_answer),
@@ -69,6 +75,7 @@ fn due(state: &Attempt, details: Details, method: Option<String>) -> Step {
     let mut step = Step::stay(state);
     // Also a tombstone learns what would have been owed.
     step.next.details.get_or_insert(details);
+    step.next.at_once |= method.is_some();
     match method {
         // Where it is being charged already, by the buyer's own hand, it is not charged again.
         Some(method) if state.can_be_paid() && state.status == PaymentStatus::Pending => charge(step, method),
@@ -147,6 +154,7 @@ fn buyer_acts(state: &Attempt, method: String) -> Step {
 /// Charges the method: the object first, where there is none.
 fn charge(mut step: Step, method: String) -> Step {
     step.next.method = Some(method.clone());
+    step.next.awaits_action = false;
     step.next.status = PaymentStatus::Processing;
     match step.next.object.clone() {
         Some(object) => step.act(Act::Confirm { object, method }),
@@ -167,6 +175,7 @@ fn paid(state: &Attempt, object: String) -> Step {
     }
     let was_open = state.is_open();
     step.next.status = PaymentStatus::Succeeded;
+    step.next.awaits_action = false;
     step.next.object = Some(object);
     step.next.captured = details.amount.amount;
     step.next.closing = None;
@@ -180,21 +189,54 @@ fn paid(state: &Attempt, object: String) -> Step {
     step.give_back()
 }
 
-fn declined(state: &Attempt, object: &str, failure: Failure) -> Step {
-    let step = Step::stay(state);
-    let is_own = state.object.as_deref() == Some(object);
-    if !state.can_be_paid() || !is_own {
+fn declined(state: &Attempt, object: &str, attempt: String, failure: Failure) -> Step {
+    let mut step = Step::stay(state);
+    if !state.can_be_paid() || !state.owns(object) {
         return step;
     }
-    // Another method could still be charged: it has failed only when the provider has closed it.
-    closing(step, Closing::Decline, Some(failure)).act(Act::Cancel(object.to_owned()))
+    step.next.awaits_action = false;
+    if !state.at_once {
+        step.next.declines.insert(attempt);
+    }
+    if state.at_once || step.next.declines.len() >= MAX_DECLINES {
+        // Another method could still be charged: it has failed only when the provider has closed it.
+        return closing(step, Closing::Decline, Some(failure)).act(Act::Cancel(object.to_owned()));
+    }
+    step.next.status = PaymentStatus::Pending;
+    step.next.method = None;
+    step.next.failure = Some((failure.code, failure.message));
+    step
+}
+
+fn decline_seen(state: &Attempt, object: &str, attempt: String, failure: Failure) -> Step {
+    // The answer to its own charge decides about an order that named its method, unless that was left to the buyer.
+    if state.declines.contains(&attempt) || state.at_once && !state.awaits_action {
+        return Step::stay(state);
+    }
+    declined(state, object, attempt, failure)
+}
+
+fn action_required(state: &Attempt, object: &str) -> Step {
+    let mut step = Step::stay(state);
+    if !state.can_be_paid() || !state.owns(object) || state.awaits_action {
+        return step;
+    }
+    step.next.awaits_action = true;
+    step.act(Act::TellActionRequired)
+}
+
+fn buyer_authenticates(state: &Attempt, method: String) -> Step {
+    let step = Step::stay(state);
+    match state.object.clone().filter(|_| state.can_be_paid() && state.awaits_action) {
+        Some(object) => step.act(Act::Confirm { object, method }),
+        None => step,
+    }
 }
 
 fn cancel_confirmed(state: &Attempt, object: &str) -> Step {
     let step = Step::stay(state);
-    let is_own = state.object.as_deref() == Some(object);
     // An object that is being created is waited for: it comes back to a closing payment and is cancelled in turn.
-    if !state.is_open() || !is_own || state.creating {
+    if !state.is_open() || !state.owns(object) || state.creating {
         return step;
     }
     match state.closing {
@@ -239,6 +281,7 @@ fn closing(mut step: Step, closing: Closing, failure: Option<Failure>) -> Step {
 fn end_cancelled(mut step: Step, tells: bool) -> Step {
     step.next.status = PaymentStatus::Cancelled;
     step.next.closing = None;
+    step.next.awaits_action = false;
     step.next.failure = None;
     if tells { step.act(Act::TellCancelled) } else { step }
 }
@@ -246,6 +289,7 @@ fn end_cancelled(mut step: Step, tells: bool) -> Step {
 fn end_failed(mut step: Step) -> Step {
     step.next.status = PaymentStatus::Failed;
     step.next.closing = None;
+    step.next.awaits_action = false;
     let (code, message) = step.next.failure.clone().unwrap_or_default();
     step.act(Act::TellFailed(Failure { code, message }))
 }

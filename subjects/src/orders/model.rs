@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{FulfillmentStatus, OrderStatus, PaymentStatus};
-use crate::{Address, Currency, ItemId, Money, OrderId, Pagination, ProductId, UserId, VariantId, carts::Totals};
+use crate::{
+    Address, Currency, ItemId, Money, OrderId, Pagination, ProductId, UserId, VariantId, carts::Totals,
+    payments::PaymentAction,
+};
 
 /// A line of an order. Its price is the one of the moment of placing, for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,10 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub failure: Option<Failure>,
+    /// What its buyer has to do before the card is charged. Shown to the buyer only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub payment: Option<PaymentAction>,
     pub shipping_address: Address,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]

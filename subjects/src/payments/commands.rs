@@ -98,6 +98,12 @@ pub enum SandboxAction {
     Confirm,
     /// The card is declined.
     Decline,
+    /// The buyer pays with a card whose issuer wants a confirmation.
+    RequireAuthentication,
+    /// The buyer gives that confirmation.
+    Authenticate,
+    /// The buyer does not.
+    FailAuthentication,
 }
 
 /// Plays the buyer's part with the simulated provider. Refused by every other provider.

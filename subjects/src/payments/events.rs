@@ -15,6 +15,14 @@ pub struct IntentCreated {
 }
 event!(IntentCreated, DOMAIN, "intent_created", entity = |e| e.payment_id.0);
 
+/// The card's issuer wants the buyer to confirm the charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRequired {
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+}
+event!(ActionRequired, DOMAIN, "action_required", entity = |e| e.payment_id.0);
+
 /// Paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Succeeded {

@@ -53,6 +53,29 @@ pub struct Payment {
     pub updated_at: DateTime<Utc>,
 }
 
+/// What the buyer has to do before the card is charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct NextAction {
+    /// The provider's word for it, such as `use_stripe_sdk` or `redirect_to_url`.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "openapi", oai(rename = "type"))]
+    pub kind: String,
+    /// Where the buyer's browser is to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub redirect_url: Option<String>,
+}
+
+/// What the buyer's browser needs to confirm a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct PaymentAction {
+    /// For the buyer's browser only.
+    pub client_secret: String,
+    pub next_action: NextAction,
+}
+
 /// An open payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]

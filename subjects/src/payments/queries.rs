@@ -3,7 +3,7 @@
 use contract::{Access, query};
 use serde::{Deserialize, Serialize};
 
-use super::{DOMAIN, Payment, PaymentConfig, PaymentsError};
+use super::{DOMAIN, Payment, PaymentAction, PaymentConfig, PaymentsError};
 use crate::{OrderId, PaymentId, roles};
 
 /// The provider and its publishable key.
@@ -29,3 +29,17 @@ pub struct GetPaymentOfOrder {
 }
 query!(GetPaymentOfOrder, DOMAIN, "get_by_order", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError,
     capability = |q| q.cart_token.as_deref());
+
+/// What the buyer of an order has to do to pay it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetAction {
+    pub order_id: OrderId,
+}
+query!(GetAction, DOMAIN, "action", Access::Internal => PendingAction, PaymentsError);
+
+/// What the buyer has to do; nothing where the payment does not wait for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingAction {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<PaymentAction>,
+}

@@ -21,7 +21,7 @@ macro_rules! order_columns {
         "id, order_number, user_id, guest_digest, created_at > clock_timestamp() - interval '30 days' as guest_open,
          status, payment_status, fulfillment_status, currency, subtotal, discount_amount, shipping_amount, tax_amount,
          total_amount, shipping_address, billing_address, notes, failure_code, failure_message, payment_deadline,
-         version, created_at, updated_at"
+         action_required, version, created_at, updated_at"
     };
 }
 
@@ -30,6 +30,8 @@ macro_rules! order_columns {
 pub(crate) struct Record {
     pub order: Order,
     pub owner: Owner,
+    /// Its buyer was asked to confirm the charge.
+    pub action_required: bool,
 }
 
 #[derive(FromRow)]
@@ -54,6 +56,7 @@ struct OrderRow {
     failure_code: Option<String>,
     failure_message: Option<String>,
     payment_deadline: DateTime<Utc>,
+    action_required: bool,
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -112,6 +115,7 @@ impl OrderRow {
             },
             currency,
             failure: self.failure_code.zip(self.failure_message).map(|(code, message)| Failure { code, message }),
+            payment: None,
             shipping_address: self.shipping_address.0,
             billing_address: self.billing_address.map(|address| address.0),
             notes: self.notes,
@@ -120,7 +124,7 @@ impl OrderRow {
             created_at: self.created_at,
             updated_at: self.updated_at,
         };
-        Ok(Record { order, owner })
+        Ok(Record { order, owner, action_required: self.action_required })
     }
 }
 

@@ -10,6 +10,7 @@ fn facts() -> Vec<Fact> {
     let mut facts = vec![
         Fact::Reserved,
         Fact::ReservationRejected(out_of_stock()),
+        Fact::ActionRequired,
         Fact::Paid,
         Fact::PaymentFailed(failure()),
         Fact::PaymentCancelled,
@@ -27,7 +28,7 @@ fn every_state() -> Vec<OrderState> {
     let mut states = Vec::new();
     for &status in S::ALL {
         for &payment in P::ALL {
-            for bits in 0..8 {
+            for bits in 0..16 {
                 states.push(OrderState {
                     status,
                     payment,
@@ -35,6 +36,7 @@ fn every_state() -> Vec<OrderState> {
                     stock_held: bits & 1 != 0,
                     charges_at_once: bits & 2 != 0,
                     expiry_requested: bits & 4 != 0,
+                    action_required: bits & 8 != 0,
                 });
             }
         }
@@ -141,7 +143,7 @@ fn every_change_that_can_be_seen_is_told() {
     for state in every_state() {
         for fact in facts() {
             if let Step::Go { next, tells } = step(&state, fact.clone()) {
-                let seen = |s: &OrderState| (s.status, s.payment, s.fulfillment);
+                let seen = |s: &OrderState| (s.status, s.payment, s.fulfillment, s.action_required);
                 assert_ne!((next, tells.is_empty()), (state, true), "a step that is none: {state:?} {fact:?}");
                 if tells.is_empty() {
                     assert_eq!(seen(&state), seen(&next), "{state:?} {fact:?}");
@@ -223,6 +225,16 @@ fn an_order_is_paid_at_once_or_waits() {
     let (state, told) = after(waiting(), [Fact::Reserved, Fact::Paid]);
     assert_eq!((state.status, state.payment), (S::Confirmed, P::Succeeded));
     assert_eq!(told, [Tell::PaymentDue, Tell::Confirmed]);
+}
+
+#[test]
+fn a_buyer_who_is_asked_to_confirm_the_charge_is_told_once_and_the_order_waits() {
+    let charged = after(OrderState::placed(1, true), [Fact::Reserved]).0;
+    let (state, told) = after(charged, [Fact::ActionRequired, Fact::ActionRequired]);
+    assert_eq!((state.status, state.payment, told), (S::Pending, P::Processing, vec![Tell::StatusChanged]));
+    assert_eq!(after(state, [Fact::Paid]).0.status, S::Confirmed);
+    assert_eq!(after(state, [Fact::PaymentFailed(failure())]).0.status, S::Failed);
+    assert_eq!(after(state, [Fact::DeadlinePassed, Fact::PaymentCancelled]).0.status, S::Expired);
 }
 
 #[test]

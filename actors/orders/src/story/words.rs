@@ -11,6 +11,8 @@ pub enum Fact {
     Reserved,
     /// Inventory holds no line.
     ReservationRejected(Failure),
+    /// The card's issuer wants the buyer to confirm the charge.
+    ActionRequired,
     /// The money came.
     Paid,
     /// The money was declined, and cannot come any more.

@@ -18,6 +18,8 @@ use uuid::Uuid;
 use super::{Asked, Cancellation, Confirmation, Created, NewObject, Provider, ProviderObject, RefundOutcome};
 use books::{Answer, Question, object_id};
 
+pub(crate) use methods::{AUTHENTICATED, NOT_AUTHENTICATED};
+
 /// Its name.
 pub const NAME: &str = "simulated";
 
@@ -137,9 +139,9 @@ impl Provider for Simulated {
         .boxed()
     }
 
-    fn confirm<'a>(&'a self, cx: &'a Context, object: &'a str, method: &'a str, _key: Uuid) -> Asked<'a, Confirmation> {
+    fn confirm<'a>(&'a self, cx: &'a Context, object: &'a str, method: &'a str, key: Uuid) -> Asked<'a, Confirmation> {
         async move {
-            let question = Question::Confirm { object: object.to_owned(), method: method.to_owned() };
+            let question = Question::Confirm { object: object.to_owned(), method: method.to_owned(), attempt: key };
             match self.ask(cx, question).await? {
                 Answer::Confirmed(confirmation) => Ok(confirmation),
                 other => Err(no_answer(&other)),

@@ -14,12 +14,12 @@ use chrono::{DateTime, Utc};
 use futures::future::FutureExt;
 use runtime::{Breakage, Context};
 use serde_json::Value;
-use subjects::{Money, OrderId};
+use subjects::{Money, OrderId, orders::Failure};
 use uuid::Uuid;
 
 use super::{Asked, Cancellation, Charged, Confirmation, Created, NewObject, Notice, ObjectStatus, Provider};
 use super::{ProviderObject, RefundOutcome};
-use answers::{charged, declined, notice, object, of_payment, status};
+use answers::{charged, notice, object, of_payment, reason, status};
 use http::{Http, Said};
 
 pub use config::{Secret, StripeConfig};
@@ -107,7 +107,8 @@ impl Stripe {
         match self.http.post(&path, &[("payment_method", method.to_owned())], None).await? {
             Said::Done(_) => {}
             Said::Refused { failure, .. } => {
-                return Ok(decided(&self.read_own(id).await?)?.unwrap_or(Confirmation::Declined(failure)));
+                let seen = decided(&self.read_own(id).await?)?;
+                return Ok(seen.unwrap_or_else(|| declined(key.to_string(), failure)));
             }
             Said::Stored => return Err(stuck()),
         }
@@ -115,10 +116,12 @@ impl Stripe {
         for key in [key.to_string(), fresh(key)] {
             match self.http.post(&confirm, &[], Some(&key)).await? {
                 Said::Done(value) => {
-                    return Ok(decided(&value)?.unwrap_or_else(|| Confirmation::Declined(declined(&value))));
+                    return Ok(
+                        decided(&value)?.unwrap_or_else(|| declined(key.clone(), reason(&value["last_payment_error"])))
+                    );
                 }
                 Said::Refused { failure, .. } => {
-                    return Ok(decided(&self.read_own(id).await?)?.unwrap_or(Confirmation::Declined(failure)));
+                    return Ok(decided(&self.read_own(id).await?)?.unwrap_or_else(|| declined(key.clone(), failure)));
                 }
                 Said::Stored => {
                     if let Some(decided) = decided(&self.read_own(id).await?)? {
@@ -142,11 +145,15 @@ impl Stripe {
                 ObjectStatus::Cancelled => return Ok(Cancellation::Cancelled),
                 ObjectStatus::Succeeded => return Ok(Cancellation::AlreadySucceeded(charged(&now)?)),
                 ObjectStatus::Processing => return Err(Breakage::other("it is not decided yet")),
-                ObjectStatus::Open => {}
+                ObjectStatus::Open | ObjectStatus::ActionRequired => {}
             }
         }
         Err(stuck())
     }
+}
+
+fn declined(attempt: String, failure: Failure) -> Confirmation {
+    Confirmation::Declined { attempt, failure }
 }
 
 /// What an object says of a confirm; nothing while it is open.
@@ -155,6 +162,7 @@ fn decided(value: &Value) -> Result<Option<Confirmation>, Breakage> {
         ObjectStatus::Succeeded => Some(Confirmation::Succeeded(charged(value)?)),
         ObjectStatus::Cancelled => Some(Confirmation::Cancelled),
         ObjectStatus::Processing => Some(Confirmation::Processing),
+        ObjectStatus::ActionRequired => Some(Confirmation::ActionRequired),
         ObjectStatus::Open => None,
     })
 }

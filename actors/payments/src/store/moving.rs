@@ -1,10 +1,10 @@
 //! Moves payments on, a whole batch per statement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use runtime::Stored;
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use subjects::{Money, OrderId, PaymentId, UserId};
 use uuid::Uuid;
 
@@ -33,6 +33,9 @@ struct PaymentRow {
     payment_provider: String,
     provider_transaction_id: Option<String>,
     payment_method: Option<String>,
+    at_once: bool,
+    awaits_action: bool,
+    declines: Json<BTreeSet<String>>,
     status: String,
     creating: bool,
     closing: Option<String>,
@@ -71,6 +74,9 @@ impl PaymentRow {
             details,
             object: self.provider_transaction_id,
             method: self.payment_method,
+            at_once: self.at_once,
+            awaits_action: self.awaits_action,
+            declines: self.declines.0,
             creating: self.creating,
             closing,
             failure: self.failure_code.zip(self.failure_message),
@@ -90,7 +96,7 @@ macro_rules! select_payments {
     ($rest:literal) => {
         concat!(
             "select id, order_id, order_number, user_id, amount, currency, payment_provider, provider_transaction_id,
-                    payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
+                    payment_method, at_once, awaits_action, declines, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
                     refunded, refunding, automatic_refund, version
              from payments ",
             $rest
@@ -139,15 +145,17 @@ pub(crate) async fn insert(db: &mut PgConnection, rows: &[&Row], provider: &str,
     let done = sqlx::query(
         "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
              payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
-             refunded, refunding, automatic_refund, version, payment_provider, created_at, updated_at, processed_at)
-         select moved.*, $21, $22::timestamptz, $22::timestamptz,
-                case when moved.status not in ('pending', 'processing') then $22::timestamptz end
+             refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, payment_provider,
+             created_at, updated_at, processed_at)
+         select moved.*, $24, $25::timestamptz, $25::timestamptz,
+                case when moved.status not in ('pending', 'processing') then $25::timestamptz end
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
                   $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
-                  $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[])
+                  $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
+                  $22::boolean[], $23::jsonb[])
               as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
                   order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
-                  automatic_refund, version)
+                  automatic_refund, version, at_once, awaits_action, declines)
          order by moved.id
          on conflict (id) do nothing",
     );
@@ -165,15 +173,17 @@ pub(crate) async fn update(db: &mut PgConnection, rows: &[&Row], now: DateTime<U
              order_ended = moved.order_ended, intent_told = moved.intent_told, failure_code = moved.failure_code,
              failure_message = moved.failure_message, captured = moved.captured, refunded = moved.refunded,
              refunding = moved.refunding, automatic_refund = moved.automatic_refund, version = moved.version,
-             updated_at = $21::timestamptz,
+             at_once = moved.at_once, awaits_action = moved.awaits_action, declines = moved.declines,
+             updated_at = $24::timestamptz,
              processed_at = case when moved.status not in ('pending', 'processing')
-                                 then coalesce(payments.processed_at, $21::timestamptz) end
+                                 then coalesce(payments.processed_at, $24::timestamptz) end
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
                   $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
-                  $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[])
+                  $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
+                  $22::boolean[], $23::jsonb[])
               as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
                   order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
-                  automatic_refund, version)
+                  automatic_refund, version, at_once, awaits_action, declines)
          where payments.id = moved.id",
     );
     columns.bind(update).bind(now).execute(db).await?;
@@ -201,7 +211,7 @@ impl<'a> Columns<'a> {
         self.each(|row| row.attempt.details.as_ref().map(&of))
     }
 
-    /// Binds the first twenty parameters.
+    /// Binds the first twenty-three parameters.
     fn bind(&self, query: Query<'a>) -> Query<'a> {
         query
             .bind(self.each(|r| r.id.0))
@@ -224,5 +234,8 @@ impl<'a> Columns<'a> {
             .bind(self.each(|r| r.attempt.refunding))
             .bind(self.each(|r| r.attempt.automatic_refund))
             .bind(self.each(|r| r.version))
+            .bind(self.each(|r| r.attempt.at_once))
+            .bind(self.each(|r| r.attempt.awaits_action))
+            .bind(self.each(|r| Json(&r.attempt.declines)))
     }
 }

@@ -26,6 +26,7 @@ struct ViewRow {
     order_number: String,
     user_id: Option<Uuid>,
     status: String,
+    is_closing: bool,
     amount: i64,
     currency: String,
     payment_provider: String,
@@ -63,8 +64,8 @@ impl RefundRow {
 /// A payment as people see it. A tombstone, of which nothing is known, is none.
 pub(crate) async fn load(db: &mut PgConnection, id: PaymentId) -> Stored<Option<View>> {
     let row: Option<ViewRow> = sqlx::query_as(
-        "select id, order_id, order_number, user_id, status, amount, currency, payment_provider, provider_transaction_id,
-                payment_method, failure_code, failure_message, created_at, updated_at
+        "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
+                provider_transaction_id, payment_method, failure_code, failure_message, created_at, updated_at
          from payments where id = $1 and amount is not null",
     )
     .bind(id.0)
@@ -86,8 +87,8 @@ pub(crate) async fn load(db: &mut PgConnection, id: PaymentId) -> Stored<Option<
         provider: row.payment_provider,
         provider_transaction_id: row.provider_transaction_id,
         payment_method: row.payment_method,
-        // While it is on its way to `failed`, nobody is told yet.
-        failure: row.failure_code.zip(row.failure_message).filter(|_| row.status == "failed").map(failure),
+        // On its way to `failed` nothing is said yet. Otherwise the buyer may try another card.
+        failure: row.failure_code.zip(row.failure_message).filter(|_| !row.is_closing).map(failure),
         status: row.status,
         refunds: refunds.into_iter().map(RefundRow::read).collect::<Stored<_>>()?,
         created_at: row.created_at,

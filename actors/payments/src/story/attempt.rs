@@ -1,5 +1,7 @@
 //! Where an attempt stands, what is heard of it, and what may follow.
 
+use std::collections::BTreeSet;
+
 use subjects::{
     Money, RefundId, UserId,
     orders::{Failure, PaymentStatus},
@@ -36,6 +38,12 @@ pub struct Attempt {
     pub object: Option<String>,
     /// What it is charged to, once somebody said so.
     pub method: Option<String>,
+    /// The order named its method when it was placed: its first decline is its last.
+    pub at_once: bool,
+    /// The card's issuer wants the buyer to confirm the charge.
+    pub awaits_action: bool,
+    /// Attempts of the buyer that were declined.
+    pub declines: BTreeSet<String>,
     /// The provider was asked to create the object and has not answered.
     pub creating: bool,
     /// On its way to an end.
@@ -63,6 +71,9 @@ impl Default for Attempt {
             details: None,
             object: None,
             method: None,
+            at_once: false,
+            awaits_action: false,
+            declines: BTreeSet::new(),
             creating: false,
             closing: None,
             failure: None,
@@ -85,6 +96,11 @@ impl Attempt {
     /// It may be paid, and nobody asked to close it.
     pub fn can_be_paid(&self) -> bool {
         self.is_open() && self.closing.is_none()
+    }
+
+    /// The provider's object of this payment.
+    pub(super) fn owns(&self, object: &str) -> bool {
+        self.object.as_deref() == Some(object)
     }
 
     /// Its money came.
@@ -126,8 +142,31 @@ pub enum Fact {
     },
     /// The provider has the money.
     Paid(String),
-    /// The provider could not charge the method; the object could still be confirmed with another one.
-    Declined(String, Failure),
+    /// The buyer has answered the card's issuer; the simulated provider learns how by this method.
+    BuyerAuthenticates {
+        /// What the provider is asked.
+        method: String,
+    },
+    /// The provider could not charge the method that it was asked to; the object could still be confirmed with another one.
+    Declined {
+        /// The provider's id of the object.
+        object: String,
+        /// Tells this attempt from others.
+        attempt: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// The object shows that an attempt of the buyer was declined. It may be read many times.
+    DeclineSeen {
+        /// The provider's id of the object.
+        object: String,
+        /// Tells this attempt from others.
+        attempt: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// The card's issuer wants the buyer to confirm the charge.
+    ActionRequired(String),
     /// The provider has cancelled the object: nobody can pay it any more.
     CancelConfirmed(String),
     /// The order's deadline is over: it wants an answer.
@@ -169,6 +208,8 @@ pub enum Fact {
 pub enum Act {
     /// `payments.intent_created`
     TellIntentCreated,
+    /// `payments.action_required`
+    TellActionRequired,
     /// `payments.succeeded`
     TellSucceeded,
     /// `payments.failed`

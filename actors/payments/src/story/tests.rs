@@ -21,6 +21,14 @@ fn declined() -> Failure {
     Failure { code: "card_declined".into(), message: "no".into() }
 }
 
+fn decline(object: &str, attempt: &str) -> Fact {
+    Fact::Declined { object: object.into(), attempt: attempt.into(), failure: declined() }
+}
+
+fn decline_seen(object: &str, attempt: &str) -> Fact {
+    Fact::DeclineSeen { object: object.into(), attempt: attempt.into(), failure: declined() }
+}
+
 fn refund_id(number: u128) -> RefundId {
     RefundId(Uuid::from_u128(number))
 }
@@ -38,8 +46,15 @@ fn facts() -> Vec<Fact> {
         Fact::BuyerActs { method: "pm_card_visa".into() },
         Fact::Paid(OWN.into()),
         Fact::Paid(OTHER.into()),
-        Fact::Declined(OWN.into(), declined()),
-        Fact::Declined(OTHER.into(), declined()),
+        decline(OWN, "1"),
+        decline(OWN, "2"),
+        decline(OTHER, "1"),
+        decline_seen(OWN, "1"),
+        decline_seen(OWN, "3"),
+        decline_seen(OTHER, "3"),
+        Fact::ActionRequired(OWN.into()),
+        Fact::ActionRequired(OTHER.into()),
+        Fact::BuyerAuthenticates { method: "yes".into() },
         Fact::CancelConfirmed(OWN.into()),
         Fact::CancelConfirmed(OTHER.into()),
         Fact::ExpiryDue,
@@ -84,6 +99,8 @@ fn every_pair_keeps_what_a_row_must_keep() {
     for state in states {
         let over = matches!(state.status, P::Failed | P::Cancelled);
         assert!(!over || (!state.creating && state.closing.is_none()), "over, but in flight: {state:?}");
+        assert!(state.is_open() || !state.awaits_action, "nothing to be done: {state:?}");
+        assert!(state.declines.len() < MAX_DECLINES || !state.can_be_paid(), "one attempt too many: {state:?}");
         assert!(state.refunded + state.refunding <= state.captured, "{state:?}");
         let captured = matches!(state.status, P::Succeeded | P::PartiallyRefunded | P::Refunded);
         assert_eq!(captured, state.captured > 0, "{state:?}");
@@ -168,14 +185,63 @@ fn a_named_method_is_charged_object_first() {
     assert_eq!(acts, [Act::Create, confirm, Act::TellSucceeded]);
     assert_eq!((state.status, state.captured), (P::Succeeded, 100));
 
-    let (state, acts) = after([
-        charged,
-        Fact::ObjectCreated(OWN.into()),
-        Fact::Declined(OWN.into(), declined()),
-        Fact::CancelConfirmed(OWN.into()),
-    ]);
+    let (state, acts) =
+        after([charged, Fact::ObjectCreated(OWN.into()), decline(OWN, "1"), Fact::CancelConfirmed(OWN.into())]);
     assert_eq!(state.status, P::Failed);
     assert_eq!(acts[2..], [Act::Cancel(OWN.into()), Act::TellFailed(declined())]);
+}
+
+/// Whether an attempt has opened again, and how many declines it counts.
+fn stands((state, _): &(Attempt, Vec<Act>)) -> (bool, P, usize) {
+    (state.can_be_paid(), state.status, state.declines.len())
+}
+
+#[test]
+fn an_open_intent_takes_three_cards_and_an_order_that_named_its_method_takes_one() {
+    let opened = || {
+        vec![
+            Fact::Due { details: details(), method: None },
+            Fact::IntentOpened { details: details(), object: OWN.into() },
+        ]
+    };
+    let tried = |cards: &[Fact]| after(opened().into_iter().chain(cards.iter().cloned()));
+    let acts = Fact::BuyerActs { method: "pm_card_bad".into() };
+    let by_hand = [acts.clone(), decline(OWN, "1"), acts.clone(), decline(OWN, "2")];
+    assert_eq!(stands(&tried(&by_hand)), (true, P::Pending, 2));
+    let seen = [decline_seen(OWN, "a"), decline_seen(OWN, "a"), decline_seen(OWN, "b"), decline_seen(OWN, "a")];
+    let (state, acts) = tried(&seen);
+    assert_eq!(stands(&(state.clone(), Vec::new())), (true, P::Pending, 2), "however often it is read");
+    assert_eq!(acts, [Act::TellIntentCreated]);
+    assert_eq!(state.failure, Some((declined().code, declined().message)));
+
+    let third = step(&state, decline_seen(OWN, "c"));
+    assert_eq!(third.acts, [Act::Cancel(OWN.into())]);
+    assert_eq!(step(&third.next, Fact::CancelConfirmed(OWN.into())).acts, [Act::TellFailed(declined())]);
+    assert_eq!(step(&state, Fact::Paid(OWN.into())).acts, [Act::TellSucceeded]);
+
+    let named = Fact::Due { details: details(), method: Some("pm_card_bad".into()) };
+    let (state, acts) = after([named, Fact::ObjectCreated(OWN.into()), decline_seen(OWN, "a"), decline(OWN, "1")]);
+    assert_eq!((state.can_be_paid(), state.closing), (false, Some(Closing::Decline)));
+    assert_eq!(acts.last(), Some(&Act::Cancel(OWN.into())));
+}
+
+#[test]
+fn a_charge_waits_for_the_buyers_confirmation_and_fails_where_it_is_refused() {
+    let charged = || {
+        let named = Fact::Due { details: details(), method: Some("pm_card_asks".into()) };
+        vec![named, Fact::ObjectCreated(OWN.into()), Fact::ActionRequired(OWN.into()), Fact::ActionRequired(OWN.into())]
+    };
+    let (state, acts) = after(charged());
+    assert_eq!((state.status, state.awaits_action), (P::Processing, true));
+    assert_eq!(acts[2..], [Act::TellActionRequired], "told once");
+    let then = |fact: Fact| step(&state, fact);
+    assert_eq!(then(Fact::Paid(OWN.into())).acts, [Act::TellSucceeded]);
+    assert_eq!(then(decline_seen(OWN, "a")).acts, [Act::Cancel(OWN.into())], "its first decline is its last");
+    assert_eq!(then(Fact::ExpiryDue).acts, [Act::Cancel(OWN.into())]);
+    let confirm = Act::Confirm { object: OWN.into(), method: "yes".into() };
+    assert_eq!(then(Fact::BuyerAuthenticates { method: "yes".into() }).acts, [confirm]);
+    let nothing_asked = step(&Attempt::default(), Fact::BuyerAuthenticates { method: "yes".into() });
+    assert_eq!(nothing_asked, Step::stay(&Attempt::default()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use subjects::{
 
 use super::{
     address, at, buyer_id, cart_id, carts::totals, changed, fields, inventory::units, item_id, made, order_id, page,
-    pagination, product_id, seller_id, text, usd, variant_id,
+    pagination, payments::payment_action, product_id, seller_id, text, usd, variant_id,
 };
 use crate::goldens::Goldens;
 
@@ -42,6 +42,7 @@ fn order() -> Order {
         totals: totals(),
         currency: Currency::USD,
         failure: Some(failure()),
+        payment: None,
         shipping_address: address(),
         billing_address: Some(address()),
         notes: text("Ring twice."),
@@ -66,7 +67,8 @@ fn new_order() -> NewOrder {
 fn requests(goldens: &mut Goldens) {
     let token = || text("cart_token");
     goldens.command(&PlaceOrder { cart_token: token(), order: new_order() }, &order());
-    goldens.query(&GetOrder { id: NUMBER.into(), cart_token: token() }, &order());
+    let waits = Order { payment: Some(payment_action()), failure: None, status: OrderStatus::Pending, ..order() };
+    goldens.query(&GetOrder { id: NUMBER.into(), cart_token: token() }, &waits);
     let list = ListOrders { status: Some(OrderStatus::Pending), cart_token: token(), page: page() };
     goldens.query(&list, &Orders { data: vec![order()], pagination: pagination() });
     let entry = HistoryEntry {

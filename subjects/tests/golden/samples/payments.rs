@@ -1,8 +1,8 @@
 use subjects::payments::{
-    ActInSandbox, CreateIntent, DOMAIN, GetConfig, GetPayment, GetPaymentOfOrder, Intent, IntentCreated, NewIntent,
-    NewRefund, Payment, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, ReadAgain, ReadingAsked,
-    ReceiveWebhook, Refund, RefundFailed, RefundPayment, Refunded, SandboxAction, Succeeded, VerifyPayment,
-    WebhookReceipt,
+    ActInSandbox, ActionRequired, CreateIntent, DOMAIN, GetAction, GetConfig, GetPayment, GetPaymentOfOrder, Intent,
+    IntentCreated, NewIntent, NewRefund, NextAction, Payment, PaymentAction, PaymentCancelled, PaymentConfig,
+    PaymentFailed, PaymentsError, PendingAction, ReadAgain, ReadingAsked, ReceiveWebhook, Refund, RefundFailed,
+    RefundPayment, Refunded, SandboxAction, Succeeded, VerifyPayment, WebhookReceipt,
 };
 
 use super::{
@@ -39,6 +39,11 @@ fn payment() -> Payment {
     }
 }
 
+pub fn payment_action() -> PaymentAction {
+    let next_action = NextAction { kind: "redirect_to_url".into(), redirect_url: text("https://bank.example/confirm") };
+    PaymentAction { client_secret: "pi_1_secret".into(), next_action }
+}
+
 fn requests(goldens: &mut Goldens) {
     let token = || text("cart_token");
     let config = PaymentConfig { provider: "simulated".into(), publishable_key: "pk_simulated".into() };
@@ -55,6 +60,8 @@ fn requests(goldens: &mut Goldens) {
     goldens.command(&CreateIntent { cart_token: token(), intent: NewIntent { order_id: order_id() } }, &intent);
     goldens.query(&GetPayment { payment_id: payment_id(), cart_token: token() }, &payment());
     goldens.query(&GetPaymentOfOrder { order_id: order_id(), cart_token: token() }, &payment());
+    let pending = PendingAction { action: Some(payment_action()) };
+    goldens.query(&GetAction { order_id: order_id() }, &pending);
     let new_refund = NewRefund { amount: Some(usd(1000)), reason: text("One was broken.") };
     goldens.command(&RefundPayment { payment_id: payment_id(), refund: new_refund }, &refund());
     goldens.command(&VerifyPayment { payment_id: payment_id(), cart_token: token() }, &payment());
@@ -71,6 +78,7 @@ fn requests(goldens: &mut Goldens) {
 fn events(goldens: &mut Goldens) {
     let (payment_id, order_id, refund_id) = (payment_id(), order_id(), refund_id());
     goldens.event(&IntentCreated { payment_id, order_id, amount: usd(11_148) });
+    goldens.event(&ActionRequired { payment_id, order_id });
     goldens.event(&Succeeded { payment_id, order_id, amount: usd(11_148) });
     goldens.event(&PaymentFailed { payment_id, order_id, failure: failure() });
     goldens.event(&PaymentCancelled { payment_id, order_id });

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::FromRow;
-use subjects::{Money, orders::Failure};
+use subjects::{Money, orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
 use super::{
     super::{Cancellation, Charged, Confirmation, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
-    methods,
+    methods::{self, AUTHENTICATED, Charge, NOT_AUTHENTICATED},
 };
 
 /// What is asked.
@@ -16,7 +16,7 @@ use super::{
 pub(super) enum Question {
     Create(NewObject),
     Get(String),
-    Confirm { object: String, method: String },
+    Confirm { object: String, method: String, attempt: Uuid },
     Cancel(String),
     Refund { object: String, amount: Money, key: Uuid },
 }
@@ -64,6 +64,7 @@ pub(super) struct Intent {
 }
 
 pub(super) const OPEN: &str = "requires_payment_method";
+const ACTION: &str = "requires_action";
 const SUCCEEDED: &str = "succeeded";
 const CANCELLED: &str = "canceled";
 
@@ -72,28 +73,44 @@ impl Intent {
         let status = match self.status.as_str() {
             SUCCEEDED => ObjectStatus::Succeeded,
             CANCELLED => ObjectStatus::Cancelled,
+            ACTION => ObjectStatus::ActionRequired,
             _ => ObjectStatus::Open,
         };
-        let client_secret = self.client_secret.clone();
-        ProviderObject { id: self.id.clone(), status, charged: self.charged(), client_secret }
+        let object = ProviderObject::new(self.id.clone(), status, self.charged(), self.client_secret.clone());
+        let next_action = NextAction { kind: "use_sandbox".into(), redirect_url: None };
+        ProviderObject { next_action: (self.status == ACTION).then_some(next_action), ..object }
     }
 
     fn charged(&self) -> Charged {
         Charged { amount: self.amount, currency: self.currency.clone() }
     }
 
-    fn confirm(&mut self, method: &str) -> Confirmation {
-        match self.status.as_str() {
-            SUCCEEDED => Confirmation::Succeeded(self.charged()),
-            CANCELLED => Confirmation::Cancelled,
-            _ => match methods::charge(method) {
-                Ok(()) => {
-                    self.status = SUCCEEDED.into();
-                    self.payment_method = Some(method.to_owned());
-                    Confirmation::Succeeded(self.charged())
+    fn confirm(&mut self, method: &str, attempt: Uuid) -> Confirmation {
+        match (self.status.as_str(), method) {
+            (SUCCEEDED, _) => return Confirmation::Succeeded(self.charged()),
+            (CANCELLED, _) => return Confirmation::Cancelled,
+            (ACTION, AUTHENTICATED) => {
+                self.status = SUCCEEDED.into();
+                return Confirmation::Succeeded(self.charged());
+            }
+            // The same answer of the buyer once more: it was counted.
+            (OPEN, AUTHENTICATED | NOT_AUTHENTICATED) => return Confirmation::Processing,
+            _ => {}
+        }
+        match methods::charge(method) {
+            Ok(charge) => {
+                self.payment_method = Some(method.to_owned());
+                if charge == Charge::NeedsAuthentication {
+                    self.status = ACTION.into();
+                    return Confirmation::ActionRequired;
                 }
-                Err(failure) => Confirmation::Declined(failure),
-            },
+                self.status = SUCCEEDED.into();
+                Confirmation::Succeeded(self.charged())
+            }
+            Err(failure) => {
+                self.status = OPEN.into();
+                Confirmation::Declined { attempt: attempt.to_string(), failure }
+            }
         }
     }
 
@@ -150,7 +167,7 @@ impl Books {
         let before = intent.clone();
         let answer = match question {
             Question::Create(_) | Question::Get(_) => Answer::Seen(Some(intent.seen())),
-            Question::Confirm { method, .. } => Answer::Confirmed(intent.confirm(method)),
+            Question::Confirm { method, attempt, .. } => Answer::Confirmed(intent.confirm(method, *attempt)),
             Question::Cancel(_) => Answer::Cancelled(intent.cancel()),
             Question::Refund { key, amount, .. } => {
                 let outcome = if self.refunded_keys.contains(key) { Ok(()) } else { intent.refund(*amount) };
@@ -194,7 +211,7 @@ mod tests {
     }
 
     fn confirm(method: &str) -> Question {
-        Question::Confirm { object: ID.into(), method: method.into() }
+        Question::Confirm { object: ID.into(), method: method.into(), attempt: Uuid::nil() }
     }
 
     fn refund(amount: i64, key: u128) -> Question {
@@ -209,13 +226,29 @@ mod tests {
     fn a_declined_object_can_be_confirmed_with_another_method() {
         let mut books = books();
         let declined = books.answer(&confirm("pm_card_visa_chargeDeclined"));
-        assert!(matches!(declined, Answer::Confirmed(Confirmation::Declined(_))));
+        assert!(matches!(declined, Answer::Confirmed(Confirmation::Declined { .. })));
         let charged = Charged { amount: 100, currency: "USD".into() };
         let succeeded = Answer::Confirmed(Confirmation::Succeeded(charged.clone()));
         assert_eq!(books.answer(&confirm("pm_card_visa")), succeeded);
         assert_eq!(books.answer(&confirm("pm_card_visa_chargeDeclined")), succeeded);
         let too_late = Answer::Cancelled(Cancellation::AlreadySucceeded(charged));
         assert_eq!(books.answer(&Question::Cancel(ID.into())), too_late);
+    }
+
+    #[test]
+    fn a_card_that_needs_authentication_pays_when_the_buyer_confirms_and_is_declined_when_not() {
+        let mut books = books();
+        let answered = |books: &mut Books, method| match books.answer(&confirm(method)) {
+            Answer::Confirmed(confirmation) => confirmation,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(answered(&mut books, AUTHENTICATED), Confirmation::Processing, "nothing was asked of the buyer");
+        assert_eq!(answered(&mut books, "pm_card_authenticationRequired"), Confirmation::ActionRequired);
+        assert!(matches!(answered(&mut books, NOT_AUTHENTICATED), Confirmation::Declined { .. }));
+        assert_eq!(answered(&mut books, NOT_AUTHENTICATED), Confirmation::Processing, "counted once");
+        assert_eq!(answered(&mut books, "pm_card_authenticationRequired"), Confirmation::ActionRequired);
+        assert!(matches!(answered(&mut books, AUTHENTICATED), Confirmation::Succeeded(_)));
+        assert_eq!(books.intents[ID].payment_method.as_deref(), Some("pm_card_authenticationRequired"));
     }
 
     #[test]

@@ -5,11 +5,27 @@ use subjects::orders::Failure;
 /// Charged, but its refunds are turned down.
 pub(super) const REFUNDS_FAIL: &str = "pm_card_refundFail";
 
+/// The buyer has confirmed the charge of the method before. The sandbox's own word: no card is called so.
+pub(crate) const AUTHENTICATED: &str = "sandbox_authenticated";
+
+/// The buyer has turned it down.
+pub(crate) const NOT_AUTHENTICATED: &str = "sandbox_not_authenticated";
+
+/// What charging a method comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Charge {
+    Pays,
+    /// Its issuer wants the buyer to confirm the charge.
+    NeedsAuthentication,
+}
+
 /// What charging a method would do.
-pub(super) fn charge(method: &str) -> Result<(), Failure> {
+pub(super) fn charge(method: &str) -> Result<Charge, Failure> {
     let (code, message) = match method {
         "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_discover"
-        | REFUNDS_FAIL => return Ok(()),
+        | REFUNDS_FAIL => return Ok(Charge::Pays),
+        "pm_card_authenticationRequired" => return Ok(Charge::NeedsAuthentication),
+        NOT_AUTHENTICATED => ("payment_intent_authentication_failure", "The buyer did not confirm the payment."),
         "pm_card_visa_chargeDeclined" | "pm_card_chargeDeclined" => ("card_declined", "Your card was declined."),
         "pm_card_chargeDeclinedInsufficientFunds" | "pm_card_visa_chargeDeclinedInsufficientFunds" => {
             ("insufficient_funds", "Your card has insufficient funds.")
@@ -30,7 +46,8 @@ mod tests {
 
     #[test]
     fn the_test_methods_do_what_their_names_say() {
-        assert_eq!(charge("pm_card_visa"), Ok(()));
+        assert_eq!(charge("pm_card_visa"), Ok(Charge::Pays));
+        assert_eq!(charge("pm_card_authenticationRequired"), Ok(Charge::NeedsAuthentication));
         let code = |method: &str| charge(method).unwrap_err().code;
         assert_eq!(code("pm_card_visa_chargeDeclined"), "card_declined");
         assert_eq!(code("pm_card_chargeDeclinedInsufficientFunds"), "insufficient_funds");

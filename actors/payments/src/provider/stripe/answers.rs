@@ -2,9 +2,10 @@
 
 use runtime::Breakage;
 use serde_json::Value;
-use subjects::orders::Failure;
+use subjects::{orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
+use super::super::Decline;
 use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome};
 
 /// Where an object stands.
@@ -13,7 +14,8 @@ pub(super) fn status(value: &Value) -> ObjectStatus {
         Some("succeeded") => ObjectStatus::Succeeded,
         Some("canceled") => ObjectStatus::Cancelled,
         Some("processing") => ObjectStatus::Processing,
-        // Waits for a method, a confirm or the buyer: all of them can still be cancelled.
+        Some("requires_action") => ObjectStatus::ActionRequired,
+        // Waits for a method or a confirm: it can still be cancelled.
         _ => ObjectStatus::Open,
     }
 }
@@ -23,10 +25,32 @@ pub(super) fn object(value: &Value) -> Result<ProviderObject, Breakage> {
     let text = |field: &str| value[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     match (text("id"), text("client_secret")) {
         (Some(id), Some(client_secret)) => {
-            Ok(ProviderObject { id, status: status(value), charged: charged(value)?, client_secret })
+            let (next_action, decline) = (next_action(value), decline(value));
+            let object = ProviderObject::new(id, status(value), charged(value)?, client_secret);
+            Ok(ProviderObject { next_action, decline, ..object })
         }
         _ => Err(Breakage::other("the provider's answer is no payment intent")),
     }
+}
+
+/// What the buyer has to do, where the object waits for it.
+fn next_action(value: &Value) -> Option<NextAction> {
+    let action = &value["next_action"];
+    let redirect_url = action["redirect_to_url"]["url"].as_str().map(str::to_owned);
+    let kind = action["type"].as_str().unwrap_or("use_stripe_sdk").to_owned();
+    (status(value) == ObjectStatus::ActionRequired).then_some(NextAction { kind, redirect_url })
+}
+
+/// The last attempt of the buyer, where it was declined. Without a charge of its own, as of an authentication that failed,
+/// the method that was tried tells it from others.
+fn decline(value: &Value) -> Option<Decline> {
+    let error = &value["last_payment_error"];
+    if value["status"] != "requires_payment_method" || !error.is_object() {
+        return None;
+    }
+    let named = [&error["charge"], &value["latest_charge"], &error["payment_method"]["id"], &error["code"]];
+    let attempt = named.into_iter().find_map(Value::as_str)?;
+    Some(Decline { attempt: attempt.chars().take(255).collect(), failure: reason(error) })
 }
 
 /// How much an object is about; what came of it, where its money came.
@@ -61,16 +85,8 @@ pub(super) fn failure(body: &Value) -> Failure {
     reason(&body["error"])
 }
 
-/// Why an object that was confirmed is open again, or still.
-pub(super) fn declined(value: &Value) -> Failure {
-    if value["status"] == "requires_action" {
-        let message = "The card wants its owner to confirm the payment.";
-        return Failure { code: "authentication_required".into(), message: message.into() };
-    }
-    reason(&value["last_payment_error"])
-}
-
-fn reason(error: &Value) -> Failure {
+/// Why a charge was declined.
+pub(super) fn reason(error: &Value) -> Failure {
     let word = |field: &str| error[field].as_str().filter(|word| !word.is_empty());
     let of_bank = word("decline_code").filter(|word| *word != "generic_decline");
     let code = of_bank.or_else(|| word("code")).or_else(|| word("type")).unwrap_or("payment_failed");
@@ -137,8 +153,34 @@ mod tests {
     }
 
     #[test]
+    fn a_decline_is_told_from_others_by_its_charge() {
+        let open = |error: Value| {
+            let value =
+                json!({"status": "requires_payment_method", "last_payment_error": error, "latest_charge": null});
+            decline(&value).map(|decline| (decline.attempt, decline.failure.code))
+        };
+        let of = |attempt: &str, code: &str| Some((attempt.to_owned(), code.to_owned()));
+        assert_eq!(open(json!({"charge": "ch_1", "code": "card_declined"})), of("ch_1", "card_declined"));
+        let refused = json!({"code": "payment_intent_authentication_failure", "payment_method": {"id": "pm_1"}});
+        assert_eq!(open(refused), of("pm_1", "payment_intent_authentication_failure"));
+        assert_eq!(open(json!(null)), None);
+        assert_eq!(decline(&json!({"status": "requires_action", "last_payment_error": {"code": "x"}})), None);
+    }
+
+    #[test]
+    fn what_the_buyer_has_to_do_is_read() {
+        let url = json!({"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank.example"}});
+        let seen = next_action(&json!({"status": "requires_action", "next_action": url})).unwrap();
+        assert_eq!(
+            (seen.kind.as_str(), seen.redirect_url.as_deref()),
+            ("redirect_to_url", Some("https://bank.example"))
+        );
+        assert_eq!(next_action(&json!({"status": "succeeded", "next_action": null})), None);
+    }
+
+    #[test]
     fn what_is_not_known_of_an_object_can_still_be_cancelled() {
-        assert_eq!(status(&json!({"status": "requires_action"})), ObjectStatus::Open);
+        assert_eq!(status(&json!({"status": "requires_confirmation"})), ObjectStatus::Open);
         assert_eq!(status(&json!({"status": "succeeded"})), ObjectStatus::Succeeded);
         assert!(object(&json!({"id": "pi_1"})).is_err());
     }

@@ -8,6 +8,8 @@ use super::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Object {
     Open,
+    /// Confirmed; its buyer has to do something.
+    Asks,
     Paid,
     Cancelled,
 }
@@ -18,6 +20,8 @@ struct World {
     /// The provider's truth.
     objects: BTreeMap<String, Object>,
     given_back: i64,
+    /// Attempts that were declined.
+    declined: u32,
     /// Left in commits, performed one at a time.
     effects: VecDeque<Act>,
     /// What else may happen, each once.
@@ -40,6 +44,10 @@ enum May {
     Act(&'static str),
     /// The buyer's browser pays, and we hear nothing of it.
     BrowserPays,
+    /// Its card is declined there.
+    BrowserFails,
+    /// The buyer answers the card's issuer.
+    BrowserAnswers(bool),
     /// The provider tells us what it has.
     Webhook,
     Refund,
@@ -51,6 +59,7 @@ impl World {
             attempt: Attempt::default(),
             objects: BTreeMap::new(),
             given_back: 0,
+            declined: 0,
             effects: VecDeque::new(),
             may: may.to_vec(),
             verdicts: Vec::new(),
@@ -76,7 +85,10 @@ impl World {
                 Act::Create | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => {
                     self.effects.push_back(act);
                 }
-                Act::TellIntentCreated | Act::TellRefunded { .. } | Act::TellRefundFailed { .. } => {}
+                Act::TellIntentCreated
+                | Act::TellActionRequired
+                | Act::TellRefunded { .. }
+                | Act::TellRefundFailed { .. } => {}
             }
         }
         self
@@ -103,7 +115,7 @@ impl World {
                     results.push(match world.objects[&object] {
                         Object::Paid => world.clone().hear(Fact::Paid(object.clone())),
                         Object::Cancelled => world.clone().hear(Fact::CancelConfirmed(object.clone())),
-                        Object::Open => world.clone(),
+                        Object::Open | Object::Asks => world.clone(),
                     });
                 }
                 // Or it was read just before that.
@@ -111,11 +123,19 @@ impl World {
                 let fact = match truth {
                     Object::Paid => Fact::Paid(object),
                     Object::Cancelled => Fact::CancelConfirmed(object),
-                    Object::Open if method == "good" => {
+                    Object::Open | Object::Asks if method == "good" => {
                         *truth = Object::Paid;
                         Fact::Paid(object)
                     }
-                    Object::Open => Fact::Declined(object, declined()),
+                    Object::Open | Object::Asks if method == "asks" => {
+                        *truth = Object::Asks;
+                        Fact::ActionRequired(object)
+                    }
+                    Object::Open | Object::Asks => {
+                        *truth = Object::Open;
+                        world.declined += 1;
+                        decline(&object, &world.declined.to_string())
+                    }
                 };
                 results.push(world.hear(fact));
                 results
@@ -172,11 +192,30 @@ impl World {
                         worlds.push(world);
                     }
                 }
-                May::Webhook => {
-                    if self.objects.get(OWN) == Some(&Object::Paid) {
-                        worlds.push(world.hear(Fact::Paid(OWN.into())));
+                May::BrowserFails => {
+                    let is_open = matches!(self.objects.get(OWN), Some(Object::Open | Object::Asks));
+                    if self.attempt.intent_told && is_open {
+                        world.objects.insert(OWN.into(), Object::Open);
+                        world.declined += 1;
+                        worlds.push(world);
                     }
                 }
+                May::BrowserAnswers(succeeds) => {
+                    if self.objects.get(OWN) == Some(&Object::Asks) {
+                        world.objects.insert(OWN.into(), if succeeds { Object::Paid } else { Object::Open });
+                        world.browser_paid |= succeeds;
+                        world.declined += u32::from(!succeeds);
+                        worlds.push(world);
+                    }
+                }
+                May::Webhook => match self.objects.get(OWN) {
+                    Some(Object::Paid) => worlds.push(world.hear(Fact::Paid(OWN.into()))),
+                    Some(Object::Asks) => worlds.push(world.hear(Fact::ActionRequired(OWN.into()))),
+                    Some(Object::Open) if self.declined > 0 => {
+                        worlds.push(world.hear(decline_seen(OWN, &self.declined.to_string())));
+                    }
+                    _ => {}
+                },
                 May::Refund => {
                     if self.attempt.left() >= 40 {
                         worlds.push(world.hear(Fact::RefundAsked { id: refund_id(1), amount: 40 }));
@@ -294,6 +333,37 @@ fn a_browser_that_pays_unheard_in_every_course() {
         May::Webhook,
         May::Hear(Fact::ExpiryDue),
         ended(true),
+    ]);
+    assert!(worlds > 40, "{worlds}");
+}
+
+#[test]
+fn a_charge_that_its_buyer_must_confirm_in_every_course() {
+    for succeeds in [true, false] {
+        let worlds = explore(&[
+            due(Some("asks")),
+            May::BrowserAnswers(succeeds),
+            May::Webhook,
+            May::Webhook,
+            May::Hear(Fact::ExpiryDue),
+            ended(true),
+        ]);
+        assert!(worlds > 40, "{worlds}");
+    }
+}
+
+#[test]
+fn cards_that_are_declined_on_an_open_intent_in_every_course() {
+    let worlds = explore(&[
+        due(None),
+        May::Prepare,
+        May::OpenIntent,
+        May::BrowserFails,
+        May::Webhook,
+        May::Act("bad"),
+        May::Act("asks"),
+        May::Act("good"),
+        May::Hear(Fact::ExpiryDue),
     ]);
     assert!(worlds > 40, "{worlds}");
 }

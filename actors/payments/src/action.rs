@@ -1,0 +1,21 @@
+//! What a buyer has to do to pay, for orders. The secret is the provider's: it is asked for it, and it is stored nowhere.
+
+use runtime::{Answer, Context, Handled};
+use subjects::payments::{GetAction, PaymentAction, PaymentsError, PendingAction};
+
+use crate::{Payments, ids::payment_of, store, terms::Terms};
+
+impl Answer<GetAction> for Payments {
+    async fn answer(&self, cx: &Context, query: &GetAction) -> Handled<PendingAction, PaymentsError> {
+        let row = store::find(cx.db(), payment_of(query.order_id)).await?;
+        let Some(row) = row.filter(|row| row.attempt.can_be_paid() && row.attempt.awaits_action) else {
+            return Ok(PendingAction { action: None });
+        };
+        let Some(id) = &row.attempt.object else { return Ok(PendingAction { action: None }) };
+        let object = Terms::of(&row, self.provider()).provider(self)?.get(cx, id).await?;
+        let action = object.and_then(|object| {
+            Some(PaymentAction { client_secret: object.client_secret, next_action: object.next_action? })
+        });
+        Ok(PendingAction { action })
+    }
+}
