@@ -92,7 +92,9 @@ fn command_id(key: &str) -> Result<Uuid, ApiError> {
 }
 
 fn describe_key(schema: &mut MetaSchema) {
-    schema.description = Some("The same key and body have one effect and one answer, for 7 days.");
+    schema.description = Some(
+        "The same key and body have one effect and one answer, for 7 days. A wrong body (400, 422) leaves the key free.",
+    );
     schema.min_length = Some(1);
     schema.max_length = Some(255);
     schema.pattern = Some("^[!-~]+$".into());

@@ -136,12 +136,15 @@ impl CatchUp {
         }
     }
 
-    /// R3: one statement reads the cursor and deletes, by the row's own type; in slices, so that none runs long.
+    /// R3: one statement reads the cursor and deletes, by the row's own type; in slices, so that none runs long. What
+    /// lies above every cursor is not read.
     async fn prune(&self) -> Stored<()> {
         sqlx::query(
             "delete from inbox where ctid = any(array(
                  select inbox.ctid from inbox join cursor using (source, name)
                  where source = $1 and (inbox.era, inbox.xid) <= (cursor.era, cursor.xid)
+                   and (inbox.era, inbox.xid) <= (
+                       select era, xid from cursor where source = $1 order by era desc, xid desc limit 1)
                  order by inbox.era, inbox.xid limit $2))",
         )
         .bind(self.consumer.source)

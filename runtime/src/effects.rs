@@ -168,12 +168,11 @@ impl Effects {
         let rows = sqlx::query(
             "update effect set lease_until = clock_timestamp() + interval '15 seconds', attempts = attempts + 1,
                  unfinished = unfinished + 1
-             where id in (
+             where id = any(array(
                  select e.id from effect e
-                 where e.parked_at is null and e.lease_until < clock_timestamp() and e.next_at <= clock_timestamp()
-                   and e.name = any($1)
+                 where e.parked_at is null and greatest(e.lease_until, e.next_at) < now() and e.name = any($1)
                    and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
-                 order by e.number limit $2 for update skip locked)
+                 order by greatest(e.lease_until, e.next_at), e.number limit $2 for update skip locked))
              returning id, name, entity, cause, body, attempts",
         )
         .bind(names)
@@ -205,7 +204,7 @@ impl Effects {
         let shared = &self.shared;
         let parked: Vec<Uuid> = sqlx::query_scalar(
             "update effect set parked_at = clock_timestamp(), reason = 'whoever performed it did not live to the end'
-             where parked_at is null and unfinished >= $1 and lease_until < clock_timestamp() returning id",
+             where parked_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now() returning id",
         )
         .bind(UNFINISHED)
         .fetch_all(&shared.db.lanes)

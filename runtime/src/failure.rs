@@ -109,7 +109,7 @@ fn blame(error: &sqlx::Error) -> Blame {
 /// Why a handler has no answer.
 #[derive(Debug)]
 pub enum Failure<E> {
-    /// An answer: stored and replied.
+    /// An answer: replied, and stored unless it says that the body is wrong (`Malformed`, `Invalid`).
     Refused(E),
     /// Replied from `prepare`, and not stored: for callers of whom nothing is known, who could fill the table with it.
     TurnedAway(E),

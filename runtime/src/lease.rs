@@ -12,7 +12,7 @@ pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Durati
     let held = sqlx::query(
         "insert into lease (name, holder, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
          on conflict (name) do update set holder = excluded.holder, until = excluded.until
-         where lease.holder = excluded.holder or lease.until < clock_timestamp()",
+         where lease.holder = excluded.holder or lease.until < now()",
     )
     .bind(name)
     .bind(holder)

@@ -21,11 +21,14 @@ const CHORE_SLICE: u64 = 500;
 /// How long one pass deletes; what is left then waits for the next one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What waits is counted so far and no further: a count reads what it counts.
+const COUNTED: i64 = 10_000;
+
 /// One pass: old answers go in slices, what waits is measured. A chore that breaks keeps nobody from the others.
 pub(crate) async fn pass(domain: &'static str, db: &Database, own: &[Chore], node: Uuid) -> Stored<()> {
     let chores = [
         ("old answers", forget_answers(db, node).await),
-        ("old attempts", forget_attempts(db).await),
+        ("old attempts", forget_attempts(db, node).await),
         ("the domain's own", tidy(db, own, node).await),
         ("what waits", measure(domain, db).await),
     ];
@@ -79,21 +82,36 @@ where
 }
 
 /// Most events that ran twice were handled; what is still failing counts on with each run.
-async fn forget_attempts(db: &Database) -> Stored<()> {
-    sqlx::query("delete from attempt where at < clock_timestamp() - interval '1 hour'").execute(&db.lanes).await?;
-    Ok(())
+async fn forget_attempts(db: &Database, node: Uuid) -> Stored<()> {
+    if !is_ours(db, node).await? {
+        return Ok(());
+    }
+    in_slices(SLICE, PATIENCE, || forget_some_attempts(db)).await
+}
+
+async fn forget_some_attempts(db: &Database) -> Stored<u64> {
+    let deleted = sqlx::query(
+        "delete from attempt where ctid = any(array(
+             select ctid from attempt where at < now() - interval '1 hour' limit $1))",
+    )
+    .bind(SLICE.cast_signed())
+    .execute(&db.lanes)
+    .await?;
+    Ok(deleted.rows_affected())
 }
 
 async fn measure(domain: &'static str, db: &Database) -> Stored<()> {
     let row = sqlx::query(
-        "select (select count(*) from outbox) as outbox,
-                (select coalesce(extract(epoch from clock_timestamp() - min(lease_until) + interval '5 seconds'), 0)::float8
+        "select (select count(*) from (select 1 from outbox limit $1) as o) as outbox,
+                (select coalesce(extract(epoch from now() - min(lease_until) + interval '5 seconds'), 0)::float8
                  from outbox) as oldest,
-                (select count(*) from dead_letter) as dead_letters,
-                (select count(*) from effect where parked_at is null) as effects,
-                (select count(*) from effect where parked_at is null and attempts > 10) as failing,
-                (select count(*) from effect where parked_at is not null) as parked",
+                (select count(*) from (select 1 from dead_letter limit $1) as d) as dead_letters,
+                (select count(*) from (select 1 from effect where parked_at is null limit $1) as e) as effects,
+                (select count(*) from (
+                     select 1 from effect where parked_at is null and attempts > 10 limit $1) as e) as failing,
+                (select count(*) from (select 1 from effect where parked_at is not null limit $1) as e) as parked",
     )
+    .bind(COUNTED)
     .fetch_one(&db.lanes)
     .await?;
     let gauge = |name: &'static str, value: f64| metrics::gauge!(name, "domain" => domain).set(value);

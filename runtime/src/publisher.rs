@@ -151,8 +151,8 @@ impl Publisher {
         let leased_since = Instant::now();
         let rows = sqlx::query(
             "update outbox set lease_until = clock_timestamp() + interval '5 seconds'
-             where (era, xid) in (select era, xid from outbox where lease_until < clock_timestamp()
-                                  order by era, xid limit $1 for update skip locked)
+             where ctid = any(array(select ctid from outbox where lease_until < now()
+                                    order by lease_until limit $1 for update skip locked))
              returning era, xid",
         )
         .bind(SWEEP)

@@ -62,8 +62,8 @@ pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Stored<()> {
     .await?;
     // An hour of them tells how far back a loss goes; beyond that all is filled again.
     sqlx::query(
-        "delete from stream_mark where at < clock_timestamp() - interval '1 hour'
-         and sequence < (select max(sequence) from stream_mark)",
+        "delete from stream_mark where at < now() - interval '1 hour'
+         and sequence <> (select max(sequence) from stream_mark)",
     )
     .execute(pool)
     .await?;

@@ -50,7 +50,7 @@ impl Sandbox {
         let fingerprint = fingerprint(asked, fields);
         let known: Option<(String, i32, String)> = sqlx::query_as(
             "select fingerprint, status, answer from idempotency_key
-             where key = $1 and created_at > clock_timestamp() - make_interval(secs => $2)",
+             where key = $1 and created_at > now() - make_interval(secs => $2)",
         )
         .bind(key)
         .bind(self.key_life.as_secs_f64())

@@ -49,7 +49,7 @@ async fn again_and_again<F: Future<Output = Result<(), sqlx::Error>>>(mut step: 
 async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
     let mut transaction = db.begin().await?;
     let due: Vec<String> = sqlx::query_scalar(
-        "select id from intent where status = 'processing' and settle_at <= clock_timestamp()
+        "select id from intent where status = 'processing' and settle_at <= now()
          order by settle_at limit 100 for update skip locked",
     )
     .fetch_all(&mut *transaction)
@@ -64,7 +64,7 @@ async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
 async fn send_some(db: &PgPool, client: &reqwest::Client, webhooks: &Webhooks) -> Result<(), sqlx::Error> {
     let due: Vec<Due> = sqlx::query_as(
         "select number, body, forgery, attempts from webhook
-         where ended_at is null and due_at <= clock_timestamp() order by due_at, number limit 16",
+         where ended_at is null and due_at <= now() order by due_at, number limit 16",
     )
     .fetch_all(db)
     .await?;

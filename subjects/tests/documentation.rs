@@ -276,3 +276,26 @@ fn endpoints(document: &Value, tags: &[&str]) -> String {
     }
     table
 }
+
+/// docs/adr/0012: a volatile function in a condition keeps PostgreSQL from using an index.
+#[test]
+fn no_condition_of_a_statement_asks_for_the_time_row_by_row() {
+    let clauses = ["where", "having", "join", "select", "set", "values", "returning"];
+    let mut found = 0;
+    for place in ["runtime/src", "actors", "check/src", "sandbox/src", "stack/src", "src"] {
+        for file in files_below(place).iter().filter(|file| file.ends_with(".rs")) {
+            let text = read(file);
+            for (at, _) in text.match_indices("clock_timestamp()") {
+                let mut words = text[..at].rsplit(|c: char| !(c.is_alphanumeric() || c == '_'));
+                let clause = words.find(|word| clauses.contains(word));
+                let line = text[..at].lines().count();
+                assert!(
+                    !matches!(clause, Some("where" | "having" | "join")),
+                    "{file}:{line}: use now() in a statement of its own, or a parameter"
+                );
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0, "nothing was looked at");
+}

@@ -11,13 +11,13 @@ use crate::{Sources, Suspect};
 /// The deadline's own task looks each second, and payments' answer takes another while: after this it is late.
 const ORDERS: &str = "
 select id, payment_deadline, expiry_requested_at is not null as is_asked, payment_status from orders
-where status = 'pending' and least(payment_deadline, expiry_requested_at) < clock_timestamp() - interval '15 seconds'
+where status = 'pending' and least(payment_deadline, expiry_requested_at) < now() - interval '15 seconds'
 order by id limit $1";
 
 /// The first of its entity, its lease ended and its pause too: every sweep should have taken it.
 const EFFECTS: &str = "
 select id, name, entity from effect e
-where parked_at is null and greatest(lease_until, next_at) < clock_timestamp() - interval '15 seconds'
+where parked_at is null and greatest(lease_until, next_at) < now() - interval '15 seconds'
   and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
 order by id limit $1";
 
@@ -26,7 +26,7 @@ order by id limit $1";
 const PAYMENTS: &str = "
 select p.id, p.order_id, p.status, p.creating, p.closing from payments p
 where (p.creating or p.closing is not null or p.refunding > 0)
-  and p.updated_at < clock_timestamp() - interval '15 seconds'
+  and p.updated_at < now() - interval '15 seconds'
   and not exists (select 1 from effect e where e.entity = p.id)
 order by p.id limit $1";
 

@@ -29,7 +29,7 @@ const SOURCES: &str = "select source from cursor union select source from inbox"
 const END: &str = "
 select coalesce((select max(era) from era), 0) as era,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xid,
-       exists (select 1 from event_log where at < clock_timestamp() - interval '60 seconds') as was_looked_at";
+       exists (select 1 from event_log where at < now() - interval '60 seconds') as was_looked_at";
 
 /// Events of the log above the cursors of their types, old enough to have been brought.
 const ABOVE: &str = "
@@ -37,7 +37,7 @@ select l.era, l.xid, e.id, e.name
 from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, name text)
 join unnest($3::text[], $4::bigint[], $5::bigint[]) as c(name, era, xid) on c.name = e.name
 where (l.era, l.xid) > ($1, $2) and (l.era, l.xid) > (c.era, c.xid)
-  and l.at < clock_timestamp() - interval '3 seconds'
+  and l.at < now() - interval '3 seconds'
 order by l.era, l.xid";
 
 /// Those of some events that are not handled, with the cursors of their types. One statement, and so one snapshot: a

@@ -10,7 +10,7 @@ use crate::{Sources, Suspect};
 const STATEMENT: &str = "
 select o.era, o.xid, l.at is null as is_orphan
 from outbox o left join event_log l using (era, xid)
-where l.at is null or l.at < clock_timestamp() - interval '10 seconds'
+where l.at is null or l.at < now() - interval '10 seconds'
 order by o.era, o.xid limit $1";
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {

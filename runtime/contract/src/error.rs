@@ -90,7 +90,8 @@ impl Detail {
     }
 }
 
-/// A domain's own error: an answer, stored and replied. `Display` is the outward text, `Debug` the inward one.
+/// A domain's own error: an answer, replied and (but for `Malformed` and `Invalid`) stored. `Display` is the outward text,
+/// `Debug` the inward one.
 pub trait Refusal: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The stable word by which programs tell it.
     fn code(&self) -> &'static str;

@@ -33,7 +33,7 @@ pub(crate) struct CommandItem {
     pub id: Uuid,
     pub key: Uuid,
     pub fingerprint: Vec<u8>,
-    /// `Err` is a refusal from `prepare`: stored only after the id was claimed and no answer found.
+    /// `Err` is a refusal from `prepare`: an answer only after the id was claimed and no other one found.
     pub prepared: Result<Erased, Box<ErrorBody>>,
     pub deadline: Instant,
     pub reply: oneshot::Sender<LaneReply>,
@@ -154,7 +154,7 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Ve
 }
 
 /// Takes the item that was refused after a write out of its batch. Alone it runs once more, for its neighbours may have
-/// been the reason; refused again, only its refusal is stored.
+/// been the reason; refused again, only its refusal stands.
 fn isolate(batch: &mut Vec<CommandItem>, at: usize, verdicts: Vec<Verdict>, work: &mut Vec<Vec<CommandItem>>) {
     if batch.len() > 1 {
         let item = batch.remove(at);

@@ -52,7 +52,7 @@ pub(crate) struct DecodedCommand {
 pub(crate) enum Outcome {
     Reply(Vec<u8>),
     Refused(Box<ErrorBody>),
-    /// Refused after it wrote: roll back, run it alone, store the refusal.
+    /// Refused after it wrote: roll back, run it alone, let the refusal stand.
     RefusedAfterWrite(Box<ErrorBody>),
     /// To be prepared again.
     Stale,
@@ -60,7 +60,7 @@ pub(crate) enum Outcome {
 
 /// A command that was prepared.
 pub(crate) enum PreparedCommand {
-    /// What the lane carries. `Err` is a refusal, stored like any other.
+    /// What the lane carries. `Err` is a refusal, an answer like any other.
     ForLane(Result<Erased, Box<ErrorBody>>),
     /// Answered so at once, and not stored.
     TurnedAway(Box<ErrorBody>),

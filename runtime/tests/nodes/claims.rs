@@ -1,11 +1,12 @@
 //! The same commands, given to two nodes at once.
 
+use contract::CallError;
 use futures::future::join_all;
 use runtime::Call;
 use uuid::Uuid;
 
 use crate::{
-    domains::{Tell, Teller},
+    domains::{Tell, Teller, TellerError, Told},
     world::World,
 };
 
@@ -42,6 +43,54 @@ async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_t
     let twice = "select count(*) from (select 1 from told group by command having count(*) > 1) as twice";
     assert_eq!(world.number("teller", twice).await, 0);
     assert_eq!(world.number("teller", deadlocks).await, before, "no deadlock");
+    for node in nodes {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
+/// A body that is refused as wrong leaves its id to the corrected one, also where both come at once to two nodes, in
+/// opposite orders: the right one is accepted once, and the wrong one is wrong, or another body of an id that is used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_body_leaves_its_id_to_the_right_one() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let nodes = [world.node(Teller).await, world.node(Teller).await];
+    let tell = async |id: Uuid, text: &str| {
+        let call = Call { command_id: Some(id), ..Call::default() };
+        client.send(&Tell { text: text.to_owned() }, &call).await.map(|answer| (answer.reply, answer.replayed))
+    };
+    let is_wrong = |answer: &Result<(Told, bool), CallError<TellerError>>| match answer {
+        Err(CallError::Refused(TellerError::Silence)) => true,
+        Err(CallError::Fault(fault)) => fault.code == "command_id_reused",
+        Ok(_) => false,
+    };
+    let id = Uuid::now_v7();
+    for _ in 0..2 {
+        assert_eq!(tell(id, "").await, Err(CallError::Refused(TellerError::Silence)));
+    }
+    assert_eq!(world.number("teller", "select count(*) from command_log").await, 0);
+    let (told, replayed) = tell(id, "right").await.unwrap();
+    assert!(!replayed);
+    assert_eq!(tell(id, "right").await.unwrap(), (told, true));
+    assert!(is_wrong(&tell(id, "").await));
+
+    let ids: Vec<Uuid> = (0..200).map(|_| Uuid::now_v7()).collect();
+    let bodies = ids.iter().flat_map(|id| [(*id, ""), (*id, "right")]);
+    let back = ids.iter().rev().flat_map(|id| [(*id, "right"), (*id, "")]);
+    let answers = join_all(bodies.chain(back).map(|(id, text)| async move { (id, text, tell(id, text).await) })).await;
+    for id in &ids {
+        let of = |wanted: &str| -> Vec<_> {
+            let all = answers.iter().filter(|(of, text, _)| of == id && *text == wanted);
+            all.map(|(_, _, answer)| answer).collect()
+        };
+        assert!(of("").into_iter().all(is_wrong), "{:?}", of(""));
+        let right = of("right");
+        let [Ok(one), Ok(other)] = right[..] else { panic!("{right:?}") };
+        assert_eq!((&one.0, one.1), (&other.0, !other.1), "one run, and one repeat of it");
+    }
+    assert_eq!(world.number("teller", "select count(*) from told").await, 201);
+    assert_eq!(world.number("teller", "select count(*) from command_log").await, 201);
     for node in nodes {
         node.drain().await;
     }

@@ -39,7 +39,7 @@ impl Domain for Clockwork {
 
 impl Due<Wake> for Clockwork {
     async fn due(&self, db: &PgPool, limit: i64) -> Result<Vec<(DateTime<Utc>, Wake)>, Breakage> {
-        let sql = "select due_at, id from alarm where due_at <= clock_timestamp() order by due_at limit $1";
+        let sql = "select due_at, id from alarm where due_at <= now() order by due_at limit $1";
         let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(sql).bind(limit).fetch_all(db).await?;
         Ok(due.into_iter().map(|(at, alarm)| (at, Wake { alarm })).collect())
     }

@@ -230,8 +230,9 @@ pub fn errors() -> String {
          `gateway`. The *kind* comes from a closed list and fixes the status. Over NATS the body also carries `kind`, \
          and `refusal` with the domain's own error, from which a caller gets it back as itself; the headers \
          `Nats-Service-Error` and `Nats-Service-Error-Code` carry code and status. 429 and 503 come with `Retry-After`.\n\n\
-         A *refusal* (below, by domain) of a command is an answer: stored with the command's id, so that a repeat gets it \
-         again. Nothing else is: after 503 or 504 send the same request with the same id (`Idempotency-Key` over HTTP, \
+         A *refusal* (below, by domain) of a command is an answer: stored with the command's id for 7 days, so that a repeat \
+         gets it again. Of kind `malformed` or `invalid` it is not stored: correct the body and send it with the same id. \
+         Nothing else is stored either: after 503 or 504 send the same request with the same id (`Idempotency-Key` over HTTP, \
          `Souk-Command-Id` over NATS), and it has one effect all the same.\n\n\
          ## Kinds\n\n| Kind | Status |\n| --- | --- |\n",
         shape(),

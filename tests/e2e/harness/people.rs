@@ -83,7 +83,18 @@ impl Person {
 
     /// A body as it is, whatever it is.
     pub async fn raw(&self, method: Method, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
-        let builder = self.builder(method.clone(), path, &[("content-type", content_type)]).body(body);
+        self.raw_with(method, path, &[("content-type", content_type)], body).await
+    }
+
+    /// The same, with headers that name its type among others.
+    pub async fn raw_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let builder = self.builder(method.clone(), path, headers).body(body);
         Self::read(builder, format!("{method} {path} raw")).await
     }
 

@@ -40,12 +40,12 @@ pub(crate) async fn open_session(db: &mut PgConnection, user: Uuid, token: &NewT
     .execute(&mut *db)
     .await?;
     sqlx::query(
-        "delete from sessions where id in (
+        "delete from sessions where id = any(array(
              select id from sessions where user_id = $1
              order by (revoked_at is null and expires_at > $2) desc, rotated_at desc
              offset $3
              for update skip locked
-         )",
+         ))",
     )
     .bind(user)
     .bind(token.now)

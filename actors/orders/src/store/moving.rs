@@ -195,7 +195,7 @@ pub(crate) async fn leave_carts(
 pub(crate) async fn due(db: &PgPool, limit: i64) -> Stored<Vec<(DateTime<Utc>, OrderId)>> {
     let rows: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
         "select payment_deadline, id from orders
-         where status = 'pending' and expiry_requested_at is null and payment_deadline <= clock_timestamp()
+         where status = 'pending' and expiry_requested_at is null and payment_deadline <= now()
                and payment_status not in ('succeeded', 'partially_refunded')
          order by payment_deadline limit $1",
     )

@@ -18,7 +18,7 @@ use crate::access::Owner;
 
 macro_rules! order_columns {
     () => {
-        "id, order_number, user_id, guest_digest, created_at > clock_timestamp() - interval '30 days' as guest_open,
+        "id, order_number, user_id, guest_digest, created_at > now() - interval '30 days' as guest_open,
          status, payment_status, fulfillment_status, currency, subtotal, discount_amount, shipping_amount, tax_amount,
          total_amount, shipping_address, billing_address, notes, failure_code, failure_message, payment_deadline,
          action_required, version, created_at, updated_at"
@@ -212,9 +212,7 @@ pub(crate) async fn page(
         Scope::Buyer(user) => (user, page_of!("select * from orders where user_id = $1")),
         Scope::Guest(digest) => (
             digest,
-            page_of!(
-                "select * from orders where guest_digest = $1 and created_at > clock_timestamp() - interval '30 days'"
-            ),
+            page_of!("select * from orders where guest_digest = $1 and created_at > now() - interval '30 days'"),
         ),
         Scope::Seller(seller) => (
             seller,
@@ -267,7 +265,7 @@ pub(crate) struct PayableFacts {
 /// What is owed for an order.
 pub(crate) async fn payable_facts(db: &PgPool, order: OrderId) -> Stored<Option<PayableFacts>> {
     let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, String, String)> = sqlx::query_as(
-        "select order_number, user_id, guest_digest, created_at > clock_timestamp() - interval '30 days',
+        "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',
                 total_amount, currency, status
          from orders where id = $1",
     )

@@ -23,9 +23,9 @@ pub(crate) async fn remember_notice(
 ) -> Stored<bool> {
     // A provider sends a message again for three days.
     sqlx::query(
-        "delete from provider_notices where (provider, id) in (
-             select provider, id from provider_notices where received_at < $1::timestamptz - interval '7 days'
-             order by received_at limit $2 for update skip locked)",
+        "delete from provider_notices where ctid = any(array(
+             select ctid from provider_notices where received_at < $1::timestamptz - interval '7 days'
+             order by received_at limit $2 for update skip locked))",
     )
     .bind(now)
     .bind(SLICE)
@@ -40,7 +40,7 @@ pub(crate) async fn remember_notice(
 /// Payments whose day is over.
 pub(crate) async fn due_to_read(db: &PgPool, limit: i64) -> Stored<Vec<(DateTime<Utc>, PaymentId)>> {
     let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
-        "select read_again_at, id from payments where read_again_at <= clock_timestamp()
+        "select read_again_at, id from payments where read_again_at <= now()
          order by read_again_at limit $1",
     )
     .bind(limit)

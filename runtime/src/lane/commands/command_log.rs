@@ -1,6 +1,6 @@
 //! Claims on the ids of commands, and the answers that are kept under them.
 
-use contract::Format;
+use contract::{ErrorKind, Format};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -96,6 +96,11 @@ pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Stored<LaneReply> {
     Ok(LaneReply::Refused { body, replayed: true })
 }
 
+/// A body that is wrong in itself had no effect, and is corrected by its caller: the id is free for the corrected one.
+fn is_kept(refusal: ErrorKind) -> bool {
+    !matches!(refusal, ErrorKind::Malformed | ErrorKind::Invalid)
+}
+
 /// The new rows of the command log: for what was answered in this batch, in one order everywhere.
 pub(super) fn answer_rows(batch: &[CommandItem], verdicts: &[Verdict], secret_repeats: &[usize]) -> Stored<AnswerRows> {
     let mut new: Vec<(&CommandItem, i16, Option<Vec<u8>>)> = Vec::new();
@@ -106,7 +111,9 @@ pub(super) fn answer_rows(batch: &[CommandItem], verdicts: &[Verdict], secret_re
         let (status, bytes) = match verdict {
             Verdict::Answered(LaneReply::Reply { body, replayed: false }) => (0, body.clone()),
             // Without an answer to keep, a refusal leaves nothing to guard: anybody could fill the table with wrong passwords.
-            Verdict::Answered(LaneReply::Refused { body, replayed: false }) if item.route.keeps_answer => {
+            Verdict::Answered(LaneReply::Refused { body, replayed: false })
+                if item.route.keeps_answer && is_kept(body.kind) =>
+            {
                 let status = i16::try_from(body.kind.status()).map_err(Breakage::other)?;
                 (status, Format::MessagePack.encode(body).map_err(Breakage::other)?)
             }
