@@ -6,6 +6,8 @@
 BENCH ?= checkout
 ARGS ?=
 RUNS ?= 20
+# Where rustup puts cargo, with or without a line in the shell's profile.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/souk/cargo-deny
 
 help: ## this list

@@ -6,6 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Outside the tree, so that `make clean` and a fresh clone need not fetch again.
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/souk
 
+# Where rustup puts cargo, with or without a line in the shell's profile.
+PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
+
 # To stderr: some scripts print a path on stdout and nothing else.
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -32,4 +35,14 @@ apt_install() {
     say "installing from the system's packages: $*"
     retry "${sudo[@]}" apt-get update -q >&2
     retry "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
+}
+
+# fetch <url> <file>
+fetch() {
+    command -v curl >/dev/null || command -v wget >/dev/null || apt_install curl ca-certificates
+    if command -v curl >/dev/null; then
+        retry curl -fsSL --proto-redir '=https' --connect-timeout 20 --max-time 600 -o "$2" "$1" >&2
+    else
+        retry wget -q --timeout=20 -O "$2" "$1" >&2
+    fi
 }
