@@ -12,6 +12,7 @@ use clap::Parser;
 
 fn main() -> std::process::ExitCode {
     let arguments = cli::Arguments::parse();
+    server::raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -9,9 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use poem::{EndpointExt, Response, Route, Server, get, handler, http::StatusCode, web::Data};
+use poem::{EndpointExt, Response, Route, get, handler, http::StatusCode, web::Data};
 use runtime::{Metrics, Node};
-use tokio::net::TcpListener;
+use server::{Options, Stage};
+use tokio::{net::TcpListener, sync::watch};
 
 /// What the handlers look at.
 #[derive(Clone)]
@@ -47,25 +48,19 @@ pub(crate) async fn http(address: SocketAddr) -> Result<HttpSocket> {
 }
 
 /// Serves until the process ends.
-pub(crate) fn serve(
-    listener: TcpListener,
-    metrics: Metrics,
-    node: Option<Arc<Node>>,
-    is_stopping: Arc<AtomicBool>,
-) -> Result<()> {
+pub(crate) fn serve(listener: TcpListener, metrics: Metrics, node: Option<Arc<Node>>, is_stopping: Arc<AtomicBool>) {
     let routes = Route::new()
         .at("/metrics", get(render_metrics))
         .at("/health/live", get(live))
         .at("/health/ready", get(ready))
         .at("/health", get(ready))
         .data(Looked { metrics, node, is_stopping });
-    let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
     tokio::spawn(async move {
-        if let Err(error) = Server::new_with_acceptor(acceptor).run(routes).await {
+        let (_open, stages) = watch::channel(Stage::Open);
+        if let Err(error) = server::serve(listener, routes, Options::new("metrics"), stages).await {
             tracing::error!(%error, "the metrics port is gone");
         }
     });
-    Ok(())
 }
 
 #[handler]

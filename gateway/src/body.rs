@@ -1,6 +1,6 @@
 //! Bodies: the schema that poem-openapi publishes, read by serde so that every wrong field is named by its path.
 
-use std::time::Duration;
+use std::io;
 
 use bytes::{Bytes, BytesMut};
 use contract::{Detail, ErrorKind, Fault};
@@ -16,8 +16,6 @@ use serde_json::Value;
 
 use crate::{error::ApiError, explain, visit::Visit};
 
-/// How long a client may take to send a body.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read to its end, so that its sender gets to read the answer.
 const DRAINED: usize = 16 * 1024 * 1024;
 /// How many unknown fields are named at most.
@@ -74,23 +72,24 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
     let body = body.take().map_err(|error| ApiError::internal(&error))?;
     let mut chunks = body.into_bytes_stream();
     let (mut text, mut length) = (BytesMut::new(), 0);
-    let reading = async {
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| malformed("The body could not be read to its end."))?;
-            length += chunk.len();
-            if length <= limit {
-                text.extend_from_slice(&chunk);
-            } else if length > DRAINED {
-                break;
-            }
+    while let Some(chunk) = chunks.next().await {
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(_) if length > limit => break,
+            // The server bounds how long a body may take.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(ApiError::body_timeout()),
+            Err(_) => return Err(malformed("The body could not be read to its end.").into()),
+        };
+        length += chunk.len();
+        if length <= limit {
+            text.extend_from_slice(&chunk);
+        } else if length > DRAINED {
+            break;
         }
-        Ok::<(), Fault>(())
-    };
-    let finished = tokio::time::timeout(PATIENCE, reading).await;
+    }
     if length > limit {
         return Err(ApiError::new(ErrorKind::TooLarge, "body_too_large", "The body is too large."));
     }
-    finished.map_err(|_| malformed("The body did not arrive in time."))??;
     if declared.is_none() && !text.is_empty() {
         return Err(unsupported());
     }

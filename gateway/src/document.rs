@@ -109,7 +109,7 @@ fn share_failures(document: &mut Value) {
         for (status, name, _) in STATUSES {
             let key = status.to_string();
             let is_shared = responses.get(&key).is_some_and(is_error);
-            if !has_body && matches!(status, 413 | 415) {
+            if !has_body && matches!(status, 408 | 413 | 415) {
                 responses.remove(&key);
             } else if is_shared {
                 responses.insert(key, json!({ "$ref": format!("#/components/responses/{name}") }));

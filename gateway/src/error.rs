@@ -52,12 +52,13 @@ pub(crate) struct FieldError {
 }
 
 /// Every status an operation may fail with. 404 and 405 belong to paths, the others to what is sent.
-pub(crate) const STATUSES: [(u16, &str, &str); 14] = [
+pub(crate) const STATUSES: [(u16, &str, &str); 15] = [
     (400, "Malformed", "Not JSON, or a bad header or query"),
     (401, "Unauthenticated", "No valid access token"),
     (403, "Forbidden", "The caller may not do this"),
     (404, "NotFound", "No such thing"),
     (405, "MethodNotAllowed", "The path has no such method; `Allow` names those it has"),
+    (408, "RequestTimeout", "The body did not arrive in time"),
     (409, "Conflict", "The state of the thing does not allow it"),
     (412, "PreconditionFailed", "The thing has another version than `If-Match` names"),
     (413, "TooLarge", "The body is too large"),
@@ -127,6 +128,12 @@ impl ApiError {
     pub(crate) fn method_not_allowed(allow: HeaderValue) -> Self {
         let fault = Fault::new(ErrorKind::Malformed, "method_not_allowed", "The path does not have this method.");
         Self(Box::new(Inner { status: StatusCode::METHOD_NOT_ALLOWED, fault: fault.of(GATEWAY), allow: Some(allow) }))
+    }
+
+    /// A body that did not arrive in time.
+    pub(crate) fn body_timeout() -> Self {
+        let fault = Fault::new(ErrorKind::Malformed, "body_timeout", "The body did not arrive in time.");
+        Self(Box::new(Inner { status: StatusCode::REQUEST_TIMEOUT, fault: fault.of(GATEWAY), allow: None }))
     }
 
     /// A defect of the gateway; the reason goes to the log.

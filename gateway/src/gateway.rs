@@ -5,9 +5,10 @@ use std::sync::Arc;
 use contract::Fault;
 use futures::future::BoxFuture;
 use runtime::{Client, Identity, Verifier};
+use server::Tls;
 use tokio::sync::{Semaphore, watch};
 
-use crate::{load::Load, probe::Probe, serve::Leaving, tls::Tls};
+use crate::{load::Load, probe::Probe, serve::Leaving};
 
 /// How many orders may be followed at once; every one of them asks for its order every two seconds.
 const MAX_STREAMS: usize = 10_000;

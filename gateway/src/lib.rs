@@ -30,7 +30,6 @@ mod reply;
 mod route;
 mod serve;
 mod stream;
-mod tls;
 mod visit;
 
 use std::sync::Arc;
@@ -42,7 +41,7 @@ use crate::{door::Door, error::GATEWAY, gateway::Gateway};
 pub use document::openapi_document;
 pub use gateway::{GatewayConfig, VerifyToken};
 pub use serve::{Leaving, serve};
-pub use tls::Tls;
+pub use server::Tls;
 
 /// All routes, for a server of one's own or a test.
 pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {

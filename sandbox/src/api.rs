@@ -1,17 +1,19 @@
 //! The HTTP side: who may ask, what is asked, and in which manner it is answered.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::Result;
 use poem::{
-    EndpointExt, Request, Response, Route, Server, handler,
+    Body, EndpointExt, Request, Response, Route,
+    error::ReadBodyError,
+    handler,
     http::{StatusCode, header::AUTHORIZATION},
-    listener::TcpAcceptor,
     web::Data,
 };
 use reqwest::Url;
 use serde_json::json;
-use tokio::net::TcpListener;
+use server::{Options, Stage};
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     Sandbox,
@@ -26,17 +28,26 @@ const SLOW: Duration = Duration::from_millis(800);
 /// How long a connection stays open over which nothing will come.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// The longest body, in bytes.
+const LONGEST: usize = 64 * 1024;
+
 /// How long a stop waits for answers.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 pub(crate) async fn serve(listener: TcpListener, sandbox: Sandbox, stop: impl Future<Output = ()>) -> Result<()> {
     let routes = Route::new().at("/*path", poem::get(answer).post(answer)).data(sandbox);
-    let acceptor = TcpAcceptor::from_tokio(listener)?;
-    Ok(Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(routes, stop, Some(FAREWELL)).await?)
+    let options = Options { patience: FAREWELL, ..Options::new("sandbox") };
+    let (stage, stages) = watch::channel(Stage::Open);
+    let leave = async {
+        stop.await;
+        stage.send_replace(Stage::Closing);
+    };
+    let (served, ()) = tokio::join!(server::serve(listener, routes, options, stages), leave);
+    Ok(served?)
 }
 
 #[handler]
-async fn answer(request: &Request, body: String, sandbox: Data<&Sandbox>) -> Response {
+async fn answer(request: &Request, body: Body, sandbox: Data<&Sandbox>) -> Response {
     let is_known = request.header(AUTHORIZATION).is_some_and(|value| value.starts_with("Bearer sk_"));
     if !is_known {
         let refusal = Answer::error(401, "invalid_request_error", "api_key_missing", "No secret key was shown.");
@@ -46,6 +57,18 @@ async fn answer(request: &Request, body: String, sandbox: Data<&Sandbox>) -> Res
         let message = "The sandbox does not speak this part of the API.";
         let refusal = Answer::error(404, "invalid_request_error", "url_invalid", message);
         return response(&Outcome { answer: refusal, is_replayed: false });
+    };
+    let body = match body.into_bytes_limit(LONGEST).await {
+        Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+        Err(error) => {
+            let status = match &error {
+                ReadBodyError::Io(error) if error.kind() == io::ErrorKind::TimedOut => 408,
+                ReadBodyError::PayloadTooLarge => 413,
+                _ => 400,
+            };
+            let refusal = Answer::error(status, "invalid_request_error", "body_unreadable", &error.to_string());
+            return response(&Outcome { answer: refusal, is_replayed: false });
+        }
     };
     let text = if body.is_empty() { request.uri().query().unwrap_or_default() } else { &body };
     let outcome = sandbox.carry_out(&asked, &fields(text), request.header("Idempotency-Key")).await;

@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let node = Arc::new(shop::start(&settings, &servers, &domains).await?);
     let is_stopping = Arc::<AtomicBool>::default();
-    operations::serve(operations, metrics, Some(node.clone()), is_stopping.clone())?;
+    operations::serve(operations, metrics, Some(node.clone()), is_stopping.clone());
     let checks = match arguments.check {
         true => Some(invariants::serve(&CheckServers::find(&settings, &DOMAINS)?).await?),
         false => None,

@@ -72,7 +72,7 @@ async fn serve(
     let metrics = Metrics::install()?;
     let (http_addr, metrics_addr) = (http.local_addr()?, metrics_port.local_addr()?);
     let node = Arc::new(shop::start(settings, &servers, &DOMAINS).await?);
-    operations::serve(metrics_port, metrics, Some(node.clone()), Arc::default())?;
+    operations::serve(metrics_port, metrics, Some(node.clone()), Arc::default());
     let checks = invariants::serve(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
     let config = gateway_config(settings, &servers).await?;
     if !up.no_demo {

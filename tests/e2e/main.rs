@@ -34,4 +34,5 @@ mod restart;
 mod rights;
 mod scenarios;
 mod schemathesis;
+mod slow_clients;
 mod tls;

@@ -1,6 +1,9 @@
 //! TLS everywhere: NATS, PostgreSQL and the gateway, each by configuration, and nobody gets in without it.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Signal;
 use sqlx::{Connection, PgConnection};
@@ -76,9 +79,12 @@ async fn strangers_are_refused_by_the_gateway(secured: &Secured, address: &str) 
     let other_name = format!("https://localhost:{}", address.rsplit(':').next().unwrap());
     let other_name = Person::new(&other_name).trusting(&secured.authority.ca());
     assert_eq!(other_name.try_get("//health/live").await, None);
-    // Somebody who connects and says nothing holds up nobody.
+    // A client that connects and says nothing holds up no other; half a handshake is closed.
     let _silent = TcpStream::connect(address).await.unwrap();
     secured.shop.anonymous().get("//health/live").await.expect_status(200);
+    let began = Instant::now();
+    answer_to(address, &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]).await;
+    assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
 }
 
 async fn another_certificate_is_taken_without_a_restart(secured: &Secured) {

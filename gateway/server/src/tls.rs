@@ -1,18 +1,13 @@
-//! HTTPS: the certificate, which is read again when it changes, and connections that shake hands in their own time.
+//! HTTPS: the certificate, which is read again when it changes.
 
 use std::{
     io,
     path::{Path, PathBuf},
-    pin::Pin,
     sync::{Arc, PoisonError, RwLock, Weak},
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 use tokio_rustls::{
     Accept, TlsAcceptor,
     rustls::{
@@ -20,13 +15,12 @@ use tokio_rustls::{
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     },
-    server::TlsStream,
 };
 
 /// How often the files are looked at: whoever renews a certificate does it days ahead.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The certificate of the gateway, as it is now.
+/// The certificate of a listener, as it is now.
 #[derive(Clone)]
 pub struct Tls(Arc<Certificate>);
 
@@ -56,10 +50,10 @@ impl Tls {
         Ok(Self(tls))
     }
 
-    /// A connection, whose handshake waits for whoever reads it first.
-    pub(crate) fn accept(&self, stream: TcpStream) -> Stream {
+    /// The handshake of a connection, with the certificate as it is now.
+    pub(crate) fn accept(&self, stream: TcpStream) -> Accept<TcpStream> {
         let config = self.0.current.read().unwrap_or_else(PoisonError::into_inner).config.clone();
-        Stream::Greeting(Box::new(TlsAcceptor::from(config).accept(stream)))
+        TlsAcceptor::from(config).accept(stream)
     }
 }
 
@@ -116,74 +110,4 @@ fn config_of((certificate, key): &(Vec<u8>, Vec<u8>)) -> io::Result<ServerConfig
         .map_err(|error| io::Error::other(format!("certificate and key cannot be used: {error}")))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-/// A connection with or without TLS.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Greeting(Box<Accept<TcpStream>>),
-    Secured(Box<TlsStream<TcpStream>>),
-    /// The handshake failed.
-    Failed,
-}
-
-trait Io: AsyncRead + AsyncWrite + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
-
-impl Stream {
-    /// What can be read and written, once the handshake is over where there is one.
-    fn open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Io>>> {
-        if let Self::Greeting(accept) = self {
-            match ready!(Pin::new(&mut **accept).poll(cx)) {
-                Ok(stream) => *self = Self::Secured(Box::new(stream)),
-                Err(error) => {
-                    *self = Self::Failed;
-                    return Poll::Ready(Err(error));
-                }
-            }
-        }
-        Poll::Ready(match self {
-            Self::Plain(stream) => Ok(Pin::new(stream)),
-            Self::Secured(stream) => Ok(Pin::new(&mut **stream)),
-            Self::Greeting(_) | Self::Failed => Err(io::ErrorKind::NotConnected.into()),
-        })
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        ready!(self.get_mut().open(cx))?.poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.get_mut().open(cx))?.poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.get_mut().open(cx))?.poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        // TLS takes several slices as readily as a socket does.
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.get_mut().open(cx))?.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whoever is still greeting, or failed to, has nothing to be told.
-        match self.get_mut() {
-            Self::Greeting(_) | Self::Failed => Poll::Ready(Ok(())),
-            stream => ready!(stream.open(cx))?.poll_shutdown(cx),
-        }
-    }
 }

@@ -153,7 +153,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
 }
 
 const OUTSIDE: [Outside; 31] = [
-    outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive."),
+    outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive whole."),
     outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
     outside("invalid_query", K::Malformed, GATEWAY, "A query parameter cannot be used; `details` names it."),
     outside("invalid_header", K::Malformed, GATEWAY, "A header cannot be used; `details` names it."),
@@ -174,6 +174,7 @@ const OUTSIDE: [Outside; 31] = [
         "The domain has parked no such event or effect, or not any more.",
     ),
     outside("method_not_allowed", K::Malformed, GATEWAY, "The path has no such method; `Allow` names those it has."),
+    outside("body_timeout", K::Malformed, GATEWAY, "The body did not arrive within 10 s."),
     outside(
         "command_in_progress",
         K::Conflict,
@@ -245,7 +246,11 @@ pub fn errors() -> String {
     );
     for fault in OUTSIDE.iter().chain([&DEADLINE]) {
         // The one status that no kind has: it belongs to HTTP.
-        let status = if fault.code == "method_not_allowed" { 405 } else { fault.kind.status() };
+        let status = match fault.code {
+            "method_not_allowed" => 405,
+            "body_timeout" => 408,
+            _ => fault.kind.status(),
+        };
         let (code, by, when) = (fault.code, fault.by, fault.when);
         let _ = writeln!(page, "| `{code}` | {status} | {} | {by} | {when} |", word(fault.kind));
     }
