@@ -22,6 +22,12 @@ pub(crate) const PASSWORD: &str = "souk-demo-password";
 pub(crate) const ACCOUNTS: [(&str, &str); 3] =
     [("admin@souk.test", "admin"), ("seller@souk.test", "seller"), ("customer@souk.test", "customer")];
 
+/// What a person needs to log in as one of them.
+pub(crate) fn accounts() -> gateway::Accounts {
+    let accounts = ACCOUNTS.map(|(email, role)| (email.to_owned(), role.to_owned())).into();
+    gateway::Accounts { password: PASSWORD.to_owned(), accounts }
+}
+
 /// Makes what is missing of the demo shop.
 pub(crate) async fn seed(servers: &Servers, step: impl Fn(&str)) -> Result<()> {
     step("demo accounts");

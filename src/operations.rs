@@ -1,4 +1,4 @@
-//! What those who run a node look at: `/metrics` and `/health/*` on a port of its own.
+//! What those who run a node look at: `/metrics` and `/health/*` on a port of its own, with a page at `/`.
 
 use std::{
     net::SocketAddr,
@@ -9,9 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use poem::{EndpointExt, Response, Route, get, handler, http::StatusCode, web::Data};
+use poem::{EndpointExt, Request, Response, Route, get, handler, http::StatusCode, web::Data};
 use runtime::{Metrics, Node};
-use server::{Options, Stage};
+use server::{Index, Options, Stage};
 use tokio::{net::TcpListener, sync::watch};
 
 /// What the handlers look at.
@@ -50,6 +50,7 @@ pub(crate) async fn http(address: SocketAddr) -> Result<HttpSocket> {
 /// Serves until the process ends.
 pub(crate) fn serve(listener: TcpListener, metrics: Metrics, node: Option<Arc<Node>>, is_stopping: Arc<AtomicBool>) {
     let routes = Route::new()
+        .at("/", get(index))
         .at("/metrics", get(render_metrics))
         .at("/health/live", get(live))
         .at("/health/ready", get(ready))
@@ -61,6 +62,21 @@ pub(crate) fn serve(listener: TcpListener, metrics: Metrics, node: Option<Arc<No
             tracing::error!(%error, "the metrics port is gone");
         }
     });
+}
+
+#[handler]
+fn index(request: &Request, Data(looked): Data<&Looked>) -> Response {
+    let health = looked.node.as_ref().map(|node| node.health());
+    let domains: Vec<&str> = health.into_iter().flat_map(|health| health.domains).map(|domain| domain.name).collect();
+    let description = match domains.as_slice() {
+        [] => "A node without domains.".to_owned(),
+        domains => format!("A node with {}.", domains.join(", ")),
+    };
+    Index::new("souk node", env!("CARGO_PKG_VERSION"), description)
+        .link("metrics", "/metrics", "Metrics, for Prometheus")
+        .link("health", "/health", "Whether the node and its domains are ready")
+        .link("live", "/health/live", "Whether the process runs")
+        .response(request)
 }
 
 #[handler]

@@ -8,7 +8,7 @@ use runtime::{Client, Identity, Verifier};
 use server::Tls;
 use tokio::sync::{Semaphore, watch};
 
-use crate::{load::Load, probe::Probe, serve::Leaving};
+use crate::{home::Local, load::Load, probe::Probe, serve::Leaving};
 
 /// How many orders may be followed at once; every one of them asks for its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
@@ -36,6 +36,8 @@ pub struct GatewayConfig {
     pub cors_origins: Vec<String>,
     /// Whether the paths that play a buyer's part are there.
     pub local_stack: bool,
+    /// What the page at `/` tells of a local stack.
+    pub local: Local,
     /// The certificate of HTTPS; without it the gateway speaks HTTP, behind something that does the rest.
     pub tls: Option<Tls>,
     /// How it leaves when it is told to.
@@ -55,6 +57,7 @@ impl GatewayConfig {
             body_limit: Self::BODY_LIMIT,
             cors_origins: Vec::new(),
             local_stack: false,
+            local: Local::default(),
             tls: None,
             leaving: Leaving::default(),
         }
@@ -71,6 +74,7 @@ pub(crate) struct Gateway {
     pub(crate) body_limit: usize,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) local_stack: bool,
+    pub(crate) local: Local,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) requests: Semaphore,
     pub(crate) waits: Semaphore,
@@ -81,7 +85,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(config: GatewayConfig) -> Arc<Self> {
-        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack, tls: _, leaving: _ } = config;
+        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack, local, tls: _, leaving: _ } = config;
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let (draining, _) = watch::channel(false);
         Arc::new(Self {
@@ -90,6 +94,7 @@ impl Gateway {
             body_limit,
             cors_origins,
             local_stack,
+            local,
             streams,
             requests: Semaphore::new(MAX_REQUESTS),
             waits: Semaphore::new(MAX_WAITS),

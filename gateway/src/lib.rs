@@ -18,6 +18,7 @@ mod follow;
 mod gateway;
 mod header;
 mod health;
+mod home;
 mod inventory;
 mod load;
 mod orders;
@@ -40,8 +41,9 @@ use crate::{door::Door, error::GATEWAY, gateway::Gateway};
 
 pub use document::openapi_document;
 pub use gateway::{GatewayConfig, VerifyToken};
+pub use home::Local;
 pub use serve::{Leaving, serve};
-pub use server::Tls;
+pub use server::{Accounts, Tls};
 
 /// All routes, for a server of one's own or a test.
 pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {
@@ -64,6 +66,7 @@ fn app(gateway: Arc<Gateway>) -> Door<Route> {
         route = route::mount(route, payments::DOMAIN, crate::payments::SandboxApi);
     }
     route = route::mount(route, GATEWAY, health::HealthApi);
+    route = home::mount(route, &gateway.local);
     let texts = document::texts(gateway.local_stack);
     route = route::mount_text(route, "/api/v1/openapi.json", "application/json", &texts.document);
     route = route::mount_text(route, "/api/v1/docs", "text/html; charset=utf-8", &texts.reader);

@@ -47,7 +47,11 @@ pub(crate) fn mount<A: OpenApi>(mut route: Route, service: &'static str, api: A)
 
 /// Adds a text that never changes.
 pub(crate) fn mount_text(route: Route, path: &str, content_type: &'static str, text: &'static str) -> Route {
-    let endpoint = make_sync(move |_| Response::builder().content_type(content_type).body(text));
+    mount_get(route, path, make_sync(move |_| Response::builder().content_type(content_type).body(text)))
+}
+
+/// Adds a path that is only read.
+pub(crate) fn mount_get(route: Route, path: &str, endpoint: impl Endpoint<Output = Response> + 'static) -> Route {
     let methods =
         HashMap::from([(Method::GET, Box::new(poem::endpoint::ToDynEndpoint(endpoint)) as BoxEndpoint<'static>)]);
     route.at(path, Methods::new(crate::error::GATEWAY, path.to_owned(), methods))

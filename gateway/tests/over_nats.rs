@@ -17,7 +17,7 @@ use std::{
 use async_nats::HeaderMap;
 use contract::{Format, Request, header, subject};
 use futures::StreamExt;
-use gateway::{GatewayConfig, Leaving, VerifyToken, serve};
+use gateway::{GatewayConfig, Leaving, Local, VerifyToken, serve};
 use runtime::Client;
 use serde_json::{Value, json};
 use subjects::orders::{GetOrder, PlaceOrder};
@@ -143,6 +143,7 @@ async fn gateway(connection: async_nats::Client) -> Gateway {
         body_limit: GatewayConfig::BODY_LIMIT,
         cors_origins: Vec::new(),
         local_stack: true,
+        local: Local::default(),
         tls: None,
         leaving: Leaving::default(),
     };

@@ -12,7 +12,7 @@ use poem::{
 };
 use reqwest::Url;
 use serde_json::json;
-use server::{Options, Stage};
+use server::{Index, Options, Stage};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
@@ -35,7 +35,7 @@ const LONGEST: usize = 64 * 1024;
 const FAREWELL: Duration = Duration::from_millis(200);
 
 pub(crate) async fn serve(listener: TcpListener, sandbox: Sandbox, stop: impl Future<Output = ()>) -> Result<()> {
-    let routes = Route::new().at("/*path", poem::get(answer).post(answer)).data(sandbox);
+    let routes = Route::new().at("/", poem::get(index)).at("/*path", poem::get(answer).post(answer)).data(sandbox);
     let options = Options { patience: FAREWELL, ..Options::new("sandbox") };
     let (stage, stages) = watch::channel(Stage::Open);
     let leave = async {
@@ -44,6 +44,13 @@ pub(crate) async fn serve(listener: TcpListener, sandbox: Sandbox, stop: impl Fu
     };
     let (served, ()) = tokio::join!(server::serve(listener, routes, options, stages), leave);
     Ok(served?)
+}
+
+#[handler]
+fn index(request: &Request) -> Response {
+    let description = "A payment provider that misbehaves on demand: the part of Stripe's API below /v1 that a shop needs. \
+                       docs/payments.md lists what it does, and when.";
+    Index::new("souk sandbox", env!("CARGO_PKG_VERSION"), description).response(request)
 }
 
 #[handler]

@@ -63,6 +63,9 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let http = match http {
         Some(socket) => {
             let mut config = gateway_config(&settings, &servers).await?;
+            if servers.is_local {
+                config.local.metrics = Some(format!("http://{metrics_addr}"));
+            }
             config.leaving = leaving(settings.drain, socket.is_shared);
             Some((socket.listener, config))
         }

@@ -4,6 +4,7 @@ use std::{io::Write, sync::Arc, time::Instant};
 
 use anyhow::Result;
 use clap::Args;
+use gateway::Local;
 use runtime::Metrics;
 use stack::{Stack, StackConfig};
 use subjects::DOMAINS;
@@ -74,13 +75,15 @@ async fn serve(
     let node = Arc::new(shop::start(settings, &servers, &DOMAINS).await?);
     operations::serve(metrics_port, metrics, Some(node.clone()), Arc::default());
     let checks = invariants::serve(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
-    let config = gateway_config(settings, &servers).await?;
+    let mut config = gateway_config(settings, &servers).await?;
+    let metrics_url = format!("http://{metrics_addr}");
+    config.local = Local { metrics: Some(metrics_url.clone()), accounts: (!up.no_demo).then(demo::accounts) };
     if !up.no_demo {
         demo::seed(&servers, &step).await?;
     }
     let scheme = if settings.http_tls.is_some() { "https" } else { "http" };
     let address = format!("{scheme}://{http_addr}");
-    welcome(&address, &format!("http://{metrics_addr}"), stack, !up.no_demo);
+    welcome(&address, &metrics_url, stack, !up.no_demo);
     gateway::serve(http, config, super::stop(up.throw_away)).await?;
     step("draining");
     checks.stop().await;
@@ -103,8 +106,8 @@ fn welcome(http: &str, metrics: &str, stack: &Stack, has_demo: bool) {
     let keys = stack.nats_keys().display();
     let mut text = format!(
         "\nsouk is up.\n
-  HTTP       {http}/api/v1  reader at {http}/api/v1/docs
-  metrics    {metrics}/metrics  health at {metrics}/health/ready
+  HTTP       {http}  API at {http}/api/v1  reader at {http}/api/v1/docs
+  metrics    {metrics}/metrics  health at {http}/health
   NATS       {nats}
   operator   nats --server {nats} --nkey {keys}/operator.nk --inbox-prefix _INBOX_operator stream ls\n\n"
     );

@@ -63,6 +63,35 @@ async fn a_request_is_known_by_the_id_its_caller_gave() {
 }
 
 #[tokio::test]
+async fn a_local_stack_shows_its_demo_accounts_and_where_its_metrics_are_and_they_work() {
+    let shop = shared_shop().await;
+    let json = [("Accept", "application/json")];
+    let home = shop.anonymous().request(Method::GET, "//", None, &json).await.expect_status(200);
+    assert_eq!((home.text_at("/name"), home.header("content-type")), ("souk".into(), Some("application/json")));
+    let metrics = home.text_at("/links/metrics");
+    assert_eq!(reqwest::get(&metrics).await.unwrap().status(), 200, "{metrics}");
+    let page = shop.anonymous().get("//").await.expect_status(200);
+    assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    let page = page.body.as_str().unwrap().to_owned();
+    for link in home.body["links"].as_object().unwrap().values() {
+        assert!(page.contains(&format!("href=\"{}\"", link.as_str().unwrap())), "{link} is not in\n{page}");
+    }
+    // Only `souk up` makes demo accounts and names them; the nodes of the other form do not.
+    assert_eq!(home.body["demo"].is_object(), std::env::var_os("SOUK_E2E_FORM").is_none(), "{}", home.body);
+    if home.body["demo"].is_object() {
+        for account in home.body["demo"]["accounts"].as_array().unwrap() {
+            assert!(page.contains(account["email"].as_str().unwrap()));
+            let login = json!({"email": account["email"], "password": home.body["demo"]["password"]});
+            shop.anonymous().post("/auth/login", &login).await.expect_status(200);
+        }
+    }
+    let node = reqwest::get(&shop.metrics).await.unwrap();
+    assert!(node.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let node = node.text().await.unwrap();
+    assert!(node.contains("souk node") && node.contains("href=\"/metrics\""), "{node}");
+}
+
+#[tokio::test]
 async fn the_served_document_is_the_one_that_is_checked_in() {
     let shop = shared_shop().await;
     let served = shop.anonymous().get("/openapi.json").await.expect_status(200);

@@ -6,6 +6,7 @@
 
 mod body;
 mod connection;
+mod index;
 mod meter;
 mod stream;
 mod tls;
@@ -25,6 +26,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use index::{Accounts, Index};
 pub use tls::Tls;
 
 /// The pause before the next accept while there is no room for a connection.
