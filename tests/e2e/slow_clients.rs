@@ -68,6 +68,7 @@ async fn a_slow_body_is_a_timeout_of_its_own() {
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body_timeout"), "{answer}");
 }
 
+/// Scenario 28: half a request head, ten thousand times.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_halves_of_requests_hurt_no_client_and_delay_no_drain() {
     server::raise_descriptor_limit();

@@ -132,6 +132,7 @@ async fn a_head_that_never_ends_is_closed_however_it_is_sent() {
     }
 }
 
+/// Scenario 28: the head comes behind a request, or with it.
 #[tokio::test]
 async fn a_head_that_never_ends_behind_another_request_is_closed_too() {
     let server = server(limits(), None).await;

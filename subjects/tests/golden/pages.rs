@@ -152,7 +152,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 31] = [
+const OUTSIDE: [Outside; 32] = [
     outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive whole."),
     outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
     outside("invalid_query", K::Malformed, GATEWAY, "A query parameter cannot be used; `details` names it."),
