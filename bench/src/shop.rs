@@ -101,8 +101,9 @@ impl Shop {
         self.call(Method::PUT, &path, Some(admin.bearer()), Some(&json!({"on_hand": on_hand}))).await
     }
 
-    pub async fn stock(&self, variant: &Variant) -> anyhow::Result<Stock> {
-        self.call(Method::GET, &format!("/api/v1/inventory/{}", variant.id), None, None).await
+    /// What is held is shown to the product's staff only.
+    pub async fn stock(&self, admin: &Session, variant: &Variant) -> anyhow::Result<Stock> {
+        self.call(Method::GET, &format!("/api/v1/inventory/{}", variant.id), Some(admin.bearer()), None).await
     }
 
     /// The order's status now.

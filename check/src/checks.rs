@@ -100,7 +100,7 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "projections",
-        promise: "what catalog shows of the stock is what inventory told last",
+        promise: "what catalog shows of the stock and of who may sell is what inventory and identity told last",
         look: |sources| Box::pin(projections::look(sources)),
     },
     Check {

@@ -22,6 +22,9 @@ pub(crate) struct InventoryApi;
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Inventory")]
 impl InventoryApi {
     /// The stock of a variant
+    ///
+    /// The public sees what it can buy. What is on the shelf, what is reserved and the minimum are shown to the
+    /// product's seller and to admins.
     #[oai(path = "/inventory/:variant_id", method = "get", operation_id = "get_stock")]
     async fn get_stock(
         &self,
@@ -48,7 +51,7 @@ impl InventoryApi {
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
-    /// Whether so many units can be had now
+    /// Whether so many units can be bought now
     #[oai(path = "/inventory/availability", method = "post", operation_id = "check_availability")]
     async fn check_availability(
         &self,

@@ -52,6 +52,10 @@ pub(crate) struct ProductsApi;
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Products")]
 impl ProductsApi {
     /// List products
+    ///
+    /// A product matches where one of its variants satisfies `min_price`, `max_price` and `in_stock` together. Sorted
+    /// by price, the cheapest of those variants counts; for `-price`, the dearest. Hidden products are listed for
+    /// their seller and for admins.
     #[oai(path = "/products", method = "get", operation_id = "list_products")]
     #[allow(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list_products(
@@ -66,12 +70,15 @@ impl ProductsApi {
         /// Minor units, in `currency`.
         #[oai(validator(minimum(value = "0")))]
         max_price: Query<Option<i64>>,
-        /// ISO 4217.
+        /// ISO 4217; the shop's currency where prices are filtered or sorted by.
         #[oai(name = "currency", validator(pattern = "^[A-Z]{3}$"))]
         code: Query<Option<String>>,
         seller: Query<Option<UserId>>,
         in_stock: Query<Option<bool>>,
         featured: Query<Option<bool>>,
+        /// Narrows what the caller may see: `false` finds nothing for the public, a seller's own hidden products for
+        /// that seller, and every hidden product for an admin.
+        is_active: Query<Option<bool>>,
         /// Words that name or description must hold.
         #[oai(validator(max_length = 200))]
         search: Query<Option<String>>,
@@ -90,6 +97,7 @@ impl ProductsApi {
             seller: seller.0,
             in_stock: in_stock.0,
             featured: featured.0,
+            is_active: is_active.0,
             search: search.0,
             sort: sort.0.map(ProductSort::from).unwrap_or_default(),
             page: page(limit, offset, cursor),

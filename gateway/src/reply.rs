@@ -22,22 +22,22 @@ pub(crate) type Answer<T, const STATUS: u16 = 200> = Result<Reply<T, STATUS>, Ap
 
 /// A thing with a version, which is its `ETag`.
 pub(crate) trait Versioned: Serialize {
-    /// Whether it shows facts that change without its version, such as the stock of a product.
+    /// Whether it shows facts that change without its version, such as the stock of a product, or differs by caller.
     const SHOWS_MORE: bool = false;
 
-    /// Its version.
-    fn version(&self) -> i64;
+    /// Its version, where the caller may know it.
+    fn version(&self) -> Option<i64>;
 }
 
 macro_rules! versioned {
     ($($name:ident $(shows_more = $more:literal)?),+) => {$(
         impl Versioned for $name {
             $(const SHOWS_MORE: bool = $more;)?
-            fn version(&self) -> i64 { self.version }
+            fn version(&self) -> Option<i64> { self.version.into() }
         }
     )+};
 }
-versioned!(Cart shows_more = true, Product shows_more = true, User, Stock, Order);
+versioned!(Cart shows_more = true, Product shows_more = true, User, Stock shows_more = true, Order);
 
 /// A success with a body.
 pub(crate) struct Reply<T, const STATUS: u16 = 200> {
@@ -59,12 +59,15 @@ impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
         T: Versioned,
     {
         let reply = Self::new(value)?;
-        let tag = if T::SHOWS_MORE {
+        let digest = || {
             let digest = Sha256::digest(&reply.body);
-            let digest = u64::from_be_bytes(std::array::from_fn(|place| digest[place]));
-            format!("\"{}-{digest:016x}\"", value.version())
-        } else {
-            format!("\"{}\"", value.version())
+            u64::from_be_bytes(std::array::from_fn(|place| digest[place]))
+        };
+        let tag = match value.version() {
+            Some(version) if T::SHOWS_MORE => format!("\"{version}-{:016x}\"", digest()),
+            Some(version) => format!("\"{version}\""),
+            // As an `If-Match` it is stale: whoever may change the thing sees its version.
+            None => format!("\"public-{:016x}\"", digest()),
         };
         Ok(reply.with(header::ETAG, &tag))
     }

@@ -9,7 +9,7 @@ mod queries;
 pub use commands::{ChangeProduct, CreateCategory, CreateProduct, NewProduct, NewVariant, ProductChanges};
 pub use error::CatalogError;
 pub use events::{PriceChanged, ProductCreated, ProductUpdated, VariantFact};
-pub use model::{Attributes, Categories, Category, Product, Products, Variant};
+pub use model::{Attributes, Categories, Category, PriceRange, Product, Products, Variant};
 pub use queries::{GetOffers, GetProduct, ListCategories, ListProducts, Offer, Offers, ProductSort};
 
 /// The domain's name.

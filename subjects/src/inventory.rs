@@ -16,21 +16,30 @@ pub const MAX_UNITS: i64 = 10_000;
 /// The most lines that are checked at once.
 pub const MAX_CHECKED: usize = 100;
 
-/// The stock of a variant. `available = on_hand - reserved`.
+/// The stock of a variant. `available = on_hand - reserved`; the public is shown 0 where the variant is not for sale.
+/// What is optional is shown to the product's seller and to admins only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Stock {
     pub variant_id: VariantId,
     pub sku: String,
     /// On the shelf, held or not.
-    pub on_hand: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub on_hand: Option<i64>,
     /// Held for orders that are not paid yet.
-    pub reserved: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub reserved: Option<i64>,
     pub available: i64,
     /// Below it, `inventory.low_stock` is told.
-    pub min_stock: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub min_stock: Option<i64>,
     /// Counts the stock's changes; the `ETag`.
-    pub version: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub version: Option<i64>,
     pub updated_at: DateTime<Utc>,
 }
 
@@ -71,7 +80,7 @@ pub struct Units {
     pub quantity: i64,
 }
 
-/// Whether so many units can be had now.
+/// Whether so many units can be bought now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct CheckAvailability {
@@ -80,12 +89,12 @@ pub struct CheckAvailability {
 }
 query!(CheckAvailability, DOMAIN, "check_availability", Access::Public => Availabilities, InventoryError);
 
-/// What can be had of one variant.
+/// What can be bought of one variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Availability {
     pub variant_id: VariantId,
-    /// 0 for a variant that inventory does not know.
+    /// 0 for a variant that is not known, or not for sale.
     pub available: i64,
     pub requested: i64,
     pub is_available: bool,

@@ -142,7 +142,7 @@ async fn nats_payloads_of_every_kind() {
     let answer =
         client.request("req.inventory.get_stock", format!("{{\"variant_id\":\"{variant}\"}}").into()).await.unwrap();
     let stock: Value = serde_json::from_slice(&answer.payload).unwrap();
-    assert_eq!(stock["on_hand"], 5);
+    assert_eq!(stock["available"], 5);
     let unknown = client.request("req.inventory.no_such_thing", "{}".into()).await.unwrap();
     assert!(String::from_utf8_lossy(&unknown.payload).contains("unknown_operation"));
 }

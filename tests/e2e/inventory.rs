@@ -9,14 +9,13 @@ use crate::harness::{shared_shop, wait_until};
 async fn stock_is_set_at_once_and_every_change_is_in_the_ledger() {
     let shop = shared_shop().await;
     let (seller, _) = shop.new_seller().await;
-    let anyone = shop.anonymous();
     let body = json!({"name": "Stool", "price": {"amount": 900, "currency": "USD"}});
     let variant = seller.post("/products", &body).await.expect_status(201).text_at("/variants/0/id");
     let path = format!("/inventory/{variant}");
     let set = seller.put(&path, &json!({"on_hand": 7, "min_stock": 2})).await.expect_status(200);
     assert_eq!((set.number_at("/on_hand"), set.number_at("/available"), set.number_at("/min_stock")), (7, 7, 2));
     let tag = set.header("etag").unwrap().to_owned();
-    let cached = anyone.request(Method::GET, &path, None, &[("If-None-Match", &tag)]).await;
+    let cached = seller.request(Method::GET, &path, None, &[("If-None-Match", &tag)]).await;
     assert_eq!(cached.status, 304, "{cached:?}");
     let recount = json!({"on_hand": 9});
     let counted = seller.request(Method::PUT, &path, Some(&recount), &[("If-Match", &tag)]).await.expect_status(200);
@@ -41,6 +40,53 @@ async fn stock_is_set_at_once_and_every_change_is_in_the_ledger() {
     let cursor = newest.text_at("/pagination/next_cursor");
     let next = seller.get(&format!("{path}/movements?limit=1&cursor={cursor}")).await.expect_status(200);
     assert_eq!((&newest.body["data"][0], &next.body["data"][0]), (&entries[0], &entries[1]));
+}
+
+#[tokio::test]
+async fn the_public_sees_what_can_be_bought_and_the_staff_what_is_on_the_shelf() {
+    let shop = shared_shop().await;
+    let variant = shop.product(5, 1000).await;
+    let path = format!("/inventory/{variant}");
+    let (seller, admin, anyone) = (shop.seller().await, shop.admin().await, shop.anonymous());
+    let (stranger, _) = shop.new_seller().await;
+    seller.put(&path, &json!({"on_hand": 7, "min_stock": 2})).await.expect_status(200);
+    shop.customer().await.order(&variant, 3, None).await.expect_status(201);
+    wait_until("three are held", || async { shop.stock(&variant).await.number_at("/reserved") == 3 }).await;
+    for staff in [&seller, &admin] {
+        let stock = staff.get(&path).await.expect_status(200);
+        let seen = ["on_hand", "reserved", "available", "min_stock"].map(|field| stock.body[field].as_i64());
+        assert_eq!(seen, [Some(7), Some(3), Some(4), Some(2)], "{}", stock.body);
+        assert!(stock.body["version"].is_i64(), "{}", stock.body);
+    }
+    for other in [&anyone, &shop.customer().await, &stranger] {
+        let stock = other.get(&path).await.expect_status(200);
+        let fields: Vec<_> = stock.body.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["available", "sku", "updated_at", "variant_id"]);
+        assert_eq!(stock.number_at("/available"), 4);
+    }
+    let tag = anyone.get(&path).await.header("etag").unwrap().to_owned();
+    let cached = anyone.request(Method::GET, &path, None, &[("If-None-Match", &tag)]).await;
+    assert_eq!(cached.status, 304, "{cached:?}");
+    let of_staff = seller.request(Method::GET, &path, None, &[("If-None-Match", &tag)]).await;
+    assert_eq!(of_staff.expect_status(200).number_at("/on_hand"), 7);
+    let count = json!({"on_hand": 9});
+    let by_the_publics = seller.request(Method::PUT, &path, Some(&count), &[("If-Match", &tag)]).await;
+    by_the_publics.expect_error(412, "stock_version_mismatch");
+
+    // Directly at the domain it is the same.
+    let client = async_nats::connect(&shop.nats).await.unwrap();
+    let ask = json!({"variant_id": variant}).to_string();
+    let answer = client.request("req.inventory.get_stock", ask.clone().into()).await.unwrap();
+    let stock: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+    assert_eq!((&stock["available"], stock.get("on_hand"), stock.get("version")), (&json!(4), None, None));
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Authorization", format!("Bearer {}", seller.token()));
+    let answer = client.request_with_headers("req.inventory.get_stock", headers, ask.into()).await.unwrap();
+    let stock: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+    assert_eq!((&stock["on_hand"], &stock["reserved"]), (&json!(7), &json!(3)));
+    for nobody in [&anyone, &shop.customer().await, &stranger] {
+        assert!([401, 403].contains(&nobody.get(&format!("{path}/movements")).await.status));
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod endings;
 mod faults;
 mod flash;
 mod following;
+mod for_sale;
 mod gateway_restart;
 mod inventory;
 mod keys;

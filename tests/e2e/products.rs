@@ -157,13 +157,120 @@ async fn products_are_filtered_and_sorted() {
     }
 }
 
+/// A lamp at 500, sold out, and at 5000; a chair at 1000; a table at 2000 in two colours.
+async fn products_with_variants(seller: &Person) {
+    let mark = uuid::Uuid::now_v7().simple().to_string();
+    let variant = |name: &str, price: i64, on_hand: i64| {
+        let sku = format!("{mark}-{name}");
+        json!({"sku": sku, "name": name, "price": usd(price), "on_hand": on_hand})
+    };
+    for (name, variants) in [
+        ("Lamp", vec![variant("small", 500, 0), variant("large", 5000, 2)]),
+        ("Chair", vec![variant("oak", 1000, 2)]),
+        ("Table", vec![variant("red", 2000, 2), variant("blue", 2000, 2)]),
+    ] {
+        let body = json!({"name": name, "price": usd(1), "variants": variants});
+        seller.post("/products", &body).await.expect_status(201);
+    }
+}
+
+#[tokio::test]
+async fn a_product_is_found_and_sorted_by_a_variant_that_satisfies_all_filters_together() {
+    let shop = shared_shop().await;
+    let (seller, id) = shop.new_seller().await;
+    products_with_variants(&seller).await;
+    let anyone = shop.anonymous();
+    let list = async |query: &str| {
+        let page = anyone.get(&format!("/products?seller={id}&{query}")).await.expect_status(200);
+        let found = names(&page).iter().map(|name| name[..1].to_owned()).collect::<String>();
+        assert_eq!(page.number_at("/pagination/total"), found.len() as i64, "{query}: {found}");
+        found
+    };
+    for (query, expected) in [
+        ("", "TCL"),
+        ("min_price=4000", "L"),
+        ("max_price=600", "L"),
+        ("min_price=600&max_price=4000", "TC"),
+        ("in_stock=true&max_price=600", ""),
+        ("in_stock=true&min_price=4000", "L"),
+        ("in_stock=false&max_price=600", "L"),
+        ("in_stock=false&min_price=600", ""),
+        ("sort=price", "LCT"),
+        ("sort=price&in_stock=true", "CTL"),
+        ("sort=price&min_price=600", "CTL"),
+        ("sort=-price", "LTC"),
+        ("sort=-price&max_price=1000", "CL"),
+        ("sort=name&in_stock=true&min_price=1500", "LT"),
+        ("sort=price&currency=EUR", ""),
+    ] {
+        assert_eq!(list(query).await, expected, "{query}");
+    }
+    for (query, expected) in [("sort=price&in_stock=true", "CTL"), ("sort=-price&max_price=3000", "TCL")] {
+        let (mut seen, mut cursor) = (String::new(), String::new());
+        while seen.len() < expected.len() {
+            let page = anyone.get(&format!("/products?seller={id}&{query}&limit=1{cursor}")).await.expect_status(200);
+            seen.push_str(&names(&page)[0][..1]);
+            let next = page.body["pagination"]["next_cursor"].as_str();
+            assert_eq!(next.is_some(), seen.len() < expected.len(), "{query}: {seen}");
+            cursor = next.map(|next| format!("&cursor={next}")).unwrap_or_default();
+        }
+        assert_eq!(seen, expected, "{query}");
+    }
+    let lamp = anyone.get(&format!("/products?seller={id}&min_price=4000")).await.expect_status(200);
+    let range = (lamp.number_at("/data/0/price_range/min/amount"), lamp.number_at("/data/0/price_range/max/amount"));
+    assert_eq!(range, (500, 5000), "{}", lamp.body);
+}
+
+#[tokio::test]
+async fn hidden_products_are_listed_for_their_seller_and_for_admins() {
+    let shop = shared_shop().await;
+    let (seller, id) = shop.new_seller().await;
+    let (stranger, _) = shop.new_seller().await;
+    let (anyone, customer, admin) = (shop.anonymous(), shop.customer().await, shop.admin().await);
+    seller.post("/products", &new_product("Open", 100)).await.expect_status(201);
+    let hidden = json!({"name": "Hidden", "price": usd(100), "is_active": false});
+    let hidden = seller.post("/products", &hidden).await.expect_status(201);
+    let (path, by_slug) = (hidden.text_at("/id"), hidden.text_at("/slug"));
+    let list = async |who: &Person, query: &str| {
+        let page = who.get(&format!("/products?seller={id}&sort=name{query}")).await.expect_status(200);
+        assert_eq!(page.number_at("/pagination/total"), names(&page).len() as i64, "{query}");
+        names(&page)
+    };
+    for (who, is_staff) in [(&seller, true), (&admin, true), (&stranger, false), (&customer, false), (&anyone, false)] {
+        let all: &[&str] = if is_staff { &["Hidden", "Open"] } else { &["Open"] };
+        assert_eq!(list(who, "").await, all);
+        assert_eq!(list(who, "&is_active=true").await, ["Open"]);
+        assert_eq!(list(who, "&is_active=false").await, if is_staff { &["Hidden"][..] } else { &[] });
+        assert_eq!(list(who, "&is_active=false&max_price=50").await, [""; 0]);
+        for id in [&path, &by_slug] {
+            let found = who.get(&format!("/products/{id}")).await;
+            assert_eq!(found.status, if is_staff { 200 } else { 404 }, "{found:?}");
+        }
+    }
+    // Of all sellers, an admin sees the hidden products, and a seller the own ones.
+    let mut all = admin.get("/products?is_active=false&limit=1").await.expect_status(200);
+    assert!(all.number_at("/pagination/total") >= 1);
+    all = seller.get("/products?is_active=false").await.expect_status(200);
+    assert_eq!(names(&all), ["Hidden"]);
+    anyone.get("/products?is_active=perhaps").await.expect_error(400, "invalid_query");
+
+    let client = async_nats::connect(&shop.nats).await.unwrap();
+    let ask = json!({"seller": id}).to_string();
+    let found = client.request("req.catalog.list_products", ask.into()).await.unwrap();
+    let found: Value = serde_json::from_slice(&found.payload).unwrap();
+    assert_eq!((&found["pagination"]["total"], &found["data"][0]["name"]), (&json!(1), &json!("Open")));
+
+    seller.patch(&format!("/products/{path}"), &json!({"is_active": true})).await.expect_status(200);
+    assert_eq!(list(&anyone, "").await, ["Hidden", "Open"]);
+}
+
 #[tokio::test]
 async fn pages_hang_together_by_cursor_and_by_offset() {
     let shop = shared_shop().await;
     let (seller, id) = shop.new_seller().await;
     five_products(&seller, "x").await;
     let anyone = shop.anonymous();
-    for sort in ["name", "-price", "-created_at"] {
+    for sort in ["name", "price", "-price", "-created_at"] {
         let whole = names(&anyone.get(&format!("/products?seller={id}&sort={sort}")).await.expect_status(200));
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {

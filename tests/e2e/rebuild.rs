@@ -60,6 +60,26 @@ async fn what_catalog_shows_of_the_stock_is_made_anew_amid_orders_and_counts() {
     shop.check_clean().await;
 }
 
+/// Catalog believes that a seller who was deactivated may sell, as of a version that no later event exceeds.
+#[tokio::test]
+async fn who_may_sell_is_made_anew_from_the_log() {
+    let shop = Shop::start(&[]).await;
+    let (seller, id) = shop.new_seller().await;
+    let body = json!({"name": "Bench", "price": {"amount": 900, "currency": "USD"}});
+    let product = seller.post("/products", &body).await.expect_status(201).text_at("/id");
+    let account = format!("/admin/users/{id}");
+    shop.admin().await.patch(&account, &json!({"is_active": false})).await.expect_status(200);
+    let path = format!("/products/{product}");
+    let is_shown = async || shop.anonymous().get(&path).await.status == 200;
+    wait_until("it is hidden", || async { !is_shown().await }).await;
+    shop.sql("catalog", format!("update sellers set may_sell = true, version = 1000000 where id = '{id}'")).await;
+    assert!(is_shown().await);
+    let (ok, said) = shop.souk(&["replay", "identity", "--into", "catalog"]).await;
+    assert!(ok && said.contains("catalog has forgotten"), "{said}");
+    wait_until("it is hidden again", || async { !is_shown().await }).await;
+    shop.check_clean().await;
+}
+
 /// An order that hears twice that it is paid would be wrong: whoever acts on events is not told them again.
 #[tokio::test]
 async fn a_domain_that_acts_on_events_is_not_told_them_again() {

@@ -19,7 +19,7 @@ use crate::{
 fn admit(row: &ProductRow, expected_version: Option<i64>, caller: &Caller) -> Result<(), CatalogError> {
     if !may_manage(caller, row.seller_id) {
         // Whoever may not see it does not hear that it is there.
-        return Err(if row.is_active { CatalogError::NotYourProduct } else { CatalogError::ProductNotFound });
+        return Err(if row.is_for_sale() { CatalogError::NotYourProduct } else { CatalogError::ProductNotFound });
     }
     if expected_version.is_some_and(|version| version != row.version) {
         return Err(CatalogError::ProductVersionMismatch);

@@ -2,7 +2,8 @@
 //!
 //! What it promises: it is the price authority, so nobody else states a price. A product has at least one variant, and
 //! all of them one currency, which never changes. What a product cost its seller is shown to that seller and to admins.
-//! How much of a variant can be bought is inventory's to say; here stands what it said last.
+//! How much of a variant can be bought is inventory's to say; here stands what it said last. Whether it can be bought
+//! at all is decided here, and other domains ask: the product is active, and its seller may sell.
 
 mod change_product;
 mod check;
@@ -15,6 +16,7 @@ mod list_categories;
 mod list_products;
 mod offers;
 mod search;
+mod seller_changed;
 mod slug;
 mod stock_changed;
 mod store;
@@ -26,6 +28,7 @@ use subjects::{
     catalog::{
         ChangeProduct, CreateCategory, CreateProduct, DOMAIN, GetOffers, GetProduct, ListCategories, ListProducts,
     },
+    identity::{UserChanged, UserDeactivated, UserReactivated},
     inventory::StockChanged,
 };
 
@@ -49,5 +52,8 @@ impl Domain for Catalog {
         routes.command::<ChangeProduct>();
         routes.command::<CreateCategory>();
         routes.projected_event::<StockChanged>();
+        routes.projected_event::<UserChanged>();
+        routes.projected_event::<UserDeactivated>();
+        routes.projected_event::<UserReactivated>();
     }
 }

@@ -1,6 +1,6 @@
-//! Active products, filtered, sorted and cut into pages.
+//! The products that the caller may see, filtered, sorted and cut into pages.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Caller, Context, Handled};
 use subjects::{
     Currency, Pagination,
     catalog::{CatalogError, ListProducts, ProductSort, Products},
@@ -12,12 +12,12 @@ use crate::{
     cursor::{Cursor, SortKey},
     search::to_tsquery,
     slug::is_slug,
-    store::{self, Filter, ProductRow},
+    store::{self, Filter, ListedRow},
     view,
 };
 
 /// The filter as the store takes it; `None` where nothing can be found.
-fn filter(query: &ListProducts) -> Option<Filter> {
+fn filter(query: &ListProducts, caller: &Caller) -> Option<Filter> {
     let mut filter = Filter {
         currency: query.currency.map(|currency| currency.to_string()),
         min_price: query.min_price,
@@ -25,10 +25,14 @@ fn filter(query: &ListProducts) -> Option<Filter> {
         seller: query.seller.map(|seller| seller.0),
         in_stock: query.in_stock,
         featured: query.featured,
+        is_active: query.is_active,
+        viewer: view::viewer(caller),
         ..Filter::default()
     };
-    if filter.currency.is_none() && (filter.min_price.is_some() || filter.max_price.is_some()) {
-        // An amount without a currency says nothing; the shop's own is meant.
+    let is_sorted_by_price = matches!(query.sort, ProductSort::Price | ProductSort::PriceDescending);
+    let compares_prices = is_sorted_by_price || filter.min_price.is_some() || filter.max_price.is_some();
+    if filter.currency.is_none() && compares_prices {
+        // Amounts of several currencies do not compare; the shop's own is meant.
         filter.currency = Some(Currency::USD.to_string());
     }
     if let Some(category) = &query.category {
@@ -45,13 +49,14 @@ fn filter(query: &ListProducts) -> Option<Filter> {
 }
 
 /// Where a page that ends with this row ends.
-fn cursor(row: &ProductRow, sort: ProductSort) -> Cursor {
+fn cursor(row: &ListedRow, sort: ProductSort) -> Cursor {
+    let product = &row.product;
     let key = match sort {
-        ProductSort::Newest => SortKey::CreatedAt(row.created_at),
-        ProductSort::Name | ProductSort::NameDescending => SortKey::Name(row.name.clone()),
-        ProductSort::Price | ProductSort::PriceDescending => SortKey::Price(row.price),
+        ProductSort::Newest => SortKey::CreatedAt(product.created_at),
+        ProductSort::Name | ProductSort::NameDescending => SortKey::Name(product.name.clone()),
+        ProductSort::Price | ProductSort::PriceDescending => SortKey::Price(row.sort_price),
     };
-    Cursor { key, id: row.id }
+    Cursor { key, id: product.id }
 }
 
 impl Answer<ListProducts> for Catalog {
@@ -62,7 +67,7 @@ impl Answer<ListProducts> for Catalog {
         // A cursor says where to go on; there is nothing to skip behind it.
         let offset = if from.is_some() { 0 } else { query.page.offset() };
         let pagination = Pagination { limit, offset, ..Pagination::default() };
-        let Some(filter) = filter(query) else {
+        let Some(filter) = filter(query, cx.caller()) else {
             return Ok(Products { data: Vec::new(), pagination });
         };
 
@@ -75,29 +80,34 @@ impl Answer<ListProducts> for Catalog {
         rows.truncate(limit as usize);
         let next_cursor = rows.last().filter(|_| has_more).map(|row| cursor(row, sort).write(sort));
 
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.product.id).collect();
         let variants = store::variants_of(cx.db(), &ids).await?;
-        let data = rows.iter().map(|row| view::product(row, &variants, cx.caller())).collect::<Result<_, _>>()?;
+        let product = |row: &ListedRow| view::product(&row.product, &variants, cx.caller());
+        let data = rows.iter().map(product).collect::<Result<_, _>>()?;
         Ok(Products { data, pagination: Pagination { total, next_cursor, ..pagination } })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Caller::Anonymous, *};
 
     #[test]
     fn an_amount_without_a_currency_means_the_shops() {
         let query = ListProducts { max_price: Some(5000), ..ListProducts::default() };
-        assert_eq!(filter(&query).unwrap().currency.as_deref(), Some("USD"));
+        assert_eq!(filter(&query, &Anonymous).unwrap().currency.as_deref(), Some("USD"));
+        let cheapest = ListProducts { sort: ProductSort::Price, ..ListProducts::default() };
+        assert_eq!(filter(&cheapest, &Anonymous).unwrap().currency.as_deref(), Some("USD"));
         let query = ListProducts { currency: Some(Currency::EUR), ..query };
-        assert_eq!(filter(&query).unwrap().currency.as_deref(), Some("EUR"));
-        assert_eq!(filter(&ListProducts::default()), Some(Filter::default()));
+        assert_eq!(filter(&query, &Anonymous).unwrap().currency.as_deref(), Some("EUR"));
+        assert_eq!(filter(&ListProducts::default(), &Anonymous), Some(Filter::default()));
     }
 
     #[test]
     fn a_category_is_named_by_id_or_slug() {
-        let of = |category: &str| filter(&ListProducts { category: Some(category.into()), ..ListProducts::default() });
+        let of = |category: &str| {
+            filter(&ListProducts { category: Some(category.into()), ..ListProducts::default() }, &Anonymous)
+        };
         let id = Uuid::now_v7();
         assert_eq!(of(&id.to_string()).unwrap().category_id, Some(id));
         assert_eq!(of("shoes").unwrap().category_slug.as_deref(), Some("shoes"));
@@ -106,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_search_without_a_word_finds_nothing_and_an_empty_one_everything() {
-        let of = |search: &str| filter(&ListProducts { search: Some(search.into()), ..ListProducts::default() });
+        let of =
+            |search: &str| filter(&ListProducts { search: Some(search.into()), ..ListProducts::default() }, &Anonymous);
         assert_eq!(of("  "), Some(Filter::default()));
         assert_eq!(of("?!"), None);
         assert_eq!(of("mug").unwrap().search.as_deref(), Some("'mug':*"));

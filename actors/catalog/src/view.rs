@@ -2,16 +2,31 @@
 
 use runtime::{Caller, Stored};
 use subjects::{
-    catalog::{Product, Variant},
+    catalog::{PriceRange, Product, Variant},
     roles,
 };
 use uuid::Uuid;
 
-use crate::store::{ProductRow, VariantRow};
+use crate::store::{ProductRow, VariantRow, Viewer};
 
 /// Whether a caller may see and change everything of a seller's products.
 pub(crate) fn may_manage(caller: &Caller, seller: Uuid) -> bool {
-    caller.has_role(roles::ADMIN) || caller.user_id() == Some(seller)
+    let is_the_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(seller);
+    caller.has_role(roles::ADMIN) || is_the_seller
+}
+
+/// Whether a caller may know of a product at all.
+pub(crate) fn is_visible(row: &ProductRow, caller: &Caller) -> bool {
+    row.is_for_sale() || may_manage(caller, row.seller_id)
+}
+
+/// Which products a caller sees in lists: those that [`is_visible`] lets through.
+pub(crate) fn viewer(caller: &Caller) -> Viewer {
+    match caller.user_id() {
+        Some(_) if caller.has_role(roles::ADMIN) => Viewer::Admin,
+        Some(id) if caller.has_role(roles::SELLER) => Viewer::Seller(id),
+        _ => Viewer::Public,
+    }
 }
 
 /// A product as a caller sees it: what it cost is its seller's business.
@@ -27,6 +42,9 @@ pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller
         attributes: row.attributes.0.clone(),
         available: row.available,
     };
+    let variants: Vec<_> = variants.iter().filter(|variant| variant.product_id == row.id).map(variant).collect();
+    let prices = || variants.iter().map(|variant| variant.price.amount);
+    let price_range = prices().min().zip(prices().max());
     Ok(Product {
         id: subjects::ProductId(row.id),
         slug: row.slug.clone(),
@@ -36,10 +54,11 @@ pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller
         category: row.category.clone(),
         seller_id: subjects::UserId(row.seller_id),
         price: money(row.price),
+        price_range: price_range.map(|(min, max)| PriceRange { min: money(min), max: money(max) }),
         compare_price: row.compare_price.map(money),
         cost_price: shown_cost.map(money),
         attributes: row.attributes.0.clone(),
-        variants: variants.iter().filter(|variant| variant.product_id == row.id).map(variant).collect(),
+        variants,
         images: Vec::new(),
         is_active: row.is_active,
         is_featured: row.is_featured,
@@ -73,6 +92,21 @@ mod tests {
         for stranger in [user(Uuid::now_v7(), "seller"), user(Uuid::now_v7(), "customer"), Caller::Anonymous] {
             assert_eq!(cost(&stranger), None);
         }
+    }
+
+    #[test]
+    fn what_is_not_for_sale_is_seen_by_its_seller_and_admins_only() {
+        let hidden = ProductRow { is_active: false, ..ProductRow::example() };
+        let suspended = ProductRow { seller_may_sell: false, ..hidden.clone() };
+        for row in [&hidden, &suspended, &ProductRow { is_active: true, ..suspended.clone() }] {
+            assert!(is_visible(row, &user(row.seller_id, "seller")));
+            assert!(is_visible(row, &user(Uuid::now_v7(), "admin")));
+            let demoted = user(row.seller_id, "customer");
+            for stranger in [user(Uuid::now_v7(), "seller"), demoted, Caller::Anonymous] {
+                assert!(!is_visible(row, &stranger));
+            }
+        }
+        assert!(is_visible(&ProductRow::example(), &Caller::Anonymous));
     }
 
     #[test]

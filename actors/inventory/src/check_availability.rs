@@ -1,20 +1,26 @@
-//! Whether so many units can be had now. An answer, not a promise: only an order holds units.
+//! Whether so many units can be bought now. An answer, not a promise: only an order holds units.
 
 use std::collections::BTreeMap;
 
+use futures::future::try_join;
+
 use runtime::{Answer, Context, Handled};
-use subjects::inventory::{
-    Availabilities, Availability, CheckAvailability, InventoryError, MAX_CHECKED, MAX_UNITS, Units,
+use subjects::{
+    VariantId,
+    inventory::{Availabilities, Availability, CheckAvailability, InventoryError, MAX_CHECKED, MAX_UNITS, Units},
 };
 use uuid::Uuid;
 
-use crate::{Inventory, account::sum, store};
+use crate::{Inventory, account::sum, offers, store};
 
 impl Answer<CheckAvailability> for Inventory {
     async fn answer(&self, cx: &Context, query: &CheckAvailability) -> Handled<Availabilities, InventoryError> {
         validate(&query.items)?;
         let variants: Vec<_> = query.items.iter().map(|line| line.variant_id.0).collect();
-        let available = store::available(cx.db(), &variants).await?;
+        let asked = query.items.iter().map(|line| line.variant_id).collect();
+        let (mut available, for_sale) =
+            try_join(store::available(cx.db(), &variants), offers::for_sale(cx, asked)).await?;
+        available.retain(|variant, _| for_sale.contains(&VariantId(*variant)));
         Ok(Availabilities { data: judge(&query.items, &available) })
     }
 }
@@ -45,8 +51,6 @@ fn judge(items: &[Units], available: &BTreeMap<Uuid, i64>) -> Vec<Availability> 
 
 #[cfg(test)]
 mod tests {
-    use subjects::VariantId;
-
     use super::*;
 
     fn line(variant: u128, quantity: i64) -> Units {

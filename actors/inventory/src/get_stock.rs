@@ -3,11 +3,15 @@
 use runtime::{Answer, Context, Handled};
 use subjects::inventory::{GetStock, InventoryError, Stock};
 
-use crate::{Inventory, shelf::Shelf, store};
+use crate::{Inventory, offers, store};
 
 impl Answer<GetStock> for Inventory {
     async fn answer(&self, cx: &Context, query: &GetStock) -> Handled<Stock, InventoryError> {
-        let shelf = store::shelf(cx.db(), query.variant_id.0).await?;
-        Ok(shelf.map(Shelf::into_stock).ok_or(InventoryError::VariantNotFound)?)
+        let shelf = store::shelf(cx.db(), query.variant_id.0).await?.ok_or(InventoryError::VariantNotFound)?;
+        if shelf.is_managed_by(cx.caller()) {
+            return Ok(shelf.into_stock());
+        }
+        let is_for_sale = offers::for_sale(cx, vec![query.variant_id]).await?.contains(&query.variant_id);
+        Ok(shelf.into_public_stock(is_for_sale))
     }
 }

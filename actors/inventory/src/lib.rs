@@ -2,13 +2,15 @@
 //!
 //! Promises: no unit is held or sold twice; an order holds all of its lines or none; per variant
 //! `received = available + reserved + sold`, always. What is held for an order has no clock of its own: only an event
-//! that ends the order ends it.
+//! that ends the order ends it. What is on a shelf and what is held is shown to the product's seller and to admins; the
+//! public sees what it can buy, which is nothing of a variant that catalog does not offer.
 
 mod account;
 mod catalog_events;
 mod check_availability;
 mod get_stock;
 mod list_movements;
+mod offers;
 mod order_events;
 mod reservation;
 mod set_stock;

@@ -51,9 +51,10 @@ impl Shelf {
         self.min_stock > 0 && self.available() <= self.min_stock
     }
 
-    /// Whether the caller may change it and read its ledger: the seller it belongs to, and an admin.
+    /// Whether the caller may change it and see all of it and its ledger: the seller it belongs to, and an admin.
     pub(crate) fn is_managed_by(&self, caller: &Caller) -> bool {
-        matches!(caller, Caller::System) || caller.has_role(roles::ADMIN) || caller.user_id() == Some(self.seller_id)
+        let is_its_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(self.seller_id);
+        matches!(caller, Caller::System) || caller.has_role(roles::ADMIN) || is_its_seller
     }
 
     /// Whether going from `before` to this is worth a warning: only the step is, not every sale afterwards.
@@ -79,18 +80,24 @@ impl Shelf {
         tx.emit(cause, self.version, &changed)
     }
 
-    /// As it is shown.
+    /// As its seller and admins see it.
     pub(crate) fn into_stock(self) -> Stock {
         Stock {
             variant_id: VariantId(self.variant_id),
             available: self.available(),
             sku: self.sku,
-            on_hand: self.on_hand,
-            reserved: self.reserved,
-            min_stock: self.min_stock,
-            version: self.version,
+            on_hand: Some(self.on_hand),
+            reserved: Some(self.reserved),
+            min_stock: Some(self.min_stock),
+            version: Some(self.version),
             updated_at: self.updated_at,
         }
+    }
+
+    /// As everyone else sees it: what can be bought. A version would show how often something was ordered.
+    pub(crate) fn into_public_stock(self, is_for_sale: bool) -> Stock {
+        let available = if is_for_sale { self.available() } else { 0 };
+        Stock { available, on_hand: None, reserved: None, min_stock: None, version: None, ..self.into_stock() }
     }
 }
 
@@ -110,6 +117,15 @@ mod tests {
             after.number_after(&before);
             assert_eq!(after.version, version, "{} to {}", before.on_hand, after.on_hand);
         }
+    }
+
+    #[test]
+    fn the_public_sees_what_it_can_buy_and_nothing_else() {
+        let shown = |is_for_sale| serde_json::to_value(shelf(10, 5).into_public_stock(is_for_sale)).unwrap();
+        let (open, hidden) = (shown(true), shown(false));
+        assert_eq!((&open["available"], &hidden["available"]), (&10.into(), &0.into()));
+        let names: Vec<_> = open.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["available", "sku", "updated_at", "variant_id"]);
     }
 
     #[test]

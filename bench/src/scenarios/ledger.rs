@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::order::{Attempt, Buying, Placed, is_sold};
-use crate::shop::{Shop, Stock, Variant};
+use crate::shop::{Session, Shop, Stock, Variant};
 
 /// Orders that are left to be asked about. Beyond it they stay unknown, and the check becomes a range.
 const MOST_OPEN: usize = 20_000;
@@ -101,6 +101,7 @@ impl Ledger {
 
 pub struct Books<'a> {
     pub shop: &'a Shop,
+    pub admin: &'a Session,
     pub variants: &'a [Variant],
     pub before: &'a [Stock],
 }
@@ -125,7 +126,7 @@ impl Books<'_> {
     async fn moved(&self) -> anyhow::Result<Moved> {
         let mut moved = Moved { fallen: 0, held: 0 };
         for (variant, before) in self.variants.iter().zip(self.before) {
-            let now = self.shop.stock(variant).await?;
+            let now = self.shop.stock(self.admin, variant).await?;
             moved.fallen += before.on_hand - now.on_hand;
             moved.held += now.reserved - before.reserved;
         }

@@ -16,6 +16,7 @@ const UNITS_A_SECOND: i64 = 10_000;
 
 pub struct Prepared {
     shop: Shop,
+    admin: Session,
     customer: Arc<Session>,
     pub variants: Vec<Variant>,
     before: Vec<Stock>,
@@ -36,7 +37,7 @@ pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Prepared> {
         before.push(shop.set_stock(&admin, variant, on_hand).await?);
     }
     let customer = Arc::new(shop.login(CUSTOMER).await?);
-    Ok(Prepared { shop, customer, variants, before, ledger: Arc::default() })
+    Ok(Prepared { shop, admin, customer, variants, before, ledger: Arc::default() })
 }
 
 impl Prepared {
@@ -53,6 +54,7 @@ impl Prepared {
     /// Whether what was sold is what the stock says.
     pub async fn settle(&self) -> anyhow::Result<Check> {
         let buying = self.buying(self.variants.len());
-        Books { shop: &self.shop, variants: &self.variants, before: &self.before }.settle(&buying).await
+        let Self { shop, admin, variants, before, .. } = self;
+        Books { shop, admin, variants, before }.settle(&buying).await
     }
 }

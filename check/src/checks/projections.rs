@@ -1,7 +1,8 @@
-//! What catalog shows of the stock, against inventory's own rows.
+//! What catalog shows of the stock and who may sell, against inventory's and identity's own rows.
 
 use anyhow::Result;
 use sqlx::FromRow;
+use subjects::{catalog, identity, inventory};
 
 use super::MOST;
 use crate::{
@@ -13,15 +14,29 @@ const TOLD: &str =
     "select variant_id, version, on_hand - reserved as available from stock where version > 0 order by 1";
 const SHOWN: &str = "select variant_id, version, available from variant_stock where version > 0 order by 1";
 
+const ACCOUNTS: &str = "select id, is_active and role in ('seller', 'admin') as may_sell from users order by 1";
+const SELLERS: &str = "select id, may_sell from sellers where version > 0 order by 1";
+
 #[derive(PartialEq, FromRow)]
 struct Stock {
     version: i64,
     available: i64,
 }
 
+#[derive(PartialEq, FromRow)]
+struct Seller {
+    may_sell: bool,
+}
+
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
-    let shown = side::<Stock>(sources.database(subjects::catalog::DOMAIN)?, SHOWN);
-    let told = side::<Stock>(sources.database(subjects::inventory::DOMAIN)?, TOLD);
+    let mut suspects = stock(sources).await?;
+    suspects.extend(sellers(sources).await?);
+    Ok(suspects)
+}
+
+async fn stock(sources: &Sources) -> Result<Vec<Suspect>> {
+    let shown = side::<Stock>(sources.database(catalog::DOMAIN)?, SHOWN);
+    let told = side::<Stock>(sources.database(inventory::DOMAIN)?, TOLD);
     let mut suspects = Vec::new();
     join(told, shown, |id, told, shown| {
         if told != shown && suspects.len() < MOST {
@@ -30,6 +45,26 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
             };
             let text = format!("inventory has {} available, catalog shows {}", text(told), text(shown));
             suspects.push(Suspect::new(format!("variant {id}"), text));
+        }
+    })
+    .await?;
+    Ok(suspects)
+}
+
+/// Catalog has no row of an account that never changed.
+async fn sellers(sources: &Sources) -> Result<Vec<Suspect>> {
+    let shown = side::<Seller>(sources.database(catalog::DOMAIN)?, SELLERS);
+    let told = side::<Seller>(sources.database(identity::DOMAIN)?, ACCOUNTS);
+    let mut suspects = Vec::new();
+    join(told, shown, |id, told, shown| {
+        if shown.is_some() && told != shown && suspects.len() < MOST {
+            let text = |seller: Option<Seller>| match seller {
+                Some(Seller { may_sell: true }) => "may sell",
+                Some(Seller { may_sell: false }) => "may not sell",
+                None => "does not exist",
+            };
+            let text = format!("the account {}, catalog shows that it {}", text(told), text(shown));
+            suspects.push(Suspect::new(format!("account {id}"), text));
         }
     })
     .await?;

@@ -23,6 +23,14 @@ pub struct Variant {
     pub available: i64,
 }
 
+/// From the lowest price to the highest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct PriceRange {
+    pub min: Money,
+    pub max: Money,
+}
+
 /// A product with its variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
@@ -39,8 +47,12 @@ pub struct Product {
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub category: Option<String>,
     pub seller_id: UserId,
-    /// Of the first variant.
+    /// Of the first variant. What the others cost is in `variants`, and from where to where in `price_range`.
     pub price: Money,
+    /// The lowest and the highest price of its variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub price_range: Option<PriceRange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub compare_price: Option<Money>,

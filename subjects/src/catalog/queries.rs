@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{CatalogError, Categories, DOMAIN, Product, Products};
 use crate::{Currency, Money, PageRequest, ProductId, UserId, VariantId};
 
-/// One product, by id or slug. Inactive and deleted ones are found by nobody but their seller and admins.
+/// One product, by id or slug. What is not for sale (inactive, or of a seller who may not sell) is found by its seller and
+/// admins only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetProduct {
     /// Id or slug.
@@ -31,7 +32,9 @@ pub enum ProductSort {
     PriceDescending,
 }
 
-/// Active products, filtered.
+/// The products that the caller may see, filtered: the public those for sale, a seller all of the own ones too, an admin
+/// all. A product matches where one of its variants satisfies `min_price`, `max_price` and `in_stock` together; sorted by
+/// price, the cheapest of those variants counts, or the dearest for `-price`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListProducts {
     /// Id or slug; products of categories below it are included.
@@ -43,6 +46,7 @@ pub struct ListProducts {
     /// Minor units, in `currency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_price: Option<i64>,
+    /// The shop's where prices are filtered or sorted by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +55,9 @@ pub struct ListProducts {
     pub in_stock: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub featured: Option<bool>,
+    /// Narrows what the caller may see: `false` finds nothing for the public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
     /// Words that name or description must hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
@@ -78,7 +85,7 @@ pub struct Offer {
     pub sku: String,
     pub name: String,
     pub price: Money,
-    /// Only these can be bought.
+    /// Whether it can be bought: the product is active, and its seller may sell.
     pub is_active: bool,
     /// The product's version the offer was read at.
     pub version: i64,

@@ -1,16 +1,31 @@
-//! The public list: one filter, five sorts, each a fixed statement.
+//! The list of products: one filter, five sorts, each a fixed statement.
+//!
+//! A product is in the list where one of its variants satisfies everything that is asked of a variant, all of it
+//! together. Sorted by price, it stands where the cheapest of those variants puts it (descending: the dearest).
 
 use runtime::{Breakage, Stored};
 use sqlx::{
-    PgPool, Postgres,
+    FromRow, PgPool, Postgres,
     postgres::PgArguments,
     query::{QueryAs, QueryScalar},
 };
 use subjects::catalog::ProductSort;
 use uuid::Uuid;
 
-use super::products::{ProductRow, product_columns};
+use super::products::{ProductRow, product_columns, product_joins};
 use crate::cursor::{Cursor, SortKey};
+
+/// Whose list it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Viewer {
+    /// Sees what is for sale.
+    #[default]
+    Public,
+    /// Sees what is for sale and all of the own products.
+    Seller(Uuid),
+    /// Sees all.
+    Admin,
+}
 
 /// Which products are asked for; what is absent filters nothing.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,12 +40,23 @@ pub(crate) struct Filter {
     pub featured: Option<bool>,
     /// As `to_tsquery` reads it.
     pub search: Option<String>,
+    pub is_active: Option<bool>,
+    pub viewer: Viewer,
 }
 
-macro_rules! filter {
+/// A product of the list.
+#[derive(Debug, FromRow)]
+pub(crate) struct ListedRow {
+    #[sqlx(flatten)]
+    pub product: ProductRow,
+    /// The price by which it is sorted; the product's own in other sorts.
+    pub sort_price: i64,
+}
+
+/// What is asked of a product.
+macro_rules! of_product {
     () => {
-        "where p.is_active
-           and (($1::uuid is null and $2::text is null) or p.category_id in (
+        "(($1::uuid is null and $2::text is null) or p.category_id in (
                     with recursive tree as (
                         select id from categories where id = $1 or slug = $2
                         union
@@ -38,61 +64,120 @@ macro_rules! filter {
                     )
                     select id from tree))
            and ($3::text is null or p.currency = $3)
-           and ($4::bigint is null or p.price >= $4)
-           and ($5::bigint is null or p.price <= $5)
            and ($6::uuid is null or p.seller_id = $6)
-           and ($7::boolean is null or $7 = exists (
-                    select from variants v join variant_stock s on s.variant_id = v.id
-                    where v.product_id = p.id and s.available > 0))
            and ($8::boolean is null or p.is_featured = $8)
-           and ($9::text is null or p.search @@ to_tsquery('simple', $9)) "
+           and ($9::text is null or p.search @@ to_tsquery('simple', $9))
+           and ($10::boolean is null or p.is_active = $10)
+           and ($11::boolean or p.seller_id = $12 or (p.is_active and x.id is null)) "
     };
 }
 
-/// The filter, the rows behind the cursor ($10 its value, $11 its id), the order.
-macro_rules! list {
-    ($key:literal, $type:literal, $behind:literal, $order:literal) => {
+/// What is asked of a variant, which is called `v`, and its stock `s`.
+macro_rules! of_variant {
+    ($v:literal, $s:literal) => {
         concat!(
-            product_columns!(),
-            filter!(),
-            "and ($11::uuid is null or (",
-            $key,
-            ", p.id) ",
-            $behind,
-            " ($10::",
-            $type,
-            ", $11))
-             order by ",
-            $key,
-            " ",
-            $order,
-            ", p.id ",
-            $order,
-            "
-             limit $12 offset $13"
+            "($4::bigint is null or ",
+            $v,
+            ".price >= $4) and ($5::bigint is null or ",
+            $v,
+            ".price <= $5) and ($7::boolean is null or $7 = (coalesce(",
+            $s,
+            ".available, 0) > 0)) "
         )
     };
 }
 
-const NEWEST: &str = list!("p.created_at", "timestamptz", "<", "desc");
-const NAME: &str = list!("p.name collate \"C\"", "text", ">", "asc");
-const NAME_DESCENDING: &str = list!("p.name collate \"C\"", "text", "<", "desc");
-const PRICE: &str = list!("p.price", "bigint", ">", "asc");
-const PRICE_DESCENDING: &str = list!("p.price", "bigint", "<", "desc");
+/// What is asked of a product and of one of its variants. With an `offset` the planner looks at the variants product by
+/// product, and stops where a page is full; without, at all of them first, which is faster for a count.
+macro_rules! filter {
+    ($offset:literal) => {
+        concat!(
+            "where ",
+            of_product!(),
+            "and (($4::bigint is null and $5::bigint is null and $7::boolean is null) or exists (
+                 select from variants v left join variant_stock s on s.variant_id = v.id
+                 where v.product_id = p.id and ",
+            of_variant!("v", "s"),
+            $offset,
+            ")) "
+        )
+    };
+}
 
-/// A page of the list: `limit` rows behind the cursor, or from `offset`.
-pub(crate) async fn list_products(
-    db: &PgPool,
-    filter: &Filter,
-    sort: ProductSort,
-    cursor: Option<&Cursor>,
-    limit: i64,
-    offset: i64,
-) -> Stored<Vec<ProductRow>> {
-    let (key, id) = (cursor.map(|cursor| cursor.key.clone()), cursor.map(|cursor| cursor.id));
-    let bound = |sql: &'static str| -> QueryAs<'_, Postgres, ProductRow, PgArguments> {
-        let query = sqlx::query_as(sql);
-        query
+/// Behind the cursor ($13 its value, $14 its id), in order, cut.
+macro_rules! page {
+    ($key:literal, $type:literal, $id:literal, $behind:literal, $order:literal) => {
+        concat!(
+            "and ($14::uuid is null or (",
+            $key,
+            ", ",
+            $id,
+            ") ",
+            $behind,
+            " ($13::",
+            $type,
+            ", $14)) order by ",
+            $key,
+            " ",
+            $order,
+            ", ",
+            $id,
+            " ",
+            $order,
+            " limit $15 offset $16"
+        )
+    };
+}
+
+macro_rules! by_product {
+    ($key:literal, $type:literal, $behind:literal, $order:literal) => {
+        concat!(
+            "select ",
+            product_columns!(),
+            ", p.price as sort_price from products p ",
+            product_joins!(),
+            filter!("offset 0"),
+            page!($key, $type, "p.id", $behind, $order)
+        )
+    };
+}
+
+/// Goes by the variants. Of those of a product that match, the first in the order of prices stands for it.
+macro_rules! by_price {
+    ($behind:literal, $order:literal, $before:literal) => {
+        concat!(
+            "select ",
+            product_columns!(),
+            ", v.price as sort_price
+             from variants v join products p on p.id = v.product_id left join variant_stock s on s.variant_id = v.id ",
+            product_joins!(),
+            "where ",
+            of_variant!("v", "s"),
+            "and not exists (
+                 select from variants w left join variant_stock t on t.variant_id = w.id
+                 where w.product_id = v.product_id and (w.price, w.position) ",
+            $before,
+            " (v.price, v.position) and ",
+            of_variant!("w", "t"),
+            ") and ",
+            of_product!(),
+            page!("v.price", "bigint", "v.product_id", $behind, $order)
+        )
+    };
+}
+
+const NEWEST: &str = by_product!("p.created_at", "timestamptz", "<", "desc");
+const NAME: &str = by_product!("p.name collate \"C\"", "text", ">", "asc");
+const NAME_DESCENDING: &str = by_product!("p.name collate \"C\"", "text", "<", "desc");
+const PRICE: &str = by_price!(">", "asc", "<");
+const PRICE_DESCENDING: &str = by_price!("<", "desc", ">");
+
+/// Binds what every statement of this file takes first.
+macro_rules! bind_filter {
+    ($query:expr, $filter:expr) => {{
+        let filter: &Filter = $filter;
+        let own = if let Viewer::Seller(id) = filter.viewer { Some(id) } else { None };
+        $query
             .bind(filter.category_id)
             .bind(filter.category_slug.as_deref())
             .bind(filter.currency.as_deref())
@@ -102,6 +187,24 @@ pub(crate) async fn list_products(
             .bind(filter.in_stock)
             .bind(filter.featured)
             .bind(filter.search.as_deref())
+            .bind(filter.is_active)
+            .bind(filter.viewer == Viewer::Admin)
+            .bind(own)
+    }};
+}
+
+/// A page of the list: `limit` rows behind the cursor, or from `offset`.
+pub(crate) async fn list_products(
+    db: &PgPool,
+    filter: &Filter,
+    sort: ProductSort,
+    cursor: Option<&Cursor>,
+    limit: i64,
+    offset: i64,
+) -> Stored<Vec<ListedRow>> {
+    let (key, id) = (cursor.map(|cursor| cursor.key.clone()), cursor.map(|cursor| cursor.id));
+    let bound = |sql: &'static str| -> QueryAs<'_, Postgres, ListedRow, PgArguments> {
+        bind_filter!(sqlx::query_as(sql), filter)
     };
     let foreign = || Breakage::other("a cursor of another sort");
     let query = match sort {
@@ -132,19 +235,7 @@ pub(crate) async fn list_products(
 
 /// How many products the filter lets through.
 pub(crate) async fn count_products(db: &PgPool, filter: &Filter) -> Stored<i64> {
-    let query: QueryScalar<'_, Postgres, i64, PgArguments> =
-        sqlx::query_scalar(concat!("select count(*) from products p ", filter!()));
-    let count = query
-        .bind(filter.category_id)
-        .bind(filter.category_slug.as_deref())
-        .bind(filter.currency.as_deref())
-        .bind(filter.min_price)
-        .bind(filter.max_price)
-        .bind(filter.seller)
-        .bind(filter.in_stock)
-        .bind(filter.featured)
-        .bind(filter.search.as_deref())
-        .fetch_one(db)
-        .await?;
-    Ok(count)
+    const COUNT: &str = concat!("select count(*) from products p ", product_joins!(), filter!(""));
+    let query: QueryScalar<'_, Postgres, i64, PgArguments> = bind_filter!(sqlx::query_scalar(COUNT), filter);
+    Ok(query.fetch_one(db).await?)
 }

@@ -16,6 +16,7 @@ pub(crate) struct OfferRow {
     pub variant: String,
     pub price: i64,
     pub currency: String,
+    /// Whether it can be bought: the product is active, and its seller may sell.
     pub is_active: bool,
     pub version: i64,
     pub at: DateTime<Utc>,
@@ -24,8 +25,9 @@ pub(crate) struct OfferRow {
 macro_rules! offers {
     () => {
         "select v.id as variant_id, v.product_id, p.seller_id, v.sku, p.name as product, v.name as variant, v.price,
-                p.currency, p.is_active, p.version, now() as at
+                p.currency, p.is_active and x.id is null as is_active, p.version, now() as at
          from variants v join products p on p.id = v.product_id
+              left join sellers x on x.id = p.seller_id and not x.may_sell
          where "
     };
 }

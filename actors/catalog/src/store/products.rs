@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor, types::Json};
 use subjects::{Currency, catalog::Attributes};
 use uuid::Uuid;
 
-/// A product's row, with its category's name.
+/// A product's row, with its category's name and whether its seller may sell.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct ProductRow {
     pub id: Uuid,
@@ -23,12 +23,18 @@ pub(crate) struct ProductRow {
     pub attributes: Json<Attributes>,
     pub is_active: bool,
     pub is_featured: bool,
+    pub seller_may_sell: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
 impl ProductRow {
+    /// Whether it can be bought, and is shown to the public. SQL has the same rule as `p.is_active and x.id is null`.
+    pub(crate) fn is_for_sale(&self) -> bool {
+        self.is_active && self.seller_may_sell
+    }
+
     /// The currency of every price of the product.
     pub(crate) fn currency(&self) -> Stored<Currency> {
         self.currency.parse().map_err(Breakage::other)
@@ -51,6 +57,7 @@ impl ProductRow {
             attributes: Json(Attributes::new()),
             is_active: true,
             is_featured: false,
+            seller_may_sell: true,
             version: 1,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
@@ -70,30 +77,42 @@ pub(crate) struct VariantRow {
     pub available: i64,
 }
 
-/// The columns of a [`ProductRow`], from `products p` and `categories c`.
+/// The columns of a [`ProductRow`], from `products p` and [`product_joins`].
 macro_rules! product_columns {
     () => {
-        "select p.id, p.seller_id, p.category_id, c.name as category, p.slug, p.name, p.description, p.currency, p.price,
-                p.compare_price, p.cost_price, p.attributes, p.is_active, p.is_featured, p.version, p.created_at,
-                p.updated_at
-         from products p left join categories c on c.id = p.category_id "
+        "p.id, p.seller_id, p.category_id, c.name as category, p.slug, p.name, p.description, p.currency, p.price,
+         p.compare_price, p.cost_price, p.attributes, p.is_active, p.is_featured, x.id is null as seller_may_sell,
+         p.version, p.created_at, p.updated_at "
     };
 }
-pub(super) use product_columns;
+
+/// What a product is shown with: its category `c`, and `x`, its seller where that one may not sell.
+macro_rules! product_joins {
+    () => {
+        "left join categories c on c.id = p.category_id left join sellers x on x.id = p.seller_id and not x.may_sell "
+    };
+}
+pub(super) use {product_columns, product_joins};
+
+macro_rules! select_product {
+    ($rest:literal) => {
+        concat!("select ", product_columns!(), "from products p ", product_joins!(), $rest)
+    };
+}
 
 /// A product by its id.
 pub(crate) async fn product_by_id(db: impl PgExecutor<'_>, id: Uuid) -> Stored<Option<ProductRow>> {
-    Ok(sqlx::query_as(concat!(product_columns!(), "where p.id = $1")).bind(id).fetch_optional(db).await?)
+    Ok(sqlx::query_as(select_product!("where p.id = $1")).bind(id).fetch_optional(db).await?)
 }
 
 /// A product by its slug.
 pub(crate) async fn product_by_slug(db: impl PgExecutor<'_>, slug: &str) -> Stored<Option<ProductRow>> {
-    Ok(sqlx::query_as(concat!(product_columns!(), "where p.slug = $1")).bind(slug).fetch_optional(db).await?)
+    Ok(sqlx::query_as(select_product!("where p.slug = $1")).bind(slug).fetch_optional(db).await?)
 }
 
 /// A product, to be changed.
 pub(crate) async fn lock_product(db: &mut PgConnection, id: Uuid) -> Stored<Option<ProductRow>> {
-    let sql = concat!(product_columns!(), "where p.id = $1 for no key update of p");
+    let sql = select_product!("where p.id = $1 for no key update of p");
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 

@@ -3,7 +3,8 @@ use subjects::{
     catalog::{
         Attributes, CatalogError, Categories, Category, ChangeProduct, CreateCategory, CreateProduct, DOMAIN,
         GetOffers, GetProduct, ListCategories, ListProducts, NewProduct, NewVariant, Offer, Offers, PriceChanged,
-        Product, ProductChanges, ProductCreated, ProductSort, ProductUpdated, Products, Variant, VariantFact,
+        PriceRange, Product, ProductChanges, ProductCreated, ProductSort, ProductUpdated, Products, Variant,
+        VariantFact,
     },
 };
 
@@ -32,6 +33,7 @@ fn product() -> Product {
         category: text("Shirts"),
         seller_id: seller_id(),
         price: usd(4999),
+        price_range: Some(PriceRange { min: usd(4999), max: usd(4999) }),
         compare_price: Some(usd(5999)),
         cost_price: Some(usd(2000)),
         attributes: attributes(),
@@ -131,6 +133,7 @@ pub fn add(goldens: &mut Goldens) {
         seller: Some(seller_id()),
         in_stock: Some(true),
         featured: Some(false),
+        is_active: Some(true),
         search: text("linen"),
         sort: ProductSort::PriceDescending,
         page: page(),

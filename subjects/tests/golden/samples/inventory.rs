@@ -15,11 +15,11 @@ fn stock() -> Stock {
     Stock {
         variant_id: variant_id(),
         sku: "SHIRT-M-BLUE".into(),
-        on_hand: 12,
-        reserved: 2,
+        on_hand: Some(12),
+        reserved: Some(2),
         available: 10,
-        min_stock: 3,
-        version: 5,
+        min_stock: Some(3),
+        version: Some(5),
         updated_at: changed(),
     }
 }

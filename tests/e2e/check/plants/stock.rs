@@ -3,11 +3,13 @@
 use uuid::Uuid;
 
 use super::{Order, Plants};
+use crate::harness::wait_until;
 
 pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], stuck: &Order) {
     let [counted, more, given_back] = spoilt else { panic!("three orders") };
     against_the_ledger(plants, &counted.variant).await;
     against_the_rules(plants).await;
+    against_the_accounts(plants).await;
 
     let fulfilment = format!("order {}", more.id);
     let named = [
@@ -55,6 +57,16 @@ async fn against_the_ledger(plants: &mut Plants<'_>, variant: &str) {
     let key = format!("variant {variant}");
     let named = [("stock", key.clone(), "on hand +1, reserved +0, received +1"), ("projections", key, "catalog shows")];
     plants.sql("inventory", by('+'), by('-'), named).await;
+}
+
+/// Catalog hides what a seller sells who may sell.
+async fn against_the_accounts(plants: &mut Plants<'_>) {
+    let (_, seller) = plants.shop.new_seller().await;
+    let known = format!("select count(*) from sellers where id = '{seller}'");
+    wait_until("catalog knows the seller", || async { plants.shop.number("catalog", known.clone()).await == 1 }).await;
+    let to = |may_sell: bool| format!("update sellers set may_sell = {may_sell} where id = '{seller}'");
+    let named = [("projections", format!("account {seller}"), "catalog shows that it may not sell")];
+    plants.sql("catalog", to(false), to(true), named).await;
 }
 
 /// What the table itself forbids: its rules are away meanwhile.

@@ -1,0 +1,40 @@
+//! Who may sell, as identity last told of each account.
+
+use chrono::{DateTime, Utc};
+use runtime::Stored;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Whether an account may sell, as of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SellerRow {
+    pub id: Uuid,
+    pub may_sell: bool,
+    pub version: i64,
+}
+
+/// Writes rows, sorted by account and one each, where they are newer than what stands there.
+pub(crate) async fn write_sellers(db: &mut PgConnection, rows: &[SellerRow], now: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(
+        "insert into sellers (id, may_sell, version, updated_at)
+         select id, may_sell, version, $4
+         from unnest($1::uuid[], $2::boolean[], $3::bigint[]) as told (id, may_sell, version)
+         order by id
+         on conflict (id) do update
+         set may_sell = excluded.may_sell, version = excluded.version, updated_at = excluded.updated_at
+         where sellers.version < excluded.version",
+    )
+    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.may_sell).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.version).collect::<Vec<_>>())
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Resets how new each row is, so that whatever identity tells next is taken; until then every row stands.
+pub(crate) async fn forget_sellers(db: &mut PgConnection) -> Stored<()> {
+    sqlx::query("update sellers set version = 0 where version > 0").execute(db).await?;
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! What can be bought at all: catalog's rule, which nobody else repeats.
+
+use std::collections::BTreeSet;
+
+use runtime::{Breakage, Context, Stored};
+use subjects::{VariantId, catalog::GetOffers};
+
+/// Those of the variants that are for sale.
+pub(crate) async fn for_sale(cx: &Context, variant_ids: Vec<VariantId>) -> Stored<BTreeSet<VariantId>> {
+    let ask = GetOffers { variant_ids, product_ids: Vec::new() };
+    let offers = cx.ask(&ask).await.map_err(Breakage::from)?.offers;
+    Ok(offers.into_iter().filter(|offer| offer.is_active).map(|offer| offer.variant_id).collect())
+}
