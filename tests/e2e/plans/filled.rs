@@ -80,7 +80,8 @@ const CATALOG: &str = "
         select id, gen_random_uuid(), id, 'filled-' || n, 'Filled ' || n, 'USD', n, now(), now() from made;
     insert into variants (id, product_id, position, sku, name, price, created_at, updated_at)
         select id, id, 0, 'FILLED-' || n, 'Filled', n, now(), now() from made;
-    insert into variant_stock (variant_id, available, version, updated_at) select id, 5, 1, now() from made";
+    insert into variant_stock (variant_id, available, version, updated_at) select id, 5, 1, now() from made;
+    insert into sellers (id, may_sell, version, updated_at) select id, n % 2 = 0, 1, now() from made";
 
 const INVENTORY: &str = "
     create temporary table made as select n, gen_random_uuid() as id from generate_series(1, 20000) n;
