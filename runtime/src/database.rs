@@ -13,14 +13,21 @@ use sqlx::{
 
 pub(crate) use presence::{Look, Presence};
 
-/// Connections for reads.
-pub(crate) const READS: u32 = 6;
+/// Connections for clients' queries.
+pub(crate) const READS: u32 = 4;
 
-/// The connections of a domain on one node. Reads have a pool of their own, so that they never starve the lanes.
+/// Connections for internal reads.
+pub(crate) const INTERNAL_READS: u32 = 3;
+
+/// The connections of a domain on one node, in pools that do not wait for each other: a storm of commands, here or in
+/// another domain, leaves clients' queries their connections, and a storm of queries leaves the lanes theirs.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub lanes: PgPool,
+    /// For the queries of clients.
     pub reads: PgPool,
+    /// For reads that commands cause: the queries of other domains, look-ups and `prepare`, effects, deadlines.
+    pub internal_reads: PgPool,
     pub presence: Presence,
 }
 
@@ -49,9 +56,9 @@ impl Database {
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
-        let (lanes, reads) = (pool(lanes + 3), pool(READS));
-        let presence = Presence::new(options, [lanes.clone(), reads.clone()]);
-        Ok(Self { lanes, reads, presence })
+        let (lanes, reads, internal_reads) = (pool(lanes + 3), pool(READS), pool(INTERNAL_READS));
+        let presence = Presence::new(options, [lanes.clone(), reads.clone(), internal_reads.clone()]);
+        Ok(Self { lanes, reads, internal_reads, presence })
     }
 }
 

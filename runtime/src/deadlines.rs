@@ -44,7 +44,7 @@ impl Deadlines {
             if !lease::hold(&self.db.lanes, &name, self.node, LEASE).await? {
                 continue;
             }
-            let due = route.source.due(&self.db.reads, LIMIT).await?;
+            let due = route.source.due(&self.db.internal_reads, LIMIT).await?;
             if due.is_empty() {
                 continue;
             }

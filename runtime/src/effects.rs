@@ -281,7 +281,7 @@ impl Shared {
     fn context(&self, cause: &Cause) -> Context {
         Context {
             caller: Caller::System,
-            db: self.db.reads.clone(),
+            db: self.db.internal_reads.clone(),
             client: self.client.clone(),
             deadline: Instant::now() + PATIENCE,
             request_id: cause.request_id.clone(),

@@ -13,6 +13,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use async_nats::Message;
 use contract::{Access, ErrorKind, Fault, header, subject};
 use futures::StreamExt;
+use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -212,10 +213,10 @@ impl Responder {
         }
     }
 
-    fn context(&self, asked: &Asked, caller: Caller) -> Context {
+    fn context(&self, asked: &Asked, caller: Caller, db: PgPool) -> Context {
         Context {
             caller,
-            db: self.db.reads.clone(),
+            db,
             client: self.client.clone(),
             deadline: asked.deadline,
             request_id: asked.request_id.clone(),
@@ -232,7 +233,11 @@ impl Responder {
             Ok(caller) => caller,
             Err(fault) => return fault.into(),
         };
-        let context = self.context(asked, caller);
+        let pool = match route.meta.access {
+            Access::Internal => &self.db.internal_reads,
+            _ => &self.db.reads,
+        };
+        let context = self.context(asked, caller, pool.clone());
         let answer = async {
             let mut dead = 0;
             loop {

@@ -40,6 +40,9 @@ struct Storm {
     known: Duration,
     /// The most memory that the shop was seen to hold, in bytes.
     memory: u64,
+    /// How many reads of another domain were answered meanwhile, and the slowest of them.
+    reads: u32,
+    slowest_read: Duration,
 }
 
 async fn place(connection: &mut Connection, person: &Person, variant: &str) -> (Received, Duration) {
@@ -98,11 +101,15 @@ async fn open_loop(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> 
 /// A storm, judged by each of its answers.
 async fn storm(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Storm {
     let memory = AtomicU64::default();
+    let reads = Mutex::new((0, Duration::ZERO));
     let watching = async {
         loop {
             memory.fetch_max(shop.memory(), Ordering::Relaxed);
-            // Others than those who order are served as ever.
+            let began = Instant::now();
+            // Reads of another domain are served throughout.
             shop.anonymous().get("/products?limit=1").await.expect_status(200);
+            let (count, slowest) = *reads.lock().unwrap();
+            *reads.lock().unwrap() = (count + 1, slowest.max(began.elapsed()));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -121,12 +128,15 @@ async fn storm(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Stor
         }
     }
     refused.sort_unstable();
+    let (reads, slowest_read) = reads.into_inner().unwrap();
     Storm {
         accepted: accepted.len(),
         slowest: accepted.iter().max().copied().unwrap_or_default(),
         refused: refused.len(),
         known: refused[refused.len() * 9 / 10],
         memory: memory.into_inner(),
+        reads,
+        slowest_read,
     }
 }
 

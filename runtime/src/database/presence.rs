@@ -35,13 +35,13 @@ pub(crate) struct Presence(Arc<Inner>);
 
 struct Inner {
     options: PgConnectOptions,
-    pools: [PgPool; 2],
+    pools: [PgPool; 3],
     is_away: AtomicBool,
     doubt: Notify,
 }
 
 impl Presence {
-    pub(super) fn new(options: PgConnectOptions, pools: [PgPool; 2]) -> Self {
+    pub(super) fn new(options: PgConnectOptions, pools: [PgPool; 3]) -> Self {
         Self(Arc::new(Inner { options, pools, is_away: AtomicBool::new(false), doubt: Notify::new() }))
     }
 

@@ -105,7 +105,7 @@ impl Running {
         let db = Database::open(&database_url, name, lane_count)?;
         let clock = Clock::default();
         // Before the first token is looked at; without an answer the watcher goes on asking.
-        if let Err(breakage) = clock.compare(async { Ok(database::clock(&db.reads).await?) }).await {
+        if let Err(breakage) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
             tracing::warn!(domain = name, %breakage, "the database's clock could not be read");
         }
         let requests = connect(&config.nats, name, "requests").await?;

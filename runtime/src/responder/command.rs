@@ -79,7 +79,7 @@ impl Responder {
         {
             return Ok(reply);
         }
-        let context = self.context(asked, caller);
+        let context = self.context(asked, caller, self.db.internal_reads.clone());
         for _ in 0..PREPARES {
             let prepared = match run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await? {
                 PreparedCommand::ForLane(prepared) => prepared,
@@ -118,7 +118,7 @@ impl Responder {
         .bind(caller_key)
         .bind(run.route.meta.operation)
         .bind(run.id)
-        .fetch_optional(&self.db.reads)
+        .fetch_optional(&self.db.internal_reads)
         .await?;
         let Some(row) = row else { return Ok(None) };
         if is_reused(&row.try_get::<Vec<u8>, _>("fingerprint")?, &run.fingerprint) {
