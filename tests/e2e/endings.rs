@@ -160,12 +160,13 @@ async fn an_admin_refunds_in_part_then_in_full_and_never_more() {
 
 #[tokio::test]
 async fn an_order_that_is_never_paid_expires_at_its_deadline() {
-    let shop = Shop::start(&[("SOUK_ORDERS_PAYMENT_DEADLINE", "2s")]).await;
+    let shop = Shop::start(&[]).await;
     let variant = shop.product(2, 1500).await;
     let buyer = shop.customer().await;
     let (bare, with_intent) =
         (unpaid_order(&shop, &buyer, &variant).await, unpaid_order(&shop, &buyer, &variant).await);
     let payment = intent(&buyer, &with_intent).await;
+    shop.make_due([&bare, &with_intent]).await;
     buyer.wait_for_status(&bare, "expired").await;
     buyer.wait_for_status(&with_intent, "expired").await;
     expect_stock(&shop, &variant, 2, 0).await;

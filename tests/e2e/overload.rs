@@ -23,6 +23,8 @@ const REQUESTS: f64 = 8000.0;
 const AT_LEAST: usize = 32;
 /// How long a command may take: what the gateway gives it.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a read may take: what the gateway gives it.
+const READ_DEADLINE: Duration = Duration::from_secs(5);
 /// Nine of ten who are refused know it by then: without a queue, on a machine that has also to make the storm.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
@@ -168,6 +170,7 @@ async fn ten_times_the_load_is_refused_at_once_served_in_time_and_leaves_nothing
         assert!(storm.slowest < DEADLINE, "an accepted order took too long: {storm:?}");
         assert!(storm.accepted > 0 && storm.refused > 0, "{storm:?}");
         assert!(storm.known < AT_ONCE, "a refusal waited: {storm:?}");
+        assert!(storm.reads > 0 && storm.slowest_read < READ_DEADLINE, "reads of another domain starve: {storm:?}");
     }
     assert!(second.memory < first.memory * 13 / 10, "it grows: {first:?} {second:?}");
     for storm in [&first, &second] {
