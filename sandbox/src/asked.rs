@@ -24,6 +24,12 @@ pub(crate) enum Asked {
     CreateRefund,
     GetRefund(String),
     ListRefunds,
+    GetDispute(String),
+    ListDisputes,
+    /// The shop answers a dispute; what it says decides.
+    AnswerDispute(String),
+    /// The shop gives a dispute up.
+    CloseDispute(String),
 }
 
 impl Asked {
@@ -44,6 +50,10 @@ impl Asked {
             (true, ["v1", "refunds"]) => Self::CreateRefund,
             (false, ["v1", "refunds"]) => Self::ListRefunds,
             (false, ["v1", "refunds", id]) => Self::GetRefund((*id).to_owned()),
+            (false, ["v1", "disputes"]) => Self::ListDisputes,
+            (false, ["v1", "disputes", id]) => Self::GetDispute((*id).to_owned()),
+            (true, ["v1", "disputes", id]) => Self::AnswerDispute((*id).to_owned()),
+            (true, ["v1", "disputes", id, "close"]) => Self::CloseDispute((*id).to_owned()),
             _ => return None,
         })
     }

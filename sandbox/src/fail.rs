@@ -24,7 +24,11 @@ pub(crate) fn fail_point(asked: &Asked, moment: &str) {
         | Asked::UpdateIntent(_)
         | Asked::Authenticate { .. }
         | Asked::GetRefund(_)
-        | Asked::ListRefunds => return,
+        | Asked::ListRefunds
+        | Asked::GetDispute(_)
+        | Asked::ListDisputes
+        | Asked::AnswerDispute(_)
+        | Asked::CloseDispute(_) => return,
     };
     if WANTED.as_deref().and_then(|wanted| wanted.split_once('.')) == Some((asked, moment)) {
         tracing::error!(asked, moment, "crashing at a fail point");

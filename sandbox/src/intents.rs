@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     asked::{Answer, Fields},
-    methods::{Charge, Creation, Told, method},
+    disputes,
+    methods::{Aftermath, Charge, Creation, Told, method},
     webhooks,
 };
 
@@ -202,8 +203,13 @@ pub(crate) async fn pay(db: &mut PgConnection, id: &str) -> Result<(), sqlx::Err
         .bind(intent.amount)
         .execute(&mut *db)
         .await?;
-    let told = intent.payment_method.as_deref().and_then(method).map_or(Told::Once, |method| method.told);
-    webhooks::tell(db, &intent, "payment_intent.succeeded", told).await
+    let method = intent.payment_method.as_deref().and_then(method);
+    let told = method.map_or(Told::Once, |method| method.told);
+    webhooks::tell(db, &intent, "payment_intent.succeeded", told).await?;
+    if method.is_some_and(|method| method.aftermath == Aftermath::Disputed) {
+        disputes::open(db, id, intent.amount).await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn cancel(db: &mut PgConnection, id: &str) -> Done {

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use crate::{
     Sandbox,
     asked::{Answer, Asked, Fields},
+    disputes,
     fail::{AFTER_COMMIT, BEFORE_COMMIT, fail_point},
     intents,
     methods::{Creation, Manner},
@@ -109,6 +110,10 @@ async fn run(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<An
         Asked::CreateRefund => refunds::create(db, fields).await,
         Asked::GetRefund(id) => refunds::get(db, id).await,
         Asked::ListRefunds => refunds::list(db, fields).await,
+        Asked::GetDispute(id) => disputes::get(db, id).await,
+        Asked::ListDisputes => disputes::list(db, fields).await,
+        Asked::AnswerDispute(id) => disputes::answer(db, id, fields).await,
+        Asked::CloseDispute(id) => disputes::decide(db, id, false).await,
     }
 }
 

@@ -6,6 +6,7 @@
 mod api;
 mod asked;
 mod database;
+mod disputes;
 mod fail;
 mod intents;
 mod keys;

@@ -82,13 +82,32 @@ pub(crate) struct Method {
     pub(crate) told: Told,
     /// How the caller hears of a refund.
     pub(crate) refund: Manner,
+    /// What becomes of the money afterwards.
+    pub(crate) aftermath: Aftermath,
+}
+
+/// What becomes of money that was taken or given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aftermath {
+    /// It stays where it is.
+    None,
+    /// The buyer disputes the charge.
+    Disputed,
+    /// Refunds succeed, and fail later.
+    RefundsFail,
 }
 
 const SOON: Charge = Charge::PaysAfter(Duration::from_millis(300));
 
 /// The method of a name; nothing where there is none.
 pub(crate) fn method(name: &str) -> Option<Method> {
-    let plain = Method { charge: Charge::Pays, manner: Manner::Plain, told: Told::Once, refund: Manner::Plain };
+    let plain = Method {
+        charge: Charge::Pays,
+        manner: Manner::Plain,
+        told: Told::Once,
+        refund: Manner::Plain,
+        aftermath: Aftermath::None,
+    };
     let declines = |code, of_bank, message| Method { charge: Charge::Declines(code, of_bank, message), ..plain };
     Some(match name {
         "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_discover" => plain,
@@ -117,6 +136,8 @@ pub(crate) fn method(name: &str) -> Option<Method> {
         "pm_sandbox_refund_stored_500" => Method { refund: Manner::Failing, ..plain },
         "pm_sandbox_refund_400" => Method { refund: Manner::Denying, ..plain },
         "pm_sandbox_refund_408" => Method { refund: Manner::TimedOut, ..plain },
+        "pm_sandbox_dispute" => Method { aftermath: Aftermath::Disputed, ..plain },
+        "pm_sandbox_refund_fails_late" => Method { aftermath: Aftermath::RefundsFail, ..plain },
         _ => return None,
     })
 }

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use crate::{
     asked::{Answer, Fields},
-    intents,
-    methods::{Manner, method},
+    disputes, intents,
+    methods::{Aftermath, Manner, method},
+    webhooks,
 };
 
 #[derive(FromRow)]
@@ -18,13 +19,15 @@ struct Refund {
     amount: i64,
     currency: String,
     metadata: Value,
+    status: String,
     created_at: DateTime<Utc>,
 }
 
 impl Refund {
     fn json(&self) -> Value {
         json!({
-            "id": self.id, "object": "refund", "amount": self.amount, "currency": self.currency, "status": "succeeded",
+            "id": self.id, "object": "refund", "amount": self.amount, "currency": self.currency, "status": self.status,
+            "failure_reason": (self.status == "failed").then_some("expired_or_canceled_card"),
             "payment_intent": self.intent_id, "metadata": self.metadata, "created": self.created_at.timestamp(),
         })
     }
@@ -38,10 +41,15 @@ pub(crate) async fn create(db: &mut PgConnection, fields: &Fields) -> Done {
     if intent.status != "succeeded" {
         return Ok(Answer::invalid("charge_not_captured", "There is nothing to give back."));
     }
-    let refunded: i64 = sqlx::query_scalar("select coalesce(sum(amount), 0)::bigint from refund where intent_id = $1")
-        .bind(id)
-        .fetch_one(&mut *db)
-        .await?;
+    let refunded: i64 = sqlx::query_scalar(
+        "select coalesce(sum(amount), 0)::bigint from refund where intent_id = $1 and status <> 'failed'",
+    )
+    .bind(id)
+    .fetch_one(&mut *db)
+    .await?;
+    if disputes::stands(db, id).await? {
+        return Ok(Answer::invalid("charge_disputed", "The charge is disputed."));
+    }
     let left = intent.amount - refunded;
     let amount = fields.number("amount").unwrap_or(left);
     if left == 0 {
@@ -51,25 +59,45 @@ pub(crate) async fn create(db: &mut PgConnection, fields: &Fields) -> Done {
         return Ok(Answer::invalid("amount_too_large", "More than what is left cannot go back."));
     }
     let refund = format!("re_sandbox_{}", Uuid::now_v7().simple());
-    sqlx::query("insert into refund (id, intent_id, amount, metadata) values ($1, $2, $3, $4)")
-        .bind(&refund)
-        .bind(id)
-        .bind(amount)
-        .bind(fields.metadata())
-        .execute(&mut *db)
-        .await?;
-    let manner = intent.payment_method.as_deref().and_then(method).map_or(Manner::Plain, |method| method.refund);
+    let method = intent.payment_method.as_deref().and_then(method);
+    let fails = method.is_some_and(|method| method.aftermath == Aftermath::RefundsFail);
+    sqlx::query(
+        "insert into refund (id, intent_id, amount, metadata, fails_at)
+         values ($1, $2, $3, $4, case when $5 then clock_timestamp() + interval '1 second' end)",
+    )
+    .bind(&refund)
+    .bind(id)
+    .bind(amount)
+    .bind(fields.metadata())
+    .bind(fails)
+    .execute(&mut *db)
+    .await?;
+    let manner = method.map_or(Manner::Plain, |method| method.refund);
     Ok(get(db, &refund).await?.manner(manner))
 }
 
-pub(crate) async fn get(db: &mut PgConnection, id: &str) -> Done {
-    let refund: Option<Refund> = sqlx::query_as(
-        "select r.id, r.intent_id, r.amount, i.currency, r.metadata, r.created_at
+/// Money that had gone back comes back to the shop, which is let know.
+pub(crate) async fn fail(db: &mut PgConnection, id: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("update refund set status = 'failed' where id = $1").bind(id).execute(&mut *db).await?;
+    let Some(refund) = find(db, id).await? else { return Ok(()) };
+    for kind in ["charge.refund.updated", "refund.failed"] {
+        webhooks::tell_of(db, &refund.intent_id, kind, &refund.json()).await?;
+    }
+    Ok(())
+}
+
+async fn find(db: &mut PgConnection, id: &str) -> Result<Option<Refund>, sqlx::Error> {
+    sqlx::query_as(
+        "select r.id, r.intent_id, r.amount, i.currency, r.metadata, r.status, r.created_at
          from refund r join intent i on i.id = r.intent_id where r.id = $1",
     )
     .bind(id)
     .fetch_optional(db)
-    .await?;
+    .await
+}
+
+pub(crate) async fn get(db: &mut PgConnection, id: &str) -> Done {
+    let refund = find(db, id).await?;
     Ok(refund.map_or_else(|| Answer::missing("refund"), |refund| Answer::ok(refund.json())))
 }
 
@@ -77,7 +105,7 @@ pub(crate) async fn get(db: &mut PgConnection, id: &str) -> Done {
 pub(crate) async fn list(db: &mut PgConnection, fields: &Fields) -> Done {
     let limit = fields.number("limit").unwrap_or(10).clamp(1, 100);
     let mut found: Vec<Refund> = sqlx::query_as(
-        "select r.id, r.intent_id, r.amount, i.currency, r.metadata, r.created_at
+        "select r.id, r.intent_id, r.amount, i.currency, r.metadata, r.status, r.created_at
          from refund r join intent i on i.id = r.intent_id
          where ($1::text is null or r.intent_id = $1)
            and ($2::text is null or r.number < (select number from refund where id = $2))

@@ -38,6 +38,22 @@ create table if not exists refund (
 
 create index if not exists refund_of_intent on refund (intent_id, number);
 
+-- Refunds that succeed at first may fail later.
+alter table refund add column if not exists status text not null default 'succeeded';
+alter table refund add column if not exists fails_at timestamptz;
+create index if not exists refund_to_fail on refund (fails_at) where status = 'succeeded' and fails_at is not null;
+
+create table if not exists dispute (
+    id         text primary key,
+    number     bigint generated always as identity,
+    intent_id  text        not null references intent (id),
+    amount     bigint      not null check (amount > 0),
+    status     text        not null check (status in ('needs_response', 'won', 'lost')),
+    created_at timestamptz not null default clock_timestamp()
+);
+
+create index if not exists dispute_of_intent on dispute (intent_id, number);
+
 create table if not exists idempotency_key (
     key         text primary key,
     fingerprint text        not null,

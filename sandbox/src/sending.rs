@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use sqlx::{FromRow, PgPool};
 
-use crate::{Webhooks, intents};
+use crate::{Webhooks, intents, refunds};
 
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -45,7 +45,7 @@ async fn again_and_again<F: Future<Output = Result<(), sqlx::Error>>>(mut step: 
     }
 }
 
-/// Takes the money of intents whose time has come.
+/// Takes the money of intents, and takes refunds back, whose time has come.
 async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
     let mut transaction = db.begin().await?;
     let due: Vec<String> = sqlx::query_scalar(
@@ -56,6 +56,15 @@ async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
     .await?;
     for id in due {
         intents::pay(&mut transaction, &id).await?;
+    }
+    let failing: Vec<String> = sqlx::query_scalar(
+        "select id from refund where status = 'succeeded' and fails_at <= clock_timestamp()
+         order by fails_at limit 100 for update skip locked",
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    for id in failing {
+        refunds::fail(&mut transaction, &id).await?;
     }
     transaction.commit().await
 }

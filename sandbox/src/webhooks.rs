@@ -1,6 +1,6 @@
 //! Webhooks are written down with what they tell of, and sent afterwards.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -38,6 +38,16 @@ pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, tol
     }
 }
 
+/// Leaves an event about something that belongs to an intent.
+pub(crate) async fn tell_of(
+    db: &mut PgConnection,
+    intent: &str,
+    kind: &str,
+    object: &Value,
+) -> Result<(), sqlx::Error> {
+    Event::about(intent, kind, object).leave(db, None, 0.0).await
+}
+
 struct Event {
     id: String,
     kind: String,
@@ -51,13 +61,17 @@ impl Event {
     }
 
     fn saying(intent: &Intent, kind: &str, status: &str) -> Self {
-        let id = format!("evt_sandbox_{}", Uuid::now_v7().simple());
         let mut object = intent.json();
         object["status"] = json!(status);
         // Not for webhooks: whoever reads one must not be able to pay.
         object["client_secret"] = json!(null);
+        Self::about(&intent.id, kind, &object)
+    }
+
+    fn about(intent: &str, kind: &str, object: &Value) -> Self {
+        let id = format!("evt_sandbox_{}", Uuid::now_v7().simple());
         let body = json!({"id": id, "object": "event", "type": kind, "data": {"object": object}}).to_string();
-        Self { id, kind: kind.to_owned(), intent: intent.id.clone(), body }
+        Self { id, kind: kind.to_owned(), intent: intent.to_owned(), body }
     }
 
     async fn leave(&self, db: &mut PgConnection, forgery: Option<&str>, delay: f64) -> Result<(), sqlx::Error> {

@@ -100,6 +100,7 @@ pub fn catalogue() -> Vec<MessageInfo> {
         command::<orders::SetStatus>(),
         command::<orders::RequestExpiry>(),
         query::<orders::GetPayable>(),
+        query::<orders::GetLines>(),
         event::<orders::Placed>(),
         event::<orders::PaymentDue>(),
         event::<orders::Confirmed>(),
@@ -109,6 +110,7 @@ pub fn catalogue() -> Vec<MessageInfo> {
         event::<orders::Expired>(),
         event::<orders::RefundDue>(),
         event::<orders::StatusChanged>(),
+        event::<orders::Returned>(),
         event::<orders::Shipped>(),
         event::<orders::Delivered>(),
         query::<payments::GetConfig>(),
@@ -116,6 +118,7 @@ pub fn catalogue() -> Vec<MessageInfo> {
         query::<payments::GetPayment>(),
         query::<payments::GetPaymentOfOrder>(),
         query::<payments::GetAction>(),
+        query::<payments::GetPendingRefund>(),
         command::<payments::RefundPayment>(),
         command::<payments::VerifyPayment>(),
         command::<payments::ReceiveWebhook>(),
@@ -128,6 +131,9 @@ pub fn catalogue() -> Vec<MessageInfo> {
         event::<payments::PaymentCancelled>(),
         event::<payments::Refunded>(),
         event::<payments::RefundFailed>(),
+        event::<payments::Disputed>(),
+        event::<payments::DisputeWon>(),
+        event::<payments::DisputeLost>(),
         query::<operations::CheckInvariants>(),
     ]
 }

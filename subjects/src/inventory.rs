@@ -112,7 +112,7 @@ pub struct Availabilities {
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Movement {
     pub variant_id: VariantId,
-    /// `received`, `counted`, `reserved`, `released`, `committed` or `returned`.
+    /// `received`, `counted`, `reserved`, `released`, `committed`, `returned` (the order was cancelled) or `restocked`.
     pub reason: String,
     /// Change of `on_hand`.
     pub on_hand_delta: i64,

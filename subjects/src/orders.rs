@@ -13,11 +13,11 @@ pub use commands::{
 };
 pub use error::OrdersError;
 pub use events::{
-    Cancelled, Confirmed, Delivered, Expired, ExpiryDue, Failed, LineFact, PaymentDue, Placed, RefundDue, Shipped,
-    StatusChanged,
+    Cancelled, Confirmed, Delivered, Expired, ExpiryDue, Failed, LineFact, PaymentDue, Placed, RefundDue, Returned,
+    Shipped, StatusChanged,
 };
 pub use model::{Failure, History, HistoryEntry, Order, OrderItem, Orders};
-pub use queries::{GetHistory, GetOrder, GetPayable, ListOrders, Payable};
+pub use queries::{GetHistory, GetLines, GetOrder, GetPayable, Line, Lines, ListOrders, Payable};
 pub use status::{FulfillmentStatus, OrderStatus, PaymentStatus};
 
 /// The domain's name.

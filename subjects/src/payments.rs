@@ -7,13 +7,18 @@ mod model;
 mod queries;
 
 pub use commands::{
-    ActInSandbox, CreateIntent, NewIntent, NewRefund, ReadAgain, ReadingAsked, ReceiveWebhook, RefundPayment,
-    SandboxAction, VerifyPayment, WebhookReceipt,
+    ActInSandbox, CreateIntent, NewIntent, NewRefund, ReadAgain, ReadingAsked, ReceiveWebhook, RefundItem,
+    RefundPayment, SandboxAction, VerifyPayment, WebhookReceipt,
 };
 pub use error::PaymentsError;
-pub use events::{ActionRequired, IntentCreated, PaymentCancelled, PaymentFailed, RefundFailed, Refunded, Succeeded};
-pub use model::{Intent, NextAction, Payment, PaymentAction, PaymentConfig, Refund};
-pub use queries::{GetAction, GetConfig, GetPayment, GetPaymentOfOrder, PendingAction};
+pub use events::{
+    ActionRequired, DisputeLost, DisputeWon, Disputed, IntentCreated, PaymentCancelled, PaymentFailed, RefundFailed,
+    Refunded, Succeeded,
+};
+pub use model::{Dispute, Intent, NextAction, Payment, PaymentAction, PaymentConfig, Refund};
+pub use queries::{
+    GetAction, GetConfig, GetPayment, GetPaymentOfOrder, GetPendingRefund, PendingAction, PendingRefund,
+};
 
 /// The domain's name.
 pub const DOMAIN: &str = "payments";

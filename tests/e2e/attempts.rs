@@ -52,7 +52,8 @@ async fn an_order_whose_card_needs_authentication_waits_for_its_buyer_and_tells_
         assert!(seen.body.get("payment").is_none(), "{}", seen.body);
     }
     for database in ["orders", "payments"] {
-        let kept = format!("select count(*) from command_log where position('{secret}' in encode(answer, 'escape')) > 0");
+        let kept =
+            format!("select count(*) from command_log where position('{secret}' in encode(answer, 'escape')) > 0");
         assert_eq!(shop.number(database, kept).await, 0, "{database} keeps the secret");
     }
 

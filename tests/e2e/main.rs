@@ -32,6 +32,7 @@ mod products;
 mod readme;
 mod rebuild;
 mod restart;
+mod returns;
 mod rights;
 mod scenarios;
 mod schemathesis;

@@ -1,6 +1,7 @@
 //! Charging over HTTP, at a provider that is hostile, dies, or is not ours: whatever happens on the way, an order ends
 //! right and its money moves once.
 
+mod aftermath;
 mod buyers;
 mod called_off;
 mod crashes;
@@ -70,7 +71,7 @@ impl Market {
         let query = "select (coalesce((select sum(c.amount) from charge c join intent i on i.id = c.intent_id
                                        where i.metadata->>'order_id' = '$'), 0)
                            - coalesce((select sum(r.amount) from refund r join intent i on i.id = r.intent_id
-                                       where i.metadata->>'order_id' = '$'), 0))::bigint";
+                                       where i.metadata->>'order_id' = '$' and r.status <> 'failed'), 0))::bigint";
         self.at_provider(order, query).await
     }
 

@@ -41,6 +41,20 @@ pub(crate) struct Reservation {
     pub version: i64,
     /// What is held or was taken for it.
     pub lines: Lines,
+    /// What of that is available again, or will be when it is sold.
+    pub returned: Lines,
+}
+
+impl Reservation {
+    /// Units of its lines that are sold, where it is committed.
+    fn sold(&self) -> Lines {
+        let sold = |(variant, quantity): (&Uuid, &i64)| (*variant, quantity - self.returned_of(*variant));
+        self.lines.iter().map(sold).filter(|(_, quantity)| *quantity > 0).collect()
+    }
+
+    fn returned_of(&self, variant: Uuid) -> i64 {
+        self.returned.get(&variant).copied().unwrap_or_default()
+    }
 }
 
 /// What is heard of an order.
@@ -93,8 +107,8 @@ impl Account {
         let known = self.reservations.get(&incoming.order)?;
         match step(known.state, incoming.fact) {
             Step::Reserve | Step::CommitUnheld => Some(&incoming.lines),
-            Step::Commit | Step::Release | Step::Return => Some(&known.lines),
-            Step::Close | Step::Nothing | Step::Impossible => None,
+            Step::Commit | Step::Release | Step::Return | Step::Restock => Some(&known.lines),
+            Step::Close | Step::RestockLater | Step::Nothing | Step::Impossible => None,
         }
     }
 
@@ -107,6 +121,7 @@ impl Account {
                 let lines = known.lines.clone();
                 self.book(index, incoming.order, &lines, "committed", -1, -1);
                 self.close(index, incoming, State::Committed, Some(Told::Committed(lines)));
+                self.restock_early(index, incoming);
             }
             Step::CommitUnheld => self.commit_unheld(index, incoming),
             Step::Release => {
@@ -115,9 +130,17 @@ impl Account {
                 self.close(index, incoming, State::Released, Some(Told::Released(lines)));
             }
             Step::Return => {
-                let lines = known.lines.clone();
+                let lines = known.sold();
                 self.book(index, incoming.order, &lines, "returned", 1, 0);
                 self.close(index, incoming, State::Returned, Some(Told::Released(lines)));
+            }
+            Step::Restock => self.restock(index, incoming, &incoming.lines),
+            Step::RestockLater => {
+                let Some(known) = self.reservations.get_mut(&incoming.order) else { return };
+                for (variant, quantity) in &incoming.lines {
+                    *known.returned.entry(*variant).or_default() += quantity;
+                }
+                self.lined.insert(incoming.order);
             }
             Step::Close => self.close(index, incoming, State::Tombstone, None),
             Step::Nothing => {}
@@ -160,6 +183,38 @@ impl Account {
         self.book(index, incoming.order, &taken, "committed", -1, 0);
         self.line(incoming.order, taken.clone());
         self.close(index, incoming, State::Committed, Some(Told::Committed(taken)));
+        self.restock_early(index, incoming);
+    }
+
+    /// Puts units back that were sold to an order, as far as it still has them.
+    fn restock(&mut self, index: usize, incoming: &Incoming, lines: &Lines) {
+        let Some(known) = self.reservations.get_mut(&incoming.order) else { return };
+        let sold = known.sold();
+        let back: Lines = lines
+            .iter()
+            .map(|(variant, quantity)| (*variant, *quantity.min(sold.get(variant).unwrap_or(&0))))
+            .filter(|(_, quantity)| *quantity > 0)
+            .collect();
+        if back.is_empty() {
+            return;
+        }
+        for (variant, quantity) in &back {
+            *known.returned.entry(*variant).or_default() += quantity;
+        }
+        let state = if known.sold().is_empty() { State::Returned } else { State::Committed };
+        self.lined.insert(incoming.order);
+        self.book(index, incoming.order, &back, "restocked", 1, 0);
+        let returned = Incoming { fact: Fact::Returned, ..incoming.clone() };
+        self.close(index, &returned, state, Some(Told::Released(back)));
+    }
+
+    /// Puts units back that returned before they were sold: the events came in another order.
+    fn restock_early(&mut self, index: usize, incoming: &Incoming) {
+        let Some(known) = self.reservations.get_mut(&incoming.order) else { return };
+        let early = std::mem::take(&mut known.returned);
+        if !early.is_empty() {
+            self.restock(index, incoming, &early);
+        }
     }
 
     fn available(&self, variant: Uuid) -> i64 {

@@ -44,5 +44,6 @@ impl Domain for Inventory {
         routes.batched_event::<orders::Failed>();
         routes.batched_event::<orders::Cancelled>();
         routes.batched_event::<orders::Expired>();
+        routes.batched_event::<orders::Returned>();
     }
 }

@@ -2,7 +2,7 @@
 
 use contract::Event;
 use runtime::{Breakage, Delivered, ReactBatch, Tx};
-use subjects::orders::{Cancelled, Confirmed, Expired, Failed, Placed};
+use subjects::orders::{Cancelled, Confirmed, Expired, Failed, Placed, Returned};
 
 use crate::{
     Inventory,
@@ -66,5 +66,15 @@ impl ReactBatch<Cancelled> for Inventory {
 impl ReactBatch<Expired> for Inventory {
     async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<Expired>]) -> Result<(), Breakage> {
         settle_all(tx, events, Fact::Expired, none).await
+    }
+}
+
+/// Units that were sold to the order can be had again.
+impl ReactBatch<Returned> for Inventory {
+    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<Returned>]) -> Result<(), Breakage> {
+        settle_all(tx, events, Fact::Returned, |returned| {
+            sum(returned.items.iter().map(|units| (units.variant_id, units.quantity)))
+        })
+        .await
     }
 }

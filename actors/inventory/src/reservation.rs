@@ -49,6 +49,8 @@ pub(crate) enum Fact {
     Failed,
     Cancelled,
     Expired,
+    /// Units that were sold to it are available again; the rest stays sold.
+    Returned,
 }
 
 impl Fact {
@@ -60,6 +62,7 @@ impl Fact {
             Self::Failed => Some("failed"),
             Self::Cancelled => Some("cancelled"),
             Self::Expired => Some("expired"),
+            Self::Returned => Some("returned"),
         }
     }
 }
@@ -77,6 +80,10 @@ pub(crate) enum Step {
     Release,
     /// What was sold goes back on the shelf.
     Return,
+    /// Some of what was sold goes back on the shelf.
+    Restock,
+    /// What is sold later goes back on the shelf as far as this says.
+    RestockLater,
     /// Remember the end, so that nothing that comes late holds or sells anything.
     Close,
     /// It was known, or has no meaning any more.
@@ -92,8 +99,9 @@ pub(crate) enum Step {
 ///   balances that differ from those of its first run). The units are sold, whatever is remembered.
 /// - Cancelled is the one end that may follow `confirmed`. When it comes first the order is over all the same, and a late
 ///   `confirmed` finds it closed.
+/// - Returned is about units that `confirmed` has sold. When it comes first they return when they are sold.
 pub(crate) fn step(state: State, fact: Fact) -> Step {
-    use Fact::{Cancelled, Confirmed, Expired, Failed, Placed};
+    use Fact::{Cancelled, Confirmed, Expired, Failed, Placed, Returned};
     match (state, fact) {
         (State::New, Placed) => Step::Reserve,
         (State::New | State::Rejected, Confirmed) => Step::CommitUnheld,
@@ -103,6 +111,8 @@ pub(crate) fn step(state: State, fact: Fact) -> Step {
         (State::Held, Failed | Cancelled | Expired) => Step::Release,
 
         (State::Committed, Cancelled) => Step::Return,
+        (State::Committed, Returned) => Step::Restock,
+        (State::New | State::Held | State::Rejected, Returned) => Step::RestockLater,
         (State::Committed, Failed | Expired) => Step::Impossible,
 
         (State::Held | State::Committed, Placed)
@@ -124,7 +134,7 @@ mod tests {
             Step::Release => State::Released,
             Step::Return => State::Returned,
             Step::Close => State::Tombstone,
-            Step::Nothing | Step::Impossible => state,
+            Step::Nothing | Step::Impossible | Step::Restock | Step::RestockLater => state,
         })
     }
 

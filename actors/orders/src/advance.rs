@@ -101,14 +101,40 @@ impl<'a> Story<'a> {
         if !self.told.is_empty() {
             store::insert_history(tx.write(), &self.entries(), now).await?;
         }
+        let mut returned = self.returned(tx).await?;
         let (stay, leave) = self.carts(orders);
         store::leave_carts(tx.write(), &stay, &leave).await?;
         for told in &self.told {
-            if let Some(order) = orders.get(&told.order_id) {
-                emit(tx, order, told, units.remove(&told.order_id).unwrap_or_default())?;
-            }
+            let Some(order) = orders.get(&told.order_id) else { continue };
+            let units = match told.tell {
+                Tell::Confirmed => units.remove(&told.order_id).unwrap_or_default(),
+                Tell::Returned(_) => returned.remove(&(told.order_id, told.version)).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            emit(tx, order, told, units)?;
         }
         Ok(())
+    }
+
+    /// Takes returned units off their lines, as far as these still have them; gives them by order and version.
+    async fn returned(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<(OrderId, i64), Vec<Units>>, Breakage> {
+        let told = self.told.iter().filter_map(|one| match &one.tell {
+            Tell::Returned(returns) => Some((one.order_id, one.version, returns)),
+            _ => None,
+        });
+        let told: Vec<_> = told.collect();
+        if told.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let ids: Vec<_> = told.iter().map(|(id, ..)| id.0).collect();
+        let mut lines = store::returnable(tx.read(), &ids).await?;
+        let mut units = BTreeMap::new();
+        for (id, version, returns) in told {
+            let taken = lines.iter_mut().filter(|line| line.order_id == id).filter_map(|line| line.give(returns));
+            units.insert((id, version), taken.collect());
+        }
+        store::set_returned(tx.write(), &lines).await?;
+        Ok(units)
     }
 
     fn moves<'b>(&'b self, orders: &BTreeMap<OrderId, Locked>) -> Vec<store::Move<'b>> {
@@ -171,6 +197,7 @@ impl Tell {
             Self::Expired => messages::Expired::NAME,
             Self::RefundDue => messages::RefundDue::NAME,
             Self::StatusChanged => messages::StatusChanged::NAME,
+            Self::Returned(_) => messages::Returned::NAME,
             Self::Shipped => messages::Shipped::NAME,
             Self::Delivered => messages::Delivered::NAME,
         }
@@ -211,6 +238,7 @@ fn emit(tx: &mut Tx<'_>, order: &Locked, told: &Told<'_>, units: Vec<Units>) -> 
             let (status, payment_status) = (told.state.status, told.state.payment);
             tx.emit(cause, version, &messages::StatusChanged { order_id, status, payment_status })
         }
+        Tell::Returned(_) => tx.emit(cause, version, &messages::Returned { order_id, items: units }),
         Tell::Shipped => tx.emit(cause, version, &messages::Shipped { order_id }),
         Tell::Delivered => tx.emit(cause, version, &messages::Delivered { order_id }),
     }

@@ -10,6 +10,7 @@ mod cancel;
 mod fields;
 mod get;
 mod history;
+mod lines;
 mod list;
 mod number;
 mod payable;
@@ -65,11 +66,12 @@ impl Domain for Orders {
     fn register(routes: &mut Registry<Self>) {
         routes.batched_command::<messages::PlaceOrder>();
         routes.command::<messages::CancelOrder>();
-        routes.command::<messages::SetStatus>();
+        routes.prepared_command::<messages::SetStatus>();
         routes.query::<messages::GetOrder>();
         routes.query::<messages::ListOrders>();
         routes.query::<messages::GetHistory>();
         routes.query::<messages::GetPayable>();
+        routes.query::<messages::GetLines>();
 
         routes.batched_command::<messages::RequestExpiry>();
         routes.deadline::<messages::RequestExpiry>();
@@ -81,5 +83,7 @@ impl Domain for Orders {
         routes.batched_event::<payments::PaymentFailed>();
         routes.batched_event::<payments::PaymentCancelled>();
         routes.batched_event::<payments::Refunded>();
+        routes.batched_event::<payments::RefundFailed>();
+        routes.batched_event::<payments::DisputeLost>();
     }
 }

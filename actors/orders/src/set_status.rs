@@ -1,7 +1,10 @@
 //! A seller or an admin takes an order a step further: processing, shipped, delivered.
 
-use runtime::{Commanded, Handle, Handled, Tx};
-use subjects::orders::{Order, OrdersError, SetStatus};
+use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
+use subjects::{
+    orders::{Order, OrderStatus, OrdersError, SetStatus},
+    payments::GetPendingRefund,
+};
 
 use crate::{
     Orders,
@@ -11,8 +14,26 @@ use crate::{
     story::{Fact, Step, step},
 };
 
-impl Handle<SetStatus> for Orders {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<SetStatus>) -> Handled<Order, OrdersError> {
+/// Whether all money of the order is on its way back, where its goods are about to leave. A refund that is asked for after
+/// this was read is later than the step: it finds the order shipped.
+pub struct RefundPending(bool);
+
+impl Prepare<SetStatus> for Orders {
+    type Prepared = RefundPending;
+
+    async fn prepare(&self, cx: &Context, command: &SetStatus) -> Handled<RefundPending, OrdersError> {
+        if command.change.status != OrderStatus::Shipped {
+            return Ok(RefundPending(false));
+        }
+        let pending = cx.ask(&GetPendingRefund { order_id: command.order_id }).await.map_err(Breakage::from)?;
+        Ok(RefundPending(pending.is_full))
+    }
+
+    async fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Commanded<SetStatus, RefundPending>,
+    ) -> Handled<Order, OrdersError> {
         let message = &command.message;
         let id = message.order_id;
         let mut orders = lock(tx, [id].into_iter()).await?;
@@ -25,6 +46,9 @@ impl Handle<SetStatus> for Orders {
         let Step::Go { next, tells } = step(&order.state, Fact::TakenTo(message.change.status)) else {
             return Err(OrdersError::IllegalTransition { status: order.state.status }.into());
         };
+        if command.prepared.0 {
+            return Err(OrdersError::RefundPending.into());
+        }
         let mut story = Story::default();
         story.go(order, next, tells, &command.cause, None);
         story.write(tx, &orders).await?;

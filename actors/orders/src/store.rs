@@ -3,12 +3,14 @@
 mod moving;
 mod placing;
 mod reading;
+mod returning;
 
 use runtime::{Breakage, Stored};
 
 pub(crate) use moving::{Entry, Locked, Move, due, insert_history, leave_carts, lock, update};
 pub(crate) use placing::{CartClaim, NewItem, NewRow, checkouts, claim_carts, insert_items, insert_orders};
 pub(crate) use reading::{Record, Scope, history, load, page, payable_facts, units_of};
+pub(crate) use returning::{LineRow, lines_of, returnable, set_returned};
 
 /// A word of the database as the type it stands for.
 fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Stored<T> {

@@ -5,7 +5,7 @@ mod words;
 
 use subjects::orders::{Failure, FulfillmentStatus, OrderStatus, PaymentStatus};
 
-pub use words::{Fact, Step, Tell};
+pub use words::{Back, Fact, Returns, Step, Tell};
 
 /// Where an order stands, as far as the story needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct OrderState {
     pub expiry_requested: bool,
     /// The buyer was asked to confirm the charge: payments says whether that is still so.
     pub action_required: bool,
+    /// The payment's version behind `payment`, where money has gone back: what is older is known already.
+    pub money_version: i64,
 }
 
 impl OrderState {
@@ -37,6 +39,7 @@ impl OrderState {
             charges_at_once,
             expiry_requested: false,
             action_required: false,
+            money_version: 0,
         }
     }
 
@@ -58,10 +61,7 @@ pub fn step(state: &OrderState, fact: Fact) -> Step {
         S::Pending => undecided(state, fact),
         S::Confirmed | S::Processing | S::Shipped | S::Delivered => paid_for(state, &fact),
         S::Cancelled | S::Failed | S::Expired => ended(state, &fact),
-        S::Refunded => match fact {
-            Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
-            _ => Step::Stay,
-        },
+        S::Refunded => refunded(state, &fact),
     }
 }
 
@@ -120,12 +120,17 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
         }
         // Nobody asked for it: the deadline will find the answer here.
         Fact::PaymentCancelled => payment_moves(next, P::Cancelled),
-        Fact::Refunded { is_full: false } if state.payment == P::PartiallyRefunded => Step::Stay,
-        Fact::Refunded { is_full: false } => paid(next, P::PartiallyRefunded),
-        Fact::Refunded { is_full: true } => {
+        Fact::MoneyBack { version, .. } if version <= state.money_version => Step::Stay,
+        Fact::MoneyBack { back: Back::All, version, .. } => {
             next.status = S::Failed;
             next.payment = P::Refunded;
+            next.money_version = version;
             go(next, [Tell::Failed(money_returned())])
+        }
+        // It overtook the payment: nothing was sold yet that could return.
+        Fact::MoneyBack { back, version, .. } => {
+            next.money_version = version;
+            if state.is_paid() { money_moves(next, back) } else { paid(next, back.payment()) }
         }
         // Paid, and waiting for its stock: that is not the buyer's delay.
         Fact::DeadlinePassed if state.expiry_requested || state.is_paid() => Step::Stay,
@@ -147,15 +152,9 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
 /// Confirmed, or further on its way.
 fn paid_for(state: &OrderState, fact: &Fact) -> Step {
     use OrderStatus as S;
-    use PaymentStatus as P;
     let mut next = *state;
     match fact {
-        Fact::Refunded { is_full: true } => {
-            next.status = S::Refunded;
-            next.payment = P::Refunded;
-            go(next, [Tell::StatusChanged])
-        }
-        Fact::Refunded { is_full: false } => payment_moves(next, P::PartiallyRefunded),
+        Fact::MoneyBack { back, version, returns } => money_back(next, *back, *version, returns),
         Fact::CancelledByPerson => match state.status {
             S::Confirmed | S::Processing => cancelled(next),
             _ => Step::Illegal,
@@ -194,8 +193,10 @@ fn ended(state: &OrderState, fact: &Fact) -> Step {
         }
         Fact::PaymentFailed(_) if state.awaits_money() => payment_moves(next, P::Failed),
         Fact::PaymentCancelled if state.awaits_money() => payment_moves(next, P::Cancelled),
-        Fact::Refunded { is_full: true } => payment_moves(next, P::Refunded),
-        Fact::Refunded { is_full: false } if state.payment != P::Refunded => payment_moves(next, P::PartiallyRefunded),
+        Fact::MoneyBack { back, version, .. } if *version > state.money_version => {
+            next.money_version = *version;
+            money_moves(next, *back)
+        }
         Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
         Fact::Reserved
         | Fact::ReservationRejected(_)
@@ -203,7 +204,58 @@ fn ended(state: &OrderState, fact: &Fact) -> Step {
         | Fact::Paid
         | Fact::PaymentFailed(_)
         | Fact::PaymentCancelled
-        | Fact::Refunded { .. }
+        | Fact::MoneyBack { .. }
+        | Fact::DeadlinePassed => Step::Stay,
+    }
+}
+
+/// Money of a standing order went back, or came back again. All of it: the order is over, and what was not shipped is
+/// available again. What a person has returned is so in any case, also where the money has moved on since.
+fn money_back(mut next: OrderState, back: Back, version: i64, returns: &Returns) -> Step {
+    use OrderStatus as S;
+    let (was, mut tells) = (next, Vec::new());
+    let mut returns = returns.clone();
+    if version > was.money_version {
+        next.money_version = version;
+        next.payment = back.payment();
+        if back == Back::All {
+            next.status = S::Refunded;
+            if matches!(was.status, S::Confirmed | S::Processing) {
+                returns = Returns::Everything;
+            } else if returns == Returns::Everything {
+                next.fulfillment = FulfillmentStatus::Returned;
+            }
+        }
+        if (next.status, next.payment) != (was.status, was.payment) {
+            tells.push(Tell::StatusChanged);
+        }
+    }
+    if returns != Returns::Nothing {
+        tells.push(Tell::Returned(returns));
+    }
+    if next == was && tells.is_empty() { Step::Stay } else { Step::Go { next, tells } }
+}
+
+/// All money went back, and that is final: money that comes back again is sent once more.
+fn refunded(state: &OrderState, fact: &Fact) -> Step {
+    let mut next = *state;
+    match fact {
+        Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
+        Fact::MoneyBack { back, version, .. } if *version > state.money_version => {
+            next.money_version = *version;
+            if *back == Back::All {
+                return money_moves(next, *back);
+            }
+            next.payment = back.payment();
+            go(next, [Tell::RefundDue])
+        }
+        Fact::Reserved
+        | Fact::ReservationRejected(_)
+        | Fact::ActionRequired
+        | Fact::Paid
+        | Fact::PaymentFailed(_)
+        | Fact::PaymentCancelled
+        | Fact::MoneyBack { .. }
         | Fact::DeadlinePassed => Step::Stay,
     }
 }
@@ -236,6 +288,27 @@ fn payment_moves(mut next: OrderState, payment: PaymentStatus) -> Step {
     }
     next.payment = payment;
     go(next, [Tell::StatusChanged])
+}
+
+/// Only the money moves; of an event that changes nothing only its version counts.
+fn money_moves(mut next: OrderState, back: Back) -> Step {
+    let payment = back.payment();
+    if next.payment == payment {
+        return go(next, []);
+    }
+    next.payment = payment;
+    go(next, [Tell::StatusChanged])
+}
+
+impl Back {
+    /// What is said of the payment then.
+    fn payment(self) -> PaymentStatus {
+        match self {
+            Self::None => PaymentStatus::Succeeded,
+            Self::Part => PaymentStatus::PartiallyRefunded,
+            Self::All => PaymentStatus::Refunded,
+        }
+    }
 }
 
 fn go<const N: usize>(next: OrderState, tells: [Tell; N]) -> Step {

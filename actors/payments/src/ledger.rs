@@ -15,7 +15,7 @@ use crate::{
     effects::{CancelObject, Confirm, CreateObject, RefundMoney},
     ids::automatic_refund_of,
     provider::Provider,
-    store::{self, NewRefund, RefundEnd, Row},
+    store::{self, Goods, NewRefund, RefundEnd, Row},
     story::{Act, Attempt, Details, Fact, step},
     terms::Terms,
 };
@@ -43,6 +43,7 @@ struct Due<'a> {
     version: i64,
     /// Of the payment after the fact.
     refunded: i64,
+    returned: i64,
     act: Act,
     cause: &'a Cause,
 }
@@ -81,7 +82,13 @@ impl<'a> Ledger<'a> {
     }
 
     /// Takes a payment where the table says. Every event takes a number of its own.
-    pub(crate) fn apply(&mut self, id: PaymentId, fact: Fact, cause: &'a Cause, reason: Option<&'a str>) {
+    pub(crate) fn apply(
+        &mut self,
+        id: PaymentId,
+        fact: Fact,
+        cause: &'a Cause,
+        asked: Option<&'a messages::NewRefund>,
+    ) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         if let Some(end) = RefundEnd::of(&fact) {
             self.refund_ends.push(end);
@@ -100,16 +107,21 @@ impl<'a> Ledger<'a> {
             } else {
                 tracing::debug!(payment_id = %id, order_id = %row.order_id, status, cause = cause.name, "provider to be asked");
             }
-            if let (Act::GiveBack { id: asked, amount }, Some(details)) = (&act, &row.attempt.details) {
+            if let (Act::GiveBack { id: own, amount }, Some(details)) = (&act, &row.attempt.details) {
+                let asked = asked.filter(|_| own.is_some());
+                let reason = asked.and_then(|asked| asked.reason.as_deref());
                 self.refunds.push(NewRefund {
-                    id: asked.unwrap_or_else(|| automatic_refund_of(id)),
+                    id: own.unwrap_or_else(|| automatic_refund_of(id)),
                     payment_id: id,
                     amount: Money::new(*amount, details.amount.currency),
-                    reason: if asked.is_some() { reason } else { Some("The order is over.") },
-                    automatic: asked.is_none(),
+                    reason: if own.is_some() { reason } else { Some("The order is over.") },
+                    items: asked.and_then(|asked| asked.items.as_deref()).unwrap_or_default(),
+                    restock: asked.and_then(|asked| asked.restock).unwrap_or_default(),
+                    automatic: own.is_none(),
                 });
             }
-            self.acts.push(Due { payment_id: id, version: row.version, refunded: row.attempt.refunded, act, cause });
+            let (refunded, returned) = (row.attempt.refunded, row.attempt.returned());
+            self.acts.push(Due { payment_id: id, version: row.version, refunded, returned, act, cause });
         }
     }
 
@@ -137,12 +149,29 @@ impl<'a> Ledger<'a> {
         if !self.refund_ends.is_empty() {
             store::end_refunds(tx.write(), &self.refund_ends, now).await?;
         }
+        let mut goods = self.goods(tx).await?;
         for due in &self.acts {
             if let Some(row) = self.rows.get(&due.payment_id) {
-                carry_out(tx, row, provider, due)?;
+                match &due.act {
+                    Act::TellRefunded { id, amount } => {
+                        let event = refunded(row, *id, *amount, due, goods.remove(id).unwrap_or_default())?;
+                        tx.emit(due.cause, due.version, &event)?;
+                    }
+                    _ => carry_out(tx, row, provider, due)?,
+                }
             }
         }
         Ok(())
+    }
+
+    /// What the refunds that are told of were for.
+    async fn goods(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
+        let told = self.acts.iter().filter_map(|due| match &due.act {
+            Act::TellRefunded { id, .. } => Some(id.0),
+            _ => None,
+        });
+        let ids: Vec<_> = told.collect();
+        if ids.is_empty() { Ok(BTreeMap::new()) } else { store::goods_of(tx.read(), &ids).await }
     }
 }
 
@@ -156,6 +185,9 @@ fn event_name(act: &Act) -> Option<&'static str> {
         Act::TellCancelled => Some(messages::PaymentCancelled::NAME),
         Act::TellRefunded { .. } => Some(messages::Refunded::NAME),
         Act::TellRefundFailed { .. } => Some(messages::RefundFailed::NAME),
+        Act::TellDisputed { .. } => Some(messages::Disputed::NAME),
+        Act::TellDisputeWon { .. } => Some(messages::DisputeWon::NAME),
+        Act::TellDisputeLost { .. } => Some(messages::DisputeLost::NAME),
         Act::Create | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => None,
     }
 }
@@ -179,14 +211,32 @@ fn carry_out(tx: &mut Tx<'_>, row: &Row, provider: &dyn Provider, due: &Due<'_>)
             tx.emit(cause, version, &messages::PaymentFailed { payment_id, order_id, failure })?;
         }
         Act::TellCancelled => tx.emit(cause, version, &messages::PaymentCancelled { payment_id, order_id })?,
-        Act::TellRefunded { id, amount } => {
-            let event = refunded(row, *id, *amount, due.refunded)?;
-            tx.emit(cause, version, &event)?;
-        }
+        // With what it was for.
+        Act::TellRefunded { .. } => {}
         Act::TellRefundFailed { id, failure } => {
             tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "a refund failed: a person must look");
             let (refund_id, failure) = (*id, failure.clone());
-            tx.emit(cause, version, &messages::RefundFailed { payment_id, order_id, refund_id, failure })?;
+            let total_returned = Some(Money::new(due.returned, known(row)?.amount.currency));
+            let is_full = due.returned == row.attempt.captured;
+            let event = messages::RefundFailed { payment_id, order_id, refund_id, failure, total_returned, is_full };
+            tx.emit(cause, version, &event)?;
+        }
+        Act::TellDisputed { id } => {
+            let (amount, reason) = disputed(row, id)?;
+            tracing::warn!(%payment_id, %order_id, dispute_id = id, amount = amount.amount, "payment disputed");
+            let dispute_id = id.clone();
+            tx.emit(cause, version, &messages::Disputed { payment_id, order_id, dispute_id, amount, reason })?;
+        }
+        Act::TellDisputeWon { id } => {
+            let (dispute_id, (amount, _)) = (id.clone(), disputed(row, id)?);
+            tx.emit(cause, version, &messages::DisputeWon { payment_id, order_id, dispute_id, amount })?;
+        }
+        Act::TellDisputeLost { id } => {
+            let (dispute_id, (amount, _)) = (id.clone(), disputed(row, id)?);
+            let total_returned = Money::new(due.returned, amount.currency);
+            let is_full = due.returned == row.attempt.captured;
+            let event = messages::DisputeLost { payment_id, order_id, dispute_id, amount, total_returned, is_full };
+            tx.emit(cause, version, &event)?;
         }
         Act::Create => {
             let details = known(row)?.clone();
@@ -214,15 +264,28 @@ fn known(row: &Row) -> Result<&Details, Breakage> {
     row.attempt.details.as_ref().ok_or_else(|| Breakage::other("nothing is known of what is owed"))
 }
 
-fn refunded(row: &Row, refund_id: RefundId, amount: i64, total: i64) -> Result<messages::Refunded, Breakage> {
+fn disputed(row: &Row, id: &str) -> Result<(Money, Option<String>), Breakage> {
+    let dispute = row.attempt.disputes.get(id).ok_or_else(|| Breakage::other("a dispute that is not known"))?;
+    Ok((Money::new(dispute.amount, known(row)?.amount.currency), dispute.reason.clone()))
+}
+
+fn refunded(
+    row: &Row,
+    refund_id: RefundId,
+    amount: i64,
+    due: &Due<'_>,
+    goods: Goods,
+) -> Result<messages::Refunded, Breakage> {
     let currency = known(row)?.amount.currency;
     Ok(messages::Refunded {
         payment_id: row.id,
         order_id: row.order_id,
         refund_id,
         amount: Money::new(amount, currency),
-        total_refunded: Money::new(total, currency),
-        is_full: total == row.attempt.captured,
+        total_refunded: Money::new(due.refunded, currency),
+        is_full: due.returned == row.attempt.captured,
+        items: goods.items,
+        restock: goods.restock,
     })
 }
 
@@ -233,7 +296,7 @@ impl RefundEnd {
             Fact::RefundDone { id, provider_id, .. } => {
                 Some(Self { id: *id, provider_refund_id: Some(provider_id.clone()), failure: None })
             }
-            Fact::RefundDeclined { id, failure, .. } => {
+            Fact::RefundDeclined { id, failure, .. } | Fact::RefundReversed { id, failure, .. } => {
                 let failure: Failure = failure.clone();
                 Some(Self { id: *id, provider_refund_id: None, failure: Some(failure) })
             }

@@ -14,6 +14,7 @@ mod get;
 mod ids;
 mod ledger;
 mod look;
+mod pending_refund;
 pub mod provider;
 mod reactions;
 mod read_again;
@@ -81,8 +82,9 @@ impl Domain for Payments {
         routes.query::<messages::GetPayment>();
         routes.query::<messages::GetPaymentOfOrder>();
         routes.query::<messages::GetAction>();
+        routes.query::<messages::GetPendingRefund>();
         routes.prepared_command::<messages::CreateIntent>();
-        routes.command::<messages::RefundPayment>();
+        routes.prepared_command::<messages::RefundPayment>();
         routes.prepared_command::<messages::VerifyPayment>();
         routes.prepared_command::<messages::ReceiveWebhook>();
         routes.command::<messages::ReadAgain>();

@@ -1,6 +1,8 @@
 //! A look at the provider's object: what it says counts, whoever gave the hint. So a message that is forged, late,
 //! repeated or out of order can do no more than cause a look.
 
+use std::collections::BTreeMap;
+
 use runtime::{Breakage, Context, Effect, Perform, Performed, Tx};
 use serde::{Deserialize, Serialize};
 use subjects::{OrderId, PaymentId};
@@ -8,10 +10,10 @@ use uuid::Uuid;
 
 use crate::{
     Payments,
-    effects::news,
     fields::plain,
-    ledger::advance,
-    provider::{Decline, ObjectStatus, ProviderObject},
+    ledger::Ledger,
+    provider::{About, Decline, ObjectStatus, ProviderObject, SeenDispute, SeenRefund},
+    store::{self, Done},
     story::Fact,
     terms::Terms,
 };
@@ -24,10 +26,20 @@ pub(crate) struct Look {
     pub object: String,
     #[serde(default)]
     pub terms: Terms,
+    #[serde(default)]
+    pub about: About,
 }
 
 impl Effect for Look {
     const NAME: &'static str = "look";
+}
+
+/// What the provider has.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    object: Option<ProviderObject>,
+    refunds: Vec<SeenRefund>,
+    disputes: Vec<SeenDispute>,
 }
 
 /// What an object says of its payment: an end, which nothing can make untrue again, or what the buyer did on the way there.
@@ -50,23 +62,81 @@ pub(crate) fn checked(object: &ProviderObject, terms: &Terms) -> Result<(), Brea
     if object.status == ObjectStatus::Succeeded { terms.check(&object.id, &object.charged) } else { Ok(()) }
 }
 
-impl Perform<Look> for Payments {
-    type Outcome = Option<ProviderObject>;
-
-    async fn perform(&self, cx: &Context, _id: Uuid, effect: &Look) -> Result<Option<ProviderObject>, Breakage> {
-        let seen = effect.terms.provider(self)?.get(cx, &effect.object).await?;
-        if let Some(object) = &seen {
-            checked(object, &effect.terms)?;
+/// Everything that was seen, as facts. A refund that had succeeded is reversed once: it is not among the done ones any more.
+fn facts(payment: PaymentId, seen_now: &Seen, done: &mut BTreeMap<String, Done>) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = seen_now.object.as_ref().and_then(seen).into_iter().collect();
+    for SeenRefund { id, failure } in &seen_now.refunds {
+        let Some(failure) = failure else { continue };
+        if let Some(Done { id, amount, .. }) = done.remove(id).filter(|done| done.payment_id == payment) {
+            facts.push(Fact::RefundReversed { id, amount, failure: plain(failure) });
         }
-        Ok(seen)
+    }
+    facts.extend(
+        seen_now
+            .disputes
+            .iter()
+            .map(|SeenDispute { id, dispute }| Fact::DisputeSeen { id: id.clone(), dispute: dispute.clone() }),
+    );
+    facts
+}
+
+impl Perform<Look> for Payments {
+    type Outcome = Seen;
+
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &Look) -> Result<Seen, Breakage> {
+        let provider = effect.terms.provider(self)?;
+        let Some(object) = provider.get(cx, &effect.object).await? else { return Ok(Seen::default()) };
+        checked(&object, &effect.terms)?;
+        let (mut refunds, mut disputes) = Default::default();
+        match effect.about {
+            About::Object => {}
+            About::Refunds => refunds = provider.refunds(cx, &effect.object).await?,
+            About::Disputes => disputes = provider.disputes(cx, &effect.object).await?,
+        }
+        Ok(Seen { object: Some(object), refunds, disputes })
     }
 
-    async fn finish(
-        &self,
-        tx: &mut Tx<'_>,
-        performed: &[&Performed<Look, Option<ProviderObject>>],
-    ) -> Result<(), Breakage> {
-        let fact = |_: &Look, outcome: &Option<ProviderObject>| outcome.as_ref().and_then(seen);
-        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Look, Seen>]) -> Result<(), Breakage> {
+        let ids = performed.iter().map(|done| (done.effect.payment_id, done.effect.order_id));
+        let mut ledger = Ledger::lock(tx, ids).await?;
+        let with_refunds = performed.iter().filter(|done| !done.outcome.refunds.is_empty());
+        let payments: Vec<_> = with_refunds.map(|done| done.effect.payment_id.0).collect();
+        let mut done = BTreeMap::new();
+        if !payments.is_empty() {
+            done = store::done_refunds(tx.read(), &payments).await?;
+        }
+        for one in performed {
+            for fact in facts(one.effect.payment_id, &one.outcome, &mut done) {
+                ledger.apply(one.effect.payment_id, fact, &one.cause, None);
+            }
+        }
+        ledger.write(tx, self.provider()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use subjects::{RefundId, orders::Failure};
+
+    use super::*;
+
+    #[test]
+    fn a_refund_is_reversed_once_and_only_where_it_had_succeeded() {
+        let payment = PaymentId::new();
+        let done = |payment_id| Done { id: RefundId::new(), amount: 100, payment_id };
+        let mut known =
+            BTreeMap::from([("re_1".to_owned(), done(payment)), ("re_9".to_owned(), done(PaymentId::new()))]);
+        let failure = Some(Failure { code: "expired_or_canceled_card".into(), message: "no".into() });
+        let refund = |id: &str, failure: &Option<Failure>| SeenRefund { id: id.into(), failure: failure.clone() };
+        let refunds = vec![
+            refund("re_1", &failure),
+            refund("re_2", &failure),
+            refund("re_3", &None),
+            refund("re_1", &failure),
+            refund("re_9", &failure),
+        ];
+        let seen = Seen { refunds, ..Seen::default() };
+        let reversed = facts(payment, &seen, &mut known);
+        assert!(matches!(reversed.as_slice(), [Fact::RefundReversed { amount: 100, .. }]), "{reversed:?}");
     }
 }

@@ -5,10 +5,13 @@ mod simulated;
 mod stripe;
 
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 use runtime::{Breakage, Context};
+use serde::{Deserialize, Serialize};
 use subjects::{Money, OrderId, UserId, orders::Failure, payments::NextAction};
 use uuid::Uuid;
+
+use crate::story::Dispute;
 
 pub use simulated::Simulated;
 pub(crate) use simulated::{AUTHENTICATED, NOT_AUTHENTICATED};
@@ -146,6 +149,37 @@ pub enum RefundOutcome {
     Failed(Failure),
 }
 
+/// What of an object is to be read beside itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// Nothing.
+    #[default]
+    Object,
+    /// Its refunds.
+    Refunds,
+    /// Disputes of its charge.
+    Disputes,
+}
+
+/// A refund that the provider has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenRefund {
+    /// The provider's id.
+    pub id: String,
+    /// Why it failed, where it did: the money has come back.
+    pub failure: Option<Failure>,
+}
+
+/// A dispute of a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenDispute {
+    /// The provider's id.
+    pub id: String,
+    /// How much it is about, and where it stands.
+    pub dispute: Dispute,
+}
+
 /// A message of the provider. It says that something happened, and of what; never is it believed what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -153,6 +187,8 @@ pub struct Notice {
     pub id: String,
     /// The object that it is about, if any.
     pub object: Option<String>,
+    /// What of the object.
+    pub about: About,
 }
 
 /// A payment provider.
@@ -185,6 +221,16 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Gives money back. A key that may be older than the provider's memory must be looked for in its refunds first.
     fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome>;
+
+    /// The refunds of an object. A provider that says at once how a refund ends has none to show.
+    fn refunds<'a>(&'a self, _cx: &'a Context, _object: &'a str) -> Asked<'a, Vec<SeenRefund>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    /// The disputes of an object's charge.
+    fn disputes<'a>(&'a self, _cx: &'a Context, _object: &'a str) -> Asked<'a, Vec<SeenDispute>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
 
     /// Reads a message of the provider; nothing where its signature is wrong, or not of this time.
     fn read_notice(&self, _signature: &str, _body: &str, _now: DateTime<Utc>) -> Option<Notice> {

@@ -6,7 +6,7 @@ use runtime::{Breakage, Commanded, Due, Handle, Handled, Tx};
 use sqlx::PgPool;
 use subjects::payments::{PaymentsError, ReadAgain, ReadingAsked};
 
-use crate::{Payments, look::Look, store, terms::Terms};
+use crate::{Payments, look::Look, provider::About, store, terms::Terms};
 
 impl Due<ReadAgain> for Payments {
     async fn due(&self, db: &PgPool, limit: i64) -> Result<Vec<(DateTime<Utc>, ReadAgain)>, Breakage> {
@@ -25,7 +25,11 @@ impl Handle<ReadAgain> for Payments {
         let has_object = object.is_some();
         if let Some(object) = object.filter(|_| had_to_be_read) {
             let (order_id, terms) = (row.order_id, Terms::of(&row, self.provider()));
-            tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id, object, terms })?;
+            tx.effect(
+                &command.cause,
+                payment_id.0,
+                &Look { payment_id, order_id, object, terms, about: About::Object },
+            )?;
         }
         Ok(ReadingAsked { has_object })
     }

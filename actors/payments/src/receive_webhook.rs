@@ -33,7 +33,11 @@ impl Prepare<ReceiveWebhook> for Payments {
             && let Some(row) = store::with_object(tx.read(), &object).await?
         {
             let (payment_id, order_id, terms) = (row.id, row.order_id, Terms::of(&row, self.provider()));
-            tx.effect(&command.cause, payment_id.0, &Look { payment_id, order_id, object, terms })?;
+            tx.effect(
+                &command.cause,
+                payment_id.0,
+                &Look { payment_id, order_id, object, terms, about: notice.about },
+            )?;
         }
         Ok(WebhookReceipt { received: true })
     }

@@ -1,10 +1,13 @@
 //! An admin gives money back, all that is left or a part of it.
 
-use runtime::{Commanded, Handle, Handled, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::CallError;
+use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
 use subjects::{
-    Money, RefundId,
-    orders::PaymentStatus,
-    payments::{NewRefund, PaymentsError, Refund, RefundPayment},
+    ItemId, Money, OrderId, RefundId,
+    orders::{GetLines, Line, OrdersError, PaymentStatus},
+    payments::{NewRefund, PaymentsError, Refund, RefundItem, RefundPayment},
 };
 
 use crate::{
@@ -19,8 +22,51 @@ fn invalid(field: &str, problem: &str) -> PaymentsError {
     PaymentsError::InvalidRefund { fields: vec![(field.into(), problem.into())] }
 }
 
+/// The most lines of a refund.
+const MAX_ITEMS: usize = 100;
+
+/// The lines of an order, where a refund names some of them.
+type Lines = Option<BTreeMap<ItemId, Line>>;
+
+/// What the named lines cost. `restocked` counts the units that other refunds return.
+fn price(
+    items: &[RefundItem],
+    restock: bool,
+    lines: &BTreeMap<ItemId, Line>,
+    restocked: &BTreeMap<ItemId, i64>,
+) -> Result<i64, PaymentsError> {
+    if items.is_empty() || items.len() > MAX_ITEMS {
+        return Err(invalid("items", "must name 1 to 100 lines"));
+    }
+    let (mut sum, mut named) = (0_i64, BTreeSet::new());
+    for (index, RefundItem { line_id, quantity }) in items.iter().enumerate() {
+        let field = |name: &str| format!("items[{index}].{name}");
+        let Some(line) = lines.get(line_id) else {
+            return Err(invalid(&field("line_id"), "must be a line of the order"));
+        };
+        if !named.insert(line_id) {
+            return Err(invalid(&field("line_id"), "must be named once"));
+        }
+        if !(1..=line.quantity).contains(quantity) {
+            return Err(invalid(&field("quantity"), &format!("must be between 1 and {}", line.quantity)));
+        }
+        let others = restocked.get(line_id).copied().unwrap_or_default();
+        let left = line.returnable.min(line.quantity - others).max(0);
+        if restock && *quantity > left {
+            return Err(PaymentsError::ReturnTooLarge { line_id: *line_id, left });
+        }
+        sum = sum.saturating_add(line.unit_price.amount.saturating_mul(*quantity));
+    }
+    Ok(sum)
+}
+
 /// How much goes back.
-fn decide(attempt: &Attempt, refund: &NewRefund) -> Result<Money, PaymentsError> {
+fn decide(
+    attempt: &Attempt,
+    refund: &NewRefund,
+    lines: &Lines,
+    restocked: &BTreeMap<ItemId, i64>,
+) -> Result<Money, PaymentsError> {
     let owed = attempt.details.as_ref().ok_or(PaymentsError::PaymentNotFound)?.amount;
     if let Some(problem) = refund.reason.as_deref().and_then(wrong_reason) {
         return Err(invalid("reason", problem));
@@ -36,24 +82,56 @@ fn decide(attempt: &Attempt, refund: &NewRefund) -> Result<Money, PaymentsError>
         return Err(PaymentsError::NotRefundable { status: attempt.status.word().into() });
     }
     let left = Money::new(attempt.left(), owed.currency);
-    let amount = refund.amount.unwrap_or(left);
+    let restock = refund.restock.unwrap_or_default();
+    let price = match (&refund.items, lines) {
+        (Some(items), Some(lines)) => Money::new(price(items, restock, lines, restocked)?, owed.currency),
+        _ => left,
+    };
+    let amount = refund.amount.unwrap_or(price);
+    if refund.items.is_none() && restock && amount.amount < left.amount {
+        return Err(invalid("restock", "needs items where only a part of the money goes back"));
+    }
     if amount.amount <= 0 || amount.amount > left.amount {
         return Err(PaymentsError::RefundTooLarge { left });
     }
     Ok(amount)
 }
 
-impl Handle<RefundPayment> for Payments {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<RefundPayment>) -> Handled<Refund, PaymentsError> {
+/// The lines of an order, by orders' word.
+async fn lines(cx: &Context, order_id: OrderId) -> Handled<BTreeMap<ItemId, Line>, PaymentsError> {
+    match cx.ask(&GetLines { order_id }).await {
+        Ok(found) => Ok(found.lines.into_iter().map(|line| (line.line_id, line)).collect()),
+        Err(CallError::Refused(OrdersError::OrderNotFound)) => Err(PaymentsError::OrderNotFound.into()),
+        Err(error) => Err(Breakage::from(error).into()),
+    }
+}
+
+impl Prepare<RefundPayment> for Payments {
+    type Prepared = Lines;
+
+    async fn prepare(&self, cx: &Context, command: &RefundPayment) -> Handled<Lines, PaymentsError> {
+        if command.refund.items.is_none() {
+            return Ok(None);
+        }
+        let row = store::find(cx.db(), command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        Ok(Some(lines(cx, row.order_id).await?))
+    }
+
+    async fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Commanded<RefundPayment, Lines>,
+    ) -> Handled<Refund, PaymentsError> {
         let RefundPayment { payment_id, refund } = &command.message;
         let found = store::of_provider(tx.read(), &payment_id.to_string()).await?;
         let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
         let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
         let attempt = ledger.row(id).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
-        let amount = decide(attempt, refund)?;
+        let restocked = store::restocked(tx.read(), id).await?;
+        let amount = decide(attempt, refund, &command.prepared, &restocked)?;
         let refund_id = RefundId::new();
         let fact = Fact::RefundAsked { id: refund_id, amount: amount.amount };
-        ledger.apply(id, fact, &command.cause, refund.reason.as_deref());
+        ledger.apply(id, fact, &command.cause, Some(refund));
         ledger.write(tx, self.provider()).await?;
         Ok(store::load_refund(tx.read(), refund_id).await?.ok_or(PaymentsError::PaymentNotFound)?)
     }
@@ -75,23 +153,65 @@ mod tests {
         Attempt { status, details: Some(details), captured: 100, refunded, refunding, ..Attempt::default() }
     }
 
+    fn judge(attempt: &Attempt, refund: &NewRefund) -> Result<Money, PaymentsError> {
+        decide(attempt, refund, &None, &BTreeMap::new())
+    }
+
+    fn line_id() -> ItemId {
+        ItemId(uuid::Uuid::from_u128(1))
+    }
+
+    /// A refund of so many units of the one line: three at 20, of which two can be returned.
+    fn of_line(quantity: i64, restock: bool, restocked: i64) -> Result<Money, PaymentsError> {
+        let line = Line { line_id: line_id(), unit_price: usd(20), quantity: 3, returnable: 2 };
+        let items = Some(vec![RefundItem { line_id: line_id(), quantity }]);
+        let refund = NewRefund { items, restock: Some(restock), ..NewRefund::default() };
+        let lines = Some(BTreeMap::from([(line_id(), line)]));
+        decide(&paid(PaymentStatus::Succeeded, 0, 0), &refund, &lines, &BTreeMap::from([(line_id(), restocked)]))
+    }
+
+    #[test]
+    fn lines_have_a_price_and_no_unit_returns_twice() {
+        assert_eq!(of_line(3, false, 3), Ok(usd(60)), "money only");
+        assert_eq!(of_line(2, true, 0), Ok(usd(40)));
+        assert_eq!(of_line(1, true, 2), Ok(usd(20)));
+        let too_many = |left| Err(PaymentsError::ReturnTooLarge { line_id: line_id(), left });
+        assert_eq!(of_line(3, true, 0), too_many(2));
+        assert_eq!(of_line(1, true, 3), too_many(0));
+        for quantity in [0, -1, 4] {
+            assert!(matches!(of_line(quantity, false, 0), Err(PaymentsError::InvalidRefund { .. })), "{quantity}");
+        }
+    }
+
+    #[test]
+    fn goods_return_with_all_of_the_money_or_by_their_lines() {
+        let state = paid(PaymentStatus::PartiallyRefunded, 30, 0);
+        let restock = |amount| judge(&state, &NewRefund { restock: Some(true), ..ask(amount) });
+        assert_eq!(restock(None), Ok(usd(70)));
+        assert_eq!(restock(Some(usd(70))), Ok(usd(70)));
+        assert!(
+            matches!(restock(Some(usd(69))), Err(PaymentsError::InvalidRefund { fields }) if fields[0].0 == "restock")
+        );
+        assert_eq!(judge(&state, &NewRefund { restock: Some(false), ..ask(Some(usd(69))) }), Ok(usd(69)));
+    }
+
     fn ask(amount: Option<Money>) -> NewRefund {
-        NewRefund { amount, reason: None }
+        NewRefund { amount, ..NewRefund::default() }
     }
 
     #[test]
     fn without_an_amount_all_that_is_left_goes_back() {
-        assert_eq!(decide(&paid(PaymentStatus::Succeeded, 0, 0), &ask(None)), Ok(usd(100)));
-        assert_eq!(decide(&paid(PaymentStatus::PartiallyRefunded, 30, 20), &ask(None)), Ok(usd(50)));
+        assert_eq!(judge(&paid(PaymentStatus::Succeeded, 0, 0), &ask(None)), Ok(usd(100)));
+        assert_eq!(judge(&paid(PaymentStatus::PartiallyRefunded, 30, 20), &ask(None)), Ok(usd(50)));
     }
 
     #[test]
     fn above_what_is_left_is_refused_and_what_is_on_its_way_is_not_left() {
         let state = paid(PaymentStatus::PartiallyRefunded, 30, 20);
-        assert_eq!(decide(&state, &ask(Some(usd(50)))), Ok(usd(50)));
-        assert_eq!(decide(&state, &ask(Some(usd(51)))), Err(PaymentsError::RefundTooLarge { left: usd(50) }));
+        assert_eq!(judge(&state, &ask(Some(usd(50)))), Ok(usd(50)));
+        assert_eq!(judge(&state, &ask(Some(usd(51)))), Err(PaymentsError::RefundTooLarge { left: usd(50) }));
         let nothing_left = paid(PaymentStatus::Succeeded, 0, 100);
-        assert_eq!(decide(&nothing_left, &ask(None)), Err(PaymentsError::RefundTooLarge { left: usd(0) }));
+        assert_eq!(judge(&nothing_left, &ask(None)), Err(PaymentsError::RefundTooLarge { left: usd(0) }));
     }
 
     #[test]
@@ -99,20 +219,20 @@ mod tests {
         for &status in PaymentStatus::ALL {
             let may = matches!(status, PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded);
             let refused = Err(PaymentsError::NotRefundable { status: status.word().into() });
-            assert_eq!(decide(&paid(status, 0, 0), &ask(Some(usd(1)))) == refused, !may, "{status:?}");
+            assert_eq!(judge(&paid(status, 0, 0), &ask(Some(usd(1)))) == refused, !may, "{status:?}");
         }
     }
 
     #[test]
     fn wrong_fields_are_named() {
         let state = paid(PaymentStatus::Succeeded, 0, 0);
-        let field = |refund: &NewRefund| match decide(&state, refund) {
+        let field = |refund: &NewRefund| match judge(&state, refund) {
             Err(PaymentsError::InvalidRefund { fields }) => fields[0].0.clone(),
             other => panic!("{other:?}"),
         };
         assert_eq!(field(&ask(Some(usd(0)))), "amount.amount");
         assert_eq!(field(&ask(Some(Money::new(1, Currency::EUR)))), "amount.currency");
-        assert_eq!(field(&NewRefund { amount: None, reason: Some("\0".into()) }), "reason");
-        assert_eq!(field(&NewRefund { amount: None, reason: Some("x".repeat(501)) }), "reason");
+        assert_eq!(field(&NewRefund { reason: Some("\0".into()), ..NewRefund::default() }), "reason");
+        assert_eq!(field(&NewRefund { reason: Some("x".repeat(501)), ..NewRefund::default() }), "reason");
     }
 }

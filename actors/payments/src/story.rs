@@ -12,7 +12,7 @@ use subjects::{
     orders::{Failure, PaymentStatus},
 };
 
-pub use attempt::{Act, Attempt, Closing, Details, Fact};
+pub use attempt::{Act, Attempt, Closing, Details, Dispute, DisputeState, Fact};
 
 /// Declined attempts after which an order that did not name its method fails.
 pub const MAX_DECLINES: usize = 3;
@@ -36,11 +36,25 @@ impl Step {
         self
     }
 
+    /// Counts what has gone back. A lost dispute counts as far as refunds have left something of the charge: what the
+    /// provider takes twice is the shop's loss and no order's.
+    fn count(mut self) -> Self {
+        let next = &mut self.next;
+        next.lost = next.in_dispute(DisputeState::Lost).min(next.captured - next.refunded - next.refunding);
+        next.status = match next.returned() {
+            0 => PaymentStatus::Succeeded,
+            all if all == next.captured => PaymentStatus::Refunded,
+            _ => PaymentStatus::PartiallyRefunded,
+        };
+        self
+    }
+
     /// Where the order is over, all money that is left goes back, once: after every refund that a person asked for has
-    /// ended, so that what one of them fails to give back goes along.
+    /// ended, so that what one of them fails to give back goes along, and after every dispute is decided.
     fn give_back(mut self) -> Self {
         let amount = self.next.left();
-        if self.next.order_ended && self.next.refunding == 0 && amount > 0 && !self.next.automatic_refund {
+        let is_settled = self.next.refunding == 0 && self.next.in_dispute(DisputeState::Open) == 0;
+        if self.next.order_ended && is_settled && amount > 0 && !self.next.automatic_refund {
             self.next.automatic_refund = true;
             self.next.refunding += amount;
             self.acts.push(Act::GiveBack { id: None, amount });
@@ -68,6 +82,8 @@ pub fn step(state: &Attempt, fact: Fact) -> Step {
         Fact::RefundAsked { id, amount } => refund_asked(state, id, amount),
         Fact::RefundDone { id, amount, .. } => refund_done(state, id, amount),
         Fact::RefundDeclined { id, amount, failure } => refund_declined(state, id, amount, failure),
+        Fact::RefundReversed { id, amount, failure } => refund_reversed(state, id, amount, failure),
+        Fact::DisputeSeen { id, dispute } => dispute_seen(state, id, dispute),
     }
 }
 
@@ -310,9 +326,7 @@ fn refund_done(state: &Attempt, id: RefundId, amount: i64) -> Step {
     }
     step.next.refunding -= amount;
     step.next.refunded += amount;
-    let is_full = step.next.refunded == step.next.captured;
-    step.next.status = if is_full { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
-    step.act(Act::TellRefunded { id, amount }).give_back()
+    step.count().act(Act::TellRefunded { id, amount }).give_back()
 }
 
 fn refund_declined(state: &Attempt, id: RefundId, amount: i64, failure: Failure) -> Step {
@@ -321,7 +335,39 @@ fn refund_declined(state: &Attempt, id: RefundId, amount: i64, failure: Failure)
         return step;
     }
     step.next.refunding -= amount;
-    step.act(Act::TellRefundFailed { id, failure }).give_back()
+    step.count().act(Act::TellRefundFailed { id, failure }).give_back()
+}
+
+fn refund_reversed(state: &Attempt, id: RefundId, amount: i64, failure: Failure) -> Step {
+    let mut step = Step::stay(state);
+    if amount <= 0 || amount > state.refunded {
+        return step;
+    }
+    step.next.refunded -= amount;
+    step.count().act(Act::TellRefundFailed { id, failure }).give_back()
+}
+
+fn dispute_seen(state: &Attempt, id: String, dispute: Dispute) -> Step {
+    let mut step = Step::stay(state);
+    let known = state.disputes.get(&id).map(|dispute| dispute.state);
+    // A decision is final: whatever else is read of it is older.
+    if !state.is_captured() || dispute.amount <= 0 || known.is_some_and(|known| known != DisputeState::Open) {
+        return step;
+    }
+    let now = dispute.state;
+    if known == Some(now) {
+        return step;
+    }
+    step.next.disputes.insert(id.clone(), dispute);
+    step = step.count();
+    if known.is_none() {
+        step = step.act(Act::TellDisputed { id: id.clone() });
+    }
+    match now {
+        DisputeState::Open => step,
+        DisputeState::Won => step.act(Act::TellDisputeWon { id }).give_back(),
+        DisputeState::Lost => step.act(Act::TellDisputeLost { id }).give_back(),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The money of every order: what is kept is what is owed.
 //!
-//! An order owes its total less what was given back on a person's wish, while it stands: confirmed, processing, shipped
-//! or delivered. Every other order owes nothing. What is kept is captured less refunded. One that is undecided may have
+//! An order owes its total less what was given back on a person's wish or by a lost dispute, while it stands: confirmed,
+//! processing, shipped or delivered. Every other order owes nothing. What is kept is captured less refunded and lost. One that is undecided may have
 //! its money already. Money on its way back is in flight, for as long as the provider takes: a refund that nobody asks for
 //! any more is named by `deadlines`, one that was given up by `dead_letters`.
 
@@ -21,7 +21,9 @@ const ORDERS: &str = "select id, status, payment_status, total_amount as total, 
 
 /// Refunds are counted from their own rows, which the sums in the payment's row must match.
 const PAYMENTS: &str = "
-select p.order_id, p.id, p.status, p.amount, p.currency, p.captured, p.refunded, p.refunding, p.order_ended,
+select p.order_id, p.id, p.status, p.amount, p.currency, p.captured, p.refunded, p.refunding, p.lost, p.order_ended,
+       (select least(coalesce(sum((d.value ->> 'amount')::bigint), 0), p.captured - p.refunded - p.refunding)::bigint
+        from jsonb_each(p.disputes) d where d.value ->> 'state' = 'lost') as disputes_lost,
        coalesce(r.done, 0)::bigint as refunds_done, coalesce(r.pending, 0)::bigint as refunds_pending
 from payments p left join (
     select payment_id, sum(amount) filter (where status = 'succeeded') as done,
@@ -46,6 +48,8 @@ struct Payment {
     captured: i64,
     refunded: i64,
     refunding: i64,
+    lost: i64,
+    disputes_lost: i64,
     order_ended: bool,
     refunds_done: i64,
     refunds_pending: i64,
@@ -77,11 +81,17 @@ fn odd(order: Option<&Order>, payment: Option<&Payment>) -> Option<String> {
             payment.refunded, payment.refunding, payment.refunds_done, payment.refunds_pending
         ));
     }
-    let kept = payment.map_or(0, |p| p.captured - p.refunded);
+    if let Some(payment) = payment
+        && payment.lost != payment.disputes_lost
+    {
+        let Payment { lost, disputes_lost, .. } = payment;
+        return Some(format!("the payment says {lost} lost, its disputes say {disputes_lost}"));
+    }
+    let kept = payment.map_or(0, Payment::kept);
     let Some(order) = order else {
         return (kept != 0).then(|| format!("{kept} are kept for an order that does not exist"));
     };
-    let returned = payment.map_or(0, |p| p.refunds_done);
+    let returned = payment.map_or(0, |p| p.refunds_done + p.disputes_lost);
     let owed = match order.status.as_str() {
         "confirmed" | "processing" | "shipped" | "delivered" => order.total - returned,
         _ => 0,
@@ -117,18 +127,25 @@ fn odd(order: Option<&Order>, payment: Option<&Payment>) -> Option<String> {
 }
 
 impl Payment {
+    fn kept(&self) -> i64 {
+        self.captured - self.refunded - self.lost
+    }
+
     /// More is kept than is owed, and a refund that is on its way ends that. Where the order is over that may be the first
     /// of two: what a person's refund leaves goes back when that one has ended.
     fn goes_back(&self, owed: i64) -> bool {
-        let kept = self.captured - self.refunded;
+        let kept = self.kept();
         self.refunding > 0 && kept > owed && (kept - self.refunding == owed || (self.order_ended && owed == 0))
     }
 }
 
 impl fmt::Display for Payment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.captured - self.refunded;
-        write!(f, "captured {} less refunded {} is {kept}", self.captured, self.refunded)?;
+        write!(f, "captured {} less refunded {}", self.captured, self.refunded)?;
+        if self.lost > 0 {
+            write!(f, " and lost {}", self.lost)?;
+        }
+        write!(f, " is {}", self.kept())?;
         if self.refunding > 0 {
             write!(f, ", {} are on the way back", self.refunding)?;
         }
@@ -153,6 +170,8 @@ mod tests {
             captured,
             refunded,
             refunding: 0,
+            lost: 0,
+            disputes_lost: 0,
             order_ended: false,
             refunds_done: refunded,
             refunds_pending: 0,
@@ -176,6 +195,18 @@ mod tests {
         assert!(check(&order("confirmed", "succeeded"), &payment("processing", 0, 0)).is_some());
         assert!(odd(Some(&order("confirmed", "succeeded")), None).is_some());
         assert!(odd(None, Some(&payment("succeeded", 100, 0))).is_some());
+    }
+
+    #[test]
+    fn a_lost_dispute_is_money_that_went_back() {
+        let lost = |amount, payment| Payment { lost: amount, disputes_lost: amount, ..payment };
+        assert_eq!(check(&order("refunded", "refunded"), &lost(100, payment("refunded", 100, 0))), None);
+        let part = lost(40, payment("partially_refunded", 100, 0));
+        assert_eq!(check(&order("delivered", "partially_refunded"), &part), None);
+        assert!(check(&order("delivered", "succeeded"), &part).is_some());
+        let torn = Payment { disputes_lost: 0, ..part };
+        let text = check(&order("delivered", "partially_refunded"), &torn);
+        assert!(text.is_some_and(|text| text.contains("disputes say 0")));
     }
 
     #[test]

@@ -9,26 +9,27 @@ use crate::{
     join::{join, side},
 };
 
-/// Lines as a text that both sides write alike.
+/// Lines as a text that both sides write alike, without what has returned.
 const ORDERS: &str = "
-select o.id, o.status, o.stock_held, coalesce(l.lines, '') as lines
+select o.id, o.status, o.stock_held, o.fulfillment_status = 'unfulfilled' as is_unshipped, coalesce(l.lines, '') as lines
 from orders o left join (
     select order_id, string_agg(variant_id || ' x ' || quantity, ', ' order by variant_id) as lines
-    from (select order_id, variant_id, sum(quantity) as quantity from order_items group by 1, 2) s
-    group by order_id) l on l.order_id = o.id
+    from (select order_id, variant_id, sum(quantity - returned) as quantity from order_items group by 1, 2) s
+    where quantity > 0 group by order_id) l on l.order_id = o.id
 order by o.id";
 
 const RESERVATIONS: &str = "
 select r.order_id, r.status, coalesce(l.lines, '') as lines
 from reservation r left join (
-    select order_id, string_agg(variant_id || ' x ' || quantity, ', ' order by variant_id) as lines
-    from reservation_line group by order_id) l using (order_id)
+    select order_id, string_agg(variant_id || ' x ' || (quantity - returned), ', ' order by variant_id) as lines
+    from reservation_line where quantity > returned group by order_id) l using (order_id)
 order by r.order_id";
 
 #[derive(FromRow)]
 struct Order {
     status: String,
     stock_held: bool,
+    is_unshipped: bool,
     lines: String,
 }
 
@@ -62,6 +63,7 @@ fn odd(order: Option<&Order>, reservation: Option<&Reservation>) -> Option<Strin
     let is = reservation.map_or("missing", |r| r.status.as_str());
     let allowed: &[&str] = match order.status.as_str() {
         "pending" => &["held"],
+        "confirmed" | "processing" | "shipped" | "delivered" | "refunded" if order.lines.is_empty() => &["returned"],
         "confirmed" | "processing" | "shipped" | "delivered" | "refunded" => &["committed"],
         // The end may have come before the order was heard of, or after nothing could be held.
         "failed" | "expired" => &["rejected", "released", "tombstone"],
@@ -70,6 +72,9 @@ fn odd(order: Option<&Order>, reservation: Option<&Reservation>) -> Option<Strin
     };
     if !allowed.contains(&is) {
         return Some(format!("it is {}, and its reservation is {is}", order.status));
+    }
+    if order.status == "refunded" && order.is_unshipped && !order.lines.is_empty() {
+        return Some(format!("it was refunded before it was shipped, and keeps {}", order.lines));
     }
     let keeps = ["held", "committed"].contains(&is);
     if keeps && reservation.is_some_and(|r| r.lines != order.lines) {
@@ -84,7 +89,7 @@ mod tests {
     use super::*;
 
     fn order(status: &str) -> Order {
-        Order { status: status.into(), stock_held: true, lines: "a x 1".into() }
+        Order { status: status.into(), stock_held: true, is_unshipped: true, lines: "a x 1".into() }
     }
 
     fn reservation(status: &str, lines: &str) -> Reservation {
@@ -101,6 +106,14 @@ mod tests {
         assert!(odd(None, Some(&held)).is_some_and(|text| text.contains("no such order")));
         assert_eq!(odd(None, Some(&reservation("tombstone", ""))), None);
         assert!(odd(Some(&order("confirmed")), Some(&reservation("committed", "a x 2"))).is_some());
+        let returned = |status: &str| Order { lines: String::new(), ..order(status) };
+        assert_eq!(odd(Some(&returned("refunded")), Some(&reservation("returned", ""))), None);
+        assert_eq!(odd(Some(&returned("confirmed")), Some(&reservation("returned", ""))), None);
+        assert!(odd(Some(&returned("refunded")), Some(&reservation("committed", "a x 1"))).is_some());
+        let kept = odd(Some(&order("refunded")), Some(&reservation("committed", "a x 1")));
+        assert!(kept.is_some_and(|text| text.contains("before it was shipped")));
+        let shipped = Order { is_unshipped: false, ..order("refunded") };
+        assert_eq!(odd(Some(&shipped), Some(&reservation("committed", "a x 1"))), None);
         assert!(odd(Some(&Order { stock_held: false, ..order("pending") }), Some(&held)).is_some());
     }
 }

@@ -13,7 +13,7 @@ select * from (
            (coalesce(s.sold, 0) - coalesce(r.taken, 0))::bigint as sold
     from stock s full join (
         select l.variant_id, sum(l.quantity) filter (where r.status = 'held') as held,
-               sum(l.quantity) filter (where r.status = 'committed') as taken
+               sum(l.quantity - l.returned) filter (where r.status = 'committed') as taken
         from reservation_line l join reservation r using (order_id) group by l.variant_id) r using (variant_id)) off
 where (reserved, sold) <> (0, 0)
 order by variant_id limit $1";

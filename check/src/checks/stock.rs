@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// Units come in by receiving and counting, leave by being sold, and come back when a sold order is cancelled. What is off
+/// Units come in by receiving and counting, leave by being sold, and come back when a sold order is cancelled or refunded. What is off
 /// is told as a difference, which stays as it is while the variant goes on being sold.
 const STATEMENT: &str = "
 select * from (
@@ -17,8 +17,8 @@ select * from (
            (s.received - coalesce(m.received, 0))::bigint as received, (s.sold - coalesce(m.sold, 0))::bigint as sold
     from stock s left join (
         select variant_id, sum(on_hand_delta) as on_hand, sum(reserved_delta) as reserved,
-               sum(on_hand_delta) filter (where reason not in ('committed', 'returned')) as received,
-               -sum(on_hand_delta) filter (where reason in ('committed', 'returned')) as sold
+               sum(on_hand_delta) filter (where reason not in ('committed', 'returned', 'restocked')) as received,
+               -sum(on_hand_delta) filter (where reason in ('committed', 'returned', 'restocked')) as sold
         from movement group by variant_id) m using (variant_id)) off
 where (vanished, oversold, on_hand, reserved, received, sold) <> (0, 0, 0, 0, 0, 0)
 order by variant_id limit $1";

@@ -26,6 +26,8 @@ pub enum OrdersError {
     OutOfStock { variant_id: VariantId, available: i64 },
     #[error("The order's status does not allow this.")]
     IllegalTransition { status: OrderStatus },
+    #[error("All money of the order is on its way back.")]
+    RefundPending,
     #[error("The order holds lines of other sellers.")]
     NotYourOrder,
     #[error("The order was changed meanwhile.")]
@@ -45,6 +47,7 @@ impl Refusal for OrdersError {
             Self::NotForSale { .. } => "not_for_sale",
             Self::OutOfStock { .. } => "out_of_stock",
             Self::IllegalTransition { .. } => "illegal_transition",
+            Self::RefundPending => "refund_pending",
             Self::NotYourOrder => "not_your_order",
             Self::OrderVersionMismatch => "order_version_mismatch",
             Self::InvalidCursor => "invalid_cursor",
@@ -58,7 +61,8 @@ impl Refusal for OrdersError {
             Self::CartEmpty
             | Self::CartInCheckout { .. }
             | Self::OutOfStock { .. }
-            | Self::IllegalTransition { .. } => ErrorKind::Conflict,
+            | Self::IllegalTransition { .. }
+            | Self::RefundPending => ErrorKind::Conflict,
             Self::NotYourOrder => ErrorKind::Forbidden,
             Self::OrderVersionMismatch => ErrorKind::PreconditionFailed,
             Self::InvalidCursor => ErrorKind::Malformed,

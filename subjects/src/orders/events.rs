@@ -108,6 +108,14 @@ pub struct StatusChanged {
 }
 event!(StatusChanged, DOMAIN, "status_changed", entity = |e| e.order_id.0);
 
+/// Units that were sold to the order are available again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    pub order_id: OrderId,
+    pub items: Vec<Units>,
+}
+event!(Returned, DOMAIN, "returned", entity = |e| e.order_id.0);
+
 /// Handed to the carrier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipped {

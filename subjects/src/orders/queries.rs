@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{DOMAIN, History, Order, OrderStatus, Orders, OrdersError};
-use crate::{Money, OrderId, PageRequest, UserId, roles};
+use crate::{ItemId, Money, OrderId, PageRequest, UserId, roles};
 
 /// One order, by id or number: the buyer's, a seller's part of it, or any for an admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,4 +62,27 @@ pub struct Payable {
     pub user_id: Option<UserId>,
     pub amount: Money,
     pub status: OrderStatus,
+}
+
+/// The lines of an order, for whoever gives money back for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetLines {
+    pub order_id: OrderId,
+}
+query!(GetLines, DOMAIN, "lines", Access::Internal => Lines, OrdersError);
+
+/// The lines of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    pub lines: Vec<Line>,
+}
+
+/// A line, with its price and what became of its units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub line_id: ItemId,
+    pub unit_price: Money,
+    pub quantity: i64,
+    /// Sold, and not returned.
+    pub returnable: i64,
 }

@@ -4,7 +4,7 @@ use contract::{Access, Answer, command};
 use serde::{Deserialize, Serialize};
 
 use super::{DOMAIN, Intent, Payment, PaymentsError, Refund};
-use crate::{Money, OrderId, PaymentId, roles};
+use crate::{ItemId, Money, OrderId, PaymentId, roles};
 
 /// Which order is to be paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,13 +23,29 @@ pub struct CreateIntent {
 command!(CreateIntent, DOMAIN, "create_intent", roles::SIGNED_IN_OR_GUEST => Intent, PaymentsError,
     key = |c| Some(c.intent.order_id.0), capability = |c| c.cart_token.as_deref(), answer = Answer::Secret);
 
+/// So many units of an order's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct RefundItem {
+    pub line_id: ItemId,
+    /// 1 to what was ordered.
+    pub quantity: i64,
+}
+
 /// How much goes back, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewRefund {
-    /// All that is left where absent.
+    /// Where absent, the price of `items`; without them all that is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
+    /// The lines that it is for, 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<RefundItem>>,
+    /// The units of `items`, or of the whole order, are available again. What was not shipped is so after a refund of
+    /// everything in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restock: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -3,7 +3,7 @@
 use contract::{Detail, ErrorKind, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::Money;
+use crate::{ItemId, Money};
 
 /// Why payments refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -17,6 +17,8 @@ pub enum PaymentsError {
     NotPayable { status: String },
     #[error("More than what is left cannot go back.")]
     RefundTooLarge { left: Money },
+    #[error("More units than were sold cannot be returned.")]
+    ReturnTooLarge { line_id: ItemId, left: i64 },
     #[error("The payment's status does not allow this.")]
     NotRefundable { status: String },
     #[error("The refund cannot be made with these fields.")]
@@ -36,6 +38,7 @@ impl Refusal for PaymentsError {
             Self::OrderNotFound => "order_not_found",
             Self::NotPayable { .. } => "not_payable",
             Self::RefundTooLarge { .. } => "refund_too_large",
+            Self::ReturnTooLarge { .. } => "return_too_large",
             Self::NotRefundable { .. } => "not_refundable",
             Self::InvalidRefund { .. } => "invalid_refund",
             Self::NotASandbox => "not_a_sandbox",
@@ -50,7 +53,10 @@ impl Refusal for PaymentsError {
                 ErrorKind::NotFound
             }
             Self::InvalidSignature => ErrorKind::Malformed,
-            Self::NotPayable { .. } | Self::RefundTooLarge { .. } | Self::NotRefundable { .. } => ErrorKind::Conflict,
+            Self::NotPayable { .. }
+            | Self::RefundTooLarge { .. }
+            | Self::ReturnTooLarge { .. }
+            | Self::NotRefundable { .. } => ErrorKind::Conflict,
             Self::InvalidRefund { .. } => ErrorKind::Invalid,
         }
     }
@@ -63,6 +69,9 @@ impl Refusal for PaymentsError {
             }
             Self::RefundTooLarge { left } => {
                 vec![Detail::new("amount", format!("{} {} are left", left.amount, left.currency))]
+            }
+            Self::ReturnTooLarge { line_id, left } => {
+                vec![Detail::new("items", format!("{left} units of line {line_id} are left"))]
             }
             _ => Vec::new(),
         }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::RefundItem;
 use crate::{Money, OrderId, PaymentId, RefundId, orders::Failure};
 
 /// What a browser needs to pay.
@@ -25,7 +26,31 @@ pub struct Refund {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub reason: Option<String>,
+    /// Why it failed; that may be days after it had succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub failure: Option<Failure>,
+    /// The lines that it is for.
+    #[serde(default)]
+    pub items: Vec<RefundItem>,
+    /// Their units, or those of the whole order, are available again once the money is back.
+    #[serde(default)]
+    pub restock: bool,
     pub created_at: DateTime<Utc>,
+}
+
+/// A charge that the buyer disputes at the bank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Dispute {
+    /// The provider's id.
+    pub id: String,
+    /// `open`, `won` or `lost`.
+    pub status: String,
+    pub amount: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub reason: Option<String>,
 }
 
 /// The payment of an order.
@@ -49,6 +74,8 @@ pub struct Payment {
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub failure: Option<Failure>,
     pub refunds: Vec<Refund>,
+    #[serde(default)]
+    pub disputes: Vec<Dispute>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }

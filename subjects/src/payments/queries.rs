@@ -43,3 +43,16 @@ pub struct PendingAction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<PaymentAction>,
 }
+
+/// Whether everything that an order has paid is on its way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetPendingRefund {
+    pub order_id: OrderId,
+}
+query!(GetPendingRefund, DOMAIN, "pending_refund", Access::Internal => PendingRefund, PaymentsError);
+
+/// Whether refunds that the provider has not answered yet will leave nothing of a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRefund {
+    pub is_full: bool,
+}

@@ -14,7 +14,7 @@ use crate::harness::Shop;
 pub use streams::plant_in_streams;
 
 /// Confirmed orders that [`sql_plants`] spoils, each in one way.
-pub const SPOILT: usize = 16;
+pub const SPOILT: usize = 18;
 
 /// An order, and the variant of its only line.
 pub struct Order {
@@ -92,8 +92,8 @@ impl<'a> Plants<'a> {
 /// Plants in the databases. The stuck order comes first: its deadline does not wait.
 pub async fn sql_plants(plants: &mut Plants<'_>, spoilt: &[Order; SPOILT], delivered: &Order, stuck: &Order) {
     orders::stick(plants, stuck).await;
-    stock::plant(plants, &spoilt[..3], stuck).await;
-    money::plant(plants, &spoilt[3..11]).await;
-    orders::plant(plants, &spoilt[11..], delivered).await;
+    stock::plant(plants, &spoilt[..4], stuck).await;
+    money::plant(plants, &spoilt[4..13]).await;
+    orders::plant(plants, &spoilt[13..], delivered).await;
     runtime::plant(plants).await;
 }

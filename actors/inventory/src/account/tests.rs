@@ -12,7 +12,7 @@ fn account(stock: &[(Uuid, i64)], orders: u128) -> Account {
         let empty = Shelf::empty(*variant, "S".into(), Uuid::nil(), DateTime::UNIX_EPOCH);
         (*variant, Shelf { on_hand: *on_hand, received: *on_hand, ..empty })
     };
-    let new = Reservation { state: State::New, cause: None, version: 0, lines: Lines::new() };
+    let new = Reservation { state: State::New, cause: None, version: 0, lines: Lines::new(), returned: Lines::new() };
     Account {
         shelves: stock.iter().map(shelf).collect(),
         reservations: (1..=orders).map(|order| (Uuid::from_u128(order), new.clone())).collect(),
@@ -96,6 +96,56 @@ fn a_story_to_its_end_numbers_its_events_without_a_gap() {
     assert_eq!(versions, [1, 2, 3]);
     let reasons: Vec<_> = account.entries.iter().map(|entry| (entry.reason, entry.on_hand, entry.reserved)).collect();
     assert_eq!(reasons, [("reserved", 0, 2), ("committed", -2, -2), ("returned", 2, 0)]);
+}
+
+#[test]
+fn units_return_in_parts_and_never_more_than_were_sold() {
+    let mut account = account(&[(A, 5), (B, 5)], 1);
+    let sold = [(A, 3), (B, 2)];
+    run(&mut account, &[heard(1, Fact::Placed, &sold), heard(1, Fact::Confirmed, &sold)]);
+    run(&mut account, &[heard(1, Fact::Returned, &[(A, 1)])]);
+    assert_eq!((balance(&account, A), balance(&account, B)), ((3, 0, 2), (3, 0, 2)));
+    assert_eq!(state(&account, 1), (State::Committed, 3));
+    run(&mut account, &[heard(1, Fact::Returned, &[(A, 9), (B, 2)])]);
+    assert_eq!((balance(&account, A), balance(&account, B)), ((5, 0, 0), (5, 0, 0)));
+    assert_eq!(state(&account, 1), (State::Returned, 4));
+    run(&mut account, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
+    assert_eq!((balance(&account, A), state(&account, 1)), ((5, 0, 0), (State::Returned, 4)));
+    let back: Vec<_> = account.entries.iter().filter(|entry| entry.reason == "restocked").collect();
+    assert_eq!(back.iter().map(|entry| entry.on_hand).collect::<Vec<_>>(), [1, 2, 2]);
+}
+
+#[test]
+fn a_cancelled_order_returns_what_it_still_has() {
+    let mut account = account(&[(A, 5)], 1);
+    run(&mut account, &[heard(1, Fact::Placed, &[(A, 3)]), heard(1, Fact::Confirmed, &[(A, 3)])]);
+    run(&mut account, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
+    assert_eq!((balance(&account, A), state(&account, 1).0), ((5, 0, 0), State::Returned));
+}
+
+/// Scenario 4: no fact waits for another.
+#[test]
+fn returned_units_come_to_the_same_shelf_in_every_order_of_arrival() {
+    let facts = [
+        heard(1, Fact::Placed, &[(A, 3)]),
+        heard(1, Fact::Confirmed, &[(A, 3)]),
+        heard(1, Fact::Returned, &[(A, 1)]),
+        heard(1, Fact::Returned, &[(A, 1)]),
+    ];
+    for one in 0..4 {
+        for two in 0..4 {
+            for three in 0..4 {
+                let order = [one, two, three, 6_usize.wrapping_sub(one + two + three)];
+                let all: std::collections::BTreeSet<_> = order.iter().collect();
+                if all.len() < 4 || order[3] > 3 {
+                    continue;
+                }
+                let mut account = account(&[(A, 5)], 1);
+                run(&mut account, &order.map(|index| facts[index].clone()));
+                assert_eq!((balance(&account, A), state(&account, 1).0), ((4, 0, 1), State::Committed), "{order:?}");
+            }
+        }
+    }
 }
 
 #[test]

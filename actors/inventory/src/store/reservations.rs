@@ -1,6 +1,6 @@
 //! The tables `reservation` and `reservation_line`, and the books of a batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Stored};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{insert_movements, shelves::move_shelves};
 use crate::{
-    account::{Account, Lines, Reservation},
+    account::{Account, Reservation},
     reservation::State,
 };
 
@@ -32,20 +32,26 @@ pub(crate) async fn lock_reservations(
     let mut lined = Vec::new();
     for (order, word, version) in rows {
         let state = State::of(&word).ok_or_else(|| Breakage::other(format!("a reservation is {word:?}")))?;
-        if matches!(state, State::Held | State::Committed) {
+        if matches!(state, State::New | State::Held | State::Rejected | State::Committed) {
             lined.push(order);
         }
-        reservations.insert(order, Reservation { state, cause: None, version, lines: Lines::new() });
+        let (lines, returned) = Default::default();
+        reservations.insert(order, Reservation { state, cause: None, version, lines, returned });
     }
     if lined.is_empty() {
         return Ok(reservations);
     }
 
-    let statement = "select order_id, variant_id, quantity from reservation_line where order_id = any($1)";
-    let lines: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(statement).bind(&lined).fetch_all(db).await?;
-    for (order, variant, quantity) in lines {
-        if let Some(reservation) = reservations.get_mut(&order) {
+    let statement = "select order_id, variant_id, quantity, returned from reservation_line where order_id = any($1)";
+    let lines: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as(statement).bind(&lined).fetch_all(db).await?;
+    for (order, variant, quantity, returned) in lines {
+        let Some(reservation) = reservations.get_mut(&order) else { continue };
+        // Without units it has only returned, before it was sold.
+        if quantity > 0 {
             reservation.lines.insert(variant, quantity);
+        }
+        if returned > 0 {
+            reservation.returned.insert(variant, returned);
         }
     }
     Ok(reservations)
@@ -63,20 +69,23 @@ pub(crate) async fn write_account(db: &mut PgConnection, account: &Account, now:
 }
 
 async fn insert_lines(db: &mut PgConnection, account: &Account) -> Stored<()> {
-    let (mut orders, mut variants, mut quantities) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut orders, mut variants, mut quantities, mut returned) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for order in &account.lined {
-        for (variant, quantity) in account.reservations.get(order).into_iter().flat_map(|known| &known.lines) {
+        let Some(known) = account.reservations.get(order) else { continue };
+        for variant in known.lines.keys().chain(known.returned.keys()).collect::<BTreeSet<_>>() {
             orders.push(*order);
             variants.push(*variant);
-            quantities.push(*quantity);
+            quantities.push(known.lines.get(variant).copied().unwrap_or_default());
+            returned.push(known.returned.get(variant).copied().unwrap_or_default());
         }
     }
     if orders.is_empty() {
         return Ok(());
     }
-    let statement = "insert into reservation_line (order_id, variant_id, quantity)
-        select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])";
-    sqlx::query(statement).bind(orders).bind(variants).bind(quantities).execute(db).await?;
+    let statement = "insert into reservation_line (order_id, variant_id, quantity, returned)
+        select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
+        on conflict (order_id, variant_id) do update set quantity = excluded.quantity, returned = excluded.returned";
+    sqlx::query(statement).bind(orders).bind(variants).bind(quantities).bind(returned).execute(db).await?;
     Ok(())
 }
 

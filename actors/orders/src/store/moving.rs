@@ -42,6 +42,7 @@ struct LockedRow {
     stock_held: bool,
     expiry_requested: bool,
     action_required: bool,
+    money_version: i64,
     version: i64,
 }
 
@@ -55,6 +56,7 @@ impl LockedRow {
             charges_at_once: self.payment_method.is_some(),
             expiry_requested: self.expiry_requested,
             action_required: self.action_required,
+            money_version: self.money_version,
         };
         Ok(Locked {
             id: OrderId(self.id),
@@ -73,7 +75,8 @@ impl LockedRow {
 pub(crate) async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> Stored<BTreeMap<OrderId, Locked>> {
     let rows: Vec<LockedRow> = sqlx::query_as(
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
-                fulfillment_status, stock_held, expiry_requested_at is not null as expiry_requested, action_required, version
+                fulfillment_status, stock_held, expiry_requested_at is not null as expiry_requested, action_required,
+                money_version, version
          from orders where id = any($1) order by id for update",
     )
     .bind(ids)
@@ -98,16 +101,16 @@ pub(crate) async fn update(db: &mut PgConnection, moves: &[Move<'_>], now: DateT
         "update orders set
              status = moved.status, payment_status = moved.payment_status,
              fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
-             expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $12::timestamptz) end,
-             action_required = moved.action_required, version = moved.version,
+             expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $13::timestamptz) end,
+             action_required = moved.action_required, money_version = moved.money_version, version = moved.version,
              failure_code = coalesce(moved.failure_code, orders.failure_code),
              failure_message = coalesce(moved.failure_message, orders.failure_message),
              cancel_reason = coalesce(moved.cancel_reason, orders.cancel_reason),
-             updated_at = $12::timestamptz
+             updated_at = $13::timestamptz
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::bigint[],
-                  $8::text[], $9::text[], $10::text[], $11::boolean[])
+                  $8::text[], $9::text[], $10::text[], $11::boolean[], $12::bigint[])
               as moved (id, status, payment_status, fulfillment_status, stock_held, expiry_requested, version,
-                  failure_code, failure_message, cancel_reason, action_required)
+                  failure_code, failure_message, cancel_reason, action_required, money_version)
          where orders.id = moved.id",
     )
     .bind(moves.iter().map(|m| m.id.0).collect::<Vec<_>>())
@@ -121,6 +124,7 @@ pub(crate) async fn update(db: &mut PgConnection, moves: &[Move<'_>], now: DateT
     .bind(moves.iter().map(|m| m.failure.map(|f| f.message.as_str())).collect::<Vec<_>>())
     .bind(moves.iter().map(|m| m.cancel_reason).collect::<Vec<_>>())
     .bind(moves.iter().map(|m| m.state.action_required).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.state.money_version).collect::<Vec<_>>())
     .bind(now)
     .execute(db)
     .await?;

@@ -1,6 +1,9 @@
 //! What is heard about an order, what is told of it, and what follows.
 
-use subjects::orders::{Failure, OrderStatus};
+use subjects::{
+    ItemId,
+    orders::{Failure, OrderStatus},
+};
 
 use super::OrderState;
 
@@ -19,10 +22,14 @@ pub enum Fact {
     PaymentFailed(Failure),
     /// The payment is closed: the money cannot come any more.
     PaymentCancelled,
-    /// Money went back.
-    Refunded {
-        /// All of it.
-        is_full: bool,
+    /// Money has gone back, or has come back again: where it stands after one of the payment's events.
+    MoneyBack {
+        /// How much of it is away.
+        back: Back,
+        /// The payment's version: of two, the one with the higher version is true.
+        version: i64,
+        /// The units that come back with it.
+        returns: Returns,
     },
     /// The payment deadline is over.
     DeadlinePassed,
@@ -30,6 +37,28 @@ pub enum Fact {
     CancelledByPerson,
     /// A person takes it a step further.
     TakenTo(OrderStatus),
+}
+
+/// How much of an order's money has gone back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// None of it.
+    None,
+    /// A part.
+    Part,
+    /// All of it.
+    All,
+}
+
+/// Units that are available again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Returns {
+    /// None.
+    Nothing,
+    /// All that the order still has.
+    Everything,
+    /// So many of each line, as far as the order still has them.
+    Lines(Vec<(ItemId, i64)>),
 }
 
 /// What is told about an order: one event each.
@@ -53,6 +82,8 @@ pub enum Tell {
     RefundDue,
     /// `orders.status_changed`
     StatusChanged,
+    /// `orders.returned`
+    Returned(Returns),
     /// `orders.shipped`
     Shipped,
     /// `orders.delivered`

@@ -18,7 +18,7 @@ use subjects::{Money, OrderId, orders::Failure};
 use uuid::Uuid;
 
 use super::{Asked, Cancellation, Charged, Confirmation, Created, NewObject, Notice, ObjectStatus, Provider};
-use super::{ProviderObject, RefundOutcome};
+use super::{ProviderObject, RefundOutcome, SeenDispute, SeenRefund};
 use answers::{charged, notice, object, of_payment, reason, status};
 use http::{Http, Said};
 
@@ -213,6 +213,14 @@ impl Provider for Stripe {
 
     fn refund<'a>(&'a self, _cx: &'a Context, id: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome> {
         self.give_back(id, amount, key).boxed()
+    }
+
+    fn refunds<'a>(&'a self, _cx: &'a Context, id: &'a str) -> Asked<'a, Vec<SeenRefund>> {
+        self.seen_refunds(id).boxed()
+    }
+
+    fn disputes<'a>(&'a self, _cx: &'a Context, id: &'a str) -> Asked<'a, Vec<SeenDispute>> {
+        self.seen_disputes(id).boxed()
     }
 
     fn read_notice(&self, header: &str, body: &str, now: DateTime<Utc>) -> Option<Notice> {

@@ -9,7 +9,7 @@ use subjects::{Money, OrderId, PaymentId, UserId};
 use uuid::Uuid;
 
 use super::word;
-use crate::story::{Attempt, Closing, Details};
+use crate::story::{Attempt, Closing, Details, Dispute};
 
 /// A payment: whose, and where it stands.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ struct PaymentRow {
     refunded: i64,
     refunding: i64,
     automatic_refund: bool,
+    disputes: Json<BTreeMap<String, Dispute>>,
+    lost: i64,
     version: i64,
 }
 
@@ -85,6 +87,8 @@ impl PaymentRow {
             captured: self.captured,
             refunded: self.refunded,
             refunding: self.refunding,
+            disputes: self.disputes.0,
+            lost: self.lost,
             automatic_refund: self.automatic_refund,
         };
         let (id, order_id) = (PaymentId(self.id), OrderId(self.order_id));
@@ -97,7 +101,7 @@ macro_rules! select_payments {
         concat!(
             "select id, order_id, order_number, user_id, amount, currency, payment_provider, provider_transaction_id,
                     payment_method, at_once, awaits_action, declines, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
-                    refunded, refunding, automatic_refund, version
+                    refunded, refunding, automatic_refund, disputes, lost, version
              from payments ",
             $rest
         )
@@ -145,17 +149,17 @@ pub(crate) async fn insert(db: &mut PgConnection, rows: &[&Row], provider: &str,
     let done = sqlx::query(
         "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
              payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
-             refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, payment_provider,
-             created_at, updated_at, processed_at)
-         select moved.*, $24, $25::timestamptz, $25::timestamptz,
-                case when moved.status not in ('pending', 'processing') then $25::timestamptz end
+             refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, disputes, lost,
+             payment_provider, created_at, updated_at, processed_at)
+         select moved.*, $26, $27::timestamptz, $27::timestamptz,
+                case when moved.status not in ('pending', 'processing') then $27::timestamptz end
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
                   $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
                   $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
-                  $22::boolean[], $23::jsonb[])
+                  $22::boolean[], $23::jsonb[], $24::jsonb[], $25::bigint[])
               as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
                   order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
-                  automatic_refund, version, at_once, awaits_action, declines)
+                  automatic_refund, version, at_once, awaits_action, declines, disputes, lost)
          order by moved.id
          on conflict (id) do nothing",
     );
@@ -174,16 +178,16 @@ pub(crate) async fn update(db: &mut PgConnection, rows: &[&Row], now: DateTime<U
              failure_message = moved.failure_message, captured = moved.captured, refunded = moved.refunded,
              refunding = moved.refunding, automatic_refund = moved.automatic_refund, version = moved.version,
              at_once = moved.at_once, awaits_action = moved.awaits_action, declines = moved.declines,
-             updated_at = $24::timestamptz,
+             disputes = moved.disputes, lost = moved.lost, updated_at = $26::timestamptz,
              processed_at = case when moved.status not in ('pending', 'processing')
-                                 then coalesce(payments.processed_at, $24::timestamptz) end
+                                 then coalesce(payments.processed_at, $26::timestamptz) end
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
                   $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
                   $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
-                  $22::boolean[], $23::jsonb[])
+                  $22::boolean[], $23::jsonb[], $24::jsonb[], $25::bigint[])
               as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
                   order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
-                  automatic_refund, version, at_once, awaits_action, declines)
+                  automatic_refund, version, at_once, awaits_action, declines, disputes, lost)
          where payments.id = moved.id",
     );
     columns.bind(update).bind(now).execute(db).await?;
@@ -211,7 +215,7 @@ impl<'a> Columns<'a> {
         self.each(|row| row.attempt.details.as_ref().map(&of))
     }
 
-    /// Binds the first twenty-three parameters.
+    /// Binds the first twenty-five parameters.
     fn bind(&self, query: Query<'a>) -> Query<'a> {
         query
             .bind(self.each(|r| r.id.0))
@@ -237,5 +241,7 @@ impl<'a> Columns<'a> {
             .bind(self.each(|r| r.attempt.at_once))
             .bind(self.each(|r| r.attempt.awaits_action))
             .bind(self.each(|r| Json(&r.attempt.declines)))
+            .bind(self.each(|r| Json(&r.attempt.disputes)))
+            .bind(self.each(|r| r.attempt.lost))
     }
 }

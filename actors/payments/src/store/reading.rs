@@ -1,16 +1,19 @@
 //! Reads payments as people see them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use runtime::Stored;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, types::Json};
 use subjects::{
-    Money, OrderId, PaymentId, RefundId, UserId,
+    Currency, Money, OrderId, PaymentId, RefundId, UserId,
     orders::Failure,
-    payments::{Payment, Refund},
+    payments::{self as messages, Payment, Refund, RefundItem},
 };
 use uuid::Uuid;
 
 use super::word;
+use crate::story::Dispute;
 
 /// A payment with its refunds, and whose it is.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ struct ViewRow {
     payment_method: Option<String>,
     failure_code: Option<String>,
     failure_message: Option<String>,
+    disputes: Json<BTreeMap<String, Dispute>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -46,8 +50,23 @@ pub(super) struct RefundRow {
     amount: i64,
     currency: String,
     reason: Option<String>,
+    failure_code: Option<String>,
+    failure_message: Option<String>,
+    items: Json<Vec<RefundItem>>,
+    restock: bool,
     created_at: DateTime<Utc>,
 }
+
+macro_rules! select_refunds {
+    ($rest:literal) => {
+        concat!(
+            "select id, status, amount, currency, reason, failure_code, failure_message, items, restock, created_at
+             from refunds ",
+            $rest
+        )
+    };
+}
+pub(super) use select_refunds;
 
 impl RefundRow {
     pub(super) fn read(self) -> Stored<Refund> {
@@ -56,6 +75,9 @@ impl RefundRow {
             status: self.status,
             amount: Money::new(self.amount, word(&self.currency)?),
             reason: self.reason,
+            failure: self.failure_code.zip(self.failure_message).map(failure),
+            items: self.items.0,
+            restock: self.restock,
             created_at: self.created_at,
         })
     }
@@ -65,25 +87,27 @@ impl RefundRow {
 pub(crate) async fn load(db: &mut PgConnection, id: PaymentId) -> Stored<Option<View>> {
     let row: Option<ViewRow> = sqlx::query_as(
         "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
-                provider_transaction_id, payment_method, failure_code, failure_message, created_at, updated_at
+                provider_transaction_id, payment_method, failure_code, failure_message, disputes, created_at, updated_at
          from payments where id = $1 and amount is not null",
     )
     .bind(id.0)
     .fetch_optional(&mut *db)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let refunds: Vec<RefundRow> = sqlx::query_as(
-        "select id, status, amount, currency, reason, created_at from refunds where payment_id = $1
-         order by created_at, id",
-    )
-    .bind(id.0)
-    .fetch_all(db)
-    .await?;
+    let of_payment = select_refunds!("where payment_id = $1 order by created_at, id");
+    let refunds: Vec<RefundRow> = sqlx::query_as(of_payment).bind(id.0).fetch_all(db).await?;
+    let currency: Currency = word(&row.currency)?;
+    let dispute = |(id, dispute): (String, Dispute)| messages::Dispute {
+        id,
+        status: dispute.state.word().to_owned(),
+        amount: Money::new(dispute.amount, currency),
+        reason: dispute.reason,
+    };
     let payment = Payment {
         id: PaymentId(row.id),
         order_id: OrderId(row.order_id),
         order_number: row.order_number,
-        amount: Money::new(row.amount, word(&row.currency)?),
+        amount: Money::new(row.amount, currency),
         provider: row.payment_provider,
         provider_transaction_id: row.provider_transaction_id,
         payment_method: row.payment_method,
@@ -91,6 +115,7 @@ pub(crate) async fn load(db: &mut PgConnection, id: PaymentId) -> Stored<Option<
         failure: row.failure_code.zip(row.failure_message).filter(|_| !row.is_closing).map(failure),
         status: row.status,
         refunds: refunds.into_iter().map(RefundRow::read).collect::<Stored<_>>()?,
+        disputes: row.disputes.0.into_iter().map(dispute).collect(),
         created_at: row.created_at,
         updated_at: row.updated_at,
     };

@@ -1,11 +1,18 @@
 //! Refunds, a whole batch per statement.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use runtime::Stored;
-use sqlx::PgConnection;
-use subjects::{Money, PaymentId, RefundId, orders::Failure, payments::Refund};
+use sqlx::{PgConnection, types::Json};
+use subjects::{
+    ItemId, Money, PaymentId, RefundId,
+    orders::Failure,
+    payments::{Refund, RefundItem},
+};
+use uuid::Uuid;
 
-use super::reading::RefundRow;
+use super::reading::{RefundRow, select_refunds};
 
 /// A refund that is asked of the provider.
 #[derive(Debug)]
@@ -14,6 +21,8 @@ pub(crate) struct NewRefund<'a> {
     pub payment_id: PaymentId,
     pub amount: Money,
     pub reason: Option<&'a str>,
+    pub items: &'a [RefundItem],
+    pub restock: bool,
     pub automatic: bool,
 }
 
@@ -28,10 +37,12 @@ pub(crate) struct RefundEnd {
 /// Writes refunds that are asked of the provider.
 pub(crate) async fn insert_refunds(db: &mut PgConnection, refunds: &[NewRefund<'_>], now: DateTime<Utc>) -> Stored<()> {
     sqlx::query(
-        "insert into refunds (id, payment_id, amount, currency, reason, automatic, status, created_at, updated_at)
-         select asked.*, 'pending', $7::timestamptz, $7::timestamptz
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::boolean[])
-              as asked (id, payment_id, amount, currency, reason, automatic)
+        "insert into refunds (id, payment_id, amount, currency, reason, automatic, items, restock, status, created_at,
+             updated_at)
+         select asked.*, 'pending', $9::timestamptz, $9::timestamptz
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::jsonb[],
+                  $8::boolean[])
+              as asked (id, payment_id, amount, currency, reason, automatic, items, restock)
          order by id",
     )
     .bind(refunds.iter().map(|r| r.id.0).collect::<Vec<_>>())
@@ -40,22 +51,25 @@ pub(crate) async fn insert_refunds(db: &mut PgConnection, refunds: &[NewRefund<'
     .bind(refunds.iter().map(|r| r.amount.currency.code().to_owned()).collect::<Vec<_>>())
     .bind(refunds.iter().map(|r| r.reason).collect::<Vec<_>>())
     .bind(refunds.iter().map(|r| r.automatic).collect::<Vec<_>>())
+    .bind(refunds.iter().map(|r| Json(r.items)).collect::<Vec<_>>())
+    .bind(refunds.iter().map(|r| r.restock).collect::<Vec<_>>())
     .bind(now)
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Writes how refunds ended.
+/// Writes how refunds ended. One that had succeeded may fail later.
 pub(crate) async fn end_refunds(db: &mut PgConnection, ends: &[RefundEnd], now: DateTime<Utc>) -> Stored<()> {
     sqlx::query(
         "update refunds set
              status = case when ended.failure_code is null then 'succeeded' else 'failed' end,
-             provider_refund_id = ended.provider_refund_id, failure_code = ended.failure_code,
+             provider_refund_id = coalesce(ended.provider_refund_id, refunds.provider_refund_id), failure_code = ended.failure_code,
              failure_message = ended.failure_message, processed_at = $5::timestamptz, updated_at = $5::timestamptz
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
               as ended (id, provider_refund_id, failure_code, failure_message)
-         where refunds.id = ended.id and refunds.status = 'pending'",
+         where refunds.id = ended.id
+           and (refunds.status = 'pending' or refunds.status = 'succeeded' and ended.failure_code is not null)",
     )
     .bind(ends.iter().map(|e| e.id.0).collect::<Vec<_>>())
     .bind(ends.iter().map(|e| e.provider_refund_id.as_deref()).collect::<Vec<_>>())
@@ -69,10 +83,59 @@ pub(crate) async fn end_refunds(db: &mut PgConnection, ends: &[RefundEnd], now: 
 
 /// One refund.
 pub(crate) async fn load_refund(db: &mut PgConnection, id: RefundId) -> Stored<Option<Refund>> {
-    let row: Option<RefundRow> =
-        sqlx::query_as("select id, status, amount, currency, reason, created_at from refunds where id = $1")
-            .bind(id.0)
-            .fetch_optional(db)
-            .await?;
+    let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id.0).fetch_optional(db).await?;
     row.map(RefundRow::read).transpose()
+}
+
+/// What a refund was for.
+#[derive(Debug, Default)]
+pub(crate) struct Goods {
+    pub items: Vec<RefundItem>,
+    pub restock: bool,
+}
+
+/// What refunds were for.
+pub(crate) async fn goods_of(db: &mut PgConnection, ids: &[Uuid]) -> Stored<BTreeMap<RefundId, Goods>> {
+    let rows: Vec<(Uuid, Json<Vec<RefundItem>>, bool)> =
+        sqlx::query_as("select id, items, restock from refunds where id = any($1)").bind(ids).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|(id, Json(items), restock)| (RefundId(id), Goods { items, restock })).collect())
+}
+
+/// The units of each line that refunds of a payment return or have returned. One that failed after it had succeeded has.
+pub(crate) async fn restocked(db: &mut PgConnection, payment: PaymentId) -> Stored<BTreeMap<ItemId, i64>> {
+    let refunds: Vec<Json<Vec<RefundItem>>> = sqlx::query_scalar(
+        "select items from refunds
+         where payment_id = $1 and restock and (status <> 'failed' or provider_refund_id is not null)",
+    )
+    .bind(payment.0)
+    .fetch_all(db)
+    .await?;
+    let mut units = BTreeMap::new();
+    for item in refunds.into_iter().flat_map(|Json(items)| items) {
+        *units.entry(item.line_id).or_default() += item.quantity;
+    }
+    Ok(units)
+}
+
+/// A refund that has succeeded.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub id: RefundId,
+    pub amount: i64,
+    pub payment_id: PaymentId,
+}
+
+/// Refunds of payments that have succeeded, by the provider's ids.
+pub(crate) async fn done_refunds(db: &mut PgConnection, payments: &[Uuid]) -> Stored<BTreeMap<String, Done>> {
+    let rows: Vec<(String, Uuid, i64, Uuid)> = sqlx::query_as(
+        "select provider_refund_id, id, amount, payment_id from refunds
+         where payment_id = any($1) and status = 'succeeded' and provider_refund_id is not null",
+    )
+    .bind(payments)
+    .fetch_all(db)
+    .await?;
+    let done = |(provider_id, id, amount, payment)| {
+        (provider_id, Done { id: RefundId(id), amount, payment_id: PaymentId(payment) })
+    };
+    Ok(rows.into_iter().map(done).collect())
 }

@@ -1,7 +1,8 @@
 //! Where an attempt stands, what is heard of it, and what may follow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use subjects::{
     Money, RefundId, UserId,
     orders::{Failure, PaymentStatus},
@@ -25,6 +26,40 @@ pub enum Closing {
     Cancel,
     /// It was declined.
     Decline,
+}
+
+/// Where a dispute stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeState {
+    /// Not decided: the provider holds the money back.
+    Open,
+    /// The money stays.
+    Won,
+    /// The money has gone back.
+    Lost,
+}
+
+impl DisputeState {
+    /// The word that stands for it outside.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Won => "won",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// A charge that the buyer disputes at the bank.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Minor units.
+    pub amount: i64,
+    /// The provider's word.
+    pub reason: Option<String>,
+    /// Where it stands.
+    pub state: DisputeState,
 }
 
 /// Where an attempt stands. The default is the payment of which nobody has heard yet.
@@ -60,6 +95,10 @@ pub struct Attempt {
     pub refunded: i64,
     /// Asked to be given back, not answered yet.
     pub refunding: i64,
+    /// Disputes of the charge, by the provider's ids.
+    pub disputes: BTreeMap<String, Dispute>,
+    /// Gone back by lost disputes: as much of them as refunds have left.
+    pub lost: i64,
     /// The automatic refund was made.
     pub automatic_refund: bool,
 }
@@ -82,6 +121,8 @@ impl Default for Attempt {
             captured: 0,
             refunded: 0,
             refunding: 0,
+            disputes: BTreeMap::new(),
+            lost: 0,
             automatic_refund: false,
         }
     }
@@ -108,9 +149,24 @@ impl Attempt {
         self.captured > 0
     }
 
-    /// What can still be given back.
+    /// What has gone back, by refunds and lost disputes.
+    pub fn returned(&self) -> i64 {
+        self.refunded + self.lost
+    }
+
+    /// Refunds that the provider has not answered will leave nothing.
+    pub fn is_all_on_its_way_back(&self) -> bool {
+        self.refunding > 0 && self.returned() + self.refunding == self.captured
+    }
+
+    /// The sum of its disputes in a state.
+    pub(super) fn in_dispute(&self, state: DisputeState) -> i64 {
+        self.disputes.values().filter(|one| one.state == state).map(|one| one.amount).fold(0, i64::saturating_add)
+    }
+
+    /// What can still be given back: nothing of what the provider holds back for a dispute.
     pub fn left(&self) -> i64 {
-        self.captured - self.refunded - self.refunding
+        (self.captured - self.returned() - self.refunding).saturating_sub(self.in_dispute(DisputeState::Open)).max(0)
     }
 }
 
@@ -192,6 +248,22 @@ pub enum Fact {
         /// The provider's id of the refund.
         provider_id: String,
     },
+    /// Money that the provider had given back has come back.
+    RefundReversed {
+        /// The refund's id.
+        id: RefundId,
+        /// Minor units.
+        amount: i64,
+        /// Why.
+        failure: Failure,
+    },
+    /// The provider has a dispute of the charge. It may be read many times.
+    DisputeSeen {
+        /// The provider's id.
+        id: String,
+        /// How much it is about, and where it stands.
+        dispute: Dispute,
+    },
     /// The provider would not give money back.
     RefundDeclined {
         /// The refund's id.
@@ -229,6 +301,21 @@ pub enum Act {
         id: RefundId,
         /// Why.
         failure: Failure,
+    },
+    /// `payments.disputed`
+    TellDisputed {
+        /// The provider's id.
+        id: String,
+    },
+    /// `payments.dispute_won`
+    TellDisputeWon {
+        /// The provider's id.
+        id: String,
+    },
+    /// `payments.dispute_lost`
+    TellDisputeLost {
+        /// The provider's id.
+        id: String,
     },
     /// Ask the provider to create the object.
     Create,

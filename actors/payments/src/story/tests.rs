@@ -67,16 +67,47 @@ fn facts() -> Vec<Fact> {
         Fact::RefundDone { id, amount: 100, provider_id: "re".into() },
         Fact::RefundDeclined { id, amount: 40, failure: declined() },
         Fact::RefundDeclined { id, amount: 100, failure: declined() },
+        Fact::RefundReversed { id, amount: 40, failure: declined() },
+        Fact::RefundReversed { id, amount: 100, failure: declined() },
     ]
+}
+
+fn dispute(id: &str, amount: i64, state: DisputeState) -> Fact {
+    Fact::DisputeSeen { id: id.into(), dispute: Dispute { amount, reason: None, state } }
+}
+
+fn disputes() -> Vec<Fact> {
+    use DisputeState::{Lost, Open, Won};
+    let mut facts = vec![dispute("dp_2", 100, Lost)];
+    facts.extend([Open, Won, Lost].map(|state| dispute("dp_1", 40, state)));
+    facts
+}
+
+/// Also those that only money is about.
+fn every_fact() -> Vec<Fact> {
+    facts().into_iter().chain(disputes()).collect()
 }
 
 /// Every state that any facts in any order lead to, however unlikely a provider that brings them.
 fn every_state() -> HashSet<Attempt> {
+    let mut states = closure(Attempt::default(), &facts());
+    // What happens to money does not depend on how it came.
+    let opened = Fact::IntentOpened { details: details(), object: OWN.into() };
+    let about_money = |fact: &Fact| {
+        matches!(fact, Fact::OrderEnded { .. } | Fact::DisputeSeen { .. } | Fact::RefundAsked { .. })
+            || matches!(fact, Fact::RefundDone { .. } | Fact::RefundDeclined { .. } | Fact::RefundReversed { .. })
+    };
+    let money: Vec<_> = every_fact().into_iter().filter(about_money).collect();
+    states.extend(closure(after([opened, Fact::Paid(OWN.into())]).0, &money));
+    states
+}
+
+fn closure(from: Attempt, facts: &[Fact]) -> HashSet<Attempt> {
     let mut states = HashSet::new();
-    let mut next = vec![Attempt::default()];
+    let mut next = vec![from];
     while let Some(state) = next.pop() {
         if states.insert(state.clone()) {
-            next.extend(facts().into_iter().map(|fact| step(&state, fact).next));
+            next.extend(facts.iter().map(|fact| step(&state, fact.clone()).next));
         }
     }
     states
@@ -101,11 +132,15 @@ fn every_pair_keeps_what_a_row_must_keep() {
         assert!(!over || (!state.creating && state.closing.is_none()), "over, but in flight: {state:?}");
         assert!(state.is_open() || !state.awaits_action, "nothing to be done: {state:?}");
         assert!(state.declines.len() < MAX_DECLINES || !state.can_be_paid(), "one attempt too many: {state:?}");
-        assert!(state.refunded + state.refunding <= state.captured, "{state:?}");
+        assert!(state.returned() + state.refunding <= state.captured, "{state:?}");
+        let by_disputes = state.in_dispute(DisputeState::Lost).min(state.captured - state.refunded - state.refunding);
+        assert_eq!(state.lost, by_disputes, "{state:?}");
+        assert!(state.left() >= 0, "{state:?}");
         let captured = matches!(state.status, P::Succeeded | P::PartiallyRefunded | P::Refunded);
         assert_eq!(captured, state.captured > 0, "{state:?}");
-        assert_eq!(state.status == P::Refunded, state.captured > 0 && state.refunded == state.captured, "{state:?}");
-        assert_eq!(state.status == P::PartiallyRefunded, state.refunded > 0 && state.refunded < state.captured);
+        assert_eq!(state.status == P::Refunded, state.captured > 0 && state.returned() == state.captured, "{state:?}");
+        let is_part = state.returned() > 0 && state.returned() < state.captured;
+        assert_eq!(state.status == P::PartiallyRefunded, is_part, "{state:?}");
         assert!(state.status != P::Failed || state.failure.is_some(), "{state:?}");
         assert!(state.captured == 0 || state.details.is_some() && state.object.is_some(), "{state:?}");
     }
@@ -114,7 +149,7 @@ fn every_pair_keeps_what_a_row_must_keep() {
 #[test]
 fn nothing_is_confirmed_but_the_committed_object() {
     for state in every_state() {
-        for fact in facts() {
+        for fact in every_fact() {
             let step = step(&state, fact.clone());
             for act in &step.acts {
                 if let Act::Confirm { object, .. } = act {
@@ -146,7 +181,7 @@ fn cancelled_is_said_only_without_an_object_or_after_its_cancel() {
 #[test]
 fn an_ended_attempt_never_opens_again() {
     for state in every_state().into_iter().filter(|state| !state.is_open()) {
-        for fact in facts() {
+        for fact in every_fact() {
             let step = step(&state, fact.clone());
             assert!(!step.next.is_open(), "{state:?} {fact:?}");
             let asks = step.acts.iter().any(|act| matches!(act, Act::Create | Act::Confirm { .. }));
@@ -170,7 +205,7 @@ fn money_after_the_verdict_goes_back_and_is_not_told_as_success() {
 #[test]
 fn the_automatic_refund_is_made_once() {
     for state in every_state().into_iter().filter(|state| state.automatic_refund) {
-        for fact in facts() {
+        for fact in every_fact() {
             let again = step(&state, fact.clone()).acts.iter().any(|act| matches!(act, Act::GiveBack { id: None, .. }));
             assert!(!again, "{state:?} {fact:?}");
         }
@@ -242,6 +277,70 @@ fn a_charge_waits_for_the_buyers_confirmation_and_fails_where_it_is_refused() {
     assert_eq!(then(Fact::BuyerAuthenticates { method: "yes".into() }).acts, [confirm]);
     let nothing_asked = step(&Attempt::default(), Fact::BuyerAuthenticates { method: "yes".into() });
     assert_eq!(nothing_asked, Step::stay(&Attempt::default()));
+}
+
+fn paid_up() -> Vec<Fact> {
+    vec![Fact::IntentOpened { details: details(), object: OWN.into() }, Fact::Paid(OWN.into())]
+}
+
+fn told(facts: impl IntoIterator<Item = Fact>) -> (Attempt, Vec<Act>) {
+    let (state, acts) = after(paid_up().into_iter().chain(facts));
+    (state, acts[2..].to_vec())
+}
+
+#[test]
+fn a_refund_that_is_reversed_is_owed_again() {
+    let id = refund_id(1);
+    let asked = Fact::RefundAsked { id, amount: 100 };
+    let done = Fact::RefundDone { id, amount: 100, provider_id: "re".into() };
+    let reversed = Fact::RefundReversed { id, amount: 100, failure: declined() };
+    let (state, acts) = told([asked.clone(), done.clone(), reversed.clone()]);
+    assert_eq!((state.status, state.left()), (P::Succeeded, 100));
+    assert_eq!(acts.last(), Some(&Act::TellRefundFailed { id, failure: declined() }));
+    let over = Fact::OrderEnded { wants_answer: false };
+    let (state, acts) = told([asked, done, over, reversed]);
+    assert_eq!((state.refunding, acts.last()), (100, Some(&Act::GiveBack { id: None, amount: 100 })));
+}
+
+#[test]
+fn a_dispute_holds_its_money_back_and_takes_it_or_frees_it() {
+    use DisputeState::{Lost, Open, Won};
+    let dp = || "dp_1".to_owned();
+    let (held, acts) = told([dispute("dp_1", 40, Open), dispute("dp_1", 40, Open)]);
+    assert_eq!((held.status, held.left(), acts), (P::Succeeded, 60, vec![Act::TellDisputed { id: dp() }]));
+    let won = step(&held, dispute("dp_1", 40, Won));
+    assert_eq!((won.next.left(), won.acts), (100, vec![Act::TellDisputeWon { id: dp() }]));
+    let lost = step(&held, dispute("dp_1", 40, Lost));
+    assert_eq!((lost.next.status, lost.next.left()), (P::PartiallyRefunded, 60));
+    assert_eq!(lost.acts, [Act::TellDisputeLost { id: dp() }]);
+    assert_eq!(step(&lost.next, dispute("dp_1", 40, Open)), Step::stay(&lost.next), "read late");
+    // Nobody was told before it was lost.
+    let (state, acts) = told([dispute("dp_1", 100, Lost)]);
+    assert_eq!(state.status, P::Refunded);
+    assert_eq!(acts, [Act::TellDisputed { id: dp() }, Act::TellDisputeLost { id: dp() }]);
+}
+
+#[test]
+fn money_of_an_order_that_is_over_waits_for_its_dispute() {
+    use DisputeState::{Lost, Open, Won};
+    let over = || [dispute("dp_1", 40, Open), Fact::OrderEnded { wants_answer: true }];
+    let (state, acts) = told(over());
+    assert!(acts.iter().all(|act| !matches!(act, Act::GiveBack { .. })), "one automatic refund, of all that is left");
+    let back = |amount| Some(Act::GiveBack { id: None, amount });
+    assert_eq!(step(&state, dispute("dp_1", 40, Won)).acts.pop(), back(100));
+    assert_eq!(step(&state, dispute("dp_1", 40, Lost)).acts.pop(), back(60));
+}
+
+#[test]
+fn a_charge_that_is_refunded_and_lost_as_well_counts_once() {
+    let id = refund_id(1);
+    let lost = [Fact::RefundAsked { id, amount: 100 }, dispute("dp_1", 100, DisputeState::Lost)];
+    let (state, _) = told(lost);
+    assert_eq!((state.refunding, state.lost), (100, 0));
+    let done = step(&state, Fact::RefundDone { id, amount: 100, provider_id: "re".into() }).next;
+    assert_eq!((done.status, done.refunded, done.lost), (P::Refunded, 100, 0));
+    let refused = step(&state, Fact::RefundDeclined { id, amount: 100, failure: declined() }).next;
+    assert_eq!((refused.status, refused.refunded, refused.lost), (P::Refunded, 0, 100));
 }
 
 #[test]

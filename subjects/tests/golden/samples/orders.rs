@@ -2,9 +2,10 @@ use subjects::{
     Currency,
     orders::{
         CancelOrder, Cancelled, Confirmed, DOMAIN, Delivered, Expired, ExpiryDue, ExpiryRequested, Failed, Failure,
-        FulfillmentStatus, GetHistory, GetOrder, GetPayable, History, HistoryEntry, LineFact, ListOrders, NewOrder,
-        Order, OrderItem, OrderStatus, Orders, OrdersError, Payable, PaymentChoice, PaymentDue, PaymentStatus,
-        PlaceOrder, Placed, RefundDue, RequestExpiry, SetStatus, Shipped, StatusChange, StatusChanged,
+        FulfillmentStatus, GetHistory, GetLines, GetOrder, GetPayable, History, HistoryEntry, Line, LineFact, Lines,
+        ListOrders, NewOrder, Order, OrderItem, OrderStatus, Orders, OrdersError, Payable, PaymentChoice, PaymentDue,
+        PaymentStatus, PlaceOrder, Placed, RefundDue, RequestExpiry, Returned, SetStatus, Shipped, StatusChange,
+        StatusChanged,
     },
 };
 
@@ -93,6 +94,8 @@ fn requests(goldens: &mut Goldens) {
         status: OrderStatus::Pending,
     };
     goldens.query(&payable, &owed);
+    let line = Line { line_id: item_id(), unit_price: usd(4999), quantity: 2, returnable: 1 };
+    goldens.query(&GetLines { order_id: order_id() }, &Lines { lines: vec![line] });
 }
 
 fn events(goldens: &mut Goldens) {
@@ -137,6 +140,7 @@ fn events(goldens: &mut Goldens) {
         status: OrderStatus::Processing,
         payment_status: PaymentStatus::PartiallyRefunded,
     });
+    goldens.event(&Returned { order_id: order_id(), items: units() });
     goldens.event(&Shipped { order_id: order_id() });
     goldens.event(&Delivered { order_id: order_id() });
 }
@@ -159,6 +163,7 @@ pub fn errors() -> Vec<OrdersError> {
         OrdersError::NotForSale { variant_id: variant_id() },
         OrdersError::OutOfStock { variant_id: variant_id(), available: 3 },
         OrdersError::IllegalTransition { status: OrderStatus::Delivered },
+        OrdersError::RefundPending,
         OrdersError::NotYourOrder,
         OrdersError::OrderVersionMismatch,
         OrdersError::InvalidCursor,

@@ -1,16 +1,25 @@
 use subjects::payments::{
-    ActInSandbox, ActionRequired, CreateIntent, DOMAIN, GetAction, GetConfig, GetPayment, GetPaymentOfOrder, Intent,
-    IntentCreated, NewIntent, NewRefund, NextAction, Payment, PaymentAction, PaymentCancelled, PaymentConfig,
-    PaymentFailed, PaymentsError, PendingAction, ReadAgain, ReadingAsked, ReceiveWebhook, Refund, RefundFailed,
-    RefundPayment, Refunded, SandboxAction, Succeeded, VerifyPayment, WebhookReceipt,
+    ActInSandbox, ActionRequired, CreateIntent, DOMAIN, Dispute, DisputeLost, DisputeWon, Disputed, GetAction,
+    GetConfig, GetPayment, GetPaymentOfOrder, GetPendingRefund, Intent, IntentCreated, NewIntent, NewRefund,
+    NextAction, Payment, PaymentAction, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, PendingAction,
+    PendingRefund, ReadAgain, ReadingAsked, ReceiveWebhook, Refund, RefundFailed, RefundItem, RefundPayment, Refunded,
+    SandboxAction, Succeeded, VerifyPayment, WebhookReceipt,
 };
 
 use super::{
-    changed, fields, made, order_id,
+    changed, fields, item_id, made, order_id,
     orders::{NUMBER, failure},
     payment_id, refund_id, text, usd,
 };
 use crate::goldens::Goldens;
+
+fn refund_items() -> Vec<RefundItem> {
+    vec![RefundItem { line_id: item_id(), quantity: 1 }]
+}
+
+fn dispute() -> Dispute {
+    Dispute { id: "dp_1".into(), status: "open".into(), amount: usd(1000), reason: text("fraudulent") }
+}
 
 fn refund() -> Refund {
     Refund {
@@ -18,6 +27,9 @@ fn refund() -> Refund {
         status: "succeeded".into(),
         amount: usd(1000),
         reason: text("One was broken."),
+        failure: Some(failure()),
+        items: refund_items(),
+        restock: true,
         created_at: made(),
     }
 }
@@ -34,6 +46,7 @@ fn payment() -> Payment {
         payment_method: text("pm_card_visa"),
         failure: Some(failure()),
         refunds: vec![refund()],
+        disputes: vec![dispute()],
         created_at: made(),
         updated_at: changed(),
     }
@@ -62,7 +75,9 @@ fn requests(goldens: &mut Goldens) {
     goldens.query(&GetPaymentOfOrder { order_id: order_id(), cart_token: token() }, &payment());
     let pending = PendingAction { action: Some(payment_action()) };
     goldens.query(&GetAction { order_id: order_id() }, &pending);
-    let new_refund = NewRefund { amount: Some(usd(1000)), reason: text("One was broken.") };
+    goldens.query(&GetPendingRefund { order_id: order_id() }, &PendingRefund { is_full: true });
+    let reason = text("One was broken.");
+    let new_refund = NewRefund { amount: Some(usd(1000)), items: Some(refund_items()), restock: Some(true), reason };
     goldens.command(&RefundPayment { payment_id: payment_id(), refund: new_refund }, &refund());
     goldens.command(&VerifyPayment { payment_id: payment_id(), cart_token: token() }, &payment());
     let webhook = ReceiveWebhook {
@@ -89,8 +104,17 @@ fn events(goldens: &mut Goldens) {
         amount: usd(1000),
         total_refunded: usd(1000),
         is_full: false,
+        items: refund_items(),
+        restock: true,
     });
-    goldens.event(&RefundFailed { payment_id, order_id, refund_id, failure: failure() });
+    let (failure, total_returned) = (failure(), Some(usd(0)));
+    goldens.event(&RefundFailed { payment_id, order_id, refund_id, failure, total_returned, is_full: true });
+    let (dispute_id, amount) = ("dp_1".to_owned(), usd(1000));
+    let reason = text("fraudulent");
+    goldens.event(&Disputed { payment_id, order_id, dispute_id: dispute_id.clone(), amount, reason });
+    goldens.event(&DisputeWon { payment_id, order_id, dispute_id: dispute_id.clone(), amount });
+    let total_returned = usd(1000);
+    goldens.event(&DisputeLost { payment_id, order_id, dispute_id, amount, total_returned, is_full: false });
 }
 
 pub fn add(goldens: &mut Goldens) {
@@ -107,6 +131,7 @@ pub fn errors() -> Vec<PaymentsError> {
         PaymentsError::OrderNotFound,
         PaymentsError::NotPayable { status: "cancelled".into() },
         PaymentsError::RefundTooLarge { left: usd(500) },
+        PaymentsError::ReturnTooLarge { line_id: item_id(), left: 1 },
         PaymentsError::NotRefundable { status: "pending".into() },
         PaymentsError::InvalidRefund { fields: fields() },
         PaymentsError::NotASandbox,

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::{Order, Plants};
 
 pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order]) {
-    let [too_much, charged, returned, told, booked, creating, refunding, ahead] = spoilt else {
-        panic!("eight orders")
+    let [too_much, charged, returned, told, booked, creating, refunding, ahead, disputed] = spoilt else {
+        panic!("nine orders")
     };
     let by =
         |sign: char| format!("update payments set captured = captured {sign} 1 where order_id = '{}'", too_much.id);
@@ -35,6 +35,11 @@ pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order]) {
     told_twice(plants, &told.id).await;
     booked_twice(plants, &booked.id).await;
     waits_for_nobody(plants, creating, refunding).await;
+
+    let to = |disputes: &str| format!("update payments set disputes = '{disputes}' where order_id = '{}'", disputed.id);
+    let lost = r#"{"dp_planted": {"amount": 1, "reason": null, "state": "lost"}}"#;
+    let named = [("balance", format!("order {}, payment ", disputed.id), "0 lost, its disputes say 1")];
+    plants.sql("payments", to(lost), to("{}"), named).await;
 
     let payment = payment(plants, ahead).await;
     let by = |sign: char| format!("update payments set version = version {sign} 1 where id = '{payment}'");

@@ -6,7 +6,7 @@ use super::{Order, Plants};
 use crate::harness::wait_until;
 
 pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], stuck: &Order) {
-    let [counted, more, given_back] = spoilt else { panic!("three orders") };
+    let [counted, more, given_back, returned] = spoilt else { panic!("four orders") };
     against_the_ledger(plants, &counted.variant).await;
     against_the_rules(plants).await;
     against_the_accounts(plants).await;
@@ -31,6 +31,11 @@ pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], stuck: &Ord
         ("fulfilment", format!("order {}", given_back.id), "its reservation is released"),
     ];
     plants.sql("inventory", to("released"), to("committed"), named).await;
+
+    // A unit that has returned by orders' word, and is sold by inventory's.
+    let to = |units: i64| format!("update order_items set returned = {units} where order_id = '{}'", returned.id);
+    let named = [("fulfilment", format!("order {}", returned.id), "it is confirmed for")];
+    plants.sql("orders", to(1), to(0), named).await;
 
     let nobody = Uuid::now_v7();
     let plant = format!("insert into reservation (order_id, status, updated_at) values ('{nobody}', 'held', now())");

@@ -5,8 +5,9 @@ use serde_json::Value;
 use subjects::{orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
-use super::super::Decline;
+use super::super::{About, Decline, SeenDispute, SeenRefund};
 use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome};
+use crate::story::{Dispute, DisputeState};
 
 /// Where an object stands.
 pub(super) fn status(value: &Value) -> ObjectStatus {
@@ -80,6 +81,29 @@ pub(super) fn refund(value: &Value) -> Result<RefundOutcome, Breakage> {
     })
 }
 
+/// A refund as it stands now.
+pub(super) fn seen_refund(value: &Value) -> Result<SeenRefund, Breakage> {
+    let id = value["id"].as_str().ok_or_else(|| Breakage::other("the provider's answer is no refund"))?.to_owned();
+    let failure = match refund(value)? {
+        RefundOutcome::Failed(failure) => Some(failure),
+        RefundOutcome::Succeeded { .. } => None,
+    };
+    Ok(SeenRefund { id, failure })
+}
+
+/// A dispute as it stands now. An inquiry (`warning_...`) moves no money.
+pub(super) fn seen_dispute(value: &Value) -> Option<SeenDispute> {
+    let state = match value["status"].as_str()? {
+        "needs_response" | "under_review" => DisputeState::Open,
+        "won" => DisputeState::Won,
+        "lost" => DisputeState::Lost,
+        _ => return None,
+    };
+    let id = value["id"].as_str().filter(|id| id.len() <= 255)?.to_owned();
+    let reason = value["reason"].as_str().map(|reason| reason.chars().take(100).collect());
+    Some(SeenDispute { id, dispute: Dispute { amount: value["amount"].as_i64()?, reason, state } })
+}
+
 /// The reason in an error's body: the bank's own word before the provider's.
 pub(super) fn failure(body: &Value) -> Failure {
     reason(&body["error"])
@@ -98,14 +122,16 @@ pub(super) fn reason(error: &Value) -> Failure {
 pub(super) fn notice(body: &str) -> Notice {
     let event: Value = serde_json::from_str(body).unwrap_or_default();
     let about = &event["data"]["object"];
-    let object = match about["object"].as_str() {
-        Some("payment_intent") => about["id"].as_str(),
-        _ => about["payment_intent"].as_str(),
+    let (object, about) = match about["object"].as_str() {
+        Some("payment_intent") => (about["id"].as_str(), About::Object),
+        Some("refund") => (about["payment_intent"].as_str(), About::Refunds),
+        Some("dispute") => (about["payment_intent"].as_str(), About::Disputes),
+        _ => (about["payment_intent"].as_str(), About::Object),
     };
     let short = |text: &&str| text.len() <= 255 && !text.contains('\0');
     // Signed, but not to be told apart: all such count as one.
     let id = event["id"].as_str().filter(short).unwrap_or("-");
-    Notice { id: id.to_owned(), object: object.filter(short).map(str::to_owned) }
+    Notice { id: id.to_owned(), object: object.filter(short).map(str::to_owned), about }
 }
 
 #[cfg(test)]
@@ -129,7 +155,21 @@ mod tests {
         assert_eq!(of(json!({"object": "payment_intent", "id": "pi_1"})).as_deref(), Some("pi_1"));
         assert_eq!(of(json!({"object": "charge", "id": "ch_1", "payment_intent": "pi_1"})).as_deref(), Some("pi_1"));
         assert_eq!(of(json!({"object": "customer", "id": "cus_1"})), None);
-        assert_eq!(notice("not JSON"), Notice { id: "-".into(), object: None });
+        let refund = json!({"object": "refund", "id": "re_1", "payment_intent": "pi_1"});
+        assert_eq!(of(refund).as_deref(), Some("pi_1"));
+        assert_eq!(notice("not JSON"), Notice { id: "-".into(), object: None, about: About::Object });
+    }
+
+    #[test]
+    fn a_dispute_has_three_ends_and_an_inquiry_is_none() {
+        let seen = |status: &str| {
+            let value = json!({"id": "dp_1", "amount": 100, "reason": "fraudulent", "status": status});
+            seen_dispute(&value).map(|seen| seen.dispute.state)
+        };
+        assert_eq!(seen("needs_response"), Some(DisputeState::Open));
+        assert_eq!(seen("under_review"), Some(DisputeState::Open));
+        assert_eq!((seen("won"), seen("lost")), (Some(DisputeState::Won), Some(DisputeState::Lost)));
+        assert_eq!((seen("warning_needs_response"), seen("warning_closed")), (None, None));
     }
 
     #[test]

@@ -5,17 +5,23 @@ use serde_json::Value;
 use subjects::Money;
 use uuid::Uuid;
 
-use super::{RefundOutcome, Stripe, answers::refund, fresh, http::Said, path_of, stuck};
+use super::super::{SeenDispute, SeenRefund};
+use super::{
+    RefundOutcome, Stripe,
+    answers::{refund, seen_dispute, seen_refund},
+    fresh,
+    http::Said,
+    path_of, stuck,
+};
 
 const REFUNDS: &str = "/v1/refunds";
+const DISPUTES: &str = "/v1/disputes";
 
-/// Pages of refunds that are read at most, a hundred each.
+/// Pages of a list that are read at most, a hundred each.
 const PAGES: usize = 10;
 
 impl Stripe {
     pub(super) async fn give_back(&self, object: &str, amount: Money, key: Uuid) -> Result<RefundOutcome, Breakage> {
-        // It goes into a query: as plain as in a path.
-        path_of(object)?;
         let form = [
             ("payment_intent", object.to_owned()),
             ("amount", amount.amount.to_string()),
@@ -41,23 +47,39 @@ impl Stripe {
 
     /// The refund that was made under this key, whether or not the provider remembers the key.
     async fn made(&self, object: &str, key: Uuid) -> Result<Option<Value>, Breakage> {
-        let (key, mut after) = (key.to_string(), String::new());
+        let key = key.to_string();
+        Ok(self.all(REFUNDS, object).await?.into_iter().find(|one| one["metadata"]["refund_id"] == key.as_str()))
+    }
+
+    /// Its refunds, and which of them have failed.
+    pub(super) async fn seen_refunds(&self, object: &str) -> Result<Vec<SeenRefund>, Breakage> {
+        let all = self.all(REFUNDS, object).await?;
+        all.iter().map(seen_refund).collect()
+    }
+
+    /// The disputes of its charge.
+    pub(super) async fn seen_disputes(&self, object: &str) -> Result<Vec<SeenDispute>, Breakage> {
+        Ok(self.all(DISPUTES, object).await?.iter().filter_map(seen_dispute).collect())
+    }
+
+    /// What a list has of an object, the newest first.
+    async fn all(&self, list: &str, object: &str) -> Result<Vec<Value>, Breakage> {
+        // It goes into a query: as plain as in a path.
+        path_of(object)?;
+        let (mut found, mut after) = (Vec::new(), String::new());
         for _ in 0..PAGES {
-            let path = format!("{REFUNDS}?payment_intent={object}&limit=100{after}");
+            let path = format!("{list}?payment_intent={object}&limit=100{after}");
             let page = match self.http.get(&path).await? {
                 Said::Done(page) => page,
                 Said::Refused { failure, .. } => return Err(Breakage::other(format!("not read: {}", failure.code))),
                 Said::Stored => return Err(stuck()),
             };
-            let all = page["data"].as_array().cloned().unwrap_or_default();
-            if let Some(made) = all.iter().find(|one| one["metadata"]["refund_id"] == key.as_str()) {
-                return Ok(Some(made.clone()));
-            }
-            match all.last().and_then(|last| last["id"].as_str()) {
+            found.extend(page["data"].as_array().cloned().unwrap_or_default());
+            match found.last().and_then(|last| last["id"].as_str()) {
                 Some(last) if page["has_more"] == true => after = format!("&starting_after={last}"),
-                _ => return Ok(None),
+                _ => return Ok(found),
             }
         }
-        Err(Breakage::other("a payment with too many refunds"))
+        Err(Breakage::other(format!("a payment with too many entries in {list}")))
     }
 }

@@ -89,6 +89,7 @@ impl World {
                 | Act::TellActionRequired
                 | Act::TellRefunded { .. }
                 | Act::TellRefundFailed { .. } => {}
+                Act::TellDisputed { .. } | Act::TellDisputeWon { .. } | Act::TellDisputeLost { .. } => {}
             }
         }
         self

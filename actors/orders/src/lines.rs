@@ -1,0 +1,24 @@
+//! The lines of an order, for payments: what they cost, and how many units could return.
+
+use runtime::{Answer, Context, Handled};
+use subjects::orders::{GetLines, Line, Lines, OrderStatus, OrdersError};
+
+use crate::{Orders, store};
+
+impl Answer<GetLines> for Orders {
+    async fn answer(&self, cx: &Context, query: &GetLines) -> Handled<Lines, OrdersError> {
+        let (status, lines) = store::lines_of(cx.db(), query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        // Nothing was sold before, and what had not been shipped has returned after.
+        let is_sold = matches!(
+            status,
+            OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered
+        );
+        let line = |line: store::LineRow| Line {
+            line_id: line.id,
+            unit_price: line.unit_price,
+            quantity: line.quantity,
+            returnable: if is_sold { line.quantity - line.returned } else { 0 },
+        };
+        Ok(Lines { lines: lines.into_iter().map(line).collect() })
+    }
+}

@@ -1,0 +1,114 @@
+//! Units of lines that return.
+
+use runtime::Stored;
+use sqlx::{PgConnection, PgPool};
+use subjects::{ItemId, Money, OrderId, VariantId, inventory::Units, orders::OrderStatus};
+use uuid::Uuid;
+
+use super::word;
+use crate::story::Returns;
+
+/// A line, for whoever gives money back for it.
+#[derive(Debug)]
+pub(crate) struct LineRow {
+    pub id: ItemId,
+    pub unit_price: Money,
+    pub quantity: i64,
+    pub returned: i64,
+}
+
+/// An order's status and its lines, in their order.
+pub(crate) async fn lines_of(db: &PgPool, order: OrderId) -> Stored<Option<(OrderStatus, Vec<LineRow>)>> {
+    let rows: Vec<(String, String, Uuid, i64, i64, i64)> = sqlx::query_as(
+        "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
+         from orders o join order_items i on i.order_id = o.id where o.id = $1 order by i.position",
+    )
+    .bind(order.0)
+    .fetch_all(db)
+    .await?;
+    let Some((status, currency, ..)) = rows.first() else { return Ok(None) };
+    let (status, currency) = (word(status)?, word(currency)?);
+    let line = |(_, _, id, price, quantity, returned)| LineRow {
+        id: ItemId(id),
+        unit_price: Money::new(price, currency),
+        quantity,
+        returned,
+    };
+    Ok(Some((status, rows.into_iter().map(line).collect())))
+}
+
+/// A line under the lock of its order, and what has returned of it.
+#[derive(Debug)]
+pub(crate) struct Returnable {
+    pub order_id: OrderId,
+    position: i32,
+    id: ItemId,
+    variant_id: VariantId,
+    quantity: i64,
+    returned: i64,
+}
+
+impl Returnable {
+    /// Takes off what returns; nothing where the line is not meant, or has nothing left.
+    pub(crate) fn give(&mut self, returns: &Returns) -> Option<Units> {
+        let asked = match returns {
+            Returns::Nothing => 0,
+            Returns::Everything => self.quantity,
+            Returns::Lines(lines) => lines.iter().filter(|(id, _)| *id == self.id).map(|(_, asked)| asked).sum(),
+        };
+        let quantity = asked.min(self.quantity - self.returned);
+        self.returned += quantity.max(0);
+        (quantity > 0).then_some(Units { variant_id: self.variant_id, quantity })
+    }
+}
+
+/// The lines of orders, in their order.
+pub(crate) async fn returnable(db: &mut PgConnection, orders: &[Uuid]) -> Stored<Vec<Returnable>> {
+    let rows: Vec<(Uuid, i32, Uuid, Uuid, i64, i64)> = sqlx::query_as(
+        "select order_id, position, id, variant_id, quantity, returned from order_items where order_id = any($1)
+         order by order_id, position",
+    )
+    .bind(orders)
+    .fetch_all(db)
+    .await?;
+    let line = |(order, position, id, variant, quantity, returned)| Returnable {
+        order_id: OrderId(order),
+        position,
+        id: ItemId(id),
+        variant_id: VariantId(variant),
+        quantity,
+        returned,
+    };
+    Ok(rows.into_iter().map(line).collect())
+}
+
+/// Writes what has returned of lines.
+pub(crate) async fn set_returned(db: &mut PgConnection, lines: &[Returnable]) -> Stored<()> {
+    sqlx::query(
+        "update order_items i set returned = now.returned
+         from unnest($1::uuid[], $2::integer[], $3::bigint[]) as now (order_id, position, returned)
+         where i.order_id = now.order_id and i.position = now.position and i.returned <> now.returned",
+    )
+    .bind(lines.iter().map(|line| line.order_id.0).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.position).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.returned).collect::<Vec<_>>())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_gives_no_more_than_it_has() {
+        let (order_id, id, variant_id) = (OrderId::new(), ItemId::new(), VariantId::new());
+        let mut line = Returnable { order_id, position: 0, id, variant_id, quantity: 5, returned: 0 };
+        let mut give = |returns: Returns| line.give(&returns).map_or(0, |units| units.quantity);
+        assert_eq!(give(Returns::Lines(vec![(id, 2)])), 2);
+        assert_eq!(give(Returns::Lines(vec![(ItemId::new(), 2)])), 0);
+        assert_eq!(give(Returns::Everything), 3);
+        assert_eq!((give(Returns::Everything), give(Returns::Lines(vec![(id, 1)]))), (0, 0));
+    }
+}
