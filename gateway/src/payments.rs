@@ -96,7 +96,8 @@ impl PaymentsApi {
 
     /// Give money back
     ///
-    /// All that is left where no amount is given.
+    /// All that is left where neither amount nor lines are given. A refund of everything returns the units of an order that
+    /// was not shipped; `restock` returns those of the named lines, or of the whole order.
     #[oai(path = "/payments/:id/refunds", method = "post", operation_id = "refund_payment")]
     async fn refund_payment(
         &self,

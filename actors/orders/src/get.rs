@@ -32,8 +32,8 @@ impl Answer<GetOrder> for Orders {
     }
 }
 
-/// What the buyer has to do. Its secret is the provider's, so it is read for each answer and stored in none. The order is
-/// shown also where payments or the provider cannot be reached.
+/// What the buyer has to do. Its secret is the provider's, so it is read for each answer and stored in none. The order
+/// is shown also where payments or the provider cannot be reached.
 async fn action(cx: &Context, order: &Order) -> Option<PaymentAction> {
     match cx.ask(&GetAction { order_id: order.id }).await {
         Ok(pending) => pending.action,

@@ -14,8 +14,8 @@ use crate::{
     story::{Fact, Step, step},
 };
 
-/// Whether all money of the order is on its way back, where its goods are about to leave. A refund that is asked for after
-/// this was read is later than the step: it finds the order shipped.
+/// Whether all money of the order is on its way back, where its goods are about to leave. A refund that is asked for
+/// after this was read is later than the step: it finds the order shipped.
 pub struct RefundPending(bool);
 
 impl Prepare<SetStatus> for Orders {

@@ -1,4 +1,4 @@
-//! What a buyer has to do to pay, for orders. The secret is the provider's: it is asked for it, and it is stored nowhere.
+//! What a buyer has to do to pay, for orders. The secret is read from the provider for each answer, and stored nowhere.
 
 use runtime::{Answer, Context, Handled};
 use subjects::payments::{GetAction, PaymentAction, PaymentsError, PendingAction};

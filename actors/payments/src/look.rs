@@ -42,7 +42,8 @@ pub(crate) struct Seen {
     disputes: Vec<SeenDispute>,
 }
 
-/// What an object says of its payment: an end, which nothing can make untrue again, or what the buyer did on the way there.
+/// What an object says of its payment: an end, which nothing can make untrue again, or what the buyer did on the way to
+/// it.
 pub(crate) fn seen(object: &ProviderObject) -> Option<Fact> {
     match object.status {
         ObjectStatus::Succeeded => Some(Fact::Paid(object.id.clone())),
@@ -62,7 +63,7 @@ pub(crate) fn checked(object: &ProviderObject, terms: &Terms) -> Result<(), Brea
     if object.status == ObjectStatus::Succeeded { terms.check(&object.id, &object.charged) } else { Ok(()) }
 }
 
-/// Everything that was seen, as facts. A refund that had succeeded is reversed once: it is not among the done ones any more.
+/// Everything that was seen, as facts. A refund that had succeeded is reversed once: after that it is not done any more.
 fn facts(payment: PaymentId, seen_now: &Seen, done: &mut BTreeMap<String, Done>) -> Vec<Fact> {
     let mut facts: Vec<Fact> = seen_now.object.as_ref().and_then(seen).into_iter().collect();
     for SeenRefund { id, failure } in &seen_now.refunds {

@@ -1,8 +1,8 @@
 //! The money of every order: what is kept is what is owed.
 //!
 //! An order owes its total less what was given back on a person's wish or by a lost dispute, while it stands: confirmed,
-//! processing, shipped or delivered. Every other order owes nothing. What is kept is captured less refunded and lost. One that is undecided may have
-//! its money already. Money on its way back is in flight, for as long as the provider takes: a refund that nobody asks for
+//! processing, shipped or delivered. Every other order owes nothing. What is kept is captured less refunded and lost.
+//! One that is undecided may have its money already. Money on its way back is in flight, for as long as the provider takes: a refund that nobody asks for
 //! any more is named by `deadlines`, one that was given up by `dead_letters`.
 
 use std::fmt;

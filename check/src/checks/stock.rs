@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// Units come in by receiving and counting, leave by being sold, and come back when a sold order is cancelled or refunded. What is off
-/// is told as a difference, which stays as it is while the variant goes on being sold.
+/// Units come in by receiving and counting, leave by being sold, and come back when a sold order is cancelled or refunded.
+/// What is off is told as a difference, which stays as it is while the variant goes on being sold.
 const STATEMENT: &str = "
 select * from (
     select s.variant_id, s.received - (s.on_hand - s.reserved) - s.reserved - s.sold as vanished,

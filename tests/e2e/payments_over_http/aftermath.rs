@@ -48,7 +48,7 @@ async fn available(market: &Market, buyer: &Person, order: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_lost_dispute_is_money_that_went_back_and_the_goods_stay() {
+async fn a_lost_dispute_is_money_that_went_back_and_what_was_not_shipped_returns() {
     let market = market().await;
     let buyer = market.shop.customer().await;
     let order = market.confirmed(&buyer, "pm_sandbox_dispute").await;

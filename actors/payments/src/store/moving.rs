@@ -100,7 +100,8 @@ macro_rules! select_payments {
     ($rest:literal) => {
         concat!(
             "select id, order_id, order_number, user_id, amount, currency, payment_provider, provider_transaction_id,
-                    payment_method, at_once, awaits_action, declines, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
+                    payment_method, at_once, awaits_action, declines, status, creating, closing, order_ended,
+                    intent_told, failure_code, failure_message, captured,
                     refunded, refunding, automatic_refund, disputes, lost, version
              from payments ",
             $rest

@@ -64,7 +64,8 @@ pub(crate) async fn end_refunds(db: &mut PgConnection, ends: &[RefundEnd], now: 
     sqlx::query(
         "update refunds set
              status = case when ended.failure_code is null then 'succeeded' else 'failed' end,
-             provider_refund_id = coalesce(ended.provider_refund_id, refunds.provider_refund_id), failure_code = ended.failure_code,
+             provider_refund_id = coalesce(ended.provider_refund_id, refunds.provider_refund_id),
+             failure_code = ended.failure_code,
              failure_message = ended.failure_message, processed_at = $5::timestamptz, updated_at = $5::timestamptz
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
               as ended (id, provider_refund_id, failure_code, failure_message)

@@ -42,8 +42,8 @@ fn next_action(value: &Value) -> Option<NextAction> {
     (status(value) == ObjectStatus::ActionRequired).then_some(NextAction { kind, redirect_url })
 }
 
-/// The last attempt of the buyer, where it was declined. Without a charge of its own, as of an authentication that failed,
-/// the method that was tried tells it from others.
+/// The last attempt of the buyer, where it was declined. Without a charge of its own, as of an authentication that
+/// failed, the method that was tried tells it from others.
 fn decline(value: &Value) -> Option<Decline> {
     let error = &value["last_payment_error"];
     if value["status"] != "requires_payment_method" || !error.is_object() {
