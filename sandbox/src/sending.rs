@@ -58,7 +58,7 @@ async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
         intents::pay(&mut transaction, &id).await?;
     }
     let failing: Vec<String> = sqlx::query_scalar(
-        "select id from refund where status = 'succeeded' and fails_at <= clock_timestamp()
+        "select id from refund where status = 'succeeded' and fails_at <= now()
          order by fails_at limit 100 for update skip locked",
     )
     .fetch_all(&mut *transaction)
