@@ -14,6 +14,27 @@ pub const MAX_LINES: usize = 100;
 /// The most units a line holds.
 pub const MAX_QUANTITY: i64 = 10_000;
 
+/// Why a line of a cart needs the buyer's attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Enum))]
+#[cfg_attr(feature = "openapi", oai(rename_all = "snake_case"))]
+#[serde(rename_all = "snake_case")]
+pub enum LineProblem {
+    /// Fewer units are available than the line has. Not part of the totals.
+    OutOfStock,
+    /// The variant cannot be bought any more. Not part of the totals.
+    NotForSale,
+    /// The price is not the one of the buyer's last change to the cart, which accepts it. The line counts at the price of now.
+    PriceChanged,
+}
+
+impl LineProblem {
+    /// Whether the line cannot be bought, and so is not part of the totals.
+    pub fn prevents_purchase(self) -> bool {
+        matches!(self, Self::OutOfStock | Self::NotForSale)
+    }
+}
+
 /// A line of a cart, with the price and the availability of now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
@@ -28,6 +49,9 @@ pub struct CartItem {
     pub line_total: Money,
     /// Units that can be had now.
     pub available: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub problem: Option<LineProblem>,
 }
 
 /// Sums of a cart or an order. Shipping, tax and discount are 0 until pricing exists.
@@ -56,6 +80,7 @@ pub struct Cart {
     pub id: CartId,
     pub currency: Currency,
     pub items: Vec<CartItem>,
+    /// Of the lines that can be bought.
     pub totals: Totals,
     /// Counts the cart's changes; the `ETag`.
     pub version: i64,

@@ -1,6 +1,8 @@
 //! Puts units into the caller's cart.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
 use subjects::{
     ItemId, ProductId, VariantId,
     carts::{AddItem, Cart, CartsError, MAX_LINES, MAX_QUANTITY, NewCartItem},
@@ -28,9 +30,11 @@ enum Wanted {
     OnlyOneOf(ProductId),
 }
 
-impl Prepare<AddItem> for Carts {
+impl HandleBatch<AddItem> for Carts {
     type Prepared = Quoted;
 
+    /// Only the offer of the new line is relied on. The others are asked for along with it, so that the answer has their
+    /// prices and the change accepts them; a line that is put in meanwhile does not matter.
     async fn prepare(&self, cx: &Context, command: &AddItem) -> Handled<Quoted, CartsError> {
         let wanted = validate(&command.item)?;
         let owner = Owner::of(cx.caller())?;
@@ -46,25 +50,49 @@ impl Prepare<AddItem> for Carts {
         Ok(Quoted { variant: variant.0, quotes })
     }
 
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<AddItem, Quoted>) -> Handled<Cart, CartsError> {
-        let Quoted { variant, quotes } = &command.prepared;
-        let (owner, now) = (Owner::of(&command.caller)?, tx.now());
-        let mut stored = store::lock(tx.read(), owner).await?;
-        if stored.is_none() && owner.user_id().is_some() {
-            // To have a row to lock. A refusal need not take it back: an empty cart and none at all are the same.
-            store::insert_cart(tx.read(), &Basket::of(None, owner)?, owner, now).await?;
-            stored = store::lock(tx.read(), owner).await?;
-        }
-        let basket = Basket::of(stored, owner)?;
-        if !quotes.cover(&basket) {
-            return Err(Failure::Stale);
-        }
-        let (after, line) = decide(&basket, *variant, command.message.item.quantity, quotes)?;
-        let cart = after.show(quotes).map_err(too_much)?;
-        store::put_line(tx.write(), after.id, &line, now).await?;
-        store::update_cart(tx.write(), &after, now).await?;
-        Ok(cart)
+    /// Many additions to one cart, as to many, take one lock and one statement of each kind.
+    async fn handle_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<AddItem, Quoted>],
+    ) -> Result<Vec<Handled<Cart, CartsError>>, Breakage> {
+        let now = tx.now();
+        let owners: BTreeSet<Owner> = commands.iter().filter_map(|command| Owner::of(&command.caller).ok()).collect();
+        let before = lock(tx, &owners).await?;
+        let mut after = before.clone();
+        let outcomes = commands.iter().map(|command| add(&mut after, command).map_err(Into::into)).collect();
+        let changed = || after.iter().filter_map(|(owner, cart)| Some((cart, before.get(owner)?)));
+        let carts: Vec<&Basket> =
+            changed().filter(|(cart, before)| cart.version > before.version).map(|(cart, _)| cart).collect();
+        let lines = changed().flat_map(|(cart, before)| cart.changes_since(before));
+        store::put_lines(tx.write(), &lines.collect::<Vec<_>>(), now).await?;
+        store::update_carts(tx.write(), &carts, now).await?;
+        Ok(outcomes)
     }
+}
+
+/// Locks the carts of these owners. A customer without one gets one, to have a row to lock: an empty cart and none at all
+/// are the same.
+async fn lock(tx: &mut Tx<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
+    let mut carts = store::lock(tx.read(), owners).await?;
+    let now = tx.now();
+    let mut made = BTreeSet::new();
+    for owner in owners.iter().filter(|owner| !carts.contains_key(owner)) {
+        let Ok(empty) = Basket::of(None, *owner) else { continue };
+        store::insert_cart(tx.read(), &empty, *owner, now).await?;
+        made.insert(*owner);
+    }
+    carts.extend(store::lock(tx.read(), &made).await?);
+    Ok(carts)
+}
+
+fn add(carts: &mut BTreeMap<Owner, Basket>, command: &Commanded<AddItem, Quoted>) -> Result<Cart, CartsError> {
+    let Quoted { variant, quotes } = &command.prepared;
+    let cart = carts.get_mut(&Owner::of(&command.caller)?).ok_or(CartsError::CartNotFound)?;
+    let after = decide(cart, *variant, command.message.item.quantity, quotes)?;
+    let shown = after.show(quotes).map_err(too_much)?;
+    *cart = after;
+    Ok(shown)
 }
 
 fn validate(item: &NewCartItem) -> Result<Wanted, CartsError> {
@@ -90,8 +118,8 @@ fn room_for(basket: &Basket, variant: Uuid) -> Result<(), CartsError> {
     if is_full { Err(CartsError::CartFull) } else { Ok(()) }
 }
 
-/// The cart as it shall be, and its line that is new or has more units.
-fn decide(basket: &Basket, variant: Uuid, quantity: i64, quotes: &Quotes) -> Result<(Basket, Line), CartsError> {
+/// The cart as it shall be.
+fn decide(basket: &Basket, variant: Uuid, quantity: i64, quotes: &Quotes) -> Result<Basket, CartsError> {
     let offer = quotes.for_sale(variant).ok_or(CartsError::NotForSale)?;
     room_for(basket, variant)?;
     let currency = offer.price.currency;
@@ -112,7 +140,7 @@ fn decide(basket: &Basket, variant: Uuid, quantity: i64, quotes: &Quotes) -> Res
         return Err(CartsError::OutOfStock { available });
     }
     let line = Line::of(known.map_or_else(|| ItemId::new().0, |line| line.id), offer, sum);
-    Ok((Basket { currency, ..basket.with(&line) }, line))
+    Ok(Basket { currency, ..basket.with(&line) }.accepting(quotes))
 }
 
 #[cfg(test)]
@@ -152,14 +180,16 @@ mod tests {
 
     #[test]
     fn a_new_line_goes_to_the_end_and_counts_a_change() {
-        let (after, line) = decide(&basket([1]), variant(2), 3, &quotes(&[(1, 100, 9), (2, 40, 9)])).unwrap();
-        assert_eq!((after.version, after.lines.len(), after.lines[1].quantity), (6, 2, 3));
+        let after = decide(&basket([1]), variant(2), 3, &quotes(&[(2, 40, 9)])).unwrap();
+        let line = &after.lines[1];
+        assert_eq!((after.version, after.lines.len(), line.quantity), (6, 2, 3));
         assert_eq!((line.unit_amount, line.name.as_str()), (40, "Thing 2"));
     }
 
     #[test]
     fn units_of_a_variant_that_is_in_the_cart_are_added_to_its_line() {
-        let (after, line) = decide(&basket([1]), variant(1), 3, &quotes(&[(1, 120, 4)])).unwrap();
+        let after = decide(&basket([1]), variant(1), 3, &quotes(&[(1, 120, 4)])).unwrap();
+        let line = &after.lines[0];
         assert_eq!((after.lines.len(), line.id, line.quantity, line.unit_amount), (1, variant(1), 4, 120));
     }
 
@@ -183,7 +213,7 @@ mod tests {
     fn the_first_line_names_the_currency() {
         let mut euros = quotes(&[(1, 100, 5)]);
         euros.add(offer(2, 100, Currency::EUR), 5);
-        assert_eq!(decide(&basket([]), variant(2), 1, &euros).unwrap().0.currency, Currency::EUR);
+        assert_eq!(decide(&basket([]), variant(2), 1, &euros).unwrap().currency, Currency::EUR);
         assert_eq!(decide(&basket([1]), variant(2), 1, &euros).unwrap_err(), CartsError::CurrencyMismatch);
     }
 

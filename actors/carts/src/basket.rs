@@ -3,7 +3,7 @@
 use runtime::Breakage;
 use subjects::{
     CartId, Currency, ItemId, Money, MoneyError, ProductId, VariantId,
-    carts::{Cart, CartItem, CartsError, Totals},
+    carts::{Cart, CartItem, CartsError, LineProblem, Totals},
     catalog::Offer,
 };
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::{
     quotes::Quotes,
 };
 
-/// A line, with what catalog told when it was put in or changed last.
+/// A line, with what catalog said of it at the last change to the cart: the price that the buyer has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     pub id: Uuid,
@@ -110,8 +110,26 @@ impl Basket {
         Self { version: self.version + 1, ..self.clone() }
     }
 
+    /// The cart with the prices of now: whoever changes a cart accepts them.
+    #[must_use]
+    pub(crate) fn accepting(mut self, quotes: &Quotes) -> Self {
+        for line in &mut self.lines {
+            if let Some(offer) = quotes.for_sale_in(line.variant_id, self.currency) {
+                *line = Line::of(line.id, offer, line.quantity);
+            }
+        }
+        self
+    }
+
+    /// The lines that are new or differ, with their cart.
+    pub(crate) fn changes_since(&self, before: &Self) -> Vec<(CartId, &Line)> {
+        let is_new = |line: &&Line| !before.lines.contains(line);
+        self.lines.iter().filter(is_new).map(|line| (self.id, line)).collect()
+    }
+
     /// How it looks with the prices and the stock of now. A line that is not for sale any more, or in another currency,
-    /// is shown as it was stored, and none of it can be had.
+    /// is shown as it was stored, and none of it can be had. A line that was not asked about was put in a moment ago, while
+    /// the quotes were asked for: it is shown as it was put in.
     ///
     /// # Errors
     /// Where the sum is larger than money can be.
@@ -119,10 +137,22 @@ impl Basket {
         let mut subtotal = Money::zero(self.currency);
         let mut items = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
-            let offer = quotes.for_sale(line.variant_id).filter(|offer| offer.price.currency == self.currency);
-            let unit_price = offer.map_or(Money::new(line.unit_amount, self.currency), |offer| offer.price);
+            let offer = quotes.for_sale_in(line.variant_id, self.currency);
+            let accepted = Money::new(line.unit_amount, self.currency);
+            let unit_price = offer.map_or(accepted, |offer| offer.price);
             let line_total = unit_price.checked_mul(line.quantity)?;
-            subtotal = subtotal.checked_add(line_total)?;
+            let (available, problem) = match offer {
+                None if !quotes.cover(line.variant_id) => (line.quantity, None),
+                None => (0, Some(LineProblem::NotForSale)),
+                Some(_) => {
+                    let available = quotes.available(line.variant_id);
+                    let changed = (unit_price != accepted).then_some(LineProblem::PriceChanged);
+                    (available, if available < line.quantity { Some(LineProblem::OutOfStock) } else { changed })
+                }
+            };
+            if !problem.is_some_and(LineProblem::prevents_purchase) {
+                subtotal = subtotal.checked_add(line_total)?;
+            }
             items.push(CartItem {
                 id: ItemId(line.id),
                 product_id: ProductId(line.product_id),
@@ -132,7 +162,8 @@ impl Basket {
                 quantity: line.quantity,
                 unit_price,
                 line_total,
-                available: offer.map_or(0, |_| quotes.available(line.variant_id)),
+                available,
+                problem,
             });
         }
         Ok(Cart {
@@ -195,10 +226,30 @@ pub(crate) mod tests {
 
     #[test]
     fn prices_are_those_of_now() {
-        let cart = basket([1, 2]).show(&quotes(&[(1, 250, 7), (2, 50, 0)])).unwrap();
+        let cart = basket([1, 2, 3]).show(&quotes(&[(1, 250, 7), (2, 100, 1), (3, 50, 0)])).unwrap();
         let seen: Vec<_> = cart.items.iter().map(|item| (item.unit_price.amount, item.available)).collect();
-        assert_eq!(seen, [(250, 7), (50, 0)]);
-        assert_eq!(cart.totals.total, Money::new(300, Currency::USD));
+        assert_eq!(seen, [(250, 7), (100, 1), (50, 0)]);
+        let problems: Vec<_> = cart.items.iter().map(|item| item.problem).collect();
+        assert_eq!(problems, [Some(LineProblem::PriceChanged), None, Some(LineProblem::OutOfStock)]);
+        assert_eq!(cart.totals.total, Money::new(350, Currency::USD), "what cannot be bought does not count");
+    }
+
+    #[test]
+    fn a_change_accepts_the_prices_of_now() {
+        let quotes = quotes(&[(1, 250, 7), (2, 100, 7)]);
+        let before = basket([1, 2, 3]);
+        let after = before.clone().accepting(&quotes);
+        let prices: Vec<_> = after.lines.iter().map(|line| line.unit_amount).collect();
+        assert_eq!(prices, [250, 100, 100], "a line without an offer keeps its price");
+        assert_eq!(after.changes_since(&before), [(after.id, &after.lines[0])]);
+        assert_eq!(after.show(&quotes).unwrap().items[0].problem, None);
+    }
+
+    #[test]
+    fn a_line_put_in_while_the_quotes_were_asked_for_is_shown_as_it_was_put_in() {
+        let cart = basket([1, 2]).show(&quotes(&[(1, 100, 7)])).unwrap();
+        assert_eq!((cart.items[1].available, cart.items[1].problem), (1, None));
+        assert_eq!(cart.totals.total, Money::new(200, Currency::USD));
     }
 
     #[test]
@@ -206,10 +257,12 @@ pub(crate) mod tests {
         let mut quotes = quotes(&[(1, 250, 7)]);
         quotes.add(offer(2, 9, Currency::EUR), 7);
         quotes.add(Offer { is_active: false, ..offer(3, 9, Currency::USD) }, 7);
+        quotes.add(Offer { is_active: false, ..offer(4, 9, Currency::USD) }, 7);
         let cart = basket([1, 2, 3, 4]).show(&quotes).unwrap();
         let seen: Vec<_> = cart.items.iter().map(|item| (item.unit_price.amount, item.available)).collect();
         assert_eq!(seen, [(250, 7), (100, 0), (100, 0), (100, 0)]);
-        assert_eq!(cart.items[3].name, "Thing 4");
+        assert!(cart.items[1..].iter().all(|item| item.problem == Some(LineProblem::NotForSale)));
+        assert_eq!((cart.items[3].name.as_str(), cart.totals.total.amount), ("Thing 4", 250));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Changes the quantity of a line of the caller's cart.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use runtime::{Commanded, Context, Handled, Prepare, Tx};
 use subjects::{
     ItemId,
     carts::{Cart, CartsError, ChangeItem},
@@ -18,6 +18,7 @@ use crate::{
 impl Prepare<ChangeItem> for Carts {
     type Prepared = Quotes;
 
+    /// Prices of all lines, this one's among them: its id was known to nobody before it was stored.
     async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Handled<Quotes, CartsError> {
         quantity_in_range(command.changes.quantity)?;
         let owner = Owner::of(cx.caller())?;
@@ -27,16 +28,13 @@ impl Prepare<ChangeItem> for Carts {
 
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ChangeItem, Quotes>) -> Handled<Cart, CartsError> {
         let (owner, quotes, now) = (Owner::of(&command.caller)?, &command.prepared, tx.now());
-        let basket = Basket::of(store::lock(tx.read(), owner).await?, owner)?;
+        let basket = Basket::of(store::lock_one(tx.read(), owner).await?, owner)?;
         basket.expect(command.message.expected_version)?;
-        if !quotes.cover(&basket) {
-            return Err(Failure::Stale);
-        }
         let line = decide(&basket, command.message.item_id, command.message.changes.quantity, quotes)?;
-        let after = basket.with(&line);
+        let after = basket.with(&line).accepting(quotes);
         let cart = after.show(quotes).map_err(too_much)?;
-        store::put_line(tx.write(), after.id, &line, now).await?;
-        store::update_cart(tx.write(), &after, now).await?;
+        store::put_lines(tx.write(), &after.changes_since(&basket), now).await?;
+        store::update_carts(tx.write(), &[&after], now).await?;
         Ok(cart)
     }
 }

@@ -1,8 +1,9 @@
 //! Carts: one per customer, or one per guest's token.
 //!
 //! Promises: a cart holds one currency, 100 lines and 10,000 units of a line at most; nothing goes into it that cannot be
-//! bought now; prices and availability are those of now, asked of catalog and inventory at every look; what an order took
-//! leaves the cart once. A cart holds no stock: only an order does.
+//! bought now; prices and availability are those of now, asked of catalog and inventory at every look; a price that differs
+//! from the one that the buyer's last change accepted is marked; what an order took leaves the cart once. A cart holds no
+//! stock: only an order does.
 
 mod add_item;
 mod basket;
@@ -38,7 +39,7 @@ impl Domain for Carts {
         routes.query::<messages::GetContents>();
         routes.command::<messages::CreateCart>();
         routes.command::<messages::ClearCart>();
-        routes.prepared_command::<messages::AddItem>();
+        routes.batched_command::<messages::AddItem>();
         routes.prepared_command::<messages::ChangeItem>();
         routes.prepared_command::<messages::RemoveItem>();
         routes.batched_event::<orders::Confirmed>();

@@ -5,7 +5,7 @@ use subjects::{CartId, carts::CartsError};
 use uuid::Uuid;
 
 /// Whose cart it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
     /// A customer, by account.
     Customer(Uuid),

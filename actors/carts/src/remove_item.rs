@@ -1,6 +1,6 @@
 //! Takes a line out of the caller's cart.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use runtime::{Commanded, Context, Handled, Prepare, Tx};
 use subjects::carts::{Cart, CartsError, RemoveItem};
 
 use crate::{
@@ -23,16 +23,14 @@ impl Prepare<RemoveItem> for Carts {
 
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<RemoveItem, Quotes>) -> Handled<Cart, CartsError> {
         let (owner, now) = (Owner::of(&command.caller)?, tx.now());
-        let basket = Basket::of(store::lock(tx.read(), owner).await?, owner)?;
+        let basket = Basket::of(store::lock_one(tx.read(), owner).await?, owner)?;
         basket.expect(command.message.expected_version)?;
         let line = basket.line(command.message.item_id)?.id;
-        let after = basket.without(line);
-        if !command.prepared.cover(&after) {
-            return Err(Failure::Stale);
-        }
+        let after = basket.without(line).accepting(&command.prepared);
         let cart = after.show(&command.prepared).map_err(uncountable)?;
         store::delete_line(tx.write(), line).await?;
-        store::update_cart(tx.write(), &after, now).await?;
+        store::put_lines(tx.write(), &after.changes_since(&basket), now).await?;
+        store::update_carts(tx.write(), &[&after], now).await?;
         Ok(cart)
     }
 }

@@ -1,6 +1,6 @@
 //! The tables of carts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Stored};
@@ -17,6 +17,8 @@ use crate::{
 #[derive(sqlx::FromRow)]
 struct Row {
     cart_id: Uuid,
+    user_id: Option<Uuid>,
+    token_digest: Option<Uuid>,
     currency: String,
     version: i64,
     id: Option<Uuid>,
@@ -29,6 +31,10 @@ struct Row {
 }
 
 impl Row {
+    fn owner(&self) -> Option<Owner> {
+        self.user_id.map(Owner::Customer).or(self.token_digest.map(Owner::Guest))
+    }
+
     fn line(self) -> Option<Line> {
         Some(Line {
             id: self.id?,
@@ -42,37 +48,63 @@ impl Row {
     }
 }
 
-/// The cart of an owner, its lines and its version as of one moment: hence one statement. A guest's that was not touched
-/// for 30 days is there no more.
-pub(crate) async fn basket(db: impl PgExecutor<'_>, owner: Owner) -> Stored<Option<Basket>> {
-    let statement = "select c.id as cart_id, c.currency, c.version,
-            i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
-        from cart c left join cart_item i on i.cart_id = c.id
-        where (c.user_id = $1 or c.token_digest = $2)
-            and (c.user_id is not null or c.updated_at > now() - interval '30 days')
-        order by i.created_at, i.id";
-    let rows: Vec<Row> =
-        sqlx::query_as(statement).bind(owner.user_id()).bind(owner.token_digest()).fetch_all(db).await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    Ok(Some(Basket {
-        id: CartId(first.cart_id),
-        currency: first.currency.parse().map_err(Breakage::other)?,
-        version: first.version,
-        lines: rows.into_iter().filter_map(Row::line).collect(),
-    }))
+fn ids(owners: &BTreeSet<Owner>) -> (Vec<Uuid>, Vec<Uuid>) {
+    let users = owners.iter().filter_map(|owner| owner.user_id()).collect();
+    (users, owners.iter().filter_map(|owner| owner.token_digest()).collect())
 }
 
-/// As [`basket`], locked against everybody who would change it.
+/// The carts of these owners, their lines and versions as of one moment: hence one statement. A guest's that was not
+/// touched for 30 days is there no more.
+async fn baskets(db: impl PgExecutor<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
+    let statement = "select c.id as cart_id, c.user_id, c.token_digest, c.currency, c.version,
+            i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
+        from cart c left join cart_item i on i.cart_id = c.id
+        where (c.user_id = any($1) or c.token_digest = any($2))
+            and (c.user_id is not null or c.updated_at > now() - interval '30 days')
+        order by i.created_at, i.id";
+    let (users, guests) = ids(owners);
+    let rows: Vec<Row> = sqlx::query_as(statement).bind(users).bind(guests).fetch_all(db).await?;
+    let mut baskets = BTreeMap::new();
+    for row in rows {
+        let owner = row.owner().ok_or_else(|| Breakage::other("a cart without an owner"))?;
+        let basket = match baskets.entry(owner) {
+            Entry::Occupied(basket) => basket.into_mut(),
+            Entry::Vacant(place) => place.insert(Basket {
+                id: CartId(row.cart_id),
+                currency: row.currency.parse().map_err(Breakage::other)?,
+                version: row.version,
+                lines: Vec::new(),
+            }),
+        };
+        basket.lines.extend(row.line());
+    }
+    Ok(baskets)
+}
+
+/// The cart of an owner.
+pub(crate) async fn basket(db: impl PgExecutor<'_>, owner: Owner) -> Stored<Option<Basket>> {
+    Ok(baskets(db, &BTreeSet::from([owner])).await?.remove(&owner))
+}
+
+/// As [`baskets`], locked against everybody who would change them.
 ///
-/// A batch of commands locks its carts one by one, in the order in which they came; one of events locks all of its own,
-/// sorted. So that the two never wait for one another in a circle, commands go through the gate together, events alone.
-pub(crate) async fn lock(db: &mut PgConnection, owner: Owner) -> Stored<Option<Basket>> {
+/// Commands of other kinds lock carts one by one, in the order in which they came; events lock all of a batch, sorted. So
+/// that the two never wait for one another in a circle, commands go through the gate together, events alone.
+pub(crate) async fn lock(db: &mut PgConnection, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
+    if owners.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let statement = "with gate as materialized (select pg_advisory_xact_lock_shared(1, 1))
-        select id from gate, cart where user_id = $1 or token_digest = $2 for update of cart";
-    let cart: Option<Uuid> =
-        sqlx::query_scalar(statement).bind(owner.user_id()).bind(owner.token_digest()).fetch_optional(&mut *db).await?;
+        select id from gate, cart where user_id = any($1) or token_digest = any($2) order by id for update of cart";
+    let (users, guests) = ids(owners);
+    let carts: Vec<Uuid> = sqlx::query_scalar(statement).bind(users).bind(guests).fetch_all(&mut *db).await?;
     // In a statement of its own: it sees what the last holder of the lock has written.
-    if cart.is_some() { basket(db, owner).await } else { Ok(None) }
+    if carts.is_empty() { Ok(BTreeMap::new()) } else { baskets(db, owners).await }
+}
+
+/// The cart of an owner, locked.
+pub(crate) async fn lock_one(db: &mut PgConnection, owner: Owner) -> Stored<Option<Basket>> {
+    Ok(lock(db, &BTreeSet::from([owner])).await?.remove(&owner))
 }
 
 /// Makes a cart, where there is none.
@@ -91,29 +123,41 @@ pub(crate) async fn insert_cart(db: &mut PgConnection, cart: &Basket, owner: Own
     Ok(())
 }
 
-/// Writes the head of a cart that is locked.
-pub(crate) async fn update_cart(db: &mut PgConnection, cart: &Basket, now: DateTime<Utc>) -> Stored<()> {
-    let statement = "update cart set currency = $2, version = $3, updated_at = $4 where id = $1";
-    sqlx::query(statement).bind(cart.id.0).bind(cart.currency.code()).bind(cart.version).bind(now).execute(db).await?;
+/// Writes the heads of carts that are locked.
+pub(crate) async fn update_carts(db: &mut PgConnection, carts: &[&Basket], now: DateTime<Utc>) -> Stored<()> {
+    let statement = "update cart set currency = new.currency, version = new.version, updated_at = $4
+        from unnest($1::uuid[], $2::text[], $3::bigint[]) as new (id, currency, version) where cart.id = new.id";
+    sqlx::query(statement)
+        .bind(carts.iter().map(|cart| cart.id.0).collect::<Vec<_>>())
+        .bind(carts.iter().map(|cart| cart.currency.code()).collect::<Vec<_>>())
+        .bind(carts.iter().map(|cart| cart.version).collect::<Vec<_>>())
+        .bind(now)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
-/// Writes a line of a cart that is locked: a new one, or one in its own place.
-pub(crate) async fn put_line(db: &mut PgConnection, cart: CartId, line: &Line, now: DateTime<Utc>) -> Stored<()> {
+/// Writes lines of carts that are locked: new ones, or those in their own places.
+pub(crate) async fn put_lines(db: &mut PgConnection, lines: &[(CartId, &Line)], now: DateTime<Utc>) -> Stored<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
     let statement = "insert into cart_item
             (id, cart_id, variant_id, product_id, sku, name, unit_amount, quantity, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+        select id, cart_id, variant_id, product_id, sku, name, unit_amount, quantity, $9, $9
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
+            as line (id, cart_id, variant_id, product_id, sku, name, unit_amount, quantity)
         on conflict (id) do update set product_id = excluded.product_id, sku = excluded.sku, name = excluded.name,
             unit_amount = excluded.unit_amount, quantity = excluded.quantity, updated_at = excluded.updated_at";
     sqlx::query(statement)
-        .bind(line.id)
-        .bind(cart.0)
-        .bind(line.variant_id)
-        .bind(line.product_id)
-        .bind(&line.sku)
-        .bind(&line.name)
-        .bind(line.unit_amount)
-        .bind(line.quantity)
+        .bind(lines.iter().map(|(_, line)| line.id).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(cart, _)| cart.0).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(_, line)| line.variant_id).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(_, line)| line.product_id).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(_, line)| line.sku.as_str()).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(_, line)| line.name.as_str()).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(_, line)| line.unit_amount).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>())
         .bind(now)
         .execute(db)
         .await?;

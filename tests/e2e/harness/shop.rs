@@ -201,6 +201,25 @@ impl Shop {
         variant
     }
 
+    /// A new product with so many variants of 100 units each, ready to be sold; gives the variants.
+    pub async fn variants(&self, count: usize, price: i64) -> Vec<String> {
+        let name = uuid::Uuid::now_v7().simple().to_string();
+        let price = serde_json::json!({"amount": price, "currency": "USD"});
+        let variant = |number| serde_json::json!({"sku": format!("{name}-{number}"), "price": price, "on_hand": 100});
+        let variants: Vec<_> = (0..count).map(variant).collect();
+        let body = serde_json::json!({"name": format!("Thing {name}"), "price": price, "variants": variants});
+        let product = self.seller().await.post("/products", &body).await.expect_status(201);
+        let variants: Vec<_> = (0..count).map(|place| product.text_at(&format!("/variants/{place}/id"))).collect();
+        let anonymous = self.anonymous();
+        for variant in &variants {
+            wait_until("inventory knows the variant", || async {
+                anonymous.get(&format!("/inventory/{variant}")).await.status == 200
+            })
+            .await;
+        }
+        variants
+    }
+
     /// The stock of a variant as the shop's staff sees it.
     pub async fn stock(&self, variant: &str) -> Answer {
         let mut keeper = self.keeper.lock().await;

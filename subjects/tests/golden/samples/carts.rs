@@ -2,7 +2,7 @@ use subjects::{
     Currency,
     carts::{
         AddItem, Cart, CartItem, CartItemChanges, CartsError, ChangeItem, ClearCart, Contents, CreateCart, DOMAIN,
-        GetCart, GetContents, NewCart, NewCartItem, RemoveItem, Totals,
+        GetCart, GetContents, LineProblem, NewCart, NewCartItem, RemoveItem, Totals,
     },
 };
 
@@ -24,6 +24,7 @@ fn cart() -> Cart {
         unit_price: usd(4999),
         line_total: usd(9998),
         available: 10,
+        problem: Some(LineProblem::PriceChanged),
     };
     Cart { id: cart_id(), currency: Currency::USD, items: vec![item], totals: totals(), version: 7 }
 }
