@@ -35,6 +35,8 @@ pub struct Product {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Variant {
     pub id: String,
+    /// What an order of one unit costs.
+    pub price: Value,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use poem_openapi::{OpenApi, param::Path};
-use subjects::{
-    OrderId,
-    orders::{
-        CancelOrder, Cancellation, GetHistory, GetOrder, History, ListOrders, NewOrder, Order, OrderStatus, Orders,
-        PlaceOrder, SetStatus, StatusChange,
-    },
+use subjects::orders::{
+    CancelOrder, Cancellation, GetHistory, GetOrder, History, ListOrders, NewOrder, Order, OrderStatus, Orders,
+    PlaceOrder, SetStatus, StatusChange,
 };
 
 use crate::{
@@ -101,33 +98,36 @@ impl OrdersApi {
         OrderStream::open(&caller, order, seen.0.unwrap_or_default()).await
     }
 
-    /// Call an order off
+    /// Cancel an order
     ///
-    /// Its stock goes back, its money too.
+    /// By its id or number. Its stock goes back, its money too.
     #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancel_order")]
     async fn cancel_order(
         &self,
         caller: Caller<CancelOrder>,
-        id: Path<OrderId>,
+        id: Path<String>,
         #[oai(name = "Idempotency-Key")] key: Key,
         body: OptionalBody<Cancellation>,
     ) -> Answer<Order> {
-        let command = CancelOrder { order_id: id.0, cart_token: caller.guest_token(), reason: body.0.reason };
+        let order_id = id.as_str().into();
+        let command = CancelOrder { order_id, cart_token: caller.guest_token(), reason: body.0.reason };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
     /// Take an order a step further
+    ///
+    /// By its id or number.
     #[oai(path = "/orders/:id/status", method = "put", operation_id = "set_status")]
     async fn set_status(
         &self,
         caller: Caller<SetStatus>,
-        id: Path<OrderId>,
+        id: Path<String>,
         #[oai(name = "Idempotency-Key")] key: Key,
         #[oai(name = "If-Match")] expected: IfMatch,
         body: Body<StatusChange>,
     ) -> Answer<Order> {
-        let command = SetStatus { order_id: id.0, change: body.0, expected_version: expected.0 };
+        let command = SetStatus { order_id: id.as_str().into(), change: body.0, expected_version: expected.0 };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }

@@ -5,7 +5,7 @@ use poem_openapi::{
     param::{Header, Path},
 };
 use subjects::{
-    OrderId, PaymentId,
+    PaymentId,
     payments::{
         ActInSandbox, CreateIntent, GetConfig, GetPayment, GetPaymentOfOrder, Intent, NewIntent, NewRefund, Payment,
         PaymentConfig, ReceiveWebhook, Refund, RefundPayment, SandboxAction, VerifyPayment, WebhookReceipt,
@@ -51,14 +51,10 @@ impl PaymentsApi {
         Reply::new(&caller.ask(&GetPayment { payment_id: id.0, cart_token: caller.guest_token() }).await?)
     }
 
-    /// The payment of an order
+    /// The payment of an order, by its id or number
     #[oai(path = "/payments/order/:order_id", method = "get", operation_id = "get_payment_of_order")]
-    async fn get_payment_of_order(
-        &self,
-        caller: Caller<GetPaymentOfOrder>,
-        order_id: Path<OrderId>,
-    ) -> Answer<Payment> {
-        let query = GetPaymentOfOrder { order_id: order_id.0, cart_token: caller.guest_token() };
+    async fn get_payment_of_order(&self, caller: Caller<GetPaymentOfOrder>, order_id: Path<String>) -> Answer<Payment> {
+        let query = GetPaymentOfOrder { order_id: order_id.as_str().into(), cart_token: caller.guest_token() };
         Reply::new(&caller.ask(&query).await?)
     }
 

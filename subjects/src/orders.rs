@@ -5,6 +5,7 @@ mod error;
 mod events;
 mod model;
 mod queries;
+mod reference;
 mod status;
 
 pub use commands::{
@@ -18,6 +19,7 @@ pub use events::{
 };
 pub use model::{Failure, History, HistoryEntry, Order, OrderItem, Orders};
 pub use queries::{GetHistory, GetLines, GetOrder, GetPayable, Line, Lines, ListOrders, Payable};
+pub use reference::OrderRef;
 pub use status::{FulfillmentStatus, OrderStatus, PaymentStatus};
 
 /// The domain's name.

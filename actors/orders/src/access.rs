@@ -49,13 +49,29 @@ pub(crate) fn view(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> Optio
     owner.sellers.contains(&seller).then_some(View::Seller(seller))
 }
 
+impl Owner {
+    /// Whether every line is of this seller.
+    fn is_sold_by(&self, seller: Uuid) -> bool {
+        !self.sellers.is_empty() && self.sellers.iter().all(|one| *one == seller)
+    }
+}
+
+/// Whether the caller may cancel the order: its buyer, an admin, or the seller of every line.
+pub(crate) fn may_cancel(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> Result<(), OrdersError> {
+    match view(owner, caller, guest).ok_or(OrdersError::OrderNotFound)? {
+        View::Admin | View::Buyer => Ok(()),
+        View::Seller(seller) if owner.is_sold_by(seller) => Ok(()),
+        View::Seller(_) => Err(OrdersError::NotYourOrder),
+    }
+}
+
 /// Whether the caller may take the order further: an admin, or the seller of every line. Who only bought it may not.
 pub(crate) fn may_ship(owner: &Owner, caller: &Caller) -> Result<(), OrdersError> {
     if caller.has_role(roles::ADMIN) || *caller == Caller::System {
         return Ok(());
     }
     let seller = caller.user_id().filter(|_| caller.has_role(roles::SELLER));
-    if seller.is_some() && owner.sellers.iter().all(|one| Some(*one) == seller) {
+    if seller.is_some_and(|seller| owner.is_sold_by(seller)) {
         return Ok(());
     }
     Err(if view(owner, caller, None).is_some() { OrdersError::NotYourOrder } else { OrdersError::OrderNotFound })
@@ -117,6 +133,19 @@ mod tests {
         assert_eq!(may_ship(&owner(), &user(8, roles::SELLER)), Err(OrdersError::NotYourOrder));
         assert_eq!(may_ship(&alone, &user(9, roles::SELLER)), Err(OrdersError::OrderNotFound));
         assert_eq!(may_ship(&alone, &user(1, roles::SELLER)), Err(OrdersError::NotYourOrder), "the buyer");
+    }
+
+    #[test]
+    fn the_buyer_and_who_sells_every_line_cancel_it() {
+        let alone = Owner { sellers: vec![Uuid::from_u128(8); 2], ..owner() };
+        assert_eq!(may_cancel(&alone, &user(8, roles::SELLER), None), Ok(()));
+        assert_eq!(may_cancel(&owner(), &user(8, roles::SELLER), None), Err(OrdersError::NotYourOrder));
+        assert_eq!(may_cancel(&alone, &user(9, roles::SELLER), None), Err(OrdersError::OrderNotFound));
+        for who in [user(1, roles::CUSTOMER), user(1, roles::SELLER), user(7, roles::ADMIN)] {
+            assert_eq!(may_cancel(&owner(), &who, None), Ok(()));
+        }
+        let without_lines = Owner { sellers: Vec::new(), ..owner() };
+        assert_eq!(may_ship(&without_lines, &user(8, roles::SELLER)), Err(OrdersError::OrderNotFound));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! A person calls an order off. It is final at once; money that is there or comes later goes back.
+//! Its buyer, an admin or the seller of every line cancels an order. It is final at once; money that is there or comes later goes back.
 
 use runtime::{Commanded, Handle, Handled, Tx, secret_digest};
 use subjects::orders::{CancelOrder, Order, OrdersError};
 
 use crate::{
     Orders,
-    access::{View, seen, view},
+    access::{may_cancel, seen},
     advance::{Story, lock},
     fields::Problems,
     store,
@@ -24,14 +24,11 @@ impl Handle<CancelOrder> for Orders {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<CancelOrder>) -> Handled<Order, OrdersError> {
         let message = &command.message;
         validate(message)?;
-        let id = message.order_id;
         let guest = message.cart_token.as_deref().map(secret_digest);
+        let id = store::id_of(tx.read(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let mut orders = lock(tx, [id].into_iter()).await?;
-        let record = store::load(tx.read(), &id.to_string()).await?.ok_or(OrdersError::OrderNotFound)?;
-        match view(&record.owner, &command.caller, guest).ok_or(OrdersError::OrderNotFound)? {
-            View::Admin | View::Buyer => {}
-            View::Seller(_) => return Err(OrdersError::NotYourOrder.into()),
-        }
+        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
+        may_cancel(&record.owner, &command.caller, guest)?;
         let order = orders.get_mut(&id).ok_or(OrdersError::OrderNotFound)?;
         let Step::Go { next, tells } = step(&order.state, Fact::CancelledByPerson) else {
             return Err(OrdersError::IllegalTransition { status: order.state.status }.into());
@@ -39,21 +36,22 @@ impl Handle<CancelOrder> for Orders {
         let mut story = Story::default();
         story.go(order, next, tells, &command.cause, message.reason.as_deref());
         story.write(tx, &orders).await?;
-        let record = store::load(tx.read(), &id.to_string()).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, guest).ok_or(OrdersError::OrderNotFound)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use subjects::OrderId;
+    use subjects::{OrderId, orders::OrderRef};
 
     use super::*;
 
     #[test]
     fn a_reason_has_bounds() {
+        let order_id = OrderRef::from(OrderId::new());
         let cancel =
-            |reason: &str| CancelOrder { order_id: OrderId::new(), cart_token: None, reason: Some(reason.into()) };
+            |reason: &str| CancelOrder { order_id: order_id.clone(), cart_token: None, reason: Some(reason.into()) };
         assert_eq!(validate(&cancel("changed my mind")), Ok(()));
         for bad in ["x".repeat(501), "\0".into()] {
             let Err(OrdersError::InvalidOrder { fields }) = validate(&cancel(&bad)) else { panic!("{bad:?}") };

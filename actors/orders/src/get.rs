@@ -2,7 +2,7 @@
 
 use runtime::{Answer, Context, Handled, Stored, secret_digest};
 use subjects::{
-    orders::{GetOrder, Order, OrderStatus, OrdersError},
+    orders::{GetOrder, Order, OrderRef, OrderStatus, OrdersError},
     payments::{GetAction, PaymentAction},
 };
 
@@ -15,6 +15,7 @@ use crate::{
 /// Finds an order by its id or its number.
 pub(crate) async fn find(cx: &Context, id: &str) -> Stored<Option<Record>> {
     let mut connection = cx.db().acquire().await?;
+    let Some(id) = store::id_of(&mut *connection, &OrderRef::from(id)).await? else { return Ok(None) };
     store::load(&mut connection, id).await
 }
 

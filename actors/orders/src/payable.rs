@@ -10,7 +10,8 @@ use crate::{Orders, store};
 
 impl Answer<GetPayable> for Orders {
     async fn answer(&self, cx: &Context, query: &GetPayable) -> Handled<Payable, OrdersError> {
-        let facts = store::payable_facts(cx.db(), query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let order_id = store::id_of(cx.db(), &query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let facts = store::payable_facts(cx.db(), order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let owner = &facts.owner;
         let is_buyer = owner.user_id.is_some() && owner.user_id == query.user_id;
         let is_guest = owner.guest.is_some() && owner.guest == query.cart_token.as_deref().map(secret_digest);
@@ -18,7 +19,7 @@ impl Answer<GetPayable> for Orders {
             return Err(OrdersError::OrderNotFound.into());
         }
         Ok(Payable {
-            order_id: query.order_id,
+            order_id,
             order_number: facts.order_number,
             user_id: owner.user_id.map(UserId),
             amount: facts.amount,

@@ -13,7 +13,7 @@ use subjects::{
     CartId, ItemId, OrderId, UserId,
     carts::{CartsError, Contents, GetContents},
     catalog::GetOffers,
-    inventory::Units,
+    inventory::{CheckAvailability, Units},
     orders::{LineFact, NewOrder, Order, OrderItem, OrdersError, PlaceOrder, Placed},
 };
 
@@ -34,7 +34,11 @@ impl HandleBatch<PlaceOrder> for Orders {
         let (cart, units) = lines(cx, command).await?;
         let variant_ids = units.iter().map(|units| units.variant_id).collect();
         let offers = cx.ask(&GetOffers { variant_ids, product_ids: Vec::new() }).await.map_err(Breakage::from)?;
-        Ok(quote::quote(cart, &units, offers.offers)?)
+        let quote = quote::quote(cart, &units, offers.offers)?;
+        match command.order.expected_total {
+            Some(expected) if expected != quote.totals.total => Err(why_another_total(cx, units, quote).await?.into()),
+            _ => Ok(quote),
+        }
     }
 
     async fn handle_batch(
@@ -80,6 +84,17 @@ async fn lines(cx: &Context, command: &PlaceOrder) -> Handled<(Option<CartUse>, 
     }
     let cart = CartUse { cart_id: contents.cart_id, version: contents.version };
     Ok((Some(cart), validate::merge(&contents.items)?))
+}
+
+/// Why the total is not the expected one. The totals of a cart leave out what is out of stock, so that comes first.
+async fn why_another_total(cx: &Context, units: Vec<Units>, quote: Quote) -> Result<OrdersError, Breakage> {
+    if quote.cart.is_some() {
+        let stock = cx.ask(&CheckAvailability { items: units }).await.map_err(Breakage::from)?;
+        if let Some(missing) = stock.data.iter().find(|one| !one.is_available) {
+            return Ok(OrdersError::OutOfStock { variant_id: missing.variant_id, available: missing.available });
+        }
+    }
+    Ok(OrdersError::TotalChanged { totals: quote.totals })
 }
 
 async fn contents(cx: &Context, whose: &GetContents) -> Result<Option<Contents>, Breakage> {

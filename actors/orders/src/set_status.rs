@@ -35,9 +35,9 @@ impl Prepare<SetStatus> for Orders {
         command: &Commanded<SetStatus, RefundPending>,
     ) -> Handled<Order, OrdersError> {
         let message = &command.message;
-        let id = message.order_id;
+        let id = store::id_of(tx.read(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let mut orders = lock(tx, [id].into_iter()).await?;
-        let record = store::load(tx.read(), &id.to_string()).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         may_ship(&record.owner, &command.caller)?;
         let order = orders.get_mut(&id).ok_or(OrdersError::OrderNotFound)?;
         if message.expected_version.is_some_and(|expected| expected != order.version) {
@@ -52,7 +52,7 @@ impl Prepare<SetStatus> for Orders {
         let mut story = Story::default();
         story.go(order, next, tells, &command.cause, None);
         story.write(tx, &orders).await?;
-        let record = store::load(tx.read(), &id.to_string()).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, None).ok_or(OrdersError::OrderNotFound)?)
     }
 }

@@ -4,7 +4,7 @@
 use contract::CallError;
 use runtime::{Breakage, Commanded, Context, Failure, Handled, Prepare, Tx};
 use subjects::{
-    orders::{GetPayable, OrderStatus, OrdersError, Payable},
+    orders::{GetPayable, OrderRef, OrderStatus, OrdersError, Payable},
     payments::{CreateIntent, Intent, PaymentsError},
     roles,
 };
@@ -123,16 +123,29 @@ impl Payments {
 
 /// What is owed, by orders' word: the client names no amount.
 async fn payable(cx: &Context, command: &CreateIntent) -> Handled<Payable, PaymentsError> {
+    let Some(order_id) = command.intent.order() else {
+        let problem = "either order_id or order_number must be there".to_owned();
+        return Err(PaymentsError::InvalidIntent { fields: vec![("order_id".to_owned(), problem)] }.into());
+    };
+    payable_of(cx, order_id, command.cart_token.clone()).await?.ok_or_else(|| PaymentsError::OrderNotFound.into())
+}
+
+/// What orders says of an order that the caller may pay; `None` where there is no such order for them.
+pub(crate) async fn payable_of(
+    cx: &Context,
+    order_id: OrderRef,
+    cart_token: Option<String>,
+) -> Result<Option<Payable>, Breakage> {
     let question = GetPayable {
-        order_id: command.intent.order_id,
+        order_id,
         user_id: cx.caller().user_id(),
         is_admin: cx.caller().has_role(roles::ADMIN),
-        cart_token: command.cart_token.clone(),
+        cart_token,
     };
     match cx.ask(&question).await {
-        Ok(payable) => Ok(payable),
-        Err(CallError::Refused(OrdersError::OrderNotFound)) => Err(PaymentsError::OrderNotFound.into()),
-        Err(error) => Err(Breakage::from(error).into()),
+        Ok(payable) => Ok(Some(payable)),
+        Err(CallError::Refused(OrdersError::OrderNotFound)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

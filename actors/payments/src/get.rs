@@ -1,16 +1,16 @@
 //! A payment, for its buyer and for admins. To everybody else there is no such payment.
 
-use contract::CallError;
 use runtime::{Answer, Breakage, Context, Handled};
 use subjects::{
     PaymentId,
-    orders::{GetPayable, OrdersError},
+    orders::OrderRef,
     payments::{GetPayment, GetPaymentOfOrder, Payment, PaymentsError},
     roles,
 };
 
 use crate::{
     Payments,
+    create_intent::payable_of,
     ids::payment_of,
     store::{self, View},
 };
@@ -29,17 +29,7 @@ pub(crate) async fn may_see(cx: &Context, view: &View, cart_token: Option<&str>)
         return Ok(true);
     }
     let Some(cart_token) = cart_token else { return Ok(false) };
-    let question = GetPayable {
-        order_id: view.payment.order_id,
-        user_id: None,
-        is_admin: false,
-        cart_token: Some(cart_token.to_owned()),
-    };
-    match cx.ask(&question).await {
-        Ok(_) => Ok(true),
-        Err(CallError::Refused(OrdersError::OrderNotFound)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    Ok(payable_of(cx, view.payment.order_id.into(), Some(cart_token.to_owned())).await?.is_some())
 }
 
 impl Answer<GetPayment> for Payments {
@@ -50,6 +40,14 @@ impl Answer<GetPayment> for Payments {
 
 impl Answer<GetPaymentOfOrder> for Payments {
     async fn answer(&self, cx: &Context, query: &GetPaymentOfOrder) -> Handled<Payment, PaymentsError> {
-        payment(cx, payment_of(query.order_id), query.cart_token.as_deref()).await
+        let order_id = match &query.order_id {
+            OrderRef::Id(id) => *id,
+            // Which order has a number, only orders knows.
+            number @ OrderRef::Number(_) => {
+                let payable = payable_of(cx, number.clone(), query.cart_token.clone()).await?;
+                payable.ok_or(PaymentsError::PaymentNotFound)?.order_id
+            }
+        };
+        payment(cx, payment_of(order_id), query.cart_token.as_deref()).await
     }
 }

@@ -84,6 +84,7 @@ pub struct Buyer {
 
 pub struct Variant {
     pub id: String,
+    pub price: i64,
     pub on_hand: i64,
 }
 
@@ -93,13 +94,13 @@ pub async fn stock(cluster: &Cluster) -> Result<Vec<Variant>> {
     admin.login_as_admin().await?;
     let mut variants = Vec::new();
     for (number, on_hand) in ON_HAND.into_iter().enumerate() {
-        let price = json!({"amount": 1000 + 100 * number, "currency": "USD"});
-        let product = json!({"name": format!("Thing {number}"), "price": price});
+        let price = 1000 + 100 * i64::try_from(number)?;
+        let product = json!({"name": format!("Thing {number}"), "price": {"amount": price, "currency": "USD"}});
         let made = admin.expect(Method::POST, "/products", Some(&product)).await?;
         let id = made["variants"][0]["id"].as_str().context("a product without a variant")?.to_owned();
         let stock = json!({"on_hand": on_hand});
         admin.expect(Method::PUT, &format!("/inventory/{id}"), Some(&stock)).await?;
-        variants.push(Variant { id, on_hand });
+        variants.push(Variant { id, price, on_hand });
     }
     Ok(variants)
 }
@@ -132,6 +133,7 @@ impl Buyer {
         let mut body = json!({
             "items": [{"variant_id": variants[variant].id, "quantity": quantity}],
             "shipping_address": {"street": "1 Main St", "city": "Springfield", "zip_code": "12345", "country": "US"},
+            "expected_total": {"amount": variants[variant].price * quantity, "currency": "USD"},
         });
         if let Payment::Paying(method) | Payment::Declined(method) = payment {
             body["payment"] = json!({"method": method});

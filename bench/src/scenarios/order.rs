@@ -57,6 +57,7 @@ pub fn body_of(variant: &Variant) -> Bytes {
     let order = json!({
         "items": [{"variant_id": variant.id, "quantity": 1}],
         "shipping_address": {"street": "1 Bench Street", "city": "Springfield", "zip_code": "12345", "country": "US"},
+        "expected_total": variant.price,
         "payment": {"method": "pm_card_visa"},
     });
     Bytes::from(order.to_string())

@@ -3,8 +3,8 @@
 use contract::{Access, command};
 use serde::{Deserialize, Serialize};
 
-use super::{DOMAIN, Order, OrderStatus, OrdersError};
-use crate::{Address, OrderId, inventory::Units, roles};
+use super::{DOMAIN, Order, OrderRef, OrderStatus, OrdersError};
+use crate::{Address, Money, OrderId, inventory::Units, roles};
 
 /// How an order is paid at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct NewOrder {
     pub email: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// The total that the buyer has seen. An order with another total is not placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_total: Option<Money>,
     /// With it the order is charged; without it the order waits for a payment until its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentChoice>,
@@ -47,13 +50,14 @@ command!(PlaceOrder, DOMAIN, "place", roles::SIGNED_IN_OR_GUEST => Order, Orders
 /// Calls an order off: stock goes back, money too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelOrder {
-    pub order_id: OrderId,
+    /// Id or order number.
+    pub order_id: OrderRef,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
-command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |c| Some(c.order_id.0),
+command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |c| Some(c.order_id.key()),
     capability = |c| c.cart_token.as_deref());
 
 /// The reason of a cancel.
@@ -75,12 +79,13 @@ pub struct StatusChange {
 /// Takes an order a step further: a seller where every line is theirs, an admin any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetStatus {
-    pub order_id: OrderId,
+    /// Id or order number.
+    pub order_id: OrderRef,
     pub change: StatusChange,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(SetStatus, DOMAIN, "set_status", roles::SELLERS => Order, OrdersError, key = |c| Some(c.order_id.0));
+command!(SetStatus, DOMAIN, "set_status", roles::SELLERS => Order, OrdersError, key = |c| Some(c.order_id.key()));
 
 /// The deadline of an unpaid order is over: payments shall close its payment. Only its answer expires the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use contract::{Detail, ErrorKind, Refusal};
 use serde::{Deserialize, Serialize};
 
 use super::OrderStatus;
-use crate::{OrderId, VariantId};
+use crate::{Money, OrderId, VariantId, carts::Totals};
 
 /// Why orders refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -24,6 +24,8 @@ pub enum OrdersError {
     NotForSale { variant_id: VariantId },
     #[error("So many units cannot be had.")]
     OutOfStock { variant_id: VariantId, available: i64 },
+    #[error("The total has changed. The details have the new totals.")]
+    TotalChanged { totals: Totals },
     #[error("The order's status does not allow this.")]
     IllegalTransition { status: OrderStatus },
     #[error("All money of the order is on its way back.")]
@@ -46,6 +48,7 @@ impl Refusal for OrdersError {
             Self::CartInCheckout { .. } => "cart_in_checkout",
             Self::NotForSale { .. } => "not_for_sale",
             Self::OutOfStock { .. } => "out_of_stock",
+            Self::TotalChanged { .. } => "total_changed",
             Self::IllegalTransition { .. } => "illegal_transition",
             Self::RefundPending => "refund_pending",
             Self::NotYourOrder => "not_your_order",
@@ -61,6 +64,7 @@ impl Refusal for OrdersError {
             Self::CartEmpty
             | Self::CartInCheckout { .. }
             | Self::OutOfStock { .. }
+            | Self::TotalChanged { .. }
             | Self::IllegalTransition { .. }
             | Self::RefundPending => ErrorKind::Conflict,
             Self::NotYourOrder => ErrorKind::Forbidden,
@@ -80,10 +84,24 @@ impl Refusal for OrdersError {
                 Detail::new("variant_id", variant_id.to_string()),
                 Detail::new("quantity", format!("{available} units are available")),
             ],
+            Self::TotalChanged { totals } => total_details(totals),
             Self::IllegalTransition { status } => {
                 vec![Detail::new("status", format!("the order is {}", status.word()))]
             }
             _ => Vec::new(),
         }
     }
+}
+
+/// Every sum by its path in the order, as programs read it.
+fn total_details(totals: &Totals) -> Vec<Detail> {
+    let Totals { subtotal, discount, shipping, tax, total } = totals;
+    let sums = [("subtotal", subtotal), ("discount", discount), ("shipping", shipping), ("tax", tax), ("total", total)];
+    let detail = |(name, money): (&str, &Money)| {
+        [
+            Detail::new(format!("totals.{name}.amount"), money.amount.to_string()),
+            Detail::new(format!("totals.{name}.currency"), money.currency.code()),
+        ]
+    };
+    sums.into_iter().flat_map(detail).collect()
 }

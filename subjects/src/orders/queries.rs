@@ -4,7 +4,7 @@ use contract::{Access, query};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{DOMAIN, History, Order, OrderStatus, Orders, OrdersError};
+use super::{DOMAIN, History, Order, OrderRef, OrderStatus, Orders, OrdersError};
 use crate::{ItemId, Money, OrderId, PageRequest, UserId, roles};
 
 /// One order, by id or number: the buyer's, a seller's part of it, or any for an admin.
@@ -42,7 +42,8 @@ query!(GetHistory, DOMAIN, "history", roles::SIGNED_IN_OR_GUEST => History, Orde
 /// Whether somebody may pay an order, or look at its payment, and how much it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetPayable {
-    pub order_id: OrderId,
+    /// Id or order number.
+    pub order_id: OrderRef,
     /// The caller's account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Uuid>,

@@ -4,13 +4,27 @@ use contract::{Access, Answer, command};
 use serde::{Deserialize, Serialize};
 
 use super::{DOMAIN, Intent, Payment, PaymentsError, Refund};
-use crate::{ItemId, Money, OrderId, PaymentId, roles};
+use crate::{ItemId, Money, OrderId, PaymentId, orders::OrderRef, roles};
 
-/// Which order is to be paid.
+/// Which order is to be paid: by its id or by its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewIntent {
-    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_number: Option<String>,
+}
+
+impl NewIntent {
+    /// The order, where exactly one of the two names it.
+    pub fn order(&self) -> Option<OrderRef> {
+        match (self.order_id, &self.order_number) {
+            (Some(id), None) => Some(id.into()),
+            (None, Some(number)) => Some(number.as_str().into()),
+            _ => None,
+        }
+    }
 }
 
 /// Opens the payment of an order, so that the buyer's browser can confirm it. The same order gives the same intent.
@@ -21,7 +35,7 @@ pub struct CreateIntent {
     pub intent: NewIntent,
 }
 command!(CreateIntent, DOMAIN, "create_intent", roles::SIGNED_IN_OR_GUEST => Intent, PaymentsError,
-    key = |c| Some(c.intent.order_id.0), capability = |c| c.cart_token.as_deref(), answer = Answer::Secret);
+    key = |c| c.intent.order().map(|order| order.key()), capability = |c| c.cart_token.as_deref(), answer = Answer::Secret);
 
 /// So many units of an order's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

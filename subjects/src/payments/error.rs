@@ -13,6 +13,8 @@ pub enum PaymentsError {
     PaymentNotFound,
     #[error("There is no such order.")]
     OrderNotFound,
+    #[error("The intent cannot be made with these fields.")]
+    InvalidIntent { fields: Vec<(String, String)> },
     #[error("The order cannot be paid.")]
     NotPayable { status: String },
     #[error("More than what is left cannot go back.")]
@@ -36,6 +38,7 @@ impl Refusal for PaymentsError {
         match self {
             Self::PaymentNotFound => "payment_not_found",
             Self::OrderNotFound => "order_not_found",
+            Self::InvalidIntent { .. } => "invalid_intent",
             Self::NotPayable { .. } => "not_payable",
             Self::RefundTooLarge { .. } => "refund_too_large",
             Self::ReturnTooLarge { .. } => "return_too_large",
@@ -57,13 +60,15 @@ impl Refusal for PaymentsError {
             | Self::RefundTooLarge { .. }
             | Self::ReturnTooLarge { .. }
             | Self::NotRefundable { .. } => ErrorKind::Conflict,
-            Self::InvalidRefund { .. } => ErrorKind::Invalid,
+            Self::InvalidIntent { .. } | Self::InvalidRefund { .. } => ErrorKind::Invalid,
         }
     }
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::InvalidRefund { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
+            Self::InvalidIntent { fields } | Self::InvalidRefund { fields } => {
+                fields.iter().map(|(f, m)| Detail::new(f, m)).collect()
+            }
             Self::NotPayable { status } | Self::NotRefundable { status } => {
                 vec![Detail::new("status", format!("it is {status}"))]
             }

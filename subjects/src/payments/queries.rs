@@ -4,7 +4,7 @@ use contract::{Access, query};
 use serde::{Deserialize, Serialize};
 
 use super::{DOMAIN, Payment, PaymentAction, PaymentConfig, PaymentsError};
-use crate::{OrderId, PaymentId, roles};
+use crate::{OrderId, PaymentId, orders::OrderRef, roles};
 
 /// The provider and its publishable key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,8 @@ query!(GetPayment, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Payment, Payments
 /// The payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetPaymentOfOrder {
-    pub order_id: OrderId,
+    /// Id or order number.
+    pub order_id: OrderRef,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart_token: Option<String>,
 }

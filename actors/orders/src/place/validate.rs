@@ -86,6 +86,7 @@ mod tests {
             billing_address: None,
             email: None,
             notes: None,
+            expected_total: None,
             payment: None,
         }
     }
@@ -112,6 +113,7 @@ mod tests {
             billing_address: Some(Address { country: "usa".into(), ..address() }),
             email: Some("nobody".into()),
             notes: Some("x".repeat(2001)),
+            expected_total: None,
             payment: Some(PaymentChoice { method: "4242424242424242".into() }),
         };
         assert_eq!(

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use runtime::Stored;
-use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, types::Json};
 use subjects::{
     Address, ItemId, Money, OrderId, ProductId, UserId, VariantId,
     carts::Totals,
     inventory::Units,
-    orders::{Failure, HistoryEntry, Order, OrderItem, OrderStatus},
+    orders::{Failure, HistoryEntry, Order, OrderItem, OrderRef, OrderStatus},
 };
 use uuid::Uuid;
 
@@ -149,20 +149,23 @@ async fn with_items(db: &mut PgConnection, rows: Vec<OrderRow>) -> Stored<Vec<Re
         .collect()
 }
 
-/// One order by its id or its number.
-pub(crate) async fn load(db: &mut PgConnection, id: &str) -> Stored<Option<Record>> {
-    let row: Option<OrderRow> = match id.parse::<Uuid>() {
-        Ok(id) => {
-            let by_id = concat!("select ", order_columns!(), " from orders where id = $1");
-            sqlx::query_as(by_id).bind(id).fetch_optional(&mut *db).await?
-        }
+/// The id of an order. One that is named by its id need not be there.
+pub(crate) async fn id_of(db: impl PgExecutor<'_>, order: &OrderRef) -> Stored<Option<OrderId>> {
+    let number = match order {
+        OrderRef::Id(id) => return Ok(Some(*id)),
         // No text with a NUL can be asked for, and no number is that long.
-        Err(_) if id.len() > 64 || !id.is_ascii() || id.contains('\0') => None,
-        Err(_) => {
-            let by_number = concat!("select ", order_columns!(), " from orders where order_number = $1");
-            sqlx::query_as(by_number).bind(id.to_ascii_uppercase()).fetch_optional(&mut *db).await?
-        }
+        OrderRef::Number(text) if text.len() > 64 || !text.is_ascii() || text.contains('\0') => return Ok(None),
+        OrderRef::Number(number) => number,
     };
+    let id: Option<Uuid> =
+        sqlx::query_scalar("select id from orders where order_number = $1").bind(number).fetch_optional(db).await?;
+    Ok(id.map(OrderId))
+}
+
+/// One order.
+pub(crate) async fn load(db: &mut PgConnection, id: OrderId) -> Stored<Option<Record>> {
+    let by_id = concat!("select ", order_columns!(), " from orders where id = $1");
+    let row: Option<OrderRow> = sqlx::query_as(by_id).bind(id.0).fetch_optional(&mut *db).await?;
     Ok(with_items(db, row.into_iter().collect()).await?.pop())
 }
 

@@ -61,6 +61,7 @@ fn new_order() -> NewOrder {
         billing_address: Some(address()),
         email: text("ada@example.com"),
         notes: text("Ring twice."),
+        expected_total: Some(usd(11_148)),
         payment: Some(PaymentChoice { method: "pm_card_visa".into() }),
     }
 }
@@ -80,12 +81,13 @@ fn requests(goldens: &mut Goldens) {
         cause: "payments.succeeded".into(),
     };
     goldens.query(&GetHistory { id: NUMBER.into(), cart_token: token() }, &History { data: vec![entry] });
-    let cancel = CancelOrder { order_id: order_id(), cart_token: token(), reason: text("Ordered twice.") };
+    let cancel = CancelOrder { order_id: order_id().into(), cart_token: token(), reason: text("Ordered twice.") };
     goldens.command(&cancel, &order());
     let change = StatusChange { status: OrderStatus::Shipped };
-    goldens.command(&SetStatus { order_id: order_id(), change, expected_version: Some(3) }, &order());
+    goldens.command(&SetStatus { order_id: order_id().into(), change, expected_version: Some(3) }, &order());
     goldens.command(&RequestExpiry { order_id: order_id() }, &ExpiryRequested { was_pending: true });
-    let payable = GetPayable { order_id: order_id(), user_id: Some(buyer_id().0), is_admin: true, cart_token: token() };
+    let payable =
+        GetPayable { order_id: order_id().into(), user_id: Some(buyer_id().0), is_admin: true, cart_token: token() };
     let owed = Payable {
         order_id: order_id(),
         order_number: NUMBER.into(),
@@ -162,6 +164,7 @@ pub fn errors() -> Vec<OrdersError> {
         OrdersError::CartInCheckout { order_id: order_id(), order_number: NUMBER.into() },
         OrdersError::NotForSale { variant_id: variant_id() },
         OrdersError::OutOfStock { variant_id: variant_id(), available: 3 },
+        OrdersError::TotalChanged { totals: totals() },
         OrdersError::IllegalTransition { status: OrderStatus::Delivered },
         OrdersError::RefundPending,
         OrdersError::NotYourOrder,

@@ -70,9 +70,12 @@ fn requests(goldens: &mut Goldens) {
         amount: usd(11_148),
         status: "pending".into(),
     };
-    goldens.command(&CreateIntent { cart_token: token(), intent: NewIntent { order_id: order_id() } }, &intent);
+    goldens.command(
+        &CreateIntent { cart_token: token(), intent: NewIntent { order_id: Some(order_id()), order_number: None } },
+        &intent,
+    );
     goldens.query(&GetPayment { payment_id: payment_id(), cart_token: token() }, &payment());
-    goldens.query(&GetPaymentOfOrder { order_id: order_id(), cart_token: token() }, &payment());
+    goldens.query(&GetPaymentOfOrder { order_id: order_id().into(), cart_token: token() }, &payment());
     let pending = PendingAction { action: Some(payment_action()) };
     goldens.query(&GetAction { order_id: order_id() }, &pending);
     goldens.query(&GetPendingRefund { order_id: order_id() }, &PendingRefund { is_full: true });
@@ -129,6 +132,7 @@ pub fn errors() -> Vec<PaymentsError> {
     vec![
         PaymentsError::PaymentNotFound,
         PaymentsError::OrderNotFound,
+        PaymentsError::InvalidIntent { fields: fields() },
         PaymentsError::NotPayable { status: "cancelled".into() },
         PaymentsError::RefundTooLarge { left: usd(500) },
         PaymentsError::ReturnTooLarge { line_id: item_id(), left: 1 },
