@@ -7,9 +7,9 @@ use async_nats::{Client, HeaderMap, Message};
 use check::{Report, Sources};
 use contract::{Access, ErrorBody, ErrorKind, Fault, Format, Request, header};
 use futures::StreamExt;
-use runtime::Verifier;
+use runtime::{REVOCATIONS, Verifier};
 use subjects::{
-    identity::GetKeys,
+    identity::{GetKeys, GetRevocations},
     operations::{CheckInvariants, Invariant, InvariantFault, Invariants, OperationsError},
 };
 use tokio::{
@@ -68,7 +68,7 @@ impl Serving {
 
 /// Answers from now on.
 pub(crate) async fn serve(servers: &CheckServers) -> Result<Serving> {
-    let (_, verifier) = runtime::edge::<GetKeys>(&servers.nats, USER).await?;
+    let (_, verifier) = runtime::edge::<GetKeys, GetRevocations>(&servers.nats, USER, REVOCATIONS).await?;
     let connection = runtime::connect(&servers.nats, USER, "invariants").await?;
     let queue = CheckInvariants::DOMAIN.to_owned();
     let mut requests = connection.queue_subscribe(CheckInvariants::subject(), queue).await.context("invariants")?;

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub payment_deadline: Duration,
     /// `SOUK_CORS_ORIGINS`: origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// `SOUK_REVOCATIONS`: revocations that a node keeps; beyond that it asks identity about every token.
+    pub revocations: usize,
     /// `SOUK_SIGNING_KEY`: a file with the Ed25519 key of access tokens, PKCS#8 PEM.
     pub signing_key: Option<PathBuf>,
 }
@@ -56,6 +58,7 @@ impl Settings {
             drain: Duration::from_secs(within("SOUK_DRAIN_SECONDS", read("SOUK_DRAIN_SECONDS", 20)?, 1, 600)? as u64),
             payment_deadline: duration("SOUK_ORDERS_PAYMENT_DEADLINE", Duration::from_secs(15 * 60))?,
             cors_origins: origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+            revocations: within("SOUK_REVOCATIONS", read("SOUK_REVOCATIONS", runtime::REVOCATIONS)?, 1, 10_000_000)?,
             signing_key: optional("SOUK_SIGNING_KEY")?.map(PathBuf::from),
         })
     }

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use runtime::{Domain, NodeBuilder, NodeConfig, StreamSpec};
 use sqlx::migrate::Migrator;
-use subjects::{DOMAINS, identity::GetKeys, roles};
+use subjects::{
+    DOMAINS,
+    identity::{GetKeys, GetRevocations},
+    roles,
+};
 
 use crate::settings::{self, Servers, Settings, signing_key};
 
@@ -15,6 +19,7 @@ pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&st
     config.lanes = settings.lanes;
     config.drain = settings.drain;
     config.dead_letter_access = roles::ADMINS;
+    config.revocations = settings.revocations;
     let mut node = NodeBuilder::new(config);
     for domain in domains {
         let (url, stream) = (servers.database(domain)?, stream_spec(domain)?);
@@ -37,7 +42,7 @@ pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&st
             other => bail!("there is no domain {other:?}; there are {}", DOMAINS.join(", ")),
         };
     }
-    node.start::<GetKeys>().await.context("the node did not start")
+    node.start::<GetKeys, GetRevocations>().await.context("the node did not start")
 }
 
 /// The migrations of a domain.

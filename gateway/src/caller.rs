@@ -100,6 +100,14 @@ impl Credentials {
         }
     }
 
+    /// Ends once the caller's access token is known to be revoked; never for a guest.
+    pub(crate) async fn revoked(&self) {
+        match &self.identity {
+            Some(identity) => (self.visit.gateway.revoked)(identity.clone()).await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn of(request: &Request) -> Result<Self, ApiError> {
         let visit = Visit::of(request)?.clone();
         let cart_token = cart_token(request)?;

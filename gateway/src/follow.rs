@@ -1,9 +1,9 @@
 //! Following an order: subscribe, flush, then read. A notice may be lost, so the state is read again every two seconds.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_nats::Subscriber;
-use contract::{header, subject};
+use contract::{ErrorKind, header, subject};
 use futures::StreamExt;
 use subjects::orders::{DOMAIN, GetOrder, Order, OrderStatus};
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{caller::Credentials, error::ApiError, gateway::Gateway};
+use crate::{caller::Credentials, error::ApiError};
 
 /// After so long without a notice the state is read again.
 const REREAD: Duration = Duration::from_secs(2);
@@ -64,9 +64,9 @@ impl Follow {
         drop(timeout(REREAD, notice).await);
     }
 
-    /// What it is followed through.
-    pub(crate) fn gateway(&self) -> Arc<Gateway> {
-        self.who.visit.gateway.clone()
+    /// For whom it is followed.
+    pub(crate) fn who(&self) -> Credentials {
+        self.who.clone()
     }
 }
 
@@ -112,6 +112,8 @@ pub(crate) async fn until_decided(who: &Credentials, mut order: Order, patience:
     loop {
         match timeout_at(end, follow.read()).await {
             Ok(Ok(Some(newer))) => order = newer,
+            // The token has ended meanwhile; what was answered stands.
+            Ok(Err(error)) if error.kind() == ErrorKind::Unauthenticated => return order,
             // It could not be read this time; the answer we have stands until it can.
             Ok(Ok(None) | Err(_)) => {}
             Err(_) => return order,
@@ -121,6 +123,7 @@ pub(crate) async fn until_decided(who: &Credentials, mut order: Order, patience:
         }
         tokio::select! {
             () = who.visit.gateway.drained() => return order,
+            () = who.revoked() => return order,
             rested = timeout_at(end, follow.rest()) => if rested.is_err() { return order },
         }
     }

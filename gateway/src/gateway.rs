@@ -23,6 +23,9 @@ const MAX_WAITS: usize = MAX_REQUESTS / 2;
 /// Verifies the value of an `Authorization` header and tells whose token it is.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, Fault>> + Send + Sync>;
 
+/// Ends once the token of an identity is known to be revoked.
+pub type AwaitRevocation = Arc<dyn Fn(Identity) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// What a gateway needs to know.
 #[derive(Clone)]
 pub struct GatewayConfig {
@@ -30,6 +33,8 @@ pub struct GatewayConfig {
     pub client: Client,
     /// Verifies access tokens at the edge; the owning domain does it again.
     pub verify: VerifyToken,
+    /// Ends what is held open for a caller whose token was revoked.
+    pub revoked: AwaitRevocation,
     /// The largest body that is read, in bytes. [`GatewayConfig::BODY_LIMIT`] fits into one NATS message.
     pub body_limit: usize,
     /// The origins whose pages may read answers; none by default.
@@ -47,6 +52,11 @@ pub struct GatewayConfig {
 impl GatewayConfig {
     /// What [`runtime::edge`] gives, and the defaults: no page of another origin, no sandbox.
     pub fn new(client: Client, verifier: Verifier) -> Self {
+        let watcher = verifier.clone();
+        let revoked: AwaitRevocation = Arc::new(move |identity| {
+            let verifier = watcher.clone();
+            Box::pin(async move { verifier.revoked(&identity).await })
+        });
         let verify: VerifyToken = Arc::new(move |authorization| {
             let verifier = verifier.clone();
             Box::pin(async move { verifier.verify(&authorization).await })
@@ -54,6 +64,7 @@ impl GatewayConfig {
         Self {
             client,
             verify,
+            revoked,
             body_limit: Self::BODY_LIMIT,
             cors_origins: Vec::new(),
             local_stack: false,
@@ -71,6 +82,7 @@ impl GatewayConfig {
 pub(crate) struct Gateway {
     pub(crate) client: Client,
     pub(crate) verify: VerifyToken,
+    pub(crate) revoked: AwaitRevocation,
     pub(crate) body_limit: usize,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) local_stack: bool,
@@ -85,12 +97,14 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(config: GatewayConfig) -> Arc<Self> {
-        let GatewayConfig { client, verify, body_limit, cors_origins, local_stack, local, tls: _, leaving: _ } = config;
+        let GatewayConfig { client, verify, revoked, body_limit, cors_origins, local_stack, local, tls: _, leaving: _ } =
+            config;
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let (draining, _) = watch::channel(false);
         Arc::new(Self {
             client,
             verify,
+            revoked,
             body_limit,
             cors_origins,
             local_stack,

@@ -40,7 +40,7 @@ use poem::{Endpoint, Response, Route};
 use crate::{door::Door, error::GATEWAY, gateway::Gateway};
 
 pub use document::openapi_document;
-pub use gateway::{GatewayConfig, VerifyToken};
+pub use gateway::{AwaitRevocation, GatewayConfig, VerifyToken};
 pub use home::Local;
 pub use serve::{Leaving, serve};
 pub use server::{Accounts, Tls};

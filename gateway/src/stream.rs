@@ -50,7 +50,7 @@ struct Open {
 
 fn events(open: Open) -> impl Stream<Item = Event> {
     futures::stream::unfold(open, |mut open| async move {
-        let gateway = open.follow.gateway();
+        let who = open.follow.who();
         loop {
             if let Some(order) = open.next.take() {
                 open.ended = is_terminal(order.status);
@@ -60,7 +60,8 @@ fn events(open: Open) -> impl Stream<Item = Event> {
                 return None;
             }
             tokio::select! {
-                () = gateway.drained() => return None,
+                () = who.visit.gateway.drained() => return None,
+                () = who.revoked() => return None,
                 () = open.follow.rest() => {}
             }
             match open.follow.read().await {

@@ -140,6 +140,7 @@ async fn gateway(connection: async_nats::Client) -> Gateway {
     let config = GatewayConfig {
         client: Client::new(connection).await.unwrap(),
         verify,
+        revoked: Arc::new(|_| Box::pin(std::future::pending())),
         body_limit: GatewayConfig::BODY_LIMIT,
         cors_origins: Vec::new(),
         local_stack: true,

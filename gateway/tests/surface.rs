@@ -21,7 +21,7 @@ fn verifier() -> VerifyToken {
         Box::pin(async move {
             let role = authorization.strip_prefix("Bearer ").unwrap_or_default().to_owned();
             if ["customer", "seller", "admin"].contains(&role.as_str()) {
-                return Ok(Identity { id: Uuid::nil(), role, session: Uuid::nil(), issued_at: 0 });
+                return Ok(Identity { id: Uuid::nil(), role, version: 1, session: Uuid::nil(), issued_at: 0 });
             }
             assert_ne!(role, "panic", "a defect");
             Err(Fault::new(ErrorKind::Unauthenticated, "invalid_token", "The access token is not valid."))
@@ -36,6 +36,7 @@ async fn client() -> TestClient<impl Endpoint<Output = Response>> {
     TestClient::new(routes(GatewayConfig {
         client: Client::new(connection).await.unwrap(),
         verify: verifier(),
+        revoked: std::sync::Arc::new(|_| Box::pin(std::future::pending())),
         body_limit: 1000,
         cors_origins: vec!["https://shop.example".into()],
         local_stack: true,

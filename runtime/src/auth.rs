@@ -13,10 +13,23 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{caller::Identity, clock::Clock};
+use crate::{
+    caller::Identity,
+    clock::Clock,
+    revocations::{REVOCATIONS, RevocationSource, Revocations},
+};
 
 /// Where the keys come from: a query to whoever signs.
 pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<VerificationKeys, Fault>> + Send + Sync>;
+
+/// What verifies access tokens: the signer's keys and its revocations.
+#[derive(Clone)]
+pub struct TokenSources {
+    /// The keys.
+    pub keys: KeySource,
+    /// What was revoked.
+    pub revocations: RevocationSource,
+}
 
 /// Tokens that were verified a moment ago: 48 us each is half of what a request costs.
 const CACHED: usize = 10_000;
@@ -36,6 +49,7 @@ struct Shared {
     /// When the keys were asked for last, and whether they came.
     asked: tokio::sync::Mutex<Option<(Instant, bool)>>,
     verified: Mutex<HashMap<[u8; 32], (Identity, i64)>>,
+    revocations: Revocations,
     clock: Clock,
 }
 
@@ -44,23 +58,30 @@ struct Claims {
     sub: Uuid,
     role: String,
     sid: Uuid,
+    /// Missing in tokens of before there were revocations: they count as the oldest of their account.
+    #[serde(default)]
+    ver: i64,
     iat: i64,
     exp: i64,
 }
 
 impl Verifier {
-    /// A verifier that asks `source` for keys when it needs them, and goes by this machine's clock.
-    pub fn new(source: KeySource) -> Self {
-        Self::by_clock(source, Clock::default())
+    /// A verifier that goes by this machine's clock. It asks for keys when it needs them, and about every token, for it
+    /// keeps no list of revocations.
+    pub fn new(sources: TokenSources) -> Self {
+        let clock = Clock::default();
+        let revocations = Revocations::new("none", sources.revocations, REVOCATIONS, clock.clone());
+        Self::with(sources.keys, revocations, clock)
     }
 
-    /// The same by a clock that is compared with a database's.
-    pub(crate) fn by_clock(source: KeySource, clock: Clock) -> Self {
+    /// A verifier with a list of revocations, by a clock that is compared with a database's.
+    pub(crate) fn with(source: KeySource, revocations: Revocations, clock: Clock) -> Self {
         let shared = Shared {
             source,
             keys: RwLock::default(),
             asked: tokio::sync::Mutex::default(),
             verified: Mutex::default(),
+            revocations,
             clock,
         };
         Self { shared: Arc::new(shared) }
@@ -69,8 +90,28 @@ impl Verifier {
     /// Verifies the value of an `Authorization` header.
     ///
     /// # Errors
-    /// 401 for whatever is not a token of ours that is valid now; 503 where the keys cannot be had.
+    /// 401 for whatever is not a token of ours that is valid now, revoked ones among them; 503 where the keys cannot be had.
     pub async fn verify(&self, authorization: &str) -> Result<Identity, Fault> {
+        let identity = self.authenticate(authorization).await?;
+        self.shared.revocations.check(&identity.owner()).await?;
+        Ok(identity)
+    }
+
+    /// Makes sure that a verified token is not one that was revoked meanwhile.
+    ///
+    /// # Errors
+    /// 401 where it was; 503 where that cannot be told.
+    pub(crate) async fn confirm(&self, identity: &Identity) -> Result<(), Fault> {
+        self.shared.revocations.confirm(&identity.owner()).await
+    }
+
+    /// Ends once the token of an identity is known to be revoked.
+    pub async fn revoked(&self, identity: &Identity) {
+        self.shared.revocations.listed(&identity.owner()).await;
+    }
+
+    /// Whose token it is, revoked or not.
+    async fn authenticate(&self, authorization: &str) -> Result<Identity, Fault> {
         let (scheme, token) = authorization.split_once(' ').unwrap_or_default();
         let token = token.trim();
         if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.len() > 4096 {
@@ -97,7 +138,13 @@ impl Verifier {
         if claims.exp <= now {
             return Err(invalid_token());
         }
-        let identity = Identity { id: claims.sub, role: claims.role, session: claims.sid, issued_at: claims.iat };
+        let identity = Identity {
+            id: claims.sub,
+            role: claims.role,
+            version: claims.ver,
+            session: claims.sid,
+            issued_at: claims.iat,
+        };
         let mut verified = self.shared.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= CACHED {
             verified.retain(|_, (_, expires)| *expires > now);
@@ -123,6 +170,23 @@ impl Verifier {
             Some((at, false)) if at.elapsed() < ASK_AGAIN => return Err(no_keys()),
             _ => {}
         }
+        self.fetch(&mut asked).await?;
+        self.known(kid).ok_or_else(invalid_token)
+    }
+
+    /// Reads the keys ahead of the first token, so that tokens are verified also while their signer is away.
+    pub(crate) async fn learn_keys(&self) {
+        loop {
+            let mut asked = self.shared.asked.lock().await;
+            if matches!(*asked, Some((_, true))) || self.fetch(&mut asked).await.is_ok() {
+                return;
+            }
+            drop(asked);
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    async fn fetch(&self, asked: &mut Option<(Instant, bool)>) -> Result<(), Fault> {
         let published = (self.shared.source)().await;
         *asked = Some((Instant::now(), published.is_ok()));
         let published = published?;
@@ -133,7 +197,7 @@ impl Verifier {
             }
         }
         *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        self.known(kid).ok_or_else(invalid_token)
+        Ok(())
     }
 
     fn known(&self, kid: &str) -> Option<DecodingKey> {
@@ -145,6 +209,6 @@ fn no_keys() -> Fault {
     Fault::new(ErrorKind::Unavailable, "unavailable", "Access tokens cannot be checked now. Try again.")
 }
 
-fn invalid_token() -> Fault {
+pub(crate) fn invalid_token() -> Fault {
     Fault::new(ErrorKind::Unauthenticated, "invalid_token", "The access token is not valid.")
 }

@@ -1,5 +1,6 @@
 //! Who asks.
 
+use contract::TokenOwner;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -10,10 +11,19 @@ pub struct Identity {
     pub id: Uuid,
     /// Its role, as the token names it.
     pub role: String,
+    /// The account's version when the token was signed; 0 in a token that names none.
+    pub version: i64,
     /// The session the token belongs to.
     pub session: Uuid,
     /// The moment the token was signed, in seconds since 1970.
     pub issued_at: i64,
+}
+
+impl Identity {
+    /// By which revocations are compared.
+    pub(crate) fn owner(&self) -> TokenOwner {
+        TokenOwner { account: self.id, version: self.version, session: self.session }
+    }
 }
 
 /// Who asks, as the owning domain established it.

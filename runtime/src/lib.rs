@@ -34,6 +34,7 @@ mod publisher;
 mod rebuild;
 mod refill;
 mod responder;
+mod revocations;
 mod stream;
 mod supervise;
 mod tail;
@@ -41,7 +42,7 @@ mod tx;
 
 pub(crate) use fail::fail_point;
 
-pub use auth::{KeySource, Verifier};
+pub use auth::{KeySource, TokenSources, Verifier};
 pub use caller::{Caller, Identity, secret_digest};
 pub use client::{Call, Client, Replied};
 pub use connect::{NatsConfig, NatsTls, connect};
@@ -54,6 +55,7 @@ pub use domain::{
 };
 pub use failure::{Breakage, Failure, Handled, Stored};
 pub use metrics::Metrics;
-pub use node::{DomainHealth, Health, Node, NodeBuilder, NodeConfig, edge};
+pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
+pub use revocations::{REVOCATIONS, RevocationSource};
 pub use stream::StreamSpec;
 pub use tx::{Cause, Tx};

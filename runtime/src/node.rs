@@ -7,18 +7,20 @@ mod running;
 
 use std::{sync::Arc, time::Duration};
 
-use contract::{Access, Query, VerificationKeys};
+use contract::{Access, CallError, Fault, Query, RevocationsPage, RevocationsRequest, VerificationKeys};
 
 pub use health::{DomainHealth, Health};
 pub use running::Node;
 
 use crate::{
-    auth::{KeySource, Verifier},
+    auth::{TokenSources, Verifier},
     client::{Call, Client},
+    clock::Clock,
     connect::{NatsConfig, connect},
     domain::{Domain, Registry},
     failure::Breakage,
     operation::Routes,
+    revocations::{REVOCATIONS, Revocations},
     stream::StreamSpec,
 };
 
@@ -33,12 +35,20 @@ pub struct NodeConfig {
     pub drain: Duration,
     /// Who may list and redrive what could not be handled, beside the operator.
     pub dead_letter_access: Access,
+    /// How many revocations are kept; beyond that the signer is asked about every token.
+    pub revocations: usize,
 }
 
 impl NodeConfig {
     /// The defaults for a server.
     pub fn new(nats: NatsConfig) -> Self {
-        Self { nats, lanes: 2, drain: Duration::from_secs(20), dead_letter_access: Access::Internal }
+        Self {
+            nats,
+            lanes: 2,
+            drain: Duration::from_secs(20),
+            dead_letter_access: Access::Internal,
+            revocations: REVOCATIONS,
+        }
     }
 }
 
@@ -71,36 +81,83 @@ impl NodeBuilder {
         self
     }
 
-    /// Connects, makes the streams, subscribes, pulls. The tokens of callers are verified by the keys that `Q` answers.
+    /// Connects, makes the streams, subscribes, pulls. The tokens of callers are verified by the keys that `K` answers, and
+    /// rejected where `R` names them.
     ///
     /// # Errors
     /// Where a server does not answer, or a domain does not start.
-    pub async fn start<Q: Query<Reply = VerificationKeys> + Default>(self) -> Result<Node, Breakage> {
-        Node::start(self.config, self.domains, key_source::<Q>).await
+    pub async fn start<K: KeysQuery, R: RevocationsQuery>(self) -> Result<Node, Breakage> {
+        Node::start(self.config, self.domains, token_sources::<K, R>).await
+    }
+
+    /// The same in a system without access tokens: none is valid.
+    ///
+    /// # Errors
+    /// Where a server does not answer, or a domain does not start.
+    pub async fn start_without_tokens(self) -> Result<Node, Breakage> {
+        Node::start(self.config, self.domains, no_tokens).await
     }
 }
 
-/// Keys by request to whoever signs. Asked when a token names a key that is not known.
-pub(crate) fn key_source<Q: Query<Reply = VerificationKeys> + Default>(client: Client) -> KeySource {
-    Arc::new(move || {
-        let client = client.clone();
-        Box::pin(async move {
-            client.ask(&Q::default(), &Call::default()).await.map_err(|error| match error {
-                contract::CallError::Fault(fault) => fault,
-                contract::CallError::Refused(_) => contract::Fault::internal(Q::DOMAIN),
-            })
-        })
-    })
+/// The query for the signer's keys.
+pub trait KeysQuery: Query<Reply = VerificationKeys> + Default {}
+
+impl<Q: Query<Reply = VerificationKeys> + Default> KeysQuery for Q {}
+
+/// The query for the signer's revocations.
+pub trait RevocationsQuery: Query<Reply = RevocationsPage> + From<RevocationsRequest> {}
+
+impl<Q: Query<Reply = RevocationsPage> + From<RevocationsRequest>> RevocationsQuery for Q {}
+
+/// How long the signer has to answer about revocations: an attempt, and a second one where the first met a dead node.
+const REVOCATIONS_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Keys and revocations by request to the signer. Keys are asked for when a token names one that is not known.
+fn token_sources<K: KeysQuery, R: RevocationsQuery>(client: Client) -> TokenSources {
+    let asker = client.clone();
+    TokenSources {
+        keys: Arc::new(move || {
+            let client = client.clone();
+            Box::pin(async move { client.ask(&K::default(), &Call::default()).await.map_err(fault::<K>) })
+        }),
+        revocations: Arc::new(move |request| {
+            let client = asker.clone();
+            let call = Call { deadline: REVOCATIONS_DEADLINE, ..Call::default() };
+            Box::pin(async move { client.ask(&R::from(request), &call).await.map_err(fault::<R>) })
+        }),
+    }
 }
 
-/// A client of the system as a NATS user, and the verifier of tokens that goes with it: what an edge needs.
+fn no_tokens(_client: Client) -> TokenSources {
+    TokenSources {
+        keys: Arc::new(|| Box::pin(async { Ok(VerificationKeys::default()) })),
+        revocations: Arc::new(|_| Box::pin(async { Ok(RevocationsPage::default()) })),
+    }
+}
+
+fn fault<Q: Query>(error: CallError<Q::Error>) -> Fault {
+    match error {
+        CallError::Fault(fault) => fault,
+        CallError::Refused(_) => Fault::internal(Q::DOMAIN),
+    }
+}
+
+/// A client of the system as a NATS user, and the verifier of tokens that goes with it: what an edge needs. It keeps so
+/// many revocations.
 ///
 /// # Errors
 /// Where NATS does not answer.
-pub async fn edge<Q: Query<Reply = VerificationKeys> + Default>(
+pub async fn edge<K: KeysQuery, R: RevocationsQuery>(
     nats: &NatsConfig,
-    user: &str,
+    user: &'static str,
+    revocations: usize,
 ) -> Result<(Client, Verifier), Breakage> {
     let client = Client::new(connect(nats, user, "requests").await?).await.map_err(Breakage::other)?;
-    Ok((client.clone(), Verifier::new(key_source::<Q>(client))))
+    let (sources, clock) = (token_sources::<K, R>(client.clone()), Clock::default());
+    let revocations = Revocations::new(user, sources.revocations, revocations, clock.clone());
+    tokio::spawn(revocations.follow());
+    let verifier = Verifier::with(sources.keys, revocations, clock);
+    let learner = verifier.clone();
+    tokio::spawn(async move { learner.learn_keys().await });
+    Ok((client, verifier))
 }

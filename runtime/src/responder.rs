@@ -194,7 +194,12 @@ impl Responder {
             Access::Roles(roles) | Access::RolesOrCapability(roles) if !roles.contains(&identity.role.as_str()) => {
                 Err(Fault::new(ErrorKind::Forbidden, "forbidden", "Your role does not allow this."))
             }
-            _ => Ok(Some(Caller::User(identity))),
+            _ => {
+                if matches!(endpoint, Endpoint::Command(route) if route.is_sensitive) {
+                    self.verifier.confirm(&identity).await?;
+                }
+                Ok(Some(Caller::User(identity)))
+            }
         }
     }
 

@@ -12,7 +12,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use gateway::{GatewayConfig, Leaving, Tls};
 use runtime::Metrics;
-use subjects::{DOMAINS, identity::GetKeys};
+use subjects::{
+    DOMAINS,
+    identity::{GetKeys, GetRevocations},
+};
 
 use crate::{
     invariants, operations,
@@ -101,7 +104,8 @@ fn leaving(drain: Duration, is_shared: bool) -> Leaving {
 
 /// The gateway's way into the system.
 pub(crate) async fn gateway_config(settings: &Settings, servers: &Servers) -> Result<GatewayConfig> {
-    let (client, verifier) = runtime::edge::<GetKeys>(&servers.nats, "gateway").await?;
+    let (client, verifier) =
+        runtime::edge::<GetKeys, GetRevocations>(&servers.nats, "gateway", settings.revocations).await?;
     let mut config = GatewayConfig::new(client, verifier);
     config.cors_origins.clone_from(&settings.cors_origins);
     config.local_stack = servers.is_local;

@@ -14,6 +14,9 @@ pub(crate) const CLI: &str = "cli";
 /// an admin. A domain that was broken into must not have it of another one.
 const OPERATORS_ALONE: [&str; 5] = ["create_account", "dead_letters", "rebuild", "redrive", "refill"];
 
+/// What a user that verifies access tokens asks of their signer, beside what is public: domains ask it by `req.>`.
+const REVOCATIONS: &str = "req.identity.internal.revocations";
+
 struct Rights {
     user: String,
     publish: Vec<String>,
@@ -44,9 +47,10 @@ fn table(domains: &[String], local: bool) -> Vec<Rights> {
     let mut table: Vec<Rights> = domains.iter().map(|domain| of_domain(domain, domains, &users)).collect();
     table.push(Rights {
         user: GATEWAY.to_owned(),
-        // Two tokens: `req.<domain>.internal.<operation>` has three and stays out of its reach.
+        // Two tokens: `req.<domain>.internal.<operation>` has three and stays out of its reach, but for one.
         publish: texts(&[
             "req.*.*",
+            REVOCATIONS,
             "$SRV.PING",
             "$SRV.PING.>",
             "$SRV.INFO",
@@ -90,7 +94,7 @@ fn table(domains: &[String], local: bool) -> Vec<Rights> {
 /// The checks read every stream by consumers of their own, which the server forgets, and answer `req.operations.>`. They
 /// never touch the durables of domains.
 fn of_check(domains: &[String], users: &[String]) -> Rights {
-    let mut publish = texts(&["req.*.*"]);
+    let mut publish = texts(&["req.*.*", REVOCATIONS]);
     publish.extend(inboxes(users));
     publish.extend(texts(&[
         "$JS.API.STREAM.INFO.*",

@@ -48,6 +48,8 @@ pub struct MessageInfo {
     pub error: Option<&'static str>,
     /// Of a command: whether its answer is stored for those who repeat it.
     pub answer: Option<Answer>,
+    /// Of a command: whether it is rejected while it cannot be told that the caller's rights still hold.
+    pub is_sensitive: bool,
 }
 
 /// Every message of the shop.
@@ -58,6 +60,7 @@ pub fn catalogue() -> Vec<MessageInfo> {
         command::<identity::Refresh>(),
         command::<identity::Logout>(),
         query::<identity::GetKeys>(),
+        query::<identity::GetRevocations>(),
         command::<identity::ChangeUser>(),
         command::<identity::CreateAccount>(),
         event::<identity::UserRegistered>(),
@@ -143,7 +146,7 @@ fn query<Q: Query>() -> MessageInfo {
 }
 
 fn command<C: Command>() -> MessageInfo {
-    request::<C>(MessageKind::Command, Some(C::ANSWER))
+    MessageInfo { is_sensitive: C::SENSITIVE, ..request::<C>(MessageKind::Command, Some(C::ANSWER)) }
 }
 
 fn request<R: Request>(kind: MessageKind, answer: Option<Answer>) -> MessageInfo {
@@ -157,6 +160,7 @@ fn request<R: Request>(kind: MessageKind, answer: Option<Answer>) -> MessageInfo
         reply: Some(type_name::<R::Reply>()),
         error: Some(type_name::<R::Error>()),
         answer,
+        is_sensitive: false,
     }
 }
 
@@ -171,6 +175,7 @@ fn event<E: Event>() -> MessageInfo {
         reply: None,
         error: None,
         answer: None,
+        is_sensitive: false,
     }
 }
 

@@ -1,7 +1,10 @@
 //! Accounts, roles and tokens.
 
 use chrono::{DateTime, Utc};
-use contract::{Access, Answer, Detail, ErrorKind, Refusal, VerificationKeys, command, event, query};
+use contract::{
+    Access, Answer, Detail, ErrorKind, Refusal, RevocationsPage, RevocationsRequest, VerificationKeys, command, event,
+    query,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -104,6 +107,20 @@ pub struct Done {}
 pub struct GetKeys {}
 query!(GetKeys, DOMAIN, "jwks", Access::Public => VerificationKeys, IdentityError);
 
+/// The access tokens that ended before their time, by position; or whether one of them has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GetRevocations {
+    pub request: RevocationsRequest,
+}
+query!(GetRevocations, DOMAIN, "revocations", Access::Internal => RevocationsPage, IdentityError);
+
+impl From<RevocationsRequest> for GetRevocations {
+    fn from(request: RevocationsRequest) -> Self {
+        Self { request }
+    }
+}
+
 /// What an admin may change of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
@@ -124,7 +141,8 @@ pub struct ChangeUser {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(ChangeUser, DOMAIN, "change_user", roles::ADMINS => User, IdentityError, key = |c| Some(c.user_id.0));
+command!(ChangeUser, DOMAIN, "change_user", roles::ADMINS => User, IdentityError, key = |c| Some(c.user_id.0),
+    sensitive = true);
 
 /// Makes the first admin, or a demo account. Not reachable from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,6 +219,8 @@ pub enum IdentityError {
     UnknownRole,
     #[error("The account was changed meanwhile.")]
     UserVersionMismatch,
+    #[error("The access token is not valid.")]
+    InvalidToken,
     #[error("You cannot change your own role or switch your own account off.")]
     CannotChangeYourself,
 }
@@ -216,6 +236,7 @@ impl Refusal for IdentityError {
             Self::UserNotFound => "user_not_found",
             Self::UnknownRole => "unknown_role",
             Self::UserVersionMismatch => "user_version_mismatch",
+            Self::InvalidToken => "invalid_token",
             Self::CannotChangeYourself => "cannot_change_yourself",
         }
     }
@@ -224,7 +245,9 @@ impl Refusal for IdentityError {
         match self {
             Self::InvalidAccount { .. } | Self::UnknownRole => ErrorKind::Invalid,
             Self::EmailTaken | Self::CannotChangeYourself => ErrorKind::Conflict,
-            Self::WrongCredentials | Self::AccountInactive | Self::InvalidRefreshToken => ErrorKind::Unauthenticated,
+            Self::WrongCredentials | Self::AccountInactive | Self::InvalidRefreshToken | Self::InvalidToken => {
+                ErrorKind::Unauthenticated
+            }
             Self::UserNotFound => ErrorKind::NotFound,
             Self::UserVersionMismatch => ErrorKind::PreconditionFailed,
         }

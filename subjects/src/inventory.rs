@@ -69,7 +69,8 @@ pub struct SetStock {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(SetStock, DOMAIN, "set_stock", roles::SELLERS => Stock, InventoryError, key = |c| Some(c.variant_id.0));
+command!(SetStock, DOMAIN, "set_stock", roles::SELLERS => Stock, InventoryError, key = |c| Some(c.variant_id.0),
+    sensitive = true);
 
 /// So many units of a variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

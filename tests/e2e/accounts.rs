@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use contract::RevocationsPage;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -98,10 +99,12 @@ async fn anybody_verifies_an_access_token_with_the_published_keys() {
     }
     assert!(key.get("d").is_none(), "the private half stays at home");
     let verifier = |keys: Value| {
-        runtime::Verifier::new(Arc::new(move || {
+        let keys: runtime::KeySource = Arc::new(move || {
             let keys = serde_json::from_value(keys.clone()).unwrap();
             Box::pin(async move { Ok(keys) })
-        }))
+        });
+        let revocations: runtime::RevocationSource = Arc::new(|_| Box::pin(async { Ok(RevocationsPage::default()) }));
+        runtime::Verifier::new(runtime::TokenSources { keys, revocations })
     };
     let authorization = format!("Bearer {}", session.text_at("/access_token"));
     let identity = verifier(published.body.clone()).verify(&authorization).await.unwrap();

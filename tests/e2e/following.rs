@@ -125,6 +125,22 @@ async fn a_paid_order_is_told_as_confirmed_and_its_delivery_ends_the_stream() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_when_its_callers_token_is_revoked() {
+    let shop = shared_shop().await;
+    let variant = shop.product(3, 1500).await;
+    let buyer = shop.customer().await;
+    let body =
+        json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": crate::harness::address()});
+    let id = buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id");
+    let mut events = Events::open(&buyer, &id, None).await;
+    events.next().await.unwrap();
+    buyer.request(reqwest::Method::POST, "/auth/logout", None, &[]).await.expect_status(204);
+    // Unpaid, the order stays pending: nothing else ends the stream.
+    let rest = tokio::time::timeout(Duration::from_secs(10), events.rest()).await.expect("the stream ends");
+    assert!(rest.iter().all(|event| event.order["status"] == "pending"), "{rest:?}");
+}
+
+#[tokio::test]
 async fn nobody_follows_the_order_of_somebody_else() {
     let shop = shared_shop().await;
     let variant = shop.product(3, 1500).await;

@@ -37,6 +37,7 @@ mod readme;
 mod rebuild;
 mod restart;
 mod returns;
+mod revocations;
 mod rights;
 mod scenarios;
 mod schemathesis;

@@ -7,7 +7,10 @@ use async_nats::jetstream;
 use contract::{Request, subject::internal};
 use futures::StreamExt;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use subjects::{DOMAINS, identity::CreateAccount};
+use subjects::{
+    DOMAINS,
+    identity::{CreateAccount, GetRevocations},
+};
 
 use crate::{
     harness::{Shop, wait_until},
@@ -44,7 +47,10 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
         for other in DOMAINS {
             let theirs = other.to_uppercase();
             let durable = format!("{theirs}.{domain}-on-{other}");
-            allowed.extend(["nothing", "internal.log", "internal.events"].map(|asked| format!("req.{other}.{asked}")));
+            allowed.extend(
+                ["nothing", "internal.log", "internal.events", "internal.revocations"]
+                    .map(|asked| format!("req.{other}.{asked}")),
+            );
             forbidden.extend(OPERATORS_ALONE.map(|asked| format!("req.{other}.internal.{asked}")));
             allowed.push(format!("_INBOX_{other}.x"));
             allowed.extend(["INFO", "MSG.NEXT", "DURABLE.CREATE"].map(|it| format!("$JS.API.CONSUMER.{it}.{durable}")));
@@ -84,6 +90,9 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     for pattern in ["evt.<d>.nothing.1", "ntf.<d>.nothing", "req.<d>.internal.log", "_INBOX_<d>.x"] {
         forbidden.extend(everywhere(pattern));
     }
+    // The gateway verifies tokens, so it may ask their signer what was revoked; of others it may not ask the same.
+    let revocations = GetRevocations::subject();
+    forbidden.extend(everywhere("req.<d>.internal.revocations").into_iter().filter(|asked| *asked != revocations));
     for domain in DOMAINS {
         let stream = domain.to_uppercase();
         forbidden.extend(destructions(&stream));
@@ -98,7 +107,10 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     let mut gateway = User::connect(&shop, "gateway").await;
     let found = gateway.client.request("req.catalog.list_products", "{}".into()).await.unwrap();
     assert!(found.payload.starts_with(b"{\"data\""), "{found:?}");
-    gateway.expect_publish(&asks, &[forbidden.clone(), reads.clone()].concat()).await;
+    let asked = gateway.client.request(revocations.clone(), "{}".into()).await.unwrap();
+    assert!(asked.payload.starts_with(b"{\"revocations\""), "{asked:?}");
+    let gateways = [asks.clone(), vec![revocations.clone()]].concat();
+    gateway.expect_publish(&gateways, &[forbidden.clone(), reads.clone()].concat()).await;
     let theirs = [&others.concat()[..], &texts(&["_INBOX.>"])].concat();
     gateway.expect_subscribe(&[facts.clone(), texts(&["_INBOX_gateway.>"])].concat(), &theirs).await;
 
@@ -106,6 +118,7 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     let found = cli.client.request("req.catalog.list_products", "{}".into()).await.unwrap();
     assert!(found.payload.starts_with(b"{\"data\""), "{found:?}");
     assert!(jetstream::new(cli.client.clone()).get_stream("ORDERS").await.is_ok(), "it inspects streams");
+    forbidden.push(revocations);
     cli.expect_publish(&[asks, reads].concat(), &forbidden).await;
     let theirs = [&others.concat()[..], &texts(&["_INBOX_gateway.>"])].concat();
     cli.expect_subscribe(&[facts, texts(&["_INBOX.>"])].concat(), &theirs).await;

@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn user(id: Uuid, role: &str) -> Caller {
-        Caller::User(Identity { id, role: role.into(), session: Uuid::nil(), issued_at: 0 })
+        Caller::User(Identity { id, role: role.into(), version: 1, session: Uuid::nil(), issued_at: 0 })
     }
 
     #[test]

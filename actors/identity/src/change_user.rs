@@ -1,6 +1,8 @@
-//! An admin changes the role or the active flag of an account.
+//! An admin changes the role or the active flag of an account. The account's tokens of before end with it, also where the
+//! change gives more: its clients refresh.
 
-use runtime::{Commanded, Handle, Handled, Tx};
+use contract::Revoked;
+use runtime::{Commanded, Handle, Handled, Stored, Tx};
 use subjects::{
     UserId,
     identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated, UserReactivated},
@@ -10,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     Identity,
     account::check_role,
+    revoke::check_caller,
     store::{self, Account},
 };
 
@@ -54,7 +57,12 @@ impl Handle<ChangeUser> for Identity {
         if let Some(role) = &message.changes.role {
             check_role(role)?;
         }
-        let account = store::lock_account(tx.read(), message.user_id.0).await?.ok_or(IdentityError::UserNotFound)?;
+        let caller = command.caller.user().ok_or(IdentityError::InvalidToken)?;
+        let accounts = store::lock_accounts(tx.read(), &[caller.id, message.user_id.0]).await?;
+        let account_of = |id| accounts.iter().find(|account| account.id == id);
+        let has_session_ended = store::has_session_ended(tx.read(), caller.session).await?;
+        check_caller(&command.caller, account_of(caller.id), has_session_ended)?;
+        let account = account_of(message.user_id.0).ok_or(IdentityError::UserNotFound)?;
         let next = |role, is_active, now| Account {
             role,
             is_active,
@@ -63,29 +71,36 @@ impl Handle<ChangeUser> for Identity {
             ..account.clone()
         };
         let (user_id, now) = (UserId(account.id), tx.now());
-        match decide(&account, message, command.caller.user_id())? {
+        match decide(account, message, Some(caller.id))? {
             Decision::Nothing => Ok(account.user()),
             Decision::ChangeRole { role } => {
                 let changed = next(role, account.is_active, now);
-                store::update_account(tx.write(), &changed).await?;
+                self.change(tx, &changed).await?;
                 let event = UserChanged { user_id, role: changed.role.clone(), is_active: changed.is_active };
                 tx.emit(&command.cause, changed.version, &event)?;
                 Ok(changed.user())
             }
             Decision::Reactivate { role } => {
                 let changed = next(role, true, now);
-                store::update_account(tx.write(), &changed).await?;
+                self.change(tx, &changed).await?;
                 tx.emit(&command.cause, changed.version, &UserReactivated { user_id, role: changed.role.clone() })?;
                 Ok(changed.user())
             }
             Decision::Deactivate { role } => {
                 let changed = next(role, false, now);
-                store::update_account(tx.write(), &changed).await?;
+                self.change(tx, &changed).await?;
                 store::revoke_sessions(tx.write(), changed.id, "deactivated", now).await?;
                 tx.emit(&command.cause, changed.version, &UserDeactivated { user_id })?;
                 Ok(changed.user())
             }
         }
+    }
+}
+
+impl Identity {
+    async fn change(&self, tx: &mut Tx<'_>, changed: &Account) -> Stored<()> {
+        store::update_account(tx.write(), changed).await?;
+        self.revoke(tx, Revoked::Account { id: changed.id, least_version: changed.version }).await
     }
 }
 

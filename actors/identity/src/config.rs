@@ -13,7 +13,7 @@ pub struct IdentityConfig {
     pub signing_key: SigningKey,
     /// Keys that signed tokens which are still valid, such as the key before this one: published, no longer used.
     pub retired_keys: Vec<VerificationKey>,
-    /// How long an access token is valid. A role that was taken away lives on in tokens for that long.
+    /// How long an access token is valid, unless it is revoked.
     pub access_ttl: Duration,
     /// How long a refresh token is valid; each refresh begins anew.
     pub refresh_ttl: Duration,

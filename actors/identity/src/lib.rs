@@ -2,7 +2,8 @@
 //!
 //! What it promises: a password is stored as an Argon2id hash and a refresh token as a digest, never as themselves. A
 //! refresh token is good for one use; a second use ends the whole session, because one of the two users is a thief. An
-//! account that is switched off can neither log in nor refresh. Whether an e-mail address has an account cannot be told
+//! account that is switched off can neither log in nor refresh, and its access tokens
+//! end; so do those of an account whose role changes and of a session that ends. Whether an e-mail address has an account cannot be told
 //! from how long a login takes.
 
 mod account;
@@ -16,6 +17,7 @@ mod logout;
 mod password;
 mod refresh;
 mod register;
+mod revoke;
 mod session;
 mod store;
 mod token;
@@ -25,7 +27,9 @@ pub use key::{InvalidKey, SigningKey};
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
-use subjects::identity::{ChangeUser, CreateAccount, DOMAIN, GetKeys, Login, Logout, Refresh, Register};
+use subjects::identity::{
+    ChangeUser, CreateAccount, DOMAIN, GetKeys, GetRevocations, Login, Logout, Refresh, Register,
+};
 
 use crate::password::Hasher;
 
@@ -52,11 +56,13 @@ impl Domain for Identity {
 
     fn register(routes: &mut Registry<Self>) {
         routes.query::<GetKeys>();
+        routes.query::<GetRevocations>();
         routes.prepared_command::<Register>();
         routes.prepared_command::<Login>();
         routes.command::<Refresh>();
         routes.command::<Logout>();
         routes.command::<ChangeUser>();
         routes.prepared_command::<CreateAccount>();
+        routes.tidied();
     }
 }

@@ -1,17 +1,28 @@
-//! Ends the session of the access token. The access token itself stays valid for its few minutes: nobody asks this
-//! domain about each of them.
+//! Ends the session of the access token, and with it every token of that session.
 
+use contract::Revoked;
 use runtime::{Commanded, Handle, Handled, Tx};
-use subjects::identity::{Done, IdentityError, Logout};
+use subjects::{
+    UserId,
+    identity::{Done, IdentityError, Logout, SessionRevoked},
+};
 
-use crate::{Identity, store};
+use crate::{Identity, revoke::check_caller, store};
 
 impl Handle<Logout> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Logout>) -> Handled<Done, IdentityError> {
-        // The token was verified, so the session it names is the caller's own. One that has ended already stays so.
-        if let Some(caller) = command.caller.user() {
-            let now = tx.now();
-            store::revoke_session(tx.write(), caller.session, "logout", now).await?;
+        let caller = command.caller.user().ok_or(IdentityError::InvalidToken)?;
+        let account = store::share_account(tx.read(), caller.id).await?;
+        let session = store::lock_session(tx.read(), caller.session).await?;
+        let has_session_ended = store::has_session_ended(tx.read(), caller.session).await?;
+        check_caller(&command.caller, account.as_ref(), has_session_ended)?;
+        let now = tx.now();
+        store::revoke_session(tx.write(), caller.session, "logout", now).await?;
+        self.revoke(tx, Revoked::Session { id: caller.session }).await?;
+        // A session that made room for newer ones has no row under which its end could be told once only.
+        if session.is_some() {
+            let event = SessionRevoked { session_id: caller.session, user_id: UserId(caller.id) };
+            tx.emit(&command.cause, 1, &event)?;
         }
         Ok(Done {})
     }

@@ -1,12 +1,13 @@
 //! Goes on with a session.
 //!
 //! A session is a line of generations. The token of the present one begins the next; a token of an older one was spent
-//! already, so two parties hold tokens of this session and one of them stole it: the session ends for both. The one
+//! already, so two parties hold tokens of this session and one of them stole it: the session ends for both, and so do its access tokens. The one
 //! exception is an answer that was lost: the token spent last is taken again for 30 seconds and gives another token of
 //! the present generation. The first of these siblings to be used begins the next generation, and from then on the
 //! others are tokens of an old one.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use contract::Revoked;
 use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::identity::{IdentityError, Refresh, Session};
 
@@ -77,6 +78,8 @@ impl Handle<Refresh> for Identity {
                 tracing::warn!(user = %token.user_id, session = %token.session_id, "a spent refresh token was used again");
                 // Not by `write`: what that marks is undone with a refusal, and this must outlive it.
                 store::revoke_session(tx.read(), token.session_id, "reuse", now).await?;
+                let revoked = Revoked::Session { id: token.session_id };
+                store::insert_revocation(tx.read(), revoked, self.last_token_ends(now)?).await?;
                 Err(IdentityError::InvalidRefreshToken.into())
             }
             Step::Refuse(why) => Err(why.into()),

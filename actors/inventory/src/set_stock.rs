@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn caller(id: Uuid, role: &str) -> Caller {
-        Caller::User(Identity { id, role: role.into(), session: Uuid::nil(), issued_at: 0 })
+        Caller::User(Identity { id, role: role.into(), version: 1, session: Uuid::nil(), issued_at: 0 })
     }
 
     fn set(on_hand: i64, min_stock: Option<i64>, expected_version: Option<i64>) -> SetStock {

@@ -101,7 +101,8 @@ mod tests {
     use super::*;
 
     fn user(id: u128, role: &str) -> Caller {
-        let identity = Identity { id: Uuid::from_u128(id), role: role.into(), session: Uuid::nil(), issued_at: 0 };
+        let identity =
+            Identity { id: Uuid::from_u128(id), role: role.into(), version: 1, session: Uuid::nil(), issued_at: 0 };
         Caller::User(identity)
     }
 

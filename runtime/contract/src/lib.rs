@@ -9,6 +9,7 @@ mod error;
 pub mod header;
 mod message;
 mod position;
+mod revocation;
 pub mod subject;
 
 pub use access::Access;
@@ -16,6 +17,7 @@ pub use codec::{DecodeError, Format};
 pub use error::{CallError, Detail, ErrorBody, ErrorKind, Fault, Refusal};
 pub use message::{Answer, Command, Event, Query, Request};
 pub use position::Position;
+pub use revocation::{Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner};
 
 /// The name of the system, as it stands in event types, sources and header names.
 pub const SYSTEM: &str = "souk";

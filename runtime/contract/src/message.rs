@@ -46,6 +46,8 @@ pub enum Answer {
 pub trait Command: Request + Clone {
     /// Whether its answer may be stored.
     const ANSWER: Answer = Answer::Kept;
+    /// Whether it must not run on rights that may have been revoked: rejected with 503 while revocations cannot be read.
+    const SENSITIVE: bool = false;
 
     /// The entity the command touches, which names its lane; `None` where the command creates one. Never a secret.
     fn key(&self) -> Option<Uuid>;
@@ -87,7 +89,7 @@ macro_rules! query {
 #[macro_export]
 macro_rules! command {
     ($message:ty, $domain:expr, $operation:literal, $access:expr => $reply:ty, $error:ty, key = $key:expr
-        $(, capability = $capability:expr)? $(, answer = $answer:expr)?) => {
+        $(, capability = $capability:expr)? $(, answer = $answer:expr)? $(, sensitive = $sensitive:expr)?) => {
         impl $crate::Request for $message {
             const DOMAIN: &'static str = $domain;
             const OPERATION: &'static str = $operation;
@@ -98,6 +100,7 @@ macro_rules! command {
         }
         impl $crate::Command for $message {
             $(const ANSWER: $crate::Answer = $answer;)?
+            $(const SENSITIVE: bool = $sensitive;)?
             fn key(&self) -> Option<::uuid::Uuid> { let of: fn(&Self) -> Option<::uuid::Uuid> = $key; of(self) }
         }
     };

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::health::Pulse;
 use crate::{
+    auth::Verifier,
     catch_up::CatchUp,
     consumer::Consumer,
     database::{Database, Look},
@@ -23,6 +24,7 @@ use crate::{
     publisher::Publisher,
     refill,
     responder::Responder,
+    revocations::Revocations,
     stream::Streams,
     supervise::{Child, task},
 };
@@ -202,6 +204,25 @@ pub(super) fn watching(
                     .set(lanes.context.depth.load(Ordering::Relaxed) as f64);
                 db.presence.until_due().await;
             }
+        }
+    })
+}
+
+/// Reads the signer's keys, and on one domain of a node its revocations; also while the node drains, for what is in flight is
+/// still to be checked.
+pub(super) fn learning_of_tokens(name: &str, verifier: &Verifier, revocations: Option<&Revocations>) -> Child {
+    let (verifier, revocations) = (verifier.clone(), revocations.cloned());
+    task(format!("{name}.tokens"), move || {
+        let (verifier, following) = (verifier.clone(), revocations.as_ref().map(Revocations::follow));
+        async move {
+            let following = async {
+                match following {
+                    Some(following) => following.await,
+                    None => std::future::pending().await,
+                }
+            };
+            futures::future::join(verifier.learn_keys(), following).await;
+            Ok(())
         }
     })
 }

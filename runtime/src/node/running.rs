@@ -20,7 +20,7 @@ use super::{
     health::Pulse,
 };
 use crate::{
-    auth::{KeySource, Verifier},
+    auth::{TokenSources, Verifier},
     catch_up::CatchUp,
     client::Client,
     clock::Clock,
@@ -34,6 +34,7 @@ use crate::{
     operation::Routes,
     publisher::Publisher,
     responder::{Micro, Responder},
+    revocations::Revocations,
     stream::Streams,
     supervise::{Child, Supervisor, SupervisorMessage, Watch},
 };
@@ -61,14 +62,16 @@ impl Node {
     pub(super) async fn start(
         config: NodeConfig,
         hosted: Vec<Hosted>,
-        keys: fn(Client) -> KeySource,
+        tokens: fn(Client) -> TokenSources,
     ) -> Result<Self, Breakage> {
         let id = Uuid::now_v7();
+        // One list for all domains, read by the first of them.
+        let mut revocations = None;
         let mut domains = Vec::new();
         for hosted in hosted {
             let name = hosted.name;
             domains.push(
-                Running::start(&config, hosted, keys, id)
+                Running::start(&config, hosted, tokens, &mut revocations, id)
                     .await
                     .map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?,
             );
@@ -97,7 +100,8 @@ impl Running {
     async fn start(
         config: &NodeConfig,
         hosted: Hosted,
-        keys: fn(Client) -> KeySource,
+        tokens: fn(Client) -> TokenSources,
+        revocations: &mut Option<Revocations>,
         node: Uuid,
     ) -> Result<Self, Breakage> {
         let Hosted { name, routes, database_url, stream } = hosted;
@@ -128,6 +132,11 @@ impl Running {
         let (mut endpoints, mut infos) = endpoints(&routes);
         add_common_endpoints(name, &mut endpoints);
         add_guarded_endpoints(name, config.dead_letter_access, &mut endpoints, &mut infos);
+        let TokenSources { keys, revocations: source } = tokens(client.clone());
+        let is_first = revocations.is_none();
+        let revocations =
+            revocations.get_or_insert_with(|| Revocations::new("node", source, config.revocations, clock.clone()));
+        let verifier = Verifier::with(keys, revocations.clone(), clock.clone());
         let (queries, commands) = Responder::admission();
         let tasks = TaskTracker::new();
         let responder = Arc::new(Responder {
@@ -136,7 +145,7 @@ impl Running {
             client: client.clone(),
             db: db.clone(),
             lanes: lanes.clone(),
-            verifier: Verifier::by_clock(keys(client.clone()), clock.clone()),
+            verifier: verifier.clone(),
             endpoints,
             events: routes.events.clone(),
             queries,
@@ -156,6 +165,7 @@ impl Running {
         children.push(children::performing(name, &effects, &stop));
         children.push(children::keeping(name, &db, &routes.chores, &stop, node));
         children.push(children::watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
+        children.push(children::learning_of_tokens(name, &verifier, is_first.then_some(&*revocations)));
         for consumer in consumers {
             children.push(children::consuming(&consumer, &stop));
             let catch_up =

@@ -25,6 +25,7 @@ use crate::{
 pub(crate) struct CommandRoute {
     pub meta: RequestMeta,
     pub keeps_answer: bool,
+    pub is_sensitive: bool,
     pub handler: Arc<dyn ErasedCommand>,
 }
 
@@ -33,6 +34,7 @@ impl CommandRoute {
         Self {
             meta: RequestMeta::of::<S::Command>(true),
             keeps_answer: S::Command::ANSWER == KeptAnswer::Kept,
+            is_sensitive: S::Command::SENSITIVE,
             handler: Arc::new(handler),
         }
     }

@@ -6,17 +6,11 @@ mod domain;
 
 use std::time::Duration;
 
-use contract::{CallError, VerificationKeys};
+use contract::CallError;
 use domain::{AddBookmark, Bookmarks, BookmarksError, CountSite, SiteCount};
 use runtime::{Call, Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
-use serde::{Deserialize, Serialize};
 use stack::{Stack, StackConfig};
 use uuid::Uuid;
-
-/// Nobody signs tokens here: the keys are asked for by a query that nobody answers.
-#[derive(Default, Clone, Serialize, Deserialize)]
-struct NoKeys {}
-contract::query!(NoKeys, "nobody", "keys", contract::Access::Public => VerificationKeys, BookmarksError);
 
 struct World {
     stack: Stack,
@@ -35,7 +29,7 @@ impl World {
         let nats = NatsConfig::new(stack.nats_url(), stack.nats_keys());
         let node = NodeBuilder::new(NodeConfig::new(nats.clone()))
             .domain(Bookmarks, url, StreamSpec::default())
-            .start::<NoKeys>()
+            .start_without_tokens()
             .await
             .unwrap();
         let connection = runtime::connect(&nats, "gateway", "test").await.unwrap();

@@ -2,18 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use contract::VerificationKeys;
 use runtime::{Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
-use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::{Stack, StackConfig, StackInfo};
 
-use crate::domains::{NewHearer, Teller, TellerError};
-
-/// Nobody signs tokens here: the keys are asked for by a query that nobody answers.
-#[derive(Default, Clone, Serialize, Deserialize)]
-struct NoKeys {}
-contract::query!(NoKeys, "nobody", "keys", contract::Access::Public => VerificationKeys, TellerError);
+use crate::domains::{NewHearer, Teller};
 
 pub struct World {
     pub stack: Stack,
@@ -99,7 +92,7 @@ fn nats(stack: &StackInfo) -> NatsConfig {
 async fn node<D: Domain>(stack: &StackInfo, domain: D) -> Node {
     let url = stack.database_url(D::NAME).unwrap();
     let builder = NodeBuilder::new(NodeConfig::new(nats(stack)));
-    builder.domain(domain, url, StreamSpec::default()).start::<NoKeys>().await.unwrap()
+    builder.domain(domain, url, StreamSpec::default()).start_without_tokens().await.unwrap()
 }
 
 /// A node of one domain at servers that somebody else started.

@@ -62,7 +62,8 @@ pub struct NewProduct {
 pub struct CreateProduct {
     pub product: NewProduct,
 }
-command!(CreateProduct, DOMAIN, "create_product", roles::SELLERS => Product, CatalogError, key = |_| None);
+command!(CreateProduct, DOMAIN, "create_product", roles::SELLERS => Product, CatalogError, key = |_| None,
+    sensitive = true);
 
 /// What changes of a product; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +101,8 @@ pub struct ChangeProduct {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError, key = |c| Some(c.product_id.0));
+command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError, key = |c| Some(c.product_id.0),
+    sensitive = true);
 
 /// A category that is being made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

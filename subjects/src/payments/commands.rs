@@ -70,7 +70,8 @@ pub struct RefundPayment {
     pub payment_id: PaymentId,
     pub refund: NewRefund,
 }
-command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError, key = |c| Some(c.payment_id.0));
+command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError, key = |c| Some(c.payment_id.0),
+    sensitive = true);
 
 /// Reads the payment at the provider and takes over what it says: for whoever waits for a webhook that does not come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -68,6 +68,21 @@ fn every_declared_message_is_in_the_catalogue() {
     }
 }
 
+/// A write to roles, refunds, stock or prices must not run on rights that may be gone.
+#[test]
+fn the_commands_that_wait_for_confirmed_rights_are_these() {
+    let sensitive = catalogue().into_iter().filter(|message| message.is_sensitive);
+    let sensitive: BTreeSet<String> = sensitive.map(|message| format!("{}.{}", message.domain, message.name)).collect();
+    let expected = [
+        "catalog.change_product",
+        "catalog.create_product",
+        "identity.change_user",
+        "inventory.set_stock",
+        "payments.refund",
+    ];
+    assert_eq!(sensitive.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn no_two_messages_share_a_subject() {
     let catalogue = catalogue();

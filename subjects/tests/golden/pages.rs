@@ -45,7 +45,8 @@ pub fn messages() -> String {
          stand in `subjects/golden/<domain>/<operation>.<kind>.json` and `.msgpack`, of its answer in \
          `<reply>.reply.json` and `.msgpack`.\n\n\
          *Who*: a role needs an access token that names it; *capability* is the guest's cart token in the message; \
-         *internal* is refused to everybody but domains and the operator by the rights of the NATS users. *Stored*: \
+         *internal* is refused to everybody but domains, the operator and, of revocations, whatever verifies tokens, by the rights of the NATS users; \
+         *confirmed* commands are rejected with 503 while [revocations](architecture.md#revocations) cannot be read. *Stored*: \
          whether the answer to a command is kept for those who repeat it. What is not kept holds a secret, and running \
          it twice is harmless.\n"
     );
@@ -58,7 +59,10 @@ pub fn messages() -> String {
                 Some(Answer::Secret) => "no",
                 None => "",
             };
-            let (access, reply) = (message.access.as_deref().unwrap_or_default(), message.reply.unwrap_or_default());
+            let (mut access, reply) = (message.access.clone().unwrap_or_default(), message.reply.unwrap_or_default());
+            if message.is_sensitive {
+                access += ", confirmed";
+            }
             let words = sources::words_above(domain, message.message);
             let (subject, kind) = (&message.subject, message.kind.word());
             let _ =
@@ -162,7 +166,12 @@ const OUTSIDE: [Outside; 32] = [
     outside("invalid_command_id", K::Malformed, DOMAIN, "`Souk-Command-Id` is not a UUID."),
     outside("invalid_cursor", K::Malformed, DOMAIN, "Of a list of dead letters: the cursor is not one of ours."),
     outside("unauthenticated", K::Unauthenticated, BOTH, "No access token, and the operation needs one."),
-    outside("invalid_token", K::Unauthenticated, BOTH, "The access token is not one of ours that is valid now."),
+    outside(
+        "invalid_token",
+        K::Unauthenticated,
+        BOTH,
+        "The access token is not one of ours that is valid now; a revoked one is not.",
+    ),
     outside("forbidden", K::Forbidden, BOTH, "The token's role may not do this."),
     outside("not_found", K::NotFound, GATEWAY, "A part of the path cannot be an id of anything."),
     outside("route_not_found", K::NotFound, GATEWAY, "There is nothing at this path."),
@@ -207,7 +216,12 @@ const OUTSIDE: [Outside; 32] = [
         DOMAIN,
         "What the command relied on changed three times while it was prepared.",
     ),
-    outside("unavailable", K::Unavailable, BOTH, "No node answers for the domain, or its database is away."),
+    outside(
+        "unavailable",
+        K::Unavailable,
+        BOTH,
+        "No node answers for the domain, or its database is away; of a command that needs confirmed rights also: identity does not answer.",
+    ),
     outside("not_ready", K::Unavailable, GATEWAY, "`/health/ready` only; `details` names what is missing."),
     outside("too_many_streams", K::Unavailable, GATEWAY, "More orders are followed than the gateway allows."),
 ];
@@ -232,7 +246,8 @@ pub fn errors() -> String {
          and `refusal` with the domain's own error, from which a caller gets it back as itself; the headers \
          `Nats-Service-Error` and `Nats-Service-Error-Code` carry code and status. 429 and 503 come with `Retry-After`.\n\n\
          A *refusal* (below, by domain) of a command is an answer: stored with the command's id for 7 days, so that a repeat \
-         gets it again. Of kind `malformed` or `invalid` it is not stored: correct the body and send it with the same id. \
+         gets it again. Of kind `malformed` or `invalid` it is not stored: correct the body and send it with the same id; \
+         nor is a 401, after which the caller comes back with another token. \
          Nothing else is stored either: after 503 or 504 send the same request with the same id (`Idempotency-Key` over HTTP, \
          `Souk-Command-Id` over NATS), and it has one effect all the same.\n\n\
          ## Kinds\n\n| Kind | Status |\n| --- | --- |\n",

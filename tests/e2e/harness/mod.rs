@@ -1,5 +1,6 @@
 //! A running shop and people who use it.
 
+mod apart;
 mod buying;
 mod check;
 mod cluster;
@@ -17,6 +18,7 @@ mod servers;
 mod shop;
 mod tools;
 
+pub use apart::Apart;
 pub use buying::Buying;
 pub use check::Checked;
 pub use cluster::Cluster;

@@ -97,10 +97,10 @@ pub(crate) async fn share_account(db: &mut PgConnection, id: Uuid) -> Stored<Opt
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
-/// An account, to be changed.
-pub(crate) async fn lock_account(db: &mut PgConnection, id: Uuid) -> Stored<Option<Account>> {
-    let sql = concat!("select ", account_columns!(), " from users where id = $1 for no key update");
-    Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
+/// Accounts, to be changed: locked in the order of their ids, so that two admins who change each other do not deadlock.
+pub(crate) async fn lock_accounts(db: &mut PgConnection, ids: &[Uuid]) -> Stored<Vec<Account>> {
+    let sql = concat!("select ", account_columns!(), " from users where id = any($1) order by id for no key update");
+    Ok(sqlx::query_as(sql).bind(ids).fetch_all(db).await?)
 }
 
 /// Makes an account; `None` where the e-mail address has one, and nothing was written.

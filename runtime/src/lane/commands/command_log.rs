@@ -96,9 +96,10 @@ pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Stored<LaneReply> {
     Ok(LaneReply::Refused { body, replayed: true })
 }
 
-/// A body that is wrong in itself had no effect, and is corrected by its caller: the id is free for the corrected one.
+/// A body that is wrong in itself had no effect, and is corrected by its caller: the id is free for the corrected one. So
+/// it is for a caller who was not let in and comes back with a token that is valid.
 fn is_kept(refusal: ErrorKind) -> bool {
-    !matches!(refusal, ErrorKind::Malformed | ErrorKind::Invalid)
+    !matches!(refusal, ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unauthenticated)
 }
 
 /// The new rows of the command log: for what was answered in this batch, in one order everywhere.

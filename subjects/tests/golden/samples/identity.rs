@@ -1,7 +1,10 @@
-use contract::{VerificationKey, VerificationKeys};
+use contract::{
+    Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner, VerificationKey,
+    VerificationKeys,
+};
 use subjects::identity::{
-    ChangeUser, CreateAccount, DOMAIN, Done, GetKeys, IdentityError, Login, Logout, Refresh, Register, Session,
-    SessionRevoked, User, UserChanged, UserChanges, UserDeactivated, UserReactivated, UserRegistered,
+    ChangeUser, CreateAccount, DOMAIN, Done, GetKeys, GetRevocations, IdentityError, Login, Logout, Refresh, Register,
+    Session, SessionRevoked, User, UserChanged, UserChanges, UserDeactivated, UserReactivated, UserRegistered,
 };
 
 use super::{buyer_id, changed, fields, id, made, text};
@@ -46,6 +49,29 @@ fn keys() -> VerificationKeys {
     VerificationKeys { keys: vec![key] }
 }
 
+fn revocations_request() -> GetRevocations {
+    let request = RevocationsRequest {
+        after: Some(RevocationMark { position: 7, id: id(0x91) }),
+        token: Some(TokenOwner { account: buyer_id().0, version: 3, session: id(0x90) }),
+    };
+    GetRevocations { request }
+}
+
+fn revocations() -> RevocationsPage {
+    let revocation = |position, revoked| Revocation {
+        mark: RevocationMark { position, id: id(0x92) },
+        revoked,
+        expires_at: 1_800_000_000,
+    };
+    let account = Revoked::Account { id: buyer_id().0, least_version: 4 };
+    let session = Revoked::Session { id: id(0x90) };
+    RevocationsPage {
+        revocations: vec![revocation(8, account), revocation(9, session)],
+        has_more: true,
+        is_revoked: Some(true),
+    }
+}
+
 pub fn add(goldens: &mut Goldens) {
     let (email, password) = ("ada@example.com".to_owned(), "a good long password".to_owned());
     let register = Register {
@@ -61,6 +87,7 @@ pub fn add(goldens: &mut Goldens) {
     goldens.command(&Refresh { refresh_token: "refresh".into() }, &session());
     goldens.command(&Logout {}, &Done {});
     goldens.query(&GetKeys {}, &keys());
+    goldens.query(&revocations_request(), &revocations());
     let changes = UserChanges { role: text("seller"), is_active: Some(true) };
     goldens.command(&ChangeUser { user_id: buyer_id(), changes, expected_version: Some(2) }, &user());
     goldens.command(&CreateAccount { email: email.clone(), password, role: "admin".into() }, &user());
@@ -93,5 +120,6 @@ pub fn errors() -> Vec<IdentityError> {
         IdentityError::UnknownRole,
         IdentityError::UserVersionMismatch,
         IdentityError::CannotChangeYourself,
+        IdentityError::InvalidToken,
     ]
 }

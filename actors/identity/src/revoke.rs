@@ -1,0 +1,106 @@
+//! Revokes access tokens, and says which are revoked.
+//!
+//! A token carries its account's version and its session. Whatever changes an account's rights raises the version, so one
+//! row ends all tokens of before, and one row ends those of a session. The row is written in the transaction that takes the
+//! rights away. Nodes read these rows once a second and reject what they name; this domain looks at the account itself, in
+//! the transaction of each write that acts for a caller.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contract::{RevocationsPage, Revoked};
+use runtime::{Answer, Breakage, Caller, Context, Handled, Stored, Tidy, Tx};
+use sqlx::PgPool;
+use subjects::identity::{GetRevocations, IdentityError};
+
+use crate::{
+    Identity,
+    store::{self, Account},
+};
+
+/// Revocations per answer.
+const PAGE: usize = 1000;
+
+/// A revocation outlives every token that it ends by so long: a token may be signed by a transaction that began after the one
+/// that revokes it, and a reader's clock may be off by a second.
+const MARGIN: TimeDelta = TimeDelta::seconds(60);
+
+impl Identity {
+    /// Ends tokens from this commit on.
+    pub(crate) async fn revoke(&self, tx: &mut Tx<'_>, revoked: Revoked) -> Stored<()> {
+        let expires_at = self.last_token_ends(tx.now())?;
+        store::insert_revocation(tx.write(), revoked, expires_at).await
+    }
+
+    /// When the last token that is signed now has certainly ended.
+    pub(crate) fn last_token_ends(&self, now: DateTime<Utc>) -> Stored<DateTime<Utc>> {
+        let ttl = TimeDelta::from_std(self.config.access_ttl).map_err(Breakage::other)?;
+        now.checked_add_signed(ttl + MARGIN).ok_or_else(|| Breakage::other("access_ttl is too long"))
+    }
+}
+
+/// Rejects a caller whose token has lost its rights. `account` is the caller's row as this transaction holds it.
+pub(crate) fn check_caller(
+    caller: &Caller,
+    account: Option<&Account>,
+    has_session_ended: bool,
+) -> Result<(), IdentityError> {
+    let still_holds = |account: &&Account| {
+        caller.user().is_some_and(|token| {
+            token.id == account.id && token.version >= account.version && token.role == account.role
+        })
+    };
+    match account.filter(still_holds) {
+        Some(account) if account.is_active && !has_session_ended => Ok(()),
+        _ => Err(IdentityError::InvalidToken),
+    }
+}
+
+impl Answer<GetRevocations> for Identity {
+    async fn answer(&self, cx: &Context, query: &GetRevocations) -> Handled<RevocationsPage, IdentityError> {
+        let GetRevocations { request } = query;
+        if let Some(token) = &request.token {
+            let is_revoked = Some(store::is_revoked(cx.db(), token).await?);
+            return Ok(RevocationsPage { is_revoked, ..RevocationsPage::default() });
+        }
+        let limit = i64::try_from(PAGE + 1).map_err(Breakage::other)?;
+        let mut revocations = store::revocations_after(cx.db(), request.after, limit).await?;
+        let has_more = revocations.len() > PAGE;
+        revocations.truncate(PAGE);
+        Ok(RevocationsPage { revocations, has_more, is_revoked: None })
+    }
+}
+
+impl Tidy for Identity {
+    async fn tidy(&self, db: &PgPool, limit: u64) -> Result<u64, Breakage> {
+        store::delete_expired_revocations(db, limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn caller(account: &Account, version: i64, role: &str) -> Caller {
+        let (role, session) = (role.to_owned(), Uuid::now_v7());
+        Caller::User(runtime::Identity { id: account.id, role, version, session, issued_at: 0 })
+    }
+
+    #[test]
+    fn a_token_holds_for_the_account_as_it_was_signed_for() {
+        let account = Account { version: 3, role: "admin".into(), ..Account::example() };
+        let check = |caller: &Caller, account, has_ended| check_caller(caller, account, has_ended);
+        let present = caller(&account, 3, "admin");
+        assert_eq!(check(&present, Some(&account), false), Ok(()));
+
+        let revoked = Err(IdentityError::InvalidToken);
+        assert_eq!(check(&present, Some(&account), true), revoked, "its session has ended");
+        assert_eq!(check(&caller(&account, 2, "admin"), Some(&account), false), revoked, "an older version");
+        assert_eq!(check(&caller(&account, 0, "admin"), Some(&account), false), revoked, "no version");
+        assert_eq!(check(&caller(&account, 3, "seller"), Some(&account), false), revoked, "another role");
+        let inactive = Account { is_active: false, ..account.clone() };
+        assert_eq!(check(&present, Some(&inactive), false), revoked);
+        assert_eq!(check(&present, None, false), revoked);
+        assert_eq!(check(&Caller::Anonymous, Some(&account), false), revoked);
+    }
+}

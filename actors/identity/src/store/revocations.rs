@@ -1,0 +1,105 @@
+//! Access tokens that ended before their time.
+
+use chrono::{DateTime, Utc};
+use contract::{Revocation, RevocationMark, Revoked, TokenOwner};
+use runtime::{Breakage, Stored};
+use sqlx::{PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+/// Revokes tokens. The head stays locked until the transaction ends, so positions become visible in their own order.
+pub(crate) async fn insert_revocation(
+    db: &mut PgConnection,
+    revoked: Revoked,
+    expires_at: DateTime<Utc>,
+) -> Stored<()> {
+    let (user, least_version, session) = match revoked {
+        Revoked::Account { id, least_version } => (Some(id), Some(least_version), None),
+        Revoked::Session { id } => (None, None, Some(id)),
+    };
+    sqlx::query(
+        "with head as (update revocation_head set position = position + 1 returning position)
+         insert into revocations (position, user_id, least_version, session_id, expires_at)
+         select position, $1, $2, $3, $4 from head",
+    )
+    .bind(user)
+    .bind(least_version)
+    .bind(session)
+    .bind(expires_at)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Revocations in force behind a mark, by position; from the first one where the mark is not known, be it that its row has
+/// expired, or that the database was restored.
+pub(crate) async fn revocations_after(
+    db: &PgPool,
+    mark: Option<RevocationMark>,
+    limit: i64,
+) -> Stored<Vec<Revocation>> {
+    let mark = mark.unwrap_or(RevocationMark { position: 0, id: Uuid::nil() });
+    let rows = sqlx::query(
+        "select position, id, user_id, least_version, session_id, extract(epoch from expires_at)::bigint as expires_at
+         from revocations
+         where position > coalesce((select position from revocations where position = $1 and id = $2), 0)
+             and expires_at > now()
+         order by position limit $3",
+    )
+    .bind(mark.position)
+    .bind(mark.id)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let user = row.try_get::<Option<Uuid>, _>("user_id")?;
+            let revoked = match (user, row.try_get("least_version")?, row.try_get("session_id")?) {
+                (Some(id), Some(least_version), None) => Revoked::Account { id, least_version },
+                (None, None, Some(id)) => Revoked::Session { id },
+                _ => return Err(Breakage::other("a revocation of both an account and a session, or of neither")),
+            };
+            let mark = RevocationMark { position: row.try_get("position")?, id: row.try_get("id")? };
+            Ok(Revocation { mark, revoked, expires_at: row.try_get("expires_at")? })
+        })
+        .collect()
+}
+
+/// Whether a token is revoked.
+pub(crate) async fn is_revoked(db: &PgPool, token: &TokenOwner) -> Stored<bool> {
+    let found = sqlx::query_scalar(
+        "select exists (select from revocations where user_id = $1 and least_version > $2)
+             or exists (select from revocations where session_id = $3)",
+    )
+    .bind(token.account)
+    .bind(token.version)
+    .bind(token.session)
+    .fetch_one(db)
+    .await?;
+    Ok(found)
+}
+
+/// Whether a session was ended. Of one whose row made room for a newer session its revocation tells.
+pub(crate) async fn has_session_ended(db: &mut PgConnection, id: Uuid) -> Stored<bool> {
+    let found = sqlx::query_scalar(
+        "select exists (select from sessions where id = $1 and revoked_at is not null)
+             or exists (select from revocations where session_id = $1)",
+    )
+    .bind(id)
+    .fetch_one(db)
+    .await?;
+    Ok(found)
+}
+
+/// Deletes some revocations that have expired; gives how many.
+pub(crate) async fn delete_expired_revocations(db: &PgPool, limit: u64) -> Stored<u64> {
+    let limit = i64::try_from(limit).map_err(Breakage::other)?;
+    let deleted = sqlx::query(
+        "delete from revocations where position in (
+             select position from revocations where expires_at <= now() order by expires_at limit $1
+         )",
+    )
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(deleted.rows_affected())
+}

@@ -1,0 +1,259 @@
+//! The revocations that a node knows: a list that is read behind the signer's once a second.
+//!
+//! An entry stays until no token that it concerns can be valid. A full list evicts nothing: what is not on it is then asked
+//! of the signer, token by token. While the signer does not answer, the list is used as it is, except by commands that are
+//! [sensitive](contract::Command::SENSITIVE).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    time::Duration,
+};
+
+use contract::{
+    ErrorKind, Fault, Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner,
+};
+use futures::future::BoxFuture;
+use tokio::{sync::watch, time::Instant};
+use uuid::Uuid;
+
+use crate::{auth::invalid_token, clock::Clock};
+
+/// Where revocations come from: a query to the signer.
+pub type RevocationSource =
+    Arc<dyn Fn(RevocationsRequest) -> BoxFuture<'static, Result<RevocationsPage, Fault>> + Send + Sync>;
+
+/// How many revocations a node keeps by default: some 10 MiB.
+pub const REVOCATIONS: usize = 100_000;
+
+/// How often the signer is asked for new ones.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A list that was not read for longer than this says nothing about sensitive commands.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// How long the signer's answer about one token holds, and how long it is left alone after it gave none.
+const ANSWERED: Duration = Duration::from_secs(1);
+
+/// How many of these answers are kept.
+const ANSWERS: usize = 10_000;
+
+/// The revocations that a node knows.
+#[derive(Clone)]
+pub(crate) struct Revocations {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    reader: &'static str,
+    source: RevocationSource,
+    bound: usize,
+    clock: Clock,
+    list: RwLock<List>,
+    answers: Mutex<Answers>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct List {
+    /// The lowest valid version, and when the entry expires.
+    accounts: HashMap<Uuid, (i64, i64)>,
+    sessions: HashMap<Uuid, i64>,
+    after: Option<RevocationMark>,
+    /// The start of the last poll that reached the end.
+    read_at: Option<Instant>,
+    /// The last poll found no room for all.
+    is_full: bool,
+}
+
+/// What a list says about a token.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    Revoked,
+    /// It was not revoked at this moment.
+    Valid(Instant),
+    Unknown,
+}
+
+impl List {
+    fn look(&self, token: &TokenOwner) -> Look {
+        let is_outdated = self.accounts.get(&token.account).is_some_and(|(least, _)| token.version < *least);
+        match self.read_at {
+            _ if is_outdated || self.sessions.contains_key(&token.session) => Look::Revoked,
+            Some(read_at) if !self.is_full => Look::Valid(read_at),
+            _ => Look::Unknown,
+        }
+    }
+
+    /// Adds a revocation; false where there is no room for it.
+    fn add(&mut self, revocation: &Revocation, bound: usize) -> bool {
+        let has_room = self.len() < bound;
+        let expires_at = revocation.expires_at;
+        match revocation.revoked {
+            Revoked::Account { id, least_version } => match self.accounts.get_mut(&id) {
+                Some(known) => *known = (known.0.max(least_version), known.1.max(expires_at)),
+                None if has_room => drop(self.accounts.insert(id, (least_version, expires_at))),
+                None => return false,
+            },
+            Revoked::Session { id } if has_room || self.sessions.contains_key(&id) => {
+                self.sessions.insert(id, expires_at);
+            }
+            Revoked::Session { .. } => return false,
+        }
+        self.after = Some(revocation.mark);
+        true
+    }
+
+    fn drop_expired(&mut self, now: i64) {
+        self.accounts.retain(|_, (_, expires_at)| *expires_at > now);
+        self.sessions.retain(|_, expires_at| *expires_at > now);
+    }
+
+    fn len(&self) -> usize {
+        self.accounts.len() + self.sessions.len()
+    }
+}
+
+/// What the signer said about single tokens.
+#[derive(Default)]
+struct Answers {
+    by_token: HashMap<TokenOwner, (Instant, bool)>,
+    failed_at: Option<Instant>,
+}
+
+impl Revocations {
+    pub(crate) fn new(reader: &'static str, source: RevocationSource, bound: usize, clock: Clock) -> Self {
+        let (changed, _) = watch::channel(());
+        let (list, answers) = (RwLock::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { reader, source, bound, clock, list, answers, changed }) }
+    }
+
+    /// Rejects a token that is revoked. One of which nothing is known passes: see [`confirm`](Self::confirm).
+    pub(crate) async fn check(&self, token: &TokenOwner) -> Result<(), Fault> {
+        let is_revoked = match self.look(token) {
+            Look::Revoked => true,
+            Look::Valid(_) => false,
+            Look::Unknown => self.ask(token).await.unwrap_or(false),
+        };
+        if is_revoked { Err(invalid_token()) } else { Ok(()) }
+    }
+
+    /// Rejects a token that is revoked, or of which nothing is known that is recent.
+    pub(crate) async fn confirm(&self, token: &TokenOwner) -> Result<(), Fault> {
+        let is_revoked = match self.look(token) {
+            Look::Revoked => Some(true),
+            Look::Valid(at) if at.elapsed() <= FRESH => Some(false),
+            Look::Valid(_) | Look::Unknown => self.ask(token).await,
+        };
+        match is_revoked {
+            Some(false) => Ok(()),
+            Some(true) => Err(invalid_token()),
+            None => {
+                let text = "Whether your rights still hold cannot be checked now. Try again.";
+                Err(Fault::new(ErrorKind::Unavailable, "unavailable", text))
+            }
+        }
+    }
+
+    /// Ends once a token is on the list.
+    pub(crate) async fn listed(&self, token: &TokenOwner) {
+        let mut changes = self.shared.changed.subscribe();
+        while self.look(token) != Look::Revoked {
+            if changes.changed().await.is_err() {
+                // Without a reader of the signer's list nothing is ever added to this one.
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Reads behind the signer for as long as anybody uses the list.
+    pub(crate) fn follow(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        async move {
+            let mut was_broken = false;
+            while let Some(shared) = shared.upgrade() {
+                let began = Instant::now();
+                let this = Self { shared };
+                match this.poll(began).await {
+                    Ok(()) => was_broken = false,
+                    Err(fault) if was_broken => tracing::debug!(%fault, "revocations still cannot be read"),
+                    Err(fault) => {
+                        was_broken = true;
+                        tracing::warn!(reader = this.shared.reader, %fault, "revocations cannot be read");
+                    }
+                }
+                this.measure();
+                drop(this);
+                tokio::time::sleep_until(began + POLL).await;
+            }
+        }
+    }
+
+    /// Reads what is new, to its end or to the list's.
+    async fn poll(&self, began: Instant) -> Result<(), Fault> {
+        let now = self.shared.clock.now().timestamp();
+        self.shared.list.write().unwrap_or_else(PoisonError::into_inner).drop_expired(now);
+        loop {
+            let after = self.shared.list.read().unwrap_or_else(PoisonError::into_inner).after;
+            let page = (self.shared.source)(RevocationsRequest { after, token: None }).await?;
+            let goes_on = {
+                let mut list = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
+                list.is_full = !page.revocations.iter().all(|revocation| list.add(revocation, self.shared.bound));
+                let goes_on = page.has_more && !page.revocations.is_empty() && !list.is_full;
+                if !goes_on {
+                    list.read_at = Some(began);
+                }
+                goes_on
+            };
+            if !page.revocations.is_empty() {
+                self.shared.changed.send_replace(());
+            }
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+
+    fn look(&self, token: &TokenOwner) -> Look {
+        self.shared.list.read().unwrap_or_else(PoisonError::into_inner).look(token)
+    }
+
+    /// Asks the signer about one token; nothing where it does not answer.
+    async fn ask(&self, token: &TokenOwner) -> Option<bool> {
+        {
+            let answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, is_revoked)) = answers.by_token.get(token).filter(|(at, _)| at.elapsed() < ANSWERED) {
+                return Some(*is_revoked);
+            }
+            // A call that has to wait for a signer that is away would make every request as slow.
+            if answers.failed_at.is_some_and(|at| at.elapsed() < ANSWERED) {
+                return None;
+            }
+        }
+        let began = Instant::now();
+        let answer = (self.shared.source)(RevocationsRequest { after: None, token: Some(*token) }).await;
+        let is_revoked = answer.ok().and_then(|page| page.is_revoked);
+        let mut answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_revoked {
+            Some(is_revoked) => {
+                answers.failed_at = None;
+                if answers.by_token.len() >= ANSWERS {
+                    answers.by_token.clear();
+                }
+                answers.by_token.insert(*token, (began, is_revoked));
+            }
+            None => answers.failed_at = Some(Instant::now()),
+        }
+        is_revoked
+    }
+
+    fn measure(&self) {
+        let list = self.shared.list.read().unwrap_or_else(PoisonError::into_inner);
+        let age = list.read_at.map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
+        metrics::gauge!("revocations", "reader" => self.shared.reader).set(list.len() as f64);
+        metrics::gauge!("revocations_age_seconds", "reader" => self.shared.reader).set(age);
+    }
+}
+
+#[cfg(test)]
+mod tests;
