@@ -25,7 +25,8 @@ impl Prepare<SetStatus> for Orders {
         if command.change.status != OrderStatus::Shipped {
             return Ok(RefundPending(false));
         }
-        let pending = cx.ask(&GetPendingRefund { order_id: command.order_id }).await.map_err(Breakage::from)?;
+        let order_id = store::id_of(cx.db(), &command.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let pending = cx.ask(&GetPendingRefund { order_id }).await.map_err(Breakage::from)?;
         Ok(RefundPending(pending.is_full))
     }
 
