@@ -4,7 +4,7 @@
 pub const ROWS: f32 = 20_000.0;
 
 /// Tables that never have more than a few rows.
-pub const SMALL: [&str; 9] = [
+pub const SMALL: [&str; 10] = [
     "_runtime_migrations",
     "_sqlx_migrations",
     "cursor",
@@ -12,6 +12,7 @@ pub const SMALL: [&str; 9] = [
     "lease",
     "log_trim",
     "refill",
+    "revocation_head",
     "source_era",
     "stream_hole",
 ];
@@ -70,7 +71,11 @@ const IDENTITY: &str = "
     insert into sessions (id, user_id, rotated_at, created_at, expires_at)
         select id, id, now(), now(), now() + interval '20 days' from made;
     insert into refresh_tokens (digest, session_id, generation, expires_at)
-        select sha256(n::text::bytea), id, 1, now() + interval '20 days' from made";
+        select sha256(n::text::bytea), id, 1, now() + interval '20 days' from made;
+    -- In force; their positions go on behind the head.
+    insert into revocations (position, user_id, least_version, expires_at)
+        select position + n, made.id, 1, now() + interval '15 minutes' from made, revocation_head;
+    update revocation_head set position = position + 20000";
 
 const CATALOG: &str = "
     create temporary table made as select n, gen_random_uuid() as id from generate_series(1, 20000) n;

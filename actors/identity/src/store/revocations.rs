@@ -94,9 +94,9 @@ pub(crate) async fn has_session_ended(db: &mut PgConnection, id: Uuid) -> Stored
 pub(crate) async fn delete_expired_revocations(db: &PgPool, limit: u64) -> Stored<u64> {
     let limit = i64::try_from(limit).map_err(Breakage::other)?;
     let deleted = sqlx::query(
-        "delete from revocations where position in (
+        "delete from revocations where position = any(array(
              select position from revocations where expires_at <= now() order by expires_at limit $1
-         )",
+         ))",
     )
     .bind(limit)
     .execute(db)
