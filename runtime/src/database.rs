@@ -16,6 +16,9 @@ pub(crate) use presence::{Look, Presence};
 /// Connections for clients' queries.
 pub(crate) const READS: u32 = 4;
 
+/// So many of them are kept open: a connection takes ten round trips to open, which a node under load answers late.
+const READS_KEPT: u32 = 2;
+
 /// Connections for internal reads.
 pub(crate) const INTERNAL_READS: u32 = 3;
 
@@ -46,19 +49,31 @@ impl Database {
             ("random_page_cost", "1.1"),
             ("jit", "off"),
         ]);
-        let pool = |size: u32| {
+        let pool = |size: u32, kept: u32| {
             PgPoolOptions::new()
                 .max_connections(size)
-                .min_connections(0)
+                .min_connections(kept)
                 .acquire_timeout(Duration::from_secs(5))
                 .idle_timeout(Duration::from_secs(60))
                 // One round trip per batch saved; a dead connection shows itself as a breakage, which is repeated.
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
-        let (lanes, reads, internal_reads) = (pool(lanes + 3), pool(READS), pool(INTERNAL_READS));
+        let (lanes, reads, internal_reads) = (pool(lanes + 3, 0), pool(READS, READS_KEPT), pool(INTERNAL_READS, 0));
         let presence = Presence::new(options, [lanes.clone(), reads.clone(), internal_reads.clone()]);
         Ok(Self { lanes, reads, internal_reads, presence })
+    }
+
+    /// Opens the connections that are kept, so that no client waits for them.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub(crate) async fn open_kept(&self) -> Result<(), sqlx::Error> {
+        let mut kept = Vec::new();
+        for _ in 0..READS_KEPT {
+            kept.push(self.reads.acquire().await?);
+        }
+        Ok(())
     }
 }
 

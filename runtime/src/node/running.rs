@@ -112,6 +112,9 @@ impl Running {
         if let Err(breakage) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
             tracing::warn!(domain = name, %breakage, "the database's clock could not be read");
         }
+        if let Err(error) = db.open_kept().await {
+            tracing::warn!(domain = name, %error, "connections for reads could not be opened");
+        }
         let requests = connect(&config.nats, name, "requests").await?;
         let events = connect(&config.nats, name, "events").await?;
         let client = Client::new(requests.clone()).await.map_err(Breakage::other)?;
