@@ -24,6 +24,8 @@ pub(crate) struct Follow {
     query: GetOrder,
     notices: Option<Subscriber>,
     seen: i64,
+    /// What the buyer has to do comes from payments, and may be missing at the first look at a version.
+    awaits_buyer: bool,
 }
 
 impl Follow {
@@ -37,13 +39,15 @@ impl Follow {
             Some(notices)
         };
         let notices = timeout(PATIENCE, subscribe).await.ok().flatten();
-        Self { who, query, notices, seen }
+        Self { who, query, notices, seen, awaits_buyer: order.payment.is_some() }
     }
 
     /// The order, if it has a version that was not seen yet.
     pub(crate) async fn read(&mut self) -> Result<Option<Order>, ApiError> {
         let order = self.who.ask(&self.query).await?;
-        let is_new = order.version > self.seen;
+        let awaits_buyer = order.payment.is_some();
+        let is_new = order.version > self.seen || awaits_buyer != self.awaits_buyer;
+        self.awaits_buyer = awaits_buyer;
         self.seen = self.seen.max(order.version);
         Ok(is_new.then_some(order))
     }

@@ -37,7 +37,7 @@ macro_rules! versioned {
         }
     )+};
 }
-versioned!(Cart shows_more = true, Product shows_more = true, User, Stock shows_more = true, Order);
+versioned!(Cart shows_more = true, Product shows_more = true, User, Stock shows_more = true, Order shows_more = true);
 
 /// A success with a body.
 pub(crate) struct Reply<T, const STATUS: u16 = 200> {

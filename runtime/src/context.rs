@@ -42,8 +42,16 @@ impl Context {
     /// # Errors
     /// The other domain's own error, or a fault.
     pub async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, CallError<Q::Error>> {
+        self.ask_within(query, Call::DEFAULT_DEADLINE).await
+    }
+
+    /// Asks another domain for at most so long, where the answer can do without its reply.
+    ///
+    /// # Errors
+    /// The other domain's own error, or a fault.
+    pub async fn ask_within<Q: Query>(&self, query: &Q, at_most: Duration) -> Result<Q::Reply, CallError<Q::Error>> {
         let call = Call {
-            deadline: self.remaining().min(Call::DEFAULT_DEADLINE),
+            deadline: self.remaining().min(at_most),
             request_id: self.request_id.clone(),
             traceparent: self.traceparent.clone(),
             ..Call::default()

@@ -23,13 +23,13 @@ const READS_KEPT: u32 = 2;
 pub(crate) const INTERNAL_READS: u32 = 3;
 
 /// The connections of a domain on one node, in pools that do not wait for each other: a storm of commands, here or in
-/// another domain, leaves clients' queries their connections, and a storm of queries leaves the lanes theirs.
+/// another domain, leaves clients' queries their connections, and a storm of clients' queries leaves the lanes theirs.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub lanes: PgPool,
     /// For the queries of clients.
     pub reads: PgPool,
-    /// For reads that commands cause: the queries of other domains, look-ups and `prepare`, effects, deadlines.
+    /// For the queries of other domains, and for the reads of commands: look-ups and `prepare`, effects, deadlines.
     pub internal_reads: PgPool,
     pub presence: Presence,
 }

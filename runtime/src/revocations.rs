@@ -198,8 +198,12 @@ impl Revocations {
             let page = (self.shared.source)(RevocationsRequest { after, token: None }).await?;
             let goes_on = {
                 let mut list = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
-                list.is_full = !page.revocations.iter().all(|revocation| list.add(revocation, self.shared.bound));
-                let goes_on = page.has_more && !page.revocations.is_empty() && !list.is_full;
+                let fits = page.revocations.iter().all(|revocation| list.add(revocation, self.shared.bound));
+                let goes_on = page.has_more && !page.revocations.is_empty() && fits;
+                // A list that was full is whole again only once the last page has found room.
+                if !goes_on {
+                    list.is_full = !fits;
+                }
                 if !goes_on {
                     list.read_at = Some(began);
                 }

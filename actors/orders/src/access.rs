@@ -35,18 +35,23 @@ pub(crate) enum View {
 /// What the caller is to an order; `None` is told that there is no such order. `guest` is the digest of a cart token
 /// that came along.
 pub(crate) fn view(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> Option<View> {
-    let digest = match caller {
-        Caller::Capability(digest) => Some(*digest),
-        _ => guest,
-    };
     if caller.has_role(roles::ADMIN) || *caller == Caller::System {
         return Some(View::Admin);
     }
-    if owner.user_id.is_some() && owner.user_id == caller.user_id() || owner.guest.is_some() && owner.guest == digest {
+    if is_buyer(owner, caller, guest) {
         return Some(View::Buyer);
     }
     let seller = caller.user().filter(|identity| identity.role == roles::SELLER)?.id;
     owner.sellers.contains(&seller).then_some(View::Seller(seller))
+}
+
+/// Whether the caller placed the order, whatever else they may see.
+pub(crate) fn is_buyer(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> bool {
+    let digest = match caller {
+        Caller::Capability(digest) => Some(*digest),
+        _ => guest,
+    };
+    owner.user_id.is_some() && owner.user_id == caller.user_id() || owner.guest.is_some() && owner.guest == digest
 }
 
 impl Owner {

@@ -241,13 +241,19 @@ fn refunded(state: &OrderState, fact: &Fact) -> Step {
     let mut next = *state;
     match fact {
         Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
-        Fact::MoneyBack { back, version, .. } if *version > state.money_version => {
-            next.money_version = *version;
-            if *back == Back::All {
-                return money_moves(next, *back);
-            }
-            next.payment = back.payment();
-            go(next, [Tell::RefundDue])
+        Fact::MoneyBack { back, version, returns } => {
+            let moved = if *version <= state.money_version {
+                Step::Stay
+            } else {
+                next.money_version = *version;
+                if *back == Back::All {
+                    money_moves(next, *back)
+                } else {
+                    next.payment = back.payment();
+                    go(next, [Tell::RefundDue])
+                }
+            };
+            with_returns(state, moved, returns)
         }
         Fact::Reserved
         | Fact::ReservationRejected(_)
@@ -255,8 +261,21 @@ fn refunded(state: &OrderState, fact: &Fact) -> Step {
         | Fact::Paid
         | Fact::PaymentFailed(_)
         | Fact::PaymentCancelled
-        | Fact::MoneyBack { .. }
         | Fact::DeadlinePassed => Step::Stay,
+    }
+}
+
+/// The same step with the units that a person has returned: their refund may be heard of after a later one that ended the
+/// order.
+fn with_returns(state: &OrderState, step: Step, returns: &Returns) -> Step {
+    let told = Tell::Returned(returns.clone());
+    match step {
+        step if *returns == Returns::Nothing => step,
+        Step::Go { next, mut tells } => {
+            tells.push(told);
+            Step::Go { next, tells }
+        }
+        _ => go(*state, [told]),
     }
 }
 

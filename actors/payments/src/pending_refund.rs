@@ -8,6 +8,6 @@ use crate::{Payments, ids::payment_of, store};
 impl Answer<GetPendingRefund> for Payments {
     async fn answer(&self, cx: &Context, query: &GetPendingRefund) -> Handled<PendingRefund, PaymentsError> {
         let row = store::find(cx.db(), payment_of(query.order_id)).await?;
-        Ok(PendingRefund { is_full: row.is_some_and(|row| row.attempt.is_all_on_its_way_back()) })
+        Ok(PendingRefund { is_full: row.is_some_and(|row| row.attempt.leaves_nothing()) })
     }
 }

@@ -88,7 +88,9 @@ fn decide(
         _ => left,
     };
     let amount = refund.amount.unwrap_or(price);
-    if refund.items.is_none() && restock && amount.amount < left.amount {
+    // What is disputed or on its way back already is no part of it: either may come back to the shop.
+    let kept = attempt.captured - attempt.returned();
+    if refund.items.is_none() && restock && amount.amount < kept {
         return Err(invalid("restock", "needs items where only a part of the money goes back"));
     }
     if amount.amount <= 0 || amount.amount > left.amount {
@@ -193,6 +195,19 @@ mod tests {
             matches!(restock(Some(usd(69))), Err(PaymentsError::InvalidRefund { fields }) if fields[0].0 == "restock")
         );
         assert_eq!(judge(&state, &NewRefund { restock: Some(false), ..ask(Some(usd(69))) }), Ok(usd(69)));
+        // A refund on its way may fail, and leave the goods without their money.
+        let state = paid(PaymentStatus::Succeeded, 0, 30);
+        let all_that_is_left = judge(&state, &NewRefund { restock: Some(true), ..ask(None) });
+        assert!(matches!(all_that_is_left, Err(PaymentsError::InvalidRefund { .. })), "{all_that_is_left:?}");
+        assert_eq!(judge(&state, &ask(None)), Ok(usd(70)));
+    }
+
+    #[test]
+    fn nothing_is_left_once_all_money_has_gone_back_or_is_on_its_way() {
+        assert!(paid(PaymentStatus::Refunded, 100, 0).leaves_nothing());
+        assert!(paid(PaymentStatus::PartiallyRefunded, 30, 70).leaves_nothing());
+        assert!(!paid(PaymentStatus::PartiallyRefunded, 30, 60).leaves_nothing());
+        assert!(!Attempt::default().leaves_nothing(), "nothing was paid");
     }
 
     fn ask(amount: Option<Money>) -> NewRefund {

@@ -171,6 +171,7 @@ fn buyer_acts(state: &Attempt, method: String) -> Step {
 fn charge(mut step: Step, method: String) -> Step {
     step.next.method = Some(method.clone());
     step.next.awaits_action = false;
+    step.next.failure = None;
     step.next.status = PaymentStatus::Processing;
     match step.next.object.clone() {
         Some(object) => step.act(Act::Confirm { object, method }),

@@ -24,6 +24,7 @@ const PAYMENTS: &str = "
 select p.order_id, p.id, p.status, p.amount, p.currency, p.captured, p.refunded, p.refunding, p.lost, p.order_ended,
        (select least(coalesce(sum((d.value ->> 'amount')::bigint), 0), p.captured - p.refunded - p.refunding)::bigint
         from jsonb_each(p.disputes) d where d.value ->> 'state' = 'lost') as disputes_lost,
+       exists (select from jsonb_each(p.disputes) d where d.value ->> 'state' = 'open') as is_disputed,
        coalesce(r.done, 0)::bigint as refunds_done, coalesce(r.pending, 0)::bigint as refunds_pending
 from payments p left join (
     select payment_id, sum(amount) filter (where status = 'succeeded') as done,
@@ -50,6 +51,7 @@ struct Payment {
     refunding: i64,
     lost: i64,
     disputes_lost: i64,
+    is_disputed: bool,
     order_ended: bool,
     refunds_done: i64,
     refunds_pending: i64,
@@ -132,10 +134,11 @@ impl Payment {
     }
 
     /// More is kept than is owed, and a refund that is on its way ends that. Where the order is over that may be the first
-    /// of two: what a person's refund leaves goes back when that one has ended.
+    /// of two: what a person's refund leaves goes back when that one has ended, and what is disputed when that is decided.
     fn goes_back(&self, owed: i64) -> bool {
         let kept = self.kept();
-        self.refunding > 0 && kept > owed && (kept - self.refunding == owed || (self.order_ended && owed == 0))
+        let is_over = self.order_ended && owed == 0;
+        kept > owed && (self.refunding > 0 && (kept - self.refunding == owed || is_over) || self.is_disputed && is_over)
     }
 }
 
@@ -172,6 +175,7 @@ mod tests {
             refunding: 0,
             lost: 0,
             disputes_lost: 0,
+            is_disputed: false,
             order_ended: false,
             refunds_done: refunded,
             refunds_pending: 0,
@@ -218,6 +222,10 @@ mod tests {
         // Paid after the order had heard that it was not: it hears of the money when that is back.
         assert_eq!(check(&order("expired", "cancelled"), &refunding(100, payment("succeeded", 100, 0))), None);
         assert!(check(&cancelled, &refunding(30, payment("succeeded", 100, 0))).is_some());
+        // Disputed money goes back when the dispute is decided.
+        let disputed = Payment { is_disputed: true, order_ended: true, ..payment("succeeded", 100, 0) };
+        assert_eq!(check(&cancelled, &disputed), None);
+        assert!(check(&cancelled, &Payment { order_ended: false, ..disputed }).is_some());
         // A person's refund: when it has ended, the rest follows.
         let first_of_two = Payment { order_ended: true, ..refunding(30, payment("succeeded", 100, 0)) };
         assert_eq!(check(&cancelled, &first_of_two), None);

@@ -184,11 +184,28 @@ async fn accept<E: Endpoint + 'static>(
             }
         };
         let (shared, cut) = (shared.clone(), cut.clone());
+        let counted = Counted::new(open.clone());
         connections.spawn(async move {
+            let _counted = counted;
             let served = connection::serve(stream, RemoteAddr(from.into()), &shared);
             cut.run_until_cancelled(served).await;
         });
-        open.set(connections.len() as f64);
+    }
+}
+
+/// One connection in a gauge, for as long as this is kept.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new(gauge: metrics::Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

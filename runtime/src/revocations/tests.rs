@@ -147,6 +147,27 @@ async fn a_full_list_takes_up_the_rest_when_there_is_room_again() {
 }
 
 #[tokio::test]
+async fn a_full_list_stays_full_until_the_last_page_has_found_room() {
+    let signer = Arc::<Signer>::default();
+    let expired = |position| Revocation { expires_at: NOW, ..session(position, position.unsigned_abs().into()) };
+    signer.list.lock().unwrap().extend([expired(1), expired(2), expired(3)]);
+    signer.list.lock().unwrap().extend([4, 5, 6, 7].map(|position| session(position, position.unsigned_abs().into())));
+    let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let source: RevocationSource = Arc::new(move |request| {
+        let is_fourth = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 3;
+        let answer = if is_fourth { Err(Fault::unavailable("signer")) } else { signer.answer(&request) };
+        Box::pin(async move { answer })
+    });
+    let reader = Revocations::new("test", source, 3, Clock::default());
+    reader.poll(Instant::now()).await.unwrap();
+    assert!(reader.shared.list.read().unwrap().is_full);
+    reader.shared.list.write().unwrap().drop_expired(NOW);
+    reader.poll(Instant::now()).await.expect_err("the signer fails between two pages");
+    let list = reader.shared.list.read().unwrap();
+    assert_eq!(list.look(&token(1, 1, 7)), Look::Unknown, "it is on a page that was not read");
+}
+
+#[tokio::test]
 async fn a_signer_that_is_away_stops_sensitive_commands_only_and_only_after_ten_seconds() {
     let signer = Arc::<Signer>::default();
     let reader = signer.reader(100);

@@ -45,14 +45,14 @@ pub struct PendingAction {
     pub action: Option<PaymentAction>,
 }
 
-/// Whether everything that an order has paid is on its way back.
+/// Whether everything that an order has paid has gone back or is on its way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetPendingRefund {
     pub order_id: OrderId,
 }
 query!(GetPendingRefund, DOMAIN, "pending_refund", Access::Internal => PendingRefund, PaymentsError);
 
-/// Whether refunds that the provider has not answered yet will leave nothing of a payment.
+/// Whether nothing of a payment is left, refunds that the provider has not answered yet counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingRefund {
     pub is_full: bool,

@@ -154,9 +154,9 @@ impl Attempt {
         self.refunded + self.lost
     }
 
-    /// Refunds that the provider has not answered will leave nothing.
-    pub fn is_all_on_its_way_back(&self) -> bool {
-        self.refunding > 0 && self.returned() + self.refunding == self.captured
+    /// All of its money has gone back, or goes back by refunds that the provider has not answered.
+    pub fn leaves_nothing(&self) -> bool {
+        self.is_captured() && self.returned() + self.refunding == self.captured
     }
 
     /// The sum of its disputes in a state.
