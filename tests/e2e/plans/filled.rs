@@ -148,7 +148,9 @@ const SANDBOX: &str = "
     insert into intent (id, amount, currency, client_secret, metadata, status)
         select 'filled-' || n, 100, 'usd', 'secret', jsonb_build_object('order_id', id), 'succeeded' from made;
     insert into charge (id, intent_id, amount) select 'filled-' || n, 'filled-' || n, 100 from made;
-    insert into refund (id, intent_id, amount, metadata) select 'filled-' || n, 'filled-' || n, 100, '{}' from made;
+    insert into refund (id, intent_id, amount, metadata, fails_at)
+        select 'filled-' || n, 'filled-' || n, 100, '{}', now() + interval '1 hour' from made;
+    insert into dispute (id, intent_id, amount, status) select 'filled-' || n, 'filled-' || n, 100, 'won' from made;
     insert into idempotency_key (key, fingerprint, status, answer)
         select 'filled-' || n, 'filled-' || n, 200, '{}' from made;
     insert into webhook (event_id, intent_id, type, body, due_at, attempts, answered, ended_at)
