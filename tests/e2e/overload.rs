@@ -102,16 +102,15 @@ async fn open_loop(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> 
 /// A storm, judged by each of its answers.
 async fn storm(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Storm {
     let memory = AtomicU64::default();
-    let slowest_read = Mutex::new(Duration::ZERO);
+    let slowest_read = AtomicU64::default();
     let watching = async {
         loop {
             memory.fetch_max(shop.memory(), Ordering::Relaxed);
             let began = Instant::now();
             // Reads of another domain are served throughout.
             shop.anonymous().get("/products?limit=1").await.expect_status(200);
-            let mut slowest = slowest_read.lock().unwrap();
-            *slowest = slowest.max(began.elapsed());
-            drop(slowest);
+            let took = began.elapsed();
+            slowest_read.fetch_max(u64::try_from(took.as_millis()).unwrap(), Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -136,7 +135,7 @@ async fn storm(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Stor
         refused: refused.len(),
         known: refused[refused.len() * 9 / 10],
         memory: memory.into_inner(),
-        slowest_read: slowest_read.into_inner().unwrap(),
+        slowest_read: Duration::from_millis(slowest_read.into_inner()),
     }
 }
 
