@@ -110,7 +110,7 @@ impl Basket {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    /// The cart with the prices of now: whoever changes a cart accepts them.
+    /// The cart with current prices, which every change of the cart accepts.
     #[must_use]
     pub(crate) fn accepting(mut self, quotes: &Quotes) -> Self {
         for line in &mut self.lines {

@@ -18,7 +18,7 @@ use crate::{
 impl Prepare<ChangeItem> for Carts {
     type Prepared = Quotes;
 
-    /// Prices of all lines, this one's among them: its id was known to nobody before it was stored.
+    /// Prices of all lines, this one included: a line's id is known to its client only after the line was stored.
     async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Handled<Quotes, CartsError> {
         quantity_in_range(command.changes.quantity)?;
         let owner = Owner::of(cx.caller())?;

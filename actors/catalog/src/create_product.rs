@@ -128,7 +128,7 @@ fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, Cata
         attributes: Json(new.attributes.clone().unwrap_or_default()),
         is_active: new.is_active.unwrap_or(true),
         is_featured: new.is_featured.unwrap_or(false),
-        // Whoever may not sell does not get here.
+        // The rights of the message admit only callers who may sell.
         seller_may_sell: true,
         version: 1,
         created_at: now,

@@ -1,4 +1,4 @@
-//! What can be bought at all: catalog's rule, which nobody else repeats.
+//! Which variants are for sale. catalog alone decides; inventory asks.
 
 use std::collections::BTreeSet;
 

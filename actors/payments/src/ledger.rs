@@ -164,7 +164,7 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// What the refunds that are told of were for.
+    /// What the refunds whose events are emitted return to the shelf.
     async fn goods(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
         let told = self.acts.iter().filter_map(|due| match &due.act {
             Act::TellRefunded { id, .. } => Some(id.0),

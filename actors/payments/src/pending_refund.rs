@@ -1,4 +1,4 @@
-//! Whether an order's money is on its way back, for whoever is about to hand over its goods.
+//! Whether all of an order's money has gone back or is on its way back. orders asks before an order is shipped.
 
 use runtime::{Answer, Context, Handled};
 use subjects::payments::{GetPendingRefund, PaymentsError, PendingRefund};

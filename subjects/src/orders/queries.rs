@@ -65,7 +65,7 @@ pub struct Payable {
     pub status: OrderStatus,
 }
 
-/// The lines of an order, for whoever gives money back for them.
+/// The lines of an order with what a refund of them needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetLines {
     pub order_id: OrderId,

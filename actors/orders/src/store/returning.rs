@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::word;
 use crate::story::Returns;
 
-/// A line, for whoever gives money back for it.
+/// What a refund of a line needs to know.
 #[derive(Debug)]
 pub(crate) struct LineRow {
     pub id: ItemId,
