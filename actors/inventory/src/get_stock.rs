@@ -11,7 +11,10 @@ impl Answer<GetStock> for Inventory {
         if shelf.is_managed_by(cx.caller()) {
             return Ok(shelf.into_stock());
         }
-        let is_for_sale = offers::for_sale(cx, vec![query.variant_id]).await?.contains(&query.variant_id);
-        Ok(shelf.into_public_stock(is_for_sale))
+        // The public is answered as by catalog: what is not for sale does not exist.
+        if offers::for_sale(cx, vec![query.variant_id]).await?.is_empty() {
+            return Err(InventoryError::VariantNotFound.into());
+        }
+        Ok(shelf.into_public_stock())
     }
 }
