@@ -199,7 +199,7 @@ impl Consumer {
             tracing::debug!(domain = self.domain, source = self.source, name = head.name, "a type unknown here");
             return;
         };
-        let (message, entity) = match route.handler.decode(&head, &payload) {
+        let (message, entity) = match (route.decode)(&head, &payload) {
             Ok((message, entity)) => (Ok(message), entity),
             Err(error) => (Err(format!("it could not be read: {error}")), head.id),
         };

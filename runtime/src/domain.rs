@@ -15,7 +15,7 @@ use crate::{
     failure::{Breakage, Handled},
     operation::{
         BatchedHandler, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute,
-        EventsHandler, OneEventHandler, PreparedHandler, QueryHandler, QueryRoute, Routes, SimpleHandler, TypedCommand,
+        PreparedHandler, QueryHandler, QueryRoute, Routes, SimpleHandler, TypedCommand,
     },
     tx::{Cause, Tx},
 };
@@ -108,20 +108,20 @@ pub struct Delivered<E> {
     pub cause: Cause,
 }
 
-/// Reacts to an event of another domain, one at a time.
-pub trait React<E: Event>: Domain {
-    /// Decides, then writes. There is nobody to refuse to.
-    fn react(&self, tx: &mut Tx<'_>, event: &Delivered<E>) -> impl Future<Output = Result<(), Breakage>> + Send;
-}
+/// Reacts to events, of its own log too.
+///
+/// A batch comes as one call, whatever the types of its events, so that a domain which locks the rows of a batch in the order
+/// of their keys never deadlocks with itself, however many lanes and nodes run.
+pub trait React: Domain {
+    /// What a batch consists of: `Delivered<E>` where the domain reacts to one type of event, else a type of its own with
+    /// `From<Delivered<E>>` for each.
+    type Input: Send + Sync + 'static;
 
-/// Reacts to a whole batch of an event with set-based SQL, for the hot paths.
-pub trait ReactBatch<E: Event>: Domain {
-    /// Decides, then writes.
-    fn react_batch(
-        &self,
-        tx: &mut Tx<'_>,
-        events: &[&Delivered<E>],
-    ) -> impl Future<Output = Result<(), Breakage>> + Send;
+    /// Handles a batch, in the order of arrival: decides, then writes.
+    ///
+    /// # Errors
+    /// An error rolls the whole batch back; it is repeated, or halved until the event that fails stands alone.
+    fn react(&self, tx: &mut Tx<'_>, inputs: &[&Self::Input]) -> impl Future<Output = Result<(), Breakage>> + Send;
 }
 
 /// Keeps what it is told, and does nothing else with it: no events, no effects, nothing that another row follows from.
@@ -232,28 +232,22 @@ impl<D: Domain> Registry<D> {
         self.routes.commands.push(CommandRoute::new(TypedCommand::new(BatchedHandler::new(self.domain.clone()))));
     }
 
-    /// Reacts to the event `E`, one at a time.
+    /// Reacts to the event `E`.
     pub fn event<E: Event>(&mut self)
     where
-        D: React<E>,
+        D: React,
+        Delivered<E>: Into<D::Input>,
     {
-        self.routes.events.push(EventRoute::new(OneEventHandler::<D, E>::new(self.domain.clone())));
+        self.routes.events.push(EventRoute::new::<D, E>(self.domain.clone()));
     }
 
-    /// Reacts to the event `E`, a whole batch at a time.
-    pub fn batched_event<E: Event>(&mut self)
-    where
-        D: ReactBatch<E>,
-    {
-        self.routes.events.push(EventRoute::new(EventsHandler::<D, E>::new(self.domain.clone())));
-    }
-
-    /// Reacts to the event `E`, a whole batch at a time, and only keeps what it says.
+    /// Reacts to the event `E` by storing what it says, and nothing else.
     pub fn projected_event<E: Event>(&mut self)
     where
-        D: ReactBatch<E> + Project<E>,
+        D: React + Project<E>,
+        Delivered<E>: Into<D::Input>,
     {
-        let route = EventRoute::new(EventsHandler::<D, E>::new(self.domain.clone()));
+        let route = EventRoute::new::<D, E>(self.domain.clone());
         self.routes.events.push(route.with_projection::<D, E>(self.domain.clone()));
     }
 

@@ -51,7 +51,7 @@ pub use database::migrate;
 pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest};
 pub use domain::{
     Answer, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare, Project,
-    React, ReactBatch, Registry, Tidy,
+    React, Registry, Tidy,
 };
 pub use failure::{Breakage, Failure, Handled, Stored};
 pub use metrics::Metrics;

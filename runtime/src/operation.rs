@@ -11,7 +11,7 @@ pub(crate) use command::{
 };
 pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
 pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};
-pub(crate) use event::{EventHead, EventRoute, EventsHandler, OneEventHandler};
+pub(crate) use event::{EventHead, EventRoute};
 pub(crate) use query::{Answered, QueryHandler, QueryRoute};
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runtime::{Breakage, Delivered, ReactBatch, Tx};
+use runtime::{Breakage, Delivered, React, Tx};
 use subjects::orders::Confirmed;
 use uuid::Uuid;
 
@@ -12,9 +12,11 @@ use crate::{Carts, store};
 type Ordered = BTreeMap<(Uuid, Uuid), i64>;
 
 /// Units that were put in after the order was placed stay. An order without a cart changes none.
-impl ReactBatch<Confirmed> for Carts {
-    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<Confirmed>]) -> Result<(), Breakage> {
-        let ordered = ordered(events.iter().map(|event| &event.message));
+impl React for Carts {
+    type Input = Delivered<Confirmed>;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Confirmed>]) -> Result<(), Breakage> {
+        let ordered = ordered(inputs.iter().map(|event| &event.message));
         if ordered.is_empty() {
             return Ok(());
         }

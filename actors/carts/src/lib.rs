@@ -42,7 +42,7 @@ impl Domain for Carts {
         routes.batched_command::<messages::AddItem>();
         routes.prepared_command::<messages::ChangeItem>();
         routes.prepared_command::<messages::RemoveItem>();
-        routes.batched_event::<orders::Confirmed>();
+        routes.event::<orders::Confirmed>();
         routes.tidied();
     }
 }

@@ -15,10 +15,9 @@ mod get_product;
 mod list_categories;
 mod list_products;
 mod offers;
+mod reactions;
 mod search;
-mod seller_changed;
 mod slug;
-mod stock_changed;
 mod store;
 mod view;
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Units per variant.
-pub(crate) type Lines = BTreeMap<Uuid, i64>;
+pub type Lines = BTreeMap<Uuid, i64>;
 
 /// Sums the lines of an order: it may name a variant twice.
 pub(crate) fn sum(items: impl IntoIterator<Item = (VariantId, i64)>) -> Lines {
@@ -59,7 +59,7 @@ impl Reservation {
 
 /// What is heard of an order.
 #[derive(Debug, Clone)]
-pub(crate) struct Incoming {
+pub struct Incoming {
     pub order: Uuid,
     pub fact: Fact,
     /// Empty where the fact names none.

@@ -6,12 +6,12 @@
 //! public sees what it can buy, which is nothing of a variant that catalog does not offer.
 
 mod account;
-mod catalog_events;
 mod check_availability;
+mod create_shelves;
 mod get_stock;
 mod list_movements;
 mod offers;
-mod order_events;
+mod reactions;
 mod reservation;
 mod set_stock;
 mod settle;
@@ -37,13 +37,13 @@ impl Domain for Inventory {
         routes.query::<messages::GetStock>();
         routes.query::<messages::CheckAvailability>();
         routes.query::<messages::ListMovements>();
-        routes.prepared_command::<messages::SetStock>();
-        routes.batched_event::<catalog::ProductCreated>();
-        routes.batched_event::<orders::Placed>();
-        routes.batched_event::<orders::Confirmed>();
-        routes.batched_event::<orders::Failed>();
-        routes.batched_event::<orders::Cancelled>();
-        routes.batched_event::<orders::Expired>();
-        routes.batched_event::<orders::Returned>();
+        routes.batched_command::<messages::SetStock>();
+        routes.event::<catalog::ProductCreated>();
+        routes.event::<orders::Placed>();
+        routes.event::<orders::Confirmed>();
+        routes.event::<orders::Failed>();
+        routes.event::<orders::Cancelled>();
+        routes.event::<orders::Expired>();
+        routes.event::<orders::Returned>();
     }
 }

@@ -43,7 +43,7 @@ impl State {
 
 /// What is heard of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fact {
+pub enum Fact {
     Placed,
     Confirmed,
     Failed,

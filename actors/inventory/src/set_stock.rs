@@ -1,6 +1,9 @@
 //! Sets what is on the shelf, as somebody counted it.
 
-use runtime::{Caller, Commanded, Context, Failure, Handled, Prepare, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use runtime::{Breakage, Caller, Commanded, Context, Failure, HandleBatch, Handled, Tx};
 use subjects::{
     catalog::{GetOffers, Offer},
     inventory::{InventoryError, MAX_ON_HAND, SetStock, Stock, StockCount},
@@ -12,7 +15,7 @@ use crate::{Inventory, account::Entry, shelf::Shelf, store};
 /// event that tells of the product has come.
 type Unheard = Option<Offer>;
 
-impl Prepare<SetStock> for Inventory {
+impl HandleBatch<SetStock> for Inventory {
     type Prepared = Unheard;
 
     async fn prepare(&self, cx: &Context, command: &SetStock) -> Handled<Unheard, InventoryError> {
@@ -21,48 +24,77 @@ impl Prepare<SetStock> for Inventory {
             return Ok(None);
         }
         let ask = GetOffers { variant_ids: vec![command.variant_id], product_ids: Vec::new() };
-        let offers = cx.ask(&ask).await.map_err(runtime::Breakage::from)?.offers;
+        let offers = cx.ask(&ask).await.map_err(Breakage::from)?.offers;
         let offer = offers.into_iter().find(|offer| offer.variant_id == command.variant_id);
         Ok(Some(offer.ok_or(InventoryError::VariantNotFound)?))
     }
 
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<SetStock, Unheard>) -> Handled<Stock, InventoryError> {
-        store::take_turn(tx.read()).await?;
-        let before = match (lock(tx, &command.message).await?, &command.prepared) {
-            (Some(shelf), _) => shelf,
-            // Shelves are never taken away.
-            (None, None) => return Err(Failure::Stale),
-            (None, Some(offer)) => {
-                // Decided before the shelf is made: a refusal must leave none behind, for the event that tells of the
-                // product adds its units only where there is none.
-                let empty = Shelf::empty(offer.variant_id.0, offer.sku.clone(), offer.seller_id.0, tx.now());
-                decide(&empty, &command.message, &command.caller)?;
-                store::insert_shelves(tx.read(), &[&empty]).await?;
-                lock(tx, &command.message).await?.unwrap_or(empty)
+    /// Takes its locks in the order of [`react`](crate::reactions): new shelves, then those that exist.
+    async fn handle_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<SetStock, Unheard>],
+    ) -> Result<Vec<Handled<Stock, InventoryError>>, Breakage> {
+        let now = tx.now();
+        let (mut new, mut ids) = (BTreeMap::new(), BTreeSet::new());
+        for command in commands {
+            ids.insert(command.message.variant_id.0);
+            // A rejected command must leave no shelf behind: the event that announces the product adds its units only where
+            // there is none.
+            if let Some(empty) = empty_shelf(command, now)
+                && decide(&empty, &command.message, &command.caller).is_ok()
+            {
+                new.insert(empty.variant_id, empty);
             }
-        };
-        let Some(mut after) = decide(&before, &command.message, &command.caller)? else {
-            return Ok(before.into_stock());
-        };
-        after.updated_at = tx.now();
-        let counted = Entry {
-            variant: after.variant_id,
-            reason: "counted",
-            on_hand: after.on_hand - before.on_hand,
-            reserved: 0,
-            order: None,
-        };
-        store::set_shelf(tx.write(), &after).await?;
-        if counted.on_hand != 0 {
-            store::insert_movements(tx.write(), &[counted], after.updated_at).await?;
         }
-        after.tell(tx, &command.cause, &before)?;
-        Ok(after.into_stock())
+        if !new.is_empty() {
+            store::insert_shelves(tx.write(), &new.values().collect::<Vec<_>>()).await?;
+        }
+        let mut shelves = store::lock_shelves(tx.read(), &ids.into_iter().collect::<Vec<_>>()).await?;
+
+        let (mut outcomes, mut changes) = (Vec::new(), Vec::new());
+        for command in commands {
+            let Some(shelf) = shelves.get_mut(&command.message.variant_id.0) else {
+                // Only a rejected command finds none here: shelves are never removed.
+                let rejected =
+                    empty_shelf(command, now).and_then(|empty| decide(&empty, &command.message, &command.caller).err());
+                outcomes.push(Err(rejected.map_or(Failure::Stale, Failure::from)));
+                continue;
+            };
+            let outcome = decide(shelf, &command.message, &command.caller).map(|after| {
+                if let Some(after) = after {
+                    let after = Shelf { updated_at: now, ..after };
+                    changes.push((std::mem::replace(shelf, after.clone()), after, &command.cause));
+                }
+                shelf.clone().into_stock()
+            });
+            outcomes.push(outcome.map_err(Failure::from));
+        }
+        if changes.is_empty() {
+            return Ok(outcomes);
+        }
+        let changed: BTreeSet<_> = changes.iter().map(|(before, ..)| before.variant_id).collect();
+        let changed: Vec<_> = changed.iter().filter_map(|variant| shelves.get(variant)).collect();
+        store::set_shelves(tx.write(), &changed, now).await?;
+        let entries: Vec<_> = changes.iter().filter_map(|(before, after, _)| counted(before, after)).collect();
+        store::insert_movements(tx.write(), &entries, now).await?;
+        for (before, after, cause) in &changes {
+            after.tell(tx, cause, before)?;
+        }
+        Ok(outcomes)
     }
 }
 
-async fn lock(tx: &mut Tx<'_>, command: &SetStock) -> runtime::Stored<Option<Shelf>> {
-    Ok(store::lock_shelves(tx.read(), &[command.variant_id.0]).await?.into_values().next())
+/// The shelf of a variant that was unknown when the command was prepared.
+fn empty_shelf(command: &Commanded<SetStock, Unheard>, now: DateTime<Utc>) -> Option<Shelf> {
+    let offer = command.prepared.as_ref()?;
+    Some(Shelf::empty(offer.variant_id.0, offer.sku.clone(), offer.seller_id.0, now))
+}
+
+fn counted(before: &Shelf, after: &Shelf) -> Option<Entry> {
+    let on_hand = after.on_hand - before.on_hand;
+    let (variant, reason) = (after.variant_id, "counted");
+    (on_hand != 0).then_some(Entry { variant, reason, on_hand, reserved: 0, order: None })
 }
 
 fn validate(count: &StockCount) -> Result<(), InventoryError> {

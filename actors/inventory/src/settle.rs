@@ -12,15 +12,34 @@ use subjects::{
 use uuid::Uuid;
 
 use crate::{
-    account::{Account, Incoming, Told, units},
+    account::{Account, Incoming, Reservation, Told, units},
     shelf::Shelf,
     store,
 };
 
-/// Settles facts in the order in which they arrived, and tells what came of them. `causes` stand beside the facts.
-pub(crate) async fn settle(tx: &mut Tx<'_>, facts: &[Incoming], causes: &[&Cause]) -> Stored<()> {
+/// Locks the reservations of the orders that the facts are about.
+pub(crate) async fn lock_reservations(tx: &mut Tx<'_>, facts: &[&Incoming]) -> Stored<BTreeMap<Uuid, Reservation>> {
+    let orders: BTreeSet<_> = facts.iter().map(|fact| fact.order).collect();
+    if orders.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let now = tx.now();
-    let (account, before) = book(tx.write(), facts, now).await?;
+    store::lock_reservations(tx.write(), &orders.into_iter().collect::<Vec<_>>(), now).await
+}
+
+/// Settles facts in the order in which they arrived, and emits what follows. `causes` stand beside the facts.
+pub(crate) async fn settle(
+    tx: &mut Tx<'_>,
+    reservations: BTreeMap<Uuid, Reservation>,
+    facts: &[&Incoming],
+    causes: &[&Cause],
+) -> Stored<()> {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let now = tx.now();
+    let account = Account { reservations, ..Account::default() };
+    let (account, before) = book(tx.write(), account, facts, now).await?;
     for (index, order, version, told) in &account.told {
         tell(tx, causes[*index], OrderId(*order), *version, told)?;
     }
@@ -32,17 +51,14 @@ pub(crate) async fn settle(tx: &mut Tx<'_>, facts: &[Incoming], causes: &[&Cause
     Ok(())
 }
 
-/// Takes its turn; locks first the reservations, then the shelves, each in the order of their ids; decides in memory; writes. Gives the
-/// books, and the shelves as they were.
+/// Locks the shelves in the order of their ids, decides in memory and writes. Returns the books, and the shelves as they
+/// were.
 async fn book(
     db: &mut PgConnection,
-    facts: &[Incoming],
+    mut account: Account,
+    facts: &[&Incoming],
     now: DateTime<Utc>,
 ) -> Stored<(Account, BTreeMap<Uuid, Shelf>)> {
-    store::take_turn(&mut *db).await?;
-    let orders: Vec<_> = facts.iter().map(|fact| fact.order).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut account =
-        Account { reservations: store::lock_reservations(&mut *db, &orders, now).await?, ..Account::default() };
     let variants: BTreeSet<_> =
         facts.iter().filter_map(|fact| account.moves(fact)).flat_map(|lines| lines.keys().copied()).collect();
     if !variants.is_empty() {

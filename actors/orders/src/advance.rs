@@ -11,27 +11,22 @@ use subjects::{
 };
 
 use crate::{
+    reactions::Input,
     store::{self, Locked},
-    story::{Fact, OrderState, Step, Tell, step},
+    story::{OrderState, Step, Tell, step},
 };
 
-/// A fact about an order, and what brought it.
-pub(crate) struct News<'a> {
-    pub order_id: OrderId,
-    pub fact: Fact,
-    pub cause: &'a Cause,
-}
-
 /// Locks the orders, decides by the table and writes what follows.
-pub(crate) async fn advance(tx: &mut Tx<'_>, news: Vec<News<'_>>) -> Result<(), Breakage> {
-    let mut orders = lock(tx, news.iter().map(|one| one.order_id)).await?;
+pub(crate) async fn advance(tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
+    let mut orders = lock(tx, inputs.iter().map(|input| input.order_id)).await?;
     let mut story = Story::default();
-    for News { order_id, fact, cause } in news {
-        let Some(order) = orders.get_mut(&order_id) else {
+    for Input { order_id, fact, cause } in inputs.iter().copied() {
+        let Some(fact) = fact else { continue };
+        let Some(order) = orders.get_mut(order_id) else {
             tracing::warn!(order_id = %order_id, cause = cause.name, "heard of an order that is not here");
             continue;
         };
-        if let Step::Go { next, tells } = step(&order.state, fact) {
+        if let Step::Go { next, tells } = step(&order.state, fact.clone()) {
             story.go(order, next, tells, cause, None);
         }
     }

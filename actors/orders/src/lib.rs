@@ -76,14 +76,14 @@ impl Domain for Orders {
         routes.batched_command::<messages::RequestExpiry>();
         routes.deadline::<messages::RequestExpiry>();
 
-        routes.batched_event::<inventory::Reserved>();
-        routes.batched_event::<inventory::ReservationRejected>();
-        routes.batched_event::<payments::ActionRequired>();
-        routes.batched_event::<payments::Succeeded>();
-        routes.batched_event::<payments::PaymentFailed>();
-        routes.batched_event::<payments::PaymentCancelled>();
-        routes.batched_event::<payments::Refunded>();
-        routes.batched_event::<payments::RefundFailed>();
-        routes.batched_event::<payments::DisputeLost>();
+        routes.event::<inventory::Reserved>();
+        routes.event::<inventory::ReservationRejected>();
+        routes.event::<payments::ActionRequired>();
+        routes.event::<payments::Succeeded>();
+        routes.event::<payments::PaymentFailed>();
+        routes.event::<payments::PaymentCancelled>();
+        routes.event::<payments::Refunded>();
+        routes.event::<payments::RefundFailed>();
+        routes.event::<payments::DisputeLost>();
     }
 }

@@ -91,11 +91,11 @@ impl Domain for Payments {
         routes.deadline::<messages::ReadAgain>();
         routes.command::<messages::ActInSandbox>();
 
-        routes.batched_event::<orders::PaymentDue>();
-        routes.batched_event::<orders::ExpiryDue>();
-        routes.batched_event::<orders::Cancelled>();
-        routes.batched_event::<orders::Failed>();
-        routes.batched_event::<orders::RefundDue>();
+        routes.event::<orders::PaymentDue>();
+        routes.event::<orders::ExpiryDue>();
+        routes.event::<orders::Cancelled>();
+        routes.event::<orders::Failed>();
+        routes.event::<orders::RefundDue>();
 
         routes.effect::<effects::CreateObject>();
         routes.effect::<effects::Confirm>();

@@ -1,6 +1,6 @@
-//! What payments hears from orders, as facts of the table in [`story`](crate::story).
+//! The events of orders, as facts of the table in [`story`](crate::story).
 
-use runtime::{Breakage, Delivered, ReactBatch, Tx};
+use runtime::{Breakage, Cause, Delivered, React, Tx};
 use subjects::{OrderId, orders};
 
 use crate::{
@@ -10,49 +10,45 @@ use crate::{
     story::{Details, Fact},
 };
 
-fn news<'a, E>(events: &[&'a Delivered<E>], order: fn(&E) -> OrderId, fact: fn(&E) -> Fact) -> Vec<News<'a>> {
-    let one = |event: &&'a Delivered<E>| {
-        let order_id = order(&event.message);
-        News { payment_id: payment_of(order_id), order_id, fact: fact(&event.message), cause: &event.cause }
+/// A fact about the payment of an order.
+#[derive(Debug)]
+pub struct Input {
+    order_id: OrderId,
+    fact: Fact,
+    cause: Cause,
+}
+
+impl React for Payments {
+    type Input = Input;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
+        let news = inputs.iter().map(|Input { order_id, fact, cause }| News {
+            payment_id: payment_of(*order_id),
+            order_id: *order_id,
+            fact: fact.clone(),
+            cause,
+        });
+        advance(tx, self.provider(), news.collect()).await
+    }
+}
+
+macro_rules! input {
+    ($($event:ty: |$delivered:ident| $fact:expr;)+) => {$(
+        impl From<Delivered<$event>> for Input {
+            fn from($delivered: Delivered<$event>) -> Self {
+                Self { order_id: $delivered.message.order_id, fact: $fact, cause: $delivered.cause }
+            }
+        }
+    )+};
+}
+input! {
+    orders::PaymentDue: |event| {
+        let orders::PaymentDue { order_number, user_id, amount, payment_method, .. } = event.message;
+        Fact::Due { details: Details { order_number, user_id, amount }, method: payment_method }
     };
-    events.iter().map(one).collect()
-}
-
-fn due(event: &orders::PaymentDue) -> Fact {
-    let details = Details { order_number: event.order_number.clone(), user_id: event.user_id, amount: event.amount };
-    Fact::Due { details, method: event.payment_method.clone() }
-}
-
-impl ReactBatch<orders::PaymentDue> for Payments {
-    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<orders::PaymentDue>]) -> Result<(), Breakage> {
-        advance(tx, self.provider(), news(events, |e| e.order_id, due)).await
-    }
-}
-
-impl ReactBatch<orders::ExpiryDue> for Payments {
-    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<orders::ExpiryDue>]) -> Result<(), Breakage> {
-        advance(tx, self.provider(), news(events, |e| e.order_id, |_| Fact::ExpiryDue)).await
-    }
-}
-
-impl ReactBatch<orders::Cancelled> for Payments {
-    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<orders::Cancelled>]) -> Result<(), Breakage> {
-        let ended = |_: &orders::Cancelled| Fact::OrderEnded { wants_answer: true };
-        advance(tx, self.provider(), news(events, |e| e.order_id, ended)).await
-    }
-}
-
-impl ReactBatch<orders::Failed> for Payments {
-    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<orders::Failed>]) -> Result<(), Breakage> {
-        // Who failed was never asked to pay, or has heard the answer: no event is wanted of a payment nobody opened.
-        let ended = |_: &orders::Failed| Fact::OrderEnded { wants_answer: false };
-        advance(tx, self.provider(), news(events, |e| e.order_id, ended)).await
-    }
-}
-
-impl ReactBatch<orders::RefundDue> for Payments {
-    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<orders::RefundDue>]) -> Result<(), Breakage> {
-        let ended = |_: &orders::RefundDue| Fact::OrderEnded { wants_answer: false };
-        advance(tx, self.provider(), news(events, |e| e.order_id, ended)).await
-    }
+    orders::ExpiryDue: |event| Fact::ExpiryDue;
+    orders::Cancelled: |event| Fact::OrderEnded { wants_answer: true };
+    // The payment of a failed order was never opened, or its end is known: no event is wanted of one nobody opened.
+    orders::Failed: |event| Fact::OrderEnded { wants_answer: false };
+    orders::RefundDue: |event| Fact::OrderEnded { wants_answer: false };
 }

@@ -88,7 +88,7 @@ impl Parked<'_> {
     /// What an event is about, where that can be read.
     fn entity(&self, head: &EventHead, payload: &[u8]) -> Option<Uuid> {
         let route = self.events.iter().find(|route| route.is_of(head))?;
-        route.handler.decode(head, payload).ok().map(|(_, entity)| entity)
+        (route.decode)(head, payload).ok().map(|(_, entity)| entity)
     }
 }
 

@@ -148,17 +148,9 @@ async fn transact(
     forget_attempts(&mut transaction, batch, &fresh).await?;
 
     let mut tx = Tx::new(&mut transaction, now);
-    let mut groups: Vec<(&EventRoute, Vec<&(dyn std::any::Any + Send + Sync)>)> = Vec::new();
-    for index in fresh {
-        let item = &batch[index];
-        let Ok(message) = item.message.as_deref() else { continue };
-        match groups.iter_mut().find(|(route, _)| (route.source, route.name) == (item.route.source, item.route.name)) {
-            Some((_, members)) => members.push(message),
-            None => groups.push((&item.route, vec![message])),
-        }
-    }
-    for (route, events) in groups {
-        route.handler.run(&mut tx, &events).await?;
+    let inputs: Vec<_> = fresh.into_iter().filter_map(|index| batch[index].message.as_deref().ok()).collect();
+    if let (Some(item), false) = (batch.first(), inputs.is_empty()) {
+        item.route.reactions.run(&mut tx, &inputs).await?;
     }
     let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
     let committed = write(&mut transaction, AnswerRows::default(), &events, effects, confirmed).await?;

@@ -3,13 +3,13 @@
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use contract::{Event, Format, Position};
+use contract::{DecodeError, Event, Format, Position};
 use futures::future::{BoxFuture, FutureExt};
 use uuid::Uuid;
 
 use super::Erased;
 use crate::{
-    domain::{Delivered, Domain, Project, React, ReactBatch},
+    domain::{Delivered, Project, React},
     failure::Breakage,
     tx::{Cause, Tx},
 };
@@ -32,14 +32,28 @@ pub(crate) struct EventHead {
 pub(crate) struct EventRoute {
     pub source: &'static str,
     pub name: &'static str,
-    pub handler: Arc<dyn ErasedEvent>,
-    /// How to forget what was made of it, where that can be made again.
+    /// The domain's input, and the entity whose lane it belongs to.
+    pub decode: fn(&EventHead, &[u8]) -> Result<(Erased, Uuid), DecodeError>,
+    /// The same for every event of a domain.
+    pub reactions: Arc<dyn ErasedReactions>,
+    /// Resets what is stored of the event, where that can be rebuilt.
     pub projection: Option<Arc<dyn ErasedProjection>>,
 }
 
 impl EventRoute {
-    pub(crate) fn new<H: ErasedEvent + Named + 'static>(handler: H) -> Self {
-        Self { source: H::SOURCE, name: H::NAME, handler: Arc::new(handler), projection: None }
+    pub(crate) fn new<D, E>(domain: Arc<D>) -> Self
+    where
+        D: React,
+        E: Event,
+        Delivered<E>: Into<D::Input>,
+    {
+        Self {
+            source: E::DOMAIN,
+            name: E::NAME,
+            decode: decode::<D, E>,
+            reactions: Arc::new(Reactions(domain)),
+            projection: None,
+        }
     }
 
     pub(crate) fn with_projection<D: Project<E>, E: Event>(mut self, domain: Arc<D>) -> Self {
@@ -53,7 +67,56 @@ impl EventRoute {
     }
 }
 
-/// What a domain keeps of an event, erased.
+fn decode<D, E>(head: &EventHead, payload: &[u8]) -> Result<(Erased, Uuid), DecodeError>
+where
+    D: React,
+    E: Event,
+    Delivered<E>: Into<D::Input>,
+{
+    let message: E = Format::Json.decode(payload)?;
+    let entity = message.entity();
+    let cause = Cause {
+        id: head.id,
+        name: format!("{}.{}", E::DOMAIN, E::NAME),
+        request_id: head.request_id.clone(),
+        traceparent: head.traceparent.clone(),
+    };
+    let input: D::Input = Delivered { message, version: head.version, at: head.at, cause }.into();
+    Ok((Box::new(input), entity))
+}
+
+/// A domain's reactions, erased.
+pub(crate) trait ErasedReactions: Send + Sync {
+    fn run<'a, 'c>(
+        &'a self,
+        tx: &'a mut Tx<'c>,
+        inputs: &'a [&'a (dyn Any + Send + Sync)],
+    ) -> BoxFuture<'a, Result<(), Breakage>>
+    where
+        'c: 'a;
+}
+
+struct Reactions<D>(Arc<D>);
+
+impl<D: React> ErasedReactions for Reactions<D> {
+    fn run<'a, 'c>(
+        &'a self,
+        tx: &'a mut Tx<'c>,
+        inputs: &'a [&'a (dyn Any + Send + Sync)],
+    ) -> BoxFuture<'a, Result<(), Breakage>>
+    where
+        'c: 'a,
+    {
+        async move {
+            let typed: Option<Vec<&D::Input>> = inputs.iter().map(|input| input.downcast_ref()).collect();
+            let typed = typed.ok_or_else(|| Breakage::other("an event came to another domain's reactions"))?;
+            self.0.react(tx, &typed).await
+        }
+        .boxed()
+    }
+}
+
+/// What a domain stores of an event, erased.
 pub(crate) trait ErasedProjection: Send + Sync {
     fn forget<'a, 'c>(&'a self, tx: &'a mut Tx<'c>) -> BoxFuture<'a, Result<(), Breakage>>
     where
@@ -71,114 +134,5 @@ impl<D: Project<E>, E: Event> ErasedProjection for Projection<D, E> {
         'c: 'a,
     {
         self.domain.forget(tx).boxed()
-    }
-}
-
-pub(crate) trait Named {
-    const SOURCE: &'static str;
-    const NAME: &'static str;
-}
-
-pub(crate) trait ErasedEvent: Send + Sync {
-    /// The event, and the entity that names its lane.
-    fn decode(&self, head: &EventHead, payload: &[u8]) -> Result<(Erased, Uuid), contract::DecodeError>;
-    fn run<'a, 'c>(
-        &'a self,
-        tx: &'a mut Tx<'c>,
-        events: &'a [&'a (dyn Any + Send + Sync)],
-    ) -> BoxFuture<'a, Result<(), Breakage>>
-    where
-        'c: 'a;
-}
-
-pub(crate) struct OneEventHandler<D, E> {
-    domain: Arc<D>,
-    event: PhantomData<fn(E)>,
-}
-
-pub(crate) struct EventsHandler<D, E> {
-    domain: Arc<D>,
-    event: PhantomData<fn(E)>,
-}
-
-impl<D, E> OneEventHandler<D, E> {
-    pub(crate) fn new(domain: Arc<D>) -> Self {
-        Self { domain, event: PhantomData }
-    }
-}
-
-impl<D, E> EventsHandler<D, E> {
-    pub(crate) fn new(domain: Arc<D>) -> Self {
-        Self { domain, event: PhantomData }
-    }
-}
-
-impl<D, E: Event> Named for OneEventHandler<D, E> {
-    const SOURCE: &'static str = E::DOMAIN;
-    const NAME: &'static str = E::NAME;
-}
-
-impl<D, E: Event> Named for EventsHandler<D, E> {
-    const SOURCE: &'static str = E::DOMAIN;
-    const NAME: &'static str = E::NAME;
-}
-
-fn decode<E: Event>(head: &EventHead, payload: &[u8]) -> Result<(Erased, Uuid), contract::DecodeError> {
-    let message: E = Format::Json.decode(payload)?;
-    let entity = message.entity();
-    let cause = Cause {
-        id: head.id,
-        name: format!("{}.{}", E::DOMAIN, E::NAME),
-        request_id: head.request_id.clone(),
-        traceparent: head.traceparent.clone(),
-    };
-    Ok((Box::new(Delivered { message, version: head.version, at: head.at, cause }), entity))
-}
-
-fn typed<'a, E: Event>(events: &[&'a (dyn Any + Send + Sync)]) -> Result<Vec<&'a Delivered<E>>, Breakage> {
-    events
-        .iter()
-        .map(|event| event.downcast_ref::<Delivered<E>>())
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Breakage::other("an event came to another event's handler"))
-}
-
-impl<D: Domain + React<E>, E: Event> ErasedEvent for OneEventHandler<D, E> {
-    fn decode(&self, head: &EventHead, payload: &[u8]) -> Result<(Erased, Uuid), contract::DecodeError> {
-        decode::<E>(head, payload)
-    }
-
-    fn run<'a, 'c>(
-        &'a self,
-        tx: &'a mut Tx<'c>,
-        events: &'a [&'a (dyn Any + Send + Sync)],
-    ) -> BoxFuture<'a, Result<(), Breakage>>
-    where
-        'c: 'a,
-    {
-        async move {
-            for event in typed::<E>(events)? {
-                self.domain.react(tx, event).await?;
-            }
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-impl<D: Domain + ReactBatch<E>, E: Event> ErasedEvent for EventsHandler<D, E> {
-    fn decode(&self, head: &EventHead, payload: &[u8]) -> Result<(Erased, Uuid), contract::DecodeError> {
-        decode::<E>(head, payload)
-    }
-
-    fn run<'a, 'c>(
-        &'a self,
-        tx: &'a mut Tx<'c>,
-        events: &'a [&'a (dyn Any + Send + Sync)],
-    ) -> BoxFuture<'a, Result<(), Breakage>>
-    where
-        'c: 'a,
-    {
-        async move { self.domain.react_batch(tx, &typed::<E>(events)?).await }.boxed()
     }
 }

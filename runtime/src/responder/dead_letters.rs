@@ -121,7 +121,7 @@ impl Responder {
     /// The event as its lane takes it; nothing where no handler knows it.
     fn redriven(&self, head: EventHead, payload: Vec<u8>) -> Option<EventItem> {
         let route = self.events.iter().find(|route| route.is_of(&head))?;
-        let (message, entity) = match route.handler.decode(&head, &payload) {
+        let (message, entity) = match (route.decode)(&head, &payload) {
             Ok((message, entity)) => (Ok(message), entity),
             Err(error) => (Err(format!("it could not be read: {error}")), head.id),
         };

@@ -91,10 +91,15 @@ impl Answer<CountSite> for Bookmarks {
     }
 }
 
-impl React<BookmarkAdded> for Bookmarks {
-    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<BookmarkAdded>) -> Stored<()> {
-        let sql = "insert into site values ($1, 1) on conflict (name) do update set bookmarks = site.bookmarks + 1";
-        sqlx::query(sql).bind(&event.message.site).execute(tx.write()).await?;
+impl React for Bookmarks {
+    type Input = Delivered<BookmarkAdded>;
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<BookmarkAdded>]) -> Stored<()> {
+        let mut sites: Vec<_> = inputs.iter().map(|added| &added.message.site).collect();
+        sites.sort();
+        for site in sites {
+            let sql = "insert into site values ($1, 1) on conflict (name) do update set bookmarks = site.bookmarks + 1";
+            sqlx::query(sql).bind(site).execute(tx.write()).await?;
+        }
         Ok(())
     }
 }

@@ -1,9 +1,7 @@
 //! One who tells, and four editions of one who hears: they share their name, their database and their durable.
 
 use contract::{Access, ErrorKind, Refusal, command, event};
-use runtime::{
-    Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, ReactBatch, Registry, Stored, Tx,
-};
+use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, Registry, Stored, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -102,9 +100,14 @@ impl Domain for OldHearer {
     }
 }
 
-impl React<Said> for OldHearer {
-    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Said>) -> Stored<()> {
-        write_down(tx, "said", event.message.id, &event.message.text).await
+impl React for OldHearer {
+    type Input = Delivered<Said>;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Stored<()> {
+        for said in inputs {
+            write_down(tx, "said", said.message.id, &said.message.text).await?;
+        }
+        Ok(())
     }
 }
 
@@ -122,15 +125,34 @@ impl Domain for NewHearer {
     }
 }
 
-impl React<Said> for NewHearer {
-    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Said>) -> Stored<()> {
-        write_down(tx, "said", event.message.id, &event.message.text).await
+pub enum Heard {
+    Said(Delivered<Said>),
+    Sung(Delivered<Sung>),
+}
+
+impl From<Delivered<Said>> for Heard {
+    fn from(event: Delivered<Said>) -> Self {
+        Self::Said(event)
     }
 }
 
-impl React<Sung> for NewHearer {
-    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Sung>) -> Stored<()> {
-        write_down(tx, "sung", event.message.id, &event.message.text).await
+impl From<Delivered<Sung>> for Heard {
+    fn from(event: Delivered<Sung>) -> Self {
+        Self::Sung(event)
+    }
+}
+
+impl React for NewHearer {
+    type Input = Heard;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Heard]) -> Stored<()> {
+        for input in inputs {
+            match input {
+                Heard::Said(said) => write_down(tx, "said", said.message.id, &said.message.text).await?,
+                Heard::Sung(sung) => write_down(tx, "sung", sung.message.id, &sung.message.text).await?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -150,10 +172,12 @@ impl Domain for ShowingHearer {
     }
 }
 
-impl ReactBatch<Said> for ShowingHearer {
-    async fn react_batch(&self, tx: &mut Tx<'_>, events: &[&Delivered<Said>]) -> Stored<()> {
-        for event in events {
-            write_down(tx, "said", event.message.id, &event.message.text).await?;
+impl React for ShowingHearer {
+    type Input = Delivered<Said>;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Stored<()> {
+        for said in inputs {
+            write_down(tx, "said", said.message.id, &said.message.text).await?;
         }
         Ok(())
     }
@@ -180,11 +204,16 @@ impl Domain for MortalHearer {
     }
 }
 
-impl React<Said> for MortalHearer {
-    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Said>) -> Stored<()> {
-        if event.message.text == POISON {
-            std::process::abort();
+impl React for MortalHearer {
+    type Input = Delivered<Said>;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Stored<()> {
+        for said in inputs {
+            if said.message.text == POISON {
+                std::process::abort();
+            }
+            write_down(tx, "said", said.message.id, &said.message.text).await?;
         }
-        write_down(tx, "said", event.message.id, &event.message.text).await
+        Ok(())
     }
 }

@@ -49,9 +49,14 @@ impl Domain for CountingHearer {
     }
 }
 
-impl React<Counted> for CountingHearer {
-    async fn react(&self, tx: &mut Tx<'_>, event: &Delivered<Counted>) -> Stored<()> {
-        write_down(tx, "said", event.message.id, &event.message.text.0.to_string()).await
+impl React for CountingHearer {
+    type Input = Delivered<Counted>;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Counted>]) -> Stored<()> {
+        for counted in inputs {
+            write_down(tx, "said", counted.message.id, &counted.message.text.0.to_string()).await?;
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// Whether an account may sell, as of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SellerRow {
+pub struct SellerRow {
     pub id: Uuid,
     pub may_sell: bool,
     pub version: i64,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// What can be bought of a variant, as of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StockRow {
+pub struct StockRow {
     pub variant_id: Uuid,
     pub available: i64,
     pub version: i64,

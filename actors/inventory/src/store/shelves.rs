@@ -52,17 +52,20 @@ pub(crate) async fn insert_shelves(db: &mut PgConnection, shelves: &[&Shelf]) ->
     Ok(made.into_iter().collect())
 }
 
-/// Writes what was counted on a shelf that is locked.
-pub(crate) async fn set_shelf(db: &mut PgConnection, shelf: &Shelf) -> Stored<()> {
-    let statement = "update stock set on_hand = $2, min_stock = $3, received = $4, version = $5, updated_at = $6
-        where variant_id = $1";
+/// Writes what was counted on shelves that are locked.
+pub(crate) async fn set_shelves(db: &mut PgConnection, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
+    let statement = "update stock s
+        set on_hand = u.on_hand, min_stock = u.min_stock, received = u.received, version = u.version, updated_at = $6
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+            as u (variant_id, on_hand, min_stock, received, version)
+        where s.variant_id = u.variant_id";
     sqlx::query(statement)
-        .bind(shelf.variant_id)
-        .bind(shelf.on_hand)
-        .bind(shelf.min_stock)
-        .bind(shelf.received)
-        .bind(shelf.version)
-        .bind(shelf.updated_at)
+        .bind(column(shelves, |shelf| shelf.variant_id))
+        .bind(column(shelves, |shelf| shelf.on_hand))
+        .bind(column(shelves, |shelf| shelf.min_stock))
+        .bind(column(shelves, |shelf| shelf.received))
+        .bind(column(shelves, |shelf| shelf.version))
+        .bind(now)
         .execute(db)
         .await?;
     Ok(())

@@ -1,0 +1,148 @@
+//! Two projections: the stock that inventory last reported of each variant, and who may sell, so that one event hides or
+//! shows however many products. Events come in any order; the highest version of a row stands.
+
+use std::collections::BTreeMap;
+
+use runtime::{Breakage, Delivered, Project, React, Tx};
+use subjects::{
+    identity::{UserChanged, UserDeactivated, UserReactivated},
+    inventory::StockChanged,
+    roles,
+};
+use uuid::Uuid;
+
+use crate::{
+    Catalog,
+    store::{self, SellerRow, StockRow},
+};
+
+/// The row that an event makes.
+#[derive(Debug)]
+pub enum Input {
+    Stock(StockRow),
+    Seller(SellerRow),
+}
+
+impl From<Delivered<StockChanged>> for Input {
+    fn from(event: Delivered<StockChanged>) -> Self {
+        let StockChanged { variant_id, available, .. } = event.message;
+        Self::Stock(StockRow { variant_id: variant_id.0, available, version: event.version })
+    }
+}
+
+impl From<Delivered<UserChanged>> for Input {
+    fn from(event: Delivered<UserChanged>) -> Self {
+        let UserChanged { user_id, role, is_active } = event.message;
+        let may_sell = is_active && is_sellers_role(&role);
+        Self::Seller(SellerRow { id: user_id.0, may_sell, version: event.version })
+    }
+}
+
+impl From<Delivered<UserDeactivated>> for Input {
+    fn from(event: Delivered<UserDeactivated>) -> Self {
+        Self::Seller(SellerRow { id: event.message.user_id.0, may_sell: false, version: event.version })
+    }
+}
+
+impl From<Delivered<UserReactivated>> for Input {
+    fn from(event: Delivered<UserReactivated>) -> Self {
+        let UserReactivated { user_id, role } = event.message;
+        Self::Seller(SellerRow { id: user_id.0, may_sell: is_sellers_role(&role), version: event.version })
+    }
+}
+
+fn is_sellers_role(role: &str) -> bool {
+    matches!(role, roles::SELLER | roles::ADMIN)
+}
+
+/// The newest row of each id, sorted by id.
+fn newest<T: Copy>(rows: impl Iterator<Item = (Uuid, i64, T)>) -> Vec<T> {
+    let mut newest = BTreeMap::new();
+    for (id, version, row) in rows {
+        let known = newest.entry(id).or_insert((version, row));
+        if known.0 < version {
+            *known = (version, row);
+        }
+    }
+    newest.into_values().map(|(_, row)| row).collect()
+}
+
+impl React for Catalog {
+    type Input = Input;
+
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
+        let now = tx.now();
+        let stock = newest(inputs.iter().filter_map(|input| match input {
+            Input::Stock(row) => Some((row.variant_id, row.version, *row)),
+            Input::Seller(_) => None,
+        }));
+        let sellers = newest(inputs.iter().filter_map(|input| match input {
+            Input::Seller(row) => Some((row.id, row.version, *row)),
+            Input::Stock(_) => None,
+        }));
+        store::write_stock(tx.write(), &stock, now).await?;
+        store::write_sellers(tx.write(), &sellers, now).await
+    }
+}
+
+impl Project<StockChanged> for Catalog {
+    async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
+        store::forget_stock(tx.write()).await
+    }
+}
+
+macro_rules! project_sellers {
+    ($($event:ty),+) => {$(
+        impl Project<$event> for Catalog {
+            async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
+                store::forget_sellers(tx.write()).await
+            }
+        }
+    )+};
+}
+project_sellers!(UserChanged, UserDeactivated, UserReactivated);
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use runtime::Cause;
+    use subjects::UserId;
+
+    use super::*;
+
+    fn delivered<E>(message: E, version: i64) -> Delivered<E> {
+        let cause = Cause { id: Uuid::nil(), name: String::new(), request_id: None, traceparent: None };
+        Delivered { message, version, at: DateTime::UNIX_EPOCH, cause }
+    }
+
+    fn may_sell(input: Input) -> bool {
+        let Input::Seller(row) = input else { panic!("{input:?}") };
+        row.may_sell
+    }
+
+    #[test]
+    fn an_active_seller_or_admin_may_sell() {
+        let user_id = UserId(Uuid::from_u128(1));
+        for (role, is_active, expected) in [
+            ("seller", true, true),
+            ("admin", true, true),
+            ("customer", true, false),
+            ("seller", false, false),
+            ("support", true, false),
+        ] {
+            let changed = UserChanged { user_id, role: role.into(), is_active };
+            assert_eq!(may_sell(delivered(changed, 1).into()), expected, "{role} {is_active}");
+        }
+        assert!(!may_sell(delivered(UserDeactivated { user_id }, 1).into()));
+        assert!(may_sell(delivered(UserReactivated { user_id, role: "seller".into() }, 1).into()));
+        assert!(!may_sell(delivered(UserReactivated { user_id, role: "customer".into() }, 1).into()));
+    }
+
+    /// Scenario 4: a projection never waits for a version.
+    #[test]
+    fn the_highest_version_stands_whatever_the_order() {
+        let row = |id: u128, version: i64| (Uuid::from_u128(id), version, (id, version));
+        let rows = [row(9, 2), row(9, 3), row(9, 1), row(1, 7)];
+        assert_eq!(newest(rows.into_iter()), [(1, 7), (9, 3)]);
+    }
+}
