@@ -43,4 +43,5 @@ mod scenarios;
 mod schemathesis;
 mod selling;
 mod slow_clients;
+mod stock_locks;
 mod tls;

@@ -254,11 +254,14 @@ async fn spawn(home: PathBuf, settings: Vec<(String, String)>) -> Processes {
     tokio::task::spawn_blocking(move || process::start_shop(Form::chosen(), &home, &settings)).await.unwrap()
 }
 
+/// How long a state that must come is waited for: long enough for a machine that is busy with other work.
+const NEVER: Duration = Duration::from_secs(240);
+
 /// Waits for a state that must come. Not for a time: the limit is there for what never comes.
 pub async fn wait_until<F: Future<Output = bool>>(what: &str, mut reached: impl FnMut() -> F) {
     let began = Instant::now();
     while !reached().await {
-        assert!(began.elapsed() < Duration::from_secs(60), "never came: {what}");
+        assert!(began.elapsed() < NEVER, "never came: {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
