@@ -3,7 +3,6 @@
 use contract::{Access, ErrorKind, Refusal, command, event, query};
 use runtime::{Answer, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AddBookmark {
@@ -13,7 +12,7 @@ command!(AddBookmark, "bookmarks", "add", Access::Public => Bookmark, BookmarksE
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bookmark {
-    pub id: Uuid,
+    pub id: uuid::Uuid,
     pub url: String,
 }
 
@@ -30,7 +29,7 @@ pub struct SiteCount {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BookmarkAdded {
-    pub bookmark_id: Uuid,
+    pub bookmark_id: uuid::Uuid,
     pub site: String,
 }
 event!(BookmarkAdded, "bookmarks", "added", entity = |e| e.bookmark_id);
@@ -70,9 +69,8 @@ impl Domain for Bookmarks {
 impl Handle<AddBookmark> for Bookmarks {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<AddBookmark>) -> Handled<Bookmark, BookmarksError> {
         let url = command.message.url.clone();
-        let site =
-            url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).ok_or(BookmarksError::NotAUrl)?;
-        let added = BookmarkAdded { bookmark_id: Uuid::now_v7(), site: site.to_owned() };
+        let site = url.strip_prefix("https://").and_then(|s| s.split('/').next()).ok_or(BookmarksError::NotAUrl)?;
+        let added = BookmarkAdded { bookmark_id: uuid::Uuid::now_v7(), site: site.to_owned() };
         let sql = "insert into bookmark values ($1, $2, $3) on conflict do nothing";
         let insert = sqlx::query(sql).bind(added.bookmark_id).bind(&url).bind(tx.now());
         if insert.execute(tx.write()).await.map_err(Breakage::from)?.rows_affected() == 0 {
@@ -93,13 +91,10 @@ impl Answer<CountSite> for Bookmarks {
 
 impl React for Bookmarks {
     type Input = Delivered<BookmarkAdded>;
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<BookmarkAdded>]) -> Stored<()> {
-        let mut sites: Vec<_> = inputs.iter().map(|added| &added.message.site).collect();
-        sites.sort();
-        for site in sites {
-            let sql = "insert into site values ($1, 1) on conflict (name) do update set bookmarks = site.bookmarks + 1";
-            sqlx::query(sql).bind(site).execute(tx.write()).await?;
-        }
-        Ok(())
+    async fn react(&self, tx: &mut Tx<'_>, added: &[&Self::Input]) -> Stored<()> {
+        let sites: Vec<_> = added.iter().map(|added| &added.message.site).collect();
+        let sql = "insert into site select name, count(*) from unnest($1::text[]) as name group by name order by name
+            on conflict (name) do update set bookmarks = site.bookmarks + excluded.bookmarks";
+        Ok(sqlx::query(sql).bind(sites).execute(tx.write()).await.map(drop)?)
     }
 }
