@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The row that an event makes.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Input {
     Stock(StockRow),
     Seller(SellerRow),
