@@ -200,8 +200,7 @@ pub(super) fn watching(
                     Ok(()) if !had_database => tracing::info!(domain = name, "the database answers again"),
                     _ => {}
                 }
-                metrics::gauge!("lane_queue_depth", "domain" => name)
-                    .set(lanes.context.depth.load(Ordering::Relaxed) as f64);
+                metrics::gauge!("lane_queue_depth", "domain" => name).set(lanes.context.depth.get() as f64);
                 db.presence.until_due().await;
             }
         }

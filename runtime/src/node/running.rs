@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,7 +30,7 @@ use crate::{
     deadlines::Deadlines,
     effects::Effects,
     failure::Breakage,
-    lane::{LaneContext, Lanes},
+    lane::{Depth, LaneContext, Lanes},
     operation::Routes,
     publisher::Publisher,
     responder::{Micro, Responder},
@@ -126,7 +126,7 @@ impl Running {
             db: db.clone(),
             publisher: publisher.clone(),
             effects: effects.clone(),
-            depth: AtomicUsize::new(0),
+            depth: Depth::default(),
         });
         let lanes = Lanes::new(context, config.lanes);
         effects.finish_in(lanes.clone());

@@ -9,6 +9,7 @@ mod deadlines;
 mod domains;
 mod editions;
 mod effects;
+mod lanes;
 mod poison;
 mod rebuild;
 mod unreadable;
