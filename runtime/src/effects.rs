@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{Row, types::Json};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{
@@ -31,7 +31,7 @@ const WINDOW: usize = 512;
 /// How long one call of the outside world may take. Shorter than the lease (15 s), which begins with the commit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An effect that could not start this long after its lease began is left to a later look.
+/// An effect that could not start this long after its lease began is given back, for a later look.
 const START_WITHIN: Duration = Duration::from_secs(4);
 
 /// Attempts before an effect is parked: it then blocks its entity only, and a person must look. With pauses that grow to
@@ -83,7 +83,7 @@ impl Effects {
     }
 
     /// Starts effects whose lease this node has held since `began` at the latest: taken before the statement that took it,
-    /// for a process may be frozen in between. What finds no room is given back at once, for whoever has some.
+    /// for a process may be frozen in between. What finds no room or starts too late is given back at once.
     pub(crate) fn start(&self, rows: Vec<EffectRow>, began: Instant) {
         let mut without_room = Vec::new();
         for row in rows {
@@ -95,10 +95,14 @@ impl Effects {
             tokio::spawn(async move {
                 if began.elapsed() < START_WITHIN {
                     effects.perform(row, permit).await;
+                } else {
+                    effects.give_back(vec![(row.id, row.attempts)]).await;
+                    effects.has_room_after(permit);
                 }
             });
         }
         if !without_room.is_empty() {
+            self.shared.is_crowded.store(true, Ordering::Relaxed);
             let effects = self.clone();
             tokio::spawn(async move { effects.give_back(without_room).await });
         }
@@ -108,7 +112,6 @@ impl Effects {
     /// still: a process may be frozen here, and somebody else perform meanwhile, with one more attempt.
     async fn give_back(&self, taken: Vec<(Uuid, i32)>) {
         let shared = &self.shared;
-        shared.is_crowded.store(true, Ordering::Relaxed);
         let (ids, attempts): (Vec<Uuid>, Vec<i32>) = taken.into_iter().unzip();
         let given = sqlx::query(
             "update effect set lease_until = clock_timestamp() - interval '1 second', attempts = effect.attempts - 1,
@@ -121,7 +124,7 @@ impl Effects {
         .execute(&shared.db.lanes)
         .await;
         if let Err(error) = given {
-            tracing::warn!(domain = shared.domain, %error, "effects without room wait until their leases end");
+            tracing::warn!(domain = shared.domain, %error, "effects that were not started wait until their leases end");
         }
     }
 
@@ -130,6 +133,11 @@ impl Effects {
         if self.shared.is_crowded.swap(false, Ordering::Relaxed) {
             self.look();
         }
+    }
+
+    fn has_room_after(&self, permit: OwnedSemaphorePermit) {
+        drop(permit);
+        self.has_room();
     }
 
     /// Asks for a look soon: an effect may have become the first of its entity.
@@ -216,7 +224,7 @@ impl Effects {
         Ok(())
     }
 
-    async fn perform(&self, row: EffectRow, permit: tokio::sync::OwnedSemaphorePermit) {
+    async fn perform(&self, row: EffectRow, permit: OwnedSemaphorePermit) {
         let shared = &self.shared;
         let Some(route) = shared.routes.iter().find(|route| route.name == row.name) else { return };
         let began = Instant::now();
@@ -237,8 +245,7 @@ impl Effects {
             (Ok(_), None) => tracing::error!(domain = shared.domain, "an effect ran before the lanes were made"),
             (Err(breakage), _) => {
                 self.failed(row.id, row.attempts, &breakage).await;
-                drop(permit);
-                self.has_room();
+                self.has_room_after(permit);
             }
         }
     }
