@@ -67,16 +67,19 @@ impl Node {
         let id = Uuid::now_v7();
         // One list for all domains, read by the first of them.
         let mut revocations = None;
-        let mut domains = Vec::new();
+        let mut node = Self { config, domains: Vec::new() };
         for hosted in hosted {
             let name = hosted.name;
-            domains.push(
-                Running::start(&config, hosted, tokens, &mut revocations, id)
-                    .await
-                    .map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?,
-            );
+            match Running::start(&node.config, hosted, tokens, &mut revocations, id).await {
+                Ok(running) => node.domains.push(running),
+                Err(breakage) => {
+                    // Those that were started serve already.
+                    node.drain().await;
+                    return Err(Breakage::other(format!("{name}: {breakage}")));
+                }
+            }
         }
-        Ok(Self { config, domains })
+        Ok(node)
     }
 
     /// How the node fares.

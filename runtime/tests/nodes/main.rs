@@ -13,5 +13,6 @@ mod effects;
 mod lanes;
 mod poison;
 mod rebuild;
+mod start_up;
 mod unreadable;
 mod world;
