@@ -1,10 +1,16 @@
 //! A rolling upgrade: the old node does not know what the new one does.
 
-use contract::subject;
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    self,
+    consumer::{AckPolicy, pull},
+};
+use contract::{Event, subject};
 use runtime::{Call, Client};
 
 use crate::{
-    domains::{NewHearer, OldHearer, Tell, Teller},
+    domains::{NewHearer, OldHearer, Said, Tell, Teller},
     world::World,
 };
 
@@ -51,5 +57,45 @@ async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
     for node in [teller, old, new] {
         node.drain().await;
     }
+    world.stack.stop().await.unwrap();
+}
+
+/// The filters of the durable by which the hearers pull.
+async fn filters(jetstream: &jetstream::Context) -> Vec<String> {
+    let stream = jetstream.get_stream(subject::stream("teller")).await.unwrap();
+    stream.consumer_info(subject::durable("hearer", "teller")).await.unwrap().config.filter_subjects
+}
+
+/// Two nodes that add their filters at once may each write without the other's: a node whose filters are gone adds them
+/// again, and keeps those that it finds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_adds_its_filters_again_where_another_one_overwrote_them() {
+    let world = World::start().await;
+    let nodes = (world.node(Teller).await, world.node(NewHearer).await);
+    tell(&world.client().await, 1).await;
+    world.wait_for("hearer", "select count(*) from heard", 2).await;
+
+    let jetstream = jetstream::new(world.connection("hearer").await);
+    let stream = jetstream.get_stream(subject::stream("teller")).await.unwrap();
+    let name = subject::durable("hearer", "teller");
+    let deliver_policy = stream.consumer_info(&name).await.unwrap().config.deliver_policy;
+    let ours = [subject::event_filter("teller", Said::NAME), subject::event_filter("teller", "shouted")];
+    let config = pull::Config {
+        durable_name: Some(name),
+        filter_subjects: ours.to_vec(),
+        ack_policy: AckPolicy::None,
+        deliver_policy,
+        ..pull::Config::default()
+    };
+    stream.create_consumer(config).await.unwrap();
+    assert_eq!(filters(&jetstream).await.len(), 2);
+    let added = async {
+        while filters(&jetstream).await.len() != 3 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), added).await.expect("the filters are not added again");
+    nodes.0.drain().await;
+    nodes.1.drain().await;
     world.stack.stop().await.unwrap();
 }
