@@ -8,6 +8,8 @@ use async_nats::jetstream::{
 };
 use contract::{Event, subject};
 use runtime::{Call, Client};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::{
     domains::{NewHearer, OldHearer, Said, Tell, Teller},
@@ -97,5 +99,37 @@ async fn a_node_adds_its_filters_again_where_another_one_overwrote_them() {
     tokio::time::timeout(Duration::from_secs(30), added).await.expect("the filters are not added again");
     nodes.0.drain().await;
     nodes.1.drain().await;
+    world.stack.stop().await.unwrap();
+}
+
+/// The ids of events are unique within their source: the runs that were counted of another source's event with the same id
+/// stay counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_handled_leaves_the_counted_runs_of_other_sources_alone() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let (teller, old) = (world.node(Teller).await, world.node(OldHearer).await);
+    tell(&client, 5).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 5).await;
+
+    let mut told = PgConnection::connect(&world.stack.superuser_url("teller")).await.unwrap();
+    let sql = "select (event->>'id')::uuid from event_log, json_array_elements(events) as event
+               where event->>'name' = 'sung'";
+    let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(&mut told).await.unwrap();
+    told.close().await.unwrap();
+    assert_eq!(ids.len(), 5);
+    let mut heard = PgConnection::connect(&world.stack.superuser_url("hearer")).await.unwrap();
+    let sql = "insert into attempt (source, event_id, count) select 'elsewhere', id, 3 from unnest($1::uuid[]) as id";
+    sqlx::query(sql).bind(ids).execute(&mut heard).await.unwrap();
+    heard.close().await.unwrap();
+
+    // What was sung before the durable had a filter for it is brought by catch-up, which counts its runs.
+    let new = world.node(NewHearer).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'sung'", 5).await;
+    assert_eq!(world.number("hearer", "select count(*) from attempt where source = 'teller'").await, 0);
+    assert_eq!(world.number("hearer", "select count(*) from attempt where source = 'elsewhere'").await, 5);
+    for node in [teller, old, new] {
+        node.drain().await;
+    }
     world.stack.stop().await.unwrap();
 }
