@@ -15,7 +15,8 @@ use crate::{
     failure::{Breakage, Handled},
     operation::{
         BatchedHandler, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute,
-        EventsHandler, OneEventHandler, PreparedHandler, QueryHandler, QueryRoute, Routes, SimpleHandler, TypedCommand,
+        EventsHandler, OneEventHandler, PreparedHandler, QueryHandler, QueryRoute, Registration, Routes, SimpleHandler,
+        TypedCommand,
     },
     tx::{Cause, Tx},
 };
@@ -205,6 +206,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Answer<Q>,
     {
+        self.routes.registrations.push(Registration::request::<Q>());
         self.routes.queries.push(QueryRoute::new(QueryHandler::<D, Q>::new(self.domain.clone())));
     }
 
@@ -213,6 +215,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Handle<C>,
     {
+        self.routes.registrations.push(Registration::request::<C>());
         self.routes.commands.push(CommandRoute::new(TypedCommand::new(SimpleHandler::new(self.domain.clone()))));
     }
 
@@ -221,6 +224,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Prepare<C>,
     {
+        self.routes.registrations.push(Registration::request::<C>());
         self.routes.commands.push(CommandRoute::new(TypedCommand::new(PreparedHandler::new(self.domain.clone()))));
     }
 
@@ -229,6 +233,7 @@ impl<D: Domain> Registry<D> {
     where
         D: HandleBatch<C>,
     {
+        self.routes.registrations.push(Registration::request::<C>());
         self.routes.commands.push(CommandRoute::new(TypedCommand::new(BatchedHandler::new(self.domain.clone()))));
     }
 
@@ -237,6 +242,7 @@ impl<D: Domain> Registry<D> {
     where
         D: React<E>,
     {
+        self.routes.registrations.push(Registration::event::<E>());
         self.routes.events.push(EventRoute::new(OneEventHandler::<D, E>::new(self.domain.clone())));
     }
 
@@ -245,6 +251,7 @@ impl<D: Domain> Registry<D> {
     where
         D: ReactBatch<E>,
     {
+        self.routes.registrations.push(Registration::event::<E>());
         self.routes.events.push(EventRoute::new(EventsHandler::<D, E>::new(self.domain.clone())));
     }
 
@@ -253,6 +260,7 @@ impl<D: Domain> Registry<D> {
     where
         D: ReactBatch<E> + Project<E>,
     {
+        self.routes.registrations.push(Registration::event::<E>());
         let route = EventRoute::new(EventsHandler::<D, E>::new(self.domain.clone()));
         self.routes.events.push(route.with_projection::<D, E>(self.domain.clone()));
     }
@@ -262,6 +270,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Perform<F>,
     {
+        self.routes.registrations.push(Registration::effect::<F>());
         self.routes.effects.push(EffectRoute::new(EffectHandler::<D, F>::new(self.domain.clone())));
     }
 
@@ -270,6 +279,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Due<C>,
     {
+        self.routes.registrations.push(Registration::deadline::<C>());
         self.routes.deadlines.push(DeadlineRoute::new(DeadlineSource::<D, C>::new(self.domain.clone())));
     }
 

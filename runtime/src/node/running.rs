@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Health, Hosted, NodeConfig, children,
-    endpoints::{add_common_endpoints, add_guarded_endpoints, endpoints},
+    endpoints::{add_common_endpoints, add_guarded_endpoints, check_registrations, endpoints},
     health::Pulse,
 };
 use crate::{
@@ -64,6 +64,9 @@ impl Node {
         hosted: Vec<Hosted>,
         tokens: fn(Client) -> TokenSources,
     ) -> Result<Self, Breakage> {
+        for Hosted { name, routes, .. } in &hosted {
+            check_registrations(name, routes).map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?;
+        }
         let id = Uuid::now_v7();
         // One list for all domains, read by the first of them.
         let mut revocations = None;

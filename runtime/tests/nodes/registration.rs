@@ -1,0 +1,187 @@
+//! Domains whose registrations contradict each other.
+
+use contract::{Access, command};
+use runtime::{
+    Breakage, Commanded, Context, Delivered, Domain, Due, Effect, Handle, Handled, NatsConfig, NatsTls, NodeBuilder,
+    NodeConfig, Perform, Performed, React, Registry, Stored, StreamSpec, Tx,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, migrate::Migrator};
+use uuid::Uuid;
+
+use crate::domains::{Said, TellerError};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Done {}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Open {}
+command!(Open, "ringer", "open", Access::Public => Done, TellerError, key = |_| None);
+
+/// Another type of the same subject.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct OpenWide {}
+command!(OpenWide, "ringer", "open", Access::Public => Done, TellerError, key = |_| None);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Foreign {}
+command!(Foreign, "teller", "foreign", Access::Public => Done, TellerError, key = |_| None);
+
+/// A subject of the runtime's own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ListDeadLetters {}
+command!(ListDeadLetters, "ringer", "list_dead_letters", Access::Public => Done, TellerError, key = |_| None);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Knock {}
+
+impl Effect for Knock {
+    const NAME: &'static str = "knock";
+}
+
+/// Another type of the same name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct KnockHard {}
+
+impl Effect for KnockHard {
+    const NAME: &'static str = "knock";
+}
+
+/// A domain with these registrations.
+macro_rules! domain {
+    ($domain:ident, |$routes:ident| $register:block) => {
+        struct $domain;
+
+        impl Domain for $domain {
+            const NAME: &'static str = "ringer";
+            fn migrations() -> Migrator {
+                sqlx::migrate!("tests/nodes/migrations/ringer")
+            }
+            fn register($routes: &mut Registry<Self>) $register
+        }
+    };
+}
+
+macro_rules! handles {
+    ($domain:ident, $command:ident) => {
+        impl Handle<$command> for $domain {
+            async fn handle(&self, _: &mut Tx<'_>, _: &Commanded<$command>) -> Handled<Done, TellerError> {
+                Ok(Done {})
+            }
+        }
+    };
+}
+
+macro_rules! performs {
+    ($domain:ident, $effect:ident) => {
+        impl Perform<$effect> for $domain {
+            type Outcome = ();
+            async fn perform(&self, _: &Context, _: Uuid, _: &$effect) -> Result<(), Breakage> {
+                Ok(())
+            }
+            async fn finish(&self, _: &mut Tx<'_>, _: &[&Performed<$effect, ()>]) -> Stored<()> {
+                Ok(())
+            }
+        }
+    };
+}
+
+/// Why a domain does not start. Registrations are checked before any connection is opened.
+async fn defect<D: Domain>(domain: D) -> String {
+    let nats = NatsConfig { url: "nats://127.0.0.1:1".to_owned(), keys: None, tls: NatsTls::default() };
+    let builder = NodeBuilder::new(NodeConfig::new(nats));
+    let started = builder.domain(domain, "postgres://127.0.0.1:1/x".to_owned(), StreamSpec::default());
+    started.start_without_tokens().await.err().expect("it started").to_string()
+}
+
+domain!(TwoHandlers, |routes| {
+    routes.command::<Open>();
+    routes.command::<OpenWide>();
+});
+handles!(TwoHandlers, Open);
+handles!(TwoHandlers, OpenWide);
+
+#[tokio::test]
+async fn two_handlers_of_one_subject_are_an_error_that_names_both() {
+    assert_eq!(
+        defect(TwoHandlers).await,
+        "ringer: the subject `req.ringer.open` is registered twice: by `nodes::registration::Open` and by \
+         `nodes::registration::OpenWide`"
+    );
+}
+
+domain!(ForeignMessage, |routes| { routes.command::<Foreign>() });
+handles!(ForeignMessage, Foreign);
+
+#[tokio::test]
+async fn a_handler_of_another_domains_message_is_an_error() {
+    let expected = "ringer: `nodes::registration::Foreign` is a message of `teller`, not of `ringer`";
+    assert_eq!(defect(ForeignMessage).await, expected);
+}
+
+domain!(TakenSubject, |routes| { routes.command::<ListDeadLetters>() });
+handles!(TakenSubject, ListDeadLetters);
+
+#[tokio::test]
+async fn a_handler_of_a_subject_of_the_runtime_is_an_error() {
+    assert_eq!(
+        defect(TakenSubject).await,
+        "ringer: the subject `req.ringer.list_dead_letters` of `nodes::registration::ListDeadLetters` is answered by the \
+         runtime"
+    );
+}
+
+domain!(DeadlineAlone, |routes| {
+    routes.deadline::<Open>();
+    routes.command::<OpenWide>();
+});
+handles!(DeadlineAlone, OpenWide);
+
+impl Due<Open> for DeadlineAlone {
+    async fn due(&self, _: &PgPool, _: i64) -> Result<Vec<(chrono::DateTime<chrono::Utc>, Open)>, Breakage> {
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_whose_command_is_not_registered_is_an_error() {
+    assert_eq!(
+        defect(DeadlineAlone).await,
+        "ringer: the deadlines of `open` run `nodes::registration::Open`, which is not registered as a command"
+    );
+}
+
+domain!(TwoEffects, |routes| {
+    routes.effect::<Knock>();
+    routes.effect::<KnockHard>();
+});
+performs!(TwoEffects, Knock);
+performs!(TwoEffects, KnockHard);
+
+#[tokio::test]
+async fn two_effects_of_one_name_are_an_error_that_names_both() {
+    assert_eq!(
+        defect(TwoEffects).await,
+        "ringer: the effect `knock` is registered twice: by `nodes::registration::Knock` and by \
+         `nodes::registration::KnockHard`"
+    );
+}
+
+domain!(OneEventTwice, |routes| {
+    routes.event::<Said>();
+    routes.event::<Said>();
+});
+
+impl React<Said> for OneEventTwice {
+    async fn react(&self, _: &mut Tx<'_>, _: &Delivered<Said>) -> Stored<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn two_reactions_to_one_event_are_an_error_that_names_both() {
+    assert_eq!(
+        defect(OneEventTwice).await,
+        "ringer: the event `teller.said` is registered twice: by `nodes::domains::Said` and by `nodes::domains::Said`"
+    );
+}
