@@ -55,6 +55,7 @@ struct Shared {
     db: Database,
     client: Client,
     routes: Vec<EffectRoute>,
+    names: Vec<&'static str>,
     window: Arc<Semaphore>,
     wake: Notify,
     lanes: OnceLock<Lanes>,
@@ -72,8 +73,20 @@ impl EffectRow {
 impl Effects {
     pub(crate) fn new(domain: &'static str, db: Database, client: Client, routes: Vec<EffectRoute>) -> Self {
         let window = Arc::new(Semaphore::new(WINDOW));
-        let (wake, lanes, is_crowded) = (Notify::new(), OnceLock::new(), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { domain, db, client, routes, window, wake, lanes, is_crowded }) }
+        let names = routes.iter().map(|route| route.name).collect();
+        Self {
+            shared: Arc::new(Shared {
+                domain,
+                db,
+                client,
+                routes,
+                names,
+                window,
+                wake: Notify::new(),
+                lanes: OnceLock::new(),
+                is_crowded: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Where results go. Known once the lanes are made.
@@ -147,7 +160,12 @@ impl Effects {
 
     /// Whether this node can perform effects of this name.
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.shared.routes.iter().any(|route| route.name == name)
+        self.shared.names.contains(&name)
+    }
+
+    /// The names of the effects that this node can perform.
+    pub(crate) fn names(&self) -> &[&'static str] {
+        &self.shared.names
     }
 
     /// Waits until asked for a look.
@@ -170,7 +188,6 @@ impl Effects {
             shared.is_crowded.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        let names: Vec<String> = shared.routes.iter().map(|route| route.name.to_owned()).collect();
         self.park_unfinished().await?;
         let began = Instant::now();
         let rows = sqlx::query(
@@ -183,7 +200,7 @@ impl Effects {
                  order by greatest(e.lease_until, e.next_at), e.number limit $2 for update skip locked))
              returning id, name, entity, cause, body, attempts",
         )
-        .bind(names)
+        .bind(&shared.names)
         .bind(free)
         .fetch_all(&shared.db.lanes)
         .await?;

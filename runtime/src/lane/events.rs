@@ -147,7 +147,7 @@ async fn transact(
     fresh.sort_unstable();
     forget_attempts(&mut transaction, batch, &fresh).await?;
 
-    let mut tx = Tx::new(&mut transaction, now);
+    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
     let mut groups: Vec<(&EventRoute, Vec<&(dyn std::any::Any + Send + Sync)>)> = Vec::new();
     for index in fresh {
         let item = &batch[index];

@@ -1,15 +1,18 @@
-//! Domains whose registrations contradict each other.
+//! Domains whose registrations contradict each other, and effects without a registration.
 
-use contract::{Access, command};
+use contract::{Access, CallError, command};
 use runtime::{
-    Breakage, Commanded, Context, Delivered, Domain, Due, Effect, Handle, Handled, NatsConfig, NatsTls, NodeBuilder,
-    NodeConfig, Perform, Performed, React, Registry, Stored, StreamSpec, Tx,
+    Breakage, Call, Commanded, Context, Delivered, Domain, Due, Effect, Handle, Handled, NatsConfig, NatsTls,
+    NodeBuilder, NodeConfig, Perform, Performed, React, Registry, Stored, StreamSpec, Tx,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, migrate::Migrator};
 use uuid::Uuid;
 
-use crate::domains::{Said, TellerError};
+use crate::{
+    domains::{Said, TellerError},
+    world::World,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Done {}
@@ -33,7 +36,9 @@ struct ListDeadLetters {}
 command!(ListDeadLetters, "ringer", "list_dead_letters", Access::Public => Done, TellerError, key = |_| None);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Knock {}
+struct Knock {
+    door: Uuid,
+}
 
 impl Effect for Knock {
     const NAME: &'static str = "knock";
@@ -184,4 +189,27 @@ async fn two_reactions_to_one_event_are_an_error_that_names_both() {
         defect(OneEventTwice).await,
         "ringer: the event `teller.said` is registered twice: by `nodes::domains::Said` and by `nodes::domains::Said`"
     );
+}
+
+domain!(Forgetful, |routes| { routes.command::<Open>() });
+
+impl Handle<Open> for Forgetful {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Open>) -> Handled<Done, TellerError> {
+        let door = Uuid::now_v7();
+        tx.effect(&command.cause, door, &Knock { door })?;
+        Ok(Done {})
+    }
+}
+
+/// Such an effect would never be performed and would block its entity.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_leaves_an_effect_its_domain_does_not_register_fails() {
+    let world = World::start().await;
+    world.migrate::<Forgetful>().await;
+    let node = world.node(Forgetful).await;
+    let answer = world.client().await.send(&Open {}, &Call::default()).await;
+    assert!(matches!(&answer, Err(CallError::Fault(fault)) if fault.code == "internal"), "{answer:?}");
+    assert_eq!(world.number("ringer", "select count(*) from effect").await, 0);
+    node.drain().await;
+    world.stack.stop().await.unwrap();
 }
