@@ -169,6 +169,7 @@ pub(super) fn keeping(
         async move {
             let what = format!("{name}.maintenance");
             every(stop, Duration::from_secs(10), what, || maintenance::pass(name, &db, &chores, node)).await;
+            maintenance::end(name, &db, node).await;
             Ok(())
         }
     })
