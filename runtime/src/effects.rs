@@ -1,9 +1,12 @@
 //! Effects: work for the outside world, performed after its commit, at least once, those of one entity one at a time in
 //! commit order, none later than its lease. A result is claimed by deleting the effect's row.
 
+mod unregistered;
+
 use std::{
+    collections::BTreeSet,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -24,6 +27,8 @@ use crate::{
     operation::{EffectRoute, EffectRow},
     tx::{Cause, PendingEffect},
 };
+
+pub(crate) use unregistered::{DUE_FOR, EXAMINED, unregistered};
 
 /// Effects of a domain that are performed on this node at once.
 const WINDOW: usize = 512;
@@ -61,6 +66,8 @@ struct Shared {
     lanes: OnceLock<Lanes>,
     /// More is to be done than there was room for.
     is_crowded: AtomicBool,
+    /// Unregistered names that were logged.
+    reported: Mutex<BTreeSet<String>>,
 }
 
 impl EffectRow {
@@ -85,6 +92,7 @@ impl Effects {
                 wake: Notify::new(),
                 lanes: OnceLock::new(),
                 is_crowded: AtomicBool::new(false),
+                reported: Mutex::default(),
             }),
         }
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     database::Database,
+    effects::Effects,
     failure::{Breakage, Stored},
     lease,
     operation::Chore,
@@ -30,14 +31,20 @@ const COUNTED: i64 = 10_000;
 
 /// One pass: old answers go in slices, what waits is measured. A chore that breaks keeps nobody from the others. One node
 /// of a domain does it: another one would only wait for its locks, and count the same rows.
-pub(crate) async fn pass(domain: &'static str, db: &Database, own: &[Chore], node: Uuid) -> Stored<()> {
+pub(crate) async fn pass(
+    domain: &'static str,
+    db: &Database,
+    own: &[Chore],
+    effects: &Effects,
+    node: Uuid,
+) -> Stored<()> {
     if !lease::hold(&db.lanes, LEASE, node, LEASE_LENGTH).await? {
         // Shown by the node that holds the lease. What this one has shown before is no longer true.
         show(domain, &Waiting::default());
         return Ok(());
     }
     let chores = [
-        ("what waits", measure(domain, db).await),
+        ("what waits", measure(domain, db, effects).await),
         ("old answers", in_slices(SLICE, PATIENCE, || forget_some_answers(db)).await),
         ("old attempts", in_slices(SLICE, PATIENCE, || forget_some_attempts(db)).await),
         ("the domain's own", tidy(db, own).await),
@@ -104,10 +111,12 @@ struct Waiting {
     effects: i64,
     failing: i64,
     parked: i64,
+    #[sqlx(skip)]
+    unregistered: i64,
 }
 
-async fn measure(domain: &'static str, db: &Database) -> Stored<()> {
-    let waiting: Waiting = sqlx::query_as(
+async fn measure(domain: &'static str, db: &Database, effects: &Effects) -> Stored<()> {
+    let mut waiting: Waiting = sqlx::query_as(
         "select (select count(*) from (select 1 from outbox limit $1) as o) as outbox,
                 (select coalesce(extract(epoch from now() - min(lease_until) + interval '5 seconds'), 0)::float8
                  from outbox) as oldest_seconds,
@@ -120,6 +129,7 @@ async fn measure(domain: &'static str, db: &Database) -> Stored<()> {
     .bind(COUNTED)
     .fetch_one(&db.lanes)
     .await?;
+    waiting.unregistered = effects.count_unregistered().await?;
     show(domain, &waiting);
     Ok(())
 }
@@ -132,6 +142,7 @@ fn show(domain: &'static str, waiting: &Waiting) {
     gauge("effects_waiting", waiting.effects as f64);
     gauge("effects_failing", waiting.failing as f64);
     gauge("effects_parked", waiting.parked as f64);
+    gauge("effects_unregistered", waiting.unregistered as f64);
 }
 
 #[cfg(test)]
@@ -140,6 +151,10 @@ mod tests {
     use stack::{Stack, StackConfig};
 
     use super::*;
+    use crate::{
+        client::Client,
+        connect::{NatsConfig, connect},
+    };
 
     /// What waits is counted once per domain: by the node that holds the lease. On one thread, whose recorder this is.
     #[tokio::test]
@@ -155,24 +170,29 @@ mod tests {
         let db = Database::open(&url, "things", 1).unwrap();
         sqlx::raw_sql(
             "insert into outbox (era, xid, lease_until) values (1, 1, now()), (1, 2, now());
-             insert into effect (id, name, entity, cause, body, lease_until)
-             select gen_random_uuid(), 'call', gen_random_uuid(), '{}', '{}', now() from generate_series(1, 2)",
+             insert into effect (id, name, entity, cause, body, lease_until, next_at)
+             select gen_random_uuid(), name, gen_random_uuid(), '{}', '{}', at, at
+             from (values ('gone', now() - interval '2 minutes'), ('new', now())) as left_behind(name, at)",
         )
         .execute(&db.lanes)
         .await
         .unwrap();
+        let nats = NatsConfig::new(stack.nats_url(), stack.nats_keys());
+        let client = Client::new(connect(&nats, "things", "test").await.unwrap()).await.unwrap();
+        let effects = Effects::new("things", db.clone(), client, Vec::new());
+
         let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
         let shown = |series: &str, value: u32| {
             let line = format!("{series}{{domain=\"things\"}} {value}");
             recorder.handle().render().lines().any(|shown| shown == line)
         };
-        pass("things", &db, &[], one).await.unwrap();
-        assert!(shown("outbox_unconfirmed", 2) && shown("effects_waiting", 2));
-        pass("things", &db, &[], other).await.unwrap();
-        assert!(shown("outbox_unconfirmed", 0) && shown("effects_waiting", 0));
+        pass("things", &db, &[], &effects, one).await.unwrap();
+        assert!(shown("outbox_unconfirmed", 2) && shown("effects_waiting", 2) && shown("effects_unregistered", 1));
+        pass("things", &db, &[], &effects, other).await.unwrap();
+        assert!(shown("outbox_unconfirmed", 0) && shown("effects_waiting", 0) && shown("effects_unregistered", 0));
         // A node that is drained leaves it to the other one at once.
         end("things", &db, one).await;
-        pass("things", &db, &[], other).await.unwrap();
+        pass("things", &db, &[], &effects, other).await.unwrap();
         assert!(shown("outbox_unconfirmed", 2), "{}", recorder.handle().render());
         stack.stop().await.unwrap();
     }

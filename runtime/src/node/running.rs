@@ -172,7 +172,7 @@ impl Running {
         children.push(children::sweeping(name, &db, &publisher, &streams, &stop));
         children.push(children::refilling(name, &db, &publisher, &streams, &stop, node));
         children.push(children::performing(name, &effects, &stop));
-        children.push(children::keeping(name, &db, &routes.chores, &stop, node));
+        children.push(children::keeping(name, &db, &routes.chores, &effects, &stop, node));
         children.push(children::watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
         children.push(children::learning_of_tokens(name, &verifier, is_first.then_some(&*revocations)));
         for consumer in consumers {

@@ -2,8 +2,9 @@
 
 use contract::{Access, CallError, command};
 use runtime::{
-    Breakage, Call, Commanded, Context, Delivered, Domain, Due, Effect, Handle, Handled, NatsConfig, NatsTls,
-    NodeBuilder, NodeConfig, Perform, Performed, React, Registry, Stored, StreamSpec, Tx,
+    Breakage, Call, Client, Commanded, Context, DeadLetterKind, DeadLettersRequest, Delivered, Domain, Due, Effect,
+    Handle, Handled, NatsConfig, NatsTls, NodeBuilder, NodeConfig, Perform, Performed, React, Registry, Stored,
+    StreamSpec, Tx,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, migrate::Migrator};
@@ -210,6 +211,39 @@ async fn a_handler_that_leaves_an_effect_its_domain_does_not_register_fails() {
     let answer = world.client().await.send(&Open {}, &Call::default()).await;
     assert!(matches!(&answer, Err(CallError::Fault(fault)) if fault.code == "internal"), "{answer:?}");
     assert_eq!(world.number("ringer", "select count(*) from effect").await, 0);
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}
+
+/// It is listed, and not redriven by a node that cannot perform it. Effects behind it, and those that have just become due,
+/// are not listed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_effect_that_no_running_node_registers_is_listed_with_the_dead_letters() {
+    let world = World::start().await;
+    world.migrate::<Forgetful>().await;
+    world
+        .run(
+            "ringer",
+            "insert into effect (id, name, entity, cause, body, attempts, lease_until, next_at)
+             select gen_random_uuid(), 'knock', door, jsonb_build_object('id', door, 'name', 'ringer.open'), '{}', 0,
+                    now() - ago, now() - ago
+             from gen_random_uuid() as door, unnest(array[interval '2 minutes', '1 minute 30 seconds']) as ago
+             union all
+             select gen_random_uuid(), 'knock', gen_random_uuid(), '{}', '{}', 0, now(), now()",
+        )
+        .await;
+    let node = world.node(Forgetful).await;
+    let operator = Client::new(world.operator().await).await.unwrap();
+    let listed = operator.dead_letters("ringer", &DeadLettersRequest::default(), &Call::default()).await.unwrap();
+    assert_eq!((listed.pagination.total, listed.data.len()), (1, 1), "{listed:?}");
+    let letter = &listed.data[0];
+    assert_eq!(
+        (letter.kind, letter.source.as_str(), letter.name.as_str()),
+        (DeadLetterKind::Effect, "ringer", "knock")
+    );
+    assert_eq!(letter.reason, "no running node registers this effect");
+    let redriven = operator.redrive("ringer", letter.id, &Call::default()).await.unwrap_err();
+    assert_eq!(redriven.code, "unknown_effect");
     node.drain().await;
     world.stack.stop().await.unwrap();
 }
