@@ -8,12 +8,13 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::jetstream::{
     self,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+    context::ConsumerInfoErrorKind,
 };
 use chrono::{DateTime, Utc};
 use contract::{Position, header, subject};
@@ -35,6 +36,12 @@ pub(crate) const PERMITS: usize = 1024;
 
 /// Messages of one pull.
 const PULL: usize = 256;
+
+/// How often the filters of the durable are checked. Meanwhile catch-up brings what they leave out.
+const CHECK: Duration = Duration::from_secs(10);
+
+/// Filters are written so often in a row, before the next attempt waits.
+const FILTER_WRITES: u32 = 5;
 
 /// One source's events, on their way into a domain's lanes.
 pub(crate) struct Consumer {
@@ -95,6 +102,7 @@ impl Consumer {
                     continue;
                 }
             };
+            let mut checked = Instant::now();
             while !stop.is_cancelled() {
                 if let Err(error) = self.pull(&consumer, stop).await {
                     // Unknown counts as none: a stream that is gone must not put the repair off.
@@ -103,39 +111,67 @@ impl Consumer {
                     pause(stop, Duration::from_millis(250)).await;
                     break;
                 }
+                if checked.elapsed() >= CHECK {
+                    checked = Instant::now();
+                    // The durable that is known may still be pulled from.
+                    if let Err(error) = self.durable().await {
+                        tracing::debug!(domain = self.domain, source = self.source, %error, "the durable consumer's filters were not checked");
+                    }
+                }
             }
         }
     }
 
-    /// The durable, made where it is missing. Filters are only ever added: another node may know more types than we do.
+    /// The durable, made where it is missing, with filters for all types that are handled here.
+    ///
+    /// Filters are only ever added: another node may know more types than we do. The server has no compare-and-set for
+    /// them, so two nodes that add theirs at once may each write without the other's. Each reads them again, at once and
+    /// every [`CHECK`] after, until it finds its own.
     async fn durable(&self) -> Result<PullConsumer, Breakage> {
-        let name = subject::durable(self.domain, self.source);
         let stream =
             self.streams.jetstream().get_stream(subject::stream(self.source)).await.map_err(Breakage::other)?;
+        for _ in 0..FILTER_WRITES {
+            if let Some(consumer) = self.add_filters(&stream).await? {
+                return Ok(consumer);
+            }
+        }
+        Err(Breakage::other("the filters of the durable consumer keep being overwritten"))
+    }
+
+    /// Adds the filters that are missing; gives the durable once none was.
+    async fn add_filters(&self, stream: &jetstream::stream::Stream) -> Result<Option<PullConsumer>, Breakage> {
+        let name = subject::durable(self.domain, self.source);
         let mut filters: BTreeSet<String> =
             self.routes.iter().map(|route| subject::event_filter(route.source, route.name)).collect();
         // A new durable begins a minute back, for what came between a stream's making and its own; what is older is the
         // log's matter: catch-up brings it. Where a durable begins cannot be changed later.
         let mut deliver_policy = DeliverPolicy::ByStartTime { start_time: a_minute_before(self.clock.now()) };
-        if let Ok(existing) = stream.get_consumer::<pull::Config>(&name).await {
+        let existing = match stream.get_consumer::<pull::Config>(&name).await {
+            Ok(existing) => Some(existing),
+            Err(error) if is_missing(&*error) => None,
+            // To write now would drop the filters of other nodes.
+            Err(error) => return Err(Breakage::other(error)),
+        };
+        if let Some(existing) = existing {
             let config = &existing.cached_info().config;
             let one = Some(&config.filter_subject).filter(|filter| !filter.is_empty());
             let known: BTreeSet<String> = config.filter_subjects.iter().chain(one).cloned().collect();
             if filters.is_subset(&known) {
-                return Ok(existing);
+                return Ok(Some(existing));
             }
             filters.extend(known);
             deliver_policy = config.deliver_policy;
         }
         let config = pull::Config {
-            durable_name: Some(name.clone()),
+            durable_name: Some(name),
             description: Some(format!("{} handles events of {}; its inbox is the ack", self.domain, self.source)),
             filter_subjects: filters.into_iter().collect(),
             ack_policy: AckPolicy::None,
             deliver_policy,
             ..pull::Config::default()
         };
-        stream.create_consumer(config).await.map_err(Breakage::other)
+        stream.create_consumer(config).await.map_err(Breakage::other)?;
+        Ok(None)
     }
 
     async fn pull(&self, consumer: &PullConsumer, stop: &CancellationToken) -> Result<(), Breakage> {
@@ -218,6 +254,12 @@ impl Consumer {
         };
         self.lanes.cast(entity, LaneMessage::Event(Box::new(item)));
     }
+}
+
+fn is_missing(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error
+        .downcast_ref::<jetstream::context::ConsumerInfoError>()
+        .is_some_and(|error| error.kind() == ConsumerInfoErrorKind::NotFound)
 }
 
 /// In the broker's words.

@@ -15,7 +15,7 @@ use crate::{
     failure::{Breakage, Handled},
     operation::{
         BatchedHandler, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute,
-        PreparedHandler, QueryHandler, QueryRoute, Routes, SimpleHandler, TypedCommand,
+        PreparedHandler, QueryHandler, QueryRoute, Registration, Routes, SimpleHandler, TypedCommand,
     },
     tx::{Cause, Tx},
 };
@@ -205,6 +205,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Answer<Q>,
     {
+        self.routes.registrations.push(Registration::request::<Q>());
         self.routes.queries.push(QueryRoute::new(QueryHandler::<D, Q>::new(self.domain.clone())));
     }
 
@@ -213,6 +214,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Handle<C>,
     {
+        self.routes.registrations.push(Registration::request::<C>());
         self.routes.commands.push(CommandRoute::new(TypedCommand::new(SimpleHandler::new(self.domain.clone()))));
     }
 
@@ -221,6 +223,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Prepare<C>,
     {
+        self.routes.registrations.push(Registration::request::<C>());
         self.routes.commands.push(CommandRoute::new(TypedCommand::new(PreparedHandler::new(self.domain.clone()))));
     }
 
@@ -229,6 +232,7 @@ impl<D: Domain> Registry<D> {
     where
         D: HandleBatch<C>,
     {
+        self.routes.registrations.push(Registration::request::<C>());
         self.routes.commands.push(CommandRoute::new(TypedCommand::new(BatchedHandler::new(self.domain.clone()))));
     }
 
@@ -238,6 +242,7 @@ impl<D: Domain> Registry<D> {
         D: React,
         Delivered<E>: Into<D::Input>,
     {
+        self.routes.registrations.push(Registration::event::<E>());
         self.routes.events.push(EventRoute::new::<D, E>(self.domain.clone()));
     }
 
@@ -247,6 +252,7 @@ impl<D: Domain> Registry<D> {
         D: React + Project<E>,
         Delivered<E>: Into<D::Input>,
     {
+        self.routes.registrations.push(Registration::event::<E>());
         let route = EventRoute::new::<D, E>(self.domain.clone());
         self.routes.events.push(route.with_projection::<D, E>(self.domain.clone()));
     }
@@ -256,6 +262,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Perform<F>,
     {
+        self.routes.registrations.push(Registration::effect::<F>());
         self.routes.effects.push(EffectRoute::new(EffectHandler::<D, F>::new(self.domain.clone())));
     }
 
@@ -264,6 +271,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Due<C>,
     {
+        self.routes.registrations.push(Registration::deadline::<C>());
         self.routes.deadlines.push(DeadlineRoute::new(DeadlineSource::<D, C>::new(self.domain.clone())));
     }
 

@@ -1,16 +1,19 @@
 //! Effects: work for the outside world, performed after its commit, at least once, those of one entity one at a time in
 //! commit order, none later than its lease. A result is claimed by deleting the effect's row.
 
+mod unregistered;
+
 use std::{
+    collections::BTreeSet,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use sqlx::{Row, types::Json};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{
@@ -25,13 +28,15 @@ use crate::{
     tx::{Cause, PendingEffect},
 };
 
+pub(crate) use unregistered::{DUE_FOR, EXAMINED, unregistered};
+
 /// Effects of a domain that are performed on this node at once.
 const WINDOW: usize = 512;
 
 /// How long one call of the outside world may take. Shorter than the lease (15 s), which begins with the commit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An effect that could not start this long after its lease began is left to a later look.
+/// An effect that could not start this long after its lease began is given back, for a later look.
 const START_WITHIN: Duration = Duration::from_secs(4);
 
 /// Attempts before an effect is parked: it then blocks its entity only, and a person must look. With pauses that grow to
@@ -55,11 +60,14 @@ struct Shared {
     db: Database,
     client: Client,
     routes: Vec<EffectRoute>,
+    names: Vec<&'static str>,
     window: Arc<Semaphore>,
     wake: Notify,
     lanes: OnceLock<Lanes>,
     /// More is to be done than there was room for.
     is_crowded: AtomicBool,
+    /// Unregistered names that were logged.
+    reported: Mutex<BTreeSet<String>>,
 }
 
 impl EffectRow {
@@ -72,8 +80,21 @@ impl EffectRow {
 impl Effects {
     pub(crate) fn new(domain: &'static str, db: Database, client: Client, routes: Vec<EffectRoute>) -> Self {
         let window = Arc::new(Semaphore::new(WINDOW));
-        let (wake, lanes, is_crowded) = (Notify::new(), OnceLock::new(), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { domain, db, client, routes, window, wake, lanes, is_crowded }) }
+        let names = routes.iter().map(|route| route.name).collect();
+        Self {
+            shared: Arc::new(Shared {
+                domain,
+                db,
+                client,
+                routes,
+                names,
+                window,
+                wake: Notify::new(),
+                lanes: OnceLock::new(),
+                is_crowded: AtomicBool::new(false),
+                reported: Mutex::default(),
+            }),
+        }
     }
 
     /// Where results go. Known once the lanes are made.
@@ -83,7 +104,7 @@ impl Effects {
     }
 
     /// Starts effects whose lease this node has held since `began` at the latest: taken before the statement that took it,
-    /// for a process may be frozen in between. What finds no room is given back at once, for whoever has some.
+    /// for a process may be frozen in between. What finds no room or starts too late is given back at once.
     pub(crate) fn start(&self, rows: Vec<EffectRow>, began: Instant) {
         let mut without_room = Vec::new();
         for row in rows {
@@ -95,10 +116,14 @@ impl Effects {
             tokio::spawn(async move {
                 if began.elapsed() < START_WITHIN {
                     effects.perform(row, permit).await;
+                } else {
+                    effects.give_back(vec![(row.id, row.attempts)]).await;
+                    effects.has_room_after(permit);
                 }
             });
         }
         if !without_room.is_empty() {
+            self.shared.is_crowded.store(true, Ordering::Relaxed);
             let effects = self.clone();
             tokio::spawn(async move { effects.give_back(without_room).await });
         }
@@ -108,7 +133,6 @@ impl Effects {
     /// still: a process may be frozen here, and somebody else perform meanwhile, with one more attempt.
     async fn give_back(&self, taken: Vec<(Uuid, i32)>) {
         let shared = &self.shared;
-        shared.is_crowded.store(true, Ordering::Relaxed);
         let (ids, attempts): (Vec<Uuid>, Vec<i32>) = taken.into_iter().unzip();
         let given = sqlx::query(
             "update effect set lease_until = clock_timestamp() - interval '1 second', attempts = effect.attempts - 1,
@@ -121,7 +145,7 @@ impl Effects {
         .execute(&shared.db.lanes)
         .await;
         if let Err(error) = given {
-            tracing::warn!(domain = shared.domain, %error, "effects without room wait until their leases end");
+            tracing::warn!(domain = shared.domain, %error, "effects that were not started wait until their leases end");
         }
     }
 
@@ -132,6 +156,11 @@ impl Effects {
         }
     }
 
+    fn has_room_after(&self, permit: OwnedSemaphorePermit) {
+        drop(permit);
+        self.has_room();
+    }
+
     /// Asks for a look soon: an effect may have become the first of its entity.
     pub(crate) fn look(&self) {
         self.shared.wake.notify_one();
@@ -139,7 +168,12 @@ impl Effects {
 
     /// Whether this node can perform effects of this name.
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.shared.routes.iter().any(|route| route.name == name)
+        self.shared.names.contains(&name)
+    }
+
+    /// The names of the effects that this node can perform.
+    pub(crate) fn names(&self) -> &[&'static str] {
+        &self.shared.names
     }
 
     /// Waits until asked for a look.
@@ -162,7 +196,6 @@ impl Effects {
             shared.is_crowded.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        let names: Vec<String> = shared.routes.iter().map(|route| route.name.to_owned()).collect();
         self.park_unfinished().await?;
         let began = Instant::now();
         let rows = sqlx::query(
@@ -175,7 +208,7 @@ impl Effects {
                  order by greatest(e.lease_until, e.next_at), e.number limit $2 for update skip locked))
              returning id, name, entity, cause, body, attempts",
         )
-        .bind(names)
+        .bind(&shared.names)
         .bind(free)
         .fetch_all(&shared.db.lanes)
         .await?;
@@ -216,7 +249,7 @@ impl Effects {
         Ok(())
     }
 
-    async fn perform(&self, row: EffectRow, permit: tokio::sync::OwnedSemaphorePermit) {
+    async fn perform(&self, row: EffectRow, permit: OwnedSemaphorePermit) {
         let shared = &self.shared;
         let Some(route) = shared.routes.iter().find(|route| route.name == row.name) else { return };
         let began = Instant::now();
@@ -237,8 +270,7 @@ impl Effects {
             (Ok(_), None) => tracing::error!(domain = shared.domain, "an effect ran before the lanes were made"),
             (Err(breakage), _) => {
                 self.failed(row.id, row.attempts, &breakage).await;
-                drop(permit);
-                self.has_room();
+                self.has_room_after(permit);
             }
         }
     }

@@ -50,11 +50,41 @@ const REPEATS_ALONE: u32 = 3;
 /// two; the second time is for a race after an attempt that failed for another reason.
 const RACES: u32 = 2;
 
+/// An item for a lane.
 pub(crate) enum LaneMessage {
     Command(Box<CommandItem>),
     Effect(Box<EffectItem>),
     Event(Box<EventItem>),
+}
+
+/// What a lane's mailbox holds.
+pub(crate) enum Mail {
+    Item(LaneMessage, InLane),
     Run,
+}
+
+/// The number of items in all lanes of a domain on this node, waiting or running: what a drain waits for.
+#[derive(Clone, Default)]
+pub(crate) struct Depth(Arc<AtomicUsize>);
+
+/// RAII guard: the item it belongs to is counted until the guard is dropped, also where its lane dies.
+pub(crate) struct InLane(Arc<AtomicUsize>);
+
+impl Depth {
+    fn enter(&self) -> InLane {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        InLane(self.0.clone())
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for InLane {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What every lane of a domain on this node shares.
@@ -63,15 +93,14 @@ pub(crate) struct LaneContext {
     pub db: Database,
     pub publisher: Publisher,
     pub effects: Effects,
-    /// Items in all lanes, waiting or running: what a drain waits for.
-    pub depth: AtomicUsize,
+    pub depth: Depth,
 }
 
 /// The lanes of a domain on this node. A key leads to a lane; which node runs it is only a hint, row locks decide.
 #[derive(Clone)]
 pub(crate) struct Lanes {
     pub(crate) context: Arc<LaneContext>,
-    refs: Arc<Vec<RwLock<Option<ActorRef<LaneMessage>>>>>,
+    refs: Arc<Vec<RwLock<Option<ActorRef<Mail>>>>>,
 }
 
 impl Lanes {
@@ -84,7 +113,7 @@ impl Lanes {
     }
 
     /// Puts a lane's actor in its place, also after a restart.
-    pub(crate) fn install(&self, number: usize, lane: ActorRef<LaneMessage>) {
+    pub(crate) fn install(&self, number: usize, lane: ActorRef<Mail>) {
         *self.refs[number].write().unwrap_or_else(PoisonError::into_inner) = Some(lane);
     }
 
@@ -93,38 +122,39 @@ impl Lanes {
     pub(crate) fn cast(&self, key: Uuid, message: LaneMessage) {
         let number = contract::subject::partition(key) as usize % self.refs.len();
         let lane = self.refs[number].read().unwrap_or_else(PoisonError::into_inner).clone();
-        self.context.depth.fetch_add(1, Ordering::Relaxed);
-        let taken = lane.is_some_and(|lane| lane.cast(message).is_ok());
-        if !taken {
-            self.context.depth.fetch_sub(1, Ordering::Relaxed);
+        if let Some(lane) = lane {
+            // A lane that has just died gives the item back, to be dropped here.
+            drop(lane.cast(Mail::Item(message, self.context.depth.enter())));
         }
     }
 
     /// The same, after a pause, for what could not be claimed now.
     pub(crate) fn cast_later(&self, key: Uuid, message: LaneMessage, pause: Duration) {
         let lanes = self.clone();
-        self.context.depth.fetch_add(1, Ordering::Relaxed);
+        let counted = self.context.depth.enter();
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             lanes.cast(key, message);
-            lanes.context.depth.fetch_sub(1, Ordering::Relaxed);
+            drop(counted);
         });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.context.depth.load(Ordering::Relaxed) == 0
+        self.context.depth.get() == 0
     }
 }
 
 /// The actor of one lane.
 pub(crate) struct Lane;
 
+type Queue<T> = VecDeque<(Box<T>, InLane)>;
+
 #[derive(Default)]
 struct Queues {
-    due: VecDeque<Box<CommandItem>>,
-    commands: VecDeque<Box<CommandItem>>,
-    effects: VecDeque<Box<EffectItem>>,
-    events: VecDeque<Box<EventItem>>,
+    due: Queue<CommandItem>,
+    commands: Queue<CommandItem>,
+    effects: Queue<EffectItem>,
+    events: Queue<EventItem>,
     turn: usize,
     is_scheduled: bool,
 }
@@ -135,13 +165,13 @@ pub(crate) struct LaneState {
 }
 
 impl Actor for Lane {
-    type Msg = LaneMessage;
+    type Msg = Mail;
     type State = LaneState;
     type Arguments = (Lanes, usize);
 
     async fn pre_start(
         &self,
-        myself: ActorRef<LaneMessage>,
+        myself: ActorRef<Mail>,
         (lanes, number): (Lanes, usize),
     ) -> Result<LaneState, ActorProcessingErr> {
         lanes.install(number, myself);
@@ -150,17 +180,14 @@ impl Actor for Lane {
 
     async fn handle(
         &self,
-        myself: ActorRef<LaneMessage>,
-        message: LaneMessage,
+        myself: ActorRef<Mail>,
+        mail: Mail,
         state: &mut LaneState,
     ) -> Result<(), ActorProcessingErr> {
         let queues = &mut state.queues;
-        match message {
-            LaneMessage::Command(item) if item.is_due => queues.due.push_back(item),
-            LaneMessage::Command(item) => queues.commands.push_back(item),
-            LaneMessage::Effect(item) => queues.effects.push_back(item),
-            LaneMessage::Event(item) => queues.events.push_back(item),
-            LaneMessage::Run => {
+        match mail {
+            Mail::Item(message, counted) => queues.push(message, counted),
+            Mail::Run => {
                 queues.is_scheduled = false;
                 run(&state.lanes, queues).await;
             }
@@ -168,13 +195,22 @@ impl Actor for Lane {
         // `Run` comes out of the mailbox behind everything that is in it: that is the batch.
         if !queues.is_scheduled && !queues.is_empty() {
             queues.is_scheduled = true;
-            myself.cast(LaneMessage::Run)?;
+            myself.cast(Mail::Run)?;
         }
         Ok(())
     }
 }
 
 impl Queues {
+    fn push(&mut self, message: LaneMessage, counted: InLane) {
+        match message {
+            LaneMessage::Command(item) if item.is_due => self.due.push_back((item, counted)),
+            LaneMessage::Command(item) => self.commands.push_back((item, counted)),
+            LaneMessage::Effect(item) => self.effects.push_back((item, counted)),
+            LaneMessage::Event(item) => self.events.push_back((item, counted)),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.due.is_empty() && self.commands.is_empty() && self.effects.is_empty() && self.events.is_empty()
     }
@@ -191,21 +227,19 @@ async fn run(lanes: &Lanes, queues: &mut Queues) {
             5 => drain(&mut queues.effects, BATCH, |items| finish::run(lanes, items)).await,
             _ => drain(&mut queues.due, DUE_IN_A_TURN, |items| commands::run_due(lanes, items)).await,
         };
-        lanes.context.depth.fetch_sub(done, Ordering::Relaxed);
         if done > 0 {
             return;
         }
     }
 }
 
-async fn drain<T, F: Future<Output = ()>>(
-    queue: &mut VecDeque<Box<T>>,
-    most: usize,
-    run: impl FnOnce(Vec<T>) -> F,
-) -> usize {
+async fn drain<T, F: Future<Output = ()>>(queue: &mut Queue<T>, most: usize, run: impl FnOnce(Vec<T>) -> F) -> usize {
     let count = queue.len().min(most);
     if count > 0 {
-        run(queue.drain(..count).map(|item| *item).collect()).await;
+        let (items, counted): (Vec<T>, Vec<InLane>) =
+            queue.drain(..count).map(|(item, counted)| (*item, counted)).unzip();
+        run(items).await;
+        drop(counted);
     }
     count
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::Row;
 use uuid::Uuid;
 
 use crate::{
     database::Database,
+    effects::Effects,
     failure::{Breakage, Stored},
     lease,
     operation::Chore,
@@ -21,43 +21,52 @@ const CHORE_SLICE: u64 = 500;
 /// How long one pass deletes; what is left then waits for the next one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const LEASE: &str = "maintenance";
+
+/// A node that dies is followed by another one after so long. Longer than two passes are apart.
+const LEASE_LENGTH: Duration = Duration::from_secs(30);
+
 /// What waits is counted so far and no further: a count reads what it counts.
 const COUNTED: i64 = 10_000;
 
-/// One pass: old answers go in slices, what waits is measured. A chore that breaks keeps nobody from the others.
-pub(crate) async fn pass(domain: &'static str, db: &Database, own: &[Chore], node: Uuid) -> Stored<()> {
+/// One pass: old answers go in slices, what waits is measured. A chore that breaks keeps nobody from the others. One node
+/// of a domain does it: another one would only wait for its locks, and count the same rows.
+pub(crate) async fn pass(
+    domain: &'static str,
+    db: &Database,
+    own: &[Chore],
+    effects: &Effects,
+    node: Uuid,
+) -> Stored<()> {
+    if !lease::hold(&db.lanes, LEASE, node, LEASE_LENGTH).await? {
+        // Shown by the node that holds the lease. What this one has shown before is no longer true.
+        show(domain, &Waiting::default());
+        return Ok(());
+    }
     let chores = [
-        ("old answers", forget_answers(db, node).await),
-        ("old attempts", forget_attempts(db, node).await),
-        ("the domain's own", tidy(db, own, node).await),
-        ("what waits", measure(domain, db).await),
+        ("what waits", measure(domain, db, effects).await),
+        ("old answers", in_slices(SLICE, PATIENCE, || forget_some_answers(db)).await),
+        ("old attempts", in_slices(SLICE, PATIENCE, || forget_some_attempts(db)).await),
+        ("the domain's own", tidy(db, own).await),
     ];
     let broken: Vec<String> =
         chores.into_iter().filter_map(|(chore, done)| Some(format!("{chore}: {}", done.err()?))).collect();
     if broken.is_empty() { Ok(()) } else { Err(Breakage::other(broken.join("; "))) }
 }
 
-async fn forget_answers(db: &Database, node: Uuid) -> Stored<()> {
-    if !is_ours(db, node).await? {
-        return Ok(());
+/// Leaves it to another node.
+pub(crate) async fn end(domain: &'static str, db: &Database, node: Uuid) {
+    if let Err(breakage) = lease::release(&db.lanes, LEASE, node).await {
+        tracing::debug!(domain, %breakage, "the maintenance lease ends by itself");
     }
-    in_slices(SLICE, PATIENCE, || forget_some_answers(db)).await
 }
 
 /// What a domain itself has no more use for.
-async fn tidy(db: &Database, own: &[Chore], node: Uuid) -> Stored<()> {
-    if own.is_empty() || !is_ours(db, node).await? {
-        return Ok(());
-    }
+async fn tidy(db: &Database, own: &[Chore]) -> Stored<()> {
     for chore in own {
         in_slices(CHORE_SLICE, PATIENCE, || chore(db.lanes.clone(), CHORE_SLICE)).await?;
     }
     Ok(())
-}
-
-/// One node deletes: others would only wait for its locks.
-async fn is_ours(db: &Database, node: Uuid) -> Stored<bool> {
-    lease::hold(&db.lanes, "maintenance", node, Duration::from_secs(30)).await
 }
 
 async fn forget_some_answers(db: &Database) -> Stored<u64> {
@@ -82,13 +91,6 @@ where
 }
 
 /// Most events that ran twice were handled; what is still failing counts on with each run.
-async fn forget_attempts(db: &Database, node: Uuid) -> Stored<()> {
-    if !is_ours(db, node).await? {
-        return Ok(());
-    }
-    in_slices(SLICE, PATIENCE, || forget_some_attempts(db)).await
-}
-
 async fn forget_some_attempts(db: &Database) -> Stored<u64> {
     let deleted = sqlx::query(
         "delete from attempt where ctid = any(array(
@@ -100,11 +102,24 @@ async fn forget_some_attempts(db: &Database) -> Stored<u64> {
     Ok(deleted.rows_affected())
 }
 
-async fn measure(domain: &'static str, db: &Database) -> Stored<()> {
-    let row = sqlx::query(
+/// What waits in a domain's tables.
+#[derive(Default, sqlx::FromRow)]
+struct Waiting {
+    outbox: i64,
+    oldest_seconds: f64,
+    dead_letters: i64,
+    effects: i64,
+    failing: i64,
+    parked: i64,
+    #[sqlx(skip)]
+    unregistered: i64,
+}
+
+async fn measure(domain: &'static str, db: &Database, effects: &Effects) -> Stored<()> {
+    let mut waiting: Waiting = sqlx::query_as(
         "select (select count(*) from (select 1 from outbox limit $1) as o) as outbox,
                 (select coalesce(extract(epoch from now() - min(lease_until) + interval '5 seconds'), 0)::float8
-                 from outbox) as oldest,
+                 from outbox) as oldest_seconds,
                 (select count(*) from (select 1 from dead_letter limit $1) as d) as dead_letters,
                 (select count(*) from (select 1 from effect where parked_at is null limit $1) as e) as effects,
                 (select count(*) from (
@@ -114,19 +129,73 @@ async fn measure(domain: &'static str, db: &Database) -> Stored<()> {
     .bind(COUNTED)
     .fetch_one(&db.lanes)
     .await?;
-    let gauge = |name: &'static str, value: f64| metrics::gauge!(name, "domain" => domain).set(value);
-    gauge("outbox_unconfirmed", row.try_get::<i64, _>("outbox")? as f64);
-    gauge("outbox_oldest_seconds", row.try_get::<f64, _>("oldest")?.max(0.0));
-    gauge("dead_letters", row.try_get::<i64, _>("dead_letters")? as f64);
-    gauge("effects_waiting", row.try_get::<i64, _>("effects")? as f64);
-    gauge("effects_failing", row.try_get::<i64, _>("failing")? as f64);
-    gauge("effects_parked", row.try_get::<i64, _>("parked")? as f64);
+    waiting.unregistered = effects.count_unregistered().await?;
+    show(domain, &waiting);
     Ok(())
+}
+
+fn show(domain: &'static str, waiting: &Waiting) {
+    let gauge = |name: &'static str, value: f64| metrics::gauge!(name, "domain" => domain).set(value);
+    gauge("outbox_unconfirmed", waiting.outbox as f64);
+    gauge("outbox_oldest_seconds", waiting.oldest_seconds.max(0.0));
+    gauge("dead_letters", waiting.dead_letters as f64);
+    gauge("effects_waiting", waiting.effects as f64);
+    gauge("effects_failing", waiting.failing as f64);
+    gauge("effects_parked", waiting.parked as f64);
+    gauge("effects_unregistered", waiting.unregistered as f64);
 }
 
 #[cfg(test)]
 mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use stack::{Stack, StackConfig};
+
     use super::*;
+    use crate::{
+        client::Client,
+        connect::{NatsConfig, connect},
+    };
+
+    /// What waits is counted once per domain: by the node that holds the lease. On one thread, whose recorder this is.
+    #[tokio::test]
+    async fn one_node_of_a_domain_shows_what_waits_and_the_others_show_nothing() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _recording = metrics::set_default_local_recorder(&recorder);
+        let home = tempfile::tempdir().unwrap();
+        // PostgreSQL runs as another user where we are root.
+        std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let stack = Stack::start(StackConfig::on_free_ports(home.path(), &["things"]), |_| {}).await.unwrap();
+        let url = stack.database_url("things").unwrap();
+        crate::migrate(&url, sqlx::migrate::Migrator::DEFAULT).await.unwrap();
+        let db = Database::open(&url, "things", 1).unwrap();
+        sqlx::raw_sql(
+            "insert into outbox (era, xid, lease_until) values (1, 1, now()), (1, 2, now());
+             insert into effect (id, name, entity, cause, body, lease_until, next_at)
+             select gen_random_uuid(), name, gen_random_uuid(), '{}', '{}', at, at
+             from (values ('gone', now() - interval '2 minutes'), ('new', now())) as left_behind(name, at)",
+        )
+        .execute(&db.lanes)
+        .await
+        .unwrap();
+        let nats = NatsConfig::new(stack.nats_url(), stack.nats_keys());
+        let client = Client::new(connect(&nats, "things", "test").await.unwrap()).await.unwrap();
+        let effects = Effects::new("things", db.clone(), client, Vec::new());
+
+        let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let shown = |series: &str, value: u32| {
+            let line = format!("{series}{{domain=\"things\"}} {value}");
+            recorder.handle().render().lines().any(|shown| shown == line)
+        };
+        pass("things", &db, &[], &effects, one).await.unwrap();
+        assert!(shown("outbox_unconfirmed", 2) && shown("effects_waiting", 2) && shown("effects_unregistered", 1));
+        pass("things", &db, &[], &effects, other).await.unwrap();
+        assert!(shown("outbox_unconfirmed", 0) && shown("effects_waiting", 0) && shown("effects_unregistered", 0));
+        // A node that is drained leaves it to the other one at once.
+        end("things", &db, one).await;
+        pass("things", &db, &[], &effects, other).await.unwrap();
+        assert!(shown("outbox_unconfirmed", 2), "{}", recorder.handle().render());
+        stack.stop().await.unwrap();
+    }
 
     async fn slices_taken(patience: Duration, left: &mut u64) -> u32 {
         let mut taken = 0;

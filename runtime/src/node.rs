@@ -85,7 +85,7 @@ impl NodeBuilder {
     /// rejected where `R` names them.
     ///
     /// # Errors
-    /// Where a server does not answer, or a domain does not start.
+    /// Where a domain's registrations contradict each other, a server does not answer, or a domain does not start.
     pub async fn start<K: KeysQuery, R: RevocationsQuery>(self) -> Result<Node, Breakage> {
         Node::start(self.config, self.domains, token_sources::<K, R>).await
     }
@@ -93,7 +93,7 @@ impl NodeBuilder {
     /// The same in a system without access tokens: none is valid.
     ///
     /// # Errors
-    /// Where a server does not answer, or a domain does not start.
+    /// Where a domain's registrations contradict each other, a server does not answer, or a domain does not start.
     pub async fn start_without_tokens(self) -> Result<Node, Breakage> {
         Node::start(self.config, self.domains, no_tokens).await
     }

@@ -5,6 +5,7 @@ mod deadline;
 mod effect;
 mod event;
 mod query;
+mod registration;
 
 pub(crate) use command::{
     BatchedHandler, CommandRoute, Outcome, PreparedCommand, PreparedHandler, SimpleHandler, TypedCommand, is_reused,
@@ -13,6 +14,7 @@ pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
 pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};
 pub(crate) use event::{EventHead, EventRoute};
 pub(crate) use query::{Answered, QueryHandler, QueryRoute};
+pub(crate) use registration::{Registration, defects};
 
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ pub(crate) struct Routes {
     pub effects: Vec<EffectRoute>,
     pub deadlines: Vec<DeadlineRoute>,
     pub chores: Vec<Chore>,
+    /// What the above was made of, in the order of its registration.
+    pub registrations: Vec<Registration>,
 }
 
 /// A message whose type was erased.

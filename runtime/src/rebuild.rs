@@ -126,11 +126,11 @@ async fn forget(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Stored<(
         .execute(&mut *transaction)
         .await?;
     let now = sqlx::query_scalar("select now()").fetch_one(&mut *transaction).await?;
-    let mut tx = Tx::new(&mut transaction, now);
+    let mut tx = Tx::new(&mut transaction, now, &[]);
     for projection in routes.iter().filter_map(|route| route.projection.as_ref()) {
         projection.forget(&mut tx).await?;
     }
-    if !tx.events.is_empty() || !tx.effects.is_empty() {
+    if !tx.events.is_empty() {
         return Err(Breakage::other("a projection told something while it forgot"));
     }
     // What was parked comes again as well, and is parked anew where it still fails.

@@ -88,11 +88,12 @@ pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher
     .bind(floor.xid)
     .fetch_all(&db.lanes)
     .await?;
-    let positions = rows
-        .iter()
-        .filter(|row| row.try_get("is_young").unwrap_or(true))
-        .map(|row| Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
-        .collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let mut positions = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.try_get("is_young")? {
+            positions.push(Position { era: row.try_get("era")?, xid: row.try_get("xid")? });
+        }
+    }
     let Some(lowest) = positions.iter().min().copied() else {
         // Only this one: another may have begun since.
         sqlx::query("delete from refill where xmin::text = $1").bind(writer).execute(&db.lanes).await?;

@@ -6,6 +6,7 @@ mod command;
 mod common;
 mod dead_letters;
 mod micro;
+mod rejections;
 mod sent;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -20,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use asked::{Asked, is_inbox};
 pub(crate) use command::InternalCommand;
 pub(crate) use micro::{EndpointInfo, Micro};
+use rejections::Rejections;
 pub(crate) use sent::Sent;
 
 use crate::{
@@ -81,6 +83,7 @@ impl Responder {
             self.connection.queue_subscribe(subjects, self.domain.to_owned()).await.map_err(Breakage::other)?;
         let mut discovery = self.connection.subscribe("$SRV.>").await.map_err(Breakage::other)?;
         self.connection.flush().await.map_err(Breakage::other)?;
+        let rejections = self.clone().answer_rejections();
         let mut is_draining = false;
         loop {
             tokio::select! {
@@ -92,7 +95,7 @@ impl Responder {
                     discovery.unsubscribe().await.map_err(Breakage::other)?;
                 }
                 request = requests.next() => match request {
-                    Some(message) => self.clone().admit(message),
+                    Some(message) => self.clone().admit(message, &rejections),
                     None if is_draining => return Ok(()),
                     None => return Err(Breakage::other("the subscription ended")),
                 },
@@ -104,7 +107,7 @@ impl Responder {
     }
 
     /// Admission: a permit, or 503 at once.
-    fn admit(self: Arc<Self>, message: Message) {
+    fn admit(self: Arc<Self>, message: Message, rejections: &Rejections) {
         // Whoever asks may name any reply subject, and we may publish events: answers go to inboxes only.
         if message.reply.as_ref().is_some_and(|reply| !is_inbox(reply)) {
             metrics::counter!("requests_with_foreign_reply_total", "domain" => self.domain).increment(1);
@@ -122,13 +125,9 @@ impl Responder {
             }
             Err(_) => {
                 metrics::counter!("admission_rejected_total", "domain" => self.domain, "kind" => kind).increment(1);
-                let responder = self.clone();
-                let text = "The service has more work than it can do. Try again.";
-                let fault = Fault::new(ErrorKind::Unavailable, "overloaded", text).of(self.domain);
-                self.tasks.spawn(async move {
-                    let asked = Asked::read(message);
-                    responder.send(&asked, fault.into()).await;
-                });
+                if !rejections.offer(message) {
+                    metrics::counter!("rejections_dropped_total", "domain" => self.domain).increment(1);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -14,8 +14,11 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, Supervisi
 
 use crate::failure::Breakage;
 
-/// More restarts of one child within a minute than this, and its domain is not ready.
+/// More restarts of one child within [`WINDOW`] than this, and its domain is not ready.
 const INTENSITY: usize = 10;
+
+/// Over which restarts are counted, and how long a failing child must run without one before its domain is ready again.
+const WINDOW: Duration = Duration::from_secs(60);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -32,10 +35,46 @@ pub(crate) struct Child {
 /// What a supervisor and those who ask for its health share.
 #[derive(Default)]
 pub(crate) struct Watch {
-    /// A child died too often.
-    pub is_failing: AtomicBool,
+    /// A child was restarted too often; until then, if it is not restarted again.
+    failing_until: Mutex<Option<Instant>>,
     /// Whoever ends now was told to.
     pub is_draining: AtomicBool,
+}
+
+impl Watch {
+    fn failing_until(&self, until: Instant) {
+        let mut latest = self.failing_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = (*latest).max(Some(until));
+    }
+
+    pub(crate) fn is_failing(&self, now: Instant) -> bool {
+        self.failing_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
+    }
+}
+
+/// The restarts of one child.
+#[derive(Default)]
+struct Restarts {
+    /// Those of the last [`WINDOW`].
+    recent: Vec<Instant>,
+    failing_until: Option<Instant>,
+}
+
+impl Restarts {
+    /// Records a restart and gives the pause before it. A child that was restarted too often stays failing until it has
+    /// run for [`WINDOW`]: the pauses alone would bring its restarts below the limit.
+    fn record(&mut self, now: Instant, watch: &Watch) -> Duration {
+        self.recent.retain(|at| now.duration_since(*at) < WINDOW);
+        self.recent.push(now);
+        let doublings = u32::try_from(self.recent.len() - 1).unwrap_or(u32::MAX).min(7);
+        let pause = (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE);
+        if self.recent.len() > INTENSITY || self.failing_until.is_some_and(|until| now < until) {
+            let until = now + pause + WINDOW;
+            self.failing_until = Some(until);
+            watch.failing_until(until);
+        }
+        pause
+    }
 }
 
 pub(crate) struct Supervisor;
@@ -47,7 +86,7 @@ pub(crate) enum SupervisorMessage {
 struct Running {
     child: Child,
     cell: Option<ActorCell>,
-    restarts: Vec<Instant>,
+    restarts: Restarts,
 }
 
 pub(crate) struct SupervisorState {
@@ -66,7 +105,8 @@ impl Actor for Supervisor {
         _myself: ActorRef<SupervisorMessage>,
         (name, children, watch): (String, Vec<Child>, Arc<Watch>),
     ) -> Result<SupervisorState, ActorProcessingErr> {
-        let children = children.into_iter().map(|child| Running { child, cell: None, restarts: Vec::new() }).collect();
+        let children =
+            children.into_iter().map(|child| Running { child, cell: None, restarts: Restarts::default() }).collect();
         Ok(SupervisorState { name, children, watch })
     }
 
@@ -127,16 +167,8 @@ impl Actor for Supervisor {
 fn restart(myself: &ActorRef<SupervisorMessage>, state: &mut SupervisorState, number: usize) {
     let Some(running) = state.children.get_mut(number) else { return };
     running.cell = None;
-    let now = Instant::now();
-    running.restarts.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
-    running.restarts.push(now);
-    let count = running.restarts.len();
     metrics::counter!("actor_restarts_total", "actor" => running.child.name.clone()).increment(1);
-    if count > INTENSITY {
-        state.watch.is_failing.store(true, Ordering::Relaxed);
-    }
-    let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX).min(7);
-    let pause = (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE);
+    let pause = running.restarts.record(Instant::now(), &state.watch);
     myself.send_after(pause, move || SupervisorMessage::Start(number));
 }
 
@@ -214,5 +246,44 @@ where
                 Ok(task.get_cell())
             })
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Restarts a child `count` times, a second apart; gives the time of the last restart.
+    fn restart(restarts: &mut Restarts, watch: &Watch, began: Instant, count: usize) -> Instant {
+        let times = std::iter::successors(Some(began), |at| Some(*at + Duration::from_secs(1)));
+        let times: Vec<_> = times.take(count).collect();
+        for at in &times {
+            restarts.record(*at, watch);
+        }
+        times[count - 1]
+    }
+
+    #[test]
+    fn a_child_that_ran_for_the_window_after_too_many_restarts_is_healthy_again() {
+        let (watch, mut restarts) = (Watch::default(), Restarts::default());
+        let last = restart(&mut restarts, &watch, Instant::now(), INTENSITY);
+        assert!(!watch.is_failing(last));
+        let last = restart(&mut restarts, &watch, last, 1);
+        assert!(watch.is_failing(last) && watch.is_failing(last + WINDOW));
+        assert!(!watch.is_failing(last + LONGEST_PAUSE + WINDOW));
+    }
+
+    #[test]
+    fn a_failing_child_that_dies_again_within_the_window_stays_failing() {
+        let (watch, mut restarts) = (Watch::default(), Restarts::default());
+        let mut last = restart(&mut restarts, &watch, Instant::now(), INTENSITY + 1);
+        // No window has more restarts than the limit any more.
+        for _ in 0..20 {
+            last = restart(&mut restarts, &watch, last + WINDOW / 2, 1);
+            assert!(watch.is_failing(last + WINDOW / 2));
+        }
+        // A restart of another child does not prolong it.
+        restart(&mut Restarts::default(), &watch, last + WINDOW / 2, 1);
+        assert!(!watch.is_failing(last + LONGEST_PAUSE + WINDOW));
     }
 }

@@ -49,13 +49,15 @@ pub struct Tx<'c> {
     connection: &'c mut PgConnection,
     now: DateTime<Utc>,
     wrote: bool,
+    /// Names of the effects that the domain registers.
+    registered: &'c [&'static str],
     pub(crate) events: Vec<PendingEvent>,
     pub(crate) effects: Vec<PendingEffect>,
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(connection: &'c mut PgConnection, now: DateTime<Utc>) -> Self {
-        Self { connection, now, wrote: false, events: Vec::new(), effects: Vec::new() }
+    pub(crate) fn new(connection: &'c mut PgConnection, now: DateTime<Utc>, registered: &'c [&'static str]) -> Self {
+        Self { connection, now, wrote: false, registered, events: Vec::new(), effects: Vec::new() }
     }
 
     /// The connection, to read and to lock.
@@ -97,8 +99,13 @@ impl<'c> Tx<'c> {
     /// time in commit order. Returns the id that serves as the outside world's idempotency key.
     ///
     /// # Errors
-    /// Where the effect cannot be written as JSON, which is a defect of its type.
+    /// Where the domain does not register the effect, or it cannot be written as JSON, which is a defect of its type.
     pub fn effect<F: Effect>(&mut self, cause: &Cause, entity: Uuid, effect: &F) -> Result<Uuid, Breakage> {
+        if !self.registered.contains(&F::NAME) {
+            // It would never be performed, nor would any later effect of the entity.
+            let type_name = std::any::type_name::<F>();
+            return Err(Breakage::other(format!("the effect `{}` of `{type_name}` is not registered", F::NAME)));
+        }
         let index =
             self.effects.iter().filter(|e| e.cause.id == cause.id && e.name == F::NAME && e.entity == entity).count();
         let id = derived_id(cause.id, F::NAME, entity, index);

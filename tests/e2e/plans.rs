@@ -26,10 +26,11 @@ const READ: f64 = 10_000.0;
 const BLOCKS: f64 = 400.0;
 
 /// Statements that must have been seen before anything is judged, by whose they are; without a name everybody's.
-const PERIODIC: [(&str, &str); 17] = [
+const PERIODIC: [(&str, &str); 18] = [
     ("", "delete from command_log"),
     ("", "delete from attempt"),
     ("", "from effect where parked_at is null and attempts > 10"),
+    ("", "where name <> all($1)"),
     ("", "update outbox set lease_until"),
     ("", "insert into lease"),
     ("", "from stream_mark order by sequence desc limit 1"),

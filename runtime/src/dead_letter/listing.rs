@@ -5,14 +5,17 @@ use uuid::Uuid;
 
 use super::{Behind, DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest, StoredHead};
 use crate::{
+    effects::{DUE_FOR, EXAMINED, Effects, unregistered},
     failure::Stored,
     operation::{EventHead, EventRoute},
 };
 
-/// Everything that a domain has parked.
+/// Everything that a domain has parked, and the effects that no running node registers.
 pub(crate) struct Parked<'a> {
     pub domain: &'static str,
     pub pool: &'a PgPool,
+    /// Effects that this node registers.
+    pub effects: &'a Effects,
     /// Reads what events are about.
     pub events: &'a [EventRoute],
 }
@@ -24,6 +27,20 @@ pub(crate) enum Work {
     Effect,
 }
 
+/// Selects it, by the parameters of [`unregistered`].
+macro_rules! listed {
+    () => {
+        concat!(
+            "(select kind, id, source, name, entity, head, payload, reason, attempts, parked_at from parked
+              union all
+              select 'effect', id, null, name, entity, null, null, 'no running node registers this effect', attempts,
+                     due_at from (",
+            unregistered!(),
+            ") as unregistered) as listed"
+        )
+    };
+}
+
 impl Parked<'_> {
     /// A page of it.
     pub(crate) async fn list(&self, from: Behind, request: &DeadLettersRequest) -> Stored<DeadLetters> {
@@ -31,12 +48,22 @@ impl Parked<'_> {
         // A cursor says where to go on; there is nothing to skip behind it.
         let offset = if from.is_some() { 0 } else { request.offset() };
         let (at, id) = from.unzip();
-        let total = sqlx::query_scalar("select count(*) from parked").fetch_one(self.pool).await?;
+        let total = sqlx::query_scalar(concat!("select count(*) from ", listed!()))
+            .bind(self.effects.names())
+            .bind(DUE_FOR.as_secs_f64())
+            .bind(EXAMINED)
+            .fetch_one(self.pool)
+            .await?;
         // One more than asked for tells whether there is a next page.
-        let rows = sqlx::query(
-            "select * from parked where (parked_at, id) > (coalesce($1, '-infinity'::timestamptz), coalesce($2, $5))
-             order by parked_at, id limit $3 offset $4",
-        )
+        let rows = sqlx::query(concat!(
+            "select * from ",
+            listed!(),
+            " where (parked_at, id) > (coalesce($4, '-infinity'::timestamptz), coalesce($5, $8))
+             order by parked_at, id limit $6 offset $7"
+        ))
+        .bind(self.effects.names())
+        .bind(DUE_FOR.as_secs_f64())
+        .bind(EXAMINED)
         .bind(at)
         .bind(id)
         .bind(i64::from(limit) + 1)
@@ -56,7 +83,10 @@ impl Parked<'_> {
 
     /// One of it. The id of an event is made from its source among others: no two sources share one.
     pub(crate) async fn read(&self, id: Uuid) -> Stored<Option<(DeadLetter, Work)>> {
-        let row = sqlx::query("select * from parked where id = $1 order by kind, source limit 1")
+        let row = sqlx::query(concat!("select * from ", listed!(), " where id = $4 order by kind, source limit 1"))
+            .bind(self.effects.names())
+            .bind(DUE_FOR.as_secs_f64())
+            .bind(EXAMINED)
             .bind(id)
             .fetch_optional(self.pool)
             .await?;

@@ -44,7 +44,7 @@ pub struct DeadLetter {
     pub reason: String,
     /// How often it was tried.
     pub attempts: i32,
-    /// When it was parked, after the last try.
+    /// When it was parked, after the last try; of an effect that no running node registers, since when it is due.
     pub parked_at: DateTime<Utc>,
 }
 

@@ -226,7 +226,7 @@ async fn transact(
         }
     }
 
-    let mut tx = Tx::new(&mut transaction, now);
+    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
     decide(&mut tx, batch, &mut verdicts).await?;
     let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Unclaimed)).collect();

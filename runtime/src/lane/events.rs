@@ -147,7 +147,7 @@ async fn transact(
     fresh.sort_unstable();
     forget_attempts(&mut transaction, batch, &fresh).await?;
 
-    let mut tx = Tx::new(&mut transaction, now);
+    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
     let inputs: Vec<_> = fresh.into_iter().filter_map(|index| batch[index].message.as_deref().ok()).collect();
     if let (Some(item), false) = (batch.first(), inputs.is_empty()) {
         item.route.reactions.run(&mut tx, &inputs).await?;

@@ -83,7 +83,7 @@ async fn transact(
 ) -> Stored<(Committed, bool)> {
     let mut transaction = context.db.lanes.begin().await?;
     let Claimed { ids: claimed, now, has_waiting } = claim(&mut transaction, batch).await?;
-    let mut tx = Tx::new(&mut transaction, now);
+    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
     let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
     for item in batch.iter().filter(|item| claimed.contains(&item.id)) {
         match groups.iter_mut().find(|(route, _)| route.name == item.route.name) {

@@ -160,15 +160,17 @@ pub(super) fn keeping(
     name: &'static str,
     db: &Database,
     chores: &[Chore],
+    effects: &Effects,
     stop: &CancellationToken,
     node: Uuid,
 ) -> Child {
-    let (db, chores, stop) = (db.clone(), chores.to_vec(), stop.clone());
+    let (db, chores, effects, stop) = (db.clone(), chores.to_vec(), effects.clone(), stop.clone());
     task(format!("{name}.maintenance"), move || {
-        let (db, chores, stop) = (db.clone(), chores.clone(), stop.clone());
+        let (db, chores, effects, stop) = (db.clone(), chores.clone(), effects.clone(), stop.clone());
         async move {
             let what = format!("{name}.maintenance");
-            every(stop, Duration::from_secs(10), what, || maintenance::pass(name, &db, &chores, node)).await;
+            every(stop, Duration::from_secs(10), what, || maintenance::pass(name, &db, &chores, &effects, node)).await;
+            maintenance::end(name, &db, node).await;
             Ok(())
         }
     })
@@ -200,8 +202,7 @@ pub(super) fn watching(
                     Ok(()) if !had_database => tracing::info!(domain = name, "the database answers again"),
                     _ => {}
                 }
-                metrics::gauge!("lane_queue_depth", "domain" => name)
-                    .set(lanes.context.depth.load(Ordering::Relaxed) as f64);
+                metrics::gauge!("lane_queue_depth", "domain" => name).set(lanes.context.depth.get() as f64);
                 db.presence.until_due().await;
             }
         }

@@ -5,9 +5,20 @@ use std::collections::{BTreeMap, HashMap};
 use contract::{Access, subject};
 
 use crate::{
-    operation::{RequestMeta, Routes},
+    failure::Breakage,
+    operation::{RequestMeta, Routes, defects},
     responder::{Endpoint, EndpointInfo},
 };
+
+/// Refuses a domain whose registrations contradict each other.
+pub(super) fn check_registrations(domain: &str, routes: &Routes) -> Result<(), Breakage> {
+    let mut common = HashMap::new();
+    add_common_endpoints(domain, &mut common);
+    // Taken also where this node leaves them to the operator: another node's configuration must not break the domain.
+    add_guarded_endpoints(domain, Access::Public, &mut common, &mut Vec::new());
+    let defects = defects(domain, &routes.registrations, |subject| common.contains_key(subject));
+    if defects.is_empty() { Ok(()) } else { Err(Breakage::other(defects.join("; "))) }
+}
 
 pub(super) fn endpoints(routes: &Routes) -> (HashMap<String, Endpoint>, Vec<EndpointInfo>) {
     let mut endpoints = HashMap::new();

@@ -1,8 +1,11 @@
 //! Whether a node can do its work.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use serde::Serialize;
@@ -47,7 +50,7 @@ impl Pulse {
     pub(super) fn health(&self) -> DomainHealth {
         let reason = if self.watch.is_draining.load(Ordering::Relaxed) {
             Some("draining")
-        } else if self.watch.is_failing.load(Ordering::Relaxed) {
+        } else if self.watch.is_failing(Instant::now()) {
             Some("an actor keeps dying")
         } else if !self.is_connected.load(Ordering::Relaxed) {
             Some("not connected to NATS")

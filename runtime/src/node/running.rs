@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Health, Hosted, NodeConfig, children,
-    endpoints::{add_common_endpoints, add_guarded_endpoints, endpoints},
+    endpoints::{add_common_endpoints, add_guarded_endpoints, check_registrations, endpoints},
     health::Pulse,
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     deadlines::Deadlines,
     effects::Effects,
     failure::Breakage,
-    lane::{LaneContext, Lanes},
+    lane::{Depth, LaneContext, Lanes},
     operation::Routes,
     publisher::Publisher,
     responder::{Micro, Responder},
@@ -64,19 +64,25 @@ impl Node {
         hosted: Vec<Hosted>,
         tokens: fn(Client) -> TokenSources,
     ) -> Result<Self, Breakage> {
+        for Hosted { name, routes, .. } in &hosted {
+            check_registrations(name, routes).map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?;
+        }
         let id = Uuid::now_v7();
         // One list for all domains, read by the first of them.
         let mut revocations = None;
-        let mut domains = Vec::new();
+        let mut node = Self { config, domains: Vec::new() };
         for hosted in hosted {
             let name = hosted.name;
-            domains.push(
-                Running::start(&config, hosted, tokens, &mut revocations, id)
-                    .await
-                    .map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?,
-            );
+            match Running::start(&node.config, hosted, tokens, &mut revocations, id).await {
+                Ok(running) => node.domains.push(running),
+                Err(breakage) => {
+                    // Those that were started serve already.
+                    node.drain().await;
+                    return Err(Breakage::other(format!("{name}: {breakage}")));
+                }
+            }
         }
-        Ok(Self { config, domains })
+        Ok(node)
     }
 
     /// How the node fares.
@@ -126,7 +132,7 @@ impl Running {
             db: db.clone(),
             publisher: publisher.clone(),
             effects: effects.clone(),
-            depth: AtomicUsize::new(0),
+            depth: Depth::default(),
         });
         let lanes = Lanes::new(context, config.lanes);
         effects.finish_in(lanes.clone());
@@ -166,7 +172,7 @@ impl Running {
         children.push(children::sweeping(name, &db, &publisher, &streams, &stop));
         children.push(children::refilling(name, &db, &publisher, &streams, &stop, node));
         children.push(children::performing(name, &effects, &stop));
-        children.push(children::keeping(name, &db, &routes.chores, &stop, node));
+        children.push(children::keeping(name, &db, &routes.chores, &effects, &stop, node));
         children.push(children::watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
         children.push(children::learning_of_tokens(name, &verifier, is_first.then_some(&*revocations)));
         for consumer in consumers {

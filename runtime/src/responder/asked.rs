@@ -33,6 +33,14 @@ impl Asked {
         Self { format, deadline: Instant::now() + patience, request_id, traceparent, message }
     }
 
+    /// What it takes to reject it. The reply subject is copied, for it shares its buffer with the payload.
+    pub(super) fn without_body(mut self) -> Self {
+        self.message.reply = self.message.reply.map(|reply| reply.as_str().to_owned().into());
+        self.message.payload = bytes::Bytes::new();
+        self.message.headers = None;
+        self
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
     }

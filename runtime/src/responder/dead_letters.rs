@@ -115,7 +115,7 @@ impl Responder {
     }
 
     fn parked<'a>(&'a self, pool: &'a PgPool) -> Parked<'a> {
-        Parked { domain: self.domain, pool, events: &self.events }
+        Parked { domain: self.domain, pool, effects: &self.lanes.context.effects, events: &self.events }
     }
 
     /// The event as its lane takes it; nothing where no handler knows it.

@@ -1,10 +1,18 @@
 //! A rolling upgrade: the old node does not know what the new one does.
 
-use contract::subject;
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    self,
+    consumer::{AckPolicy, pull},
+};
+use contract::{Event, subject};
 use runtime::{Call, Client};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::{
-    domains::{NewHearer, OldHearer, Tell, Teller},
+    domains::{NewHearer, OldHearer, Said, Tell, Teller},
     world::World,
 };
 
@@ -48,6 +56,78 @@ async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
     world.wait_for("hearer", "select count(*) from heard where kind = 'sung'", 100).await;
     assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
     assert_eq!(world.number("hearer", "select count(*) from dead_letter").await, 0, "nothing is parked");
+    for node in [teller, old, new] {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
+/// The filters of the durable by which the hearers pull.
+async fn filters(jetstream: &jetstream::Context) -> Vec<String> {
+    let stream = jetstream.get_stream(subject::stream("teller")).await.unwrap();
+    stream.consumer_info(subject::durable("hearer", "teller")).await.unwrap().config.filter_subjects
+}
+
+/// Two nodes that add their filters at once may each write without the other's: a node whose filters are gone adds them
+/// again, and keeps those that it finds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_adds_its_filters_again_where_another_one_overwrote_them() {
+    let world = World::start().await;
+    let nodes = (world.node(Teller).await, world.node(NewHearer).await);
+    tell(&world.client().await, 1).await;
+    world.wait_for("hearer", "select count(*) from heard", 2).await;
+
+    let jetstream = jetstream::new(world.connection("hearer").await);
+    let stream = jetstream.get_stream(subject::stream("teller")).await.unwrap();
+    let name = subject::durable("hearer", "teller");
+    let deliver_policy = stream.consumer_info(&name).await.unwrap().config.deliver_policy;
+    let ours = [subject::event_filter("teller", Said::NAME), subject::event_filter("teller", "shouted")];
+    let config = pull::Config {
+        durable_name: Some(name),
+        filter_subjects: ours.to_vec(),
+        ack_policy: AckPolicy::None,
+        deliver_policy,
+        ..pull::Config::default()
+    };
+    stream.create_consumer(config).await.unwrap();
+    assert_eq!(filters(&jetstream).await.len(), 2);
+    let added = async {
+        while filters(&jetstream).await.len() != 3 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), added).await.expect("the filters are not added again");
+    nodes.0.drain().await;
+    nodes.1.drain().await;
+    world.stack.stop().await.unwrap();
+}
+
+/// The ids of events are unique within their source: the runs that were counted of another source's event with the same id
+/// stay counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_handled_leaves_the_counted_runs_of_other_sources_alone() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let (teller, old) = (world.node(Teller).await, world.node(OldHearer).await);
+    tell(&client, 5).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 5).await;
+
+    let mut told = PgConnection::connect(&world.stack.superuser_url("teller")).await.unwrap();
+    let sql = "select (event->>'id')::uuid from event_log, json_array_elements(events) as event
+               where event->>'name' = 'sung'";
+    let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(&mut told).await.unwrap();
+    told.close().await.unwrap();
+    assert_eq!(ids.len(), 5);
+    let mut heard = PgConnection::connect(&world.stack.superuser_url("hearer")).await.unwrap();
+    let sql = "insert into attempt (source, event_id, count) select 'elsewhere', id, 3 from unnest($1::uuid[]) as id";
+    sqlx::query(sql).bind(ids).execute(&mut heard).await.unwrap();
+    heard.close().await.unwrap();
+
+    // What was sung before the durable had a filter for it is brought by catch-up, which counts its runs.
+    let new = world.node(NewHearer).await;
+    world.wait_for("hearer", "select count(*) from heard where kind = 'sung'", 5).await;
+    assert_eq!(world.number("hearer", "select count(*) from attempt where source = 'teller'").await, 0);
+    assert_eq!(world.number("hearer", "select count(*) from attempt where source = 'elsewhere'").await, 5);
     for node in [teller, old, new] {
         node.drain().await;
     }

@@ -176,3 +176,37 @@ async fn calls_without_room_are_given_back_at_once_and_made_once() {
     node.drain().await;
     world.stack.stop().await.unwrap();
 }
+
+/// An effect whose lease was taken too long ago to start it is given back, and neither the attempt nor the unfinished run
+/// stays counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_effect_that_would_start_too_late_is_given_back_uncounted() {
+    let world = World::start().await;
+    world.migrate::<Ringer>().await;
+    world
+        .run(
+            "ringer",
+            // Writes down every claim. The first one takes longer than a lease may be old when its effect starts.
+            "create table claim (attempts int, unfinished int);
+             create function write_down() returns trigger language plpgsql security definer as $$
+             begin
+                 insert into claim values (new.attempts, new.unfinished);
+                 if (select count(*) from claim) = 1 then perform pg_sleep(4.3); end if;
+                 return new;
+             end $$;
+             create trigger claimed before update on effect for each row when (new.unfinished > old.unfinished)
+             execute function write_down();
+             insert into effect (id, name, entity, cause, body, attempts, unfinished, lease_until)
+             select gen_random_uuid(), 'stroke', bell, jsonb_build_object('id', bell, 'name', 'ringer.ring'),
+                    jsonb_build_object('bell', bell, 'number', 1), 7, 3, now() - interval '1 second'
+             from gen_random_uuid() as bell",
+        )
+        .await;
+    let node = world.node(Ringer::of(&Tower::default())).await;
+    world.wait_for("ringer", "select count(*) from stroke", 1).await;
+    let counted = "select count(*) from claim where attempts = 8 and unfinished = 4";
+    assert_eq!(world.number("ringer", counted).await, 2);
+    assert_eq!(world.number("ringer", "select count(*) from claim").await, 2);
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}

@@ -30,18 +30,28 @@ impl World {
         runtime::migrate(&self.stack.database_url(D::NAME).unwrap(), D::migrations()).await.unwrap();
     }
 
+    /// How nodes and clients reach NATS.
+    pub fn nats(&self) -> NatsConfig {
+        nats(self.stack.info())
+    }
+
     /// A node of one domain in this process.
     pub async fn node<D: Domain>(&self, domain: D) -> Node {
         node(self.stack.info(), domain).await
     }
 
     pub async fn client(&self) -> Client {
-        Client::new(runtime::connect(&nats(self.stack.info()), "gateway", "test").await.unwrap()).await.unwrap()
+        Client::new(self.connection("gateway").await).await.unwrap()
     }
 
     /// A connection that may look at streams.
     pub async fn operator(&self) -> async_nats::Client {
-        runtime::connect(&nats(self.stack.info()), "operator", "test").await.unwrap()
+        self.connection("operator").await
+    }
+
+    /// A connection with the rights of a NATS user.
+    pub async fn connection(&self, user: &str) -> async_nats::Client {
+        runtime::connect(&self.nats(), user, "test").await.unwrap()
     }
 
     /// One number from a domain's database.

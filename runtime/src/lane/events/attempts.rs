@@ -96,8 +96,8 @@ async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<
 }
 
 /// Sources and ids, in one order everywhere.
-fn keys(items: &[EventItem]) -> (Vec<String>, Vec<Uuid>) {
-    let mut keys: Vec<(String, Uuid)> = items.iter().map(|i| (i.head.source.clone(), i.head.id)).collect();
+fn keys<'a>(items: impl IntoIterator<Item = &'a EventItem>) -> (Vec<String>, Vec<Uuid>) {
+    let mut keys: Vec<(String, Uuid)> = items.into_iter().map(|i| (i.head.source.clone(), i.head.id)).collect();
     keys.sort_unstable();
     keys.into_iter().unzip()
 }
@@ -181,9 +181,16 @@ async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i
 }
 
 pub(super) async fn forget_attempts(connection: &mut PgConnection, batch: &[EventItem], fresh: &[usize]) -> Stored<()> {
-    let repeated: Vec<Uuid> = fresh.iter().map(|i| &batch[*i]).filter(|i| i.is_repeat).map(|i| i.head.id).collect();
-    if !repeated.is_empty() {
-        sqlx::query("delete from attempt where event_id = any($1)").bind(repeated).execute(connection).await?;
+    let (sources, ids) = keys(fresh.iter().map(|index| &batch[*index]).filter(|item| item.is_repeat));
+    if !ids.is_empty() {
+        sqlx::query(
+            "delete from attempt using unnest($1::text[], $2::uuid[]) as gone(source, event_id)
+             where attempt.source = gone.source and attempt.event_id = gone.event_id",
+        )
+        .bind(sources)
+        .bind(ids)
+        .execute(connection)
+        .await?;
     }
     Ok(())
 }

@@ -1,0 +1,61 @@
+//! Effects that no running node registers: left by an edition that is gone. They and the later effects of their entities
+//! wait until a node registers them, which is right during a roll-out and wrong for good.
+
+use std::{sync::PoisonError, time::Duration};
+
+use sqlx::Row;
+
+use super::Effects;
+use crate::failure::Stored;
+
+/// A node that registers an effect starts it within a second. One that has been due for longer than this, is the first
+/// of its entity and is unknown here, is taken to be unknown everywhere.
+pub(crate) const DUE_FOR: Duration = Duration::from_secs(60);
+
+/// So many of the effects that have been due for longest are examined.
+pub(crate) const EXAMINED: i64 = 10_000;
+
+/// Selects them: `$1` are the names that this node registers, `$2` is [`DUE_FOR`] in seconds, `$3` is [`EXAMINED`].
+macro_rules! unregistered {
+    () => {
+        "select id, name, entity, attempts, due_at from (
+             select id, name, entity, number, attempts, greatest(lease_until, next_at) as due_at from effect
+             where parked_at is null and greatest(lease_until, next_at) < now() - make_interval(secs => $2)
+             order by greatest(lease_until, next_at), number limit $3) as due
+         where name <> all($1)
+           and not exists (select 1 from effect o where o.entity = due.entity and o.number < due.number)"
+    };
+}
+pub(crate) use unregistered;
+
+impl Effects {
+    /// How many there are. Each name is logged once.
+    pub(crate) async fn count_unregistered(&self) -> Stored<i64> {
+        let shared = &self.shared;
+        let rows = sqlx::query(concat!(
+            "select name, count(*) as count from (",
+            unregistered!(),
+            ") as unregistered group by name order by name"
+        ))
+        .bind(&shared.names)
+        .bind(DUE_FOR.as_secs_f64())
+        .bind(EXAMINED)
+        .fetch_all(&shared.db.lanes)
+        .await?;
+        let mut total = 0;
+        for row in rows {
+            let (name, count): (String, i64) = (row.try_get("name")?, row.try_get("count")?);
+            total += count;
+            let is_new = shared.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+            if is_new {
+                tracing::error!(
+                    domain = shared.domain,
+                    effect = name,
+                    count,
+                    "no running node registers this effect: it blocks the later effects of its entities"
+                );
+            }
+        }
+        Ok(total)
+    }
+}

@@ -1,0 +1,68 @@
+//! Rejections: 503 for requests beyond the concurrency limit. One task answers them all, so that overload neither spawns
+//! a task per request nor makes the responder wait for the connection.
+
+use std::{sync::Arc, time::Instant};
+
+use async_nats::Message;
+use contract::{ErrorKind, Fault};
+use tokio::sync::mpsc;
+
+use super::{Asked, Responder};
+
+/// Rejections that wait to be sent. They hold no payload, so that many are cheap.
+const WAITING: usize = 4096;
+
+/// The sending half; the task ends when it is dropped and all that waited is answered.
+pub(super) struct Rejections(mpsc::Sender<Asked>);
+
+impl Rejections {
+    /// Queues a rejection; false where too many wait.
+    pub(super) fn offer(&self, message: Message) -> bool {
+        // A slot first: reading the headers of a request that cannot be answered is work for nothing.
+        self.0.try_reserve().map(|slot| slot.send(Asked::read(message).without_body())).is_ok()
+    }
+}
+
+impl Responder {
+    /// Starts the task. It is tracked: a drain waits for what it has to send.
+    pub(super) fn answer_rejections(self: Arc<Self>) -> Rejections {
+        let (sender, mut waiting) = mpsc::channel::<Asked>(WAITING);
+        let responder = self.clone();
+        self.tasks.spawn(async move {
+            let text = "The service has more work than it can do. Try again.";
+            let fault = Fault::new(ErrorKind::Unavailable, "overloaded", text).of(responder.domain);
+            while let Some(asked) = waiting.recv().await {
+                // A lost connection holds them up for longer than their callers wait.
+                if asked.deadline <= Instant::now() {
+                    metrics::counter!("rejections_dropped_total", "domain" => responder.domain).increment(1);
+                    continue;
+                }
+                responder.send(&asked, fault.clone().into()).await;
+            }
+        });
+        Rejections(sender)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(payload: &'static str) -> Message {
+        let (subject, reply) = ("req.things.get".into(), Some("_INBOX.1".into()));
+        let payload = payload.into();
+        Message { subject, reply, payload, headers: None, status: None, description: None, length: 0 }
+    }
+
+    #[test]
+    fn a_rejection_waits_without_its_body_and_is_dropped_where_there_is_no_room() {
+        let (sender, mut waiting) = mpsc::channel(1);
+        let rejections = Rejections(sender);
+        assert!(rejections.offer(request("{}")));
+        assert!(!rejections.offer(request("{}")));
+        let asked = waiting.try_recv().unwrap();
+        assert_eq!(asked.message.reply.as_deref(), Some("_INBOX.1"));
+        assert!(asked.message.payload.is_empty());
+        assert!(rejections.offer(request("{}")));
+    }
+}

@@ -1,0 +1,251 @@
+//! Domains whose registrations contradict each other, and effects without a registration.
+
+use contract::{Access, CallError, command};
+use runtime::{
+    Breakage, Call, Client, Commanded, Context, DeadLetterKind, DeadLettersRequest, Delivered, Domain, Due, Effect,
+    Handle, Handled, NatsConfig, NatsTls, NodeBuilder, NodeConfig, Perform, Performed, React, Registry, Stored,
+    StreamSpec, Tx,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, migrate::Migrator};
+use uuid::Uuid;
+
+use crate::{
+    domains::{Said, TellerError},
+    world::World,
+};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Done {}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Open {}
+command!(Open, "ringer", "open", Access::Public => Done, TellerError, key = |_| None);
+
+/// Another type of the same subject.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct OpenWide {}
+command!(OpenWide, "ringer", "open", Access::Public => Done, TellerError, key = |_| None);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Foreign {}
+command!(Foreign, "teller", "foreign", Access::Public => Done, TellerError, key = |_| None);
+
+/// A subject of the runtime's own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ListDeadLetters {}
+command!(ListDeadLetters, "ringer", "list_dead_letters", Access::Public => Done, TellerError, key = |_| None);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Knock {
+    door: Uuid,
+}
+
+impl Effect for Knock {
+    const NAME: &'static str = "knock";
+}
+
+/// Another type of the same name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct KnockHard {}
+
+impl Effect for KnockHard {
+    const NAME: &'static str = "knock";
+}
+
+/// A domain with these registrations.
+macro_rules! domain {
+    ($domain:ident, |$routes:ident| $register:block) => {
+        struct $domain;
+
+        impl Domain for $domain {
+            const NAME: &'static str = "ringer";
+            fn migrations() -> Migrator {
+                sqlx::migrate!("tests/nodes/migrations/ringer")
+            }
+            fn register($routes: &mut Registry<Self>) $register
+        }
+    };
+}
+
+macro_rules! handles {
+    ($domain:ident, $command:ident) => {
+        impl Handle<$command> for $domain {
+            async fn handle(&self, _: &mut Tx<'_>, _: &Commanded<$command>) -> Handled<Done, TellerError> {
+                Ok(Done {})
+            }
+        }
+    };
+}
+
+macro_rules! performs {
+    ($domain:ident, $effect:ident) => {
+        impl Perform<$effect> for $domain {
+            type Outcome = ();
+            async fn perform(&self, _: &Context, _: Uuid, _: &$effect) -> Result<(), Breakage> {
+                Ok(())
+            }
+            async fn finish(&self, _: &mut Tx<'_>, _: &[&Performed<$effect, ()>]) -> Stored<()> {
+                Ok(())
+            }
+        }
+    };
+}
+
+/// Why a domain does not start. Registrations are checked before any connection is opened.
+async fn defect<D: Domain>(domain: D) -> String {
+    let nats = NatsConfig { url: "nats://127.0.0.1:1".to_owned(), keys: None, tls: NatsTls::default() };
+    let builder = NodeBuilder::new(NodeConfig::new(nats));
+    let started = builder.domain(domain, "postgres://127.0.0.1:1/x".to_owned(), StreamSpec::default());
+    started.start_without_tokens().await.err().expect("it started").to_string()
+}
+
+domain!(TwoHandlers, |routes| {
+    routes.command::<Open>();
+    routes.command::<OpenWide>();
+});
+handles!(TwoHandlers, Open);
+handles!(TwoHandlers, OpenWide);
+
+#[tokio::test]
+async fn two_handlers_of_one_subject_are_an_error_that_names_both() {
+    assert_eq!(
+        defect(TwoHandlers).await,
+        "ringer: the subject `req.ringer.open` is registered twice: by `nodes::registration::Open` and by \
+         `nodes::registration::OpenWide`"
+    );
+}
+
+domain!(ForeignMessage, |routes| { routes.command::<Foreign>() });
+handles!(ForeignMessage, Foreign);
+
+#[tokio::test]
+async fn a_handler_of_another_domains_message_is_an_error() {
+    let expected = "ringer: `nodes::registration::Foreign` is a message of `teller`, not of `ringer`";
+    assert_eq!(defect(ForeignMessage).await, expected);
+}
+
+domain!(TakenSubject, |routes| { routes.command::<ListDeadLetters>() });
+handles!(TakenSubject, ListDeadLetters);
+
+#[tokio::test]
+async fn a_handler_of_a_subject_of_the_runtime_is_an_error() {
+    assert_eq!(
+        defect(TakenSubject).await,
+        "ringer: the subject `req.ringer.list_dead_letters` of `nodes::registration::ListDeadLetters` is answered by the \
+         runtime"
+    );
+}
+
+domain!(DeadlineAlone, |routes| {
+    routes.deadline::<Open>();
+    routes.command::<OpenWide>();
+});
+handles!(DeadlineAlone, OpenWide);
+
+impl Due<Open> for DeadlineAlone {
+    async fn due(&self, _: &PgPool, _: i64) -> Result<Vec<(chrono::DateTime<chrono::Utc>, Open)>, Breakage> {
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_whose_command_is_not_registered_is_an_error() {
+    assert_eq!(
+        defect(DeadlineAlone).await,
+        "ringer: the deadlines of `open` run `nodes::registration::Open`, which is not registered as a command"
+    );
+}
+
+domain!(TwoEffects, |routes| {
+    routes.effect::<Knock>();
+    routes.effect::<KnockHard>();
+});
+performs!(TwoEffects, Knock);
+performs!(TwoEffects, KnockHard);
+
+#[tokio::test]
+async fn two_effects_of_one_name_are_an_error_that_names_both() {
+    assert_eq!(
+        defect(TwoEffects).await,
+        "ringer: the effect `knock` is registered twice: by `nodes::registration::Knock` and by \
+         `nodes::registration::KnockHard`"
+    );
+}
+
+domain!(OneEventTwice, |routes| {
+    routes.event::<Said>();
+    routes.event::<Said>();
+});
+
+impl React for OneEventTwice {
+    type Input = Delivered<Said>;
+
+    async fn react(&self, _: &mut Tx<'_>, _: &[&Delivered<Said>]) -> Stored<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn two_reactions_to_one_event_are_an_error_that_names_both() {
+    assert_eq!(
+        defect(OneEventTwice).await,
+        "ringer: the event `teller.said` is registered twice: by `nodes::domains::Said` and by `nodes::domains::Said`"
+    );
+}
+
+domain!(Forgetful, |routes| { routes.command::<Open>() });
+
+impl Handle<Open> for Forgetful {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Open>) -> Handled<Done, TellerError> {
+        let door = Uuid::now_v7();
+        tx.effect(&command.cause, door, &Knock { door })?;
+        Ok(Done {})
+    }
+}
+
+/// Such an effect would never be performed and would block its entity.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_leaves_an_effect_its_domain_does_not_register_fails() {
+    let world = World::start().await;
+    world.migrate::<Forgetful>().await;
+    let node = world.node(Forgetful).await;
+    let answer = world.client().await.send(&Open {}, &Call::default()).await;
+    assert!(matches!(&answer, Err(CallError::Fault(fault)) if fault.code == "internal"), "{answer:?}");
+    assert_eq!(world.number("ringer", "select count(*) from effect").await, 0);
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}
+
+/// It is listed, and not redriven by a node that cannot perform it. Effects behind it, and those that have just become due,
+/// are not listed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_effect_that_no_running_node_registers_is_listed_with_the_dead_letters() {
+    let world = World::start().await;
+    world.migrate::<Forgetful>().await;
+    world
+        .run(
+            "ringer",
+            "insert into effect (id, name, entity, cause, body, attempts, lease_until, next_at)
+             select gen_random_uuid(), 'knock', door, jsonb_build_object('id', door, 'name', 'ringer.open'), '{}', 0,
+                    now() - ago, now() - ago
+             from gen_random_uuid() as door, unnest(array[interval '2 minutes', '1 minute 30 seconds']) as ago
+             union all
+             select gen_random_uuid(), 'knock', gen_random_uuid(), '{}', '{}', 0, now(), now()",
+        )
+        .await;
+    let node = world.node(Forgetful).await;
+    let operator = Client::new(world.operator().await).await.unwrap();
+    let listed = operator.dead_letters("ringer", &DeadLettersRequest::default(), &Call::default()).await.unwrap();
+    assert_eq!((listed.pagination.total, listed.data.len()), (1, 1), "{listed:?}");
+    let letter = &listed.data[0];
+    assert_eq!(
+        (letter.kind, letter.source.as_str(), letter.name.as_str()),
+        (DeadLetterKind::Effect, "ringer", "knock")
+    );
+    assert_eq!(letter.reason, "no running node registers this effect");
+    let redriven = operator.redrive("ringer", letter.id, &Call::default()).await.unwrap_err();
+    assert_eq!(redriven.code, "unknown_effect");
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}

@@ -1,0 +1,30 @@
+//! A node that does not start.
+
+use std::time::Duration;
+
+use contract::CallError;
+use runtime::{Call, NodeBuilder, NodeConfig, StreamSpec};
+
+use crate::{
+    domains::{NewHearer, Tell, Teller},
+    world::World,
+};
+
+/// Domains are started one after the other: where a later one fails, the earlier ones are stopped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_start_leaves_no_domain_running() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let url = world.stack.database_url("teller").unwrap();
+    let started = NodeBuilder::new(NodeConfig::new(world.nats()))
+        .domain(Teller, url, StreamSpec::default())
+        .domain(NewHearer, "not a url".to_owned(), StreamSpec::default())
+        .start_without_tokens()
+        .await;
+    let error = started.err().expect("a domain has no database").to_string();
+    assert!(error.starts_with("hearer: "), "{error}");
+    let call = Call { deadline: Duration::from_secs(2), ..Call::default() };
+    let answer = client.send(&Tell { text: "hello".to_owned() }, &call).await;
+    assert!(matches!(&answer, Err(CallError::Fault(fault)) if fault.code == "unavailable"), "{answer:?}");
+    world.stack.stop().await.unwrap();
+}
