@@ -1,6 +1,6 @@
 //! Carts: one per customer, or one per guest token.
 
-use contract::{Access, Answer, Detail, ErrorKind, Refusal, command, query};
+use contract::{Access, Answer, Detail, command, domain_error, query};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -193,60 +193,20 @@ pub struct Contents {
     pub items: Vec<Units>,
 }
 
-/// Why carts refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum CartsError {
-    #[error("There is no such cart.")]
-    CartNotFound,
-    #[error("There is no such line in the cart.")]
-    ItemNotFound,
-    #[error("There is no such product to buy.")]
-    NotForSale,
-    #[error("The product has several variants. Choose one.")]
-    VariantRequired,
-    #[error("The line cannot be stored with these fields.")]
-    InvalidItem { fields: Vec<(String, String)> },
-    #[error("The cart holds 100 lines at most.")]
-    CartFull,
-    #[error("So many units cannot be had.")]
-    OutOfStock { available: i64 },
-    #[error("The cart holds another currency.")]
-    CurrencyMismatch,
-    #[error("The cart was changed meanwhile.")]
-    CartVersionMismatch,
-}
-
-impl Refusal for CartsError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::CartNotFound => "cart_not_found",
-            Self::ItemNotFound => "item_not_found",
-            Self::NotForSale => "not_for_sale",
-            Self::VariantRequired => "variant_required",
-            Self::InvalidItem { .. } => "invalid_item",
-            Self::CartFull => "cart_full",
-            Self::OutOfStock { .. } => "out_of_stock",
-            Self::CurrencyMismatch => "currency_mismatch",
-            Self::CartVersionMismatch => "cart_version_mismatch",
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::CartNotFound | Self::ItemNotFound | Self::NotForSale => ErrorKind::NotFound,
-            Self::VariantRequired | Self::InvalidItem { .. } => ErrorKind::Invalid,
-            Self::CartFull | Self::OutOfStock { .. } | Self::CurrencyMismatch => ErrorKind::Conflict,
-            Self::CartVersionMismatch => ErrorKind::PreconditionFailed,
-        }
-    }
-
-    fn details(&self) -> Vec<Detail> {
-        match self {
-            Self::VariantRequired => vec![Detail::new("variant_id", "is required: the product has several variants")],
-            Self::InvalidItem { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
-            Self::OutOfStock { available } => vec![Detail::new("quantity", format!("{available} units are available"))],
-            _ => Vec::new(),
-        }
+domain_error! {
+    /// The errors of carts.
+    pub enum CartsError {
+        CartNotFound: NotFound "cart_not_found" = "There is no such cart.";
+        ItemNotFound: NotFound "item_not_found" = "There is no such line in the cart.";
+        NotForSale: NotFound "not_for_sale" = "There is no such product to buy.";
+        VariantRequired: Invalid "variant_required" = "The product has several variants. Choose one."
+            => vec![Detail::new("variant_id", "is required: the product has several variants")];
+        InvalidItem { fields: Vec<(String, String)> }: Invalid "invalid_item" =
+            "The line cannot be stored with these fields." => Detail::each(fields);
+        CartFull: Conflict "cart_full" = "The cart holds 100 lines at most.";
+        OutOfStock { available: i64 }: Conflict "out_of_stock" = "So many units cannot be had."
+            => vec![Detail::new("quantity", format!("{available} units are available"))];
+        CurrencyMismatch: Conflict "currency_mismatch" = "The cart holds another currency.";
+        CartVersionMismatch: PreconditionFailed "cart_version_mismatch" = "The cart was changed meanwhile.";
     }
 }

@@ -2,8 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::{
-    Access, Answer, Detail, ErrorKind, Refusal, RevocationsPage, RevocationsRequest, VerificationKeys, command, event,
-    query,
+    Access, Answer, Detail, RevocationsPage, RevocationsRequest, VerificationKeys, command, domain_error, event, query,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -199,65 +198,21 @@ pub struct SessionRevoked {
 }
 event!(SessionRevoked, DOMAIN, "session_revoked", entity = |e| e.session_id);
 
-/// Why identity refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum IdentityError {
-    #[error("The account cannot be made with these fields.")]
-    InvalidAccount { fields: Vec<(String, String)> },
-    #[error("An account with this e-mail address exists.")]
-    EmailTaken,
-    #[error("The e-mail address or the password is wrong.")]
-    WrongCredentials,
-    #[error("The account is not active.")]
-    AccountInactive,
-    #[error("The refresh token is not valid.")]
-    InvalidRefreshToken,
-    #[error("There is no such account.")]
-    UserNotFound,
-    #[error("There is no such role.")]
-    UnknownRole,
-    #[error("The account was changed meanwhile.")]
-    UserVersionMismatch,
-    #[error("The access token is not valid.")]
-    InvalidToken,
-    #[error("You cannot change your own role or switch your own account off.")]
-    CannotChangeYourself,
-}
-
-impl Refusal for IdentityError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidAccount { .. } => "invalid_account",
-            Self::EmailTaken => "email_taken",
-            Self::WrongCredentials => "wrong_credentials",
-            Self::AccountInactive => "account_inactive",
-            Self::InvalidRefreshToken => "invalid_refresh_token",
-            Self::UserNotFound => "user_not_found",
-            Self::UnknownRole => "unknown_role",
-            Self::UserVersionMismatch => "user_version_mismatch",
-            Self::InvalidToken => "invalid_token",
-            Self::CannotChangeYourself => "cannot_change_yourself",
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::InvalidAccount { .. } | Self::UnknownRole => ErrorKind::Invalid,
-            Self::EmailTaken | Self::CannotChangeYourself => ErrorKind::Conflict,
-            Self::WrongCredentials | Self::AccountInactive | Self::InvalidRefreshToken | Self::InvalidToken => {
-                ErrorKind::Unauthenticated
-            }
-            Self::UserNotFound => ErrorKind::NotFound,
-            Self::UserVersionMismatch => ErrorKind::PreconditionFailed,
-        }
-    }
-
-    fn details(&self) -> Vec<Detail> {
-        match self {
-            Self::InvalidAccount { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
-            Self::UnknownRole => vec![Detail::new("role", "must be one of customer, seller, admin")],
-            _ => Vec::new(),
-        }
+domain_error! {
+    /// The errors of identity.
+    pub enum IdentityError {
+        InvalidAccount { fields: Vec<(String, String)> }: Invalid "invalid_account" =
+            "The account cannot be made with these fields." => Detail::each(fields);
+        EmailTaken: Conflict "email_taken" = "An account with this e-mail address exists.";
+        WrongCredentials: Unauthenticated "wrong_credentials" = "The e-mail address or the password is wrong.";
+        AccountInactive: Unauthenticated "account_inactive" = "The account is not active.";
+        InvalidRefreshToken: Unauthenticated "invalid_refresh_token" = "The refresh token is not valid.";
+        UserNotFound: NotFound "user_not_found" = "There is no such account.";
+        UnknownRole: Invalid "unknown_role" = "There is no such role."
+            => vec![Detail::new("role", "must be one of customer, seller, admin")];
+        UserVersionMismatch: PreconditionFailed "user_version_mismatch" = "The account was changed meanwhile.";
+        InvalidToken: Unauthenticated "invalid_token" = "The access token is not valid.";
+        CannotChangeYourself: Conflict "cannot_change_yourself" =
+            "You cannot change your own role or switch your own account off.";
     }
 }

@@ -1,7 +1,7 @@
 //! Stock: what is on the shelf, what is held for orders, and the ledger of every change.
 
 use chrono::{DateTime, Utc};
-use contract::{Access, Detail, ErrorKind, Refusal, command, event, query};
+use contract::{Access, Detail, command, domain_error, event, query};
 use serde::{Deserialize, Serialize};
 
 use crate::{OrderId, PageRequest, Pagination, VariantId, roles};
@@ -204,57 +204,19 @@ pub struct Committed {
 }
 event!(Committed, DOMAIN, "committed", entity = |e| e.order_id.0);
 
-/// Why inventory refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum InventoryError {
-    #[error("There is no such variant.")]
-    VariantNotFound,
-    #[error("The stock cannot be set to these values.")]
-    InvalidStock { fields: Vec<(String, String)> },
-    #[error("The availability of these lines cannot be checked.")]
-    InvalidItems { fields: Vec<(String, String)> },
-    #[error("So few units cannot be on the shelf: more are reserved.")]
-    BelowReserved { reserved: i64 },
-    #[error("The variant belongs to another seller.")]
-    NotYourVariant,
-    #[error("The stock was changed meanwhile.")]
-    StockVersionMismatch,
-    #[error("The cursor is not one of ours.")]
-    InvalidCursor,
-}
-
-impl Refusal for InventoryError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::VariantNotFound => "variant_not_found",
-            Self::InvalidStock { .. } => "invalid_stock",
-            Self::InvalidItems { .. } => "invalid_items",
-            Self::BelowReserved { .. } => "below_reserved",
-            Self::NotYourVariant => "not_your_variant",
-            Self::StockVersionMismatch => "stock_version_mismatch",
-            Self::InvalidCursor => "invalid_cursor",
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::VariantNotFound => ErrorKind::NotFound,
-            Self::InvalidStock { .. } | Self::InvalidItems { .. } => ErrorKind::Invalid,
-            Self::BelowReserved { .. } => ErrorKind::Conflict,
-            Self::NotYourVariant => ErrorKind::Forbidden,
-            Self::StockVersionMismatch => ErrorKind::PreconditionFailed,
-            Self::InvalidCursor => ErrorKind::Malformed,
-        }
-    }
-
-    fn details(&self) -> Vec<Detail> {
-        match self {
-            Self::InvalidStock { fields } | Self::InvalidItems { fields } => {
-                fields.iter().map(|(f, m)| Detail::new(f, m)).collect()
-            }
-            Self::BelowReserved { reserved } => vec![Detail::new("on_hand", format!("{reserved} units are reserved"))],
-            _ => Vec::new(),
-        }
+domain_error! {
+    /// The errors of inventory.
+    pub enum InventoryError {
+        VariantNotFound: NotFound "variant_not_found" = "There is no such variant.";
+        InvalidStock { fields: Vec<(String, String)> }: Invalid "invalid_stock" =
+            "The stock cannot be set to these values." => Detail::each(fields);
+        InvalidItems { fields: Vec<(String, String)> }: Invalid "invalid_items" =
+            "The availability of these lines cannot be checked." => Detail::each(fields);
+        BelowReserved { reserved: i64 }: Conflict "below_reserved" =
+            "So few units cannot be on the shelf: more are reserved."
+            => vec![Detail::new("on_hand", format!("{reserved} units are reserved"))];
+        NotYourVariant: Forbidden "not_your_variant" = "The variant belongs to another seller.";
+        StockVersionMismatch: PreconditionFailed "stock_version_mismatch" = "The stock was changed meanwhile.";
+        InvalidCursor: Malformed "invalid_cursor" = "The cursor is not one of ours.";
     }
 }

@@ -2,7 +2,7 @@
 //! with `--check` answers.
 
 use chrono::{DateTime, Utc};
-use contract::{Detail, ErrorKind, Refusal, query};
+use contract::{Detail, domain_error, query};
 use serde::{Deserialize, Serialize};
 
 use crate::roles;
@@ -54,30 +54,11 @@ pub struct Invariants {
 pub struct CheckInvariants {}
 query!(CheckInvariants, DOMAIN, "invariants", roles::ADMINS => Invariants, OperationsError);
 
-/// Why the checks give no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum OperationsError {
-    #[error("Some checks could not be made. Try again.")]
-    CheckIncomplete { checks: Vec<String> },
-}
-
-impl Refusal for OperationsError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::CheckIncomplete { .. } => "check_incomplete",
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::CheckIncomplete { .. } => ErrorKind::Unavailable,
-        }
-    }
-
-    fn details(&self) -> Vec<Detail> {
-        match self {
-            Self::CheckIncomplete { checks } => checks.iter().map(|name| Detail::new(name, "could not look")).collect(),
-        }
+domain_error! {
+    /// The errors of the checks.
+    pub enum OperationsError {
+        CheckIncomplete { checks: Vec<String> }: Unavailable "check_incomplete" =
+            "Some checks could not be made. Try again."
+            => checks.iter().map(|name| Detail::new(name, "could not look")).collect();
     }
 }

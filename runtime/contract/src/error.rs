@@ -88,6 +88,11 @@ impl Detail {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
+
+    /// Wrong fields, by name, with what is wrong with each.
+    pub fn each(fields: &[(String, String)]) -> Vec<Self> {
+        fields.iter().map(|(field, message)| Self::new(field, message)).collect()
+    }
 }
 
 /// A domain's own error: an answer, replied and (but for `Malformed` and `Invalid`) stored. `Display` is the outward text,
@@ -101,6 +106,67 @@ pub trait Refusal: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Se
     fn details(&self) -> Vec<Detail> {
         Vec::new()
     }
+}
+
+/// Declares the errors of a domain. Each has its kind, its code and its text, and, where it is about fields, its details.
+///
+/// ```
+/// use contract::{Detail, Refusal, domain_error};
+///
+/// domain_error! {
+///     /// The errors of shelves.
+///     pub enum ShelvesError {
+///         ShelfNotFound: NotFound "shelf_not_found" = "There is no such shelf.";
+///         Full { room: u32 }: Conflict "shelf_full" = "The shelf is full."
+///             => vec![Detail::new("quantity", format!("there is room for {room}"))];
+///     }
+/// }
+/// let error = ShelvesError::Full { room: 3 };
+/// assert_eq!((error.code(), error.kind().status(), error.to_string().as_str()), ("shelf_full", 409, "The shelf is full."));
+/// assert_eq!(error.details()[0].message, "there is room for 3");
+/// assert_eq!(serde_json::to_string(&error).unwrap(), r#"{"code":"shelf_full","room":3}"#);
+/// ```
+///
+/// The crate that uses it depends on `serde` and `thiserror`.
+#[macro_export]
+macro_rules! domain_error {
+    (@details) => { ::std::vec::Vec::new() };
+    (@details $details:expr) => { $details };
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $name:ident {$(
+            $(#[$doc:meta])*
+            $variant:ident $({ $($field:ident: $type:ty),+ $(,)? })?: $kind:ident $code:literal = $text:literal
+                $(=> $details:expr)?;
+        )+}
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize, ::thiserror::Error)]
+        #[serde(tag = "code")]
+        $vis enum $name {$(
+            $(#[$doc])*
+            #[serde(rename = $code)]
+            #[error($text)]
+            $variant $({ $($field: $type),+ })?,
+        )+}
+
+        impl $crate::Refusal for $name {
+            fn code(&self) -> &'static str {
+                match self {$( Self::$variant { .. } => $code, )+}
+            }
+
+            fn kind(&self) -> $crate::ErrorKind {
+                match self {$( Self::$variant { .. } => $crate::ErrorKind::$kind, )+}
+            }
+
+            #[allow(unused_variables, reason = "a field may be for programs only")]
+            fn details(&self) -> ::std::vec::Vec<$crate::Detail> {
+                match self {$(
+                    Self::$variant $({ $($field),+ })? => $crate::domain_error!(@details $($details)?),
+                )+}
+            }
+        }
+    };
 }
 
 /// An error as it travels in a reply.

@@ -233,22 +233,14 @@ impl Cause {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Access, Answer, ErrorKind, Refusal, command};
+    use contract::{Access, Answer, command, domain_error};
     use serde::{Deserialize, Serialize};
 
     use super::*;
 
-    #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
-    #[error("never")]
-    struct Never;
-
-    impl Refusal for Never {
-        fn code(&self) -> &'static str {
-            "never"
-        }
-
-        fn kind(&self) -> ErrorKind {
-            ErrorKind::Conflict
+    domain_error! {
+        enum Never {
+            Never: Conflict "never" = "never";
         }
     }
 

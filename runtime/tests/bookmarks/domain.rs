@@ -1,6 +1,6 @@
 //! A whole domain: two tables, one command, one query, one event, one reaction.
 
-use contract::{Access, ErrorKind, Refusal, command, event, query};
+use contract::{Access, command, domain_error, event, query};
 use runtime::{Answer, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -34,21 +34,10 @@ pub struct BookmarkAdded {
 }
 event!(BookmarkAdded, "bookmarks", "added", entity = |e| e.bookmark_id);
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum BookmarksError {
-    #[error("A bookmark must begin with https://")]
-    NotAUrl,
-    #[error("This bookmark exists.")]
-    Exists,
-}
-
-impl Refusal for BookmarksError {
-    fn code(&self) -> &'static str {
-        if *self == Self::NotAUrl { "not_a_url" } else { "exists" }
-    }
-    fn kind(&self) -> ErrorKind {
-        if *self == Self::NotAUrl { ErrorKind::Invalid } else { ErrorKind::Conflict }
+domain_error! {
+    pub enum BookmarksError {
+        NotAUrl: Invalid "not_a_url" = "A bookmark must begin with https://";
+        Exists: Conflict "bookmark_exists" = "This bookmark exists.";
     }
 }
 

@@ -1,6 +1,6 @@
 //! One who tells, and four editions of one who hears: they share their name, their database and their durable.
 
-use contract::{Access, ErrorKind, Refusal, command, event};
+use contract::{Access, command, domain_error, event};
 use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, Registry, Stored, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -34,19 +34,9 @@ pub struct Sung {
 }
 event!(Sung, "teller", "sung", entity = |e| e.id);
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum TellerError {
-    #[error("There is nothing to tell.")]
-    Silence,
-}
-
-impl Refusal for TellerError {
-    fn code(&self) -> &'static str {
-        "silence"
-    }
-    fn kind(&self) -> ErrorKind {
-        ErrorKind::Invalid
+domain_error! {
+    pub enum TellerError {
+        Silence: Invalid "silence" = "There is nothing to tell.";
     }
 }
 

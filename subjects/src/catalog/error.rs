@@ -1,67 +1,21 @@
-//! Why catalog refuses.
+//! The errors of catalog.
 
-use contract::{Detail, ErrorKind, Refusal};
-use serde::{Deserialize, Serialize};
+use contract::{Detail, domain_error};
 
-/// Why catalog refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum CatalogError {
-    #[error("There is no such product.")]
-    ProductNotFound,
-    #[error("There is no such category.")]
-    CategoryNotFound,
-    #[error("The product cannot be stored with these fields.")]
-    InvalidProduct { fields: Vec<(String, String)> },
-    #[error("The category cannot be stored with these fields.")]
-    InvalidCategory { fields: Vec<(String, String)> },
-    #[error("Another product has this slug.")]
-    SlugTaken,
-    #[error("Another category has this slug.")]
-    CategorySlugTaken,
-    #[error("Another variant has this SKU.")]
-    SkuTaken,
-    #[error("The product belongs to another seller.")]
-    NotYourProduct,
-    #[error("The product was changed meanwhile.")]
-    ProductVersionMismatch,
-    #[error("The cursor is not one of ours.")]
-    InvalidCursor,
-}
-
-impl Refusal for CatalogError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::ProductNotFound => "product_not_found",
-            Self::CategoryNotFound => "category_not_found",
-            Self::InvalidProduct { .. } => "invalid_product",
-            Self::InvalidCategory { .. } => "invalid_category",
-            Self::SlugTaken => "slug_taken",
-            Self::CategorySlugTaken => "category_slug_taken",
-            Self::SkuTaken => "sku_taken",
-            Self::NotYourProduct => "not_your_product",
-            Self::ProductVersionMismatch => "product_version_mismatch",
-            Self::InvalidCursor => "invalid_cursor",
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::ProductNotFound | Self::CategoryNotFound => ErrorKind::NotFound,
-            Self::InvalidProduct { .. } | Self::InvalidCategory { .. } => ErrorKind::Invalid,
-            Self::SlugTaken | Self::CategorySlugTaken | Self::SkuTaken => ErrorKind::Conflict,
-            Self::NotYourProduct => ErrorKind::Forbidden,
-            Self::ProductVersionMismatch => ErrorKind::PreconditionFailed,
-            Self::InvalidCursor => ErrorKind::Malformed,
-        }
-    }
-
-    fn details(&self) -> Vec<Detail> {
-        match self {
-            Self::InvalidProduct { fields } | Self::InvalidCategory { fields } => {
-                fields.iter().map(|(f, m)| Detail::new(f, m)).collect()
-            }
-            _ => Vec::new(),
-        }
+domain_error! {
+    /// The errors of catalog.
+    pub enum CatalogError {
+        ProductNotFound: NotFound "product_not_found" = "There is no such product.";
+        CategoryNotFound: NotFound "category_not_found" = "There is no such category.";
+        InvalidProduct { fields: Vec<(String, String)> }: Invalid "invalid_product" =
+            "The product cannot be stored with these fields." => Detail::each(fields);
+        InvalidCategory { fields: Vec<(String, String)> }: Invalid "invalid_category" =
+            "The category cannot be stored with these fields." => Detail::each(fields);
+        SlugTaken: Conflict "slug_taken" = "Another product has this slug.";
+        CategorySlugTaken: Conflict "category_slug_taken" = "Another category has this slug.";
+        SkuTaken: Conflict "sku_taken" = "Another variant has this SKU.";
+        NotYourProduct: Forbidden "not_your_product" = "The product belongs to another seller.";
+        ProductVersionMismatch: PreconditionFailed "product_version_mismatch" = "The product was changed meanwhile.";
+        InvalidCursor: Malformed "invalid_cursor" = "The cursor is not one of ours.";
     }
 }

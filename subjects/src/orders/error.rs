@@ -1,95 +1,38 @@
-//! Why orders refuses.
+//! The errors of orders.
 
-use contract::{Detail, ErrorKind, Refusal};
-use serde::{Deserialize, Serialize};
+use contract::{Detail, domain_error};
 
 use super::OrderStatus;
 use crate::{Money, OrderId, VariantId, carts::Totals};
 
-/// Why orders refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum OrdersError {
-    #[error("There is no such order.")]
-    OrderNotFound,
-    #[error("The order cannot be placed with these fields.")]
-    InvalidOrder { fields: Vec<(String, String)> },
-    #[error("There is nothing in the cart.")]
-    CartEmpty,
-    #[error("There is no such cart.")]
-    CartNotFound,
-    #[error("An order made from this cart is not decided yet, or was confirmed with the cart unchanged.")]
-    CartInCheckout { order_id: OrderId, order_number: String },
-    #[error("There is no such product to buy.")]
-    NotForSale { variant_id: VariantId },
-    #[error("So many units cannot be had.")]
-    OutOfStock { variant_id: VariantId, available: i64 },
-    #[error("The total has changed. The details have the new totals.")]
-    TotalChanged { totals: Totals },
-    #[error("The order's status does not allow this.")]
-    IllegalTransition { status: OrderStatus },
-    #[error("All money of the order is on its way back.")]
-    RefundPending,
-    #[error("The order holds lines of other sellers.")]
-    NotYourOrder,
-    #[error("The order was changed meanwhile.")]
-    OrderVersionMismatch,
-    #[error("The cursor is not one of ours.")]
-    InvalidCursor,
-}
-
-impl Refusal for OrdersError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::OrderNotFound => "order_not_found",
-            Self::InvalidOrder { .. } => "invalid_order",
-            Self::CartEmpty => "cart_empty",
-            Self::CartNotFound => "cart_not_found",
-            Self::CartInCheckout { .. } => "cart_in_checkout",
-            Self::NotForSale { .. } => "not_for_sale",
-            Self::OutOfStock { .. } => "out_of_stock",
-            Self::TotalChanged { .. } => "total_changed",
-            Self::IllegalTransition { .. } => "illegal_transition",
-            Self::RefundPending => "refund_pending",
-            Self::NotYourOrder => "not_your_order",
-            Self::OrderVersionMismatch => "order_version_mismatch",
-            Self::InvalidCursor => "invalid_cursor",
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::OrderNotFound | Self::CartNotFound | Self::NotForSale { .. } => ErrorKind::NotFound,
-            Self::InvalidOrder { .. } => ErrorKind::Invalid,
-            Self::CartEmpty
-            | Self::CartInCheckout { .. }
-            | Self::OutOfStock { .. }
-            | Self::TotalChanged { .. }
-            | Self::IllegalTransition { .. }
-            | Self::RefundPending => ErrorKind::Conflict,
-            Self::NotYourOrder => ErrorKind::Forbidden,
-            Self::OrderVersionMismatch => ErrorKind::PreconditionFailed,
-            Self::InvalidCursor => ErrorKind::Malformed,
-        }
-    }
-
-    fn details(&self) -> Vec<Detail> {
-        match self {
-            Self::InvalidOrder { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
-            Self::CartInCheckout { order_id, order_number } => {
-                vec![Detail::new("order_id", order_id.to_string()), Detail::new("order_number", order_number)]
-            }
-            Self::NotForSale { variant_id } => vec![Detail::new("variant_id", variant_id.to_string())],
-            Self::OutOfStock { variant_id, available } => vec![
+domain_error! {
+    /// The errors of orders.
+    pub enum OrdersError {
+        OrderNotFound: NotFound "order_not_found" = "There is no such order.";
+        InvalidOrder { fields: Vec<(String, String)> }: Invalid "invalid_order" =
+            "The order cannot be placed with these fields." => Detail::each(fields);
+        CartEmpty: Conflict "cart_empty" = "There is nothing in the cart.";
+        CartNotFound: NotFound "cart_not_found" = "There is no such cart.";
+        CartInCheckout { order_id: OrderId, order_number: String }: Conflict "cart_in_checkout" =
+            "An order made from this cart is not decided yet, or was confirmed with the cart unchanged."
+            => vec![Detail::new("order_id", order_id.to_string()), Detail::new("order_number", order_number)];
+        NotForSale { variant_id: VariantId }: NotFound "not_for_sale" = "There is no such product to buy."
+            => vec![Detail::new("variant_id", variant_id.to_string())];
+        OutOfStock { variant_id: VariantId, available: i64 }: Conflict "out_of_stock" = "So many units cannot be had."
+            => vec![
                 Detail::new("variant_id", variant_id.to_string()),
                 Detail::new("quantity", format!("{available} units are available")),
-            ],
-            Self::TotalChanged { totals } => total_details(totals),
-            Self::IllegalTransition { status } => {
-                vec![Detail::new("status", format!("the order is {}", status.word()))]
-            }
-            _ => Vec::new(),
-        }
+            ];
+        TotalChanged { totals: Totals }: Conflict "total_changed" =
+            "The total has changed. The details have the new totals."
+            => total_details(totals);
+        IllegalTransition { status: OrderStatus }: Conflict "illegal_transition" =
+            "The order's status does not allow this."
+            => vec![Detail::new("status", format!("the order is {}", status.word()))];
+        RefundPending: Conflict "refund_pending" = "All money of the order is on its way back.";
+        NotYourOrder: Forbidden "not_your_order" = "The order holds lines of other sellers.";
+        OrderVersionMismatch: PreconditionFailed "order_version_mismatch" = "The order was changed meanwhile.";
+        InvalidCursor: Malformed "invalid_cursor" = "The cursor is not one of ours.";
     }
 }
 
