@@ -13,7 +13,7 @@ mod revocation;
 pub mod subject;
 
 pub use access::Access;
-pub use codec::{DecodeError, Format};
+pub use codec::{DecodeError, Format, UnknownFields};
 pub use error::{CallError, Detail, ErrorBody, ErrorKind, Fault, Refusal};
 pub use message::{Answer, Command, Event, Query, Request};
 pub use position::Position;
