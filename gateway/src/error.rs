@@ -191,6 +191,13 @@ impl ApiError {
         &self.0.fault.code
     }
 
+    /// The first wrong field, and what is wrong with it.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> (&str, &str) {
+        let detail = self.0.fault.details.first();
+        detail.map_or(("", ""), |detail| (&detail.field, &detail.message))
+    }
+
     /// Whether there was too much to do.
     pub(crate) fn is_overload(&self) -> bool {
         self.0.fault.code == OVERLOADED

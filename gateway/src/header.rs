@@ -14,6 +14,17 @@ use contract::ErrorKind;
 
 use crate::error::ApiError;
 
+/// Headers of which there is one: of two values, none is the right one.
+const SINGLE: [&str; 4] = ["Host", "Authorization", "Content-Type", "X-Cart-Token"];
+
+/// Rejects a request that has two of a header of which there is one.
+pub(crate) fn reject_repeated(headers: &HeaderMap) -> Result<(), ApiError> {
+    match SINGLE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        Some(name) => Err(ApiError::header(name, "is given more than once")),
+        None => Ok(()),
+    }
+}
+
 /// A header that is a parameter of an operation.
 trait Parameter: Sized + Send {
     const REQUIRED: bool = false;
