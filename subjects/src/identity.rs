@@ -121,14 +121,14 @@ impl From<RevocationsRequest> for GetRevocations {
     }
 }
 
-/// What an admin may change of an account.
+/// What an admin may change of an account. What is absent stays; null is rejected, for an account always has both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct UserChanges {
     /// `customer`, `seller` or `admin`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub role: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub is_active: Option<bool>,
 }
 

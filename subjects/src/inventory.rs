@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contract::{Access, Detail, ErrorKind, Refusal, command, event, query};
 use serde::{Deserialize, Serialize};
+use serde_with::{As, DefaultOnNull};
 
 use crate::{OrderId, PageRequest, Pagination, VariantId, roles};
 
@@ -56,8 +57,10 @@ query!(GetStock, DOMAIN, "get_stock", Access::Public => Stock, InventoryError);
 pub struct StockCount {
     /// 0 to 1,000,000,000.
     pub on_hand: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_stock: Option<i64>,
+    /// 0 to 1,000,000,000. Stays where absent; null takes the minimum away, as 0 does.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
+    #[cfg_attr(feature = "openapi", oai(nullable))]
+    pub min_stock: Option<Option<i64>>,
 }
 
 /// Sets what is on the shelf; written as a movement. Below what is reserved it is refused.
@@ -138,7 +141,7 @@ pub struct Movements {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListMovements {
     pub variant_id: VariantId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub page: PageRequest,
 }
 query!(ListMovements, DOMAIN, "list_movements", roles::SELLERS => Movements, InventoryError);
