@@ -1,5 +1,6 @@
 //! Query parameters: read once, and rejected with their name where they cannot be used.
 
+use contract::Detail;
 use percent_encoding::percent_decode_str;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
@@ -28,26 +29,31 @@ impl Parameters {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let wrong = |name: &str, reason| {
-                let name: String = name.chars().filter(|c| *c != '\0').take(TOLD).collect();
-                Err(ApiError::query(&name, reason))
-            };
-            let Some(name) = decode(name) else { return wrong(name, "must be UTF-8 in percent-encoding") };
+            let Some(name) = decode(name) else { return Err(ApiError::query(undecodable(told(name)))) };
             if !known.contains(&name) {
-                return wrong(&name, "is not known");
+                return Err(ApiError::query(Detail::unknown(told(&name))));
             }
             if pairs.iter().any(|(other, _)| *other == name) {
-                return wrong(&name, "is given more than once");
+                return Err(ApiError::query(Detail::repeated(name)));
             }
-            let Some(value) = decode(value) else { return wrong(&name, "must be UTF-8 in percent-encoding") };
+            let Some(value) = decode(value) else { return Err(ApiError::query(undecodable(name))) };
             // PostgreSQL takes no NUL in a text.
             if value.contains('\0') {
-                return wrong(&name, "must not contain NUL");
+                return Err(ApiError::query(Detail::characters(name, "NUL")));
             }
             pairs.push((name, value));
         }
         Ok(Self(pairs))
     }
+}
+
+/// So much of a name that nobody has chosen as to find it.
+fn told(name: &str) -> String {
+    name.chars().filter(|c| *c != '\0').take(TOLD).collect()
+}
+
+fn undecodable(name: String) -> Detail {
+    Detail::format(name, "percent_encoding", "must be UTF-8 in percent-encoding")
 }
 
 /// A part of a query string as a form encodes it. None where it is no text.
@@ -93,7 +99,7 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
         let parameters = request.data::<Parameters>().map(|all| all.0.as_slice()).unwrap_or_default();
         let values = parameters.iter().filter(|(name, _)| name == options.name).map(|(_, value)| value);
         let parsed = T::parse_from_parameters(values)
-            .map_err(|error| ApiError::query(options.name, &explain::parameter(&error.into_message())))?;
+            .map_err(|error| ApiError::query(explain::parameter(options.name, &error.into_message())))?;
         Ok(Self(parsed))
     }
 }
@@ -109,7 +115,7 @@ pub(crate) fn page(
 
 /// A currency's code.
 pub(crate) fn currency(code: Option<&str>) -> Result<Option<Currency>, ApiError> {
-    code.map(str::parse).transpose().map_err(|_| ApiError::query("currency", "must be an ISO 4217 currency code"))
+    code.map(str::parse).transpose().map_err(|_| ApiError::query(Detail::currency("currency")))
 }
 
 #[cfg(test)]

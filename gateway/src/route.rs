@@ -30,7 +30,7 @@ impl Label {
         let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
         match place.and_then(|place| names.nth(place)) {
-            Some(name) => ApiError::path(name, &explain::parameter(reason)).into(),
+            Some(name) => ApiError::path(explain::parameter(name, reason)).into(),
             None => error,
         }
     }

@@ -70,6 +70,12 @@ async fn refused(response: TestResponse, status: u16, code: &str) -> Value {
     body
 }
 
+/// What the details of an error say to people, by field.
+fn told(body: &Value) -> Value {
+    let details = body["details"].as_array().unwrap().iter();
+    details.map(|detail| json!({"field": detail["field"], "message": detail["message"]})).collect()
+}
+
 const ORDER: &str = "/api/v1/orders";
 
 #[tokio::test]
@@ -194,10 +200,10 @@ async fn bodies_are_refused_in_the_documented_way() {
     }
     let typed = login().content_type("Application/JSON; charset=utf-8").body(r#"{"email":1,"password":"x"}"#);
     let body = refused(typed.send().await, 422, "invalid_body").await;
-    assert_eq!(body["details"], json!([{"field": "email", "message": "must be a string"}]));
+    assert_eq!(told(&body), json!([{"field": "email", "message": "must be a string"}]));
     let unknown = login().content_type("application/json").body(r#"{"email":"a","password":"x","admin":true}"#);
     let body = refused(unknown.send().await, 422, "unknown_field").await;
-    assert_eq!(body["details"], json!([{"field": "admin", "message": "is not known"}]));
+    assert_eq!(told(&body), json!([{"field": "admin", "message": "is not known"}]));
 }
 
 #[tokio::test]
@@ -237,7 +243,35 @@ async fn a_field_that_cannot_be_read_is_named() {
         let request = client.request(method, path).header("Authorization", "Bearer admin");
         let response = request.content_type("application/json").body(body).send().await;
         let error = refused(response, 422, "invalid_body").await;
-        assert_eq!(error["details"], json!([{"field": field, "message": message}]), "{body}");
+        assert_eq!(told(&error), json!([{"field": field, "message": message}]), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn programs_are_told_by_a_code_and_its_parameters() {
+    let client = client().await;
+    let product = format!("/api/v1/products/{}", Uuid::nil());
+    let patch = |body: &'static str| {
+        client.patch(&product).header("Authorization", "Bearer seller").content_type("application/json").body(body)
+    };
+    for (body, code, params) in [
+        (r#"{"name":null}"#, "null", json!({})),
+        (r#"{"name":5}"#, "type", json!({"expected": "string"})),
+        (r#"{"price":{"amount":5}}"#, "required", json!({})),
+        (r#"{"price":{"amount":5,"currency":"ZZZ"}}"#, "format", json!({"format": "currency"})),
+        (r#"{"category_id":"x"}"#, "format", json!({"format": "uuid"})),
+        (r#"{"name":"a","name":"b"}"#, "repeated", json!({})),
+    ] {
+        let error = refused(patch(body).send().await, 422, "invalid_body").await;
+        assert_eq!((&error["details"][0]["code"], &error["details"][0]["params"]), (&json!(code), &params), "{body}");
+    }
+    for (query, code, params) in [
+        ("limit=101", "range", json!({"max": 100})),
+        ("limit=many", "type", json!({"expected": "integer"})),
+        ("colour=red", "unknown", json!({})),
+    ] {
+        let error = refused(client.get(format!("/api/v1/products?{query}")).send().await, 400, "invalid_query").await;
+        assert_eq!((&error["details"][0]["code"], &error["details"][0]["params"]), (&json!(code), &params), "{query}");
     }
 }
 
@@ -267,7 +301,7 @@ async fn the_document_says_where_null_is_allowed() {
                 let TestResponse(response) = response;
                 assert_eq!(response.status().as_u16(), 422, "{method} {path} {field}");
                 let body: Value = serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap();
-                let is_rejected = body["details"] == json!([{"field": field, "message": "must not be null"}]);
+                let is_rejected = told(&body) == json!([{"field": field, "message": "must not be null"}]);
                 assert_eq!(is_rejected, schema["nullable"] != true, "{method} {path} {field}: {body}");
                 if is_rejected { others += 1 } else { nullable += 1 }
             }
@@ -337,7 +371,7 @@ async fn of_two_hosts_or_credentials_none_is_the_right_one() {
     ] {
         let twice = client.post(ORDER).header(name, value).header(name, value).send().await;
         let body = refused(twice, 400, "invalid_header").await;
-        assert_eq!(body["details"], json!([{"field": name, "message": "is given more than once"}]));
+        assert_eq!(told(&body), json!([{"field": name, "message": "is given more than once"}]));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Carts: one per customer, or one per guest token.
 
-use contract::{Access, Answer, Detail, ErrorKind, Refusal, command, query};
+use contract::{Access, Answer, Detail, DetailCode, ErrorKind, Refusal, command, query};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -206,7 +206,7 @@ pub enum CartsError {
     #[error("The product has several variants. Choose one.")]
     VariantRequired,
     #[error("The line cannot be stored with these fields.")]
-    InvalidItem { fields: Vec<(String, String)> },
+    InvalidItem { fields: Vec<Detail> },
     #[error("The cart holds 100 lines at most.")]
     CartFull,
     #[error("So many units cannot be had.")]
@@ -243,9 +243,15 @@ impl Refusal for CartsError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::VariantRequired => vec![Detail::new("variant_id", "is required: the product has several variants")],
-            Self::InvalidItem { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
-            Self::OutOfStock { available } => vec![Detail::new("quantity", format!("{available} units are available"))],
+            Self::VariantRequired => {
+                let message = "is required: the product has several variants";
+                vec![Detail::new("variant_id", DetailCode::Required, message)]
+            }
+            Self::InvalidItem { fields } => fields.clone(),
+            Self::OutOfStock { available } => {
+                let message = format!("{available} units are available");
+                vec![Detail::new("quantity", DetailCode::Range, message).with("max", *available)]
+            }
             _ => Vec::new(),
         }
     }

@@ -204,7 +204,7 @@ event!(SessionRevoked, DOMAIN, "session_revoked", entity = |e| e.session_id);
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum IdentityError {
     #[error("The account cannot be made with these fields.")]
-    InvalidAccount { fields: Vec<(String, String)> },
+    InvalidAccount { fields: Vec<Detail> },
     #[error("An account with this e-mail address exists.")]
     EmailTaken,
     #[error("The e-mail address or the password is wrong.")]
@@ -255,8 +255,8 @@ impl Refusal for IdentityError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::InvalidAccount { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
-            Self::UnknownRole => vec![Detail::new("role", "must be one of customer, seller, admin")],
+            Self::InvalidAccount { fields } => fields.clone(),
+            Self::UnknownRole => vec![Detail::one_of("role", &roles::ALL)],
             _ => Vec::new(),
         }
     }

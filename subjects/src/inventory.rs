@@ -1,7 +1,7 @@
 //! Stock: what is on the shelf, what is held for orders, and the ledger of every change.
 
 use chrono::{DateTime, Utc};
-use contract::{Access, Detail, ErrorKind, Refusal, command, event, query};
+use contract::{Access, Detail, DetailCode, ErrorKind, Refusal, command, event, query};
 use serde::{Deserialize, Serialize};
 use serde_with::{As, DefaultOnNull};
 
@@ -214,9 +214,9 @@ pub enum InventoryError {
     #[error("There is no such variant.")]
     VariantNotFound,
     #[error("The stock cannot be set to these values.")]
-    InvalidStock { fields: Vec<(String, String)> },
+    InvalidStock { fields: Vec<Detail> },
     #[error("The availability of these lines cannot be checked.")]
-    InvalidItems { fields: Vec<(String, String)> },
+    InvalidItems { fields: Vec<Detail> },
     #[error("So few units cannot be on the shelf: more are reserved.")]
     BelowReserved { reserved: i64 },
     #[error("The variant belongs to another seller.")]
@@ -253,10 +253,11 @@ impl Refusal for InventoryError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::InvalidStock { fields } | Self::InvalidItems { fields } => {
-                fields.iter().map(|(f, m)| Detail::new(f, m)).collect()
+            Self::InvalidStock { fields } | Self::InvalidItems { fields } => fields.clone(),
+            Self::BelowReserved { reserved } => {
+                let message = format!("{reserved} units are reserved");
+                vec![Detail::new("on_hand", DetailCode::Range, message).with("min", *reserved)]
             }
-            Self::BelowReserved { reserved } => vec![Detail::new("on_hand", format!("{reserved} units are reserved"))],
             _ => Vec::new(),
         }
     }

@@ -77,7 +77,9 @@ impl Refusal for OperationsError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::CheckIncomplete { checks } => checks.iter().map(|name| Detail::new(name, "could not look")).collect(),
+            Self::CheckIncomplete { checks } => {
+                checks.iter().map(|name| Detail::state(name, "unknown", "could not look")).collect()
+            }
         }
     }
 }

@@ -33,10 +33,16 @@ fn as_person(person: &Person) -> HeaderMap {
     headers
 }
 
+/// What the details of an error say to people, by field.
+fn told(body: &Value) -> Value {
+    let details = body["details"].as_array().into_iter().flatten();
+    details.map(|detail| json!({"field": detail["field"], "message": detail["message"]})).collect()
+}
+
 /// The code and the details of an error in either format.
 fn error(format: Format, answer: &async_nats::Message) -> (String, Value) {
     let body: Value = format.decode(&answer.payload).unwrap();
-    (body["code"].as_str().unwrap_or_default().to_owned(), body["details"].clone())
+    (body["code"].as_str().unwrap_or_default().to_owned(), told(&body))
 }
 
 fn is_cleared(product: &Value) -> bool {
@@ -104,7 +110,7 @@ async fn null_clears_a_field_of_a_product_and_absence_leaves_it() {
     }
     for field in ["name", "slug", "price", "is_active", "is_featured"] {
         let rejected = seller.patch(&path, &json!({ field: null })).await.expect_error(422, "invalid_body");
-        assert_eq!(rejected.body["details"], json!([{"field": field, "message": "must not be null"}]));
+        assert_eq!(told(&rejected.body), json!([{"field": field, "message": "must not be null"}]));
         let body = json!({"product_id": id, "changes": {field: null}}).to_string();
         let answer = nats.request_with_headers(CHANGE, as_person(&seller), body.into()).await.unwrap();
         let details = json!([{"field": format!("changes.{field}"), "message": "must not be null"}]);
@@ -123,12 +129,12 @@ async fn null_takes_the_minimum_of_a_stock_away() {
     assert_eq!(set(json!({"on_hand": 6, "min_stock": null})).await, 0);
     assert_eq!(seller.get(&path).await.number_at("/min_stock"), 0);
     let rejected = seller.put(&path, &json!({"on_hand": null})).await.expect_error(422, "invalid_body");
-    assert_eq!(rejected.body["details"], json!([{"field": "on_hand", "message": "must not be null"}]));
+    assert_eq!(told(&rejected.body), json!([{"field": "on_hand", "message": "must not be null"}]));
     let admin = shop.admin().await;
     let user = format!("/admin/users/{}", shop.new_seller().await.1);
     for field in ["role", "is_active"] {
         let rejected = admin.patch(&user, &json!({ field: null })).await.expect_error(422, "invalid_body");
-        assert_eq!(rejected.body["details"], json!([{"field": field, "message": "must not be null"}]));
+        assert_eq!(told(&rejected.body), json!([{"field": field, "message": "must not be null"}]));
     }
 }
 
@@ -149,7 +155,7 @@ async fn a_wrong_field_is_named_alike_over_http_and_nats() {
     ] {
         let details = |field: &str| json!([{"field": field, "message": message}]);
         let answer = admin.raw(Method::PUT, &format!("/orders/{order}/status"), "application/json", body).await;
-        assert_eq!(answer.expect_error(422, "invalid_body").body["details"], details(field), "{body}");
+        assert_eq!(told(&answer.expect_error(422, "invalid_body").body), details(field), "{body}");
         let json = format!(r#"{{"order_id":"{order}","change":{body}}}"#);
         let answer = nats.request_with_headers("req.orders.set_status", as_person(&admin), json.clone().into()).await;
         let expected = ("invalid_body".to_owned(), details(&format!("change.{field}")));
@@ -165,13 +171,34 @@ async fn a_wrong_field_is_named_alike_over_http_and_nats() {
     let items = json!({"items": [{"variant_id": order, "quantity": 1}, {"variant_id": order}]});
     let details = json!([{"field": "items[1].quantity", "message": "is required"}]);
     let answer = admin.post("/inventory/availability", &items).await.expect_error(422, "invalid_body");
-    assert_eq!(answer.body["details"], details);
+    assert_eq!(told(&answer.body), details);
     let answer = nats.request("req.inventory.check_availability", items.to_string().into()).await.unwrap();
     assert_eq!(error(Format::Json, &answer), ("invalid_body".into(), details));
     let nul = json!({"product_id": order, "changes": {"name": "a\0b"}}).to_string();
     let answer = nats.request_with_headers(CHANGE, as_person(&admin), nul.into()).await.unwrap();
     let details = json!([{"field": "changes.name", "message": "must not contain NUL"}]);
     assert_eq!(error(Format::Json, &answer), ("invalid_body".into(), details));
+}
+
+#[tokio::test]
+async fn programs_are_told_what_is_wrong_by_a_code_and_its_parameters() {
+    let shop = shared_shop().await;
+    let (seller, nats) = (shop.seller().await, async_nats::connect(&shop.nats).await.unwrap());
+    let new = json!({"name": " ", "price": usd(0)});
+    let details = json!([
+        {"field": "name", "code": "length", "message": "must have 1 to 200 characters", "params": {"min": 1, "max": 200}},
+        {
+            "field": "price.amount", "code": "range", "message": "must be 1 to 1000000000000",
+            "params": {"min": 1, "max": 1_000_000_000_000_i64},
+        },
+    ]);
+    let rejected = seller.post("/products", &new).await.expect_error(422, "invalid_product");
+    assert_eq!(rejected.body["details"], details);
+    let body = json!({ "product": new }).to_string();
+    let answer =
+        nats.request_with_headers("req.catalog.create_product", as_person(&seller), body.into()).await.unwrap();
+    let body: Value = serde_json::from_slice(&answer.payload).unwrap();
+    assert_eq!(body["details"], details);
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -
         && !store::category_exists(tx.read(), category).await?
     {
         let mut fields = Fields::default();
-        fields.wrong("category_id", "there is no such category");
+        fields.no_such_category("category_id");
         fields.of_product()?;
     }
     // Somebody may take it between this look and the write: then the write breaks, and this runs again.
@@ -242,6 +242,6 @@ mod tests {
         let Err(CatalogError::InvalidProduct { fields }) = validate(&changes, Currency::USD) else {
             panic!("must be refused");
         };
-        assert_eq!(fields[0].0, "price.currency");
+        assert_eq!(fields[0].field, "price.currency");
     }
 }

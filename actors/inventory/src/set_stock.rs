@@ -1,5 +1,6 @@
 //! Sets what is on the shelf, as somebody counted it.
 
+use contract::Detail;
 use runtime::{Caller, Commanded, Context, Failure, Handled, Prepare, Tx};
 use subjects::{
     catalog::{GetOffers, Offer},
@@ -70,7 +71,7 @@ fn validate(count: &StockCount) -> Result<(), InventoryError> {
         .into_iter()
         .filter_map(|(field, value)| Some((field, value?)))
         .filter(|(_, value)| !(0..=MAX_ON_HAND).contains(value))
-        .map(|(field, value)| (field.to_owned(), format!("must be 0 to {MAX_ON_HAND}, not {value}")))
+        .map(|(field, _)| Detail::range(field, 0, MAX_ON_HAND))
         .collect();
     if fields.is_empty() { Ok(()) } else { Err(InventoryError::InvalidStock { fields }) }
 }
@@ -183,7 +184,7 @@ mod tests {
         else {
             panic!("accepted")
         };
-        let names: Vec<_> = fields.iter().map(|(field, _)| field.as_str()).collect();
+        let names: Vec<_> = fields.iter().map(|wrong| wrong.field.as_str()).collect();
         assert_eq!(names, ["on_hand", "min_stock"]);
         assert_eq!(validate(&StockCount { on_hand: MAX_ON_HAND, min_stock: Some(Some(0)) }), Ok(()));
     }

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_path_to_error::{Segment, Track};
 
-use crate::{Detail, ErrorKind, Fault};
+use crate::{Detail, DetailCode, ErrorKind, Fault};
 use strict::Strict;
 
 /// The field by which a whole body is named.
@@ -48,13 +48,8 @@ pub enum DecodeError {
     #[error("the body is not well-formed: {0}")]
     Malformed(String),
     /// Well-formed, with a missing, mistyped or out-of-range field.
-    #[error("{path}: {message}")]
-    Invalid {
-        /// Where, such as `items[0].quantity`.
-        path: String,
-        /// What is wrong there.
-        message: String,
-    },
+    #[error("{}: {}", .0.field, .0.message)]
+    Invalid(Detail),
     /// Well-formed, with fields that are not known.
     #[error("unknown fields: {}", .0.join(", "))]
     UnknownFields(Vec<String>),
@@ -117,7 +112,7 @@ impl Format {
                 let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
                     let (path, inner) = (error.path().to_string(), error.into_inner());
                     let message = inner.to_string();
-                    if inner.is_data() { DecodeError::Invalid { path, message } } else { malformed(&message) }
+                    if inner.is_data() { invalid(path, message) } else { malformed(&message) }
                 })?;
                 reader.end().map_err(|error| malformed(&error))?;
                 Ok(value)
@@ -128,7 +123,7 @@ impl Format {
                 let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
                     let path = error.path().to_string();
                     match error.into_inner() {
-                        rmp_serde::decode::Error::Syntax(message) => DecodeError::Invalid { path, message },
+                        rmp_serde::decode::Error::Syntax(message) => invalid(path, message),
                         other => malformed(&other),
                     }
                 })?;
@@ -156,7 +151,7 @@ impl Format {
                     (error.is_data() || words.starts_with("number out of range")).then(|| words.to_owned())
                 });
                 // The first wrong field is found before a later place where the body is no JSON at all.
-                if let Err(DecodeError::Invalid { .. }) = value {
+                if let Err(DecodeError::Invalid(_)) = value {
                     serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))?;
                 }
                 let value = value?;
@@ -170,7 +165,7 @@ impl Format {
                     rmp_serde::decode::Error::Syntax(words) => Some(words.clone()),
                     _ => None,
                 });
-                if let Err(DecodeError::Invalid { .. }) = value {
+                if let Err(DecodeError::Invalid(_)) = value {
                     rmp_serde::from_slice::<IgnoredAny>(body).map_err(|error| malformed(&error))?;
                 }
                 let value = value?;
@@ -184,6 +179,11 @@ impl Format {
 fn is_supported_parameter(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+}
+
+/// What a node has written is wrong in a library's words.
+fn invalid(path: String, message: String) -> DecodeError {
+    DecodeError::Invalid(Detail::new(path, DetailCode::Invalid, message))
 }
 
 fn malformed(reason: &impl ToString) -> DecodeError {
@@ -213,12 +213,7 @@ where
     };
     let value = value.map_err(|error| match words(&error) {
         None => malformed(&error),
-        Some(words) => {
-            let (field, message) = explain::explain(&words);
-            let path = join(&path_of(&track.path()), field.unwrap_or_default());
-            // A key with a NUL is part of the path below it.
-            DecodeError::Invalid { path: path.replace('\0', ""), message }
-        }
+        Some(words) => DecodeError::Invalid(explain::explain(&path_of(&track.path()), &words)),
     })?;
     if names.is_empty() { Ok(value) } else { Err(DecodeError::UnknownFields(names)) }
 }
@@ -268,15 +263,13 @@ impl From<DecodeError> for Fault {
             DecodeError::Malformed(_) => {
                 Self::new(ErrorKind::Malformed, "malformed_body", "The body is not well-formed.")
             }
-            DecodeError::Invalid { path, message } => {
-                let mut fault = Self::new(ErrorKind::Invalid, "invalid_body", "A field of the body is not valid.");
-                fault.details.push(Detail { field: path, message });
-                fault
+            DecodeError::Invalid(detail) => {
+                Self::new(ErrorKind::Invalid, "invalid_body", "A field of the body is not valid.").about(detail)
             }
             DecodeError::UnknownFields(names) => {
                 let text = "The body has a field that is not known.";
                 let mut fault = Self::new(ErrorKind::Invalid, "unknown_field", text);
-                fault.details.extend(names.into_iter().map(|name| Detail::new(name, "is not known")));
+                fault.details.extend(names.into_iter().map(Detail::unknown));
                 fault
             }
         }
@@ -355,15 +348,15 @@ mod tests {
     /// What a JSON text is rejected for in either format.
     fn rejected(text: &str) -> (String, String) {
         let json = Format::Json.decode_request::<Change>(text.as_bytes(), UnknownFields::Ignore).unwrap_err();
-        let DecodeError::Invalid { path, message } = json else { panic!("{text}: {json:?}") };
-        (path, message)
+        let DecodeError::Invalid(detail) = json else { panic!("{text}: {json:?}") };
+        (detail.field, detail.message)
     }
 
     /// The same of a MessagePack body; [`serde_json::Value`] keeps the last of two equal keys.
     fn rejected_packed(body: &[u8]) -> (String, String) {
         let packed = Format::MessagePack.decode_request::<Change>(body, UnknownFields::Ignore).unwrap_err();
-        let DecodeError::Invalid { path, message } = packed else { panic!("{body:?}: {packed:?}") };
-        (path, message)
+        let DecodeError::Invalid(detail) = packed else { panic!("{body:?}: {packed:?}") };
+        (detail.field, detail.message)
     }
 
     fn packed(text: &str) -> Vec<u8> {

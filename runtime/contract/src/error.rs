@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::Detail;
+
 /// What kind of failure an error is. The list is closed, and fixes the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,22 +73,6 @@ impl ErrorKind {
             Self::Unavailable => 503,
             Self::Deadline => 504,
         }
-    }
-}
-
-/// One field that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
-    /// The field's path, such as `items[0].quantity`.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
-}
-
-impl Detail {
-    /// A wrong field.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
     }
 }
 
@@ -162,6 +148,13 @@ impl Fault {
     /// A defect on our side; the reason goes to the log, never to the caller.
     pub fn internal(service: &str) -> Self {
         Self::new(ErrorKind::Internal, "internal", "Something went wrong on our side.").of(service)
+    }
+
+    /// Names what is wrong.
+    #[must_use]
+    pub fn about(mut self, detail: Detail) -> Self {
+        self.details.push(detail);
+        self
     }
 
     /// Names who answered.

@@ -42,12 +42,13 @@ impl Asked {
     pub(super) fn check(&self) -> Result<(), Fault> {
         for name in SINGLE {
             if values(self.message.headers.as_ref(), name).nth(1).is_some() {
-                return Err(invalid_header(name, "is given more than once"));
+                return Err(invalid_header(Detail::repeated(name)));
             }
         }
         match self.header(header::DEADLINE_MS) {
             Some(text) if milliseconds(text).is_none() => {
-                Err(invalid_header(header::DEADLINE_MS, "must be a number of milliseconds"))
+                let message = "must be a number of milliseconds";
+                Err(invalid_header(Detail::format(header::DEADLINE_MS, "milliseconds", message)))
             }
             _ => Ok(()),
         }
@@ -61,9 +62,7 @@ impl Asked {
     pub(super) fn command_id(&self) -> Result<Option<Uuid>, Fault> {
         self.header(header::COMMAND_ID).map(str::parse).transpose().map_err(|_| {
             let text = "The header Souk-Command-Id must be a UUID.";
-            let mut fault = Fault::new(ErrorKind::Malformed, "invalid_command_id", text);
-            fault.details.push(Detail::new(header::COMMAND_ID, "must be a UUID"));
-            fault
+            Fault::new(ErrorKind::Malformed, "invalid_command_id", text).about(Detail::uuid(header::COMMAND_ID))
         })
     }
 
@@ -91,10 +90,8 @@ fn milliseconds(text: &str) -> Option<Duration> {
     text.parse().ok().map(Duration::from_millis)
 }
 
-fn invalid_header(name: &str, reason: &str) -> Fault {
-    let mut fault = Fault::new(ErrorKind::Malformed, "invalid_header", "A header is not valid.");
-    fault.details.push(Detail::new(name, reason));
-    fault
+fn invalid_header(detail: Detail) -> Fault {
+    Fault::new(ErrorKind::Malformed, "invalid_header", "A header is not valid.").about(detail)
 }
 
 /// Inboxes of any user: `_INBOX.>` or `_INBOX_<user>.>`.
@@ -158,7 +155,7 @@ mod tests {
             assert_eq!(rejected(&[(name, "1"), (&name.to_lowercase(), "1")]), ("invalid_header".into(), name.into()));
         }
         let fault = asked(&[("Souk-Command-Id", "7")]).command_id().unwrap_err();
-        assert_eq!(fault.details, [Detail::new("Souk-Command-Id", "must be a UUID")]);
+        assert_eq!(fault.details, [Detail::uuid("Souk-Command-Id")]);
     }
 
     /// Scenario 18: which subjects are inboxes.

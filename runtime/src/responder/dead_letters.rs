@@ -1,6 +1,6 @@
 //! What is parked: a page of it, and its second chance.
 
-use contract::{Detail, ErrorKind, Fault, subject::guarded};
+use contract::{Detail, DetailCode, ErrorKind, Fault, subject::guarded};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -140,14 +140,14 @@ impl Responder {
 }
 
 fn not_parked() -> Fault {
-    let mut fault = Fault::new(ErrorKind::NotFound, "dead_letter_not_found", "There is no such dead letter.");
-    fault.details.push(Detail::new("id", "the domain has parked no such event or effect"));
-    fault
+    let text = "There is no such dead letter.";
+    let detail = Detail::new("id", DetailCode::NotFound, "the domain has parked no such event or effect");
+    Fault::new(ErrorKind::NotFound, "dead_letter_not_found", text).about(detail)
 }
 
-fn named(mut fault: Fault, letter: &DeadLetter) -> Fault {
-    fault.details.push(Detail::new("id", format!("it is {}.{}", letter.source, letter.name)));
-    fault
+fn named(fault: Fault, letter: &DeadLetter) -> Fault {
+    let name = format!("{}.{}", letter.source, letter.name);
+    fault.about(Detail::state("id", &name, format!("it is {name}")))
 }
 
 /// Somebody else has run the same command meanwhile: its answer is the answer.

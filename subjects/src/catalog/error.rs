@@ -12,9 +12,9 @@ pub enum CatalogError {
     #[error("There is no such category.")]
     CategoryNotFound,
     #[error("The product cannot be stored with these fields.")]
-    InvalidProduct { fields: Vec<(String, String)> },
+    InvalidProduct { fields: Vec<Detail> },
     #[error("The category cannot be stored with these fields.")]
-    InvalidCategory { fields: Vec<(String, String)> },
+    InvalidCategory { fields: Vec<Detail> },
     #[error("Another product has this slug.")]
     SlugTaken,
     #[error("Another category has this slug.")]
@@ -58,9 +58,7 @@ impl Refusal for CatalogError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::InvalidProduct { fields } | Self::InvalidCategory { fields } => {
-                fields.iter().map(|(f, m)| Detail::new(f, m)).collect()
-            }
+            Self::InvalidProduct { fields } | Self::InvalidCategory { fields } => fields.clone(),
             _ => Vec::new(),
         }
     }

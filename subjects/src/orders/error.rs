@@ -1,6 +1,6 @@
 //! Why orders refuses.
 
-use contract::{Detail, ErrorKind, Refusal};
+use contract::{Detail, DetailCode, ErrorKind, Refusal};
 use serde::{Deserialize, Serialize};
 
 use super::OrderStatus;
@@ -13,7 +13,7 @@ pub enum OrdersError {
     #[error("There is no such order.")]
     OrderNotFound,
     #[error("The order cannot be placed with these fields.")]
-    InvalidOrder { fields: Vec<(String, String)> },
+    InvalidOrder { fields: Vec<Detail> },
     #[error("There is nothing in the cart.")]
     CartEmpty,
     #[error("There is no such cart.")]
@@ -75,18 +75,19 @@ impl Refusal for OrdersError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::InvalidOrder { fields } => fields.iter().map(|(f, m)| Detail::new(f, m)).collect(),
+            Self::InvalidOrder { fields } => fields.clone(),
             Self::CartInCheckout { order_id, order_number } => {
-                vec![Detail::new("order_id", order_id.to_string()), Detail::new("order_number", order_number)]
+                vec![Detail::value("order_id", &order_id.to_string()), Detail::value("order_number", order_number)]
             }
-            Self::NotForSale { variant_id } => vec![Detail::new("variant_id", variant_id.to_string())],
+            Self::NotForSale { variant_id } => vec![Detail::value("variant_id", &variant_id.to_string())],
             Self::OutOfStock { variant_id, available } => vec![
-                Detail::new("variant_id", variant_id.to_string()),
-                Detail::new("quantity", format!("{available} units are available")),
+                Detail::value("variant_id", &variant_id.to_string()),
+                Detail::new("quantity", DetailCode::Range, format!("{available} units are available"))
+                    .with("max", *available),
             ],
             Self::TotalChanged { totals } => total_details(totals),
             Self::IllegalTransition { status } => {
-                vec![Detail::new("status", format!("the order is {}", status.word()))]
+                vec![Detail::state("status", status.word(), format!("the order is {}", status.word()))]
             }
             _ => Vec::new(),
         }
@@ -99,8 +100,8 @@ fn total_details(totals: &Totals) -> Vec<Detail> {
     let sums = [("subtotal", subtotal), ("discount", discount), ("shipping", shipping), ("tax", tax), ("total", total)];
     let detail = |(name, money): (&str, &Money)| {
         [
-            Detail::new(format!("totals.{name}.amount"), money.amount.to_string()),
-            Detail::new(format!("totals.{name}.currency"), money.currency.code()),
+            Detail::value(format!("totals.{name}.amount"), &money.amount),
+            Detail::value(format!("totals.{name}.currency"), &money.currency.code()),
         ]
     };
     sums.into_iter().flat_map(detail).collect()

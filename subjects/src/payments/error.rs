@@ -1,6 +1,6 @@
 //! Why payments refuses.
 
-use contract::{Detail, ErrorKind, Refusal};
+use contract::{Detail, DetailCode, ErrorKind, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::{ItemId, Money};
@@ -14,7 +14,7 @@ pub enum PaymentsError {
     #[error("There is no such order.")]
     OrderNotFound,
     #[error("The intent cannot be made with these fields.")]
-    InvalidIntent { fields: Vec<(String, String)> },
+    InvalidIntent { fields: Vec<Detail> },
     #[error("The order cannot be paid.")]
     NotPayable { status: String },
     #[error("More than what is left cannot go back.")]
@@ -24,7 +24,7 @@ pub enum PaymentsError {
     #[error("The payment's status does not allow this.")]
     NotRefundable { status: String },
     #[error("The refund cannot be made with these fields.")]
-    InvalidRefund { fields: Vec<(String, String)> },
+    InvalidRefund { fields: Vec<Detail> },
     #[error("Only payments of the simulated provider can be acted upon.")]
     NotASandbox,
     #[error("The signature is wrong or too old.")]
@@ -66,17 +66,18 @@ impl Refusal for PaymentsError {
 
     fn details(&self) -> Vec<Detail> {
         match self {
-            Self::InvalidIntent { fields } | Self::InvalidRefund { fields } => {
-                fields.iter().map(|(f, m)| Detail::new(f, m)).collect()
-            }
+            Self::InvalidIntent { fields } | Self::InvalidRefund { fields } => fields.clone(),
             Self::NotPayable { status } | Self::NotRefundable { status } => {
-                vec![Detail::new("status", format!("it is {status}"))]
+                vec![Detail::state("status", status, format!("it is {status}"))]
             }
             Self::RefundTooLarge { left } => {
-                vec![Detail::new("amount", format!("{} {} are left", left.amount, left.currency))]
+                let message = format!("{} {} are left", left.amount, left.currency);
+                let detail = Detail::new("amount", DetailCode::Range, message);
+                vec![detail.with("max", left.amount).with("currency", left.currency.code())]
             }
             Self::ReturnTooLarge { line_id, left } => {
-                vec![Detail::new("items", format!("{left} units of line {line_id} are left"))]
+                let message = format!("{left} units of line {line_id} are left");
+                vec![Detail::new("items", DetailCode::Range, message).with("max", *left)]
             }
             _ => Vec::new(),
         }

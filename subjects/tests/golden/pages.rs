@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use contract::{Answer, Detail, ErrorBody, ErrorKind, subject};
+use contract::{Answer, Detail, DetailCode, ErrorBody, ErrorKind, subject};
 use subjects::{MessageInfo, MessageKind, catalogue};
 
 use crate::{
@@ -287,6 +287,17 @@ pub fn errors() -> String {
         let (code, by, when) = (fault.code, fault.by, fault.when);
         let _ = writeln!(page, "| `{code}` | {status} | {} | {by} | {when} |", word(fault.kind));
     }
+    page.push_str(
+        "\n## What is wrong with a field\n\n\
+         Every entry of `details` has a `code` from this list, made for programs, and `params`, of which its `message` is made: \
+         a client that speaks another language translates by them.\n\n\
+         | Code | Params | The field |\n| --- | --- | --- |\n",
+    );
+    for (code, params, meaning) in DetailCode::ALL {
+        let params: Vec<String> =
+            params.split(", ").filter(|name| !name.is_empty()).map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(page, "| `{}` | {} |{meaning} |", code.word(), params.join(", "));
+    }
     for (domain, bodies) in samples::refusals() {
         let _ = write!(page, "\n## {domain}\n\n| Code | Status | Kind | Text | Details |\n");
         page.push_str("| --- | --- | --- | --- | --- |\n");
@@ -317,7 +328,7 @@ fn shape() -> String {
 
 /// What `details` of a sample says, without what only samples hold.
 fn outline(details: &[Detail]) -> String {
-    if details.iter().any(|detail| samples::fields().iter().any(|(field, _)| *field == detail.field)) {
+    if details.iter().any(|detail| samples::fields().iter().any(|wrong| wrong.field == detail.field)) {
         return "the wrong fields".into();
     }
     let outline = |detail: &Detail| {
