@@ -1,27 +1,25 @@
-//! Bodies: the schema that poem-openapi publishes, read by serde so that every wrong field is named by its path.
+//! Bodies: the schema that poem-openapi publishes, read as a domain reads it over NATS.
 
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use contract::{Detail, ErrorKind, Fault};
+use contract::{DecodeError, ErrorKind, Fault, Format, UnknownFields};
 use futures::StreamExt;
-use poem::{Request, RequestBody, Result, http::header};
+use poem::{
+    Request, RequestBody, Result,
+    http::{HeaderValue, header},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
-    types::ParseFromJSON,
+    types::Type,
 };
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
-use crate::{error::ApiError, explain, visit::Visit};
+use crate::{error::ApiError, visit::Visit};
 
 /// How much of a body that is too large is read to its end, so that its sender gets to read the answer.
 const DRAINED: usize = 16 * 1024 * 1024;
-/// How many unknown fields are named at most.
-const NAMED: usize = 20;
-/// The field by which the whole body is named.
-const WHOLE: &str = "body";
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -31,7 +29,7 @@ pub(crate) struct OptionalBody<T>(pub(crate) T);
 
 macro_rules! extractor {
     ($name:ident, required = $required:literal) => {
-        impl<'a, T: DeserializeOwned + ParseFromJSON> ApiExtractor<'a> for $name<T> {
+        impl<'a, T: DeserializeOwned + Type> ApiExtractor<'a> for $name<T> {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
             type ParamType = ();
@@ -52,7 +50,9 @@ macro_rules! extractor {
                 _options: ExtractParamOptions<Self::ParamType>,
             ) -> Result<Self> {
                 let text = read(request, body).await?;
-                let text = if text.is_empty() && !$required { Bytes::from_static(b"{}") } else { text };
+                if text.is_empty() && $required {
+                    return Err(ApiError::from(malformed("The body is empty.")).into());
+                }
                 Ok(Self(parse(&text).map_err(ApiError::from)?))
             }
         }
@@ -66,11 +66,24 @@ extractor!(OptionalBody, required = false);
 pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, ApiError> {
     let limit = Visit::of(request)?.gateway.body_limit;
     let declared = request.headers().get(header::CONTENT_TYPE);
-    if declared.is_some_and(|value| !value.to_str().is_ok_and(is_json)) || is_encoded(request) {
+    let is_json =
+        |value: &HeaderValue| value.to_str().is_ok_and(|text| Format::detect(Some(text), b"") == Ok(Format::Json));
+    if declared.is_some_and(|value| !is_json(value)) || is_encoded(request) {
         return Err(unsupported());
     }
     let body = body.take().map_err(|error| ApiError::internal(&error))?;
     let mut chunks = body.into_bytes_stream();
+    if let Some(length) = declared_length(request)
+        && length > limit
+    {
+        if length <= DRAINED {
+            // The answer goes out at once. The server bounds how long a body may take.
+            tokio::spawn(
+                chunks.take_while(|chunk| std::future::ready(chunk.is_ok())).for_each(|_| std::future::ready(())),
+            );
+        }
+        return Err(too_large());
+    }
     let (mut text, mut length) = (BytesMut::new(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = match chunk {
@@ -88,7 +101,7 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
         }
     }
     if length > limit {
-        return Err(ApiError::new(ErrorKind::TooLarge, "body_too_large", "The body is too large."));
+        return Err(too_large());
     }
     if declared.is_none() && !text.is_empty() {
         return Err(unsupported());
@@ -96,8 +109,13 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
     Ok(text.freeze())
 }
 
-fn is_json(content_type: &str) -> bool {
-    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+/// What the client says it sends; nothing of a chunked body.
+fn declared_length(request: &Request) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(ErrorKind::TooLarge, "body_too_large", "The body is too large.")
 }
 
 fn is_encoded(request: &Request) -> bool {
@@ -112,90 +130,16 @@ pub(crate) fn malformed(message: &str) -> Fault {
     Fault::new(ErrorKind::Malformed, "malformed_body", message)
 }
 
-fn invalid(details: Vec<Detail>) -> Fault {
-    Fault { details, ..Fault::new(ErrorKind::Invalid, "invalid_body", "A field of the body is not valid.") }
-}
-
-fn parse<T: DeserializeOwned + ParseFromJSON>(text: &[u8]) -> Result<T, Fault> {
-    let text = std::str::from_utf8(text).map_err(|_| malformed("The body is not UTF-8."))?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let mut track = serde_path_to_error::Track::new();
-    let mut unknown = Vec::new();
-    let read = serde_ignored::deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track), |path| {
-        if unknown.len() < NAMED {
-            unknown.push(Detail::new(path_of(&path), "is not known"));
-        }
-    });
-    let value: T = read.map_err(|error: serde_json::Error| {
-        let words = error.to_string();
-        // A number that no type of ours holds is JSON all the same.
-        let is_json = error.is_data() || words.starts_with("number out of range");
-        // The first wrong field is found before a later place where the body is no JSON at all.
-        if !is_json || serde_json::from_str::<IgnoredAny>(text).is_err() {
-            return malformed("The body is not JSON.");
-        }
-        let (field, message) = explain::body(&words);
-        let path = track.path().to_string();
-        let path = if path == "." { String::new() } else { path };
-        invalid(vec![Detail::new(join(&path, field.unwrap_or_default()), message)])
-    })?;
-    json.end().map_err(|_| malformed("The body holds more than one JSON value."))?;
-    if !unknown.is_empty() {
-        let fault = Fault::new(ErrorKind::Invalid, "unknown_field", "The body has a field that is not known.");
-        return Err(Fault { details: unknown, ..fault });
-    }
-    strictly::<T>(text)?;
-    Ok(value)
-}
-
-/// What serde lets through: an array in the place of an object, and NUL, which PostgreSQL takes in no text.
-fn strictly<T: ParseFromJSON>(text: &str) -> Result<(), Fault> {
-    let (arrays, escapes) = (text.contains('['), text.contains("\\u0000"));
-    if !arrays && !escapes {
-        return Ok(());
-    }
-    let value: Value = serde_json::from_str(text).map_err(|_| malformed("The body is not JSON."))?;
-    if escapes && let Some(path) = nul_in(&value, String::new()) {
-        return Err(invalid(vec![Detail::new(join(&path, ""), "must not contain NUL")]));
-    }
-    if arrays && T::parse_from_json(Some(value)).is_err() {
-        return Err(invalid(vec![Detail::new(WHOLE, "has an array where an object belongs")]));
-    }
-    Ok(())
-}
-
-fn nul_in(value: &Value, path: String) -> Option<String> {
-    match value {
-        Value::String(text) => text.contains('\0').then_some(path),
-        Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| nul_in(item, format!("{path}[{i}]"))),
-        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
-            if name.contains('\0') { Some(path.clone()) } else { nul_in(field, join(&path, name)) }
-        }),
-        _ => None,
-    }
-}
-
-fn join(path: &str, field: &str) -> String {
-    match (path.is_empty(), field.is_empty()) {
-        (true, true) => WHOLE.into(),
-        (true, false) => field.into(),
-        (false, true) => path.into(),
-        (false, false) => format!("{path}.{field}"),
-    }
-}
-
-fn path_of(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", path_of(parent)),
-        Path::Map { parent, key } => join(&path_of(parent), if key.is_empty() { "\"\"" } else { key }),
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => path_of(parent),
-    }
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
+    Format::Json.decode_request(text, UnknownFields::Reject).map_err(|error| match error {
+        DecodeError::Malformed(_) => malformed("The body is not JSON."),
+        other => other.into(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use contract::Detail;
     use subjects::{catalog::NewProduct, orders::NewOrder};
 
     use super::*;
@@ -204,7 +148,7 @@ mod tests {
 
     fn refused(text: &str) -> (String, String, String) {
         let fault = parse::<NewOrder>(text.as_bytes()).unwrap_err();
-        let detail = fault.details.first().cloned().unwrap_or_else(|| Detail::new("", ""));
+        let detail = fault.details.first().cloned().unwrap_or_else(|| Detail::required(""));
         (fault.code, detail.field, detail.message)
     }
 
@@ -243,8 +187,14 @@ mod tests {
                 r#"{"items":[["00000000-0000-0000-0000-000000000000",1]],"shipping_address":ADDRESS}"#
                     .replace("ADDRESS", ADDRESS),
                 "invalid_body",
-                "body",
-                "has an array where an object belongs",
+                "items[0]",
+                "must be an object",
+            ),
+            (
+                format!(r#"{{"notes":"a","shipping_address":{ADDRESS},"notes":"b"}}"#),
+                "invalid_body",
+                "notes",
+                "is given more than once",
             ),
             (
                 format!(r#"{{"notes":"a\u0000","shipping_address":{ADDRESS}}}"#),
@@ -261,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        for text in ["", "{", "{} {}", "{\"items\":3", "nope", "\u{0}"] {
+        for text in ["{", "{} {}", "{\"items\":3", "nope", "\u{0}"] {
             assert_eq!(refused(text).0, "malformed_body", "{text}");
         }
         assert_eq!(parse::<NewOrder>(b"\xff").unwrap_err().code, "malformed_body");
@@ -273,7 +223,7 @@ mod tests {
     fn currencies_and_maps_are_read() {
         let text = r#"{"name":"Mug","price":{"amount":1,"currency":"ZZZ"}}"#;
         let fault = parse::<NewProduct>(text.as_bytes()).unwrap_err();
-        assert_eq!(fault.details[0], Detail::new("price.currency", "must be an ISO 4217 currency code"));
+        assert_eq!(fault.details[0], Detail::currency("price.currency"));
         let text =
             r#"{"name":"Mug","price":{"amount":1,"currency":"USD"},"attributes":{"colour":"blue"},"variants":[]}"#;
         assert!(parse::<NewProduct>(text.as_bytes()).is_ok());

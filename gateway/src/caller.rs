@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 
-use contract::{Access, CallError, Command, ErrorKind, Query, Request as Message};
+use contract::{Access, CallError, Command, Detail, ErrorKind, Query, Request as Message};
 use poem::{FromRequest, Request, RequestBody, Result, http::header::AUTHORIZATION};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -146,7 +146,7 @@ fn cart_token(request: &Request) -> Result<Option<String>, ApiError> {
     let Some(token) = request.headers().get(CART_TOKEN) else { return Ok(None) };
     match token.to_str() {
         Ok(text) if (1..=200).contains(&text.len()) => Ok(Some(text.to_owned())),
-        _ => Err(ApiError::header(CART_TOKEN, "must have 1 to 200 visible characters")),
+        _ => Err(ApiError::header(Detail::format(CART_TOKEN, "visible", "must have 1 to 200 visible characters"))),
     }
 }
 

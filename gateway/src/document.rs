@@ -37,7 +37,9 @@ pub(crate) enum Tag {
 }
 
 const DESCRIPTION: &str = "The backend of a shop.\n\nEvery failure has the same body (`Error`); its `code` is stable. \
-`X-Request-Id` and `traceparent` are taken or made, and come back with every answer. Money is an integer of minor units \
+`X-Request-Id` and `traceparent` are taken or made, and come back with every answer. \
+A query parameter that is unknown or repeated is rejected. In a `PATCH` or `PUT`, an absent field stays as it is and null \
+clears it; elsewhere null is the same as absent. Money is an integer of minor units \
 with an ISO 4217 currency. Times are RFC 3339, UTC.";
 
 /// The document and the page that shows it.
@@ -79,6 +81,7 @@ fn build(local_stack: bool) -> String {
     share_failures(&mut document);
     name_headers(&mut document);
     close_bodies(&mut document);
+    mark_nullable(&mut document);
     let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();
     text.push('\n');
     text
@@ -158,6 +161,26 @@ fn close_bodies(document: &mut Value) {
         let schema = &mut document["components"]["schemas"][name];
         if schema["type"] == "object" {
             schema["additionalProperties"] = Value::Bool(false);
+        }
+    }
+}
+
+/// Where something is made, null is the same as absent. What a change clears by null says so itself.
+fn mark_nullable(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    let mut sent = BTreeSet::new();
+    for path in document["paths"].as_object().into_iter().flat_map(Map::values) {
+        reach(&path["post"]["requestBody"], &schemas, &mut sent);
+    }
+    for name in &sent {
+        let schema = &mut document["components"]["schemas"][name];
+        let required: Vec<Value> = schema["required"].as_array().cloned().unwrap_or_default();
+        let fields = schema["properties"].as_object_mut().into_iter().flatten();
+        for (_, field) in fields.filter(|(name, _)| !required.contains(&json!(name))) {
+            if let Some(reference) = field.as_object_mut().and_then(|field| field.remove("$ref")) {
+                field["allOf"] = json!([{ "$ref": reference }]);
+            }
+            field["nullable"] = Value::Bool(true);
         }
     }
 }

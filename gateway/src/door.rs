@@ -18,6 +18,7 @@ use crate::{
     cors,
     error::{ApiError, GATEWAY},
     gateway::Gateway,
+    header::reject_repeated,
     visit::{REQUEST_ID, TRACEPARENT, Visit},
 };
 
@@ -62,6 +63,9 @@ impl<E: Endpoint<Output = Response>> Door<E> {
         let permit = self.gateway.requests.try_acquire();
         if permit.is_err() && !is_health {
             return ApiError::overloaded().response(&visit.request_id);
+        }
+        if let Err(error) = reject_repeated(request.headers()) {
+            return error.response(&visit.request_id);
         }
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let failed = match tokio::time::timeout(PATIENCE, call).await {

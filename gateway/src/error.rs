@@ -1,6 +1,6 @@
 //! The one error shape, whatever failed.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use contract::{CallError, Detail, ErrorBody, ErrorKind, Fault, Request};
 use poem::{
@@ -15,6 +15,7 @@ use poem_openapi::{
     types::Type,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::explain;
 
@@ -47,8 +48,19 @@ pub(crate) struct ErrorShape {
 pub(crate) struct FieldError {
     /// The field's path, such as `items[0].quantity`.
     field: String,
-    /// What is wrong with it.
+    /// What kind of thing is wrong, in a word by which programs tell it.
+    code: String,
+    /// What is wrong with it, for people.
     message: String,
+    /// What the message is made of, by name, such as `min` and `max`.
+    params: BTreeMap<String, Value>,
+}
+
+impl From<Detail> for FieldError {
+    fn from(detail: Detail) -> Self {
+        let Detail { field, message, code, params } = detail;
+        Self { field, code: code.word().to_owned(), message, params }
+    }
 }
 
 /// Every status an operation may fail with. 404 and 405 belong to paths, the others to what is sent.
@@ -88,20 +100,18 @@ impl ApiError {
     }
 
     /// A refusal that is about one field.
-    pub(crate) fn of_field(kind: ErrorKind, code: &str, message: &str, field: &str, reason: &str) -> Self {
-        let mut fault = Fault::new(kind, code, message);
-        fault.details.push(Detail::new(field, reason));
-        fault.into()
+    pub(crate) fn of_field(kind: ErrorKind, code: &str, message: &str, detail: Detail) -> Self {
+        Fault::new(kind, code, message).about(detail).into()
     }
 
     /// A query parameter that cannot be used.
-    pub(crate) fn query(parameter: &str, reason: &str) -> Self {
-        Self::of_field(ErrorKind::Malformed, "invalid_query", "A query parameter is not valid.", parameter, reason)
+    pub(crate) fn query(detail: Detail) -> Self {
+        Self::of_field(ErrorKind::Malformed, "invalid_query", "A query parameter is not valid.", detail)
     }
 
     /// A header that cannot be used.
-    pub(crate) fn header(name: &str, reason: &str) -> Self {
-        Self::of_field(ErrorKind::Malformed, "invalid_header", "A header is not valid.", name, reason)
+    pub(crate) fn header(detail: Detail) -> Self {
+        Self::of_field(ErrorKind::Malformed, "invalid_header", "A header is not valid.", detail)
     }
 
     /// More work than can be done in time.
@@ -116,12 +126,12 @@ impl ApiError {
 
     /// A path segment that cannot be an id of anything.
     pub(crate) fn no_such_id() -> Self {
-        Self::path("path", "is not an id")
+        Self::path(Detail::format("path", "id", "is not an id"))
     }
 
     /// A named path segment that leads to nothing.
-    pub(crate) fn path(name: &str, reason: &str) -> Self {
-        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", name, reason)
+    pub(crate) fn path(detail: Detail) -> Self {
+        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", detail)
     }
 
     /// A method that the path does not have.
@@ -161,7 +171,7 @@ impl ApiError {
             Err(other) => other,
         };
         if let Some(wrong) = error.downcast_ref::<ParseParamError>() {
-            return Self::query(wrong.name, &explain::parameter(&wrong.reason));
+            return Self::query(explain::parameter(wrong.name, &wrong.reason));
         }
         if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
             return Self::no_such_id();
@@ -191,6 +201,13 @@ impl ApiError {
         &self.0.fault.code
     }
 
+    /// The first wrong field, and what is wrong with it.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> (&str, &str) {
+        let detail = self.0.fault.details.first();
+        detail.map_or(("", ""), |detail| (&detail.field, &detail.message))
+    }
+
     /// Whether there was too much to do.
     pub(crate) fn is_overload(&self) -> bool {
         self.0.fault.code == OVERLOADED
@@ -210,11 +227,7 @@ impl ApiError {
             message: fault.message.clone(),
             service: fault.service.clone(),
             request_id: request_id.to_owned(),
-            details: fault
-                .details
-                .iter()
-                .map(|detail| FieldError { field: detail.field.clone(), message: detail.message.clone() })
-                .collect(),
+            details: fault.details.iter().cloned().map(FieldError::from).collect(),
         };
         // A map of text cannot fail to be written.
         let body = serde_json::to_vec(&shape).unwrap_or_default();

@@ -10,9 +10,20 @@ use poem_openapi::{
 };
 use uuid::Uuid;
 
-use contract::ErrorKind;
+use contract::{Detail, ErrorKind};
 
 use crate::error::ApiError;
+
+/// Headers of which there is one: of two values, none is the right one.
+const SINGLE: [&str; 4] = ["Host", "Authorization", "Content-Type", "X-Cart-Token"];
+
+/// Rejects a request that has two of a header of which there is one.
+pub(crate) fn reject_repeated(headers: &HeaderMap) -> Result<(), ApiError> {
+    match SINGLE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        Some(name) => Err(ApiError::header(Detail::repeated(name))),
+        None => Ok(()),
+    }
+}
 
 /// A header that is a parameter of an operation.
 trait Parameter: Sized + Send {
@@ -24,7 +35,7 @@ trait Parameter: Sized + Send {
 fn extract<P: Parameter>(headers: &HeaderMap, name: &'static str) -> Result<P> {
     let mut values = Vec::new();
     for value in headers.get_all(name) {
-        values.push(value.to_str().map_err(|_| ApiError::header(name, "must have visible characters only"))?);
+        values.push(value.to_str().map_err(|_| ApiError::header(Detail::characters(name, "invisible characters")))?);
     }
     // Several lines of one header are one list.
     let joined = values.join(", ");
@@ -86,9 +97,9 @@ fn command_id(key: &str) -> Result<Uuid, ApiError> {
     if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Uuid::new_v5(&KEYS, key.as_bytes()));
     }
-    let reason = "must have 1 to 255 visible characters";
+    let detail = Detail::format("Idempotency-Key", "visible", "must have 1 to 255 visible characters");
     let (kind, message) = (ErrorKind::Malformed, "The idempotency key is not valid.");
-    Err(ApiError::of_field(kind, "invalid_idempotency_key", message, "Idempotency-Key", reason))
+    Err(ApiError::of_field(kind, "invalid_idempotency_key", message, detail))
 }
 
 fn describe_key(schema: &mut MetaSchema) {
@@ -121,7 +132,7 @@ impl Parameter for RequiredKey {
     fn read(_name: &'static str, value: Option<&str>) -> Result<Self, ApiError> {
         let missing = || {
             let (kind, message) = (ErrorKind::Malformed, "The header Idempotency-Key is needed here.");
-            ApiError::of_field(kind, "idempotency_key_required", message, "Idempotency-Key", "is required")
+            ApiError::of_field(kind, "idempotency_key_required", message, Detail::required("Idempotency-Key"))
         };
         command_id(value.ok_or_else(missing)?).map(Self)
     }
@@ -143,7 +154,8 @@ impl Parameter for IfMatch {
         let tag = value.strip_prefix("W/").unwrap_or(value);
         let inner = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let inner = inner.filter(|inner| !inner.contains('"'));
-        let inner = inner.ok_or_else(|| ApiError::header(name, "must be one ETag in double quotes"))?;
+        let inner =
+            inner.ok_or_else(|| ApiError::header(Detail::format(name, "etag", "must be one ETag in double quotes")))?;
         // A weak tag, or one we never gave, is no match for anything: no version is negative.
         let version = inner.split('-').next().unwrap_or_default().parse().ok().filter(|version| *version >= 0);
         Ok(Self(Some(version.filter(|_| tag.len() == value.len()).unwrap_or(-1))))
@@ -184,7 +196,9 @@ impl Parameter for LastEventId {
     }
 
     fn read(name: &'static str, value: Option<&str>) -> Result<Self, ApiError> {
-        let parsed = value.map(|text| text.parse().map_err(|_| ApiError::header(name, "must be the id of an event")));
+        let parsed = value.map(|text| {
+            text.parse().map_err(|_| ApiError::header(Detail::format(name, "event_id", "must be the id of an event")))
+        });
         parsed.transpose().map(Self)
     }
 }

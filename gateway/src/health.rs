@@ -100,15 +100,15 @@ impl HealthApi {
     async fn ready(&self, gateway: Data<&Arc<Gateway>>) -> Answer<Life> {
         let mut missing = Vec::new();
         if gateway.is_draining() {
-            missing.push(Detail::new(GATEWAY, "is about to stop"));
+            missing.push(Detail::state(GATEWAY, "stopping", "is about to stop"));
         }
         if !gateway.client.is_connected() {
-            missing.push(Detail::new("nats", "is not connected"));
+            missing.push(Detail::state("nats", "disconnected", "is not connected"));
         }
         if missing.is_empty() {
             let census = gateway.probe.census(gateway.client.connection()).await;
             let absent = DOMAINS.iter().filter(|domain| nodes(&census, domain) == 0);
-            missing.extend(absent.map(|domain| Detail::new(*domain, "has no node")));
+            missing.extend(absent.map(|domain| Detail::state(*domain, "absent", "has no node")));
         }
         if missing.is_empty() {
             return Reply::new(&Life { status: "ok".into() });

@@ -1,5 +1,7 @@
-//! Query parameters: read once, refused with their name.
+//! Query parameters: read once, and rejected with their name where they cannot be used.
 
+use contract::Detail;
+use percent_encoding::percent_decode_str;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -10,23 +12,60 @@ use subjects::{Currency, PageRequest};
 
 use crate::{error::ApiError, explain};
 
-/// The pairs of a query string.
-#[derive(Clone)]
-pub(crate) struct Pairs(Vec<(String, String)>);
+/// How much of an undecodable or unknown name is told at most, in characters.
+const TOLD: usize = 100;
 
-impl Pairs {
-    /// Reads the query string.
-    pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
-        let pairs: Vec<(String, String)> = request.params().map_err(|_| ApiError::query("query", "cannot be read"))?;
-        // PostgreSQL takes no NUL in a text.
-        match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
-            Some((name, _)) => Err(ApiError::query(&name.replace('\0', ""), "must not contain NUL")),
-            None => Ok(Self(pairs)),
+/// The parameters of a query string, each of them once.
+#[derive(Clone)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the query string of an operation that has the parameters `known`.
+    pub(crate) fn of(request: &Request, known: &[String]) -> Result<Self, ApiError> {
+        Self::read(request.uri().query().unwrap_or_default(), known)
+    }
+
+    fn read(query: &str, known: &[String]) -> Result<Self, ApiError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let Some(name) = decode(name) else { return Err(ApiError::query(undecodable(told(name)))) };
+            if !known.contains(&name) {
+                return Err(ApiError::query(Detail::unknown(told(&name))));
+            }
+            if pairs.iter().any(|(other, _)| *other == name) {
+                return Err(ApiError::query(Detail::repeated(name)));
+            }
+            let Some(value) = decode(value) else { return Err(ApiError::query(undecodable(name))) };
+            // PostgreSQL takes no NUL in a text.
+            if value.contains('\0') {
+                return Err(ApiError::query(Detail::characters(name, "NUL")));
+            }
+            pairs.push((name, value));
         }
+        Ok(Self(pairs))
     }
 }
 
-/// A query parameter, refused with `invalid_query` where it cannot be used. Unknown parameters are ignored.
+/// So much of a name that nobody has chosen as to find it.
+fn told(name: &str) -> String {
+    name.chars().filter(|c| *c != '\0').take(TOLD).collect()
+}
+
+fn undecodable(name: String) -> Detail {
+    Detail::format(name, "percent_encoding", "must be UTF-8 in percent-encoding")
+}
+
+/// A part of a query string as a form encodes it. None where it is no text.
+fn decode(part: &str) -> Option<String> {
+    let is_hex = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if part.split('%').skip(1).any(|escape| !escape.get(..2).is_some_and(is_hex)) {
+        return None;
+    }
+    percent_decode_str(&part.replace('+', " ")).decode_utf8().ok().map(String::from)
+}
+
+/// A query parameter, refused with `invalid_query` where it cannot be used.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
@@ -57,10 +96,10 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
         _body: &mut RequestBody,
         options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
-        let pairs = request.data::<Pairs>().map(|pairs| pairs.0.as_slice()).unwrap_or_default();
-        let values = pairs.iter().filter(|(name, _)| name == options.name).map(|(_, value)| value);
+        let parameters = request.data::<Parameters>().map(|all| all.0.as_slice()).unwrap_or_default();
+        let values = parameters.iter().filter(|(name, _)| name == options.name).map(|(_, value)| value);
         let parsed = T::parse_from_parameters(values)
-            .map_err(|error| ApiError::query(options.name, &explain::parameter(&error.into_message())))?;
+            .map_err(|error| ApiError::query(explain::parameter(options.name, &error.into_message())))?;
         Ok(Self(parsed))
     }
 }
@@ -76,5 +115,45 @@ pub(crate) fn page(
 
 /// A currency's code.
 pub(crate) fn currency(code: Option<&str>) -> Result<Option<Currency>, ApiError> {
-    code.map(str::parse).transpose().map_err(|_| ApiError::query("currency", "must be an ISO 4217 currency code"))
+    code.map(str::parse).transpose().map_err(|_| ApiError::query(Detail::currency("currency")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<Vec<(String, String)>, ApiError> {
+        Parameters::read(query, &["search".into(), "sort".into()]).map(|all| all.0)
+    }
+
+    #[test]
+    fn a_query_is_read_as_a_form_writes_it() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(read("search=a+b%2B%C3%BC&sort=").unwrap(), [pair("search", "a b+ü"), pair("sort", "")]);
+        assert_eq!(read("&&%73ort").unwrap(), [pair("sort", "")]);
+        assert_eq!(read("").unwrap(), []);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (query, field, message) in [
+            ("colour=red", "colour", "is not known"),
+            ("Sort=name", "Sort", "is not known"),
+            ("%00=1", "", "is not known"),
+            ("sort=name&sort=name", "sort", "is given more than once"),
+            ("sort=name&%73ort=", "sort", "is given more than once"),
+            ("search=%ff", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%4", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%zz", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%+1", "search", "must be UTF-8 in percent-encoding"),
+            ("%ff=1", "%ff", "must be UTF-8 in percent-encoding"),
+            ("search=%00", "search", "must not contain NUL"),
+        ] {
+            let error = read(query).unwrap_err();
+            assert_eq!((error.code(), error.detail()), ("invalid_query", (field, message)), "{query}");
+        }
+        let long = format!("{}=1", "x".repeat(10_000));
+        assert_eq!(read(&long).unwrap_err().detail().0.len(), TOLD);
+    }
 }

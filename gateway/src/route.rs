@@ -7,9 +7,13 @@ use poem::{
     endpoint::{BoxEndpoint, make_sync},
     http::{HeaderValue, Method},
 };
-use poem_openapi::{OpenApi, error::ParsePathError};
+use poem_openapi::{
+    OpenApi,
+    error::ParsePathError,
+    registry::{MetaOperation, MetaParamIn},
+};
 
-use crate::{error::ApiError, explain, query::Pairs, visit::Visit};
+use crate::{error::ApiError, explain, query::Parameters, visit::Visit};
 
 /// What a path is called in logs and metrics.
 pub(crate) struct Label {
@@ -26,7 +30,7 @@ impl Label {
         let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
         match place.and_then(|place| names.nth(place)) {
-            Some(name) => ApiError::path(name, &explain::parameter(reason)).into(),
+            Some(name) => ApiError::path(explain::parameter(name, reason)).into(),
             None => error,
         }
     }
@@ -34,15 +38,24 @@ impl Label {
 
 /// Adds the paths of one domain.
 pub(crate) fn mount<A: OpenApi>(mut route: Route, service: &'static str, api: A) -> Route {
-    let templates: HashMap<String, String> =
-        A::meta().into_iter().flat_map(|meta| meta.paths).map(|path| (pattern_of(&path.path), path.path)).collect();
+    let mut paths: HashMap<String, _> =
+        A::meta().into_iter().flat_map(|meta| meta.paths).map(|path| (pattern_of(&path.path), path)).collect();
     let mut table = HashMap::new();
     api.add_routes(&mut table);
     for (pattern, methods) in table {
-        let template = templates.get(&pattern).cloned().unwrap_or_else(|| pattern.clone());
-        route = route.at(pattern, Methods::new(service, template, methods));
+        let (template, parameters) = match paths.remove(&pattern) {
+            Some(path) => (path.path, path.operations.into_iter().map(parameters_of).collect()),
+            None => (pattern.clone(), HashMap::new()),
+        };
+        route = route.at(pattern, Methods::new(service, template, methods, parameters));
     }
     route
+}
+
+/// The query parameters of an operation.
+fn parameters_of(operation: MetaOperation) -> (Method, Vec<String>) {
+    let parameters = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+    (operation.method, parameters.map(|parameter| parameter.name).collect())
 }
 
 /// Adds a text that never changes.
@@ -54,7 +67,7 @@ pub(crate) fn mount_text(route: Route, path: &str, content_type: &'static str, t
 pub(crate) fn mount_get(route: Route, path: &str, endpoint: impl Endpoint<Output = Response> + 'static) -> Route {
     let methods =
         HashMap::from([(Method::GET, Box::new(poem::endpoint::ToDynEndpoint(endpoint)) as BoxEndpoint<'static>)]);
-    route.at(path, Methods::new(crate::error::GATEWAY, path.to_owned(), methods))
+    route.at(path, Methods::new(crate::error::GATEWAY, path.to_owned(), methods, HashMap::new()))
 }
 
 /// poem-openapi names the parameters of a route by their places.
@@ -75,18 +88,25 @@ fn pattern_of(template: &str) -> String {
 struct Methods {
     label: Arc<Label>,
     methods: HashMap<Method, BoxEndpoint<'static>>,
+    /// The query parameters of each operation. A page or a text has none, and does not look at its query.
+    parameters: HashMap<Method, Vec<String>>,
     allow: HeaderValue,
 }
 
 impl Methods {
-    fn new(service: &'static str, template: String, methods: HashMap<Method, BoxEndpoint<'static>>) -> Self {
+    fn new(
+        service: &'static str,
+        template: String,
+        methods: HashMap<Method, BoxEndpoint<'static>>,
+        parameters: HashMap<Method, Vec<String>>,
+    ) -> Self {
         let mut names: Vec<&str> = methods.keys().map(Method::as_str).collect();
         if names.contains(&"GET") {
             names.push("HEAD");
         }
         names.sort_unstable();
         let allow = HeaderValue::from_str(&names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { label: Arc::new(Label { service, template }), methods, allow }
+        Self { label: Arc::new(Label { service, template }), methods, parameters, allow }
     }
 }
 
@@ -107,8 +127,10 @@ impl Endpoint for Methods {
         if (0..).map_while(|place| request.raw_path_param(&format!("param{place}"))).any(|value| value.contains('\0')) {
             return Err(ApiError::no_such_id().into());
         }
-        let pairs = Pairs::of(&request)?;
-        request.set_data(pairs);
+        if let Some(known) = self.parameters.get(&method) {
+            let parameters = Parameters::of(&request, known)?;
+            request.set_data(parameters);
+        }
         let mut response = endpoint.call(request).await.map_err(|error| self.label.name_part(error))?.into_response();
         if is_head {
             response.set_body(());

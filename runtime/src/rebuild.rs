@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use contract::{Detail, ErrorKind, Fault, Position, subject::internal};
+use contract::{Detail, DetailCode, ErrorKind, Fault, Position, subject::internal};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
@@ -99,9 +99,8 @@ pub(crate) async fn begin(
 }
 
 fn refused(kind: ErrorKind, code: &str, text: String, detail: impl Into<String>) -> Fault {
-    let mut fault = Fault::new(kind, code, text);
-    fault.details.push(Detail::new("source", detail));
-    fault
+    let detail_code = if kind == ErrorKind::NotFound { DetailCode::NotFound } else { DetailCode::Conflict };
+    Fault::new(kind, code, text).about(Detail::new("source", detail_code, detail))
 }
 
 /// The projection, its inbox rows and its cursors go in one transaction, and nobody may be in the middle of anything that

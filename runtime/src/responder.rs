@@ -177,6 +177,7 @@ impl Responder {
 
     /// Who asks, by token. `None` where the message itself may tell more.
     async fn caller(&self, asked: &Asked, endpoint: &Endpoint) -> Result<Option<Caller>, Fault> {
+        asked.check()?;
         let access = match endpoint {
             Endpoint::Query(route) => route.meta.access,
             Endpoint::Command(route) => route.meta.access,

@@ -39,7 +39,7 @@ impl Address {
         let required = [("street", &self.street), ("city", &self.city), ("zip_code", &self.zip_code)];
         for (field, value) in required {
             if value.trim().is_empty() || value.chars().count() > 200 {
-                problems.push(Detail::new(format!("{prefix}.{field}"), "must have 1 to 200 characters"));
+                problems.push(Detail::length(format!("{prefix}.{field}"), 1, 200));
             }
         }
         let optional = [
@@ -51,17 +51,18 @@ impl Address {
         ];
         for (field, value) in optional {
             if value.as_ref().is_some_and(|text| text.chars().count() > 200) {
-                problems.push(Detail::new(format!("{prefix}.{field}"), "must have at most 200 characters"));
+                problems.push(Detail::length(format!("{prefix}.{field}"), 0, 200));
             }
         }
         let given = optional.iter().filter_map(|(field, value)| value.as_deref().map(|text| (*field, text)));
         for (field, text) in required.map(|(field, value)| (field, value.as_str())).into_iter().chain(given) {
             if text.chars().any(char::is_control) {
-                problems.push(Detail::new(format!("{prefix}.{field}"), "must not hold control characters"));
+                problems.push(Detail::characters(format!("{prefix}.{field}"), "control characters"));
             }
         }
         if self.country.len() != 2 || !self.country.bytes().all(|b| b.is_ascii_uppercase()) {
-            problems.push(Detail::new(format!("{prefix}.country"), "must be an ISO 3166-1 alpha-2 code"));
+            let message = "must be an ISO 3166-1 alpha-2 code";
+            problems.push(Detail::format(format!("{prefix}.country"), "country", message));
         }
         problems
     }

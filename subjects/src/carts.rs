@@ -1,6 +1,6 @@
 //! Carts: one per customer, or one per guest token.
 
-use contract::{Access, Answer, Detail, command, domain_error, query};
+use contract::{Access, Answer, Detail, DetailCode, command, domain_error, query};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -200,12 +200,19 @@ domain_error! {
         ItemNotFound: NotFound "item_not_found" = "There is no such line in the cart.";
         NotForSale: NotFound "not_for_sale" = "There is no such product to buy.";
         VariantRequired: Invalid "variant_required" = "The product has several variants. Choose one."
-            => vec![Detail::new("variant_id", "is required: the product has several variants")];
-        InvalidItem { fields: Vec<(String, String)> }: Invalid "invalid_item" =
-            "The line cannot be stored with these fields." => Detail::each(fields);
+            => vec![Detail::new(
+                "variant_id",
+                DetailCode::Required,
+                "is required: the product has several variants",
+            )];
+        InvalidItem { fields: Vec<Detail> }: Invalid "invalid_item" =
+            "The line cannot be stored with these fields." => fields.clone();
         CartFull: Conflict "cart_full" = "The cart holds 100 lines at most.";
         OutOfStock { available: i64 }: Conflict "out_of_stock" = "So many units cannot be had."
-            => vec![Detail::new("quantity", format!("{available} units are available"))];
+            => vec![
+                Detail::new("quantity", DetailCode::Range, format!("{available} units are available"))
+                    .with("max", *available),
+            ];
         CurrencyMismatch: Conflict "currency_mismatch" = "The cart holds another currency.";
         CartVersionMismatch: PreconditionFailed "cart_version_mismatch" = "The cart was changed meanwhile.";
     }

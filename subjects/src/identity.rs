@@ -120,14 +120,14 @@ impl From<RevocationsRequest> for GetRevocations {
     }
 }
 
-/// What an admin may change of an account.
+/// What an admin may change of an account. What is absent stays; null is rejected, for an account always has both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct UserChanges {
     /// `customer`, `seller` or `admin`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub role: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub is_active: Option<bool>,
 }
 
@@ -201,15 +201,15 @@ event!(SessionRevoked, DOMAIN, "session_revoked", entity = |e| e.session_id);
 domain_error! {
     /// The errors of identity.
     pub enum IdentityError {
-        InvalidAccount { fields: Vec<(String, String)> }: Invalid "invalid_account" =
-            "The account cannot be made with these fields." => Detail::each(fields);
+        InvalidAccount { fields: Vec<Detail> }: Invalid "invalid_account" =
+            "The account cannot be made with these fields." => fields.clone();
         EmailTaken: Conflict "email_taken" = "An account with this e-mail address exists.";
         WrongCredentials: Unauthenticated "wrong_credentials" = "The e-mail address or the password is wrong.";
         AccountInactive: Unauthenticated "account_inactive" = "The account is not active.";
         InvalidRefreshToken: Unauthenticated "invalid_refresh_token" = "The refresh token is not valid.";
         UserNotFound: NotFound "user_not_found" = "There is no such account.";
         UnknownRole: Invalid "unknown_role" = "There is no such role."
-            => vec![Detail::new("role", "must be one of customer, seller, admin")];
+            => vec![Detail::one_of("role", &roles::ALL)];
         UserVersionMismatch: PreconditionFailed "user_version_mismatch" = "The account was changed meanwhile.";
         InvalidToken: Unauthenticated "invalid_token" = "The access token is not valid.";
         CannotChangeYourself: Conflict "cannot_change_yourself" =

@@ -1,8 +1,9 @@
 //! Stock: what is on the shelf, what is held for orders, and the ledger of every change.
 
 use chrono::{DateTime, Utc};
-use contract::{Access, Detail, command, domain_error, event, query};
+use contract::{Access, Detail, DetailCode, command, domain_error, event, query};
 use serde::{Deserialize, Serialize};
+use serde_with::{As, DefaultOnNull};
 
 use crate::{OrderId, PageRequest, Pagination, VariantId, roles};
 
@@ -16,7 +17,7 @@ pub const MAX_UNITS: i64 = 10_000;
 /// The most lines that are checked at once.
 pub const MAX_CHECKED: usize = 100;
 
-/// The stock of a variant. `available = on_hand - reserved`; the public is shown 0 where the variant is not for sale.
+/// The stock of a variant. `available = on_hand - reserved`.
 /// What is optional is shown to the product's seller and to admins only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
@@ -56,8 +57,10 @@ query!(GetStock, DOMAIN, "get_stock", Access::Public => Stock, InventoryError);
 pub struct StockCount {
     /// 0 to 1,000,000,000.
     pub on_hand: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_stock: Option<i64>,
+    /// 0 to 1,000,000,000. Stays where absent; null takes the minimum away, as 0 does.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
+    #[cfg_attr(feature = "openapi", oai(nullable))]
+    pub min_stock: Option<Option<i64>>,
 }
 
 /// Sets what is on the shelf; written as a movement. Below what is reserved it is refused.
@@ -138,7 +141,7 @@ pub struct Movements {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListMovements {
     pub variant_id: VariantId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub page: PageRequest,
 }
 query!(ListMovements, DOMAIN, "list_movements", roles::SELLERS => Movements, InventoryError);
@@ -208,13 +211,16 @@ domain_error! {
     /// The errors of inventory.
     pub enum InventoryError {
         VariantNotFound: NotFound "variant_not_found" = "There is no such variant.";
-        InvalidStock { fields: Vec<(String, String)> }: Invalid "invalid_stock" =
-            "The stock cannot be set to these values." => Detail::each(fields);
-        InvalidItems { fields: Vec<(String, String)> }: Invalid "invalid_items" =
-            "The availability of these lines cannot be checked." => Detail::each(fields);
+        InvalidStock { fields: Vec<Detail> }: Invalid "invalid_stock" =
+            "The stock cannot be set to these values." => fields.clone();
+        InvalidItems { fields: Vec<Detail> }: Invalid "invalid_items" =
+            "The availability of these lines cannot be checked." => fields.clone();
         BelowReserved { reserved: i64 }: Conflict "below_reserved" =
             "So few units cannot be on the shelf: more are reserved."
-            => vec![Detail::new("on_hand", format!("{reserved} units are reserved"))];
+            => vec![
+                Detail::new("on_hand", DetailCode::Range, format!("{reserved} units are reserved"))
+                    .with("min", *reserved),
+            ];
         NotYourVariant: Forbidden "not_your_variant" = "The variant belongs to another seller.";
         StockVersionMismatch: PreconditionFailed "stock_version_mismatch" = "The stock was changed meanwhile.";
         InvalidCursor: Malformed "invalid_cursor" = "The cursor is not one of ours.";

@@ -59,6 +59,6 @@ domain_error! {
     pub enum OperationsError {
         CheckIncomplete { checks: Vec<String> }: Unavailable "check_incomplete" =
             "Some checks could not be made. Try again."
-            => checks.iter().map(|name| Detail::new(name, "could not look")).collect();
+            => checks.iter().map(|name| Detail::state(name, "unknown", "could not look")).collect();
     }
 }

@@ -8,6 +8,7 @@ mod harness;
 mod accounts;
 mod attempts;
 mod bad_input;
+mod bodies;
 mod cart_problems;
 mod carts;
 mod check;

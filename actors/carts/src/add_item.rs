@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::{Detail, DetailCode};
 use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
 use subjects::{
     ItemId, ProductId, VariantId,
@@ -100,8 +101,14 @@ fn validate(item: &NewCartItem) -> Result<Wanted, CartsError> {
     match (item.variant_id, item.product_id) {
         (Some(variant), None) => Ok(Wanted::Variant(variant)),
         (None, Some(product)) => Ok(Wanted::OnlyOneOf(product)),
-        (None, None) => Err(invalid("variant_id", "either variant_id or product_id must be there")),
-        (Some(_), Some(_)) => Err(invalid("product_id", "must not be there together with variant_id")),
+        (None, None) => Err(invalid(Detail::new(
+            "variant_id",
+            DetailCode::Required,
+            "either variant_id or product_id must be there",
+        ))),
+        (Some(_), Some(_)) => {
+            Err(invalid(Detail::new("product_id", DetailCode::Conflict, "must not be there together with variant_id")))
+        }
     }
 }
 
@@ -110,7 +117,7 @@ pub(crate) fn quantity_in_range(quantity: i64) -> Result<(), CartsError> {
     if (1..=MAX_QUANTITY).contains(&quantity) {
         return Ok(());
     }
-    Err(invalid("quantity", format!("must be 1 to {MAX_QUANTITY}, not {quantity}")))
+    Err(invalid(Detail::range("quantity", 1, MAX_QUANTITY)))
 }
 
 fn room_for(basket: &Basket, variant: Uuid) -> Result<(), CartsError> {
@@ -130,10 +137,8 @@ fn decide(basket: &Basket, variant: Uuid, quantity: i64, quotes: &Quotes) -> Res
     let already = known.map_or(0, |line| line.quantity);
     let sum = already.saturating_add(quantity);
     if sum > MAX_QUANTITY {
-        return Err(invalid(
-            "quantity",
-            format!("{already} are in the cart already; a line holds {MAX_QUANTITY} at most"),
-        ));
+        let message = format!("{already} are in the cart already; a line holds {MAX_QUANTITY} at most");
+        return Err(invalid(Detail::new("quantity", DetailCode::Range, message).with("max", MAX_QUANTITY - already)));
     }
     let available = quotes.available(variant);
     if sum > available {
@@ -164,7 +169,7 @@ mod tests {
 
     fn field(error: CartsError) -> String {
         let CartsError::InvalidItem { fields } = error else { panic!("{error:?}") };
-        fields[0].0.clone()
+        fields[0].field.clone()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A cart as a value: what is stored, and how it looks with the prices of now.
 
+use contract::{Detail, DetailCode};
 use runtime::Breakage;
 use subjects::{
     CartId, Currency, ItemId, Money, MoneyError, ProductId, VariantId,
@@ -177,13 +178,13 @@ impl Basket {
 }
 
 /// A field that is wrong.
-pub(crate) fn invalid(field: &str, message: impl Into<String>) -> CartsError {
-    CartsError::InvalidItem { fields: vec![(field.to_owned(), message.into())] }
+pub(crate) fn invalid(detail: Detail) -> CartsError {
+    CartsError::InvalidItem { fields: vec![detail] }
 }
 
 /// A sum that money cannot be, where the caller's quantity made it so.
 pub(crate) fn too_much(_: MoneyError) -> CartsError {
-    invalid("quantity", "the cart would cost more than can be counted")
+    invalid(Detail::new("quantity", DetailCode::Range, "the cart would cost more than can be counted"))
 }
 
 /// A sum that money cannot be, where the caller has no part in it.

@@ -1,4 +1,4 @@
-//! Changes a product: own ones, an admin any. What is absent stays.
+//! Changes a product: own ones, an admin any. What is absent stays, what is null is cleared.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Caller, Commanded, Handle, Handled, Stored, Tx};
@@ -32,7 +32,7 @@ fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogE
     if let Some(name) = &changes.name {
         fields.check_name("name", name);
     }
-    if let Some(description) = &changes.description {
+    if let Some(Some(description)) = &changes.description {
         fields.check_description(description);
     }
     if let Some(slug) = &changes.slug {
@@ -40,14 +40,14 @@ fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogE
     }
     for (field, price, min) in [
         ("price", changes.price, 1),
-        ("compare_price", changes.compare_price, 1),
-        ("cost_price", changes.cost_price, 0),
+        ("compare_price", changes.compare_price.flatten(), 1),
+        ("cost_price", changes.cost_price.flatten(), 0),
     ] {
         if let Some(price) = price {
             fields.check_price(field, price, currency, min);
         }
     }
-    if let Some(attributes) = &changes.attributes {
+    if let Some(Some(attributes)) = &changes.attributes {
         fields.check_attributes("attributes", attributes);
     }
     fields.of_product()
@@ -62,21 +62,24 @@ struct Changed {
 }
 
 fn decide(old: &ProductRow, changes: &ProductChanges, now: DateTime<Utc>) -> Changed {
-    let amount = |price: Option<Money>| price.map(|price| price.amount);
+    let amount = |price: Option<Option<Money>>| price.map(|price| price.map(|price| price.amount));
     let mut row = ProductRow {
         name: changes.name.as_deref().map_or(old.name.as_str(), str::trim).to_owned(),
-        description: changes.description.clone().unwrap_or_else(|| old.description.clone()),
+        description: changes.description.clone().map_or_else(|| old.description.clone(), Option::unwrap_or_default),
         slug: changes.slug.clone().unwrap_or_else(|| old.slug.clone()),
-        category_id: changes.category_id.map(|category| category.0).or(old.category_id),
-        compare_price: amount(changes.compare_price).or(old.compare_price),
-        cost_price: amount(changes.cost_price).or(old.cost_price),
-        attributes: changes.attributes.clone().map_or_else(|| old.attributes.clone(), Json),
+        category_id: changes.category_id.map_or(old.category_id, |category| category.map(|category| category.0)),
+        compare_price: amount(changes.compare_price).unwrap_or(old.compare_price),
+        cost_price: amount(changes.cost_price).unwrap_or(old.cost_price),
+        attributes: changes
+            .attributes
+            .clone()
+            .map_or_else(|| old.attributes.clone(), |all| Json(all.unwrap_or_default())),
         is_active: changes.is_active.unwrap_or(old.is_active),
         is_featured: changes.is_featured.unwrap_or(old.is_featured),
         ..old.clone()
     };
     let rest = row != *old;
-    row.price = amount(changes.price).unwrap_or(old.price);
+    row.price = changes.price.map_or(old.price, |price| price.amount);
     let price = row.price != old.price;
     if price || rest {
         row.version += i64::from(price) + i64::from(rest);
@@ -119,7 +122,7 @@ async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -
         && !store::category_exists(tx.read(), category).await?
     {
         let mut fields = Fields::default();
-        fields.wrong("category_id", "there is no such category");
+        fields.no_such_category("category_id");
         fields.of_product()?;
     }
     // Somebody may take it between this look and the write: then the write breaks, and this runs again.
@@ -201,11 +204,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_null_is_cleared() {
+        let filled = ProductRow {
+            description: "It glows.".into(),
+            category_id: Some(Uuid::now_v7()),
+            compare_price: Some(5999),
+            cost_price: Some(9),
+            attributes: Json([("colour".to_owned(), "red".to_owned())].into()),
+            ..ProductRow::example()
+        };
+        let changes = ProductChanges {
+            description: Some(None),
+            category_id: Some(None),
+            attributes: Some(None),
+            compare_price: Some(None),
+            cost_price: Some(None),
+            ..Default::default()
+        };
+        assert_eq!(validate(&changes, Currency::USD), Ok(()));
+        let (changed, now) = (decide(&filled, &changes, filled.updated_at), filled.updated_at);
+        let cleared = ProductRow {
+            description: String::new(),
+            category_id: None,
+            compare_price: None,
+            cost_price: None,
+            attributes: Json(Default::default()),
+            version: 2,
+            ..filled.clone()
+        };
+        assert_eq!(changed, Changed { row: cleared.clone(), price: false, rest: true });
+        assert!(!decide(&cleared, &changes, now).rest, "what is clear already does not change");
+    }
+
+    #[test]
     fn the_currency_never_changes() {
         let changes = ProductChanges { price: Some(Money::new(5, Currency::EUR)), ..Default::default() };
         let Err(CatalogError::InvalidProduct { fields }) = validate(&changes, Currency::USD) else {
             panic!("must be refused");
         };
-        assert_eq!(fields[0].0, "price.currency");
+        assert_eq!(fields[0].field, "price.currency");
     }
 }

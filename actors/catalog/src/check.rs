@@ -1,5 +1,6 @@
 //! What products and categories may look like. A wrong field is named as the client sent it.
 
+use contract::{Detail, DetailCode};
 use subjects::{
     Currency, Money,
     catalog::{Attributes, CatalogError},
@@ -13,11 +14,16 @@ pub(crate) const MAX_PRICE: i64 = 1_000_000_000_000;
 
 /// Collects what is wrong with which field.
 #[derive(Debug, Default)]
-pub(crate) struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<Detail>);
 
 impl Fields {
-    pub(crate) fn wrong(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push((field.into(), message.into()));
+    pub(crate) fn wrong(&mut self, detail: Detail) {
+        self.0.push(detail);
+    }
+
+    /// A category that is not there.
+    pub(crate) fn no_such_category(&mut self, field: &str) {
+        self.wrong(Detail::new(field, DetailCode::NotFound, "there is no such category"));
     }
 
     /// Nothing, or everything that is wrong with a product.
@@ -33,55 +39,56 @@ impl Fields {
     /// A name: one line.
     pub(crate) fn check_name(&mut self, field: &str, text: &str) {
         if !(1..=200).contains(&text.trim().chars().count()) {
-            self.wrong(field, "must have 1 to 200 characters");
+            self.wrong(Detail::length(field, 1, 200));
         }
         if text.chars().any(char::is_control) {
-            self.wrong(field, "must not hold control characters");
+            self.wrong(Detail::characters(field, "control characters"));
         }
     }
 
     /// A description: lines.
     pub(crate) fn check_description(&mut self, text: &str) {
         if text.chars().count() > 20_000 {
-            self.wrong("description", "must have at most 20000 characters");
+            self.wrong(Detail::length("description", 0, 20_000));
         }
         if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            self.wrong("description", "must not hold control characters other than line breaks and tabs");
+            self.wrong(Detail::characters("description", "control characters other than line breaks and tabs"));
         }
     }
 
     /// A slug that the client chose.
     pub(crate) fn check_slug(&mut self, text: &str) {
         if !is_slug(text) {
-            self.wrong(
-                "slug",
-                "must have 1 to 120 of a-z, 0-9 and single hyphens between them, and must not look like an id",
-            );
+            let message =
+                "must have 1 to 120 of a-z, 0-9 and single hyphens between them, and must not look like an id";
+            self.wrong(Detail::format("slug", "slug", message));
         }
     }
 
     /// A SKU: 1 to 64 printable characters without blanks.
     pub(crate) fn check_sku(&mut self, field: &str, text: &str) {
         if !(1..=64).contains(&text.chars().count()) {
-            self.wrong(field, "must have 1 to 64 characters");
+            self.wrong(Detail::length(field, 1, 64));
         }
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            self.wrong(field, "must not hold blanks or control characters");
+            self.wrong(Detail::characters(field, "blanks or control characters"));
         }
     }
 
     /// Free properties.
     pub(crate) fn check_attributes(&mut self, field: &str, attributes: &Attributes) {
         if attributes.len() > 50 {
-            self.wrong(field, "must have at most 50 entries");
+            self.wrong(Detail::count(field, 0, 50));
         }
         for (key, value) in attributes.iter().take(50) {
             let bad_key = !(1..=50).contains(&key.chars().count()) || key.chars().any(char::is_control);
             if bad_key {
-                self.wrong(field, "must have keys of 1 to 50 characters, none of them a control character");
+                let message = "must have keys of 1 to 50 characters, none of them a control character";
+                self.wrong(Detail::format(field, "keys", message));
             } else if value.chars().count() > 200 || value.chars().any(char::is_control) {
                 let path = format!("{field}.{key}");
-                self.wrong(path, "must have at most 200 characters, none of them a control character");
+                let message = "must have at most 200 characters, none of them a control character";
+                self.wrong(Detail::new(path, DetailCode::Length, message).with("max", 200));
             }
         }
     }
@@ -89,17 +96,19 @@ impl Fields {
     /// A price of the product's currency.
     pub(crate) fn check_price(&mut self, field: &str, price: Money, currency: Currency, min: i64) {
         if !(min..=MAX_PRICE).contains(&price.amount) {
-            self.wrong(format!("{field}.amount"), format!("must be {min} to {MAX_PRICE}"));
+            self.wrong(Detail::range(format!("{field}.amount"), min, MAX_PRICE));
         }
         if price.currency != currency {
-            self.wrong(format!("{field}.currency"), format!("must be {currency}, the product's currency"));
+            let message = format!("must be {currency}, the product's currency");
+            let detail = Detail::new(format!("{field}.currency"), DetailCode::OneOf, message);
+            self.wrong(detail.with("allowed", vec![currency.code()]));
         }
     }
 
     /// Units on the shelf.
     pub(crate) fn check_on_hand(&mut self, field: &str, on_hand: Option<i64>) {
         if on_hand.is_some_and(|units| !(0..=MAX_ON_HAND).contains(&units)) {
-            self.wrong(field, format!("must be 0 to {MAX_ON_HAND}"));
+            self.wrong(Detail::range(field, 0, MAX_ON_HAND));
         }
     }
 }
@@ -111,7 +120,7 @@ mod tests {
     fn wrong(check: impl FnOnce(&mut Fields)) -> Vec<String> {
         let mut fields = Fields::default();
         check(&mut fields);
-        fields.0.into_iter().map(|(field, _)| field).collect()
+        fields.0.into_iter().map(|detail| detail.field).collect()
     }
 
     #[test]

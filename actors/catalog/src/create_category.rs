@@ -37,7 +37,7 @@ impl Handle<CreateCategory> for Catalog {
             && !store::category_exists(tx.read(), parent).await?
         {
             let mut fields = Fields::default();
-            fields.wrong("parent_id", "there is no such category");
+            fields.no_such_category("parent_id");
             fields.of_category()?;
         }
         // Where the slug is taken, nothing is written and the refusal costs nothing.
@@ -59,6 +59,9 @@ mod tests {
         let Err(CatalogError::InvalidCategory { fields }) = plan(&command, Utc::now()) else {
             panic!("must be refused")
         };
-        assert_eq!(fields.iter().map(|(f, _)| f.as_str()).collect::<Vec<_>>(), ["name", "slug", "description"]);
+        assert_eq!(
+            fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(),
+            ["name", "slug", "description"]
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use contract::{Detail, DetailCode};
 use runtime::{Breakage, Commanded, Handle, Handled, Stored, Tx};
 use sqlx::types::Json;
 use subjects::{
@@ -60,26 +61,30 @@ pub(crate) fn validate(new: &NewProduct) -> Result<(), CatalogError> {
         fields.check_on_hand("on_hand", new.on_hand);
     } else {
         if new.sku.is_some() {
-            fields.wrong("sku", "is the default variant's; a product with variants has theirs");
+            fields.wrong(of_the_default_variant("sku"));
         }
         if new.on_hand.is_some() {
-            fields.wrong("on_hand", "is the default variant's; a product with variants has theirs");
+            fields.wrong(of_the_default_variant("on_hand"));
         }
         check_variants(&mut fields, variants, new.price);
     }
     fields.of_product()
 }
 
+fn of_the_default_variant(field: &str) -> Detail {
+    Detail::new(field, DetailCode::Conflict, "is the default variant's; a product with variants has theirs")
+}
+
 fn check_variants(fields: &mut Fields, variants: &[NewVariant], price: Money) {
     if variants.len() > MAX_VARIANTS {
-        fields.wrong("variants", format!("must be at most {MAX_VARIANTS}"));
+        fields.wrong(Detail::count("variants", 0, MAX_VARIANTS));
     }
     let mut skus = HashSet::new();
     for (index, variant) in variants.iter().take(MAX_VARIANTS).enumerate() {
         let path = |field: &str| format!("variants[{index}].{field}");
         fields.check_sku(&path("sku"), &variant.sku);
         if !skus.insert(variant.sku.as_str()) {
-            fields.wrong(path("sku"), "is used twice");
+            fields.wrong(Detail::new(path("sku"), DetailCode::Repeated, "is used twice"));
         }
         if let Some(name) = &variant.name {
             fields.check_name(&path("name"), name);
@@ -219,7 +224,7 @@ impl Handle<CreateProduct> for Catalog {
             && !store::category_exists(tx.read(), category).await?
         {
             let mut fields = Fields::default();
-            fields.wrong("category_id", "there is no such category");
+            fields.no_such_category("category_id");
             fields.of_product()?;
         }
         let taken = store::taken(tx.read(), &plan.row.slug, &plan.skus()).await?;

@@ -1,14 +1,15 @@
 //! What an account may look like.
 
+use contract::Detail;
 use subjects::{identity::IdentityError, roles};
 
 /// Collects what is wrong with which field.
 #[derive(Default)]
-pub(crate) struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<Detail>);
 
 impl Fields {
-    pub(crate) fn wrong(&mut self, field: &str, message: &str) {
-        self.0.push((field.to_owned(), message.to_owned()));
+    pub(crate) fn wrong(&mut self, detail: Detail) {
+        self.0.push(detail);
     }
 
     /// Nothing, or everything that was wrong.
@@ -32,14 +33,14 @@ pub(crate) fn may_be_email(text: &str) -> bool {
 pub(crate) fn check_email(fields: &mut Fields, email: &str) {
     let length = email.chars().count();
     if !(3..=254).contains(&length) {
-        return fields.wrong("email", "must have 3 to 254 characters");
+        return fields.wrong(Detail::length("email", 3, 254));
     }
     let well_formed = may_be_email(email)
         && email.split_once('@').is_some_and(|(name, domain)| {
             !name.is_empty() && name.len() <= 64 && !domain.contains('@') && is_domain(domain)
         });
     if !well_formed {
-        fields.wrong("email", "must be an e-mail address");
+        fields.wrong(Detail::format("email", "email", "must be an e-mail address"));
     }
 }
 
@@ -56,7 +57,7 @@ fn is_domain(text: &str) -> bool {
 /// Long enough to resist guessing, short enough to hash.
 pub(crate) fn check_password(fields: &mut Fields, password: &str) {
     if !(10..=256).contains(&password.chars().count()) {
-        fields.wrong("password", "must have 10 to 256 characters");
+        fields.wrong(Detail::length("password", 10, 256));
     }
 }
 
@@ -64,10 +65,10 @@ pub(crate) fn check_password(fields: &mut Fields, password: &str) {
 pub(crate) fn check_text(fields: &mut Fields, field: &str, text: Option<&str>, max: usize) {
     let Some(text) = text else { return };
     if text.chars().count() > max {
-        fields.wrong(field, &format!("must have at most {max} characters"));
+        fields.wrong(Detail::length(field, 0, max));
     }
     if text.chars().any(char::is_control) {
-        fields.wrong(field, "must not hold control characters");
+        fields.wrong(Detail::characters(field, "control characters"));
     }
 }
 
@@ -121,6 +122,6 @@ mod tests {
         check_email(&mut fields, "nobody");
         check_password(&mut fields, "short");
         let Err(IdentityError::InvalidAccount { fields }) = fields.finish() else { panic!("must be refused") };
-        assert_eq!(fields.iter().map(|(f, _)| f.as_str()).collect::<Vec<_>>(), ["email", "password"]);
+        assert_eq!(fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(), ["email", "password"]);
     }
 }

@@ -128,7 +128,10 @@ mod tests {
     fn wrong_fields_are_named_as_the_client_sent_them() {
         let command = Register { first_name: Some("A\0".into()), phone: Some("1".repeat(41)), ..register("ann") };
         let Err(IdentityError::InvalidAccount { fields }) = validate(&command) else { panic!("must be refused") };
-        assert_eq!(fields.iter().map(|(f, _)| f.as_str()).collect::<Vec<_>>(), ["email", "first_name", "phone"]);
+        assert_eq!(
+            fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(),
+            ["email", "first_name", "phone"]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::Detail;
 use futures::future::try_join;
 
 use runtime::{Answer, Context, Handled};
@@ -28,11 +29,10 @@ impl Answer<CheckAvailability> for Inventory {
 fn validate(items: &[Units]) -> Result<(), InventoryError> {
     let mut fields = Vec::new();
     if items.is_empty() || items.len() > MAX_CHECKED {
-        fields.push(("items".into(), format!("must hold 1 to {MAX_CHECKED} lines")));
+        fields.push(Detail::count("items", 1, MAX_CHECKED));
     } else {
-        for (index, line) in items.iter().enumerate().filter(|(_, line)| !(1..=MAX_UNITS).contains(&line.quantity)) {
-            let field = format!("items[{index}].quantity");
-            fields.push((field, format!("must be 1 to {MAX_UNITS}, not {}", line.quantity)));
+        for (index, _) in items.iter().enumerate().filter(|(_, line)| !(1..=MAX_UNITS).contains(&line.quantity)) {
+            fields.push(Detail::range(format!("items[{index}].quantity"), 1, MAX_UNITS));
         }
     }
     if fields.is_empty() { Ok(()) } else { Err(InventoryError::InvalidItems { fields }) }
@@ -62,7 +62,7 @@ mod tests {
         let Err(InventoryError::InvalidItems { fields }) = validate(&[line(1, 1), line(2, 0)]) else {
             panic!("accepted")
         };
-        assert_eq!(fields[0].0, "items[1].quantity");
+        assert_eq!(fields[0].field, "items[1].quantity");
         assert!(validate(&[]).is_err());
         assert!(validate(&vec![line(1, 1); MAX_CHECKED + 1]).is_err());
         assert!(validate(&vec![line(1, MAX_UNITS); MAX_CHECKED]).is_ok());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use contract::Detail;
 use runtime::{Breakage, Caller, Commanded, Context, Failure, HandleBatch, Handled, Tx};
 use subjects::{
     catalog::{GetOffers, Offer},
@@ -98,11 +99,11 @@ fn counted(before: &Shelf, after: &Shelf) -> Option<Entry> {
 }
 
 fn validate(count: &StockCount) -> Result<(), InventoryError> {
-    let fields: Vec<_> = [("on_hand", Some(count.on_hand)), ("min_stock", count.min_stock)]
+    let fields: Vec<_> = [("on_hand", Some(count.on_hand)), ("min_stock", count.min_stock.flatten())]
         .into_iter()
         .filter_map(|(field, value)| Some((field, value?)))
         .filter(|(_, value)| !(0..=MAX_ON_HAND).contains(value))
-        .map(|(field, value)| (field.to_owned(), format!("must be 0 to {MAX_ON_HAND}, not {value}")))
+        .map(|(field, _)| Detail::range(field, 0, MAX_ON_HAND))
         .collect();
     if fields.is_empty() { Ok(()) } else { Err(InventoryError::InvalidStock { fields }) }
 }
@@ -121,7 +122,8 @@ fn decide(before: &Shelf, command: &SetStock, caller: &Caller) -> Result<Option<
     }
     let mut after = Shelf {
         on_hand,
-        min_stock: command.count.min_stock.unwrap_or(before.min_stock),
+        // Null takes the minimum away: below 0 there is nothing.
+        min_stock: command.count.min_stock.map_or(before.min_stock, Option::unwrap_or_default),
         received: on_hand + before.sold,
         ..before.clone()
     };
@@ -153,7 +155,7 @@ mod tests {
     }
 
     fn set(on_hand: i64, min_stock: Option<i64>, expected_version: Option<i64>) -> SetStock {
-        let count = StockCount { on_hand, min_stock };
+        let count = StockCount { on_hand, min_stock: min_stock.map(Some) };
         SetStock { variant_id: VariantId(Uuid::from_u128(1)), count, expected_version }
     }
 
@@ -173,6 +175,13 @@ mod tests {
     fn falling_to_the_minimum_takes_two_numbers() {
         assert_eq!(by_seller(&set(6, None, None)).unwrap().unwrap().version, 8);
         assert_eq!(by_seller(&set(10, Some(6), None)).unwrap().unwrap().version, 8);
+    }
+
+    #[test]
+    fn null_takes_the_minimum_away_and_absence_leaves_it() {
+        let command = SetStock { count: StockCount { on_hand: 11, min_stock: Some(None) }, ..set(11, None, None) };
+        assert_eq!(by_seller(&command).unwrap().unwrap().min_stock, 0);
+        assert_eq!(by_seller(&set(11, None, None)).unwrap().unwrap().min_stock, 2);
     }
 
     #[test]
@@ -203,12 +212,12 @@ mod tests {
     #[test]
     fn values_out_of_range_are_named() {
         let Err(InventoryError::InvalidStock { fields }) =
-            validate(&StockCount { on_hand: -1, min_stock: Some(i64::MAX) })
+            validate(&StockCount { on_hand: -1, min_stock: Some(Some(i64::MAX)) })
         else {
             panic!("accepted")
         };
-        let names: Vec<_> = fields.iter().map(|(field, _)| field.as_str()).collect();
+        let names: Vec<_> = fields.iter().map(|wrong| wrong.field.as_str()).collect();
         assert_eq!(names, ["on_hand", "min_stock"]);
-        assert_eq!(validate(&StockCount { on_hand: MAX_ON_HAND, min_stock: Some(0) }), Ok(()));
+        assert_eq!(validate(&StockCount { on_hand: MAX_ON_HAND, min_stock: Some(Some(0)) }), Ok(()));
     }
 }

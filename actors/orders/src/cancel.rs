@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(validate(&cancel("changed my mind")), Ok(()));
         for bad in ["x".repeat(501), "\0".into()] {
             let Err(OrdersError::InvalidOrder { fields }) = validate(&cancel(&bad)) else { panic!("{bad:?}") };
-            assert_eq!(fields[0].0, "reason");
+            assert_eq!(fields[0].field, "reason");
         }
     }
 }

@@ -1,46 +1,49 @@
 //! What is wrong with the fields of a body.
 
+use contract::Detail;
+
 /// Collects what is wrong, by the field's path in the client's body.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<(String, String)>);
+pub(crate) struct Problems(Vec<Detail>);
 
 impl Problems {
-    pub(crate) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push((field.into(), message.into()));
+    pub(crate) fn add(&mut self, detail: Detail) {
+        self.0.push(detail);
     }
 
     /// A text of so many characters, without control characters; line breaks and tabs where it has several lines.
     pub(crate) fn text(&mut self, field: &str, text: &str, min: usize, max: usize, lines: bool) {
         let count = text.chars().count();
         if count < min || count > max {
-            self.add(field, format!("must have {min} to {max} characters"));
+            self.add(Detail::length(field, min, max));
         }
         let forbidden = |c: char| c.is_control() && !(lines && matches!(c, '\n' | '\r' | '\t'));
         if text.chars().any(forbidden) {
-            self.add(field, "must not hold control characters");
+            self.add(Detail::characters(field, "control characters"));
         }
     }
 
     /// An e-mail address, as far as its form tells.
     pub(crate) fn email(&mut self, field: &str, text: &str) {
         if !is_email(text) {
-            self.add(field, "must be an e-mail address");
+            self.add(Detail::format(field, "email", "must be an e-mail address"));
         }
     }
 
     /// The name of a provider's payment method. A card number does not have its form: orders are kept for ever.
     pub(crate) fn method(&mut self, field: &str, text: &str) {
         if !is_method(text) {
-            self.add(field, "must be a payment method of the provider, such as pm_card_visa, and never card data");
+            let message = "must be a payment method of the provider, such as pm_card_visa, and never card data";
+            self.add(Detail::format(field, "payment_method", message));
         }
     }
 
-    pub(crate) fn extend(&mut self, details: Vec<contract::Detail>) {
-        self.0.extend(details.into_iter().map(|detail| (detail.field, detail.message)));
+    pub(crate) fn extend(&mut self, details: Vec<Detail>) {
+        self.0.extend(details);
     }
 
     /// Nothing, or everything that is wrong.
-    pub(crate) fn into_result(self) -> Result<(), Vec<(String, String)>> {
+    pub(crate) fn into_result(self) -> Result<(), Vec<Detail>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 }
@@ -104,7 +107,7 @@ mod tests {
         problems.text("notes", "\0", 0, 20, true);
         problems.text("reason", "two\nlines", 0, 20, false);
         problems.text("method", "", 1, 20, false);
-        let fields: Vec<&str> = problems.0.iter().map(|(field, _)| field.as_str()).collect();
+        let fields: Vec<&str> = problems.0.iter().map(|wrong| wrong.field.as_str()).collect();
         assert_eq!(fields, ["notes", "reason", "method"]);
     }
 }

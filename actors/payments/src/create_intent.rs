@@ -1,7 +1,7 @@
 //! Opens the payment of an order for its buyer. The provider's object is made before the lane; it is committed here
 //! before its secret is told to anybody, so nothing can be confirmed that was not committed.
 
-use contract::CallError;
+use contract::{CallError, Detail, DetailCode};
 use runtime::{Breakage, Commanded, Context, Failure, Handled, Prepare, Tx};
 use subjects::{
     orders::{GetPayable, OrderRef, OrderStatus, OrdersError, Payable},
@@ -124,8 +124,9 @@ impl Payments {
 /// What is owed, by orders' word: the client names no amount.
 async fn payable(cx: &Context, command: &CreateIntent) -> Handled<Payable, PaymentsError> {
     let Some(order_id) = command.intent.order() else {
-        let problem = "either order_id or order_number must be there".to_owned();
-        return Err(PaymentsError::InvalidIntent { fields: vec![("order_id".to_owned(), problem)] }.into());
+        let message = "either order_id or order_number must be there";
+        let detail = Detail::new("order_id", DetailCode::Required, message);
+        return Err(PaymentsError::InvalidIntent { fields: vec![detail] }.into());
     };
     payable_of(cx, order_id, command.cart_token.clone()).await?.ok_or_else(|| PaymentsError::OrderNotFound.into())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::CallError;
+use contract::{CallError, Detail, DetailCode};
 use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
 use subjects::{
     ItemId, Money, OrderId, RefundId,
@@ -18,8 +18,8 @@ use crate::{
     story::{Attempt, Fact},
 };
 
-fn invalid(field: &str, problem: &str) -> PaymentsError {
-    PaymentsError::InvalidRefund { fields: vec![(field.into(), problem.into())] }
+fn invalid(detail: Detail) -> PaymentsError {
+    PaymentsError::InvalidRefund { fields: vec![detail] }
 }
 
 /// The most lines of a refund.
@@ -36,19 +36,19 @@ fn price(
     restocked: &BTreeMap<ItemId, i64>,
 ) -> Result<i64, PaymentsError> {
     if items.is_empty() || items.len() > MAX_ITEMS {
-        return Err(invalid("items", "must name 1 to 100 lines"));
+        return Err(invalid(Detail::count("items", 1, MAX_ITEMS)));
     }
     let (mut sum, mut named) = (0_i64, BTreeSet::new());
     for (index, RefundItem { line_id, quantity }) in items.iter().enumerate() {
         let field = |name: &str| format!("items[{index}].{name}");
         let Some(line) = lines.get(line_id) else {
-            return Err(invalid(&field("line_id"), "must be a line of the order"));
+            return Err(invalid(Detail::new(field("line_id"), DetailCode::NotFound, "must be a line of the order")));
         };
         if !named.insert(line_id) {
-            return Err(invalid(&field("line_id"), "must be named once"));
+            return Err(invalid(Detail::new(field("line_id"), DetailCode::Repeated, "must be named once")));
         }
         if !(1..=line.quantity).contains(quantity) {
-            return Err(invalid(&field("quantity"), &format!("must be between 1 and {}", line.quantity)));
+            return Err(invalid(Detail::range(field("quantity"), 1, line.quantity)));
         }
         let others = restocked.get(line_id).copied().unwrap_or_default();
         let left = line.returnable.min(line.quantity - others).max(0);
@@ -69,12 +69,15 @@ fn decide(
 ) -> Result<Money, PaymentsError> {
     let owed = attempt.details.as_ref().ok_or(PaymentsError::PaymentNotFound)?.amount;
     if let Some(problem) = refund.reason.as_deref().and_then(wrong_reason) {
-        return Err(invalid("reason", problem));
+        return Err(invalid(problem));
     }
     match refund.amount {
-        Some(amount) if amount.amount <= 0 => return Err(invalid("amount.amount", "must be above 0")),
+        Some(amount) if amount.amount <= 0 => {
+            return Err(invalid(Detail::new("amount.amount", DetailCode::Range, "must be above 0").with("min", 1)));
+        }
         Some(amount) if amount.currency != owed.currency => {
-            return Err(invalid("amount.currency", "must be the currency of the payment"));
+            let detail = Detail::new("amount.currency", DetailCode::OneOf, "must be the currency of the payment");
+            return Err(invalid(detail.with("allowed", vec![owed.currency.code()])));
         }
         _ => {}
     }
@@ -91,7 +94,8 @@ fn decide(
     // What is disputed or on its way back already is no part of it: either may come back to the shop.
     let kept = attempt.captured - attempt.returned();
     if refund.items.is_none() && restock && amount.amount < kept {
-        return Err(invalid("restock", "needs items where only a part of the money goes back"));
+        let message = "needs items where only a part of the money goes back";
+        return Err(invalid(Detail::new("restock", DetailCode::Conflict, message)));
     }
     if amount.amount <= 0 || amount.amount > left.amount {
         return Err(PaymentsError::RefundTooLarge { left });
@@ -192,7 +196,7 @@ mod tests {
         assert_eq!(restock(None), Ok(usd(70)));
         assert_eq!(restock(Some(usd(70))), Ok(usd(70)));
         assert!(
-            matches!(restock(Some(usd(69))), Err(PaymentsError::InvalidRefund { fields }) if fields[0].0 == "restock")
+            matches!(restock(Some(usd(69))), Err(PaymentsError::InvalidRefund { fields }) if fields[0].field == "restock")
         );
         assert_eq!(judge(&state, &NewRefund { restock: Some(false), ..ask(Some(usd(69))) }), Ok(usd(69)));
         // A refund on its way may fail, and leave the goods without their money.
@@ -242,7 +246,7 @@ mod tests {
     fn wrong_fields_are_named() {
         let state = paid(PaymentStatus::Succeeded, 0, 0);
         let field = |refund: &NewRefund| match judge(&state, refund) {
-            Err(PaymentsError::InvalidRefund { fields }) => fields[0].0.clone(),
+            Err(PaymentsError::InvalidRefund { fields }) => fields[0].field.clone(),
             other => panic!("{other:?}"),
         };
         assert_eq!(field(&ask(Some(usd(0)))), "amount.amount");

@@ -1,8 +1,24 @@
 //! MessagePack maps between nodes, JSON for whoever sends JSON.
+//!
+//! [`Format::decode`] reads what a node has written: an event, a reply, a stored answer. [`Format::decode_request`] reads
+//! what a client has written, over HTTP or NATS, and says in plain words which field is wrong.
 
-use serde::{Serialize, de::DeserializeOwned};
+mod explain;
+mod strict;
 
-use crate::{Detail, ErrorKind, Fault};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, Deserializer, IgnoredAny},
+};
+use serde_path_to_error::{Segment, Track};
+
+use crate::{Detail, DetailCode, ErrorKind, Fault};
+use strict::Strict;
+
+/// The field by which a whole body is named.
+const WHOLE: &str = "body";
+/// How many unknown fields are named at most.
+const NAMED: usize = 20;
 
 /// How a body is written. An answer has the format of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +27,15 @@ pub enum Format {
     Json,
     /// Maps with field names, never arrays: an added field must not break a reader.
     MessagePack,
+}
+
+/// What becomes of a field of a request that its type does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// Ignored: a newer node may know more than we do.
+    Ignore,
+    /// Rejected: a client would take an answer for a promise about them.
+    Reject,
 }
 
 /// Why a body could not be read.
@@ -23,13 +48,11 @@ pub enum DecodeError {
     #[error("the body is not well-formed: {0}")]
     Malformed(String),
     /// Well-formed, with a missing, mistyped or out-of-range field.
-    #[error("{path}: {message}")]
-    Invalid {
-        /// Where, such as `items[0].quantity`.
-        path: String,
-        /// What is wrong there.
-        message: String,
-    },
+    #[error("{}: {}", .0.field, .0.message)]
+    Invalid(Detail),
+    /// Well-formed, with fields that are not known.
+    #[error("unknown fields: {}", .0.join(", "))]
+    UnknownFields(Vec<String>),
 }
 
 impl Format {
@@ -44,10 +67,14 @@ impl Format {
     /// Tells the format by the content type, else by the first byte. An empty body is `{}`.
     ///
     /// # Errors
-    /// [`DecodeError::Unsupported`] where neither names one.
+    /// [`DecodeError::Unsupported`] where neither names one, and for a text that is declared to be anything but UTF-8.
     pub fn detect(content_type: Option<&str>, body: &[u8]) -> Result<Self, DecodeError> {
         if let Some(declared) = content_type {
-            let essence = declared.split(';').next().unwrap_or_default().trim();
+            let mut parts = declared.split(';');
+            let essence = parts.next().unwrap_or_default().trim();
+            if !parts.all(is_supported_parameter) {
+                return Err(DecodeError::Unsupported);
+            }
             return match essence.to_ascii_lowercase().as_str() {
                 "application/json" => Ok(Self::Json),
                 "application/msgpack" | "application/x-msgpack" | "application/vnd.msgpack" => Ok(Self::MessagePack),
@@ -68,15 +95,15 @@ impl Format {
     /// Only for a value that the format cannot express, such as a map whose keys are not text.
     pub fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, DecodeError> {
         match self {
-            Self::Json => serde_json::to_vec(value).map_err(|e| DecodeError::Malformed(e.to_string())),
-            Self::MessagePack => rmp_serde::to_vec_named(value).map_err(|e| DecodeError::Malformed(e.to_string())),
+            Self::Json => serde_json::to_vec(value).map_err(|error| malformed(&error)),
+            Self::MessagePack => rmp_serde::to_vec_named(value).map_err(|error| malformed(&error)),
         }
     }
 
-    /// Reads a value; unknown fields are ignored, for a newer sender may know more than we do.
+    /// Reads a value that a node has written; unknown fields are ignored, for a newer node may know more than we do.
     ///
     /// # Errors
-    /// Tells malformed from invalid, and names the path of an invalid field.
+    /// Tells malformed from invalid, and names the path of an invalid field. The reasons are for the log.
     pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, DecodeError> {
         match self {
             Self::Json => {
@@ -84,9 +111,10 @@ impl Format {
                 let mut reader = serde_json::Deserializer::from_slice(body);
                 let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
                     let (path, inner) = (error.path().to_string(), error.into_inner());
-                    if inner.is_data() { invalid(path, &inner) } else { DecodeError::Malformed(inner.to_string()) }
+                    let message = inner.to_string();
+                    if inner.is_data() { invalid(path, message) } else { malformed(&message) }
                 })?;
-                reader.end().map_err(|e| DecodeError::Malformed(e.to_string()))?;
+                reader.end().map_err(|error| malformed(&error))?;
                 Ok(value)
             }
             Self::MessagePack => {
@@ -95,21 +123,133 @@ impl Format {
                 let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
                     let path = error.path().to_string();
                     match error.into_inner() {
-                        rmp_serde::decode::Error::Syntax(message) => DecodeError::Invalid { path, message },
-                        other => DecodeError::Malformed(other.to_string()),
+                        rmp_serde::decode::Error::Syntax(message) => invalid(path, message),
+                        other => malformed(&other),
                     }
                 })?;
-                if rest.is_empty() { Ok(value) } else { Err(DecodeError::Malformed("bytes after the value".into())) }
+                if rest.is_empty() { Ok(value) } else { Err(malformed(&"bytes after the value")) }
+            }
+        }
+    }
+
+    /// Reads a value that a client has written. An enum is a string and an object is no array; a repeated key and a NUL are
+    /// rejected wherever they stand. An empty body is `{}`.
+    ///
+    /// # Errors
+    /// Tells malformed from invalid, and names the path of an invalid field, in words for the client.
+    pub fn decode_request<T: DeserializeOwned>(self, body: &[u8], unknown: UnknownFields) -> Result<T, DecodeError> {
+        match self {
+            Self::Json => {
+                let body = if body.is_empty() { b"{}".as_slice() } else { body };
+                let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
+                let mut reader = serde_json::Deserializer::from_str(text);
+                let value = read(&mut reader, unknown, |error: &serde_json::Error| {
+                    let text = error.to_string();
+                    // serde_json appends the place in the text, which says nothing to someone who is told the path.
+                    let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
+                    // A number that no type of ours holds is JSON all the same.
+                    (error.is_data() || words.starts_with("number out of range")).then(|| words.to_owned())
+                });
+                // The first wrong field is found before a later place where the body is no JSON at all.
+                if let Err(DecodeError::Invalid(_)) = value {
+                    serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))?;
+                }
+                let value = value?;
+                reader.end().map_err(|error| malformed(&error))?;
+                Ok(value)
+            }
+            Self::MessagePack => {
+                let mut rest = body;
+                let mut reader = rmp_serde::Deserializer::new(&mut rest);
+                let value = read(&mut reader, unknown, |error: &rmp_serde::decode::Error| match error {
+                    rmp_serde::decode::Error::Syntax(words) => Some(words.clone()),
+                    _ => None,
+                });
+                if let Err(DecodeError::Invalid(_)) = value {
+                    rmp_serde::from_slice::<IgnoredAny>(body).map_err(|error| malformed(&error))?;
+                }
+                let value = value?;
+                if rest.is_empty() { Ok(value) } else { Err(malformed(&"bytes after the value")) }
             }
         }
     }
 }
 
-fn invalid(path: String, error: &serde_json::Error) -> DecodeError {
-    // serde_json appends the place in the text, which says nothing to someone who is told the path.
-    let text = error.to_string();
-    let message = text.split(" at line ").next().unwrap_or_default().to_owned();
-    DecodeError::Invalid { path, message }
+/// What says in which characters a text is written must say UTF-8.
+fn is_supported_parameter(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+}
+
+/// What a node has written is wrong in a library's words.
+fn invalid(path: String, message: String) -> DecodeError {
+    DecodeError::Invalid(Detail::new(path, DetailCode::Invalid, message))
+}
+
+fn malformed(reason: &impl ToString) -> DecodeError {
+    DecodeError::Malformed(reason.to_string())
+}
+
+/// `words` gives what serde says of a value that is well-formed.
+fn read<'de, T, D>(
+    reader: D,
+    unknown: UnknownFields,
+    words: impl FnOnce(&D::Error) -> Option<String>,
+) -> Result<T, DecodeError>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let mut track = Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(Strict::new(reader), &mut track);
+    let mut names = Vec::new();
+    let value = match unknown {
+        UnknownFields::Ignore => T::deserialize(tracked),
+        UnknownFields::Reject => serde_ignored::deserialize(tracked, |path| {
+            if names.len() < NAMED {
+                names.push(ignored_path(&path));
+            }
+        }),
+    };
+    let value = value.map_err(|error| match words(&error) {
+        None => malformed(&error),
+        Some(words) => DecodeError::Invalid(explain::explain(&path_of(&track.path()), &words)),
+    })?;
+    if names.is_empty() { Ok(value) } else { Err(DecodeError::UnknownFields(names)) }
+}
+
+fn path_of(path: &serde_path_to_error::Path) -> String {
+    path.iter().fold(String::new(), |path, segment| match segment {
+        Segment::Seq { index } => format!("{path}[{index}]"),
+        Segment::Map { key } => below(&path, key),
+        // A variant is no field, and a key that could not be read has no name.
+        Segment::Enum { .. } | Segment::Unknown => path,
+    })
+}
+
+fn ignored_path(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", ignored_path(parent)),
+        Path::Map { parent, key } => below(&ignored_path(parent), key),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            ignored_path(parent)
+        }
+    }
+}
+
+fn below(path: &str, key: &str) -> String {
+    join(path, if key.is_empty() { "\"\"" } else { key })
+}
+
+fn join(path: &str, field: &str) -> String {
+    match (path.is_empty(), field.is_empty()) {
+        (true, true) => WHOLE.into(),
+        (true, false) => field.into(),
+        (false, true) => path.into(),
+        (false, false) => format!("{path}.{field}"),
+    }
 }
 
 impl From<DecodeError> for Fault {
@@ -123,9 +263,13 @@ impl From<DecodeError> for Fault {
             DecodeError::Malformed(_) => {
                 Self::new(ErrorKind::Malformed, "malformed_body", "The body is not well-formed.")
             }
-            DecodeError::Invalid { path, message } => {
-                let mut fault = Self::new(ErrorKind::Invalid, "invalid_body", "A field of the body is not valid.");
-                fault.details.push(Detail { field: path, message });
+            DecodeError::Invalid(detail) => {
+                Self::new(ErrorKind::Invalid, "invalid_body", "A field of the body is not valid.").about(detail)
+            }
+            DecodeError::UnknownFields(names) => {
+                let text = "The body has a field that is not known.";
+                let mut fault = Self::new(ErrorKind::Invalid, "unknown_field", text);
+                fault.details.extend(names.into_iter().map(Detail::unknown));
                 fault
             }
         }
@@ -134,6 +278,8 @@ impl From<DecodeError> for Fault {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
 
     use super::*;
@@ -160,16 +306,154 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_field_is_named_by_its_path() {
-        let body = br#"{"items":[{"id":"00000000-0000-0000-0000-000000000007","quantity":-1}]}"#;
-        let Err(DecodeError::Invalid { path, .. }) = Format::Json.decode::<Lines>(body) else { panic!("accepted") };
-        assert_eq!(path, "items[0].quantity");
-    }
-
-    #[test]
     fn broken_text_is_malformed_and_other_types_are_unsupported() {
         assert!(matches!(Format::Json.decode::<Lines>(b"{"), Err(DecodeError::Malformed(_))));
         assert_eq!(Format::detect(Some("text/plain"), b"{}"), Err(DecodeError::Unsupported));
         assert_eq!(Format::detect(None, b"\xff"), Err(DecodeError::Unsupported));
+    }
+
+    #[test]
+    fn a_text_is_utf_8() {
+        for parameter in ["charset=utf-8", "Charset=\"UTF-8\"", "q=1; charset=utf-8", ""] {
+            let declared = format!("application/json; {parameter}");
+            assert_eq!(Format::detect(Some(&declared), b"{}"), Ok(Format::Json), "{declared}");
+        }
+        for parameter in ["charset=utf-16", "charset=iso-8859-1", "charset=", "charset", "charset=utf-8;charset=utf-16"]
+        {
+            let declared = format!("application/json; {parameter}");
+            assert_eq!(Format::detect(Some(&declared), b"{}"), Err(DecodeError::Unsupported), "{declared}");
+        }
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Status {
+        Open,
+        Closed,
+    }
+
+    /// A request with everything that a field of one may be.
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Change {
+        #[serde(default)]
+        items: Vec<Line>,
+        #[serde(default)]
+        status: Option<Status>,
+        #[serde(default)]
+        labels: BTreeMap<String, String>,
+        #[serde(default)]
+        is_open: Option<bool>,
+    }
+
+    /// What a JSON text is rejected for in either format.
+    fn rejected(text: &str) -> (String, String) {
+        let json = Format::Json.decode_request::<Change>(text.as_bytes(), UnknownFields::Ignore).unwrap_err();
+        let DecodeError::Invalid(detail) = json else { panic!("{text}: {json:?}") };
+        (detail.field, detail.message)
+    }
+
+    /// The same of a MessagePack body; [`serde_json::Value`] keeps the last of two equal keys.
+    fn rejected_packed(body: &[u8]) -> (String, String) {
+        let packed = Format::MessagePack.decode_request::<Change>(body, UnknownFields::Ignore).unwrap_err();
+        let DecodeError::Invalid(detail) = packed else { panic!("{body:?}: {packed:?}") };
+        (detail.field, detail.message)
+    }
+
+    fn packed(text: &str) -> Vec<u8> {
+        rmp_serde::to_vec(&serde_json::from_str::<serde_json::Value>(text).unwrap()).unwrap()
+    }
+
+    const ID: &str = "00000000-0000-0000-0000-000000000007";
+
+    #[test]
+    fn both_formats_name_the_same_wrong_field_in_the_same_words() {
+        for (text, path, message) in [
+            (r#"{"items":5}"#, "items", "must be an array"),
+            (r#"{"items":null}"#, "items", "must not be null"),
+            (r#"{"items":[5]}"#, "items[0]", "must be an object"),
+            (r#"{"items":[["a",1]]}"#, "items[0]", "must be an object"),
+            (r#"{"items":[{"quantity":1}]}"#, "items[0].id", "is required"),
+            (r#"{"items":[{"id":5}]}"#, "items[0].id", "must be a UUID"),
+            (r#"{"items":[{"quantity":-1}]}"#, "items[0].quantity", "is out of range"),
+            (r#"{"items":[{"quantity":"1"}]}"#, "items[0].quantity", "must be an integer"),
+            (r#"{"items":[{"quantity":1.5}]}"#, "items[0].quantity", "must be an integer"),
+            (r#"{"items":[{"quantity":null}]}"#, "items[0].quantity", "must not be null"),
+            (r#"{"status":"ajar"}"#, "status", "must be one of open, closed"),
+            (r#"{"status":5}"#, "status", "must be one of open, closed"),
+            (r#"{"status":true}"#, "status", "must be one of open, closed"),
+            (r#"{"status":["open"]}"#, "status", "must be one of open, closed"),
+            (r#"{"status":{"open":null}}"#, "status", "must be one of open, closed"),
+            (r#"{"status":{}}"#, "status", "must be one of open, closed"),
+            (r#"{"labels":{"a":null}}"#, "labels.a", "must not be null"),
+            (r#"{"labels":{"a":"\u0000"}}"#, "labels.a", "must not contain NUL"),
+            (r#"{"labels":{"\u0000":"a"}}"#, "labels", "must not contain NUL"),
+            (r#"{"is_open":"yes"}"#, "is_open", "must be true or false"),
+            ("[]", "body", "must be an object"),
+            ("5", "body", "must be an object"),
+        ] {
+            let expected = (path.to_owned(), message.to_owned());
+            assert_eq!(rejected(text), expected, "{text}");
+            assert_eq!(rejected_packed(&packed(text)), expected, "{text}, packed");
+        }
+    }
+
+    #[test]
+    fn a_repeated_key_is_named() {
+        for (text, path) in [
+            (r#"{"status":"open","status":"closed"}"#.to_owned(), "status"),
+            (format!(r#"{{"items":[{{"id":"{ID}","quantity":1,"quantity":2}}]}}"#), "items[0].quantity"),
+            (r#"{"labels":{"a":"1","b":"2","a":"3"}}"#.to_owned(), "labels.a"),
+        ] {
+            assert_eq!(rejected(&text), (path.into(), "is given more than once".into()), "{text}");
+        }
+        // {"labels": {"a": "1", "a": "2"}}, and {"status": "open", "status": "open"}.
+        assert_eq!(rejected_packed(b"\x81\xa6labels\x82\xa1a\xa11\xa1a\xa12").0, "labels.a");
+        assert_eq!(rejected_packed(b"\x82\xa6status\xa4open\xa6status\xa4open").0, "status");
+    }
+
+    #[test]
+    fn a_text_is_not_binary() {
+        // {"labels": {"a": bin "\0"}}
+        let expected = ("labels.a".to_owned(), "must be a string".to_owned());
+        assert_eq!(rejected_packed(b"\x81\xa6labels\x81\xa1a\xc4\x01\0"), expected);
+    }
+
+    #[test]
+    fn a_request_is_read_in_either_format() {
+        let change = Change {
+            items: vec![Line { id: ID.parse().unwrap(), quantity: 3 }],
+            status: Some(Status::Closed),
+            labels: [("a".to_owned(), "1".to_owned())].into(),
+            is_open: None,
+        };
+        for format in [Format::Json, Format::MessagePack] {
+            let bytes = format.encode(&change).unwrap();
+            assert_eq!(format.decode_request::<Change>(&bytes, UnknownFields::Reject).unwrap(), change);
+        }
+        assert_eq!(Format::Json.decode_request::<Change>(b"", UnknownFields::Reject), Ok(Change::default()));
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_or_named() {
+        let body = format!(r#"{{"items":[{{"id":"{ID}","quantity":1,"colour":"red"}}],"":1}}"#);
+        assert!(Format::Json.decode_request::<Change>(body.as_bytes(), UnknownFields::Ignore).is_ok());
+        let named = vec!["items[0].colour".to_owned(), "\"\"".to_owned()];
+        let read = Format::Json.decode_request::<Change>(body.as_bytes(), UnknownFields::Reject);
+        assert_eq!(read, Err(DecodeError::UnknownFields(named)));
+    }
+
+    #[test]
+    fn a_body_that_is_not_well_formed_is_malformed_however_wrong_its_fields_are() {
+        let json: [&[u8]; 6] = [b"{", b"{} {}", b"{\"status\":5", b"nope", b"\xff", b"{\"a\":\"\xff\"}"];
+        for body in json {
+            let read = Format::Json.decode_request::<Change>(body, UnknownFields::Ignore);
+            assert!(matches!(read, Err(DecodeError::Malformed(_))), "{body:?}: {read:?}");
+        }
+        // Cut short, bytes behind the value, a text that is not UTF-8.
+        let packed: [&[u8]; 3] = [b"\x82\xa6status\x05", b"\x80\x80", b"\x81\xa6status\xa1\xff"];
+        for body in packed {
+            let read = Format::MessagePack.decode_request::<Change>(body, UnknownFields::Ignore);
+            assert!(matches!(read, Err(DecodeError::Malformed(_))), "{body:?}: {read:?}");
+        }
     }
 }

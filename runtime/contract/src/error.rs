@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::Detail;
+
 /// What kind of failure an error is. The list is closed, and fixes the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,27 +76,6 @@ impl ErrorKind {
     }
 }
 
-/// One field that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
-    /// The field's path, such as `items[0].quantity`.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
-}
-
-impl Detail {
-    /// A wrong field.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
-
-    /// Wrong fields, by name, with what is wrong with each.
-    pub fn each(fields: &[(String, String)]) -> Vec<Self> {
-        fields.iter().map(|(field, message)| Self::new(field, message)).collect()
-    }
-}
-
 /// A domain's own error: an answer, replied and (but for `Malformed` and `Invalid`) stored. `Display` is the outward text,
 /// `Debug` the inward one.
 pub trait Refusal: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Send + Sync + 'static {
@@ -111,14 +92,14 @@ pub trait Refusal: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Se
 /// Declares the errors of a domain. Each has its kind, its code and its text, and, where it is about fields, its details.
 ///
 /// ```
-/// use contract::{Detail, Refusal, domain_error};
+/// use contract::{Detail, DetailCode, Refusal, domain_error};
 ///
 /// domain_error! {
 ///     /// The errors of shelves.
 ///     pub enum ShelvesError {
 ///         ShelfNotFound: NotFound "shelf_not_found" = "There is no such shelf.";
 ///         Full { room: u32 }: Conflict "shelf_full" = "The shelf is full."
-///             => vec![Detail::new("quantity", format!("there is room for {room}"))];
+///             => vec![Detail::new("quantity", DetailCode::Range, format!("there is room for {room}")).with("max", *room)];
 ///     }
 /// }
 /// let error = ShelvesError::Full { room: 3 };
@@ -228,6 +209,13 @@ impl Fault {
     /// A defect on our side; the reason goes to the log, never to the caller.
     pub fn internal(service: &str) -> Self {
         Self::new(ErrorKind::Internal, "internal", "Something went wrong on our side.").of(service)
+    }
+
+    /// Names what is wrong.
+    #[must_use]
+    pub fn about(mut self, detail: Detail) -> Self {
+        self.details.push(detail);
+        self
     }
 
     /// Names who answered.

@@ -5,6 +5,7 @@
 
 mod access;
 mod codec;
+mod detail;
 mod error;
 pub mod header;
 mod message;
@@ -13,8 +14,9 @@ mod revocation;
 pub mod subject;
 
 pub use access::Access;
-pub use codec::{DecodeError, Format};
-pub use error::{CallError, Detail, ErrorBody, ErrorKind, Fault, Refusal};
+pub use codec::{DecodeError, Format, UnknownFields};
+pub use detail::{Detail, DetailCode};
+pub use error::{CallError, ErrorBody, ErrorKind, Fault, Refusal};
 pub use message::{Answer, Command, Event, Query, Request};
 pub use position::Position;
 pub use revocation::{Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner};

@@ -109,9 +109,8 @@ impl DeadLettersRequest {
     pub(crate) fn from(&self) -> Result<Behind, Fault> {
         let Some(text) = self.cursor.as_deref() else { return Ok(None) };
         read_cursor(text).map(Some).ok_or_else(|| {
-            let mut fault = Fault::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not one of ours.");
-            fault.details.push(Detail::new("cursor", "must be `next_cursor` of another page"));
-            fault
+            let detail = Detail::format("cursor", "cursor", "must be `next_cursor` of another page");
+            Fault::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not one of ours.").about(detail)
         })
     }
 }

@@ -4,7 +4,7 @@ mod forms;
 
 use std::{any::Any, future::Future, sync::Arc};
 
-use contract::{Answer as KeptAnswer, CallError, Command, ErrorBody, Format};
+use contract::{Answer as KeptAnswer, CallError, Command, ErrorBody, Format, UnknownFields};
 use futures::future::{BoxFuture, FutureExt};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -125,7 +125,7 @@ impl<S> TypedCommand<S> {
 
 impl<S: Strategy> ErasedCommand for TypedCommand<S> {
     fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError> {
-        let message: S::Command = format.decode(body)?;
+        let message: S::Command = format.decode_request(body, UnknownFields::Ignore)?;
         decoded(message)
     }
 

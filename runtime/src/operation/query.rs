@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use contract::{CallError, ErrorBody, Format, Query};
+use contract::{CallError, ErrorBody, Format, Query, UnknownFields};
 use futures::future::{BoxFuture, FutureExt};
 
 use super::RequestMeta;
@@ -56,7 +56,7 @@ impl<D, Q> QueryHandler<D, Q> {
 
 impl<D: Domain + Answer<Q>, Q: Query> ErasedQuery for QueryHandler<D, Q> {
     fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedQuery, contract::DecodeError> {
-        let message: Q = format.decode(body)?;
+        let message: Q = format.decode_request(body, UnknownFields::Ignore)?;
         let capability = message.capability().map(str::to_owned);
         Ok(DecodedQuery { message: Box::new(message), capability })
     }

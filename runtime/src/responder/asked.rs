@@ -2,13 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use async_nats::Message;
-use contract::{ErrorKind, Fault, Format, header};
+use async_nats::{HeaderMap, HeaderValue, Message};
+use contract::{DecodeError, Detail, ErrorKind, Fault, Format, UnknownFields, header};
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 /// How long a caller is taken to wait who does not say.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The headers that decide how a request is handled: of two values, none is the right one.
+const SINGLE: [&str; 4] = [header::AUTHORIZATION, header::COMMAND_ID, header::CONTENT_TYPE, header::DEADLINE_MS];
 
 /// A request, as far as its headers tell.
 pub(crate) struct Asked {
@@ -21,10 +25,11 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(super) fn read(message: Message) -> Self {
-        let get = |name: &str| message.headers.as_ref().and_then(|h| h.get(name)).map(|v| v.as_str().to_owned());
+        let get = |name: &str| values(message.headers.as_ref(), name).next().map(str::to_owned);
+        // A deadline that is no number is refused by `check`; the refusal goes out in the default time.
         let patience = get(header::DEADLINE_MS)
-            .and_then(|text| text.parse().ok())
-            .map_or(DEFAULT_DEADLINE, |ms: u64| Duration::from_millis(ms).min(MAX_DEADLINE));
+            .and_then(|text| milliseconds(&text))
+            .map_or(DEFAULT_DEADLINE, |patience| patience.min(MAX_DEADLINE));
         let declared = get(header::CONTENT_TYPE);
         // What is not a format of ours is refused when it is read; the refusal itself is JSON.
         let format = Format::detect(declared.as_deref(), &message.payload).unwrap_or(Format::Json);
@@ -41,25 +46,60 @@ impl Asked {
         self
     }
 
+    /// Rejects headers that cannot be used.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        for name in SINGLE {
+            if values(self.message.headers.as_ref(), name).nth(1).is_some() {
+                return Err(invalid_header(Detail::repeated(name)));
+            }
+        }
+        match self.header(header::DEADLINE_MS) {
+            Some(text) if milliseconds(text).is_none() => {
+                let message = "must be a number of milliseconds";
+                Err(invalid_header(Detail::format(header::DEADLINE_MS, "milliseconds", message)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
+        values(self.message.headers.as_ref(), name).next()
     }
 
     /// The id by which the caller may repeat a command.
     pub(super) fn command_id(&self) -> Result<Option<Uuid>, Fault> {
         self.header(header::COMMAND_ID).map(str::parse).transpose().map_err(|_| {
             let text = "The header Souk-Command-Id must be a UUID.";
-            Fault::new(ErrorKind::Malformed, "invalid_command_id", text)
+            Fault::new(ErrorKind::Malformed, "invalid_command_id", text).about(Detail::uuid(header::COMMAND_ID))
         })
     }
 
-    pub(super) fn decode<T>(
-        &self,
-        decode: impl FnOnce(Format, &[u8]) -> Result<T, contract::DecodeError>,
-    ) -> Result<T, Fault> {
+    pub(super) fn decode<T>(&self, decode: impl FnOnce(Format, &[u8]) -> Result<T, DecodeError>) -> Result<T, Fault> {
         let format = Format::detect(self.header(header::CONTENT_TYPE), &self.message.payload)?;
         Ok(decode(format, &self.message.payload)?)
     }
+
+    /// Reads a request of the runtime's own.
+    pub(super) fn decode_as<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        self.decode(|format, body| format.decode_request(body, UnknownFields::Ignore))
+    }
+}
+
+/// The values of a header, whose name is compared without case, as HTTP compares it.
+fn values<'a>(headers: Option<&'a HeaderMap>, name: &str) -> impl Iterator<Item = &'a str> {
+    let named = headers.into_iter().flat_map(HeaderMap::iter).filter(move |(key, _)| {
+        let key: &str = key.as_ref();
+        key.eq_ignore_ascii_case(name)
+    });
+    named.flat_map(|(_, values)| values.iter().map(HeaderValue::as_str))
+}
+
+fn milliseconds(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_millis)
+}
+
+fn invalid_header(detail: Detail) -> Fault {
+    Fault::new(ErrorKind::Malformed, "invalid_header", "A header is not valid.").about(detail)
 }
 
 /// Inboxes of any user: `_INBOX.>` or `_INBOX_<user>.>`.
@@ -70,7 +110,61 @@ pub(super) fn is_inbox(subject: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_inbox;
+    use super::*;
+
+    fn asked(headers: &[(&str, &str)]) -> Asked {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, *value);
+        }
+        Asked::read(Message {
+            subject: "req.things.get".into(),
+            reply: None,
+            payload: bytes::Bytes::new(),
+            headers: Some(map),
+            status: None,
+            description: None,
+            length: 0,
+        })
+    }
+
+    fn rejected(headers: &[(&str, &str)]) -> (String, String) {
+        let fault = asked(headers).check().unwrap_err();
+        (fault.code, fault.details[0].field.clone())
+    }
+
+    #[test]
+    fn a_header_is_found_in_any_case() {
+        for name in ["Souk-Command-Id", "souk-command-id", "SOUK-COMMAND-ID"] {
+            assert_eq!(
+                asked(&[(name, "00000000-0000-0000-0000-000000000007")]).command_id(),
+                Ok(Some(Uuid::from_u128(7)))
+            );
+        }
+        assert_eq!(asked(&[("content-type", "application/msgpack")]).format, Format::MessagePack);
+        assert_eq!(asked(&[("x-request-id", "mine")]).request_id.as_deref(), Some("mine"));
+        assert!(asked(&[("souk-deadline-ms", "60000")]).deadline > Instant::now() + Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_deadline_that_is_no_number_is_malformed() {
+        for text in ["soon", "", "-1", "1.5", "99999999999999999999999"] {
+            let (code, field) = rejected(&[("Souk-Deadline-Ms", text)]);
+            assert_eq!((code.as_str(), field.as_str()), ("invalid_header", "Souk-Deadline-Ms"), "{text}");
+        }
+        assert_eq!(asked(&[("Souk-Deadline-Ms", "250")]).check(), Ok(()));
+        assert_eq!(asked(&[]).check(), Ok(()));
+    }
+
+    #[test]
+    fn of_two_values_none_is_the_right_one() {
+        for name in SINGLE {
+            assert_eq!(rejected(&[(name, "1"), (name, "1")]), ("invalid_header".into(), name.into()));
+            assert_eq!(rejected(&[(name, "1"), (&name.to_lowercase(), "1")]), ("invalid_header".into(), name.into()));
+        }
+        let fault = asked(&[("Souk-Command-Id", "7")]).command_id().unwrap_err();
+        assert_eq!(fault.details, [Detail::uuid("Souk-Command-Id")]);
+    }
 
     /// Scenario 18: which subjects are inboxes.
     #[test]

@@ -1,7 +1,7 @@
 //! What every domain answers beside its own operations: its log for those who consume its events, its stream for the
 //! operator, its dead letters for both the operator and whoever has the right.
 
-use contract::{Format, Position, subject::internal};
+use contract::{Position, subject::internal};
 
 use super::{Asked, Endpoint, Responder, Sent};
 use crate::{
@@ -41,7 +41,7 @@ impl Responder {
     }
 
     async fn rebuild(&self, asked: &Asked) -> Sent {
-        let request = match asked.decode(Format::decode) {
+        let request = match asked.decode_as() {
             Ok(request) => request,
             Err(fault) => return fault.of(self.domain).into(),
         };
@@ -62,7 +62,7 @@ impl Responder {
         A: serde::Serialize,
         F: Future<Output = Result<A, Breakage>>,
     {
-        let request = match asked.decode(Format::decode) {
+        let request = match asked.decode_as() {
             Ok(request) => request,
             Err(fault) => return fault.of(self.domain).into(),
         };

@@ -1,6 +1,6 @@
 //! What is parked: a page of it, and its second chance.
 
-use contract::{Detail, ErrorKind, Fault, Format, subject::guarded};
+use contract::{Detail, DetailCode, ErrorKind, Fault, subject::guarded};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ type Redriven = Result<(DeadLetter, bool), Fault>;
 
 impl Responder {
     pub(super) async fn list_dead_letters(&self, asked: &Asked) -> Sent {
-        let request: DeadLettersRequest = match asked.decode(Format::decode) {
+        let request: DeadLettersRequest = match asked.decode_as() {
             Ok(request) => request,
             Err(fault) => return fault.of(self.domain).into(),
         };
@@ -39,8 +39,7 @@ impl Responder {
     /// Hands a parked event to its lane once more, past inbox and cursor, or lets a parked effect be performed again. A
     /// repeat by the same id does neither, unless nothing has come of the first one.
     pub(super) async fn redrive(&self, asked: &Asked, caller: &Caller) -> Sent {
-        let decoded =
-            asked.decode(Format::decode).and_then(|request: RedriveRequest| Ok((request, asked.command_id()?)));
+        let decoded = asked.decode_as().and_then(|request: RedriveRequest| Ok((request, asked.command_id()?)));
         let (request, id) = match decoded {
             Ok(decoded) => decoded,
             Err(fault) => return fault.of(self.domain).into(),
@@ -141,14 +140,14 @@ impl Responder {
 }
 
 fn not_parked() -> Fault {
-    let mut fault = Fault::new(ErrorKind::NotFound, "dead_letter_not_found", "There is no such dead letter.");
-    fault.details.push(Detail::new("id", "the domain has parked no such event or effect"));
-    fault
+    let text = "There is no such dead letter.";
+    let detail = Detail::new("id", DetailCode::NotFound, "the domain has parked no such event or effect");
+    Fault::new(ErrorKind::NotFound, "dead_letter_not_found", text).about(detail)
 }
 
-fn named(mut fault: Fault, letter: &DeadLetter) -> Fault {
-    fault.details.push(Detail::new("id", format!("it is {}.{}", letter.source, letter.name)));
-    fault
+fn named(fault: Fault, letter: &DeadLetter) -> Fault {
+    let name = format!("{}.{}", letter.source, letter.name);
+    fault.about(Detail::state("id", &name, format!("it is {name}")))
 }
 
 /// Somebody else has run the same command meanwhile: its answer is the answer.

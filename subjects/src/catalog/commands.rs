@@ -2,6 +2,7 @@
 
 use contract::command;
 use serde::{Deserialize, Serialize};
+use serde_with::{As, DefaultOnNull};
 
 use super::{Attributes, CatalogError, Category, DOMAIN, Product};
 use crate::{CategoryId, Money, ProductId, roles};
@@ -65,30 +66,37 @@ pub struct CreateProduct {
 command!(CreateProduct, DOMAIN, "create_product", roles::SELLERS => Product, CatalogError, key = |_| None,
     sensitive = true);
 
-/// What changes of a product; what is absent stays.
+/// What changes of a product. What is absent stays; null clears `description`, `category_id`, `attributes`,
+/// `compare_price` and `cost_price`, and is rejected for the other fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct ProductChanges {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
+    #[cfg_attr(feature = "openapi", oai(nullable))]
+    pub description: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub slug: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub category_id: Option<CategoryId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
+    #[cfg_attr(feature = "openapi", oai(nullable))]
+    pub category_id: Option<Option<CategoryId>>,
     /// Of every variant that has the product's price.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub price: Option<Money>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attributes: Option<Attributes>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compare_price: Option<Money>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost_price: Option<Money>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Replaces all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
+    #[cfg_attr(feature = "openapi", oai(nullable))]
+    pub attributes: Option<Option<Attributes>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
+    #[cfg_attr(feature = "openapi", oai(nullable))]
+    pub compare_price: Option<Option<Money>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
+    #[cfg_attr(feature = "openapi", oai(nullable))]
+    pub cost_price: Option<Option<Money>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub is_active: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub is_featured: Option<bool>,
 }
 
@@ -109,9 +117,41 @@ command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, Cat
 pub struct CreateCategory {
     pub name: String,
     pub slug: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub description: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<CategoryId>,
 }
 command!(CreateCategory, DOMAIN, "create_category", roles::ADMINS => Category, CatalogError, key = |_| None);
+
+#[cfg(test)]
+mod tests {
+    use contract::{Format, UnknownFields};
+
+    use super::*;
+
+    #[test]
+    fn absent_null_and_a_value_travel_as_themselves() {
+        for (compare_price, json) in [
+            (None, "{}"),
+            (Some(None), r#"{"compare_price":null}"#),
+            (Some(Some(Money::new(1, crate::Currency::USD))), r#"{"compare_price":{"amount":1,"currency":"USD"}}"#),
+        ] {
+            let changes = ProductChanges { compare_price, ..Default::default() };
+            assert_eq!(Format::Json.encode(&changes).unwrap(), json.as_bytes());
+            for format in [Format::Json, Format::MessagePack] {
+                let bytes = format.encode(&changes).unwrap();
+                assert_eq!(format.decode_request::<ProductChanges>(&bytes, UnknownFields::Reject).unwrap(), changes);
+                assert_eq!(format.decode::<ProductChanges>(&bytes).unwrap(), changes);
+            }
+        }
+    }
+
+    /// Where something is made there is nothing to clear.
+    #[test]
+    fn a_new_category_may_have_null_for_what_it_lacks() {
+        let text = br#"{"name":"Lamps","slug":"lamps","description":null,"parent_id":null}"#;
+        let command: CreateCategory = Format::Json.decode_request(text, UnknownFields::Reject).unwrap();
+        assert_eq!((command.description.as_str(), command.parent_id), ("", None));
+    }
+}

@@ -7,10 +7,10 @@ domain_error! {
     pub enum CatalogError {
         ProductNotFound: NotFound "product_not_found" = "There is no such product.";
         CategoryNotFound: NotFound "category_not_found" = "There is no such category.";
-        InvalidProduct { fields: Vec<(String, String)> }: Invalid "invalid_product" =
-            "The product cannot be stored with these fields." => Detail::each(fields);
-        InvalidCategory { fields: Vec<(String, String)> }: Invalid "invalid_category" =
-            "The category cannot be stored with these fields." => Detail::each(fields);
+        InvalidProduct { fields: Vec<Detail> }: Invalid "invalid_product" =
+            "The product cannot be stored with these fields." => fields.clone();
+        InvalidCategory { fields: Vec<Detail> }: Invalid "invalid_category" =
+            "The category cannot be stored with these fields." => fields.clone();
         SlugTaken: Conflict "slug_taken" = "Another product has this slug.";
         CategorySlugTaken: Conflict "category_slug_taken" = "Another category has this slug.";
         SkuTaken: Conflict "sku_taken" = "Another variant has this SKU.";

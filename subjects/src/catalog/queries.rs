@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contract::{Access, query};
 use serde::{Deserialize, Serialize};
+use serde_with::{As, DefaultOnNull};
 
 use super::{CatalogError, Categories, DOMAIN, Product, Products};
 use crate::{Currency, Money, PageRequest, ProductId, UserId, VariantId};
@@ -61,9 +62,9 @@ pub struct ListProducts {
     /// Words that name or description must hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub sort: ProductSort,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub page: PageRequest,
 }
 query!(ListProducts, DOMAIN, "list_products", Access::Public => Products, CatalogError);
@@ -71,7 +72,7 @@ query!(ListProducts, DOMAIN, "list_products", Access::Public => Products, Catalo
 /// Every category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListCategories {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub page: PageRequest,
 }
 query!(ListCategories, DOMAIN, "list_categories", Access::Public => Categories, CatalogError);
@@ -94,9 +95,9 @@ pub struct Offer {
 /// Offers for variants, and for every variant of products. Unknown ones are absent from the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetOffers {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub variant_ids: Vec<VariantId>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub product_ids: Vec<ProductId>,
 }
 query!(GetOffers, DOMAIN, "offers", Access::Internal => Offers, CatalogError);

@@ -1,6 +1,6 @@
 //! The errors of orders.
 
-use contract::{Detail, domain_error};
+use contract::{Detail, DetailCode, domain_error};
 
 use super::OrderStatus;
 use crate::{Money, OrderId, VariantId, carts::Totals};
@@ -9,26 +9,27 @@ domain_error! {
     /// The errors of orders.
     pub enum OrdersError {
         OrderNotFound: NotFound "order_not_found" = "There is no such order.";
-        InvalidOrder { fields: Vec<(String, String)> }: Invalid "invalid_order" =
-            "The order cannot be placed with these fields." => Detail::each(fields);
+        InvalidOrder { fields: Vec<Detail> }: Invalid "invalid_order" =
+            "The order cannot be placed with these fields." => fields.clone();
         CartEmpty: Conflict "cart_empty" = "There is nothing in the cart.";
         CartNotFound: NotFound "cart_not_found" = "There is no such cart.";
         CartInCheckout { order_id: OrderId, order_number: String }: Conflict "cart_in_checkout" =
             "An order made from this cart is not decided yet, or was confirmed with the cart unchanged."
-            => vec![Detail::new("order_id", order_id.to_string()), Detail::new("order_number", order_number)];
+            => vec![Detail::value("order_id", &order_id.to_string()), Detail::value("order_number", order_number)];
         NotForSale { variant_id: VariantId }: NotFound "not_for_sale" = "There is no such product to buy."
-            => vec![Detail::new("variant_id", variant_id.to_string())];
+            => vec![Detail::value("variant_id", &variant_id.to_string())];
         OutOfStock { variant_id: VariantId, available: i64 }: Conflict "out_of_stock" = "So many units cannot be had."
             => vec![
-                Detail::new("variant_id", variant_id.to_string()),
-                Detail::new("quantity", format!("{available} units are available")),
+                Detail::value("variant_id", &variant_id.to_string()),
+                Detail::new("quantity", DetailCode::Range, format!("{available} units are available"))
+                    .with("max", *available),
             ];
         TotalChanged { totals: Totals }: Conflict "total_changed" =
             "The total has changed. The details have the new totals."
             => total_details(totals);
         IllegalTransition { status: OrderStatus }: Conflict "illegal_transition" =
             "The order's status does not allow this."
-            => vec![Detail::new("status", format!("the order is {}", status.word()))];
+            => vec![Detail::state("status", status.word(), format!("the order is {}", status.word()))];
         RefundPending: Conflict "refund_pending" = "All money of the order is on its way back.";
         NotYourOrder: Forbidden "not_your_order" = "The order holds lines of other sellers.";
         OrderVersionMismatch: PreconditionFailed "order_version_mismatch" = "The order was changed meanwhile.";
@@ -42,8 +43,8 @@ fn total_details(totals: &Totals) -> Vec<Detail> {
     let sums = [("subtotal", subtotal), ("discount", discount), ("shipping", shipping), ("tax", tax), ("total", total)];
     let detail = |(name, money): (&str, &Money)| {
         [
-            Detail::new(format!("totals.{name}.amount"), money.amount.to_string()),
-            Detail::new(format!("totals.{name}.currency"), money.currency.code()),
+            Detail::value(format!("totals.{name}.amount"), &money.amount),
+            Detail::value(format!("totals.{name}.currency"), &money.currency.code()),
         ]
     };
     sums.into_iter().flat_map(detail).collect()

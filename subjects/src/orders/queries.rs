@@ -2,6 +2,7 @@
 
 use contract::{Access, query};
 use serde::{Deserialize, Serialize};
+use serde_with::{As, DefaultOnNull};
 use uuid::Uuid;
 
 use super::{DOMAIN, History, Order, OrderRef, OrderStatus, Orders, OrdersError};
@@ -24,7 +25,7 @@ pub struct ListOrders {
     pub status: Option<OrderStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart_token: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub page: PageRequest,
 }
 query!(ListOrders, DOMAIN, "list", roles::SIGNED_IN_OR_GUEST => Orders, OrdersError, capability = |q| q.cart_token.as_deref());
@@ -47,7 +48,7 @@ pub struct GetPayable {
     /// The caller's account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Uuid>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub is_admin: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart_token: Option<String>,

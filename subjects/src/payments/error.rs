@@ -1,6 +1,6 @@
 //! The errors of payments.
 
-use contract::{Detail, domain_error};
+use contract::{Detail, DetailCode, domain_error};
 
 use crate::{ItemId, Money};
 
@@ -9,19 +9,26 @@ domain_error! {
     pub enum PaymentsError {
         PaymentNotFound: NotFound "payment_not_found" = "There is no such payment.";
         OrderNotFound: NotFound "order_not_found" = "There is no such order.";
-        InvalidIntent { fields: Vec<(String, String)> }: Invalid "invalid_intent" =
-            "The intent cannot be made with these fields." => Detail::each(fields);
+        InvalidIntent { fields: Vec<Detail> }: Invalid "invalid_intent" =
+            "The intent cannot be made with these fields." => fields.clone();
         NotPayable { status: String }: Conflict "not_payable" = "The order cannot be paid."
-            => vec![Detail::new("status", format!("it is {status}"))];
+            => vec![Detail::state("status", status, format!("it is {status}"))];
         RefundTooLarge { left: Money }: Conflict "refund_too_large" = "More than what is left cannot go back."
-            => vec![Detail::new("amount", format!("{} {} are left", left.amount, left.currency))];
+            => vec![
+                Detail::new("amount", DetailCode::Range, format!("{} {} are left", left.amount, left.currency))
+                    .with("max", left.amount)
+                    .with("currency", left.currency.code()),
+            ];
         ReturnTooLarge { line_id: ItemId, left: i64 }: Conflict "return_too_large" =
             "More units than were sold cannot be returned."
-            => vec![Detail::new("items", format!("{left} units of line {line_id} are left"))];
+            => vec![
+                Detail::new("items", DetailCode::Range, format!("{left} units of line {line_id} are left"))
+                    .with("max", *left),
+            ];
         NotRefundable { status: String }: Conflict "not_refundable" = "The payment's status does not allow this."
-            => vec![Detail::new("status", format!("it is {status}"))];
-        InvalidRefund { fields: Vec<(String, String)> }: Invalid "invalid_refund" =
-            "The refund cannot be made with these fields." => Detail::each(fields);
+            => vec![Detail::state("status", status, format!("it is {status}"))];
+        InvalidRefund { fields: Vec<Detail> }: Invalid "invalid_refund" =
+            "The refund cannot be made with these fields." => fields.clone();
         NotASandbox: NotFound "not_a_sandbox" = "Only payments of the simulated provider can be acted upon.";
         InvalidSignature: Malformed "invalid_signature" = "The signature is wrong or too old.";
         UnknownProvider: NotFound "unknown_provider" = "There is no such payment provider here.";

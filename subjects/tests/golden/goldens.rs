@@ -223,8 +223,9 @@ fn with_more(format: Format, known: &[u8]) -> Vec<u8> {
 fn add_everywhere(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            // Attributes are free text to text: a field there is no field of ours.
-            fields.iter_mut().filter(|(name, _)| *name != "attributes").for_each(|(_, field)| add_everywhere(field));
+            // Attributes and the parameters of a detail are free: a field there is no field of ours.
+            let typed = fields.iter_mut().filter(|(name, _)| !["attributes", "params"].contains(&name.as_str()));
+            typed.for_each(|(_, field)| add_everywhere(field));
             fields.insert(TOMORROW.into(), true.into());
         }
         Value::Array(items) => items.iter_mut().for_each(add_everywhere),

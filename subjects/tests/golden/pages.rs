@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use contract::{Answer, Detail, ErrorBody, ErrorKind, subject};
+use contract::{Answer, Detail, DetailCode, ErrorBody, ErrorKind, subject};
 use subjects::{MessageInfo, MessageKind, catalogue};
 
 use crate::{
@@ -159,8 +159,18 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
 const OUTSIDE: [Outside; 32] = [
     outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive whole."),
     outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
-    outside("invalid_query", K::Malformed, GATEWAY, "A query parameter cannot be used; `details` names it."),
-    outside("invalid_header", K::Malformed, GATEWAY, "A header cannot be used; `details` names it."),
+    outside(
+        "invalid_query",
+        K::Malformed,
+        GATEWAY,
+        "A query parameter is not valid, not known, given more than once, or no text; `details` names it.",
+    ),
+    outside(
+        "invalid_header",
+        K::Malformed,
+        BOTH,
+        "A header is not valid, or given more than once; `details` names it.",
+    ),
     outside("invalid_idempotency_key", K::Malformed, GATEWAY, "Not 1 to 255 visible characters."),
     outside("idempotency_key_required", K::Malformed, GATEWAY, "The operation needs an `Idempotency-Key`."),
     outside("invalid_command_id", K::Malformed, DOMAIN, "`Souk-Command-Id` is not a UUID."),
@@ -198,13 +208,13 @@ const OUTSIDE: [Outside; 32] = [
         "unsupported_media_type",
         K::UnsupportedMediaType,
         BOTH,
-        "HTTP takes application/json; NATS also application/msgpack.",
+        "HTTP takes application/json; NATS also application/msgpack. Text is UTF-8.",
     ),
     outside(
         "invalid_body",
         K::Invalid,
         BOTH,
-        "A field is missing, mistyped or out of range; `details` names its path.",
+        "A field is missing, mistyped, repeated, null or out of range; `details` names its path.",
     ),
     outside("unknown_field", K::Invalid, GATEWAY, "The body has a field that is not known; over NATS it is ignored."),
     outside("command_id_reused", K::Invalid, DOMAIN, "The command id or `Idempotency-Key` was used with another body."),
@@ -250,6 +260,14 @@ pub fn errors() -> String {
          nor is a 401, after which the caller comes back with another token. \
          Nothing else is stored either: after 503 or 504 send the same request with the same id (`Idempotency-Key` over HTTP, \
          `Souk-Command-Id` over NATS), and it has one effect all the same.\n\n\
+         ## Absent, null, wrong\n\n\
+         A body is read by the same rules over HTTP and NATS, as JSON and as MessagePack:\n\n\
+         - In a change (`PATCH`, `PUT`), an absent field stays as it is and null clears it. A field that cannot be empty \
+         does not take null. Everywhere else null is the same as absent: an optional field may be null, a required one may \
+         not. The OpenAPI document says `nullable` where null is allowed.\n\
+         - An enum is a string, an id is a UUID, an object is not an array. No key is given twice. No text contains NUL.\n\
+         - `field` is the path from the body's root, such as `items[0].quantity`; `body` is the body itself. Over NATS the \
+         root is the message, in which the body of HTTP is a field: `changes.compare_price`.\n\n\
          ## Kinds\n\n| Kind | Status |\n| --- | --- |\n",
         shape(),
     );
@@ -268,6 +286,17 @@ pub fn errors() -> String {
         };
         let (code, by, when) = (fault.code, fault.by, fault.when);
         let _ = writeln!(page, "| `{code}` | {status} | {} | {by} | {when} |", word(fault.kind));
+    }
+    page.push_str(
+        "\n## What is wrong with a field\n\n\
+         Every entry of `details` has a `code` from this list, made for programs, and `params`, of which its `message` is made: \
+         a client that speaks another language translates by them.\n\n\
+         | Code | Params | The field |\n| --- | --- | --- |\n",
+    );
+    for (code, params, meaning) in DetailCode::ALL {
+        let params: Vec<String> =
+            params.split(", ").filter(|name| !name.is_empty()).map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(page, "| `{}` | {} |{meaning} |", code.word(), params.join(", "));
     }
     for (domain, bodies) in samples::refusals() {
         let _ = write!(page, "\n## {domain}\n\n| Code | Status | Kind | Text | Details |\n");
@@ -299,7 +328,7 @@ fn shape() -> String {
 
 /// What `details` of a sample says, without what only samples hold.
 fn outline(details: &[Detail]) -> String {
-    if details.iter().any(|detail| samples::fields().iter().any(|(field, _)| *field == detail.field)) {
+    if details.iter().any(|detail| samples::fields().iter().any(|wrong| wrong.field == detail.field)) {
         return "the wrong fields".into();
     }
     let outline = |detail: &Detail| {

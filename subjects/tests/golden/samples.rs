@@ -9,7 +9,7 @@ mod orders;
 mod payments;
 
 use chrono::{DateTime, Utc};
-use contract::{ErrorBody, Refusal};
+use contract::{Detail, ErrorBody, Refusal};
 use subjects::{
     Address, CartId, CategoryId, Currency, ItemId, Money, OrderId, PageRequest, Pagination, PaymentId, ProductId,
     RefundId, UserId, VariantId,
@@ -134,8 +134,8 @@ fn text(text: &str) -> Option<String> {
 }
 
 /// The wrong fields of an error.
-pub fn fields() -> Vec<(String, String)> {
-    vec![("items[0].quantity".into(), "must be 1 to 10000".into())]
+pub fn fields() -> Vec<Detail> {
+    vec![Detail::range("items[0].quantity", 1, 10_000)]
 }
 
 fn page() -> PageRequest {

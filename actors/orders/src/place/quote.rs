@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::{Detail, DetailCode};
 use subjects::{
     CartId, Money, MoneyError, VariantId, carts::Totals, catalog::Offer, inventory::Units, orders::OrdersError,
 };
@@ -53,11 +54,11 @@ pub(super) fn quote(cart: Option<CartUse>, units: &[Units], offers: Vec<Offer>) 
 }
 
 fn cannot_add(index: usize, error: MoneyError) -> OrdersError {
-    let (field, problem) = match error {
-        MoneyError::CurrencyMismatch => ("variant_id", "all lines of an order have one currency"),
-        MoneyError::Overflow | MoneyError::UnknownCurrency => ("quantity", "the sum is too large"),
+    let (field, code, message) = match error {
+        MoneyError::CurrencyMismatch => ("variant_id", DetailCode::Conflict, "all lines of an order have one currency"),
+        MoneyError::Overflow | MoneyError::UnknownCurrency => ("quantity", DetailCode::Range, "the sum is too large"),
     };
-    OrdersError::InvalidOrder { fields: vec![(format!("items[{index}].{field}"), problem.into())] }
+    OrdersError::InvalidOrder { fields: vec![Detail::new(format!("items[{index}].{field}"), code, message)] }
 }
 
 #[cfg(test)]
@@ -110,9 +111,9 @@ mod tests {
     fn sums_beyond_any_purse_and_two_currencies_are_refused() {
         let dear = offer(usd(i64::MAX));
         let error = quote(None, &[units(&dear, 2)], vec![dear]).unwrap_err();
-        assert!(matches!(&error, OrdersError::InvalidOrder { fields } if fields[0].0 == "items[0].quantity"));
+        assert!(matches!(&error, OrdersError::InvalidOrder { fields } if fields[0].field == "items[0].quantity"));
         let (a, b) = (offer(usd(1)), offer(Money::new(1, Currency::EUR)));
         let error = quote(None, &[units(&a, 1), units(&b, 1)], vec![a, b]).unwrap_err();
-        assert!(matches!(&error, OrdersError::InvalidOrder { fields } if fields[0].0 == "items[1].variant_id"));
+        assert!(matches!(&error, OrdersError::InvalidOrder { fields } if fields[0].field == "items[1].variant_id"));
     }
 }

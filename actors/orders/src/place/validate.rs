@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::{Detail, DetailCode};
 use subjects::{
     VariantId,
     inventory::Units,
@@ -19,11 +20,11 @@ pub(super) fn validate(order: &NewOrder) -> Result<(), OrdersError> {
     }
     if let Some(items) = &order.items {
         if items.is_empty() || items.len() > MAX_LINES {
-            problems.add("items", format!("must have 1 to {MAX_LINES} lines"));
+            problems.add(Detail::count("items", 1, MAX_LINES));
         }
         for (index, units) in items.iter().enumerate().take(MAX_LINES) {
             if !(1..=MAX_QUANTITY).contains(&units.quantity) {
-                problems.add(format!("items[{index}].quantity"), format!("must be 1 to {MAX_QUANTITY}"));
+                problems.add(Detail::range(format!("items[{index}].quantity"), 1, MAX_QUANTITY));
             }
         }
     }
@@ -52,8 +53,9 @@ pub(super) fn merge(items: &[Units]) -> Result<Vec<Units>, OrdersError> {
         let line = &mut merged[*place];
         line.quantity = line.quantity.saturating_add(units.quantity);
         if line.quantity > MAX_QUANTITY {
-            let problem = format!("{MAX_QUANTITY} units of a variant at most, in all lines");
-            return Err(OrdersError::InvalidOrder { fields: vec![(format!("items[{index}].quantity"), problem)] });
+            let message = format!("{MAX_QUANTITY} units of a variant at most, in all lines");
+            let detail = Detail::new(format!("items[{index}].quantity"), DetailCode::Range, message);
+            return Err(OrdersError::InvalidOrder { fields: vec![detail.with("max", MAX_QUANTITY)] });
         }
     }
     Ok(merged)
@@ -93,7 +95,7 @@ mod tests {
 
     fn wrong_fields(order: &NewOrder) -> Vec<String> {
         match validate(order) {
-            Err(OrdersError::InvalidOrder { fields }) => fields.into_iter().map(|(field, _)| field).collect(),
+            Err(OrdersError::InvalidOrder { fields }) => fields.into_iter().map(|wrong| wrong.field).collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -139,6 +141,6 @@ mod tests {
         let units = |variant_id, quantity| Units { variant_id, quantity };
         assert_eq!(merge(&[units(b, 1), units(a, 2), units(b, 3)]), Ok(vec![units(b, 4), units(a, 2)]));
         let Err(OrdersError::InvalidOrder { fields }) = merge(&[units(a, 6000), units(a, 6000)]) else { panic!() };
-        assert_eq!(fields[0].0, "items[1].quantity");
+        assert_eq!(fields[0].field, "items[1].quantity");
     }
 }

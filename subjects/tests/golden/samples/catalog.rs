@@ -87,13 +87,13 @@ fn new_product() -> NewProduct {
 fn changes() -> ProductChanges {
     ProductChanges {
         name: text("Linen shirt"),
-        description: text("Cut to be worn for years."),
+        description: Some(text("Cut to be worn for years.")),
         slug: text("linen-shirt"),
-        category_id: Some(category_id()),
+        category_id: Some(Some(category_id())),
         price: Some(usd(4500)),
-        attributes: Some(attributes()),
-        compare_price: Some(usd(5999)),
-        cost_price: Some(usd(2000)),
+        attributes: Some(Some(attributes())),
+        compare_price: Some(Some(usd(5999))),
+        cost_price: Some(Some(usd(2000))),
         is_active: Some(true),
         is_featured: Some(true),
     }

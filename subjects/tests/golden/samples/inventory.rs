@@ -26,7 +26,7 @@ fn stock() -> Stock {
 
 pub fn add(goldens: &mut Goldens) {
     goldens.query(&GetStock { variant_id: variant_id() }, &stock());
-    let count = StockCount { on_hand: 12, min_stock: Some(3) };
+    let count = StockCount { on_hand: 12, min_stock: Some(Some(3)) };
     goldens.command(&SetStock { variant_id: variant_id(), count, expected_version: Some(4) }, &stock());
     let availability = Availability { variant_id: variant_id(), available: 10, requested: 2, is_available: true };
     goldens.query(&CheckAvailability { items: units() }, &Availabilities { data: vec![availability] });

@@ -1,0 +1,283 @@
+//! What serde lets through and a request must not: an enum in any form but a string, an array in the place of an object,
+//! bytes in the place of a text, a repeated key of a map, and NUL, which PostgreSQL stores in no text.
+//!
+//! An adapter like those of `serde_path_to_error` and `serde_ignored`: it wraps the deserializer of a format, and on the
+//! way down every deserializer, visitor and access. What it rejects is an error of that format, in serde's own words.
+
+use std::{collections::HashSet, fmt};
+
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor,
+    value::{BorrowedStrDeserializer, StrDeserializer},
+};
+
+/// How the error about a NUL reads.
+pub(super) const NUL: &str = "a text with NUL";
+
+/// The deserializer of a format, or one below it.
+pub(super) struct Strict<'k, D> {
+    inner: D,
+    /// Where it reads a key of a map: the keys before it.
+    keys: Option<&'k mut HashSet<String>>,
+}
+
+impl<D> Strict<'_, D> {
+    pub(super) fn new(inner: D) -> Self {
+        Self { inner, keys: None }
+    }
+}
+
+macro_rules! forward {
+    ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, D::Error> {
+            self.inner.$method($($name,)* Checked { visitor, keys: self.keys, only: None })
+        }
+    )*};
+}
+
+/// Asked for a number, MessagePack takes a text for a defect of the body, where JSON takes it for a wrong type. Not asked
+/// for anything, both show the visitor what is there.
+macro_rules! describe_itself {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.deserialize_any(visitor)
+        }
+    )*};
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
+    type Error = D::Error;
+
+    forward! {
+        deserialize_any() deserialize_char() deserialize_i128() deserialize_u128() deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq() deserialize_map() deserialize_identifier()
+        deserialize_unit_struct(name: &'static str) deserialize_newtype_struct(name: &'static str)
+        deserialize_tuple(length: usize) deserialize_tuple_struct(name: &'static str, length: usize)
+    }
+
+    describe_itself! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+        deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_str(Checked { visitor, keys: self.keys, only: Some(Only::Text) })
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_string(Checked { visitor, keys: self.keys, only: Some(Only::Text) })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_struct(name, fields, Checked { visitor, keys: None, only: Some(Only::Map) })
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_any(Word { visitor, variants })
+    }
+
+    /// What is skipped is not looked at.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_ignored_any(visitor)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+/// The visitor of a type.
+struct Checked<'k, V> {
+    visitor: V,
+    keys: Option<&'k mut HashSet<String>>,
+    only: Option<Only>,
+}
+
+/// What a type is made from, where it would take something else as well.
+#[derive(Clone, Copy, PartialEq)]
+enum Only {
+    /// An object, and no array of its fields.
+    Map,
+    /// A text, and no bytes that are one.
+    Text,
+}
+
+impl<V> Checked<'_, V> {
+    fn check<E: Error>(&mut self, text: &str) -> Result<(), E> {
+        if text.contains('\0') {
+            return Err(E::custom(NUL));
+        }
+        if let Some(keys) = &mut self.keys
+            && !keys.insert(text.to_owned())
+        {
+            // In the words of a struct that finds one of its fields twice.
+            return Err(E::custom(format_args!("duplicate field `{text}`")));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! visit {
+    ($($method:ident($type:ty))*) => {$(
+        fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            self.visitor.$method(value)
+        }
+    )*};
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Checked<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.visitor.expecting(f)
+    }
+
+    visit! {
+        visit_bool(bool) visit_char(char) visit_f32(f32) visit_f64(f64)
+        visit_i8(i8) visit_i16(i16) visit_i32(i32) visit_i64(i64) visit_i128(i128)
+        visit_u8(u8) visit_u16(u16) visit_u32(u32) visit_u64(u64) visit_u128(u128)
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<V::Value, E> {
+        if self.only == Some(Only::Text) {
+            return Err(E::invalid_type(Unexpected::Bytes(bytes), &self));
+        }
+        self.visitor.visit_bytes(bytes)
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
+        if self.only == Some(Only::Text) {
+            return Err(E::invalid_type(Unexpected::Bytes(bytes), &self));
+        }
+        self.visitor.visit_borrowed_bytes(bytes)
+    }
+
+    fn visit_str<E: Error>(mut self, text: &str) -> Result<V::Value, E> {
+        self.check(text)?;
+        self.visitor.visit_str(text)
+    }
+
+    fn visit_borrowed_str<E: Error>(mut self, text: &'de str) -> Result<V::Value, E> {
+        self.check(text)?;
+        self.visitor.visit_borrowed_str(text)
+    }
+
+    fn visit_string<E: Error>(mut self, text: String) -> Result<V::Value, E> {
+        self.check(&text)?;
+        self.visitor.visit_string(text)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.visitor.visit_none()
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.visitor.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
+        self.visitor.visit_some(Strict { inner, keys: self.keys })
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
+        self.visitor.visit_newtype_struct(Strict { inner, keys: self.keys })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
+        if self.only == Some(Only::Map) {
+            return Err(Error::invalid_type(Unexpected::Seq, &self));
+        }
+        self.visitor.visit_seq(Items(inner))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
+        // An object finds a repeated field itself.
+        let keys = if self.only == Some(Only::Map) { None } else { Some(HashSet::new()) };
+        self.visitor.visit_map(Entries { inner, keys })
+    }
+}
+
+/// An enum's visitor, which is shown strings only.
+struct Word<V> {
+    visitor: V,
+    variants: &'static [&'static str],
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Word<V> {
+    type Value = V::Value;
+
+    /// In the words of an enum that does not know a variant.
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one of ")?;
+        for (place, variant) in self.variants.iter().enumerate() {
+            write!(f, "{}`{variant}`", if place == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
+        self.visitor.visit_enum(StrDeserializer::new(text))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<V::Value, E> {
+        self.visitor.visit_enum(BorrowedStrDeserializer::new(text))
+    }
+}
+
+struct Items<A>(A);
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<A> {
+    type Error = A::Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
+        self.0.next_element_seed(Seed { seed, keys: None })
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint()
+    }
+}
+
+struct Entries<A> {
+    inner: A,
+    /// Those read so far, where nothing else compares them.
+    keys: Option<HashSet<String>>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        self.inner.next_key_seed(Seed { seed, keys: self.keys.as_mut() })
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        self.inner.next_value_seed(Seed { seed, keys: None })
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint()
+    }
+}
+
+struct Seed<'k, S> {
+    seed: S,
+    keys: Option<&'k mut HashSet<String>>,
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
+        self.seed.deserialize(Strict { inner, keys: self.keys })
+    }
+}

@@ -1,0 +1,220 @@
+//! What is wrong with one field: in words for people, in a code and parameters for programs.
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $name:ident = $word:literal, $params:literal;)+) => {
+        /// What kind of thing is wrong with a field. The list is closed; clients translate by it.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum DetailCode {
+            $($(#[doc = $doc])* $name,)+
+            /// Not valid in some other way.
+            #[default]
+            #[serde(other)]
+            Invalid,
+        }
+
+        impl DetailCode {
+            /// Every code, its parameters, and what it means.
+            pub const ALL: &'static [(Self, &'static str, &'static str)] = &[
+                $((Self::$name, $params, concat!($($doc),*)),)+
+                (Self::Invalid, "", " Not valid in some other way."),
+            ];
+
+            /// The word that stands for it outside.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                    Self::Invalid => "invalid",
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Must be there.
+    Required = "required", "";
+    /// Must not be null.
+    Null = "null", "";
+    /// Has another type than `expected`.
+    Type = "type", "expected";
+    /// Is none of the words in `allowed`, or of those that the OpenAPI document lists.
+    OneOf = "one_of", "allowed";
+    /// Is not in the form of a `format`.
+    Format = "format", "format";
+    /// Is not from `min` to `max`; either may be absent, and `currency` says of which money they are.
+    Range = "range", "min, max, currency";
+    /// Has fewer characters than `min` or more than `max`.
+    Length = "length", "min, max";
+    /// Has fewer entries than `min` or more than `max`.
+    Count = "count", "min, max";
+    /// Has characters that are not allowed.
+    Characters = "characters", "";
+    /// Is given more than once.
+    Repeated = "repeated", "";
+    /// Is not known.
+    Unknown = "unknown", "";
+    /// Names something that is not there.
+    NotFound = "not_found", "";
+    /// Does not go together with another field or with what is there.
+    Conflict = "conflict", "";
+    /// The state that forbids it.
+    State = "state", "state";
+    /// Nothing is wrong with it: a value that the caller needs.
+    Value = "value", "value";
+}
+
+/// One field that is wrong.
+// The order of the fields is that of the pairs in which nodes of yesterday write them: they are read as such.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The field's path, such as `items[0].quantity`.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// The same for programs.
+    #[serde(default)]
+    pub code: DetailCode,
+    /// What the message is made of, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Value>,
+}
+
+impl Detail {
+    /// A wrong field.
+    pub fn new(field: impl Into<String>, code: DetailCode, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), code, params: BTreeMap::new() }
+    }
+
+    /// Adds a parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.params.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A field that is not there.
+    pub fn required(field: impl Into<String>) -> Self {
+        Self::new(field, DetailCode::Required, "is required")
+    }
+
+    /// A field that is null.
+    pub fn null(field: impl Into<String>) -> Self {
+        Self::new(field, DetailCode::Null, "must not be null")
+    }
+
+    /// A field, parameter or header that is given more than once.
+    pub fn repeated(field: impl Into<String>) -> Self {
+        Self::new(field, DetailCode::Repeated, "is given more than once")
+    }
+
+    /// A field or parameter that is not known.
+    pub fn unknown(field: impl Into<String>) -> Self {
+        Self::new(field, DetailCode::Unknown, "is not known")
+    }
+
+    /// A value of another JSON type, one of `boolean`, `integer`, `number`, `string`, `array` and `object`.
+    pub fn of_type(field: impl Into<String>, expected: &str) -> Self {
+        let message = match expected {
+            "boolean" => "must be true or false".to_owned(),
+            "integer" | "array" | "object" => format!("must be an {expected}"),
+            _ => format!("must be a {expected}"),
+        };
+        Self::new(field, DetailCode::Type, message).with("expected", expected)
+    }
+
+    /// A word that is not one of those allowed.
+    pub fn one_of(field: impl Into<String>, allowed: &[&str]) -> Self {
+        let message = format!("must be one of {}", allowed.join(", "));
+        Self::new(field, DetailCode::OneOf, message).with("allowed", allowed)
+    }
+
+    /// A text in another form.
+    pub fn format(field: impl Into<String>, format: &str, message: impl Into<String>) -> Self {
+        Self::new(field, DetailCode::Format, message).with("format", format)
+    }
+
+    /// What should be a UUID.
+    pub fn uuid(field: impl Into<String>) -> Self {
+        Self::format(field, "uuid", "must be a UUID")
+    }
+
+    /// What should be a currency's code.
+    pub fn currency(field: impl Into<String>) -> Self {
+        Self::format(field, "currency", "must be an ISO 4217 currency code")
+    }
+
+    /// A number out of its bounds.
+    pub fn range(field: impl Into<String>, min: i64, max: i64) -> Self {
+        Self::new(field, DetailCode::Range, format!("must be {min} to {max}")).with("min", min).with("max", max)
+    }
+
+    /// A text that is too short or too long.
+    pub fn length(field: impl Into<String>, min: usize, max: usize) -> Self {
+        Self::sized(field, DetailCode::Length, min, max, "characters")
+    }
+
+    /// A list or map that is too short or too long.
+    pub fn count(field: impl Into<String>, min: usize, max: usize) -> Self {
+        Self::sized(field, DetailCode::Count, min, max, "entries")
+    }
+
+    fn sized(field: impl Into<String>, code: DetailCode, min: usize, max: usize, things: &str) -> Self {
+        let message = match min {
+            0 => format!("must have at most {max} {things}"),
+            _ => format!("must have {min} to {max} {things}"),
+        };
+        Self::new(field, code, message).with("min", min).with("max", max)
+    }
+
+    /// A text with characters that are not allowed, such as `control characters`.
+    pub fn characters(field: impl Into<String>, forbidden: &str) -> Self {
+        Self::new(field, DetailCode::Characters, format!("must not contain {forbidden}"))
+    }
+
+    /// The state that forbids something.
+    pub fn state(field: impl Into<String>, state: &str, message: impl Into<String>) -> Self {
+        Self::new(field, DetailCode::State, message).with("state", state)
+    }
+
+    /// A value that the caller needs.
+    pub fn value(field: impl Into<String>, value: &(impl Display + Clone + Into<Value>)) -> Self {
+        Self::new(field, DetailCode::Value, value.to_string()).with("value", value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_travel_as_words_and_one_of_tomorrow_is_read() {
+        let detail = Detail::length("name", 1, 200);
+        let text = r#"{"field":"name","message":"must have 1 to 200 characters","code":"length","params":{"max":200,"min":1}}"#;
+        assert_eq!(serde_json::to_string(&detail).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Detail>(text).unwrap(), detail);
+        let read: Detail = serde_json::from_str(r#"{"field":"a","message":"b","code":"of_tomorrow"}"#).unwrap();
+        assert_eq!(read, Detail::new("a", DetailCode::Invalid, "b"));
+        for (code, ..) in DetailCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.word());
+        }
+    }
+
+    #[test]
+    fn a_pair_of_yesterday_is_read() {
+        let read: Detail = serde_json::from_str(r#"["name","must have 1 to 200 characters"]"#).unwrap();
+        assert_eq!(read, Detail::new("name", DetailCode::Invalid, "must have 1 to 200 characters"));
+    }
+
+    #[test]
+    fn bounds_are_told_in_words() {
+        assert_eq!(Detail::length("a", 0, 5).message, "must have at most 5 characters");
+        assert_eq!(Detail::count("a", 1, 5).message, "must have 1 to 5 entries");
+        assert_eq!(Detail::of_type("a", "object").message, "must be an object");
+    }
+}
