@@ -43,7 +43,7 @@ struct DeadLetter {
     reason: String,
     /// How often it was tried.
     attempts: i32,
-    /// When it was parked, after the last try.
+    /// When it was parked, after the last try; of an effect that no running node registers, since when it is due.
     parked_at: DateTime<Utc>,
 }
 
