@@ -65,6 +65,8 @@ pub(crate) struct Responder {
     pub endpoints: HashMap<String, Endpoint>,
     pub events: Vec<EventRoute>,
     pub queries: Arc<Semaphore>,
+    /// Apart from clients' queries, as their connections are: the commands of other domains must not starve clients' reads.
+    pub internal_queries: Arc<Semaphore>,
     pub commands: Arc<Semaphore>,
     pub micro: Arc<Micro>,
     /// Requests that are being answered: what a drain waits for.
@@ -72,8 +74,9 @@ pub(crate) struct Responder {
 }
 
 impl Responder {
-    pub(crate) fn admission() -> (Arc<Semaphore>, Arc<Semaphore>) {
-        (Arc::new(Semaphore::new(QUERIES)), Arc::new(Semaphore::new(COMMANDS)))
+    /// Permits for clients' queries, internal queries and commands.
+    pub(crate) fn admission() -> [Arc<Semaphore>; 3] {
+        [QUERIES, QUERIES, COMMANDS].map(|most| Arc::new(Semaphore::new(most)))
     }
 
     /// Answers until told to stop, then takes what the server had sent already.
@@ -116,6 +119,7 @@ impl Responder {
         let endpoint = self.endpoints.get(message.subject.as_str());
         let (lane, kind) = match endpoint {
             Some(Endpoint::Command(_)) => (&self.commands, "command"),
+            Some(Endpoint::Query(route)) if route.meta.access == Access::Internal => (&self.internal_queries, "query"),
             _ => (&self.queries, "query"),
         };
         match lane.clone().try_acquire_owned() {

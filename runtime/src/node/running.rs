@@ -146,7 +146,7 @@ impl Running {
         let revocations =
             revocations.get_or_insert_with(|| Revocations::new("node", source, config.revocations, clock.clone()));
         let verifier = Verifier::with(keys, revocations.clone(), clock.clone());
-        let (queries, commands) = Responder::admission();
+        let [queries, internal_queries, commands] = Responder::admission();
         let tasks = TaskTracker::new();
         let responder = Arc::new(Responder {
             domain: name,
@@ -158,6 +158,7 @@ impl Running {
             endpoints,
             events: routes.events.clone(),
             queries,
+            internal_queries,
             commands,
             micro: Arc::new(Micro::new(name, env!("CARGO_PKG_VERSION"), infos)),
             tasks: tasks.clone(),

@@ -22,6 +22,16 @@ use crate::{domains::TellerError, world::World};
 struct Wait {}
 query!(Wait, "ringer", "wait", Access::Public => Waited, TellerError);
 
+/// The same for other domains.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct WaitInside {}
+query!(WaitInside, "ringer", "wait_inside", Access::Internal => Waited, TellerError);
+
+/// Answered at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Peek {}
+query!(Peek, "ringer", "peek", Access::Public => Waited, TellerError);
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Waited {}
 
@@ -37,6 +47,8 @@ impl Domain for Porter {
     }
     fn register(routes: &mut Registry<Self>) {
         routes.query::<Wait>();
+        routes.query::<WaitInside>();
+        routes.query::<Peek>();
     }
 }
 
@@ -47,15 +59,27 @@ impl Answer<Wait> for Porter {
     }
 }
 
+impl Answer<WaitInside> for Porter {
+    async fn answer(&self, cx: &Context, _: &WaitInside) -> Handled<Waited, TellerError> {
+        self.answer(cx, &Wait {}).await
+    }
+}
+
+impl Answer<Peek> for Porter {
+    async fn answer(&self, _: &Context, _: &Peek) -> Handled<Waited, TellerError> {
+        Ok(Waited {})
+    }
+}
+
 /// Queries that a domain answers at once.
 const ADMITTED: usize = 512;
 
-async fn ask(gateway: &async_nats::Client, inbox: &str, times: usize) {
+async fn ask<Q: Request>(asker: &async_nats::Client, inbox: &str, times: usize) {
     let mut headers = HeaderMap::new();
     headers.insert(header::DEADLINE_MS, "60000");
     for _ in 0..times {
-        let (subject, inbox, headers) = (Wait::subject(), inbox.to_owned(), headers.clone());
-        gateway.publish_with_reply_and_headers(subject, inbox, headers, "{}".into()).await.unwrap();
+        let (subject, inbox, headers) = (Q::subject(), inbox.to_owned(), headers.clone());
+        asker.publish_with_reply_and_headers(subject, inbox, headers, "{}".into()).await.unwrap();
     }
 }
 
@@ -86,7 +110,7 @@ async fn every_request_beyond_the_limit_is_rejected_without_a_task_of_its_own() 
     let mut answers = gateway.subscribe(inbox.clone()).await.unwrap();
 
     // The first rejection says that all permits are taken.
-    ask(&gateway, &inbox, ADMITTED + 1).await;
+    ask::<Wait>(&gateway, &inbox, ADMITTED + 1).await;
     expect_rejected(&mut answers, 1).await;
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let (before, most) = (tasks(), Arc::new(AtomicUsize::new(0)));
@@ -99,7 +123,7 @@ async fn every_request_beyond_the_limit_is_rejected_without_a_task_of_its_own() 
             }
         }
     });
-    ask(&gateway, &inbox, 3000).await;
+    ask::<Wait>(&gateway, &inbox, 3000).await;
     expect_rejected(&mut answers, 3000).await;
     watching.abort();
     let most = most.load(Ordering::Relaxed);
@@ -109,6 +133,31 @@ async fn every_request_beyond_the_limit_is_rejected_without_a_task_of_its_own() 
     for _ in 0..ADMITTED {
         let answer = next(&mut answers).await;
         assert!(answer.headers.unwrap().get(header::SERVICE_ERROR).is_none());
+    }
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}
+
+/// The commands of other domains ask this one; as many as they are, clients' reads have permits of their own.
+#[tokio::test]
+async fn internal_queries_leave_clients_their_own_permits() {
+    let world = World::start().await;
+    world.migrate::<Porter>().await;
+    let (open, is_open) = watch::channel(false);
+    let node = world.node(Porter { is_open }).await;
+    let (operator, gateway) = (world.operator().await, world.connection("gateway").await);
+    let (inside, outside) = (operator.new_inbox(), gateway.new_inbox());
+    let mut internal = operator.subscribe(inside.clone()).await.unwrap();
+    let mut answers = gateway.subscribe(outside.clone()).await.unwrap();
+
+    // The first rejection says that all permits are taken.
+    ask::<WaitInside>(&operator, &inside, ADMITTED + 1).await;
+    expect_rejected(&mut internal, 1).await;
+    ask::<Peek>(&gateway, &outside, 1).await;
+    assert!(next(&mut answers).await.headers.unwrap().get(header::SERVICE_ERROR).is_none());
+    open.send(true).unwrap();
+    for _ in 0..ADMITTED {
+        assert!(next(&mut internal).await.headers.unwrap().get(header::SERVICE_ERROR).is_none());
     }
     node.drain().await;
     world.stack.stop().await.unwrap();
