@@ -12,8 +12,8 @@ use subjects::{Currency, PageRequest};
 
 use crate::{error::ApiError, explain};
 
-/// How much of an undecodable or unknown name is told at most, in characters.
-const TOLD: usize = 100;
+/// The most characters of an unknown parameter name that an error repeats.
+const MAX_NAME: usize = 100;
 
 /// The parameters of a query string, each of them once.
 #[derive(Clone)]
@@ -29,9 +29,9 @@ impl Parameters {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let Some(name) = decode(name) else { return Err(ApiError::query(undecodable(told(name)))) };
+            let Some(name) = decode(name) else { return Err(ApiError::query(undecodable(shortened(name)))) };
             if !known.contains(&name) {
-                return Err(ApiError::query(Detail::unknown(told(&name))));
+                return Err(ApiError::query(Detail::unknown(shortened(&name))));
             }
             if pairs.iter().any(|(other, _)| *other == name) {
                 return Err(ApiError::query(Detail::repeated(name)));
@@ -47,9 +47,9 @@ impl Parameters {
     }
 }
 
-/// So much of a name that nobody has chosen as to find it.
-fn told(name: &str) -> String {
-    name.chars().filter(|c| *c != '\0').take(TOLD).collect()
+/// An unknown parameter name, shortened for an error.
+fn shortened(name: &str) -> String {
+    name.chars().filter(|c| *c != '\0').take(MAX_NAME).collect()
 }
 
 fn undecodable(name: String) -> Detail {
@@ -154,6 +154,6 @@ mod tests {
             assert_eq!((error.code(), error.detail()), ("invalid_query", (field, message)), "{query}");
         }
         let long = format!("{}=1", "x".repeat(10_000));
-        assert_eq!(read(&long).unwrap_err().detail().0.len(), TOLD);
+        assert_eq!(read(&long).unwrap_err().detail().0.len(), MAX_NAME);
     }
 }

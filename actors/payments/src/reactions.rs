@@ -48,7 +48,7 @@ input! {
     };
     orders::ExpiryDue: |event| Fact::ExpiryDue;
     orders::Cancelled: |event| Fact::OrderEnded { wants_answer: true };
-    // The payment of a failed order was never opened, or its end is known: no event is wanted of one nobody opened.
+    // No event is owed for a failed order: its payment was never opened, or orders knows how it ended.
     orders::Failed: |event| Fact::OrderEnded { wants_answer: false };
     orders::RefundDue: |event| Fact::OrderEnded { wants_answer: false };
 }
