@@ -223,7 +223,7 @@ mod tests {
     fn currencies_and_maps_are_read() {
         let text = r#"{"name":"Mug","price":{"amount":1,"currency":"ZZZ"}}"#;
         let fault = parse::<NewProduct>(text.as_bytes()).unwrap_err();
-        assert_eq!(fault.details[0], Detail::currency("price.currency"));
+        assert_eq!(fault.details[0], Detail::format("price.currency", "currency", "must be an ISO 4217 currency code"));
         let text =
             r#"{"name":"Mug","price":{"amount":1,"currency":"USD"},"attributes":{"colour":"blue"},"variants":[]}"#;
         assert!(parse::<NewProduct>(text.as_bytes()).is_ok());

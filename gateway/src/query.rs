@@ -115,7 +115,9 @@ pub(crate) fn page(
 
 /// A currency's code.
 pub(crate) fn currency(code: Option<&str>) -> Result<Option<Currency>, ApiError> {
-    code.map(str::parse).transpose().map_err(|_| ApiError::query(Detail::currency("currency")))
+    code.map(str::parse)
+        .transpose()
+        .map_err(|_| ApiError::query(Detail::format("currency", "currency", "must be an ISO 4217 currency code")))
 }
 
 #[cfg(test)]

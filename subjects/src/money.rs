@@ -33,7 +33,7 @@ impl Currency {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Not three letters of a currency in use.
-    #[error("not an ISO 4217 currency code")]
+    #[error("expected an ISO 4217 currency code (format: currency)")]
     UnknownCurrency,
     /// Two currencies do not add up.
     #[error("the currencies differ")]

@@ -47,8 +47,8 @@ codes! {
     OneOf = "one_of", "allowed";
     /// Is not in the form of a `format`.
     Format = "format", "format";
-    /// Is not from `min` to `max`; either may be absent, and `currency` says of which money they are.
-    Range = "range", "min, max, currency";
+    /// Is not from `min` to `max`; either may be absent, and `unit` says what is counted.
+    Range = "range", "min, max, unit";
     /// Has fewer characters than `min` or more than `max`.
     Length = "length", "min, max";
     /// Has fewer entries than `min` or more than `max`.
@@ -142,11 +142,6 @@ impl Detail {
     /// What should be a UUID.
     pub fn uuid(field: impl Into<String>) -> Self {
         Self::format(field, "uuid", "must be a UUID")
-    }
-
-    /// What should be a currency's code.
-    pub fn currency(field: impl Into<String>) -> Self {
-        Self::format(field, "currency", "must be an ISO 4217 currency code")
     }
 
     /// A number out of its bounds.

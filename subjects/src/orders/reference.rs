@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for OrderRef {
         impl de::Visitor<'_> for Visitor {
             type Value = OrderRef;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the id or the number of an order")
+                f.write_str("the id or the number of an order (format: order)")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<OrderRef, E> {
                 Ok(text.into())

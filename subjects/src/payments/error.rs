@@ -17,7 +17,7 @@ domain_error! {
             => vec![
                 Detail::new("amount", DetailCode::Range, format!("{} {} are left", left.amount, left.currency))
                     .with("max", left.amount)
-                    .with("currency", left.currency.code()),
+                    .with("unit", left.currency.code()),
             ];
         ReturnTooLarge { line_id: ItemId, left: i64 }: Conflict "return_too_large" =
             "More units than were sold cannot be returned."

@@ -1,4 +1,7 @@
 //! Plain words for what serde says, whose own words name types of this program.
+//!
+//! A type that reads a text of its own format says so itself: its error, or what its visitor expects, ends with a phrase such
+//! as `expected a colour code (format: colour)`, which becomes "must be a colour code".
 
 use super::{join, strict};
 use crate::{Detail, DetailCode};
@@ -20,8 +23,8 @@ pub(super) fn explain(path: &str, text: &str) -> Detail {
         Detail::uuid(field)
     } else if text.starts_with("number out of range") {
         out_of_range(field)
-    } else if text == "not an ISO 4217 currency code" {
-        Detail::currency(field)
+    } else if let Some((words, format)) = own_format(text) {
+        Detail::format(field, format, format!("must be {words}"))
     } else if let Some((found, expected)) = text.rsplit_once(", expected ") {
         of_expected(field, found, expected)
     } else {
@@ -51,9 +54,14 @@ fn of_expected(field: String, found: &str, expected: &str) -> Detail {
         "a sequence" => Detail::of_type(field, "array"),
         "a 16 byte array" => Detail::uuid(field),
         other if other.contains("UUID") => Detail::uuid(field),
-        "the id or the number of an order" => Detail::format(field, "order", format!("must be {expected}")),
         _ => not_valid(field),
     }
+}
+
+/// What a text in a type's own format is, and the format's name.
+fn own_format(text: &str) -> Option<(&str, &str)> {
+    let (words, format) = text.strip_suffix(')')?.rsplit_once(" (format: ")?;
+    Some((words.rsplit_once("expected ").map_or(words, |(_, expected)| expected), format))
 }
 
 fn out_of_range(field: String) -> Detail {
@@ -86,6 +94,11 @@ mod tests {
             ("unknown variant `x`, expected `a` or `b`", Detail::one_of("a", &["a", "b"])),
             ("invalid type: integer `3`, expected one of `a`, `b`", Detail::one_of("a", &["a", "b"])),
             ("UUID parsing failed: invalid character", Detail::uuid("a")),
+            ("expected a colour code (format: colour)", Detail::format("a", "colour", "must be a colour code")),
+            (
+                "invalid type: integer `3`, expected a colour code (format: colour)",
+                Detail::format("a", "colour", "must be a colour code"),
+            ),
             ("something of a library", Detail::new("a", DetailCode::Invalid, "is not valid")),
             ("missing field `price`", Detail::required("a.price")),
             ("duplicate field `a`b`", Detail::repeated("a.a`b")),
