@@ -15,7 +15,7 @@ use crate::{
     failure::{Breakage, Handled},
     operation::{
         BatchedHandler, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute,
-        PreparedHandler, QueryHandler, QueryRoute, Registration, Routes, SimpleHandler, TypedCommand,
+        PreparedHandler, QueryRoute, Registration, Routes, SimpleHandler, TypedCommand,
     },
     tx::{Cause, Tx},
 };
@@ -36,6 +36,42 @@ pub trait Domain: Send + Sync + Sized + 'static {
 pub trait Answer<Q: Query>: Domain {
     /// The answer.
     fn answer(&self, cx: &Context, query: &Q) -> impl Future<Output = Handled<Q::Reply, Q::Error>> + Send;
+}
+
+/// A query in a batch.
+#[derive(Debug)]
+pub struct Queried<Q> {
+    /// The query.
+    pub message: Arc<Q>,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+/// Answers a query whose rows are read together with those of the requests that arrived at the same time.
+///
+/// Requests that arrive while a batch is being read form the next one, so that a query under load costs a share of a
+/// statement, and one that arrives alone waits for nothing. Rights, deadline and error stay those of each request.
+pub trait AnswerBatch<Q: Query>: Domain {
+    /// What was read for one query.
+    type Loaded: Send + 'static;
+
+    /// Reads for a batch, one value per query in their order. One statement, so that all come from one moment.
+    ///
+    /// # Errors
+    /// Where data is the reason, the batch is halved until the query that fails stands alone.
+    fn load(
+        &self,
+        db: &PgPool,
+        queries: &[&Queried<Q>],
+    ) -> impl Future<Output = Result<Vec<Self::Loaded>, Breakage>> + Send;
+
+    /// The answer to one of them.
+    fn answer(
+        &self,
+        cx: &Context,
+        query: &Q,
+        loaded: Self::Loaded,
+    ) -> impl Future<Output = Handled<Q::Reply, Q::Error>> + Send;
 }
 
 /// A command on its way through a lane.
@@ -206,7 +242,16 @@ impl<D: Domain> Registry<D> {
         D: Answer<Q>,
     {
         self.routes.registrations.push(Registration::request::<Q>());
-        self.routes.queries.push(QueryRoute::new(QueryHandler::<D, Q>::new(self.domain.clone())));
+        self.routes.queries.push(QueryRoute::one::<D, Q>(self.domain.clone()));
+    }
+
+    /// Answers the query `Q`, and reads for all that arrive together with one statement.
+    pub fn batched_query<Q: Query>(&mut self)
+    where
+        D: AnswerBatch<Q>,
+    {
+        self.routes.registrations.push(Registration::request::<Q>());
+        self.routes.queries.push(QueryRoute::batch::<D, Q>(self.domain.clone()));
     }
 
     /// Handles the command `C`, one at a time.

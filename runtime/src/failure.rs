@@ -1,14 +1,16 @@
 //! Two levels of failure: a refusal is an answer, a breakage is run again.
 
+use std::sync::Arc;
+
 use contract::{CallError, ErrorKind, Fault, Refusal};
 
 /// Something broke: the transaction rolls back and the work is tried again, and parked at its limit.
 /// Unsure whether a write happened means breakage: run again, the rows decide.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Breakage {
     /// The database.
     #[error(transparent)]
-    Sql(#[from] sqlx::Error),
+    Sql(Arc<sqlx::Error>),
     /// Another domain did not answer, or answered with a fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -51,7 +53,13 @@ impl Breakage {
 
     /// A row of this kind is there already: a fault of the item's, or a race with whoever wrote that row.
     pub(crate) fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Sql(sqlx::Error::Database(database)) if database.is_unique_violation())
+        matches!(self, Self::Sql(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()))
+    }
+}
+
+impl From<sqlx::Error> for Breakage {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(Arc::new(error))
     }
 }
 

@@ -7,6 +7,7 @@
 //! consumer) pair has one effect; no event of another domain is missed, whatever the broker loses.
 
 mod auth;
+mod batcher;
 mod caller;
 mod catch_up;
 mod client;
@@ -50,8 +51,8 @@ pub use context::Context;
 pub use database::migrate;
 pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest};
 pub use domain::{
-    Answer, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare, Project,
-    React, Registry, Tidy,
+    Answer, AnswerBatch, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare,
+    Project, Queried, React, Registry, Tidy,
 };
 pub use failure::{Breakage, Failure, Handled, Stored};
 pub use metrics::Metrics;

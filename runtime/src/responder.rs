@@ -234,7 +234,7 @@ impl Responder {
     }
 
     async fn query(&self, route: &QueryRoute, asked: &Asked, caller: Option<Caller>) -> Sent {
-        let decoded = match asked.decode(|format, body| route.handler.decode(format, body)) {
+        let decoded = match asked.decode(|format, body| route.decode(format, body)) {
             Ok(decoded) => decoded,
             Err(fault) => return fault.of(self.domain).into(),
         };
@@ -250,7 +250,7 @@ impl Responder {
         let answer = async {
             let mut dead = 0;
             loop {
-                let answer = guarded(async { Ok(route.handler.answer(&context, &decoded, asked.format).await) });
+                let answer = guarded(async { Ok(decoded.answer(&context, asked.format).await) });
                 match answer.await.unwrap_or_else(Answered::Broken) {
                     // After PostgreSQL came back, every connection of the pool may be a dead one.
                     Answered::Broken(breakage) if breakage.is_lost_connection() && dead < READS => dead += 1,

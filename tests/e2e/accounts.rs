@@ -18,7 +18,7 @@ async fn refresh(anyone: &Person, token: &str) -> Answer {
 
 #[tokio::test]
 async fn an_account_is_registered_once_and_opened_by_its_password_only() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let anyone = shop.anonymous();
     let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
     let body = json!({"email": email, "password": PASSWORD, "first_name": "Ada", "username": email[..20]});
@@ -48,7 +48,7 @@ async fn an_account_is_registered_once_and_opened_by_its_password_only() {
 /// Whoever guesses passwords or tokens fills no table.
 #[tokio::test]
 async fn who_is_not_let_in_leaves_no_row() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let anyone = shop.anonymous();
     log_in(&anyone, "nobody@example.com", PASSWORD).await.expect_error(401, "wrong_credentials");
     refresh(&anyone, "no token").await.expect_error(401, "invalid_refresh_token");
@@ -59,7 +59,7 @@ async fn who_is_not_let_in_leaves_no_row() {
 
 #[tokio::test]
 async fn a_refresh_token_is_spent_by_its_use_and_its_reuse_ends_the_session() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let anyone = shop.anonymous();
     let session = shop.register().await;
     let first = session.text_at("/refresh_token");
@@ -77,7 +77,7 @@ async fn a_refresh_token_is_spent_by_its_use_and_its_reuse_ends_the_session() {
 
 #[tokio::test]
 async fn a_logout_ends_its_session_and_no_other() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let anyone = shop.anonymous();
     let here = shop.register().await;
     let there = log_in(&anyone, &here.text_at("/user/email"), PASSWORD).await.expect_status(200);
@@ -90,7 +90,7 @@ async fn a_logout_ends_its_session_and_no_other() {
 
 #[tokio::test]
 async fn anybody_verifies_an_access_token_with_the_published_keys() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let session = shop.register().await;
     let published = shop.anonymous().get("//.well-known/jwks.json").await.expect_status(200);
     let key = &published.body["keys"][0];
@@ -117,7 +117,7 @@ async fn anybody_verifies_an_access_token_with_the_published_keys() {
 
 #[tokio::test]
 async fn an_admin_gives_roles_and_switches_accounts_off() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (anyone, admin) = (shop.anonymous(), shop.admin().await);
     let session = shop.register().await;
     let (id, email) = (session.text_at("/user/id"), session.text_at("/user/email"));

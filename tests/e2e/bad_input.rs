@@ -15,7 +15,7 @@ fn field(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn bodies_that_are_not_what_they_should_be() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let buyer = shop.customer().await;
     let key = [("Idempotency-Key", "bad-input")];
@@ -74,7 +74,7 @@ async fn bodies_that_are_not_what_they_should_be() {
 
 #[tokio::test]
 async fn tokens_that_are_not_ours() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let good = shop.customer().await;
     let anonymous = shop.anonymous();
     anonymous.get("/orders").await.expect_error(401, "unauthenticated");
@@ -102,7 +102,7 @@ async fn tokens_that_are_not_ours() {
 
 #[tokio::test]
 async fn what_belongs_to_somebody_else_is_not_there() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let (owner, stranger) = (shop.customer().await, shop.customer().await);
     let order = owner.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201).text_at("/id");
@@ -127,7 +127,7 @@ async fn what_belongs_to_somebody_else_is_not_there() {
 
 #[tokio::test]
 async fn nats_payloads_of_every_kind() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let client = async_nats::connect(&shop.nats).await.unwrap();
     let bodies: [&[u8]; 7] =

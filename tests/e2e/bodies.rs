@@ -53,7 +53,7 @@ fn is_cleared(product: &Value) -> bool {
 
 #[tokio::test]
 async fn null_clears_a_field_of_a_product_and_absence_leaves_it() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, _) = shop.new_seller().await;
     let categories = shop.anonymous().get("/categories?limit=1").await.expect_status(200);
     let filled = json!({
@@ -120,7 +120,7 @@ async fn null_clears_a_field_of_a_product_and_absence_leaves_it() {
 
 #[tokio::test]
 async fn null_takes_the_minimum_of_a_stock_away() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let path = format!("/inventory/{}", shop.product(5, 1000).await);
     let seller = shop.seller().await;
     let set = async |body: Value| seller.put(&path, &body).await.expect_status(200).number_at("/min_stock");
@@ -140,7 +140,7 @@ async fn null_takes_the_minimum_of_a_stock_away() {
 
 #[tokio::test]
 async fn a_wrong_field_is_named_alike_over_http_and_nats() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (admin, nats) = (shop.admin().await, async_nats::connect(&shop.nats).await.unwrap());
     let order = uuid::Uuid::now_v7();
     let statuses =
@@ -182,7 +182,7 @@ async fn a_wrong_field_is_named_alike_over_http_and_nats() {
 
 #[tokio::test]
 async fn programs_are_told_what_is_wrong_by_a_code_and_its_parameters() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, nats) = (shop.seller().await, async_nats::connect(&shop.nats).await.unwrap());
     let new = json!({"name": " ", "price": usd(0)});
     let details = json!([
@@ -203,7 +203,7 @@ async fn programs_are_told_what_is_wrong_by_a_code_and_its_parameters() {
 
 #[tokio::test]
 async fn headers_of_a_nats_request_are_checked() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, _) = shop.new_seller().await;
     let nats = async_nats::connect(&shop.nats).await.unwrap();
     let ask = async |headers: HeaderMap| {
@@ -256,7 +256,7 @@ async fn said(address: &str, request: &str) -> String {
 
 #[tokio::test]
 async fn two_hosts_are_rejected_and_a_body_that_is_too_large_is_not_waited_for() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let address = shop.url.trim_start_matches("http://").split('/').next().unwrap();
     let twice = "GET /api/v1/products HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
     let answer = said(address, twice).await;

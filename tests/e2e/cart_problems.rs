@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Person, Shop, address, shared_shop, wait_until};
+use crate::harness::{Answer, Person, Shared, address, shared_shop, wait_until};
 
 struct Shelf {
-    shop: &'static Shop,
+    shop: Shared,
     seller: Person,
     buyer: Person,
 }
@@ -13,7 +13,8 @@ struct Shelf {
 impl Shelf {
     async fn new() -> Self {
         let shop = shared_shop().await;
-        Self { shop, seller: shop.seller().await, buyer: shop.customer().await }
+        let (seller, buyer) = (shop.seller().await, shop.customer().await);
+        Self { shop, seller, buyer }
     }
 
     /// A product in the buyer's cart; gives its variant.

@@ -18,7 +18,7 @@ async fn put_in(person: &Person, variant: &str, quantity: i64) -> crate::harness
 
 #[tokio::test]
 async fn a_cart_is_filled_changed_and_emptied() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (mug, jug) = (shop.product(10, 700).await, shop.product(3, 2500).await);
     let guest = guest(shop).await;
     let empty = guest.get("/cart").await.expect_status(200);
@@ -54,7 +54,7 @@ async fn a_cart_is_filled_changed_and_emptied() {
 /// Which variant is meant decides what the buyer pays.
 #[tokio::test]
 async fn a_product_with_several_variants_is_not_put_in_without_one_of_them_being_chosen() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, _) = shop.new_seller().await;
     let mark = uuid::Uuid::now_v7().simple().to_string();
     let usd = |amount: i64| json!({"amount": amount, "currency": "USD"});
@@ -77,7 +77,7 @@ async fn a_product_with_several_variants_is_not_put_in_without_one_of_them_being
 
 #[tokio::test]
 async fn a_key_puts_units_into_the_cart_once() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let customer = shop.customer().await;
     let body = json!({"variant_id": variant, "quantity": 2});
@@ -96,7 +96,7 @@ async fn a_key_puts_units_into_the_cart_once() {
 /// Scenario 17: the repeat comes when the order has emptied the cart.
 #[tokio::test]
 async fn a_guest_orders_the_cart_and_nobody_else_sees_the_order() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (mug, jug) = (shop.product(10, 700).await, shop.product(3, 2500).await);
     let buyer = guest(shop).await;
     put_in(&buyer, &mug, 2).await.expect_status(200);
@@ -130,7 +130,7 @@ async fn a_guest_orders_the_cart_and_nobody_else_sees_the_order() {
 
 #[tokio::test]
 async fn an_older_click_that_comes_later_does_not_order_the_cart() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let buyer = guest(shop).await;
     put_in(&buyer, &variant, 1).await.expect_status(200);
@@ -151,7 +151,7 @@ async fn an_older_click_that_comes_later_does_not_order_the_cart() {
 
 #[tokio::test]
 async fn a_guest_who_logs_in_sees_the_order_with_the_cart_token_beside_the_account() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let token = shop.anonymous().post("/carts", &json!({})).await.expect_status(201).text_at("/token");
     let guest = shop.anonymous().with_cart(token.clone());
@@ -184,7 +184,7 @@ async fn a_guest_who_logs_in_sees_the_order_with_the_cart_token_beside_the_accou
 
 #[tokio::test]
 async fn one_cart_is_in_one_checkout() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let buyer = guest(shop).await;
     put_in(&buyer, &variant, 2).await.expect_status(200);
@@ -216,7 +216,7 @@ async fn one_cart_is_in_one_checkout() {
 
 #[tokio::test]
 async fn a_guests_cart_that_opens_no_more_is_deleted_and_no_other() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let (stale, fresh, customer) = (guest(shop).await, guest(shop).await, shop.customer().await);
     let mut carts = Vec::new();

@@ -100,12 +100,12 @@ async fn many_carts_and_one_of_everything_else(shop: &Shop) {
 
 #[tokio::test]
 async fn requests_on_one_cart_do_not_get_in_each_others_way() {
-    one_cart(shared_shop().await).await;
+    one_cart(&*shared_shop().await).await;
 }
 
 #[tokio::test]
 async fn requests_on_other_things_do_not_get_in_each_others_way() {
-    many_carts_and_one_of_everything_else(shared_shop().await).await;
+    many_carts_and_one_of_everything_else(&*shared_shop().await).await;
 }
 
 #[tokio::test]

@@ -112,7 +112,6 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
         shop.stock(&cursed).await.number_at("/on_hand") == 4 && shop.stock(&healthy).await.number_at("/on_hand") == 11
     })
     .await;
-    shop.check_clean().await;
 }
 
 #[tokio::test]
@@ -220,7 +219,6 @@ async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
     assert_eq!(admin.get(list).await.number_at("/pagination/total"), 0);
     redriven(&admin, &redrive, "too late").await.expect_error(404, "dead_letter_not_found");
     wait_until("three are sold", || async { shop.stock(&cursed).await.number_at("/on_hand") == 2 }).await;
-    shop.check_clean().await;
 }
 
 async fn redriven(admin: &Person, path: &str, key: &str) -> Answer {
@@ -252,7 +250,6 @@ async fn a_redrive_whose_node_died_before_it_began_is_made_up_for_by_the_same_ke
     let made_up_for = redriven(&admin, &path, "once").await.expect_status(202);
     assert_eq!(made_up_for.header("idempotent-replayed"), Some("true"));
     buyer.wait_for_status(&unlucky, "confirmed").await;
-    shop.check_clean().await;
 }
 
 /// Parked once, and only once, by whoever lives to do it; the neighbours go through meanwhile.
@@ -277,5 +274,4 @@ async fn dying_on_either_side_of_parking_parks_once() {
     let (ok, said) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
     assert!(ok, "{said}");
     buyer.wait_for_status(&unlucky, "confirmed").await;
-    shop.check_clean().await;
 }

@@ -34,7 +34,6 @@ async fn a_deadline_is_acted_on_within_two_seconds() {
     let late = shop.number("orders", late).await;
     assert!((0..2000).contains(&late), "{late} ms");
     wait_until("nothing is held any more", || async { shop.stock(&variant).await.number_at("/reserved") == 0 }).await;
-    shop.check_clean().await;
 }
 
 /// Scenario 1: the deadlines pass while everything is down and payments' events are unread.
@@ -75,7 +74,6 @@ async fn a_shop_that_was_down_across_deadlines_expires_only_who_has_not_paid() {
         (stock.number_at("/on_hand"), stock.number_at("/reserved")) == (7, 0)
     })
     .await;
-    shop.check_clean().await;
 }
 
 /// Orders that nobody placed: their rows, as placing would leave them, with a deadline that is over.

@@ -39,7 +39,7 @@ async fn set_price(shop: &Shop, cart: &Answer, line: usize, amount: i64) {
 
 #[tokio::test]
 async fn a_price_that_rose_since_the_buyer_looked_is_not_paid() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let buyer = shop.customer().await;
     buyer.post("/cart/items", &json!({"variant_id": variant, "quantity": 2})).await.expect_status(200);
@@ -64,7 +64,7 @@ async fn a_price_that_rose_since_the_buyer_looked_is_not_paid() {
 
 #[tokio::test]
 async fn the_total_of_a_cart_with_a_line_out_of_stock_is_rejected_because_of_that_line() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (mug, jug) = (shop.product(10, 700).await, shop.product(10, 500).await);
     let buyer = shop.customer().await;
     for variant in [&mug, &jug] {
@@ -82,7 +82,7 @@ async fn the_total_of_a_cart_with_a_line_out_of_stock_is_rejected_because_of_tha
 
 #[tokio::test]
 async fn the_new_totals_are_in_the_error_over_nats_too() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let variant = shop.product(10, 700).await;
     let token = format!("Authorization:Bearer {}", shop.customer().await.token());

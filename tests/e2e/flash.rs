@@ -21,7 +21,7 @@ async fn insist(buyer: &Person, variant: &str) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_buyers_of_fifty_units_make_fifty_orders() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(50, 2500).await;
     // One account is enough: an order of explicit items needs no cart of its own.
     let buyer = shop.customer().await;

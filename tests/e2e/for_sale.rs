@@ -69,7 +69,7 @@ impl Goods {
 
 #[tokio::test]
 async fn a_hidden_product_is_for_sale_nowhere() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let goods = Goods::of(shop).await;
     let path = format!("/products/{}", goods.product);
     goods.expect_for_sale(shop, true).await;
@@ -81,7 +81,7 @@ async fn a_hidden_product_is_for_sale_nowhere() {
 
 #[tokio::test]
 async fn products_of_a_seller_who_is_deactivated_or_demoted_are_for_sale_nowhere() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let goods = Goods::of(shop).await;
     let admin = shop.admin().await;
     let version = admin.get(&format!("/products/{}", goods.product)).await.number_at("/version");
@@ -107,7 +107,7 @@ async fn products_of_a_seller_who_is_deactivated_or_demoted_are_for_sale_nowhere
 /// One event hides them all: however many products there are, none is written and none is told of.
 #[tokio::test]
 async fn nothing_is_told_of_the_products_of_a_seller_who_is_deactivated() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let goods = Goods::of(shop).await;
     let body = json!({"name": "Stool", "price": {"amount": 900, "currency": "USD"}});
     for _ in 0..3 {
@@ -122,7 +122,7 @@ async fn nothing_is_told_of_the_products_of_a_seller_who_is_deactivated() {
 
 #[tokio::test]
 async fn what_a_seller_sees_of_the_stock_is_never_taken_for_what_the_public_sees() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let goods = Goods::of(shop).await;
     let path = format!("/inventory/{}", goods.variant);
     let (own, public) = (goods.seller.get(&path).await, shop.anonymous().get(&path).await);

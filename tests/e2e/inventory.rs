@@ -7,7 +7,7 @@ use crate::harness::{shared_shop, wait_until};
 
 #[tokio::test]
 async fn stock_is_set_at_once_and_every_change_is_in_the_ledger() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, _) = shop.new_seller().await;
     let body = json!({"name": "Stool", "price": {"amount": 900, "currency": "USD"}});
     let variant = seller.post("/products", &body).await.expect_status(201).text_at("/variants/0/id");
@@ -44,7 +44,7 @@ async fn stock_is_set_at_once_and_every_change_is_in_the_ledger() {
 
 #[tokio::test]
 async fn the_public_sees_what_can_be_bought_and_the_staff_what_is_on_the_shelf() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let path = format!("/inventory/{variant}");
     let (seller, admin, anyone) = (shop.seller().await, shop.admin().await, shop.anonymous());
@@ -91,7 +91,7 @@ async fn the_public_sees_what_can_be_bought_and_the_staff_what_is_on_the_shelf()
 
 #[tokio::test]
 async fn nobody_counts_away_what_is_held_nor_what_is_another_sellers() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let path = format!("/inventory/{variant}");
     let seller = shop.seller().await;
@@ -114,7 +114,7 @@ async fn nobody_counts_away_what_is_held_nor_what_is_another_sellers() {
 
 #[tokio::test]
 async fn availability_is_told_in_bulk_and_in_the_order_asked() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (few, many) = (shop.product(1, 100).await, shop.product(50, 100).await);
     let unknown = uuid::Uuid::now_v7().to_string();
     let anyone = shop.anonymous();

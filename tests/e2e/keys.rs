@@ -20,7 +20,7 @@ struct Write<'a> {
 
 #[tokio::test]
 async fn an_order_without_a_zip_code_is_placed_under_its_key_once_it_has_one() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (variant, buyer) = (shop.product(5, 1000).await, shop.customer().await);
     let key = uuid::Uuid::now_v7().to_string();
     let right = paid_order(&variant);
@@ -40,7 +40,7 @@ async fn an_order_without_a_zip_code_is_placed_under_its_key_once_it_has_one() {
 /// What the state did not allow is the key's answer, also when the state has changed.
 #[tokio::test]
 async fn a_conflict_stays_the_answer_of_its_key() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (variant, buyer, seller) = (shop.product(1, 1000).await, shop.customer().await, shop.seller().await);
     let line = json!({"variant_id": variant, "quantity": 2});
     let key = uuid::Uuid::now_v7().to_string();
@@ -59,7 +59,7 @@ async fn a_conflict_stays_the_answer_of_its_key() {
 
 #[tokio::test]
 async fn every_write_takes_a_corrected_body_under_the_key_of_a_wrong_one() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (admin, buyer, customer) = (shop.admin().await, shop.customer().await, shop.customer().await);
     let (seller, _) = shop.new_seller().await;
     let user = shop.register().await.text_at("/user/id");

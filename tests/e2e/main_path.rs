@@ -7,7 +7,7 @@ use crate::harness::{paid_order, shared_shop, wait_until};
 
 #[tokio::test]
 async fn a_paid_order_is_confirmed_and_its_stock_is_sold() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1999).await;
     let buyer = shop.customer().await;
 
@@ -32,7 +32,7 @@ async fn a_paid_order_is_confirmed_and_its_stock_is_sold() {
 
 #[tokio::test]
 async fn the_same_key_gives_the_same_order() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 500).await;
     let buyer = shop.customer().await;
     let body = paid_order(&variant);

@@ -7,7 +7,7 @@ use crate::harness::{address, nats_cli::Cli, shared_shop};
 
 #[tokio::test]
 async fn every_domain_is_a_service_with_its_endpoints() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let listed = cli.say(&["micro", "ls"]).await;
     let pinged = cli.say(&["micro", "ping"]).await;
@@ -44,7 +44,7 @@ async fn every_domain_is_a_service_with_its_endpoints() {
 
 #[tokio::test]
 async fn a_request_in_json_is_answered_in_json() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let listed = shop.anonymous().get("/products?limit=1").await.expect_status(200);
     let id = listed.text_at("/data/0/id");
@@ -69,7 +69,7 @@ async fn a_request_in_json_is_answered_in_json() {
 
 #[tokio::test]
 async fn the_whole_story_of_an_order_passes_by() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let variant = shop.product(5, 1200).await;
     let buyer = shop.customer().await;
@@ -127,7 +127,7 @@ async fn the_whole_story_of_an_order_passes_by() {
 
 #[tokio::test]
 async fn one_order_is_followed_by_its_notices() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let variant = shop.product(5, 1200).await;
     let buyer = shop.customer().await;
@@ -150,7 +150,7 @@ async fn one_order_is_followed_by_its_notices() {
 
 #[tokio::test]
 async fn streams_and_consumers_are_there_to_be_looked_at_and_nothing_else() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let mut streams: Vec<_> = cli.say(&["stream", "ls", "--names"]).await.lines().map(str::to_owned).collect();
     streams.retain(|name| !name.is_empty());

@@ -7,7 +7,7 @@ use crate::harness::{Person, shared_shop};
 
 #[tokio::test]
 async fn a_healthy_shop_says_so_at_every_door() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let gateway = shop.anonymous();
     for path in ["//health/live", "//health/ready", "//health"] {
         let answer = gateway.get(path).await.expect_status(200);
@@ -28,7 +28,7 @@ async fn a_healthy_shop_says_so_at_every_door() {
 
 #[tokio::test]
 async fn requests_are_counted_and_timed_by_service() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(1, 100).await;
     shop.customer().await.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201);
     shop.anonymous().get("/orders").await.expect_error(401, "unauthenticated");
@@ -49,7 +49,7 @@ async fn requests_are_counted_and_timed_by_service() {
 
 #[tokio::test]
 async fn a_request_is_known_by_the_id_its_caller_gave() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let anyone = shop.anonymous();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let headers = [("X-Request-Id", "my-request-1"), ("traceparent", trace)];
@@ -64,7 +64,7 @@ async fn a_request_is_known_by_the_id_its_caller_gave() {
 
 #[tokio::test]
 async fn a_local_stack_shows_its_demo_accounts_and_where_its_metrics_are_and_they_work() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let json = [("Accept", "application/json")];
     let home = shop.anonymous().request(Method::GET, "//", None, &json).await.expect_status(200);
     assert_eq!((home.text_at("/name"), home.header("content-type")), ("souk".into(), Some("application/json")));
@@ -93,7 +93,7 @@ async fn a_local_stack_shows_its_demo_accounts_and_where_its_metrics_are_and_the
 
 #[tokio::test]
 async fn the_served_document_is_the_one_that_is_checked_in() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let served = shop.anonymous().get("/openapi.json").await.expect_status(200);
     let checked_in: serde_json::Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
     assert!(

@@ -7,7 +7,7 @@ use crate::harness::{address, nats_cli::Cli, shared_shop};
 
 #[tokio::test]
 async fn an_order_is_paid_shown_and_cancelled_by_its_number() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1200).await;
     let guest = shop.anonymous().post("/carts", &json!({})).await.expect_status(201).text_at("/token");
     let stranger = shop.customer().await;
@@ -48,7 +48,7 @@ async fn an_order_is_paid_shown_and_cancelled_by_its_number() {
 
 #[tokio::test]
 async fn a_seller_takes_an_order_further_by_its_number() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1200).await;
     let order = shop.customer().await.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201);
     let path = format!("/orders/{}/status", order.text_at("/order_number"));
@@ -61,7 +61,7 @@ async fn a_seller_takes_an_order_further_by_its_number() {
 
 #[tokio::test]
 async fn what_is_neither_an_id_nor_a_number_is_no_order() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let buyer = shop.customer().await;
     let seller = shop.seller().await;
     for wrong in ["SK-260102-3F7K2Q-9ZXB1M", "no-such-order", "%C3%BC", &"x".repeat(200)] {
@@ -79,7 +79,7 @@ async fn what_is_neither_an_id_nor_a_number_is_no_order() {
 
 #[tokio::test]
 async fn numbers_work_over_nats_too() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let variant = shop.product(5, 1200).await;
     let buyer = shop.customer().await;

@@ -20,7 +20,7 @@ fn names(page: &Answer) -> Vec<String> {
 
 #[tokio::test]
 async fn a_product_is_made_once_per_key_and_read_by_id_and_slug() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, seller_id) = shop.new_seller().await;
     let anyone = shop.anonymous();
     let mark = uuid::Uuid::now_v7().simple().to_string();
@@ -67,7 +67,7 @@ async fn a_product_is_made_once_per_key_and_read_by_id_and_slug() {
 
 #[tokio::test]
 async fn a_product_is_changed_by_its_seller_in_the_version_he_saw() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, _) = shop.new_seller().await;
     let (stranger, _) = shop.new_seller().await;
     let anyone = shop.anonymous();
@@ -120,7 +120,7 @@ async fn five_products(seller: &Person, mark: &str) {
 
 #[tokio::test]
 async fn products_are_filtered_and_sorted() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, id) = shop.new_seller().await;
     let mark = format!("mark{}", uuid::Uuid::now_v7().simple());
     five_products(&seller, &mark).await;
@@ -176,7 +176,7 @@ async fn products_with_variants(seller: &Person) {
 
 #[tokio::test]
 async fn a_product_is_found_and_sorted_by_a_variant_that_satisfies_all_filters_together() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, id) = shop.new_seller().await;
     products_with_variants(&seller).await;
     let anyone = shop.anonymous();
@@ -223,7 +223,7 @@ async fn a_product_is_found_and_sorted_by_a_variant_that_satisfies_all_filters_t
 
 #[tokio::test]
 async fn hidden_products_are_listed_for_their_seller_and_for_admins() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, id) = shop.new_seller().await;
     let (stranger, _) = shop.new_seller().await;
     let (anyone, customer, admin) = (shop.anonymous(), shop.customer().await, shop.admin().await);
@@ -266,7 +266,7 @@ async fn hidden_products_are_listed_for_their_seller_and_for_admins() {
 
 #[tokio::test]
 async fn pages_hang_together_by_cursor_and_by_offset() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, id) = shop.new_seller().await;
     five_products(&seller, "x").await;
     let anyone = shop.anonymous();
@@ -297,7 +297,7 @@ async fn pages_hang_together_by_cursor_and_by_offset() {
 /// Lanes that write the same at once: whoever comes second is told so, and not that the shop is broken.
 #[tokio::test]
 async fn of_products_that_want_one_slug_at_once_one_gets_it_and_the_others_are_told_that_it_is_taken() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, _) = shop.new_seller().await;
     let mut paths = Vec::new();
     for number in 0..8 {

@@ -18,7 +18,7 @@ fn block(mark: &str) -> String {
 
 #[tokio::test]
 async fn the_curl_session_of_the_readme_ends_with_a_confirmed_order() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let session = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &block("curl session")])
         .env("SOUK", &shop.url)

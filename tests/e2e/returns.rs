@@ -62,7 +62,7 @@ fn usd(amount: i64) -> Value {
 
 #[tokio::test]
 async fn a_refund_of_everything_returns_the_units_of_an_order_that_was_not_shipped_once() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let buyer = shop.customer().await;
     let sold = Sold::units(shop, &buyer, 3).await;
     sold.take(shop, &["processing"]).await;
@@ -81,7 +81,7 @@ async fn a_refund_of_everything_returns_the_units_of_an_order_that_was_not_shipp
 
 #[tokio::test]
 async fn a_partial_refund_moves_money_only_unless_it_names_lines() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let buyer = shop.customer().await;
     let sold = Sold::units(shop, &buyer, 4).await;
     sold.refund(shop, json!({"amount": usd(100)})).await.expect_status(201);
@@ -109,7 +109,7 @@ async fn a_partial_refund_moves_money_only_unless_it_names_lines() {
 
 #[tokio::test]
 async fn goods_that_were_shipped_return_only_where_the_refund_says_so() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let buyer = shop.customer().await;
     let (kept, returned) = (Sold::units(shop, &buyer, 3).await, Sold::units(shop, &buyer, 3).await);
     for sold in [&kept, &returned] {

@@ -89,7 +89,7 @@ async fn expect_accepted_everywhere(shop: &Shop, token: &str) {
 
 #[tokio::test]
 async fn an_admin_who_was_deactivated_can_neither_promote_nor_come_back_nor_refund() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (session, path) = account(shop, "admin").await;
     let former = person(shop, &session);
     let (_, friend) = account(shop, "customer").await;
@@ -115,7 +115,7 @@ async fn an_admin_who_was_deactivated_can_neither_promote_nor_come_back_nor_refu
 
 #[tokio::test]
 async fn an_admin_who_was_demoted_has_the_rights_of_the_new_role_and_no_others() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (session, path) = account(shop, "admin").await;
     let former = person(shop, &session);
     let (_, friend) = account(shop, "customer").await;
@@ -135,7 +135,7 @@ async fn an_admin_who_was_demoted_has_the_rights_of_the_new_role_and_no_others()
 
 #[tokio::test]
 async fn two_admins_who_switch_each_other_off_do_not_both_succeed() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let ((one, first), (other, second)) = (account(shop, "admin").await, account(shop, "admin").await);
     let off = json!({"is_active": false});
     let (one, other) = (person(shop, &one), person(shop, &other));
@@ -149,7 +149,7 @@ async fn two_admins_who_switch_each_other_off_do_not_both_succeed() {
 
 #[tokio::test]
 async fn a_customer_who_was_deactivated_cannot_order_and_orders_placed_before_go_on() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let (session, path) = account(shop, "customer").await;
     let buyer = person(shop, &session);
@@ -165,7 +165,7 @@ async fn a_customer_who_was_deactivated_cannot_order_and_orders_placed_before_go
 
 #[tokio::test]
 async fn a_token_is_rejected_by_every_domain_after_its_logout_and_no_other_session_is() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let session = shop.register().await;
     let elsewhere = log_in(shop, &session.text_at("/user/email")).await;
     let here = person(shop, &session);
@@ -184,7 +184,7 @@ async fn a_token_is_rejected_by_every_domain_after_its_logout_and_no_other_sessi
 
 #[tokio::test]
 async fn a_stolen_refresh_token_ends_the_access_tokens_of_its_session() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let refresh = async |token: String| shop.anonymous().post("/auth/refresh", &json!({"refresh_token": token})).await;
     let first = shop.register().await;
     let second = refresh(first.text_at("/refresh_token")).await.expect_status(200);
@@ -197,7 +197,7 @@ async fn a_stolen_refresh_token_ends_the_access_tokens_of_its_session() {
 
 #[tokio::test]
 async fn a_wait_of_a_revoked_caller_ends() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let buyer = shop.customer().await;
     let body = json!({"items": [{"variant_id": variant, "quantity": 1}], "shipping_address": address()});

@@ -28,7 +28,7 @@ async fn bought(buyer: &Person, variants: &[&String]) -> String {
 
 #[tokio::test]
 async fn a_seller_of_every_line_cancels_the_order() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, variant) = seller_with_a_product(shop).await;
     let buyer = shop.customer().await;
     let id = bought(&buyer, &[&variant]).await;
@@ -47,7 +47,7 @@ async fn a_seller_of_every_line_cancels_the_order() {
 
 #[tokio::test]
 async fn a_seller_of_some_lines_neither_cancels_the_order_nor_takes_it_further() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, variant) = seller_with_a_product(shop).await;
     let (other, another) = seller_with_a_product(shop).await;
     let (stranger, _) = shop.new_seller().await;
@@ -67,7 +67,7 @@ async fn a_seller_of_some_lines_neither_cancels_the_order_nor_takes_it_further()
 
 #[tokio::test]
 async fn a_seller_who_buys_from_another_cancels_as_the_buyer() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (seller, own) = seller_with_a_product(shop).await;
     let (_, anothers) = seller_with_a_product(shop).await;
     let id = bought(&seller, &[&own, &anothers]).await;

@@ -47,7 +47,7 @@ async fn many_halves(address: &str, count: usize) -> Vec<(TcpStream, Instant)> {
 
 #[tokio::test]
 async fn half_a_request_is_closed_at_every_listener() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let halves = [&shop.url, &shop.metrics].map(|url| async move {
         let stream = said(url.trim_start_matches("http://"), HALF).await;
         closed(stream, Instant::now()).await
@@ -59,7 +59,7 @@ async fn half_a_request_is_closed_at_every_listener() {
 
 #[tokio::test]
 async fn a_slow_body_is_a_timeout_of_its_own() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let head = "POST /api/v1/auth/login HTTP/1.1\r\nHost: souk\r\nContent-Type: application/json\r\n\
                 Content-Length: 100\r\n\r\n{";
     let mut stream = said(shop.url.trim_start_matches("http://"), head.as_bytes()).await;
@@ -105,5 +105,4 @@ async fn ten_thousand_halves_of_requests_hurt_no_client_and_delay_no_drain() {
     assert!(told.elapsed() < DRAIN * 3 / 4, "it took {:?} to leave", told.elapsed());
     drop(halves);
     wait_until("the other one serves", || async { buyer.try_get("/cart").await == Some(200) }).await;
-    gateways.shop.check_clean().await;
 }

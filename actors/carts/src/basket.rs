@@ -16,7 +16,7 @@ use crate::{
 
 /// A line, with what catalog said of it at the last change to the cart: the price that the buyer has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub struct Line {
     pub id: Uuid,
     pub variant_id: Uuid,
     pub product_id: Uuid,
@@ -44,7 +44,7 @@ impl Line {
 
 /// A cart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Basket {
+pub struct Basket {
     pub id: CartId,
     pub currency: Currency,
     pub version: i64,

@@ -1,6 +1,9 @@
 //! The caller's cart, with the prices and the stock of now.
 
-use runtime::{Answer, Context, Handled};
+use std::collections::BTreeSet;
+
+use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
+use sqlx::PgPool;
 use subjects::carts::{Cart, CartsError, GetCart};
 
 use crate::{
@@ -11,10 +14,17 @@ use crate::{
     store,
 };
 
-impl Answer<GetCart> for Carts {
-    async fn answer(&self, cx: &Context, _: &GetCart) -> Handled<Cart, CartsError> {
-        let owner = Owner::of(cx.caller())?;
-        let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
+impl AnswerBatch<GetCart> for Carts {
+    type Loaded = Option<Basket>;
+
+    async fn load(&self, db: &PgPool, queries: &[&Queried<GetCart>]) -> Stored<Vec<Option<Basket>>> {
+        let owners: Vec<_> = queries.iter().map(|query| Owner::of(&query.caller).ok()).collect();
+        let baskets = store::baskets(db, &owners.iter().flatten().copied().collect::<BTreeSet<_>>()).await?;
+        Ok(owners.into_iter().map(|owner| baskets.get(&owner?).cloned()).collect())
+    }
+
+    async fn answer(&self, cx: &Context, _: &GetCart, basket: Option<Basket>) -> Handled<Cart, CartsError> {
+        let basket = Basket::of(basket, Owner::of(cx.caller())?)?;
         let quotes = Quotes::of(cx, &basket).await?;
         Ok(basket.show(&quotes).map_err(uncountable)?)
     }

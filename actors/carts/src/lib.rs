@@ -35,7 +35,7 @@ impl Domain for Carts {
     }
 
     fn register(routes: &mut Registry<Self>) {
-        routes.query::<messages::GetCart>();
+        routes.batched_query::<messages::GetCart>();
         routes.query::<messages::GetContents>();
         routes.command::<messages::CreateCart>();
         routes.command::<messages::ClearCart>();

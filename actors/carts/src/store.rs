@@ -55,7 +55,7 @@ fn ids(owners: &BTreeSet<Owner>) -> (Vec<Uuid>, Vec<Uuid>) {
 
 /// The carts of these owners, their lines and versions as of one moment: hence one statement. A guest's that was not
 /// touched for 30 days is there no more.
-async fn baskets(db: impl PgExecutor<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
+pub(crate) async fn baskets(db: impl PgExecutor<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
     let statement = "select c.id as cart_id, c.user_id, c.token_digest, c.currency, c.version,
             i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
         from cart c left join cart_item i on i.cart_id = c.id

@@ -102,18 +102,17 @@ impl Handle<ChangeProduct> for Catalog {
                 store::update_variants(tx.write(), &old, &row).await?;
             }
         }
-        let variants = store::variants_of(tx.read(), &[row.id]).await?;
+        // Read once more, for its variants and the name of its category.
+        let changed = store::product_by_id(tx.read(), row.id).await?;
+        let changed = changed.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
         if price {
             let version = row.version - i64::from(rest);
-            tx.emit(&command.cause, version, &price_changed(&row, &variants)?)?;
+            tx.emit(&command.cause, version, &price_changed(&row, &changed.variants)?)?;
         }
         if rest {
             tx.emit(&command.cause, row.version, &product_updated(&row))?;
         }
-        // Once more, for the name of its category.
-        let row = store::product_by_id(&mut *tx.read(), row.id).await?;
-        let row = row.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
-        Ok(view::product(&row, &variants, &command.caller)?)
+        Ok(view::product(&changed.product, &changed.variants, &command.caller)?)
     }
 }
 

@@ -243,10 +243,9 @@ impl Handle<CreateProduct> for Catalog {
         store::write_stock(tx.write(), &plan.stock(), now).await?;
         tx.emit(&command.cause, plan.row.version, &plan.event()?)?;
 
-        let row = store::product_by_id(&mut *tx.read(), plan.row.id).await?;
-        let row = row.ok_or_else(|| Breakage::other("a product that was just made is gone"))?;
-        let variants = store::variants_of(tx.read(), &[row.id]).await?;
-        Ok(view::product(&row, &variants, &command.caller)?)
+        let made = store::product_by_id(tx.read(), plan.row.id).await?;
+        let made = made.ok_or_else(|| Breakage::other("a product that was just made is gone"))?;
+        Ok(view::product(&made.product, &made.variants, &command.caller)?)
     }
 }
 

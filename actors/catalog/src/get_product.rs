@@ -1,20 +1,39 @@
 //! One product, by id or slug.
 
-use runtime::{Answer, Context, Handled};
+use std::collections::HashMap;
+
+use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
+use sqlx::PgPool;
 use subjects::catalog::{CatalogError, GetProduct, Product};
 use uuid::Uuid;
 
-use crate::{Catalog, slug::is_slug, store, view};
+use crate::{
+    Catalog,
+    slug::is_slug,
+    store::{self, FullProduct},
+    view,
+};
 
-impl Answer<GetProduct> for Catalog {
-    async fn answer(&self, cx: &Context, query: &GetProduct) -> Handled<Product, CatalogError> {
-        let row = match query.id.parse::<Uuid>() {
-            Ok(id) => store::product_by_id(cx.db(), id).await?,
-            Err(_) if is_slug(&query.id) => store::product_by_slug(cx.db(), &query.id).await?,
-            Err(_) => None,
+impl AnswerBatch<GetProduct> for Catalog {
+    type Loaded = Option<FullProduct>;
+
+    async fn load(&self, db: &PgPool, queries: &[&Queried<GetProduct>]) -> Stored<Vec<Option<FullProduct>>> {
+        let named = || queries.iter().map(|query| query.message.id.as_str());
+        let ids: Vec<Uuid> = named().filter_map(|name| name.parse().ok()).collect();
+        let slugs: Vec<_> = named().filter(|name| is_slug(name)).collect();
+        let found = store::products(db, &ids, &slugs).await?;
+        let by_id: HashMap<_, _> = found.iter().map(|found| (found.product.id, found)).collect();
+        let by_slug: HashMap<_, _> = found.iter().map(|found| (found.product.slug.as_str(), found)).collect();
+        let one = |name: &str| match name.parse() {
+            Ok(id) => by_id.get(&id),
+            Err(_) => by_slug.get(name),
         };
-        let row = row.filter(|row| view::is_visible(row, cx.caller())).ok_or(CatalogError::ProductNotFound)?;
-        let variants = store::variants_of(cx.db(), &[row.id]).await?;
-        Ok(view::product(&row, &variants, cx.caller())?)
+        Ok(named().map(|name| one(name).map(|found| (*found).clone())).collect())
+    }
+
+    async fn answer(&self, cx: &Context, _: &GetProduct, found: Option<FullProduct>) -> Handled<Product, CatalogError> {
+        let found = found.filter(|found| view::is_visible(&found.product, cx.caller()));
+        let FullProduct { product, variants } = found.ok_or(CatalogError::ProductNotFound)?;
+        Ok(view::product(&product, &variants, cx.caller())?)
     }
 }

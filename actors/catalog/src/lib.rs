@@ -43,10 +43,10 @@ impl Domain for Catalog {
     }
 
     fn register(routes: &mut Registry<Self>) {
-        routes.query::<GetProduct>();
+        routes.batched_query::<GetProduct>();
         routes.query::<ListProducts>();
         routes.query::<ListCategories>();
-        routes.query::<GetOffers>();
+        routes.batched_query::<GetOffers>();
         routes.command::<CreateProduct>();
         routes.command::<ChangeProduct>();
         routes.command::<CreateCategory>();

@@ -1,6 +1,9 @@
 //! What can be bought at what price now: asked by carts and, for all lines of an order at once, by orders.
 
-use runtime::{Answer, Breakage, Context, Handled, Stored};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use runtime::{AnswerBatch, Breakage, Context, Handled, Queried, Stored};
+use sqlx::PgPool;
 use subjects::{
     Money, ProductId, UserId, VariantId,
     catalog::{CatalogError, GetOffers, Offer, Offers},
@@ -25,25 +28,35 @@ fn offer(row: &OfferRow) -> Stored<Offer> {
     })
 }
 
-impl Answer<GetOffers> for Catalog {
-    async fn answer(&self, cx: &Context, query: &GetOffers) -> Handled<Offers, CatalogError> {
-        let mut rows = Vec::new();
-        if !query.variant_ids.is_empty() {
-            let ids: Vec<_> = query.variant_ids.iter().map(|id| id.0).collect();
-            rows = store::offers_of_variants(cx.db(), &ids).await?;
+impl AnswerBatch<GetOffers> for Catalog {
+    type Loaded = Offers;
+
+    async fn load(&self, db: &PgPool, queries: &[&Queried<GetOffers>]) -> Stored<Vec<Offers>> {
+        let variants: BTreeSet<_> =
+            queries.iter().flat_map(|query| &query.message.variant_ids).map(|id| id.0).collect();
+        let products: BTreeSet<_> =
+            queries.iter().flat_map(|query| &query.message.product_ids).map(|id| id.0).collect();
+        let (variants, products): (Vec<_>, Vec<_>) = (variants.into_iter().collect(), products.into_iter().collect());
+        let (at, rows) = store::offers(db, &variants, &products).await?;
+        let mut by_variant = HashMap::new();
+        let mut by_product: HashMap<_, Vec<_>> = HashMap::new();
+        for row in &rows {
+            let offer = offer(row)?;
+            by_product.entry(offer.product_id).or_default().push(offer.clone());
+            by_variant.insert(offer.variant_id, offer);
         }
-        if !query.product_ids.is_empty() {
-            let ids: Vec<_> = query.product_ids.iter().map(|id| id.0).collect();
-            rows.extend(store::offers_of_products(cx.db(), &ids).await?);
-            // A variant may have been asked for both ways.
-            rows.sort_by_key(|row| (row.variant_id, std::cmp::Reverse(row.version)));
-            rows.dedup_by_key(|row| row.variant_id);
-        }
-        // The earlier of two looks: what is told holds at least as of then.
-        let at = match rows.iter().map(|row| row.at).min() {
-            Some(at) => at,
-            None => store::clock(cx.db()).await?,
+        let answer = |query: &&Queried<GetOffers>| {
+            let GetOffers { variant_ids, product_ids } = query.message.as_ref();
+            let named = variant_ids.iter().filter_map(|id| by_variant.get(id));
+            let all = named.chain(product_ids.iter().filter_map(|id| by_product.get(id)).flatten());
+            // A variant may be asked for both ways.
+            let offers: BTreeMap<_, _> = all.map(|offer| (offer.variant_id, offer.clone())).collect();
+            Offers { offers: offers.into_values().collect(), at }
         };
-        Ok(Offers { offers: rows.iter().map(offer).collect::<Result<_, _>>()?, at })
+        Ok(queries.iter().map(answer).collect())
+    }
+
+    async fn answer(&self, _: &Context, _: &GetOffers, offers: Offers) -> Handled<Offers, CatalogError> {
+        Ok(offers)
     }
 }

@@ -1,13 +1,22 @@
 //! The stock of one variant.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
+use sqlx::PgPool;
 use subjects::inventory::{GetStock, InventoryError, Stock};
 
-use crate::{Inventory, offers, store};
+use crate::{Inventory, offers, shelf::Shelf, store};
 
-impl Answer<GetStock> for Inventory {
-    async fn answer(&self, cx: &Context, query: &GetStock) -> Handled<Stock, InventoryError> {
-        let shelf = store::shelf(cx.db(), query.variant_id.0).await?.ok_or(InventoryError::VariantNotFound)?;
+impl AnswerBatch<GetStock> for Inventory {
+    type Loaded = Option<Shelf>;
+
+    async fn load(&self, db: &PgPool, queries: &[&Queried<GetStock>]) -> Stored<Vec<Option<Shelf>>> {
+        let variants: Vec<_> = queries.iter().map(|query| query.message.variant_id.0).collect();
+        let shelves = store::shelves(db, &variants).await?;
+        Ok(variants.iter().map(|variant| shelves.get(variant).cloned()).collect())
+    }
+
+    async fn answer(&self, cx: &Context, query: &GetStock, shelf: Option<Shelf>) -> Handled<Stock, InventoryError> {
+        let shelf = shelf.ok_or(InventoryError::VariantNotFound)?;
         if shelf.is_managed_by(cx.caller()) {
             return Ok(shelf.into_stock());
         }

@@ -34,7 +34,7 @@ impl Domain for Inventory {
     }
 
     fn register(routes: &mut Registry<Self>) {
-        routes.query::<messages::GetStock>();
+        routes.batched_query::<messages::GetStock>();
         routes.query::<messages::CheckAvailability>();
         routes.query::<messages::ListMovements>();
         routes.batched_command::<messages::SetStock>();

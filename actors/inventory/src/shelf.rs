@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// The stock of one variant.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub(crate) struct Shelf {
+pub struct Shelf {
     pub variant_id: Uuid,
     pub sku: String,
     pub seller_id: Uuid,

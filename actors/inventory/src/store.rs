@@ -6,4 +6,4 @@ mod shelves;
 
 pub(crate) use movements::{MovementRow, count_movements, insert_movements, movements};
 pub(crate) use reservations::{lock_reservations, write_account};
-pub(crate) use shelves::{available, insert_shelves, lock_shelves, set_shelves, shelf};
+pub(crate) use shelves::{available, insert_shelves, lock_shelves, set_shelves, shelf, shelves};

@@ -12,7 +12,7 @@ use crate::store::Record;
 
 /// Whose an order is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub struct Owner {
     /// The account that bought.
     pub user_id: Option<Uuid>,
     /// The digest of the cart token that bought, while it still opens the order.

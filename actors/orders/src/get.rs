@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use runtime::{Answer, Context, Handled, Stored, secret_digest};
+use runtime::{AnswerBatch, Context, Handled, Queried, Stored, secret_digest};
+use sqlx::PgPool;
 use subjects::{
     orders::{GetOrder, Order, OrderRef, OrderStatus, OrdersError},
     payments::{GetAction, PaymentAction},
@@ -17,16 +18,16 @@ use crate::{
 /// How long an order that waits for its buyer waits for payments: less than the caller waits for the order.
 const ACTION_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Finds an order by its id or its number.
-pub(crate) async fn find(cx: &Context, id: &str) -> Stored<Option<Record>> {
-    let mut connection = cx.db().acquire().await?;
-    let Some(id) = store::id_of(&mut *connection, &OrderRef::from(id)).await? else { return Ok(None) };
-    store::load(&mut connection, id).await
-}
+impl AnswerBatch<GetOrder> for Orders {
+    type Loaded = Option<Record>;
 
-impl Answer<GetOrder> for Orders {
-    async fn answer(&self, cx: &Context, query: &GetOrder) -> Handled<Order, OrdersError> {
-        let record = find(cx, &query.id).await?.ok_or(OrdersError::OrderNotFound)?;
+    async fn load(&self, db: &PgPool, queries: &[&Queried<GetOrder>]) -> Stored<Vec<Option<Record>>> {
+        let orders: Vec<_> = queries.iter().map(|query| OrderRef::from(query.message.id.as_str())).collect();
+        store::find(db, &orders).await
+    }
+
+    async fn answer(&self, cx: &Context, query: &GetOrder, record: Option<Record>) -> Handled<Order, OrdersError> {
+        let record = record.ok_or(OrdersError::OrderNotFound)?;
         let guest = query.cart_token.as_deref().map(secret_digest);
         let awaits_buyer = is_buyer(&record.owner, cx.caller(), guest)
             && record.action_required

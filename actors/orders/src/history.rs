@@ -1,13 +1,14 @@
 //! How an order came to its status.
 
 use runtime::{Answer, Breakage, Context, Handled, secret_digest};
-use subjects::orders::{GetHistory, History, OrdersError};
+use subjects::orders::{GetHistory, History, OrderRef, OrdersError};
 
-use crate::{Orders, access::view, get::find, store};
+use crate::{Orders, access::view, store};
 
 impl Answer<GetHistory> for Orders {
     async fn answer(&self, cx: &Context, query: &GetHistory) -> Handled<History, OrdersError> {
-        let record = find(cx, &query.id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let order = OrderRef::from(query.id.as_str());
+        let record = store::find(cx.db(), &[order]).await?.pop().flatten().ok_or(OrdersError::OrderNotFound)?;
         let guest = query.cart_token.as_deref().map(secret_digest);
         view(&record.owner, cx.caller(), guest).ok_or(OrdersError::OrderNotFound)?;
         let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;

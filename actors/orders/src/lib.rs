@@ -67,7 +67,7 @@ impl Domain for Orders {
         routes.batched_command::<messages::PlaceOrder>();
         routes.command::<messages::CancelOrder>();
         routes.prepared_command::<messages::SetStatus>();
-        routes.query::<messages::GetOrder>();
+        routes.batched_query::<messages::GetOrder>();
         routes.query::<messages::ListOrders>();
         routes.query::<messages::GetHistory>();
         routes.query::<messages::GetPayable>();

@@ -9,7 +9,8 @@ use runtime::{Breakage, Stored};
 
 pub(crate) use moving::{Entry, Locked, Move, due, insert_history, leave_carts, lock, update};
 pub(crate) use placing::{CartClaim, NewItem, NewRow, checkouts, claim_carts, insert_items, insert_orders};
-pub(crate) use reading::{Record, Scope, history, id_of, load, page, payable_facts, units_of};
+pub use reading::Record;
+pub(crate) use reading::{Scope, find, history, id_of, load, page, payable_facts, units_of};
 pub(crate) use returning::{LineRow, lines_of, returnable, set_returned};
 
 /// A word of the database as the type it stands for.

@@ -1,34 +1,29 @@
-//! Queries, erased.
+//! Queries, erased: decoding one gives the closure that answers it.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
-use contract::{CallError, ErrorBody, Format, Query, UnknownFields};
+use contract::{CallError, DecodeError, ErrorBody, Format, Query, UnknownFields};
 use futures::future::{BoxFuture, FutureExt};
 
 use super::RequestMeta;
 use crate::{
+    batcher::Batcher,
     context::Context,
-    domain::{Answer, Domain},
-    failure::{Breakage, Failure},
+    domain::{Answer, AnswerBatch, Queried},
+    failure::{Breakage, Failure, Handled},
 };
 
 /// A query that a domain answers.
 #[derive(Clone)]
 pub(crate) struct QueryRoute {
     pub meta: RequestMeta,
-    pub handler: Arc<dyn ErasedQuery>,
-}
-
-impl QueryRoute {
-    pub(crate) fn new<D: Answer<Q>, Q: Query>(handler: QueryHandler<D, Q>) -> Self {
-        Self { meta: RequestMeta::of::<Q>(false), handler: Arc::new(handler) }
-    }
+    decode: Arc<dyn Fn(Format, &[u8]) -> Result<DecodedQuery, DecodeError> + Send + Sync>,
 }
 
 /// A query whose body was read.
 pub(crate) struct DecodedQuery {
-    pub message: super::Erased,
     pub capability: Option<String>,
+    answer: Box<dyn Fn(Context, Format) -> BoxFuture<'static, Answered> + Send + Sync>,
 }
 
 /// How a query ended: bytes of a reply in the asked format, the domain's error, or a breakage.
@@ -38,46 +33,75 @@ pub(crate) enum Answered {
     Broken(Breakage),
 }
 
-pub(crate) trait ErasedQuery: Send + Sync {
-    fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedQuery, contract::DecodeError>;
-    fn answer<'a>(&'a self, cx: &'a Context, query: &'a DecodedQuery, format: Format) -> BoxFuture<'a, Answered>;
-}
-
-pub(crate) struct QueryHandler<D, Q> {
-    domain: Arc<D>,
-    query: PhantomData<fn(Q)>,
-}
-
-impl<D, Q> QueryHandler<D, Q> {
-    pub(crate) fn new(domain: Arc<D>) -> Self {
-        Self { domain, query: PhantomData }
-    }
-}
-
-impl<D: Domain + Answer<Q>, Q: Query> ErasedQuery for QueryHandler<D, Q> {
-    fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedQuery, contract::DecodeError> {
-        let message: Q = format.decode_request(body, UnknownFields::Ignore)?;
-        let capability = message.capability().map(str::to_owned);
-        Ok(DecodedQuery { message: Box::new(message), capability })
+impl QueryRoute {
+    pub(crate) fn one<D: Answer<Q>, Q: Query>(domain: Arc<D>) -> Self {
+        Self::new(move |cx, query: Arc<Q>| {
+            let domain = domain.clone();
+            async move { domain.answer(&cx, &query).await }
+        })
     }
 
-    fn answer<'a>(&'a self, cx: &'a Context, query: &'a DecodedQuery, format: Format) -> BoxFuture<'a, Answered> {
-        async move {
-            let Some(message) = query.message.downcast_ref::<Q>() else {
-                return Answered::Broken(Breakage::other("a query came to another query's handler"));
-            };
-            match self.domain.answer(cx, message).await {
-                Ok(reply) => match format.encode(&reply) {
-                    Ok(bytes) => Answered::Reply(bytes),
-                    Err(error) => Answered::Broken(Breakage::other(error)),
-                },
-                Err(Failure::Refused(refusal) | Failure::TurnedAway(refusal)) => {
-                    Answered::Refused(Box::new(CallError::Refused(refusal).body(D::NAME, "")))
-                }
-                Err(Failure::Broken(breakage)) => Answered::Broken(breakage),
-                Err(Failure::Stale) => Answered::Broken(Breakage::other("a query has nothing to prepare again")),
+    pub(crate) fn batch<D: AnswerBatch<Q>, Q: Query>(domain: Arc<D>) -> Self {
+        let loader = domain.clone();
+        let load = move |db, queries: Vec<Arc<Queried<Q>>>| {
+            let domain = loader.clone();
+            async move {
+                let queries: Vec<_> = queries.iter().map(AsRef::as_ref).collect();
+                domain.load(&db, &queries).await
             }
+            .boxed()
+        };
+        let batcher = Batcher::new(Q::OPERATION, Box::new(load));
+        Self::new(move |cx: Context, message: Arc<Q>| {
+            let (domain, batcher) = (domain.clone(), batcher.clone());
+            async move {
+                let query = Arc::new(Queried { message, caller: cx.caller().clone() });
+                let loaded = batcher.load(&cx.db, query.clone()).await?;
+                domain.answer(&cx, &query.message, loaded).await
+            }
+        })
+    }
+
+    fn new<Q: Query, A, F>(answer: A) -> Self
+    where
+        A: Fn(Context, Arc<Q>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Handled<Q::Reply, Q::Error>> + Send + 'static,
+    {
+        let decode = move |format: Format, body: &[u8]| {
+            let message: Q = format.decode_request(body, UnknownFields::Ignore)?;
+            let (message, answer) = (Arc::new(message), answer.clone());
+            let capability = message.capability().map(str::to_owned);
+            let answer = move |cx, format| {
+                let handled = answer(cx, message.clone());
+                async move { answered::<Q>(handled.await, format) }.boxed()
+            };
+            Ok(DecodedQuery { capability, answer: Box::new(answer) })
+        };
+        Self { meta: RequestMeta::of::<Q>(false), decode: Arc::new(decode) }
+    }
+
+    pub(crate) fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedQuery, DecodeError> {
+        (self.decode)(format, body)
+    }
+}
+
+impl DecodedQuery {
+    /// Answers; may be called again where the answer is a breakage.
+    pub(crate) async fn answer(&self, cx: &Context, format: Format) -> Answered {
+        (self.answer)(cx.clone(), format).await
+    }
+}
+
+fn answered<Q: Query>(handled: Handled<Q::Reply, Q::Error>, format: Format) -> Answered {
+    match handled {
+        Ok(reply) => match format.encode(&reply) {
+            Ok(bytes) => Answered::Reply(bytes),
+            Err(error) => Answered::Broken(Breakage::other(error)),
+        },
+        Err(Failure::Refused(refusal) | Failure::TurnedAway(refusal)) => {
+            Answered::Refused(Box::new(CallError::Refused(refusal).body(Q::DOMAIN, "")))
         }
-        .boxed()
+        Err(Failure::Broken(breakage)) => Answered::Broken(breakage),
+        Err(Failure::Stale) => Answered::Broken(Breakage::other("a query has nothing to prepare again")),
     }
 }

@@ -1,6 +1,10 @@
 //! `souk check`, as whoever runs the shop would call it.
 
-use std::{collections::BTreeSet, path::PathBuf, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::Value;
 
@@ -19,39 +23,51 @@ impl Checked {
         let faults = self.report["faults"].as_array().unwrap();
         faults.iter().map(|fault| (text(fault, "check"), text(fault, "key"))).collect()
     }
+
+    /// Why the books are not in order.
+    fn disorder(&self) -> Option<String> {
+        let checks = self.report["checks"].as_array().unwrap();
+        assert!(checks.len() > 10, "{:#}", self.report);
+        let odd: Vec<_> =
+            checks.iter().filter(|check| check["failure"].is_string() || check["unsettled"] != 0).collect();
+        let is_clean = self.is_success && odd.is_empty();
+        (!is_clean).then(|| format!("{:#}\n{odd:#?}", self.report["faults"]))
+    }
+}
+
+/// Runs `souk check --json` on the shop of a home.
+fn run(home: &Path) -> Result<Checked, String> {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_souk"))
+        .args(["check", "--json"])
+        .env("SOUK_HOME", home)
+        .env_remove("NATS_URL")
+        .env_remove("DATABASE_URL")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    let report = serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("souk check: {}", String::from_utf8_lossy(&output.stderr)))?;
+    Ok(Checked { is_success: output.status.success(), report })
+}
+
+/// Why the books of a running shop are not in order, for a test that ends.
+pub(super) fn disorder(home: &Path) -> Option<String> {
+    match run(home) {
+        Ok(checked) => checked.disorder(),
+        Err(error) => Some(error),
+    }
 }
 
 impl Shop {
     /// Runs `souk check --json` on the running shop.
     pub async fn check(&self) -> Checked {
         let home: PathBuf = self.stack().home;
-        tokio::task::spawn_blocking(move || {
-            let output = std::process::Command::new(env!("CARGO_BIN_EXE_souk"))
-                .args(["check", "--json"])
-                .env("SOUK_HOME", home)
-                .env_remove("NATS_URL")
-                .env_remove("DATABASE_URL")
-                .stdin(Stdio::null())
-                .output()
-                .unwrap();
-            let report = serde_json::from_slice(&output.stdout)
-                .unwrap_or_else(|_| panic!("souk check: {}", String::from_utf8_lossy(&output.stderr)));
-            Checked { is_success: output.status.success(), report }
-        })
-        .await
-        .unwrap()
+        tokio::task::spawn_blocking(move || run(&home)).await.unwrap().unwrap()
     }
 
-    /// The shop's books are in order: for the end of every test that has a shop of its own.
+    /// The shop's books are in order. Every test ends with this, see [`Shop`]'s `Drop`.
     pub async fn check_clean(&self) {
-        let Checked { is_success, report } = self.check().await;
-        let odd: Vec<_> = report["checks"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|check| check["failure"].is_string() || check["unsettled"] != 0)
-            .collect();
-        assert!(is_success && odd.is_empty(), "{:#}\n{odd:#?}", report["faults"]);
-        assert!(report["checks"].as_array().unwrap().len() > 10, "{report:#}");
+        let disorder = self.check().await.disorder();
+        assert!(disorder.is_none(), "{}", disorder.unwrap_or_default());
     }
 }

@@ -28,7 +28,7 @@ pub use people::{Answer, Person};
 pub use restorable::{Restorable, copy};
 pub use secured::{Authority, Secured};
 pub use servers::send_signal;
-pub use shop::{PASSWORD, Shop, shared_shop, wait_until};
+pub use shop::{PASSWORD, Shared, Shop, shared_shop, wait_until};
 
 /// The body of an order of one unit, charged at once by a card that is good.
 pub fn paid_order(variant: &str) -> serde_json::Value {

@@ -1,23 +1,28 @@
 //! A running shop.
 
 use std::{
+    ops::Deref,
     path::{Path, PathBuf},
     process::ExitStatus,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use tokio::sync::OnceCell;
 
 use super::{
-    Answer, Person,
+    Answer, Person, check,
     process::{self, Form, Processes},
 };
 
 /// The password of accounts that tests make.
 pub const PASSWORD: &str = "a good long password";
 
-/// A shop that is up, in the form that `SOUK_E2E_FORM` names.
+/// A shop that is up, in the form that `SOUK_E2E_FORM` names. When it is dropped its books must be in order: a test that leaves
+/// unsent messages, dead letters or a broken invariant behind fails.
 pub struct Shop {
     pub url: String,
     pub metrics: String,
@@ -25,16 +30,43 @@ pub struct Shop {
     home: PathBuf,
     settings: Vec<(String, String)>,
     processes: Mutex<Option<Processes>>,
+    is_left_in_disorder: AtomicBool,
     /// Sees what is held of a variant; logged in since.
     keeper: tokio::sync::Mutex<Option<(Instant, Person)>>,
     // The home of an own shop goes with it; the shared one's is left to the process that stops last.
     _directory: Option<tempfile::TempDir>,
 }
 
+/// The shop of all tests that break nothing, in the hands of one of them. When the last of those that run at the moment ends,
+/// the books must be in order.
+pub struct Shared(&'static Shop);
+
+/// How many tests have the shared shop.
+static SHARED_BY: AtomicUsize = AtomicUsize::new(0);
+
 /// The shop of all tests that break nothing.
-pub async fn shared_shop() -> &'static Shop {
+pub async fn shared_shop() -> Shared {
     static SHOP: OnceCell<Shop> = OnceCell::const_new();
-    SHOP.get_or_init(|| async { Shop::start(&[]).await }).await
+    SHARED_BY.fetch_add(1, Ordering::SeqCst);
+    Shared(SHOP.get_or_init(|| async { Shop::start(&[]).await }).await)
+}
+
+impl Deref for Shared {
+    type Target = Shop;
+
+    fn deref(&self) -> &Shop {
+        self.0
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let is_last = SHARED_BY.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last && !std::thread::panicking() {
+            let disorder = check::disorder(&self.home);
+            assert!(disorder.is_none(), "in the shared shop: {}", disorder.unwrap_or_default());
+        }
+    }
 }
 
 impl Shop {
@@ -59,7 +91,13 @@ impl Shop {
         let (url, metrics, nats) = (processes.url.clone(), processes.metrics.clone(), processes.nats.clone());
         let processes = Mutex::new(Some(processes));
         let keeper = tokio::sync::Mutex::default();
-        Self { url, metrics, nats, home, settings, processes, keeper, _directory: Some(directory) }
+        let is_left_in_disorder = AtomicBool::new(false);
+        Self { url, metrics, nats, home, settings, processes, is_left_in_disorder, keeper, _directory: Some(directory) }
+    }
+
+    /// For a test that breaks the books, and ends so.
+    pub fn leave_in_disorder(&self) {
+        self.is_left_in_disorder.store(true, Ordering::SeqCst);
     }
 
     /// Ends the nodes and the servers' parent as `kill -9` would; the servers live on as orphans.
@@ -238,8 +276,13 @@ impl Shop {
 impl Drop for Shop {
     fn drop(&mut self) {
         match self.processes.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // They stop by themselves; waiting keeps their home until then.
-            Some(processes) => processes.stop(),
+            Some(processes) => {
+                let is_checked = !std::thread::panicking() && !*self.is_left_in_disorder.get_mut();
+                let disorder = is_checked.then(|| check::disorder(&self.home)).flatten();
+                // They stop by themselves; waiting keeps their home until then.
+                processes.stop();
+                assert!(disorder.is_none(), "{}", disorder.unwrap_or_default());
+            }
             // A test that failed between a kill and the next start leaves the servers behind as orphans.
             None => process::clear_away(&self.home, &self.settings),
         }

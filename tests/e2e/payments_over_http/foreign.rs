@@ -52,5 +52,4 @@ async fn localstripe_charges_declines_gives_back_and_its_webhooks_are_understood
     browser.post_form(&path, &[("payment_method", "pm_card_visa")]).await.expect_status(200);
     browser.post_form(&format!("{path}/confirm"), &[]).await.expect_status(200);
     buyer.wait_for_status(&order, "confirmed").await;
-    shop.check_clean().await;
 }

@@ -9,7 +9,7 @@ use crate::harness::{PASSWORD, address, shared_shop, wait_until};
 /// Scenario 16: the answer to a key belongs to who asked with it, and to what was asked.
 #[tokio::test]
 async fn the_key_of_somebody_else_opens_nothing() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let (first, second) = (shop.customer().await, shop.customer().await);
     let key = uuid::Uuid::now_v7().to_string();
@@ -30,7 +30,7 @@ async fn the_key_of_somebody_else_opens_nothing() {
 /// Scenario 21: the secret of a payment is not stored, yet its key belongs to one order.
 #[tokio::test]
 async fn the_key_of_an_intent_opens_no_other_order() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let (variant, buyer) = (shop.product(10, 700).await, shop.customer().await);
     let mut orders = Vec::new();
     for _ in 0..2 {
@@ -53,7 +53,7 @@ async fn the_key_of_an_intent_opens_no_other_order() {
 /// Scenario 21: an answer that is a secret is in no table, and the command that it answers is logged all the same.
 #[tokio::test]
 async fn no_session_and_no_token_of_a_cart_is_kept_in_the_command_log() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let session = shop.register().await;
     let body = json!({"email": session.text_at("/user/email"), "password": PASSWORD});
     shop.anonymous().post("/auth/login", &body).await.expect_status(200);
@@ -74,7 +74,7 @@ async fn no_session_and_no_token_of_a_cart_is_kept_in_the_command_log() {
 /// so that the login, whose password was right when it was checked, must wait for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_was_checked_against_an_older_password_opens_no_session() {
-    let shop = shared_shop().await;
+    let shop = &shared_shop().await;
     let session = shop.register().await;
     let (email, id) = (session.text_at("/user/email"), session.text_at("/user/id"));
     let mut identity = shop.superuser("identity").await;

@@ -1,12 +1,13 @@
 //! What other domains ask on the way of every order: one indexed look-up for all lines.
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
-use sqlx::{FromRow, PgPool};
+use runtime::{Breakage, Stored};
+use serde::Deserialize;
+use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
-/// An offer, and when it was read.
-#[derive(Debug, Clone, FromRow)]
+/// An offer.
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct OfferRow {
     pub variant_id: Uuid,
     pub product_id: Uuid,
@@ -19,30 +20,29 @@ pub(crate) struct OfferRow {
     /// Whether it can be bought: the product is active, and its seller may sell.
     pub is_active: bool,
     pub version: i64,
-    pub at: DateTime<Utc>,
 }
 
-macro_rules! offers {
-    () => {
-        "select v.id as variant_id, v.product_id, p.seller_id, v.sku, p.name as product, v.name as variant, v.price,
-                p.currency, p.is_active and x.id is null as is_active, p.version, now() as at
-         from variants v join products p on p.id = v.product_id
-              left join sellers x on x.id = p.seller_id and not x.may_sell
-         where "
-    };
-}
-
-/// The offers of these variants.
-pub(crate) async fn offers_of_variants(db: &PgPool, ids: &[Uuid]) -> Stored<Vec<OfferRow>> {
-    Ok(sqlx::query_as(concat!(offers!(), "v.id = any($1)")).bind(ids).fetch_all(db).await?)
-}
-
-/// The offers of every variant of these products.
-pub(crate) async fn offers_of_products(db: &PgPool, ids: &[Uuid]) -> Stored<Vec<OfferRow>> {
-    Ok(sqlx::query_as(concat!(offers!(), "v.product_id = any($1)")).bind(ids).fetch_all(db).await?)
-}
-
-/// The database's clock, where no row told it.
-pub(crate) async fn clock(db: &PgPool) -> Stored<DateTime<Utc>> {
-    Ok(sqlx::query_scalar("select now()").fetch_one(db).await?)
+/// The offers of these variants and of every variant of these products, and the time of that, by the database's clock.
+pub(crate) async fn offers(
+    db: &PgPool,
+    variants: &[Uuid],
+    products: &[Uuid],
+) -> Stored<(DateTime<Utc>, Vec<OfferRow>)> {
+    // One row with the time at least, so that it takes no second statement where there is no offer.
+    let rows: Vec<(DateTime<Utc>, Option<Json<OfferRow>>)> = sqlx::query_as(
+        "select now(), to_json(offer)
+         from (select) as one left join (
+             select v.id as variant_id, v.product_id, p.seller_id, v.sku, p.name as product, v.name as variant, v.price,
+                    p.currency, p.is_active and x.id is null as is_active, p.version
+             from variants v join products p on p.id = v.product_id
+                  left join sellers x on x.id = p.seller_id and not x.may_sell
+             where v.id = any($1) or v.product_id = any($2)
+         ) as offer on true",
+    )
+    .bind(variants)
+    .bind(products)
+    .fetch_all(db)
+    .await?;
+    let at = rows.first().ok_or_else(|| Breakage::other("the clock has no row"))?.0;
+    Ok((at, rows.into_iter().filter_map(|(_, offer)| offer).map(|offer| offer.0).collect()))
 }

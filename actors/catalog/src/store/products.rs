@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Stored};
+use serde::Deserialize;
 use sqlx::{FromRow, PgConnection, PgExecutor, types::Json};
 use subjects::{Currency, catalog::Attributes};
 use uuid::Uuid;
 
 /// A product's row, with its category's name and whether its seller may sell.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub(crate) struct ProductRow {
+pub struct ProductRow {
     pub id: Uuid,
     pub seller_id: Uuid,
     pub category_id: Option<Uuid>,
@@ -66,8 +67,8 @@ impl ProductRow {
 }
 
 /// A variant's row, with what inventory last told of it.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub(crate) struct VariantRow {
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Deserialize)]
+pub struct VariantRow {
     pub id: Uuid,
     pub product_id: Uuid,
     pub sku: String,
@@ -94,40 +95,60 @@ macro_rules! product_joins {
 }
 pub(super) use {product_columns, product_joins};
 
-macro_rules! select_product {
-    ($rest:literal) => {
-        concat!("select ", product_columns!(), "from products p ", product_joins!(), $rest)
+/// The rows of variants `v`, as [`VariantRow`], with their positions.
+macro_rules! variant_rows {
+    () => {
+        "select v.id, v.product_id, v.position, v.sku, v.name, v.price, v.attributes,
+                coalesce(s.available, 0) as available
+         from variants v left join variant_stock s on s.variant_id = v.id "
     };
 }
 
-/// A product by its id.
-pub(crate) async fn product_by_id(db: impl PgExecutor<'_>, id: Uuid) -> Stored<Option<ProductRow>> {
-    Ok(sqlx::query_as(select_product!("where p.id = $1")).bind(id).fetch_optional(db).await?)
+/// A product with its variants, in their order.
+#[derive(Debug, Clone, FromRow)]
+pub struct FullProduct {
+    #[sqlx(flatten)]
+    pub product: ProductRow,
+    #[sqlx(json)]
+    pub variants: Vec<VariantRow>,
 }
 
-/// A product by its slug.
-pub(crate) async fn product_by_slug(db: impl PgExecutor<'_>, slug: &str) -> Stored<Option<ProductRow>> {
-    Ok(sqlx::query_as(select_product!("where p.slug = $1")).bind(slug).fetch_optional(db).await?)
+/// Products by their ids or slugs, with their variants.
+pub(crate) async fn products(db: impl PgExecutor<'_>, ids: &[Uuid], slugs: &[&str]) -> Stored<Vec<FullProduct>> {
+    let sql = concat!(
+        "select ",
+        product_columns!(),
+        ", coalesce((select json_agg(variant order by variant.position) from (",
+        variant_rows!(),
+        "where v.product_id = p.id) as variant), '[]') as variants
+         from products p ",
+        product_joins!(),
+        "where p.id = any($1) or p.slug = any($2)"
+    );
+    Ok(sqlx::query_as(sql).bind(ids).bind(slugs).fetch_all(db).await?)
+}
+
+/// A product with its variants, by its id.
+pub(crate) async fn product_by_id(db: impl PgExecutor<'_>, id: Uuid) -> Stored<Option<FullProduct>> {
+    Ok(products(db, &[id], &[]).await?.pop())
 }
 
 /// A product, to be changed.
 pub(crate) async fn lock_product(db: &mut PgConnection, id: Uuid) -> Stored<Option<ProductRow>> {
-    let sql = select_product!("where p.id = $1 for no key update of p");
+    let sql = concat!(
+        "select ",
+        product_columns!(),
+        "from products p ",
+        product_joins!(),
+        "where p.id = $1 for no key update of p"
+    );
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
 /// The variants of products, each product's in their order.
 pub(crate) async fn variants_of(db: impl PgExecutor<'_>, products: &[Uuid]) -> Stored<Vec<VariantRow>> {
-    let rows = sqlx::query_as(
-        "select v.id, v.product_id, v.sku, v.name, v.price, v.attributes, coalesce(s.available, 0) as available
-         from variants v left join variant_stock s on s.variant_id = v.id
-         where v.product_id = any($1)
-         order by v.product_id, v.position",
-    )
-    .bind(products)
-    .fetch_all(db)
-    .await?;
-    Ok(rows)
+    let sql = concat!(variant_rows!(), "where v.product_id = any($1) order by v.product_id, v.position");
+    Ok(sqlx::query_as(sql).bind(products).fetch_all(db).await?)
 }
 
 /// What of a wish is taken already.

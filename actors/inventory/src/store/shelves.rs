@@ -9,12 +9,18 @@ use uuid::Uuid;
 
 use crate::shelf::Shelf;
 
-/// The stock of a variant.
-pub(crate) async fn shelf(db: &PgPool, variant: Uuid) -> Stored<Option<Shelf>> {
+/// The stock of those of the variants that are known.
+pub(crate) async fn shelves(db: &PgPool, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
     let statement =
         "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
-        from stock where variant_id = $1";
-    Ok(sqlx::query_as(statement).bind(variant).fetch_optional(db).await?)
+        from stock where variant_id = any($1)";
+    let rows: Vec<Shelf> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
+}
+
+/// The stock of a variant.
+pub(crate) async fn shelf(db: &PgPool, variant: Uuid) -> Stored<Option<Shelf>> {
+    Ok(shelves(db, &[variant]).await?.remove(&variant))
 }
 
 /// What can be had of those of the variants that are known.

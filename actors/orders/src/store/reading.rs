@@ -1,9 +1,10 @@
 //! Reads orders as people see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use runtime::Stored;
+use serde::Deserialize;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, types::Json};
 use subjects::{
     Address, ItemId, Money, OrderId, ProductId, UserId, VariantId,
@@ -21,13 +22,14 @@ macro_rules! order_columns {
         "id, order_number, user_id, guest_digest, created_at > now() - interval '30 days' as guest_open,
          status, payment_status, fulfillment_status, currency, subtotal, discount_amount, shipping_amount, tax_amount,
          total_amount, shipping_address, billing_address, notes, failure_code, failure_message, payment_deadline,
-         action_required, version, created_at, updated_at"
+         action_required, version, created_at, updated_at,
+         (select json_agg(item order by position) from order_items item where order_id = orders.id) as items"
     };
 }
 
 /// An order with everything it has, and whose it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Record {
+pub struct Record {
     pub order: Order,
     pub owner: Owner,
     /// Its buyer was asked to confirm the charge.
@@ -60,11 +62,11 @@ struct OrderRow {
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    items: Json<Vec<ItemRow>>,
 }
 
-#[derive(FromRow)]
+#[derive(Deserialize)]
 struct ItemRow {
-    order_id: Uuid,
     id: Uuid,
     product_id: Uuid,
     variant_id: Uuid,
@@ -77,10 +79,12 @@ struct ItemRow {
 }
 
 impl OrderRow {
-    fn read(self, items: Vec<ItemRow>) -> Stored<Record> {
+    fn read(self) -> Stored<Record> {
         let currency = word(&self.currency)?;
         let money = |amount| Money::new(amount, currency);
-        let items: Vec<OrderItem> = items
+        let items: Vec<OrderItem> = self
+            .items
+            .0
             .into_iter()
             .map(|item| OrderItem {
                 id: ItemId(item.id),
@@ -128,45 +132,47 @@ impl OrderRow {
     }
 }
 
-async fn with_items(db: &mut PgConnection, rows: Vec<OrderRow>) -> Stored<Vec<Record>> {
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let items: Vec<ItemRow> = sqlx::query_as(
-        "select order_id, id, product_id, variant_id, seller_id, sku, item_name, quantity, unit_price, total_price
-         from order_items where order_id = any($1) order by order_id, position",
-    )
-    .bind(ids)
-    .fetch_all(db)
-    .await?;
-    let mut by_order: BTreeMap<Uuid, Vec<ItemRow>> = BTreeMap::new();
-    for item in items {
-        by_order.entry(item.order_id).or_default().push(item);
+/// The number that an order is named by; `None` too for a text that can be no number: PostgreSQL takes no NUL.
+fn number(order: &OrderRef) -> Option<&str> {
+    match order {
+        OrderRef::Number(text) if text.len() <= 64 && text.is_ascii() && !text.contains('\0') => Some(text),
+        OrderRef::Number(_) | OrderRef::Id(_) => None,
     }
-    rows.into_iter()
-        .map(|row| {
-            let items = by_order.remove(&row.id).unwrap_or_default();
-            row.read(items)
-        })
-        .collect()
 }
 
 /// The id of an order. One that is named by its id need not be there.
 pub(crate) async fn id_of(db: impl PgExecutor<'_>, order: &OrderRef) -> Stored<Option<OrderId>> {
-    let number = match order {
-        OrderRef::Id(id) => return Ok(Some(*id)),
-        // No text with a NUL can be asked for, and no number is that long.
-        OrderRef::Number(text) if text.len() > 64 || !text.is_ascii() || text.contains('\0') => return Ok(None),
-        OrderRef::Number(number) => number,
-    };
+    if let OrderRef::Id(id) = order {
+        return Ok(Some(*id));
+    }
+    let Some(number) = number(order) else { return Ok(None) };
     let id: Option<Uuid> =
         sqlx::query_scalar("select id from orders where order_number = $1").bind(number).fetch_optional(db).await?;
     Ok(id.map(OrderId))
 }
 
 /// One order.
-pub(crate) async fn load(db: &mut PgConnection, id: OrderId) -> Stored<Option<Record>> {
-    let by_id = concat!("select ", order_columns!(), " from orders where id = $1");
-    let row: Option<OrderRow> = sqlx::query_as(by_id).bind(id.0).fetch_optional(&mut *db).await?;
-    Ok(with_items(db, row.into_iter().collect()).await?.pop())
+pub(crate) async fn load(db: impl PgExecutor<'_>, id: OrderId) -> Stored<Option<Record>> {
+    Ok(find(db, &[OrderRef::Id(id)]).await?.pop().flatten())
+}
+
+/// Orders by their ids or numbers, in the order of the references.
+pub(crate) async fn find(db: impl PgExecutor<'_>, orders: &[OrderRef]) -> Stored<Vec<Option<Record>>> {
+    let id = |order: &OrderRef| if let OrderRef::Id(id) = order { Some(id.0) } else { None };
+    let sql = concat!("select ", order_columns!(), " from orders where id = any($1) or order_number = any($2)");
+    let rows: Vec<OrderRow> = sqlx::query_as(sql)
+        .bind(orders.iter().filter_map(id).collect::<Vec<_>>())
+        .bind(orders.iter().filter_map(number).collect::<Vec<_>>())
+        .fetch_all(db)
+        .await?;
+    let records = rows.into_iter().map(OrderRow::read).collect::<Stored<Vec<_>>>()?;
+    let by_id: HashMap<_, _> = records.iter().map(|record| (record.order.id, record)).collect();
+    let by_number: HashMap<_, _> = records.iter().map(|record| (record.order.order_number.as_str(), record)).collect();
+    let found = |order: &OrderRef| match order {
+        OrderRef::Id(id) => by_id.get(id),
+        OrderRef::Number(number) => by_number.get(number.as_str()),
+    };
+    Ok(orders.iter().map(|order| found(order).map(|record| (*record).clone())).collect())
 }
 
 /// Whose orders a list holds.
@@ -191,13 +197,13 @@ macro_rules! page_of {
                 order_columns!(),
                 " from (",
                 $scope,
-                ") as own
+                ") as orders
                  where ($2::text is null or status = $2)
                    and (created_at, id) < (coalesce($3::timestamptz, 'infinity'),
                                            coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
                  order by created_at desc, id desc limit $5 offset $6"
             ),
-            concat!("select count(*) from (", $scope, ") as own where ($2::text is null or status = $2)"),
+            concat!("select count(*) from (", $scope, ") as orders where ($2::text is null or status = $2)"),
         )
     };
 }
@@ -238,7 +244,7 @@ pub(crate) async fn page(
         .bind(offset)
         .fetch_all(&mut *connection)
         .await?;
-    Ok((with_items(&mut connection, rows).await?, total))
+    Ok((rows.into_iter().map(OrderRow::read).collect::<Stored<_>>()?, total))
 }
 
 /// The history of an order, oldest first.

@@ -1,0 +1,122 @@
+//! Natural batching: what arrives while a batch is under way forms the next one. There is no timer, so an item that
+//! arrives alone waits for no other.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::future::BoxFuture;
+use sqlx::PgPool;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    failure::{Blame, Breakage, Stored},
+    guard::guarded,
+};
+
+/// Batches of one kind that run at once: while one waits for the database, the next is read.
+const CONCURRENT: usize = 2;
+
+/// Items of a batch at most.
+const SIZE: usize = 128;
+
+type Load<I, O> = Box<dyn Fn(PgPool, Vec<Arc<I>>) -> BoxFuture<'static, Stored<Vec<O>>> + Send + Sync>;
+
+/// Collects items into batches. How many may wait is bounded by admission.
+pub(crate) struct Batcher<I, O> {
+    /// What is batched, for metrics.
+    name: &'static str,
+    load: Load<I, O>,
+    queue: Mutex<Queue<I, O>>,
+    tasks: TaskTracker,
+}
+
+struct Queue<I, O> {
+    waiting: VecDeque<Waiting<I, O>>,
+    running: usize,
+}
+
+struct Waiting<I, O> {
+    item: Arc<I>,
+    output: oneshot::Sender<Stored<O>>,
+}
+
+impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
+    /// `load` returns one output per item, in their order.
+    pub(crate) fn new(name: &'static str, load: Load<I, O>) -> Arc<Self> {
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0 });
+        Arc::new(Self { name, load, queue, tasks: TaskTracker::new() })
+    }
+
+    /// The output of an item, as part of a batch. An item whose caller stops waiting is left out of batches to come.
+    ///
+    /// # Errors
+    /// What the batch failed with; where an item's data was the reason, the others are loaded without it.
+    pub(crate) async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Stored<O> {
+        let (output, result) = oneshot::channel();
+        let starts_batch = {
+            let mut queue = self.lock();
+            queue.waiting.push_back(Waiting { item, output });
+            let starts_batch = queue.running < CONCURRENT;
+            queue.running += usize::from(starts_batch);
+            starts_batch
+        };
+        if starts_batch {
+            let (batcher, db) = (self.clone(), db.clone());
+            // A task of its own: the caller may stop waiting while others of its batch do not.
+            self.tasks.spawn(async move {
+                while let Some(batch) = batcher.next() {
+                    batcher.run(&db, batch).await;
+                }
+            });
+        }
+        result.await.unwrap_or_else(|_| Err(Breakage::other("a batch ended without an output")))
+    }
+
+    /// The next batch; `None` where nothing waits, and this runner is done.
+    fn next(&self) -> Option<Vec<Waiting<I, O>>> {
+        let mut queue = self.lock();
+        queue.waiting.retain(|waiting| !waiting.output.is_closed());
+        if queue.waiting.is_empty() {
+            queue.running -= 1;
+            return None;
+        }
+        let size = queue.waiting.len().min(SIZE);
+        Some(queue.waiting.drain(..size).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<I, O>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, db: &PgPool, batch: Vec<Waiting<I, O>>) {
+        let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        metrics::histogram!("query_batch_size", "operation" => self.name).record(f64::from(size));
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            let items = part.iter().map(|waiting| waiting.item.clone()).collect();
+            match guarded((self.load)(db.clone(), items)).await {
+                Ok(outputs) if outputs.len() == part.len() => {
+                    for (waiting, output) in part.into_iter().zip(outputs) {
+                        // Closed where the caller stopped waiting.
+                        let _ = waiting.output.send(Ok(output));
+                    }
+                }
+                Err(breakage) if part.len() > 1 && breakage.blame() == Blame::Data => {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.extend([rest, part]);
+                }
+                outcome => {
+                    let breakage = outcome.err().unwrap_or_else(|| {
+                        Breakage::other(format!("`{}` did not load one output per query", self.name))
+                    });
+                    for waiting in part {
+                        let _ = waiting.output.send(Err(breakage.clone()));
+                    }
+                }
+            }
+        }
+    }
+}
