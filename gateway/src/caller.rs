@@ -37,16 +37,6 @@ impl Credentials {
         self.identity.is_some()
     }
 
-    /// The guest's cart token, which stands for a cart; an access token wins over it.
-    pub(crate) fn cart_token(&self) -> Option<String> {
-        self.cart_token.clone().filter(|_| !self.is_signed_in())
-    }
-
-    /// The same token, which opens the orders that were placed with it, also for a guest who has signed in since.
-    pub(crate) fn guest_token(&self) -> Option<String> {
-        self.cart_token.clone()
-    }
-
     /// Asks a query.
     pub(crate) async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
         let call = self.call(QUERY_DEADLINE, None);
@@ -95,6 +85,8 @@ impl Credentials {
             deadline,
             command_id,
             authorization: self.authorization.clone(),
+            // Of a guest who has signed in since too: it opens the orders that were placed with it.
+            capability: self.cart_token.clone(),
             request_id: Some(self.visit.request_id.clone()),
             traceparent: Some(self.visit.traceparent.clone()),
         }

@@ -44,7 +44,7 @@ impl CartsApi {
         caller: Caller<GetCart>,
         #[oai(name = "If-None-Match")] known: IfNoneMatch,
     ) -> Result<Fresh<Cart>, ApiError> {
-        let cart = caller.ask(&GetCart { cart_token: caller.cart_token() }).await?;
+        let cart = caller.ask(&GetCart {}).await?;
         Ok(Reply::versioned(&cart)?.unless(&known))
     }
 
@@ -56,7 +56,7 @@ impl CartsApi {
         #[oai(name = "Idempotency-Key")] key: Key,
         #[oai(name = "If-Match")] expected: IfMatch,
     ) -> Answer<Cart> {
-        let command = ClearCart { cart_token: caller.cart_token(), expected_version: expected.0 };
+        let command = ClearCart { expected_version: expected.0 };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
@@ -69,7 +69,7 @@ impl CartsApi {
         #[oai(name = "Idempotency-Key")] key: Key,
         body: Body<NewCartItem>,
     ) -> Answer<Cart> {
-        let answer = caller.send(&AddItem { cart_token: caller.cart_token(), item: body.0 }, key).await?;
+        let answer = caller.send(&AddItem { item: body.0 }, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
@@ -83,12 +83,7 @@ impl CartsApi {
         #[oai(name = "If-Match")] expected: IfMatch,
         body: Body<CartItemChanges>,
     ) -> Answer<Cart> {
-        let command = ChangeItem {
-            cart_token: caller.cart_token(),
-            item_id: id.0,
-            changes: body.0,
-            expected_version: expected.0,
-        };
+        let command = ChangeItem { item_id: id.0, changes: body.0, expected_version: expected.0 };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
@@ -102,7 +97,7 @@ impl CartsApi {
         #[oai(name = "Idempotency-Key")] key: Key,
         #[oai(name = "If-Match")] expected: IfMatch,
     ) -> Answer<Cart> {
-        let command = RemoveItem { cart_token: caller.cart_token(), item_id: id.0, expected_version: expected.0 };
+        let command = RemoveItem { item_id: id.0, expected_version: expected.0 };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }

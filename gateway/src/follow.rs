@@ -31,7 +31,7 @@ pub(crate) struct Follow {
 impl Follow {
     /// Follows an order behind the version `seen`.
     pub(crate) async fn open(who: Credentials, order: &Order, seen: i64) -> Self {
-        let query = GetOrder { id: order.id.to_string(), cart_token: who.guest_token() };
+        let query = GetOrder { id: order.id.to_string() };
         let connection = who.visit.gateway.client.connection();
         let subscribe = async {
             let notices = connection.subscribe(subject::notice(DOMAIN, order.id.0)).await.ok()?;

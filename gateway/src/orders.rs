@@ -36,7 +36,7 @@ impl OrdersApi {
         #[oai(name = "Prefer")] prefer: Prefer,
         body: Body<NewOrder>,
     ) -> Answer<Order, 201> {
-        let command = PlaceOrder { cart_token: caller.cart_token(), order: body.0 };
+        let command = PlaceOrder { order: body.0 };
         let answer = caller.send(&command, key).await?;
         let wait = grant(&caller.visit.gateway.waits, prefer.0);
         let seconds = wait.as_ref().map(|wait| wait.seconds);
@@ -61,7 +61,7 @@ impl OrdersApi {
         cursor: Query<Option<String>>,
     ) -> Answer<Orders> {
         let page = page(limit, offset, cursor);
-        let query = ListOrders { status: status.0, cart_token: caller.cart_token(), page };
+        let query = ListOrders { status: status.0, page };
         Reply::new(&caller.ask(&query).await?)
     }
 
@@ -73,14 +73,14 @@ impl OrdersApi {
         id: Path<String>,
         #[oai(name = "If-None-Match")] known: IfNoneMatch,
     ) -> Result<Fresh<Order>, ApiError> {
-        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.guest_token() }).await?;
+        let order = caller.ask(&GetOrder { id: id.0 }).await?;
         Ok(Reply::versioned(&order)?.unless(&known))
     }
 
     /// How an order came to its status
     #[oai(path = "/orders/:id/history", method = "get", operation_id = "get_history")]
     async fn get_history(&self, caller: Caller<GetHistory>, id: Path<String>) -> Answer<History> {
-        Reply::new(&caller.ask(&GetHistory { id: id.0, cart_token: caller.guest_token() }).await?)
+        Reply::new(&caller.ask(&GetHistory { id: id.0 }).await?)
     }
 
     /// Follow an order
@@ -94,7 +94,7 @@ impl OrdersApi {
         id: Path<String>,
         #[oai(name = "Last-Event-ID")] seen: LastEventId,
     ) -> Result<OrderStream, ApiError> {
-        let order = caller.ask(&GetOrder { id: id.0, cart_token: caller.guest_token() }).await?;
+        let order = caller.ask(&GetOrder { id: id.0 }).await?;
         OrderStream::open(&caller, order, seen.0.unwrap_or_default()).await
     }
 
@@ -110,7 +110,7 @@ impl OrdersApi {
         body: OptionalBody<Cancellation>,
     ) -> Answer<Order> {
         let order_id = id.as_str().into();
-        let command = CancelOrder { order_id, cart_token: caller.guest_token(), reason: body.0.reason };
+        let command = CancelOrder { order_id, reason: body.0.reason };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }

@@ -40,7 +40,7 @@ impl PaymentsApi {
         #[oai(name = "Idempotency-Key")] key: RequiredKey,
         body: Body<NewIntent>,
     ) -> Answer<Intent, 201> {
-        let answer = caller.send(&CreateIntent { cart_token: caller.guest_token(), intent: body.0 }, key).await?;
+        let answer = caller.send(&CreateIntent { intent: body.0 }, key).await?;
         let path = format!("{BASE}/payments/{}", answer.reply.id);
         Ok(Reply::new(&answer.reply)?.at(&path).replayed(answer.replayed))
     }
@@ -48,13 +48,13 @@ impl PaymentsApi {
     /// One payment
     #[oai(path = "/payments/:id", method = "get", operation_id = "get_payment")]
     async fn get_payment(&self, caller: Caller<GetPayment>, id: Path<PaymentId>) -> Answer<Payment> {
-        Reply::new(&caller.ask(&GetPayment { payment_id: id.0, cart_token: caller.guest_token() }).await?)
+        Reply::new(&caller.ask(&GetPayment { payment_id: id.0 }).await?)
     }
 
     /// The payment of an order, by its id or number
     #[oai(path = "/payments/order/:order_id", method = "get", operation_id = "get_payment_of_order")]
     async fn get_payment_of_order(&self, caller: Caller<GetPaymentOfOrder>, order_id: Path<String>) -> Answer<Payment> {
-        let query = GetPaymentOfOrder { order_id: order_id.as_str().into(), cart_token: caller.guest_token() };
+        let query = GetPaymentOfOrder { order_id: order_id.as_str().into() };
         Reply::new(&caller.ask(&query).await?)
     }
 
@@ -68,7 +68,7 @@ impl PaymentsApi {
         id: Path<PaymentId>,
         #[oai(name = "Idempotency-Key")] key: Key,
     ) -> Answer<Payment> {
-        let command = VerifyPayment { payment_id: id.0, cart_token: caller.guest_token() };
+        let command = VerifyPayment { payment_id: id.0 };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::new(&answer.reply)?.replayed(answer.replayed))
     }

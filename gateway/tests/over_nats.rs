@@ -15,7 +15,7 @@ use std::{
 };
 
 use async_nats::HeaderMap;
-use contract::{Format, Request, header, subject};
+use contract::{Request, header, subject};
 use futures::StreamExt;
 use gateway::{GatewayConfig, Leaving, Local, VerifyToken, serve};
 use runtime::Client;
@@ -103,8 +103,8 @@ impl Orders {
         tokio::spawn(async move {
             while let Some(request) = requests.next().await {
                 if request.subject.as_str() == GetOrder::subject() {
-                    let query: GetOrder = Format::MessagePack.decode(&request.payload).unwrap();
-                    assert_eq!(query.cart_token.as_deref(), Some("guest"));
+                    let capability = request.headers.as_ref().unwrap().get(header::CAPABILITY).unwrap();
+                    assert_eq!(capability.as_str(), "guest");
                     this.reads.fetch_add(1, Ordering::SeqCst);
                 } else {
                     assert_eq!(request.subject.as_str(), PlaceOrder::subject());

@@ -33,7 +33,7 @@ pub enum Caller {
     Anonymous,
     /// An account with a verified token.
     User(Identity),
-    /// Whoever holds the secret in the message, by the secret's digest. The domain checks it itself.
+    /// The holder of a capability, by its digest. The domain checks it itself.
     Capability(Uuid),
     /// Another domain, or the runtime: a deadline, an effect.
     System,

@@ -22,6 +22,8 @@ pub struct Call {
     pub deadline: Duration,
     /// `Bearer <access token>`.
     pub authorization: Option<String>,
+    /// The secret that opens what belongs to no account.
+    pub capability: Option<String>,
     /// The command's id; one is made where there is none. The same id has one effect and one answer.
     pub command_id: Option<Uuid>,
     /// Follows everything the request causes.
@@ -40,6 +42,7 @@ impl Default for Call {
         Self {
             deadline: Self::DEFAULT_DEADLINE,
             authorization: None,
+            capability: None,
             command_id: None,
             request_id: None,
             traceparent: None,
@@ -217,6 +220,7 @@ fn headers(call: &Call, command_id: Option<Uuid>, left: Duration) -> HeaderMap {
     }
     let optional = [
         (header::AUTHORIZATION, &call.authorization),
+        (header::CAPABILITY, &call.capability),
         (header::REQUEST_ID, &call.request_id),
         (header::TRACEPARENT, &call.traceparent),
     ];

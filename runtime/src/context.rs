@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use contract::{CallError, Query};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::{
     caller::Caller,
@@ -14,6 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Context {
     pub(crate) caller: Caller,
+    pub(crate) capability: Option<Uuid>,
     pub(crate) db: PgPool,
     pub(crate) client: Client,
     pub(crate) deadline: Instant,
@@ -25,6 +27,11 @@ impl Context {
     /// Who asks.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// The digest of the capability that came along, beside an access token too.
+    pub fn capability(&self) -> Option<Uuid> {
+        self.capability
     }
 
     /// A pool of the domain's own database, for reads.

@@ -83,6 +83,8 @@ pub struct Commanded<C, P = ()> {
     pub prepared: P,
     /// Who asks.
     pub caller: Caller,
+    /// The digest of the capability that came along, beside an access token too.
+    pub capability: Option<Uuid>,
     /// For the events it causes.
     pub cause: Cause,
 }

@@ -23,7 +23,7 @@ use crate::{
     database::Database,
     failure::{Breakage, Stored},
     guard::guarded,
-    lane::{EffectItem, LaneMessage, Lanes, commit::StoredCause},
+    lane::{EffectItem, LaneMessage, Lanes},
     operation::{EffectRoute, EffectRow},
     tx::{Cause, PendingEffect},
 };
@@ -215,12 +215,12 @@ impl Effects {
         let rows = rows
             .into_iter()
             .map(|row| {
-                let Json(cause): Json<StoredCause> = row.try_get("cause")?;
+                let Json(cause) = row.try_get("cause")?;
                 Ok(EffectRow {
                     id: row.try_get("id")?,
                     name: row.try_get("name")?,
                     entity: row.try_get("entity")?,
-                    cause: cause.into_cause(),
+                    cause,
                     body: row.try_get("body")?,
                     attempts: row.try_get("attempts")?,
                 })
@@ -313,6 +313,7 @@ impl Shared {
     fn context(&self, cause: &Cause) -> Context {
         Context {
             caller: Caller::System,
+            capability: None,
             db: self.db.internal_reads.clone(),
             client: self.client.clone(),
             deadline: Instant::now() + PATIENCE,

@@ -14,6 +14,9 @@ pub enum Breakage {
     /// Another domain did not answer, or answered with a fault.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The database server was started anew: an era must begin before anything is committed.
+    #[error("the era is stale")]
+    StaleEra,
     /// The outside world did not answer, or not in a way that tells anything. The reason is for whoever runs the system.
     #[error("{0}")]
     Unanswered(String),
@@ -33,7 +36,7 @@ impl Breakage {
         match self {
             Self::Fault(fault) if matches!(fault.kind, ErrorKind::Unavailable | ErrorKind::Deadline) => fault.clone(),
             Self::Sql(error) if blame(error) != Blame::Data => Fault::unavailable(service),
-            Self::Unanswered(_) => Fault::unavailable(service),
+            Self::Unanswered(_) | Self::StaleEra => Fault::unavailable(service),
             _ => Fault::internal(service),
         }
     }
@@ -41,7 +44,7 @@ impl Breakage {
     pub(crate) fn blame(&self) -> Blame {
         match self {
             Self::Sql(error) => blame(error),
-            Self::Fault(_) | Self::Unanswered(_) => Blame::Nobody,
+            Self::Fault(_) | Self::Unanswered(_) | Self::StaleEra => Blame::Nobody,
             Self::Other(_) => Blame::Data,
         }
     }
@@ -53,7 +56,7 @@ impl Breakage {
 
     /// A row of this kind is there already: a fault of the item's, or a race with whoever wrote that row.
     pub(crate) fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Sql(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()))
+        matches!(self, Self::Sql(error) if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
     }
 }
 

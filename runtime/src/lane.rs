@@ -268,7 +268,7 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
         Blame::Size if attempt >= REPEATS_ALONE => Next::GiveUp,
         Blame::Nobody if attempt >= REPEATS => Next::GiveUp,
         Blame::Size | Blame::Nobody => {
-            if is_stale_era(breakage) {
+            if matches!(breakage, Breakage::StaleEra) {
                 if let Err(error) = renew_era(&context.db).await {
                     tracing::warn!(domain = context.domain, %error, "the new era could not begin");
                 }
@@ -279,10 +279,6 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
             Next::Again
         }
     }
-}
-
-fn is_stale_era(breakage: &Breakage) -> bool {
-    matches!(breakage, Breakage::Fault(fault) if fault.message == commit::STALE_ERA)
 }
 
 async fn renew_era(db: &Database) -> Stored<()> {

@@ -59,4 +59,4 @@ pub use metrics::Metrics;
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
 pub use revocations::{REVOCATIONS, RevocationSource};
 pub use stream::StreamSpec;
-pub use tx::{Cause, Tx};
+pub use tx::{Cause, Tx, Version};

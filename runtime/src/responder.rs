@@ -17,6 +17,7 @@ use futures::StreamExt;
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 use asked::{Asked, is_inbox};
 pub(crate) use command::InternalCommand;
@@ -26,7 +27,7 @@ pub(crate) use sent::Sent;
 
 use crate::{
     auth::Verifier,
-    caller::{Caller, secret_digest},
+    caller::Caller,
     client::Client,
     context::Context,
     database::{Database, READS},
@@ -179,7 +180,7 @@ impl Responder {
         }
     }
 
-    /// Who asks, by token. `None` where the message itself may tell more.
+    /// Who asks, by token; `None` without one.
     async fn caller(&self, asked: &Asked, endpoint: &Endpoint) -> Result<Option<Caller>, Fault> {
         asked.check()?;
         let access = match endpoint {
@@ -207,13 +208,11 @@ impl Responder {
         }
     }
 
-    /// The caller in full: a token's, else the secret's in the message, else nobody.
-    fn settle_caller(&self, access: Access, caller: Option<Caller>, capability: Option<&str>) -> Result<Caller, Fault> {
+    /// The caller in full: a token's, else a capability's, else nobody.
+    fn settle_caller(&self, access: Access, caller: Option<Caller>, capability: Option<Uuid>) -> Result<Caller, Fault> {
         match (caller, access, capability) {
             (Some(caller), ..) => Ok(caller),
-            (None, Access::RolesOrCapability(_), Some(secret)) if !secret.is_empty() => {
-                Ok(Caller::Capability(secret_digest(secret)))
-            }
+            (None, Access::RolesOrCapability(_), Some(digest)) => Ok(Caller::Capability(digest)),
             (None, Access::Public, _) => Ok(Caller::Anonymous),
             (None, ..) => {
                 let text = "An access token is needed.";
@@ -225,6 +224,7 @@ impl Responder {
     fn context(&self, asked: &Asked, caller: Caller, db: PgPool) -> Context {
         Context {
             caller,
+            capability: asked.capability,
             db,
             client: self.client.clone(),
             deadline: asked.deadline,
@@ -238,7 +238,7 @@ impl Responder {
             Ok(decoded) => decoded,
             Err(fault) => return fault.of(self.domain).into(),
         };
-        let caller = match self.settle_caller(route.meta.access, caller, decoded.capability.as_deref()) {
+        let caller = match self.settle_caller(route.meta.access, caller, asked.capability) {
             Ok(caller) => caller,
             Err(fault) => return fault.into(),
         };

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::Event;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,16 +11,47 @@ use crate::{domain::Effect, failure::Breakage};
 
 /// What made something happen: a command, an event, an effect's result. The ids of events and effects are derived from it,
 /// so that a restored domain which runs the same cause again speaks with the same ids, to the outside world too.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// The id of the command, the event or the effect.
     pub id: Uuid,
     /// Its name, such as `orders.place` or `payments.succeeded`.
     pub name: String,
     /// Follows everything that a request causes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+}
+
+/// Counts the events of one entity: 1, 2, 3 ... without a gap, 0 before the first. Only [`Tx::emit`] advances it; a domain
+/// stores it in the entity's row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Version(i64);
+
+impl Version {
+    /// The number, as messages carry it.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+
+    /// Whether it is the one that a caller expects, or the caller expects none.
+    pub fn is_expected(self, expected: Option<i64>) -> bool {
+        expected.is_none_or(|expected| expected == self.0)
+    }
+
+    /// A version as a row may hold it, for tests.
+    pub fn for_test(version: i64) -> Self {
+        Self(version)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// An event that waits for its commit.
@@ -76,21 +107,24 @@ impl<'c> Tx<'c> {
         self.now
     }
 
-    /// Tells an event: the entity's `version` is 1, 2, 3 ... without a gap. Published after the commit.
+    /// Emits an event: advances its entity's version and numbers the event with it. Published after the commit. Emit before
+    /// the row is written, so that it holds the version of its last event.
     ///
     /// # Errors
     /// Where the event cannot be written as JSON, which is a defect of its type.
-    pub fn emit<E: Event>(&mut self, cause: &Cause, version: i64, event: &E) -> Result<(), Breakage> {
+    pub fn emit<E: Event>(&mut self, cause: &Cause, version: &mut Version, event: &E) -> Result<(), Breakage> {
         let entity = event.entity();
         let index =
             self.events.iter().filter(|e| e.cause.id == cause.id && e.name == E::NAME && e.entity == entity).count();
+        let data = to_json(event)?;
+        version.0 += 1;
         self.events.push(PendingEvent {
             id: derived_id(cause.id, E::NAME, entity, index),
             name: E::NAME,
             entity,
-            version,
+            version: version.0,
             cause: cause.clone(),
-            data: to_json(event)?,
+            data,
         });
         Ok(())
     }

@@ -102,22 +102,16 @@ pub struct NewCart {
 
 /// The caller's cart: by the access token, or by a guest's cart token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GetCart {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
-}
-query!(GetCart, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, capability = |q| q.cart_token.as_deref());
+pub struct GetCart {}
+query!(GetCart, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Cart, CartsError);
 
 /// Empties the caller's cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearCart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(ClearCart, DOMAIN, "clear", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
-    capability = |c| c.cart_token.as_deref());
+command!(ClearCart, DOMAIN, "clear", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
 /// A line that goes into a cart: a variant, or a product that has only one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,12 +129,9 @@ pub struct NewCartItem {
 /// Puts units into the caller's cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddItem {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
     pub item: NewCartItem,
 }
-command!(AddItem, DOMAIN, "add_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
-    capability = |c| c.cart_token.as_deref());
+command!(AddItem, DOMAIN, "add_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
 /// Another quantity of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,35 +144,30 @@ pub struct CartItemChanges {
 /// Changes the quantity of a line of the caller's cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeItem {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
     pub item_id: ItemId,
     pub changes: CartItemChanges,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(ChangeItem, DOMAIN, "change_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
-    capability = |c| c.cart_token.as_deref());
+command!(ChangeItem, DOMAIN, "change_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
 /// Takes a line out of the caller's cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveItem {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
     pub item_id: ItemId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(RemoveItem, DOMAIN, "remove_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None,
-    capability = |c| c.cart_token.as_deref());
+command!(RemoveItem, DOMAIN, "remove_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
-/// Whose cart another domain asks for: a customer's by id, or a guest's by token.
+/// Whose cart another domain asks for: a customer's by id, or a guest's by the digest of its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetContents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Uuid>,
+    /// The digest of the cart token of a caller who shows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
+    pub guest: Option<Uuid>,
 }
 query!(GetContents, DOMAIN, "contents", Access::Internal => Contents, CartsError);
 

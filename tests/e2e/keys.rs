@@ -37,6 +37,28 @@ async fn an_order_without_a_zip_code_is_placed_under_its_key_once_it_has_one() {
     assert_eq!(buyer.get("/orders").await.number_at("/pagination/total"), 1);
 }
 
+/// A cart token beside an access token is part of what a key stands for.
+#[tokio::test]
+async fn a_key_stands_for_one_cart_token_beside_the_account() {
+    let shop = &shared_shop().await;
+    let (variant, buyer) = (shop.product(5, 1000).await, shop.customer().await);
+    let key = uuid::Uuid::now_v7().to_string();
+    let (order, key) = (paid_order(&variant), key.as_str());
+    let with = async |token: &str| {
+        let headers = [("Idempotency-Key", key), ("X-Cart-Token", token)];
+        buyer.request(Method::POST, "/orders", Some(&order), &headers).await
+    };
+    let placed = with("cart_one").await.expect_status(201);
+    let again = with("cart_one").await.expect_status(201);
+    assert_eq!((again.text_at("/id"), again.header("idempotent-replayed")), (placed.text_at("/id"), Some("true")));
+    with("cart_two").await.expect_error(422, "command_id_reused");
+    buyer
+        .request(Method::POST, "/orders", Some(&order), &[("Idempotency-Key", key)])
+        .await
+        .expect_error(422, "command_id_reused");
+    assert_eq!(buyer.get("/orders").await.number_at("/pagination/total"), 1);
+}
+
 /// What the state did not allow is the key's answer, also when the state has changed.
 #[tokio::test]
 async fn a_conflict_stays_the_answer_of_its_key() {

@@ -66,6 +66,7 @@ async fn no_statement_reads_a_full_table_to_find_what_is_due() {
         wait_until("a mark is written", || async { shop.number(domain, "select count(*) from stream_mark").await > 0 })
             .await;
     }
+    shop.leave_in_disorder();
     fill(&shop).await;
     explain(&shop).await;
     buy(&buyer, &variant).await;

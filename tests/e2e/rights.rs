@@ -36,6 +36,7 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
     // All domains have done their work and were refused nothing.
     assert!(shop.metric("nats_server_errors_total", &[]).await < 0.5);
     shop.check_clean().await;
+    shop.leave_in_disorder();
 
     for domain in DOMAINS {
         let own = domain.to_uppercase();

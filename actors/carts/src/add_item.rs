@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     Carts,
     basket::{Basket, Line, invalid, too_much},
+    changing::{change_locked, owners},
     owner::Owner,
     quotes::{Quotes, only_variant},
     store,
@@ -51,24 +52,19 @@ impl HandleBatch<AddItem> for Carts {
         Ok(Quoted { variant: variant.0, quotes })
     }
 
-    /// Many additions to one cart, as to many, take one lock and one statement of each kind.
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
         commands: &[&Commanded<AddItem, Quoted>],
     ) -> Result<Vec<Handled<Cart, CartsError>>, Breakage> {
-        let now = tx.now();
-        let owners: BTreeSet<Owner> = commands.iter().filter_map(|command| Owner::of(&command.caller).ok()).collect();
-        let before = lock(tx, &owners).await?;
-        let mut after = before.clone();
-        let outcomes = commands.iter().map(|command| add(&mut after, command).map_err(Into::into)).collect();
-        let changed = || after.iter().filter_map(|(owner, cart)| Some((cart, before.get(owner)?)));
-        let carts: Vec<&Basket> =
-            changed().filter(|(cart, before)| cart.version > before.version).map(|(cart, _)| cart).collect();
-        let lines = changed().flat_map(|(cart, before)| cart.changes_since(before));
-        store::put_lines(tx.write(), &lines.collect::<Vec<_>>(), now).await?;
-        store::update_carts(tx.write(), &carts, now).await?;
-        Ok(outcomes)
+        let carts = lock(tx, &owners(commands)).await?;
+        change_locked(tx, carts, commands, |basket, command| {
+            let Quoted { variant, quotes } = &command.prepared;
+            let after = decide(basket, *variant, command.message.item.quantity, quotes)?;
+            let shown = after.show(quotes).map_err(too_much)?;
+            Ok((after, shown))
+        })
+        .await
     }
 }
 
@@ -85,15 +81,6 @@ async fn lock(tx: &mut Tx<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owne
     }
     carts.extend(store::lock(tx.read(), &made).await?);
     Ok(carts)
-}
-
-fn add(carts: &mut BTreeMap<Owner, Basket>, command: &Commanded<AddItem, Quoted>) -> Result<Cart, CartsError> {
-    let Quoted { variant, quotes } = &command.prepared;
-    let cart = carts.get_mut(&Owner::of(&command.caller)?).ok_or(CartsError::CartNotFound)?;
-    let after = decide(cart, *variant, command.message.item.quantity, quotes)?;
-    let shown = after.show(quotes).map_err(too_much)?;
-    *cart = after;
-    Ok(shown)
 }
 
 fn validate(item: &NewCartItem) -> Result<Wanted, CartsError> {

@@ -128,6 +128,12 @@ impl Basket {
         self.lines.iter().filter(is_new).map(|line| (self.id, line)).collect()
     }
 
+    /// The ids of the lines that are there no more.
+    pub(crate) fn lines_gone_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = Uuid> + 'a {
+        let ids = before.lines.iter().map(|line| line.id);
+        ids.filter(|id| self.lines.iter().all(|line| line.id != *id))
+    }
+
     /// How it looks with the prices and the stock of now. A line that is not for sale any more, or in another currency,
     /// is shown as it was stored, and none of it can be had. A line that was not asked about was put in a moment ago, while
     /// the quotes were asked for: it is shown as it was put in.

@@ -1,6 +1,6 @@
 //! Changes the quantity of a line of the caller's cart.
 
-use runtime::{Commanded, Context, Handled, Prepare, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
 use subjects::{
     ItemId,
     carts::{Cart, CartsError, ChangeItem},
@@ -10,12 +10,13 @@ use crate::{
     Carts,
     add_item::quantity_in_range,
     basket::{Basket, Line, too_much},
+    changing::change,
     owner::Owner,
     quotes::Quotes,
     store,
 };
 
-impl Prepare<ChangeItem> for Carts {
+impl HandleBatch<ChangeItem> for Carts {
     type Prepared = Quotes;
 
     /// Prices of all lines, this one included: a line's id is known to its client only after the line was stored.
@@ -26,16 +27,20 @@ impl Prepare<ChangeItem> for Carts {
         Ok(Quotes::of(cx, &basket).await?)
     }
 
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ChangeItem, Quotes>) -> Handled<Cart, CartsError> {
-        let (owner, quotes, now) = (Owner::of(&command.caller)?, &command.prepared, tx.now());
-        let basket = Basket::of(store::lock_one(tx.read(), owner).await?, owner)?;
-        basket.expect(command.message.expected_version)?;
-        let line = decide(&basket, command.message.item_id, command.message.changes.quantity, quotes)?;
-        let after = basket.with(&line).accepting(quotes);
-        let cart = after.show(quotes).map_err(too_much)?;
-        store::put_lines(tx.write(), &after.changes_since(&basket), now).await?;
-        store::update_carts(tx.write(), &[&after], now).await?;
-        Ok(cart)
+    async fn handle_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<ChangeItem, Quotes>],
+    ) -> Result<Vec<Handled<Cart, CartsError>>, Breakage> {
+        change(tx, commands, |basket, command| {
+            let (message, quotes) = (&command.message, &command.prepared);
+            basket.expect(message.expected_version)?;
+            let line = decide(basket, message.item_id, message.changes.quantity, quotes)?;
+            let after = basket.with(&line).accepting(quotes);
+            let shown = after.show(quotes).map_err(too_much)?;
+            Ok((after, shown))
+        })
+        .await
     }
 }
 

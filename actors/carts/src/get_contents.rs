@@ -1,6 +1,6 @@
 //! What is in somebody's cart, for orders.
 
-use runtime::{Answer, Context, Handled, secret_digest};
+use runtime::{Answer, Context, Handled};
 use subjects::{
     VariantId,
     carts::{CartsError, Contents, GetContents},
@@ -24,9 +24,9 @@ impl Answer<GetContents> for Carts {
 
 /// An account comes before a token, as at the door.
 fn owner(query: &GetContents) -> Result<Owner, CartsError> {
-    match (query.user_id, &query.cart_token) {
+    match (query.user_id, query.guest) {
         (Some(user), _) => Ok(Owner::Customer(user)),
-        (None, Some(token)) => Ok(Owner::Guest(secret_digest(token))),
+        (None, Some(digest)) => Ok(Owner::Guest(digest)),
         (None, None) => Err(CartsError::CartNotFound),
     }
 }
@@ -46,11 +46,11 @@ mod tests {
     #[test]
     fn an_account_comes_before_a_token() {
         let user = Uuid::from_u128(1);
-        let token = Some("cart_x".to_owned());
-        let query = |user_id, cart_token: &Option<String>| GetContents { user_id, cart_token: cart_token.clone() };
-        assert_eq!(owner(&query(Some(user), &token)), Ok(Owner::Customer(user)));
-        assert_eq!(owner(&query(None, &token)), Ok(Owner::Guest(secret_digest("cart_x"))));
-        assert_eq!(owner(&query(None, &None)), Err(CartsError::CartNotFound));
+        let guest = Uuid::from_u128(2);
+        let query = |user_id, guest| owner(&GetContents { user_id, guest });
+        assert_eq!(query(Some(user), Some(guest)), Ok(Owner::Customer(user)));
+        assert_eq!(query(None, Some(guest)), Ok(Owner::Guest(guest)));
+        assert_eq!(query(None, None), Err(CartsError::CartNotFound));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod add_item;
 mod basket;
 mod change_item;
+mod changing;
 mod clear_cart;
 mod create_cart;
 mod drop_ordered;
@@ -38,10 +39,10 @@ impl Domain for Carts {
         routes.batched_query::<messages::GetCart>();
         routes.query::<messages::GetContents>();
         routes.command::<messages::CreateCart>();
-        routes.command::<messages::ClearCart>();
+        routes.batched_command::<messages::ClearCart>();
         routes.batched_command::<messages::AddItem>();
-        routes.prepared_command::<messages::ChangeItem>();
-        routes.prepared_command::<messages::RemoveItem>();
+        routes.batched_command::<messages::ChangeItem>();
+        routes.batched_command::<messages::RemoveItem>();
         routes.event::<orders::Confirmed>();
         routes.tidied();
     }

@@ -1,17 +1,18 @@
 //! Takes a line out of the caller's cart.
 
-use runtime::{Commanded, Context, Handled, Prepare, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
 use subjects::carts::{Cart, CartsError, RemoveItem};
 
 use crate::{
     Carts,
     basket::{Basket, uncountable},
+    changing::change,
     owner::Owner,
     quotes::Quotes,
     store,
 };
 
-impl Prepare<RemoveItem> for Carts {
+impl HandleBatch<RemoveItem> for Carts {
     type Prepared = Quotes;
 
     /// Prices of the lines that stay.
@@ -21,17 +22,19 @@ impl Prepare<RemoveItem> for Carts {
         Ok(Quotes::of(cx, &basket.without(command.item_id.0)).await?)
     }
 
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<RemoveItem, Quotes>) -> Handled<Cart, CartsError> {
-        let (owner, now) = (Owner::of(&command.caller)?, tx.now());
-        let basket = Basket::of(store::lock_one(tx.read(), owner).await?, owner)?;
-        basket.expect(command.message.expected_version)?;
-        let line = basket.line(command.message.item_id)?.id;
-        let after = basket.without(line).accepting(&command.prepared);
-        let cart = after.show(&command.prepared).map_err(uncountable)?;
-        store::delete_line(tx.write(), line).await?;
-        store::put_lines(tx.write(), &after.changes_since(&basket), now).await?;
-        store::update_carts(tx.write(), &[&after], now).await?;
-        Ok(cart)
+    async fn handle_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<RemoveItem, Quotes>],
+    ) -> Result<Vec<Handled<Cart, CartsError>>, Breakage> {
+        change(tx, commands, |basket, command| {
+            basket.expect(command.message.expected_version)?;
+            let line = basket.line(command.message.item_id)?.id;
+            let after = basket.without(line).accepting(&command.prepared);
+            let shown = after.show(&command.prepared).map_err(uncountable)?;
+            Ok((after, shown))
+        })
+        .await
     }
 }
 

@@ -86,25 +86,16 @@ pub(crate) async fn basket(db: impl PgExecutor<'_>, owner: Owner) -> Stored<Opti
     Ok(baskets(db, &BTreeSet::from([owner])).await?.remove(&owner))
 }
 
-/// As [`baskets`], locked against everybody who would change them.
-///
-/// Commands of other kinds lock carts one by one, in the order in which they came; events lock all of a batch, sorted. So
-/// that the two never wait for one another in a circle, commands go through the gate together, events alone.
+/// As [`baskets`], locked in the order of their ids.
 pub(crate) async fn lock(db: &mut PgConnection, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
     if owners.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let statement = "with gate as materialized (select pg_advisory_xact_lock_shared(1, 1))
-        select id from gate, cart where user_id = any($1) or token_digest = any($2) order by id for update of cart";
+    let statement = "select id from cart where user_id = any($1) or token_digest = any($2) order by id for update";
     let (users, guests) = ids(owners);
     let carts: Vec<Uuid> = sqlx::query_scalar(statement).bind(users).bind(guests).fetch_all(&mut *db).await?;
     // In a statement of its own: it sees what the last holder of the lock has written.
     if carts.is_empty() { Ok(BTreeMap::new()) } else { baskets(db, owners).await }
-}
-
-/// The cart of an owner, locked.
-pub(crate) async fn lock_one(db: &mut PgConnection, owner: Owner) -> Stored<Option<Basket>> {
-    Ok(lock(db, &BTreeSet::from([owner])).await?.remove(&owner))
 }
 
 /// Makes a cart, where there is none.
@@ -164,25 +155,20 @@ pub(crate) async fn put_lines(db: &mut PgConnection, lines: &[(CartId, &Line)], 
     Ok(())
 }
 
-/// Takes a line out of a cart that is locked.
-pub(crate) async fn delete_line(db: &mut PgConnection, line: Uuid) -> Stored<()> {
-    sqlx::query("delete from cart_item where id = $1").bind(line).execute(db).await?;
+/// Deletes lines of carts that are locked.
+pub(crate) async fn delete_lines(db: &mut PgConnection, lines: &[Uuid]) -> Stored<()> {
+    if !lines.is_empty() {
+        sqlx::query("delete from cart_item where id = any($1)").bind(lines).execute(db).await?;
+    }
     Ok(())
 }
 
-/// Takes every line out of a cart that is locked.
-pub(crate) async fn delete_lines(db: &mut PgConnection, cart: CartId) -> Stored<()> {
-    sqlx::query("delete from cart_item where cart_id = $1").bind(cart.0).execute(db).await?;
-    Ok(())
-}
-
-/// Takes ordered units out of carts, by cart and variant, in five statements. Goes through the gate alone, see [`lock`].
+/// Takes ordered units out of carts, by cart and variant, in four statements. Locks the carts as [`lock`] does.
 pub(crate) async fn drop_ordered(
     db: &mut PgConnection,
     ordered: &BTreeMap<(Uuid, Uuid), i64>,
     now: DateTime<Utc>,
 ) -> Stored<()> {
-    sqlx::query("select pg_advisory_xact_lock(1, 1)").execute(&mut *db).await?;
     let carts: Vec<_> = ordered.keys().map(|(cart, _)| *cart).collect::<BTreeSet<_>>().into_iter().collect();
     let statement = "select id from cart where id = any($1) order by id for update";
     sqlx::query(statement).bind(&carts).execute(&mut *db).await?;

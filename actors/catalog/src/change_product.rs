@@ -21,7 +21,7 @@ fn admit(row: &ProductRow, expected_version: Option<i64>, caller: &Caller) -> Re
         // Whoever may not see it does not hear that it is there.
         return Err(if row.is_for_sale() { CatalogError::NotYourProduct } else { CatalogError::ProductNotFound });
     }
-    if expected_version.is_some_and(|version| version != row.version) {
+    if !row.version.is_expected(expected_version) {
         return Err(CatalogError::ProductVersionMismatch);
     }
     Ok(())
@@ -53,7 +53,7 @@ fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogE
     fields.of_product()
 }
 
-/// The row after the change; its version counts the events that tell of it.
+/// The row after the change, and what of it differs: the price, or anything else.
 #[derive(Debug, PartialEq, Eq)]
 struct Changed {
     row: ProductRow,
@@ -82,7 +82,6 @@ fn decide(old: &ProductRow, changes: &ProductChanges, now: DateTime<Utc>) -> Cha
     row.price = changes.price.map_or(old.price, |price| price.amount);
     let price = row.price != old.price;
     if price || rest {
-        row.version += i64::from(price) + i64::from(rest);
         row.updated_at = now;
     }
     Changed { row, price, rest }
@@ -94,24 +93,27 @@ impl Handle<ChangeProduct> for Catalog {
         let old = store::lock_product(tx.read(), product_id.0).await?.ok_or(CatalogError::ProductNotFound)?;
         admit(&old, *expected_version, &command.caller)?;
         validate(changes, old.currency()?)?;
-        let Changed { row, price, rest } = decide(&old, changes, tx.now());
+        let Changed { mut row, price, rest } = decide(&old, changes, tx.now());
         if price || rest {
             check_references(tx, &old, &row).await?;
-            store::update_product(tx.write(), &row).await?;
-            if price || row.name != old.name {
-                store::update_variants(tx.write(), &old, &row).await?;
-            }
         }
-        // Read once more, for its variants and the name of its category.
-        let changed = store::product_by_id(tx.read(), row.id).await?;
-        let changed = changed.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
+        if price || row.name != old.name {
+            store::update_variants(tx.write(), &old, &row).await?;
+        }
         if price {
-            let version = row.version - i64::from(rest);
-            tx.emit(&command.cause, version, &price_changed(&row, &changed.variants)?)?;
+            let event = price_changed(&row, &store::variants_of(tx.read(), &[row.id]).await?)?;
+            tx.emit(&command.cause, &mut row.version, &event)?;
         }
         if rest {
-            tx.emit(&command.cause, row.version, &product_updated(&row))?;
+            let event = product_updated(&row);
+            tx.emit(&command.cause, &mut row.version, &event)?;
         }
+        if price || rest {
+            store::update_product(tx.write(), &row).await?;
+        }
+        // Read once more, for the name of its category.
+        let changed = store::product_by_id(tx.read(), row.id).await?;
+        let changed = changed.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
         Ok(view::product(&changed.product, &changed.variants, &command.caller)?)
     }
 }
@@ -154,7 +156,7 @@ fn product_updated(row: &ProductRow) -> ProductUpdated {
 
 #[cfg(test)]
 mod tests {
-    use runtime::Identity;
+    use runtime::{Identity, Version};
     use uuid::Uuid;
 
     use super::*;
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_product_is_changed_by_its_seller_and_by_admins() {
-        let row = ProductRow { version: 3, ..ProductRow::example() };
+        let row = ProductRow { version: Version::for_test(3), ..ProductRow::example() };
         assert_eq!(admit(&row, None, &user(row.seller_id, "seller")), Ok(()));
         assert_eq!(admit(&row, Some(3), &user(Uuid::now_v7(), "admin")), Ok(()));
         let mismatch = Err(CatalogError::ProductVersionMismatch);
@@ -181,25 +183,25 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_change_is_told_once() {
+    fn each_kind_of_change_is_emitted_once() {
         let (old, now) = (ProductRow::example(), Utc::now());
         let of = |changes: ProductChanges| {
             let changed = decide(&old, &changes, now);
-            (changed.price, changed.rest, changed.row.version)
+            (changed.price, changed.rest)
         };
-        assert_eq!(of(ProductChanges::default()), (false, false, 1));
-        assert_eq!(of(ProductChanges { price: usd(4999), ..Default::default() }), (false, false, 1));
-        assert_eq!(of(ProductChanges { price: usd(4500), ..Default::default() }), (true, false, 2));
-        assert_eq!(of(ProductChanges { is_active: Some(false), ..Default::default() }), (false, true, 2));
+        assert_eq!(of(ProductChanges::default()), (false, false));
+        assert_eq!(of(ProductChanges { price: usd(4999), ..Default::default() }), (false, false));
+        assert_eq!(of(ProductChanges { price: usd(4500), ..Default::default() }), (true, false));
+        assert_eq!(of(ProductChanges { is_active: Some(false), ..Default::default() }), (false, true));
         let both = ProductChanges { price: usd(4500), name: Some("Linen".into()), ..Default::default() };
-        assert_eq!(of(both), (true, true, 3));
+        assert_eq!(of(both), (true, true));
     }
 
     #[test]
     fn what_is_absent_stays() {
         let (old, now) = (ProductRow { cost_price: Some(9), ..ProductRow::example() }, Utc::now());
         let changed = decide(&old, &ProductChanges { is_featured: Some(true), ..Default::default() }, now);
-        assert_eq!(changed.row, ProductRow { is_featured: true, version: 2, updated_at: now, ..old });
+        assert_eq!(changed.row, ProductRow { is_featured: true, updated_at: now, ..old });
     }
 
     #[test]
@@ -228,7 +230,6 @@ mod tests {
             compare_price: None,
             cost_price: None,
             attributes: Json(Default::default()),
-            version: 2,
             ..filled.clone()
         };
         assert_eq!(changed, Changed { row: cleared.clone(), price: false, rest: true });

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use contract::{Detail, DetailCode};
-use runtime::{Breakage, Commanded, Handle, Handled, Stored, Tx};
+use contract::{Detail, DetailCode, Fault};
+use runtime::{Breakage, Commanded, Handle, Handled, Stored, Tx, Version};
 use sqlx::types::Json;
 use subjects::{
     Money, ProductId, VariantId,
-    catalog::{CatalogError, CreateProduct, NewProduct, NewVariant, Product, ProductCreated, VariantFact},
+    catalog::{CatalogError, CreateProduct, DOMAIN, NewProduct, NewVariant, Product, ProductCreated, VariantFact},
 };
 use uuid::Uuid;
 
@@ -135,7 +135,7 @@ fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, Cata
         is_featured: new.is_featured.unwrap_or(false),
         // The rights of the message admit only callers who may sell.
         seller_may_sell: true,
-        version: 1,
+        version: Version::default(),
         created_at: now,
         updated_at: now,
     };
@@ -230,18 +230,16 @@ impl Handle<CreateProduct> for Catalog {
         let taken = store::taken(tx.read(), &plan.row.slug, &plan.skus()).await?;
         plan.avoid(&taken)?;
 
-        // Where the slug is taken, nothing is written; that happens where somebody was faster since the look above.
-        if !store::insert_product(tx.read(), &plan.row).await? {
-            plan.avoid(&Taken { slug: true, ..Taken::default() })?;
-            if !store::insert_product(tx.read(), &plan.row).await? {
-                return Err(Breakage::other("a slug with a random suffix was taken").into());
-            }
+        let event = plan.event()?;
+        tx.emit(&command.cause, &mut plan.row.version, &event)?;
+        if !store::insert_product(tx.write(), &plan.row).await? {
+            // Another transaction has taken the slug since: run again, and find it taken.
+            return Err(Breakage::from(Fault::unavailable(DOMAIN)).into());
         }
         if !store::insert_variants(tx.write(), plan.row.id, &plan.variants, now).await? {
             return Err(CatalogError::SkuTaken.into());
         }
         store::write_stock(tx.write(), &plan.stock(), now).await?;
-        tx.emit(&command.cause, plan.row.version, &plan.event()?)?;
 
         let made = store::product_by_id(tx.read(), plan.row.id).await?;
         let made = made.ok_or_else(|| Breakage::other("a product that was just made is gone"))?;

@@ -62,7 +62,7 @@ pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller
         images: Vec::new(),
         is_active: row.is_active,
         is_featured: row.is_featured,
-        version: row.version,
+        version: row.version.get(),
         created_at: row.created_at,
         updated_at: row.updated_at,
     })

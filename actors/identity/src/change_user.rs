@@ -30,7 +30,7 @@ enum Decision {
 }
 
 fn decide(account: &Account, command: &ChangeUser, caller: Option<Uuid>) -> Result<Decision, IdentityError> {
-    if command.expected_version.is_some_and(|version| version != account.version) {
+    if !account.version.is_expected(command.expected_version) {
         return Err(IdentityError::UserVersionMismatch);
     }
     let role = command.changes.role.clone().unwrap_or_else(|| account.role.clone());
@@ -63,34 +63,29 @@ impl Handle<ChangeUser> for Identity {
         let has_session_ended = store::has_session_ended(tx.read(), caller.session).await?;
         check_caller(&command.caller, account_of(caller.id), has_session_ended)?;
         let account = account_of(message.user_id.0).ok_or(IdentityError::UserNotFound)?;
-        let next = |role, is_active, now| Account {
-            role,
-            is_active,
-            version: account.version + 1,
-            updated_at: now,
-            ..account.clone()
-        };
+        let next = |role, is_active, now| Account { role, is_active, updated_at: now, ..account.clone() };
         let (user_id, now) = (UserId(account.id), tx.now());
         match decide(account, message, Some(caller.id))? {
             Decision::Nothing => Ok(account.user()),
             Decision::ChangeRole { role } => {
-                let changed = next(role, account.is_active, now);
-                self.change(tx, &changed).await?;
+                let mut changed = next(role, account.is_active, now);
                 let event = UserChanged { user_id, role: changed.role.clone(), is_active: changed.is_active };
-                tx.emit(&command.cause, changed.version, &event)?;
+                tx.emit(&command.cause, &mut changed.version, &event)?;
+                self.change(tx, &changed).await?;
                 Ok(changed.user())
             }
             Decision::Reactivate { role } => {
-                let changed = next(role, true, now);
+                let mut changed = next(role, true, now);
+                let event = UserReactivated { user_id, role: changed.role.clone() };
+                tx.emit(&command.cause, &mut changed.version, &event)?;
                 self.change(tx, &changed).await?;
-                tx.emit(&command.cause, changed.version, &UserReactivated { user_id, role: changed.role.clone() })?;
                 Ok(changed.user())
             }
             Decision::Deactivate { role } => {
-                let changed = next(role, false, now);
+                let mut changed = next(role, false, now);
+                tx.emit(&command.cause, &mut changed.version, &UserDeactivated { user_id })?;
                 self.change(tx, &changed).await?;
                 store::revoke_sessions(tx.write(), changed.id, "deactivated", now).await?;
-                tx.emit(&command.cause, changed.version, &UserDeactivated { user_id })?;
                 Ok(changed.user())
             }
         }
@@ -100,13 +95,15 @@ impl Handle<ChangeUser> for Identity {
 impl Identity {
     async fn change(&self, tx: &mut Tx<'_>, changed: &Account) -> Stored<()> {
         store::update_account(tx.write(), changed).await?;
-        self.revoke(tx, Revoked::Account { id: changed.id, least_version: changed.version }).await
+        self.revoke(tx, Revoked::Account { id: changed.id, least_version: changed.version.get() }).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use subjects::identity::UserChanges;
+
+    use runtime::Version;
 
     use super::*;
 
@@ -146,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_change_of_another_version_is_refused() {
-        let account = Account { version: 3, ..Account::example() };
+        let account = Account { version: Version::for_test(3), ..Account::example() };
         let command = ChangeUser { expected_version: Some(2), ..change(&account, Some("seller"), None) };
         assert_eq!(decide(&account, &command, None), Err(IdentityError::UserVersionMismatch));
         let command = ChangeUser { expected_version: Some(3), ..command };

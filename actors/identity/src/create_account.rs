@@ -1,13 +1,16 @@
 //! Makes an account with any role: the first admin, a demo account. An account that exists is left as it is, password
 //! included, and is the answer where it has the role asked for; so the command may be run as often as one likes.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
-use subjects::identity::{CreateAccount, IdentityError, User};
+use runtime::{Commanded, Context, Handled, Prepare, Tx, Version};
+use subjects::{
+    UserId,
+    identity::{CreateAccount, IdentityError, User},
+};
 
 use crate::{
     Identity,
     account::{Fields, check_email, check_password, check_role, trimmed_email},
-    register::registered,
+    register::insert,
     store::{self, Account, NewAccount},
 };
 
@@ -53,6 +56,7 @@ impl Prepare<CreateAccount> for Identity {
             Checked::Free { password_hash } => password_hash,
         };
         let account = NewAccount {
+            id: UserId::new(),
             email: trimmed_email(&command.message.email),
             password_hash,
             role: &command.message.role,
@@ -60,13 +64,10 @@ impl Prepare<CreateAccount> for Identity {
             first_name: None,
             last_name: None,
             phone: None,
+            version: Version::default(),
             made_by: command.cause.id,
         };
-        let now = tx.now();
-        // Where somebody was faster, nothing is written here, and `prepare` looks again.
-        let account = store::insert_account(tx.read(), &account, now).await?.ok_or(Failure::Stale)?;
-        tx.emit(&command.cause, account.version, &registered(&account))?;
-        Ok(account.user())
+        Ok(insert(tx, &command.cause, account).await?.user())
     }
 }
 

@@ -4,7 +4,7 @@
 //! the command back where the account has changed since, so that no session outlives a changed password or a
 //! deactivation. Run twice, it opens two sessions, and the one whose answer was lost ends by itself.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx, Version};
 use subjects::identity::{IdentityError, Login, Session};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use crate::{
 /// The account as its password was checked.
 pub struct Checked {
     id: Uuid,
-    version: i64,
+    version: Version,
     password_hash: String,
 }
 
@@ -69,7 +69,7 @@ mod tests {
         let checked =
             Checked { id: account.id, version: account.version, password_hash: account.password_hash.clone() };
         assert!(checked.still_holds(&account));
-        assert!(!checked.still_holds(&Account { version: 2, ..account.clone() }));
+        assert!(!checked.still_holds(&Account { version: Version::for_test(2), ..account.clone() }));
         assert!(!checked.still_holds(&Account { password_hash: "another".into(), ..account }));
     }
 }

@@ -1,7 +1,7 @@
 //! Ends the session of the access token, and with it every token of that session.
 
 use contract::Revoked;
-use runtime::{Commanded, Handle, Handled, Tx};
+use runtime::{Commanded, Handle, Handled, Tx, Version};
 use subjects::{
     UserId,
     identity::{Done, IdentityError, Logout, SessionRevoked},
@@ -22,7 +22,7 @@ impl Handle<Logout> for Identity {
         // A session that made room for newer ones has no row under which its end could be told once only.
         if session.is_some() {
             let event = SessionRevoked { session_id: caller.session, user_id: UserId(caller.id) };
-            tx.emit(&command.cause, 1, &event)?;
+            tx.emit(&command.cause, &mut Version::default(), &event)?;
         }
         Ok(Done {})
     }

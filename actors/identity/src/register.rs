@@ -5,7 +5,7 @@
 //! password that it is the same person's, and answers with a session; any other command is told that the address is
 //! taken.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use runtime::{Cause, Commanded, Context, Failure, Handled, Prepare, Tx, Version};
 use subjects::{
     UserId,
     identity::{IdentityError, Register, Session, UserRegistered},
@@ -24,7 +24,7 @@ pub enum Checked {
     /// The address is free. The password's hash.
     Free { password_hash: String },
     /// The address has an account with this very password.
-    Known { id: Uuid, version: i64, password_hash: String },
+    Known { id: Uuid, version: Version, password_hash: String },
 }
 
 fn validate(command: &Register) -> Result<(), IdentityError> {
@@ -71,8 +71,9 @@ impl Prepare<Register> for Identity {
                 account
             }
             Checked::Free { password_hash } => {
-                let (message, now) = (&command.message, tx.now());
+                let message = &command.message;
                 let account = NewAccount {
+                    id: UserId::new(),
                     email: trimmed_email(&message.email),
                     password_hash,
                     role: roles::CUSTOMER,
@@ -80,28 +81,32 @@ impl Prepare<Register> for Identity {
                     first_name: message.first_name.as_deref(),
                     last_name: message.last_name.as_deref(),
                     phone: message.phone.as_deref(),
+                    version: Version::default(),
                     made_by: command.cause.id,
                 };
-                // Where somebody was faster, nothing is written here, and `prepare` looks again.
-                let account = store::insert_account(tx.read(), &account, now).await?.ok_or(Failure::Stale)?;
-                let event = registered(&account);
-                tx.emit(&command.cause, account.version, &event)?;
-                account
+                insert(tx, &command.cause, account).await?
             }
         };
         Ok(self.open_session(tx, &account).await?)
     }
 }
 
-/// The event that tells of a new account.
-pub(crate) fn registered(account: &Account) -> UserRegistered {
-    UserRegistered {
-        user_id: UserId(account.id),
-        email: account.email.clone(),
-        role: account.role.clone(),
-        first_name: account.first_name.clone(),
-        last_name: account.last_name.clone(),
-    }
+/// Makes an account. Where the address has been taken meanwhile nothing is written, and `prepare` looks again.
+pub(crate) async fn insert(
+    tx: &mut Tx<'_>,
+    cause: &Cause,
+    mut account: NewAccount<'_>,
+) -> Handled<Account, IdentityError> {
+    let event = UserRegistered {
+        user_id: account.id,
+        email: account.email.to_owned(),
+        role: account.role.to_owned(),
+        first_name: account.first_name.map(str::to_owned),
+        last_name: account.last_name.map(str::to_owned),
+    };
+    tx.emit(cause, &mut account.version, &event)?;
+    let now = tx.now();
+    store::insert_account(tx.read(), &account, now).await?.ok_or(Failure::Stale)
 }
 
 #[cfg(test)]

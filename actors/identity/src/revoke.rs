@@ -45,7 +45,7 @@ pub(crate) fn check_caller(
 ) -> Result<(), IdentityError> {
     let still_holds = |account: &&Account| {
         caller.user().is_some_and(|token| {
-            token.id == account.id && token.version >= account.version && token.role == account.role
+            token.id == account.id && token.version >= account.version.get() && token.role == account.role
         })
     };
     match account.filter(still_holds) {
@@ -79,6 +79,8 @@ impl Tidy for Identity {
 mod tests {
     use uuid::Uuid;
 
+    use runtime::Version;
+
     use super::*;
 
     fn caller(account: &Account, version: i64, role: &str) -> Caller {
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_token_holds_for_the_account_as_it_was_signed_for() {
-        let account = Account { version: 3, role: "admin".into(), ..Account::example() };
+        let account = Account { version: Version::for_test(3), role: "admin".into(), ..Account::example() };
         let check = |caller: &Caller, account, has_ended| check_caller(caller, account, has_ended);
         let present = caller(&account, 3, "admin");
         assert_eq!(check(&present, Some(&account), false), Ok(()));

@@ -43,7 +43,7 @@ pub(crate) fn sign(
         sub: account.id,
         email: account.email.clone(),
         role: account.role.clone(),
-        ver: account.version,
+        ver: account.version.get(),
         sid: session,
         iat,
         exp: iat.saturating_add_unsigned(ttl.as_secs()),
@@ -90,7 +90,7 @@ mod tests {
         let public = DecodingKey::from_ed_components(&key.verification_key().x).unwrap();
         let claims = jsonwebtoken::decode::<Claims>(&token, &public, &rules).unwrap().claims;
         assert_eq!((claims.sub, claims.sid, claims.role.as_str()), (account.id, session, "customer"));
-        assert_eq!(claims.ver, account.version);
+        assert_eq!(claims.ver, account.version.get());
         assert_eq!((claims.iat, claims.exp), (now.timestamp(), now.timestamp() + 900));
 
         let another = SigningKey::from_pem(&SigningKey::generate().unwrap()).unwrap();

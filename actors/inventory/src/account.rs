@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runtime::Version;
 use subjects::{
     VariantId,
     inventory::{Shortage, Units},
@@ -37,8 +38,7 @@ pub(crate) struct Reservation {
     pub state: State,
     /// The last event that ended it.
     pub cause: Option<&'static str>,
-    /// Counts the events told about it.
-    pub version: i64,
+    pub version: Version,
     /// What is held or was taken for it.
     pub lines: Lines,
     /// What of that is available again, or will be when it is sold.
@@ -98,7 +98,7 @@ pub(crate) struct Account {
     /// The last of the incoming facts that changed a shelf, by variant: its index, the cause of what is told.
     pub touched: BTreeMap<Uuid, usize>,
     /// By the index of the incoming fact.
-    pub told: Vec<(usize, Uuid, i64, Told)>,
+    pub told: Vec<(usize, Uuid, Told)>,
 }
 
 impl Account {
@@ -256,8 +256,7 @@ impl Account {
         known.cause = incoming.fact.cause();
         self.changed.insert(incoming.order);
         if let Some(told) = told {
-            known.version += 1;
-            self.told.push((index, incoming.order, known.version, told));
+            self.told.push((index, incoming.order, told));
         }
     }
 }

@@ -14,20 +14,26 @@ pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<Produ
         return Ok(());
     }
     let now = tx.now();
-    let mut shelves = BTreeMap::new();
+    let (mut empty, mut announced) = (BTreeMap::new(), BTreeMap::new());
     for event in products {
         for variant in &event.message.variants {
             let (id, seller) = (variant.variant_id.0, event.message.seller_id.0);
-            let empty = Shelf::empty(id, variant.sku.clone(), seller, now);
+            empty.entry(id).or_insert_with(|| Shelf::empty(id, variant.sku.clone(), seller, now));
             let on_hand = variant.on_hand.unwrap_or(0).clamp(0, MAX_ON_HAND);
-            // Without units there is nothing to emit, and no version.
-            let shelf = Shelf { on_hand, received: on_hand, version: on_hand.min(1), ..empty.clone() };
-            shelves.entry(id).or_insert((shelf, empty, &event.cause));
+            announced.entry(id).or_insert((on_hand, &event.cause));
         }
     }
-    let wanted: Vec<_> = shelves.values().map(|(shelf, _, _)| shelf).collect();
-    let made = store::insert_shelves(tx.write(), &wanted).await?;
-    shelves.retain(|id, (shelf, _, _)| made.contains(id) && shelf.on_hand > 0);
+    let made = store::insert_shelves(tx.write(), &empty.values().collect::<Vec<_>>()).await?;
+    let mut received = Vec::new();
+    for (id, before) in empty.iter().filter(|(id, _)| made.contains(id)) {
+        let Some((on_hand, cause)) = announced.get(id).filter(|(on_hand, _)| *on_hand > 0) else { continue };
+        let mut shelf = Shelf { on_hand: *on_hand, received: *on_hand, ..before.clone() };
+        shelf.emit(tx, cause, before)?;
+        received.push(shelf);
+    }
+    if received.is_empty() {
+        return Ok(());
+    }
     let entry = |shelf: &Shelf| Entry {
         variant: shelf.variant_id,
         reason: "received",
@@ -35,10 +41,6 @@ pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<Produ
         reserved: 0,
         order: None,
     };
-    let entries: Vec<_> = shelves.values().map(|(shelf, _, _)| entry(shelf)).collect();
-    store::insert_movements(tx.write(), &entries, now).await?;
-    for (shelf, empty, cause) in shelves.values() {
-        shelf.tell(tx, cause, empty)?;
-    }
-    Ok(())
+    store::set_shelves(tx.write(), &received.iter().collect::<Vec<_>>(), now).await?;
+    store::insert_movements(tx.write(), &received.iter().map(entry).collect::<Vec<_>>(), now).await
 }

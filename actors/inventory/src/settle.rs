@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
-use runtime::{Cause, Stored, Tx};
-use sqlx::PgConnection;
+use runtime::{Cause, Stored, Tx, Version};
 use subjects::{
     OrderId,
     inventory::{Committed, Released, ReservationRejected, Reserved},
@@ -13,7 +11,6 @@ use uuid::Uuid;
 
 use crate::{
     account::{Account, Incoming, Reservation, Told, units},
-    shelf::Shelf,
     store,
 };
 
@@ -27,7 +24,8 @@ pub(crate) async fn lock_reservations(tx: &mut Tx<'_>, facts: &[&Incoming]) -> S
     store::lock_reservations(tx.write(), &orders.into_iter().collect::<Vec<_>>(), now).await
 }
 
-/// Settles facts in the order in which they arrived, and emits what follows. `causes` stand beside the facts.
+/// Locks the shelves in the order of their ids, settles facts in the order in which they arrived, emits what follows and
+/// writes. `causes` stand beside the facts.
 pub(crate) async fn settle(
     tx: &mut Tx<'_>,
     reservations: BTreeMap<Uuid, Reservation>,
@@ -37,32 +35,11 @@ pub(crate) async fn settle(
     if facts.is_empty() {
         return Ok(());
     }
-    let now = tx.now();
-    let account = Account { reservations, ..Account::default() };
-    let (account, before) = book(tx.write(), account, facts, now).await?;
-    for (index, order, version, told) in &account.told {
-        tell(tx, causes[*index], OrderId(*order), *version, told)?;
-    }
-    for (variant, index) in &account.touched {
-        if let (Some(shelf), Some(before)) = (account.shelves.get(variant), before.get(variant)) {
-            shelf.tell(tx, causes[*index], before)?;
-        }
-    }
-    Ok(())
-}
-
-/// Locks the shelves in the order of their ids, decides in memory and writes. Returns the books, and the shelves as they
-/// were.
-async fn book(
-    db: &mut PgConnection,
-    mut account: Account,
-    facts: &[&Incoming],
-    now: DateTime<Utc>,
-) -> Stored<(Account, BTreeMap<Uuid, Shelf>)> {
+    let mut account = Account { reservations, ..Account::default() };
     let variants: BTreeSet<_> =
         facts.iter().filter_map(|fact| account.moves(fact)).flat_map(|lines| lines.keys().copied()).collect();
     if !variants.is_empty() {
-        account.shelves = store::lock_shelves(&mut *db, &variants.into_iter().collect::<Vec<_>>()).await?;
+        account.shelves = store::lock_shelves(tx.read(), &variants.into_iter().collect::<Vec<_>>()).await?;
     }
     let before = account.shelves.clone();
 
@@ -70,17 +47,23 @@ async fn book(
         account.apply(index, fact);
     }
 
-    for variant in account.touched.keys() {
-        if let (Some(shelf), Some(before)) = (account.shelves.get_mut(variant), before.get(variant)) {
-            shelf.updated_at = now;
-            shelf.number_after(before);
+    let Account { reservations, shelves, touched, told, .. } = &mut account;
+    for (index, order, told) in told {
+        if let Some(reservation) = reservations.get_mut(order) {
+            emit(tx, causes[*index], OrderId(*order), &mut reservation.version, told)?;
         }
     }
-    store::write_account(db, &account, now).await?;
-    Ok((account, before))
+    let now = tx.now();
+    for (variant, index) in touched {
+        if let (Some(shelf), Some(before)) = (shelves.get_mut(variant), before.get(variant)) {
+            shelf.updated_at = now;
+            shelf.emit(tx, causes[*index], before)?;
+        }
+    }
+    store::write_account(tx.write(), &account, now).await
 }
 
-fn tell(tx: &mut Tx<'_>, cause: &Cause, order_id: OrderId, version: i64, told: &Told) -> Stored<()> {
+fn emit(tx: &mut Tx<'_>, cause: &Cause, order_id: OrderId, version: &mut Version, told: &Told) -> Stored<()> {
     match told {
         Told::Reserved(lines) => {
             for (variant_id, quantity) in lines {

@@ -1,7 +1,7 @@
 //! The stock of one variant, as a value.
 
 use chrono::{DateTime, Utc};
-use runtime::{Caller, Cause, Stored, Tx};
+use runtime::{Caller, Cause, Stored, Tx, Version};
 use subjects::{
     VariantId,
     inventory::{LowStock, Stock, StockChanged},
@@ -20,7 +20,7 @@ pub struct Shelf {
     pub min_stock: i64,
     pub received: i64,
     pub sold: i64,
-    pub version: i64,
+    pub version: Version,
     pub updated_at: DateTime<Utc>,
 }
 
@@ -36,7 +36,7 @@ impl Shelf {
             min_stock: 0,
             received: 0,
             sold: 0,
-            version: 0,
+            version: Version::default(),
             updated_at: at,
         }
     }
@@ -62,22 +62,17 @@ impl Shelf {
         self.is_low() && !before.is_low()
     }
 
-    /// Numbers the events that tell of the way here from `before`: two where it became low, else one.
-    pub(crate) fn number_after(&mut self, before: &Self) {
-        self.version = before.version + if self.became_low(before) { 2 } else { 1 };
-    }
-
-    /// Tells what [`number_after`](Self::number_after) numbered. The warning comes first: so the last version of a variant
-    /// is always that of a change, and whoever hears only of changes has it.
-    pub(crate) fn tell(&self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Stored<()> {
+    /// Emits what happened on the way here from `before`: a warning where it became low, then the change. So the last version
+    /// of a variant is always that of a change, also to a reader of changes only.
+    pub(crate) fn emit(&mut self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Stored<()> {
         let variant_id = VariantId(self.variant_id);
         let (sku, available) = (self.sku.clone(), self.available());
         if self.became_low(before) {
             let low = LowStock { variant_id, sku: sku.clone(), available, min_stock: self.min_stock };
-            tx.emit(cause, before.version + 1, &low)?;
+            tx.emit(cause, &mut self.version, &low)?;
         }
         let changed = StockChanged { variant_id, sku, on_hand: self.on_hand, reserved: self.reserved, available };
-        tx.emit(cause, self.version, &changed)
+        tx.emit(cause, &mut self.version, &changed)
     }
 
     /// As its seller and admins see it.
@@ -89,7 +84,7 @@ impl Shelf {
             on_hand: Some(self.on_hand),
             reserved: Some(self.reserved),
             min_stock: Some(self.min_stock),
-            version: Some(self.version),
+            version: Some(self.version.get()),
             updated_at: self.updated_at,
         }
     }
@@ -110,11 +105,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_step_to_low_takes_a_number_for_a_warning() {
-        for (before, after, version) in [(10, 6, 1), (6, 5, 2), (10, 0, 2), (5, 4, 1), (4, 10, 1), (5, 5, 1)] {
-            let (before, mut after) = (shelf(before, 5), shelf(after, 5));
-            after.number_after(&before);
-            assert_eq!(after.version, version, "{} to {}", before.on_hand, after.on_hand);
+    fn only_the_step_to_low_is_worth_a_warning() {
+        for (before, after, became_low) in
+            [(10, 6, false), (6, 5, true), (10, 0, true), (5, 4, false), (4, 10, false), (5, 5, false)]
+        {
+            assert_eq!(shelf(after, 5).became_low(&shelf(before, 5)), became_low, "{before} to {after}");
         }
     }
 
@@ -133,8 +128,6 @@ mod tests {
 
     #[test]
     fn a_raised_minimum_may_make_it_low() {
-        let (before, mut after) = (shelf(10, 5), shelf(10, 20));
-        after.number_after(&before);
-        assert_eq!(after.version, 2);
+        assert!(shelf(10, 20).became_low(&shelf(10, 5)));
     }
 }

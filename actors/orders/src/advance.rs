@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::{Breakage, Cause, Tx};
+use runtime::{Breakage, Cause, Tx, Version};
 use subjects::{
     CartId, OrderId,
     inventory::Units,
@@ -30,7 +30,7 @@ pub(crate) async fn advance(tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Br
             story.go(order, next, tells, cause, None);
         }
     }
-    story.write(tx, &orders).await
+    story.write(tx, &mut orders).await
 }
 
 /// Locks orders, whatever the order and the number of their mentions.
@@ -46,10 +46,19 @@ pub(crate) async fn lock(
 /// One step of an order, as it will be told.
 struct Told<'a> {
     order_id: OrderId,
-    version: i64,
     state: OrderState,
     tell: Tell,
     cause: &'a Cause,
+}
+
+impl Told<'_> {
+    /// The line of the history, once the event was emitted.
+    fn entry(&self, version: Version) -> store::Entry<'_> {
+        let (event, cause) = (self.tell.name(), self.cause.name.as_str());
+        tracing::info!(order_id = %self.order_id, %version, status = self.state.status.word(), event, cause, "order moved");
+        let OrderState { status, payment, .. } = self.state;
+        store::Entry { order_id: self.order_id, version, event, status, payment, cause }
+    }
 }
 
 /// What happened to a batch of orders, before it is written.
@@ -60,7 +69,7 @@ pub(crate) struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    /// Takes an order where the table says. Every event takes a number of its own.
+    /// Takes an order where the table says.
     pub(crate) fn go(
         &mut self,
         order: &mut Locked,
@@ -72,16 +81,11 @@ impl<'a> Story<'a> {
         order.state = next;
         let reason = self.moved.entry(order.id).or_default();
         *reason = cancel_reason.or(*reason);
-        for tell in tells {
-            order.version += 1;
-            tracing::info!(order_id = %order.id, version = order.version, status = next.status.word(),
-                event = tell.name(), cause = cause.name, "order moved");
-            self.told.push(Told { order_id: order.id, version: order.version, state: next, tell, cause });
-        }
+        self.told.extend(tells.into_iter().map(|tell| Told { order_id: order.id, state: next, tell, cause }));
     }
 
-    /// Writes rows, history and claims on carts, and tells the events.
-    pub(crate) async fn write(&self, tx: &mut Tx<'_>, orders: &BTreeMap<OrderId, Locked>) -> Result<(), Breakage> {
+    /// Emits the events, and writes rows, history and claims on carts.
+    pub(crate) async fn write(&self, tx: &mut Tx<'_>, orders: &mut BTreeMap<OrderId, Locked>) -> Result<(), Breakage> {
         if self.moved.is_empty() {
             return Ok(());
         }
@@ -91,30 +95,31 @@ impl<'a> Story<'a> {
             let ids: Vec<_> = confirmed.iter().map(|one| one.order_id.0).collect();
             units = store::units_of(tx.read(), &ids).await?;
         }
-        let now = tx.now();
-        store::update(tx.write(), &self.moves(orders), now).await?;
-        if !self.told.is_empty() {
-            store::insert_history(tx.write(), &self.entries(), now).await?;
-        }
         let mut returned = self.returned(tx).await?;
-        let (stay, leave) = self.carts(orders);
-        store::leave_carts(tx.write(), &stay, &leave).await?;
-        for told in &self.told {
-            let Some(order) = orders.get(&told.order_id) else { continue };
+        let mut entries = Vec::with_capacity(self.told.len());
+        for (index, told) in self.told.iter().enumerate() {
+            let Some(order) = orders.get_mut(&told.order_id) else { continue };
             let units = match told.tell {
                 Tell::Confirmed => units.remove(&told.order_id).unwrap_or_default(),
-                Tell::Returned(_) => returned.remove(&(told.order_id, told.version)).unwrap_or_default(),
+                Tell::Returned(_) => returned.remove(&index).unwrap_or_default(),
                 _ => Vec::new(),
             };
             emit(tx, order, told, units)?;
+            entries.push(told.entry(order.version));
         }
-        Ok(())
+        let now = tx.now();
+        store::update(tx.write(), &self.moves(orders), now).await?;
+        if !entries.is_empty() {
+            store::insert_history(tx.write(), &entries, now).await?;
+        }
+        let (stay, leave) = self.carts(orders);
+        store::leave_carts(tx.write(), &stay, &leave).await
     }
 
-    /// Takes returned units off their lines, as far as these still have them; gives them by order and version.
-    async fn returned(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<(OrderId, i64), Vec<Units>>, Breakage> {
-        let told = self.told.iter().filter_map(|one| match &one.tell {
-            Tell::Returned(returns) => Some((one.order_id, one.version, returns)),
+    /// Takes returned units off their lines, as far as these still have them; gives them by the event's index.
+    async fn returned(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<usize, Vec<Units>>, Breakage> {
+        let told = self.told.iter().enumerate().filter_map(|(index, one)| match &one.tell {
+            Tell::Returned(returns) => Some((one.order_id, index, returns)),
             _ => None,
         });
         let told: Vec<_> = told.collect();
@@ -124,9 +129,9 @@ impl<'a> Story<'a> {
         let ids: Vec<_> = told.iter().map(|(id, ..)| id.0).collect();
         let mut lines = store::returnable(tx.read(), &ids).await?;
         let mut units = BTreeMap::new();
-        for (id, version, returns) in told {
+        for (id, index, returns) in told {
             let taken = lines.iter_mut().filter(|line| line.order_id == id).filter_map(|line| line.give(returns));
-            units.insert((id, version), taken.collect());
+            units.insert(index, taken.collect());
         }
         store::set_returned(tx.write(), &lines).await?;
         Ok(units)
@@ -147,20 +152,6 @@ impl<'a> Story<'a> {
                 version: order.version,
                 failure: if order.state.status == OrderStatus::Failed { failure_of(order.id) } else { None },
                 cancel_reason: *reason,
-            })
-            .collect()
-    }
-
-    fn entries(&self) -> Vec<store::Entry<'_>> {
-        self.told
-            .iter()
-            .map(|one| store::Entry {
-                order_id: one.order_id,
-                version: one.version,
-                event: one.tell.name(),
-                status: one.state.status,
-                payment: one.state.payment,
-                cause: &one.cause.name,
             })
             .collect()
     }
@@ -199,8 +190,8 @@ impl Tell {
     }
 }
 
-fn emit(tx: &mut Tx<'_>, order: &Locked, told: &Told<'_>, units: Vec<Units>) -> Result<(), Breakage> {
-    let (order_id, cause, version) = (order.id, told.cause, told.version);
+fn emit(tx: &mut Tx<'_>, order: &mut Locked, told: &Told<'_>, units: Vec<Units>) -> Result<(), Breakage> {
+    let (order_id, cause, version) = (order.id, told.cause, &mut order.version);
     match &told.tell {
         Tell::Placed => Err(Breakage::other("an order is placed once, by its command")),
         Tell::PaymentDue => {

@@ -1,6 +1,6 @@
 //! Its buyer, an admin or the seller of every line cancels an order. It is final at once; money that is there or comes later goes back.
 
-use runtime::{Commanded, Handle, Handled, Tx, secret_digest};
+use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::orders::{CancelOrder, Order, OrdersError};
 
 use crate::{
@@ -24,7 +24,7 @@ impl Handle<CancelOrder> for Orders {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<CancelOrder>) -> Handled<Order, OrdersError> {
         let message = &command.message;
         validate(message)?;
-        let guest = message.cart_token.as_deref().map(secret_digest);
+        let guest = command.capability;
         let id = store::id_of(tx.read(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let mut orders = lock(tx, [id].into_iter()).await?;
         let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
@@ -35,7 +35,7 @@ impl Handle<CancelOrder> for Orders {
         };
         let mut story = Story::default();
         story.go(order, next, tells, &command.cause, message.reason.as_deref());
-        story.write(tx, &orders).await?;
+        story.write(tx, &mut orders).await?;
         let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, guest).ok_or(OrdersError::OrderNotFound)?)
     }
@@ -50,8 +50,7 @@ mod tests {
     #[test]
     fn a_reason_has_bounds() {
         let order_id = OrderRef::from(OrderId::new());
-        let cancel =
-            |reason: &str| CancelOrder { order_id: order_id.clone(), cart_token: None, reason: Some(reason.into()) };
+        let cancel = |reason: &str| CancelOrder { order_id: order_id.clone(), reason: Some(reason.into()) };
         assert_eq!(validate(&cancel("changed my mind")), Ok(()));
         for bad in ["x".repeat(501), "\0".into()] {
             let Err(OrdersError::InvalidOrder { fields }) = validate(&cancel(&bad)) else { panic!("{bad:?}") };

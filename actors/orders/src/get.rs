@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runtime::{AnswerBatch, Context, Handled, Queried, Stored, secret_digest};
+use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
 use sqlx::PgPool;
 use subjects::{
     orders::{GetOrder, Order, OrderRef, OrderStatus, OrdersError},
@@ -26,9 +26,9 @@ impl AnswerBatch<GetOrder> for Orders {
         store::find(db, &orders).await
     }
 
-    async fn answer(&self, cx: &Context, query: &GetOrder, record: Option<Record>) -> Handled<Order, OrdersError> {
+    async fn answer(&self, cx: &Context, _: &GetOrder, record: Option<Record>) -> Handled<Order, OrdersError> {
         let record = record.ok_or(OrdersError::OrderNotFound)?;
-        let guest = query.cart_token.as_deref().map(secret_digest);
+        let guest = cx.capability();
         let awaits_buyer = is_buyer(&record.owner, cx.caller(), guest)
             && record.action_required
             && record.order.status == OrderStatus::Pending;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use contract::CallError;
-use runtime::{Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, Tx};
+use runtime::{Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, Tx, Version};
 use subjects::{
     CartId, ItemId, OrderId, UserId,
     carts::{CartsError, Contents, GetContents},
@@ -48,16 +48,17 @@ impl HandleBatch<PlaceOrder> for Orders {
     ) -> Result<Vec<Handled<Order, OrdersError>>, Breakage> {
         let now = tx.now();
         let deadline = now + self.payment_deadline;
-        let drafts: Vec<Draft<'_>> = commands.iter().map(|command| Draft::new(command, now, deadline)).collect();
-        let refused = claim_carts(tx, &drafts).await?;
-        let accepted: Vec<&Draft<'_>> = drafts.iter().filter(|draft| !refused.contains_key(&draft.order.id)).collect();
-        write(tx, &accepted, now, deadline).await?;
-        for draft in accepted {
+        let mut drafts: Vec<Draft<'_>> = commands.iter().map(|command| Draft::new(command, now, deadline)).collect();
+        let mut refused = claim_carts(tx, &drafts).await?;
+        for draft in drafts.iter_mut().filter(|draft| !refused.contains_key(&draft.order.id)) {
             tracing::info!(order_id = %draft.order.id, user_id = draft.user_id().map(tracing::field::display), order_number = draft.order.order_number,
                 "order created");
-            tx.emit(draft.cause, draft.order.version, &draft.placed())?;
+            let placed = draft.placed();
+            tx.emit(draft.cause, &mut draft.version, &placed)?;
+            draft.order.version = draft.version.get();
         }
-        let mut refused = refused;
+        let accepted: Vec<_> = drafts.iter().filter(|draft| !refused.contains_key(&draft.order.id)).collect();
+        write(tx, &accepted, now, deadline).await?;
         let outcome = |draft: Draft<'_>| match refused.remove(&draft.order.id) {
             Some(refusal) => Err(refusal.into()),
             None => Ok(draft.order),
@@ -69,7 +70,7 @@ impl HandleBatch<PlaceOrder> for Orders {
 /// The lines that are asked for: named one by one, or those of the caller's cart.
 async fn lines(cx: &Context, command: &PlaceOrder) -> Handled<(Option<CartUse>, Vec<Units>), OrdersError> {
     let user_id = cx.caller().user_id();
-    let whose = GetContents { user_id, cart_token: command.cart_token.clone().filter(|_| user_id.is_none()) };
+    let whose = GetContents { user_id, guest: cx.capability() };
     if let Some(items) = &command.order.items {
         // A guest's token must still open its cart, whatever is in it.
         if user_id.is_none() {
@@ -108,6 +109,7 @@ async fn contents(cx: &Context, whose: &GetContents) -> Result<Option<Contents>,
 /// An order that is about to be written, as it will be answered.
 struct Draft<'a> {
     order: Order,
+    version: Version,
     state: OrderState,
     new: &'a NewOrder,
     quote: &'a Quote,
@@ -150,11 +152,11 @@ impl<'a> Draft<'a> {
             billing_address: new.billing_address.clone(),
             notes: new.notes.clone(),
             payment_deadline: deadline,
-            version: 1,
+            version: 0,
             created_at: now,
             updated_at: now,
         };
-        Self { order, state, new, quote, caller: &command.caller, cause: &command.cause }
+        Self { order, version: Version::default(), state, new, quote, caller: &command.caller, cause: &command.cause }
     }
 
     fn cart_id(&self) -> Option<CartId> {
@@ -283,7 +285,7 @@ async fn write(
         .iter()
         .map(|draft| Entry {
             order_id: draft.order.id,
-            version: draft.order.version,
+            version: draft.version,
             event: Tell::Placed.name(),
             status: draft.state.status,
             payment: draft.state.payment,

@@ -45,7 +45,7 @@ impl HandleBatch<RequestExpiry> for Orders {
             }
             outcomes.push(Ok(ExpiryRequested { was_pending }));
         }
-        story.write(tx, &orders).await?;
+        story.write(tx, &mut orders).await?;
         Ok(outcomes)
     }
 }

@@ -41,7 +41,7 @@ impl Prepare<SetStatus> for Orders {
         let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         may_ship(&record.owner, &command.caller)?;
         let order = orders.get_mut(&id).ok_or(OrdersError::OrderNotFound)?;
-        if message.expected_version.is_some_and(|expected| expected != order.version) {
+        if !order.version.is_expected(message.expected_version) {
             return Err(OrdersError::OrderVersionMismatch.into());
         }
         let Step::Go { next, tells } = step(&order.state, Fact::TakenTo(message.change.status)) else {
@@ -52,7 +52,7 @@ impl Prepare<SetStatus> for Orders {
         }
         let mut story = Story::default();
         story.go(order, next, tells, &command.cause, None);
-        story.write(tx, &orders).await?;
+        story.write(tx, &mut orders).await?;
         let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, None).ok_or(OrdersError::OrderNotFound)?)
     }

@@ -128,20 +128,16 @@ async fn payable(cx: &Context, command: &CreateIntent) -> Handled<Payable, Payme
         let detail = Detail::new("order_id", DetailCode::Required, message);
         return Err(PaymentsError::InvalidIntent { fields: vec![detail] }.into());
     };
-    payable_of(cx, order_id, command.cart_token.clone()).await?.ok_or_else(|| PaymentsError::OrderNotFound.into())
+    payable_of(cx, order_id).await?.ok_or_else(|| PaymentsError::OrderNotFound.into())
 }
 
 /// What orders says of an order that the caller may pay; `None` where there is no such order for them.
-pub(crate) async fn payable_of(
-    cx: &Context,
-    order_id: OrderRef,
-    cart_token: Option<String>,
-) -> Result<Option<Payable>, Breakage> {
+pub(crate) async fn payable_of(cx: &Context, order_id: OrderRef) -> Result<Option<Payable>, Breakage> {
     let question = GetPayable {
         order_id,
         user_id: cx.caller().user_id(),
         is_admin: cx.caller().has_role(roles::ADMIN),
-        cart_token,
+        guest: cx.capability(),
     };
     match cx.ask(&question).await {
         Ok(payable) => Ok(Some(payable)),

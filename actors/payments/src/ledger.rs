@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::Fault;
-use runtime::{Breakage, Cause, Tx};
+use runtime::{Breakage, Cause, Tx, Version};
 use subjects::{
     Money, OrderId, PaymentId, RefundId,
     orders::Failure,
@@ -37,10 +37,9 @@ pub(crate) async fn advance(tx: &mut Tx<'_>, provider: &dyn Provider, news: Vec<
     ledger.write(tx, provider).await
 }
 
-/// One thing that follows, with the payment's version where it is an event.
+/// One thing that follows.
 struct Due<'a> {
     payment_id: PaymentId,
-    version: i64,
     /// Of the payment after the fact.
     refunded: i64,
     returned: i64,
@@ -69,7 +68,7 @@ impl<'a> Ledger<'a> {
         let mut rows = store::lock(tx.read(), &keys).await?;
         let known = rows.keys().copied().collect();
         for (id, order_id) in ids {
-            let new = || Row { id, order_id, attempt: Attempt::default(), provider: None, version: 0 };
+            let new = || Row { id, order_id, attempt: Attempt::default(), provider: None, version: Version::default() };
             rows.entry(id).or_insert_with(new);
         }
         let (changed, acts, refunds, refund_ends) = Default::default();
@@ -81,7 +80,7 @@ impl<'a> Ledger<'a> {
         self.rows.get(&id)
     }
 
-    /// Takes a payment where the table says. Every event takes a number of its own.
+    /// Takes a payment where the table says.
     pub(crate) fn apply(
         &mut self,
         id: PaymentId,
@@ -101,7 +100,7 @@ impl<'a> Ledger<'a> {
         for act in after.acts {
             let status = row.attempt.status.word();
             if let Some(event) = event_name(&act) {
-                row.version += 1;
+                // Its version changes, whatever else does.
                 self.changed.insert(id);
                 tracing::info!(payment_id = %id, order_id = %row.order_id, status, event, cause = cause.name, "payment moved");
             } else {
@@ -121,12 +120,23 @@ impl<'a> Ledger<'a> {
                 });
             }
             let (refunded, returned) = (row.attempt.refunded, row.attempt.returned());
-            self.acts.push(Due { payment_id: id, version: row.version, refunded, returned, act, cause });
+            self.acts.push(Due { payment_id: id, refunded, returned, act, cause });
         }
     }
 
-    /// Writes rows and refunds, tells the events and leaves the effects.
-    pub(crate) async fn write(&self, tx: &mut Tx<'_>, provider: &dyn Provider) -> Result<(), Breakage> {
+    /// Emits the events, leaves the effects, and writes rows and refunds.
+    pub(crate) async fn write(mut self, tx: &mut Tx<'_>, provider: &dyn Provider) -> Result<(), Breakage> {
+        let mut goods = self.goods(tx).await?;
+        for due in &self.acts {
+            let Some(row) = self.rows.get_mut(&due.payment_id) else { continue };
+            match &due.act {
+                Act::TellRefunded { id, amount } => {
+                    let event = refunded(row, *id, *amount, due, goods.remove(id).unwrap_or_default())?;
+                    tx.emit(due.cause, &mut row.version, &event)?;
+                }
+                _ => carry_out(tx, row, provider, due)?,
+            }
+        }
         let now = tx.now();
         let changed = |is_known: bool| -> Vec<&Row> {
             let ids = self.changed.iter().filter(|id| self.known.contains(*id) == is_known);
@@ -148,18 +158,6 @@ impl<'a> Ledger<'a> {
         }
         if !self.refund_ends.is_empty() {
             store::end_refunds(tx.write(), &self.refund_ends, now).await?;
-        }
-        let mut goods = self.goods(tx).await?;
-        for due in &self.acts {
-            if let Some(row) = self.rows.get(&due.payment_id) {
-                match &due.act {
-                    Act::TellRefunded { id, amount } => {
-                        let event = refunded(row, *id, *amount, due, goods.remove(id).unwrap_or_default())?;
-                        tx.emit(due.cause, due.version, &event)?;
-                    }
-                    _ => carry_out(tx, row, provider, due)?,
-                }
-            }
         }
         Ok(())
     }
@@ -192,25 +190,27 @@ fn event_name(act: &Act) -> Option<&'static str> {
     }
 }
 
-fn carry_out(tx: &mut Tx<'_>, row: &Row, provider: &dyn Provider, due: &Due<'_>) -> Result<(), Breakage> {
+fn carry_out(tx: &mut Tx<'_>, row: &mut Row, provider: &dyn Provider, due: &Due<'_>) -> Result<(), Breakage> {
     let (payment_id, order_id, entity) = (row.id, row.order_id, row.id.0);
     let terms = Terms::of(row, provider);
-    let (cause, version) = (due.cause, due.version);
+    let cause = due.cause;
     match &due.act {
         Act::TellIntentCreated => {
             let amount = known(row)?.amount;
-            tx.emit(cause, version, &messages::IntentCreated { payment_id, order_id, amount })?;
+            tx.emit(cause, &mut row.version, &messages::IntentCreated { payment_id, order_id, amount })?;
         }
-        Act::TellActionRequired => tx.emit(cause, version, &messages::ActionRequired { payment_id, order_id })?,
+        Act::TellActionRequired => {
+            tx.emit(cause, &mut row.version, &messages::ActionRequired { payment_id, order_id })?;
+        }
         Act::TellSucceeded => {
             let amount = known(row)?.amount;
-            tx.emit(cause, version, &messages::Succeeded { payment_id, order_id, amount })?;
+            tx.emit(cause, &mut row.version, &messages::Succeeded { payment_id, order_id, amount })?;
         }
         Act::TellFailed(failure) => {
             let failure = failure.clone();
-            tx.emit(cause, version, &messages::PaymentFailed { payment_id, order_id, failure })?;
+            tx.emit(cause, &mut row.version, &messages::PaymentFailed { payment_id, order_id, failure })?;
         }
-        Act::TellCancelled => tx.emit(cause, version, &messages::PaymentCancelled { payment_id, order_id })?,
+        Act::TellCancelled => tx.emit(cause, &mut row.version, &messages::PaymentCancelled { payment_id, order_id })?,
         // With what it was for.
         Act::TellRefunded { .. } => {}
         Act::TellRefundFailed { id, failure } => {
@@ -219,24 +219,24 @@ fn carry_out(tx: &mut Tx<'_>, row: &Row, provider: &dyn Provider, due: &Due<'_>)
             let total_returned = Some(Money::new(due.returned, known(row)?.amount.currency));
             let is_full = due.returned == row.attempt.captured;
             let event = messages::RefundFailed { payment_id, order_id, refund_id, failure, total_returned, is_full };
-            tx.emit(cause, version, &event)?;
+            tx.emit(cause, &mut row.version, &event)?;
         }
         Act::TellDisputed { id } => {
             let (amount, reason) = disputed(row, id)?;
             tracing::warn!(%payment_id, %order_id, dispute_id = id, amount = amount.amount, "payment disputed");
             let dispute_id = id.clone();
-            tx.emit(cause, version, &messages::Disputed { payment_id, order_id, dispute_id, amount, reason })?;
+            tx.emit(cause, &mut row.version, &messages::Disputed { payment_id, order_id, dispute_id, amount, reason })?;
         }
         Act::TellDisputeWon { id } => {
             let (dispute_id, (amount, _)) = (id.clone(), disputed(row, id)?);
-            tx.emit(cause, version, &messages::DisputeWon { payment_id, order_id, dispute_id, amount })?;
+            tx.emit(cause, &mut row.version, &messages::DisputeWon { payment_id, order_id, dispute_id, amount })?;
         }
         Act::TellDisputeLost { id } => {
             let (dispute_id, (amount, _)) = (id.clone(), disputed(row, id)?);
             let total_returned = Money::new(due.returned, amount.currency);
             let is_full = due.returned == row.attempt.captured;
             let event = messages::DisputeLost { payment_id, order_id, dispute_id, amount, total_returned, is_full };
-            tx.emit(cause, version, &event)?;
+            tx.emit(cause, &mut row.version, &event)?;
         }
         Act::Create => {
             let details = known(row)?.clone();

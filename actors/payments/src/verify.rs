@@ -20,7 +20,7 @@ impl Prepare<VerifyPayment> for Payments {
         let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;
         let view = store::load(&mut connection, command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         drop(connection);
-        if !may_see(cx, &view, command.cart_token.as_deref()).await? {
+        if !may_see(cx, &view).await? {
             return Err(PaymentsError::PaymentNotFound.into());
         }
         let terms = Terms::named(view.payment.provider, view.payment.amount);

@@ -7,8 +7,8 @@ pub enum Access {
     Public,
     /// A caller whose token names one of these roles.
     Roles(&'static [&'static str]),
-    /// A caller with one of these roles, or one who holds the secret named in the message
-    /// ([`Request::capability`](crate::Request::capability)); the domain checks that secret itself.
+    /// A caller with one of these roles, or one who shows a capability ([`header::CAPABILITY`](crate::header::CAPABILITY)); the
+    /// domain checks what that opens.
     RolesOrCapability(&'static [&'static str]),
     /// Other domains only. Such subjects are refused to everyone else by the rights of the NATS users.
     Internal,

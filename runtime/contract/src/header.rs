@@ -8,6 +8,8 @@ pub const DEADLINE_MS: &str = "Souk-Deadline-Ms";
 pub const REPLAYED: &str = "Souk-Replayed";
 /// Requests: `Bearer <access token>`.
 pub const AUTHORIZATION: &str = "Authorization";
+/// Requests: a secret that opens what belongs to no account. Beside an access token it opens more.
+pub const CAPABILITY: &str = "Souk-Capability";
 /// Requests and replies: the body's format.
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context.

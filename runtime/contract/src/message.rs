@@ -18,11 +18,6 @@ pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What a refusal answers.
     type Error: Refusal;
 
-    /// The secret in the message that stands for a caller who has no access token, if the message carries one.
-    fn capability(&self) -> Option<&str> {
-        None
-    }
-
     /// The subject on which the owning domain listens.
     fn subject() -> String {
         subject::request(Self::DOMAIN, Self::OPERATION, matches!(Self::ACCESS, Access::Internal))
@@ -72,14 +67,13 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// Declares a query: `query!(GetThing, "things", "get", Access::Public => Thing, ThingsError)`.
 #[macro_export]
 macro_rules! query {
-    ($message:ty, $domain:expr, $operation:literal, $access:expr => $reply:ty, $error:ty $(, capability = $capability:expr)?) => {
+    ($message:ty, $domain:expr, $operation:literal, $access:expr => $reply:ty, $error:ty) => {
         impl $crate::Request for $message {
             const DOMAIN: &'static str = $domain;
             const OPERATION: &'static str = $operation;
             const ACCESS: $crate::Access = $access;
             type Reply = $reply;
             type Error = $error;
-            $(fn capability(&self) -> Option<&str> { let of: fn(&Self) -> Option<&str> = $capability; of(self) })?
         }
         impl $crate::Query for $message {}
     };
@@ -89,14 +83,13 @@ macro_rules! query {
 #[macro_export]
 macro_rules! command {
     ($message:ty, $domain:expr, $operation:literal, $access:expr => $reply:ty, $error:ty, key = $key:expr
-        $(, capability = $capability:expr)? $(, answer = $answer:expr)? $(, sensitive = $sensitive:expr)?) => {
+        $(, answer = $answer:expr)? $(, sensitive = $sensitive:expr)?) => {
         impl $crate::Request for $message {
             const DOMAIN: &'static str = $domain;
             const OPERATION: &'static str = $operation;
             const ACCESS: $crate::Access = $access;
             type Reply = $reply;
             type Error = $error;
-            $(fn capability(&self) -> Option<&str> { let of: fn(&Self) -> Option<&str> = $capability; of(self) })?
         }
         impl $crate::Command for $message {
             $(const ANSWER: $crate::Answer = $answer;)?

@@ -71,7 +71,7 @@ const CLAIM_PAUSE: Duration = Duration::from_millis(25);
 const DUE_BATCH: usize = 512;
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
-    let mut work = vec![items];
+    let mut work = batches(items, usize::MAX);
     while let Some(batch) = work.pop() {
         if let Some(committed) = run_batch(lanes, batch, &mut work).await {
             announce(&lanes.context, committed);
@@ -81,11 +81,8 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
 
 /// Deadlines that are over. All are acted on before the first is told of, unless something holds them up: what they cause
 /// in other domains would compete with them for the processors.
-pub(super) async fn run_due(lanes: &Lanes, mut items: Vec<CommandItem>) {
-    let mut work = Vec::new();
-    while !items.is_empty() {
-        work.push(items.split_off(items.len().saturating_sub(DUE_BATCH)));
-    }
+pub(super) async fn run_due(lanes: &Lanes, items: Vec<CommandItem>) {
+    let mut work = batches(items, DUE_BATCH);
     let mut untold = Vec::new();
     while let Some(batch) = work.pop() {
         let committed = run_batch(lanes, batch, &mut work).await;
@@ -95,6 +92,24 @@ pub(super) async fn run_due(lanes: &Lanes, mut items: Vec<CommandItem>) {
             untold.drain(..).for_each(|committed| announce(&lanes.context, committed));
         }
     }
+}
+
+/// The transactions that items make, the first one last. Each is of one operation and sorted by key, so that it locks the rows of
+/// its entities in one order, as events do: two transactions do not wait for each other.
+fn batches(mut items: Vec<CommandItem>, most: usize) -> Vec<Vec<CommandItem>> {
+    let mut batches: Vec<Vec<CommandItem>> = Vec::new();
+    // Stable, so that commands on one entity stay in the order of arrival.
+    items.sort_by_key(|item| item.key);
+    for item in items {
+        let operation = item.route.meta.operation;
+        let open = batches.iter_mut().rev().find(|batch| batch[0].route.meta.operation == operation);
+        match open.filter(|batch| batch.len() < most) {
+            Some(batch) => batch.push(item),
+            None => batches.push(vec![item]),
+        }
+    }
+    batches.reverse();
+    batches
 }
 
 /// Answers what is too late: nobody waits for it any more, and a held row must not cost its lane more than that.
@@ -242,34 +257,31 @@ async fn transact(
     Ok((verdicts, Some(committed)))
 }
 
-/// Runs the handlers, those of one operation together, in the order of their first appearance.
+/// Runs the handler of the batch's operation.
 async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<Verdict>]) -> Stored<()> {
-    let mut groups: Vec<(&CommandRoute, Vec<usize>)> = Vec::new();
+    let mut members = Vec::with_capacity(batch.len());
+    let mut commands: Vec<&(dyn std::any::Any + Send + Sync)> = Vec::with_capacity(batch.len());
     for (index, item) in batch.iter().enumerate() {
         if verdicts[index].is_some() {
             continue;
         }
-        if let Err(refusal) = &item.prepared {
-            verdicts[index] = Some(refused(refusal.clone()));
-            continue;
-        }
-        match groups.iter_mut().find(|(route, _)| route.meta.operation == item.route.meta.operation) {
-            Some((_, members)) => members.push(index),
-            None => groups.push((&item.route, vec![index])),
+        match &item.prepared {
+            Ok(command) => {
+                members.push(index);
+                commands.push(command.as_ref());
+            }
+            Err(refusal) => verdicts[index] = Some(refused(refusal.clone())),
         }
     }
-    for (route, members) in groups {
-        let commands: Vec<&(dyn std::any::Any + Send + Sync)> =
-            members.iter().filter_map(|index| batch[*index].prepared.as_deref().ok()).collect();
-        let outcomes = route.handler.run(tx, &commands).await?;
-        for (index, outcome) in members.into_iter().zip(outcomes) {
-            verdicts[index] = Some(match outcome {
-                Outcome::Reply(body) => Verdict::Answered(LaneReply::Reply { body, replayed: false }),
-                Outcome::Refused(body) => refused(body),
-                Outcome::RefusedAfterWrite(body) => Verdict::RefusedAfterWrite(body),
-                Outcome::Stale => Verdict::Answered(LaneReply::Stale),
-            });
-        }
+    let Some(route) = members.first().map(|index| &batch[*index].route) else { return Ok(()) };
+    let outcomes = route.handler.run(tx, &commands).await?;
+    for (index, outcome) in members.into_iter().zip(outcomes) {
+        verdicts[index] = Some(match outcome {
+            Outcome::Reply(body) => Verdict::Answered(LaneReply::Reply { body, replayed: false }),
+            Outcome::Refused(body) => refused(body),
+            Outcome::RefusedAfterWrite(body) => Verdict::RefusedAfterWrite(body),
+            Outcome::Stale => Verdict::Answered(LaneReply::Stale),
+        });
     }
     Ok(())
 }

@@ -37,9 +37,6 @@ pub(crate) struct Committed {
     pub has_waiting_effects: bool,
 }
 
-/// The server was started anew: an era must begin before anything is committed.
-pub(super) const STALE_ERA: &str = "the era is stale";
-
 // Written in one statement to spare round trips. The era is read inside the committing transaction, never cached: right
 // after a restore a cached one would hide new commits behind old cursors.
 const WRITE: &str = "
@@ -90,7 +87,7 @@ pub(super) async fn write(
     // JSON goes over as text: the log keeps it as it was written.
     let body = if logged.is_empty() { None } else { Some(to_json(&logged)?) };
     let (eras, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.era, p.xid)).unzip();
-    let causes = effects.iter().map(|e| to_json(&StoredCause::of(e))).collect::<Result<Vec<_>, _>>()?;
+    let causes = effects.iter().map(|e| to_json(&e.cause)).collect::<Result<Vec<_>, _>>()?;
     let leases_since = Instant::now();
     let row = sqlx::query(WRITE)
         .bind(answers.callers)
@@ -111,7 +108,7 @@ pub(super) async fn write(
         .fetch_one(connection)
         .await?;
     let Some(era) = row.try_get::<Option<i64>, _>("era")? else {
-        return Err(Breakage::Fault(contract::Fault::new(contract::ErrorKind::Unavailable, "unavailable", STALE_ERA)));
+        return Err(Breakage::StaleEra);
     };
     let ours: Vec<Uuid> = row.try_get("ours")?;
     let waiting = effects.len() > ours.len();
@@ -124,28 +121,6 @@ pub(super) async fn write(
         leases_since,
         has_waiting_effects: waiting,
     })
-}
-
-/// A cause as an effect row keeps it.
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(crate) struct StoredCause {
-    id: Uuid,
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    traceparent: Option<String>,
-}
-
-impl StoredCause {
-    fn of(effect: &PendingEffect) -> Self {
-        let cause = effect.cause.clone();
-        Self { id: cause.id, name: cause.name, request_id: cause.request_id, traceparent: cause.traceparent }
-    }
-
-    pub(crate) fn into_cause(self) -> crate::tx::Cause {
-        crate::tx::Cause { id: self.id, name: self.name, request_id: self.request_id, traceparent: self.traceparent }
-    }
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Stored<String> {

@@ -44,7 +44,6 @@ impl CommandRoute {
 pub(crate) struct DecodedCommand {
     pub message: Erased,
     pub key: Option<Uuid>,
-    pub capability: Option<String>,
     /// By which a repeat with another body is told. Of a command whose answer is a secret only what it touches; empty where
     /// it touches nothing yet.
     pub fingerprint: Vec<u8>,
@@ -150,7 +149,8 @@ impl<S: Strategy> ErasedCommand for TypedCommand<S> {
             match self.strategy.prepare(cx, command).await {
                 Ok(prepared) => {
                     // The lane owns a copy: the message stays outside for a second prepare.
-                    let item = Commanded { message: command.clone(), prepared, caller: cx.caller.clone(), cause };
+                    let (message, caller, capability) = (command.clone(), cx.caller.clone(), cx.capability);
+                    let item = Commanded { message, prepared, caller, capability, cause };
                     Ok(PreparedCommand::ForLane(Ok(Box::new(item) as Erased)))
                 }
                 Err(Failure::Refused(refusal)) => Ok(PreparedCommand::ForLane(Err(refused::<S>(refusal)))),
@@ -207,12 +207,7 @@ fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeErr
         (KeptAnswer::Secret, Some(key)) => Sha256::digest(key).to_vec(),
         (KeptAnswer::Secret, None) => Vec::new(),
     };
-    Ok(DecodedCommand {
-        key: message.key(),
-        capability: message.capability().map(str::to_owned),
-        fingerprint,
-        message: Box::new(message),
-    })
+    Ok(DecodedCommand { key: message.key(), fingerprint, message: Box::new(message) })
 }
 
 impl Cause {

@@ -22,7 +22,6 @@ pub(crate) struct QueryRoute {
 
 /// A query whose body was read.
 pub(crate) struct DecodedQuery {
-    pub capability: Option<String>,
     answer: Box<dyn Fn(Context, Format) -> BoxFuture<'static, Answered> + Send + Sync>,
 }
 
@@ -70,12 +69,11 @@ impl QueryRoute {
         let decode = move |format: Format, body: &[u8]| {
             let message: Q = format.decode_request(body, UnknownFields::Ignore)?;
             let (message, answer) = (Arc::new(message), answer.clone());
-            let capability = message.capability().map(str::to_owned);
             let answer = move |cx, format| {
                 let handled = answer(cx, message.clone());
                 async move { answered::<Q>(handled.await, format) }.boxed()
             };
-            Ok(DecodedQuery { capability, answer: Box::new(answer) })
+            Ok(DecodedQuery { answer: Box::new(answer) })
         };
         Self { meta: RequestMeta::of::<Q>(false), decode: Arc::new(decode) }
     }

@@ -7,18 +7,26 @@ use contract::{DecodeError, Detail, ErrorKind, Fault, Format, UnknownFields, hea
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::caller::secret_digest;
+
 /// How long a caller is taken to wait who does not say.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The headers that decide how a request is handled: of two values, none is the right one.
-const SINGLE: [&str; 4] = [header::AUTHORIZATION, header::COMMAND_ID, header::CONTENT_TYPE, header::DEADLINE_MS];
+const SINGLE: [&str; 5] =
+    [header::AUTHORIZATION, header::CAPABILITY, header::COMMAND_ID, header::CONTENT_TYPE, header::DEADLINE_MS];
+
+/// Characters of a capability at most.
+const MAX_CAPABILITY: usize = 200;
 
 /// A request, as far as its headers tell.
 pub(crate) struct Asked {
     pub(super) message: Message,
     pub(super) format: Format,
     pub(super) deadline: Instant,
+    /// The capability's digest.
+    pub(super) capability: Option<Uuid>,
     pub(super) request_id: Option<String>,
     pub(super) traceparent: Option<String>,
 }
@@ -33,9 +41,10 @@ impl Asked {
         let declared = get(header::CONTENT_TYPE);
         // What is not a format of ours is refused when it is read; the refusal itself is JSON.
         let format = Format::detect(declared.as_deref(), &message.payload).unwrap_or(Format::Json);
+        let capability = get(header::CAPABILITY).as_deref().map(secret_digest);
         let request_id = get(header::REQUEST_ID).filter(|id| id.len() <= 128);
         let traceparent = get(header::TRACEPARENT).filter(|text| text.len() <= 128);
-        Self { format, deadline: Instant::now() + patience, request_id, traceparent, message }
+        Self { format, deadline: Instant::now() + patience, capability, request_id, traceparent, message }
     }
 
     /// What it takes to reject it. The reply subject is copied, for it shares its buffer with the payload.
@@ -52,6 +61,10 @@ impl Asked {
             if values(self.message.headers.as_ref(), name).nth(1).is_some() {
                 return Err(invalid_header(Detail::repeated(name)));
             }
+        }
+        if self.header(header::CAPABILITY).is_some_and(|secret| !(1..=MAX_CAPABILITY).contains(&secret.len())) {
+            let message = format!("must have 1 to {MAX_CAPABILITY} characters");
+            return Err(invalid_header(Detail::format(header::CAPABILITY, "capability", message)));
         }
         match self.header(header::DEADLINE_MS) {
             Some(text) if milliseconds(text).is_none() => {
@@ -154,6 +167,15 @@ mod tests {
         }
         assert_eq!(asked(&[("Souk-Deadline-Ms", "250")]).check(), Ok(()));
         assert_eq!(asked(&[]).check(), Ok(()));
+    }
+
+    #[test]
+    fn a_capability_is_read_as_its_digest_and_has_a_length() {
+        assert_eq!(asked(&[("souk-capability", "cart_x")]).capability, Some(secret_digest("cart_x")));
+        assert_eq!(asked(&[("Souk-Capability", &"x".repeat(200))]).check(), Ok(()));
+        for wrong in ["", &"x".repeat(201)] {
+            assert_eq!(rejected(&[("Souk-Capability", wrong)]), ("invalid_header".into(), "Souk-Capability".into()));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use contract::{ErrorKind, Fault, Format};
+use sha2::{Digest, Sha256};
 use sqlx::Row;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
@@ -32,7 +33,7 @@ impl Responder {
             Ok(decoded) => decoded,
             Err(fault) => return fault.of(self.domain).into(),
         };
-        let caller = match self.settle_caller(route.meta.access, caller, decoded.capability.as_deref()) {
+        let caller = match self.settle_caller(route.meta.access, caller, asked.capability) {
             Ok(caller) => caller,
             Err(fault) => return fault.into(),
         };
@@ -45,7 +46,7 @@ impl Responder {
             id: id.unwrap_or_else(Uuid::now_v7),
             is_known_to_caller: id.is_some(),
             key: decoded.key,
-            fingerprint: decoded.fingerprint,
+            fingerprint: beside_token(decoded.fingerprint, &caller, asked.capability),
             message: Arc::new(decoded.message),
             is_due: false,
         };
@@ -148,6 +149,17 @@ impl Responder {
     }
 }
 
+/// The fingerprint of a command whose caller shows a capability beside an access token: another capability is another
+/// command. Without a token the capability is the caller.
+fn beside_token(fingerprint: Vec<u8>, caller: &Caller, capability: Option<Uuid>) -> Vec<u8> {
+    match (caller, capability) {
+        (Caller::User(_), Some(digest)) if !fingerprint.is_empty() => {
+            Sha256::new().chain_update(fingerprint).chain_update(digest).finalize().to_vec()
+        }
+        _ => fingerprint,
+    }
+}
+
 /// A command as the responder carries it.
 struct Run<'a> {
     route: &'a CommandRoute,
@@ -212,6 +224,6 @@ impl Asked {
             description: None,
             length: 0,
         };
-        Self { message, format: Format::MessagePack, deadline, request_id: None, traceparent: None }
+        Self { message, format: Format::MessagePack, deadline, capability: None, request_id: None, traceparent: None }
     }
 }

@@ -1,7 +1,7 @@
 //! A whole domain: two tables, one command, one query, one event, one reaction.
 
 use contract::{Access, command, domain_error, event, query};
-use runtime::{Answer, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Stored, Tx};
+use runtime::{Answer, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Tx, Version};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Handle<AddBookmark> for Bookmarks {
         if insert.execute(tx.write()).await.map_err(Breakage::from)?.rows_affected() == 0 {
             return Err(BookmarksError::Exists.into());
         }
-        tx.emit(&command.cause, 1, &added)?;
+        tx.emit(&command.cause, &mut Version::default(), &added)?;
         Ok(Bookmark { id: added.bookmark_id, url })
     }
 }
@@ -80,7 +80,7 @@ impl Answer<CountSite> for Bookmarks {
 
 impl React for Bookmarks {
     type Input = Delivered<BookmarkAdded>;
-    async fn react(&self, tx: &mut Tx<'_>, added: &[&Self::Input]) -> Stored<()> {
+    async fn react(&self, tx: &mut Tx<'_>, added: &[&Self::Input]) -> Result<(), Breakage> {
         let sites: Vec<_> = added.iter().map(|added| &added.message.site).collect();
         let sql = "insert into site select name, count(*) from unnest($1::text[]) as name group by name order by name
             on conflict (name) do update set bookmarks = site.bookmarks + excluded.bookmarks";

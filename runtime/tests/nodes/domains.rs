@@ -1,7 +1,7 @@
 //! One who tells, and four editions of one who hears: they share their name, their database and their durable.
 
 use contract::{Access, command, domain_error, event};
-use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, Registry, Stored, Tx};
+use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, Registry, Stored, Tx, Version};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -61,8 +61,9 @@ impl Handle<Tell> for Teller {
         }
         let insert = sqlx::query("insert into told values ($1, $2, $3)").bind(id).bind(command.cause.id).bind(&text);
         insert.execute(tx.write()).await.map_err(Breakage::from)?;
-        tx.emit(&command.cause, 1, &Said { id, text: text.clone() })?;
-        tx.emit(&command.cause, 2, &Sung { id, text })?;
+        let mut version = Version::default();
+        tx.emit(&command.cause, &mut version, &Said { id, text: text.clone() })?;
+        tx.emit(&command.cause, &mut version, &Sung { id, text })?;
         Ok(Told { id })
     }
 }

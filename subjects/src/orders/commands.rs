@@ -40,12 +40,9 @@ pub struct NewOrder {
 /// Places an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceOrder {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
     pub order: NewOrder,
 }
-command!(PlaceOrder, DOMAIN, "place", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |_| None,
-    capability = |c| c.cart_token.as_deref());
+command!(PlaceOrder, DOMAIN, "place", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |_| None);
 
 /// Calls an order off: stock goes back, money too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,12 +50,9 @@ pub struct CancelOrder {
     /// Id or order number.
     pub order_id: OrderRef,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
-command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |c| Some(c.order_id.key()),
-    capability = |c| c.cart_token.as_deref());
+command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |c| Some(c.order_id.key()));
 
 /// The reason of a cancel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,32 +13,26 @@ use crate::{ItemId, Money, OrderId, PageRequest, UserId, roles};
 pub struct GetOrder {
     /// Id or order number.
     pub id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
 }
-query!(GetOrder, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, capability = |q| q.cart_token.as_deref());
+query!(GetOrder, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Order, OrdersError);
 
 /// The caller's orders; for a seller, those with a line of theirs and only those lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListOrders {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<OrderStatus>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
     #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub page: PageRequest,
 }
-query!(ListOrders, DOMAIN, "list", roles::SIGNED_IN_OR_GUEST => Orders, OrdersError, capability = |q| q.cart_token.as_deref());
+query!(ListOrders, DOMAIN, "list", roles::SIGNED_IN_OR_GUEST => Orders, OrdersError);
 
 /// The history of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetHistory {
     /// Id or order number.
     pub id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
 }
-query!(GetHistory, DOMAIN, "history", roles::SIGNED_IN_OR_GUEST => History, OrdersError, capability = |q| q.cart_token.as_deref());
+query!(GetHistory, DOMAIN, "history", roles::SIGNED_IN_OR_GUEST => History, OrdersError);
 
 /// Whether somebody may pay an order, or look at its payment, and how much it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +44,9 @@ pub struct GetPayable {
     pub user_id: Option<Uuid>,
     #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub is_admin: bool,
+    /// The digest of the cart token of a caller who shows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
+    pub guest: Option<Uuid>,
 }
 query!(GetPayable, DOMAIN, "payable", Access::Internal => Payable, OrdersError);
 

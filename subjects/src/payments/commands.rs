@@ -30,12 +30,10 @@ impl NewIntent {
 /// Opens the payment of an order, so that the buyer's browser can confirm it. The same order gives the same intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateIntent {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
     pub intent: NewIntent,
 }
 command!(CreateIntent, DOMAIN, "create_intent", roles::SIGNED_IN_OR_GUEST => Intent, PaymentsError,
-    key = |c| c.intent.order().map(|order| order.key()), capability = |c| c.cart_token.as_deref(), answer = Answer::Secret);
+    key = |c| c.intent.order().map(|order| order.key()), answer = Answer::Secret);
 
 /// So many units of an order's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,11 +75,9 @@ command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyPayment {
     pub payment_id: PaymentId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
 }
 command!(VerifyPayment, DOMAIN, "verify", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError,
-    key = |c| Some(c.payment_id.0), capability = |c| c.cart_token.as_deref());
+    key = |c| Some(c.payment_id.0));
 
 /// A message of the provider, as it came. Only its signature lets it in, and what it says of a payment is not believed:
 /// the payment is read at the provider.

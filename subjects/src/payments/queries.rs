@@ -15,21 +15,16 @@ query!(GetConfig, DOMAIN, "config", Access::Public => PaymentConfig, PaymentsErr
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetPayment {
     pub payment_id: PaymentId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
 }
-query!(GetPayment, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError, capability = |q| q.cart_token.as_deref());
+query!(GetPayment, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError);
 
 /// The payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetPaymentOfOrder {
     /// Id or order number.
     pub order_id: OrderRef,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart_token: Option<String>,
 }
-query!(GetPaymentOfOrder, DOMAIN, "get_by_order", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError,
-    capability = |q| q.cart_token.as_deref());
+query!(GetPaymentOfOrder, DOMAIN, "get_by_order", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError);
 
 /// What the buyer of an order has to do to pay it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,7 +44,7 @@ pub fn messages() -> String {
          command id and the deadline; [errors](errors.md) come back as a body with a stable code. Bytes of a sample \
          stand in `subjects/golden/<domain>/<operation>.<kind>.json` and `.msgpack`, of its answer in \
          `<reply>.reply.json` and `.msgpack`.\n\n\
-         *Who*: a role needs an access token that names it; *capability* is the guest's cart token in the message; \
+         *Who*: a role needs an access token that names it; *capability* is the guest's cart token in `Souk-Capability`; \
          *internal* is refused to everybody but domains, the operator and, of revocations, whatever verifies tokens, by the rights of the NATS users; \
          *confirmed* commands are rejected with 503 while [revocations](architecture.md#revocations) cannot be read. *Stored*: \
          whether the answer to a command is kept for those who repeat it. What is not kept holds a secret, and running \

@@ -16,6 +16,12 @@ pub struct Apart {
 
 struct Node(Option<Child>);
 
+impl Drop for Apart {
+    fn drop(&mut self) {
+        self.shop.check_at_end();
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         if let Some(mut child) = self.0.take() {

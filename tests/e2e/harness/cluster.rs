@@ -23,6 +23,12 @@ struct Node {
     metrics: String,
 }
 
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.shop.check_at_end();
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         drop(self.child.stdin.take());

@@ -71,12 +71,15 @@ impl Secured {
 
     /// Servers alone.
     pub async fn servers() -> Self {
-        Self::with(|home, settings, _| {
+        let secured = Self::with(|home, settings, _| {
             let children = vec![process::start_servers(home, settings)];
             let nats = stack::find_running(home).unwrap().nats_url();
             Processes { children, url: String::new(), metrics: String::new(), all_metrics: Vec::new(), nats }
         })
-        .await
+        .await;
+        // Without a domain there are no books.
+        secured.shop.leave_in_disorder();
+        secured
     }
 
     async fn with(

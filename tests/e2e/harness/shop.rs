@@ -100,6 +100,13 @@ impl Shop {
         self.is_left_in_disorder.store(true, Ordering::SeqCst);
     }
 
+    /// What dropping the shop checks, for what ends nodes of its own before that.
+    pub(super) fn check_at_end(&self) {
+        let is_checked = !std::thread::panicking() && !self.is_left_in_disorder.swap(true, Ordering::SeqCst);
+        let disorder = is_checked.then(|| check::disorder(&self.home)).flatten();
+        assert!(disorder.is_none(), "{}", disorder.unwrap_or_default());
+    }
+
     /// Ends the nodes and the servers' parent as `kill -9` would; the servers live on as orphans.
     pub fn kill(&self) {
         self.processes.lock().unwrap().take().expect("the shop is not running").kill();

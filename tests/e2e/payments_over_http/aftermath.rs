@@ -158,6 +158,7 @@ async fn refunds_and_disputes_leave_the_books_in_order_or_are_named() {
         (order.text_at("/status"), order.text_at("/payment_status")) == ("refunded".into(), "succeeded".into())
     })
     .await;
+    market.shop.leave_in_disorder();
     let named = market.shop.check().await.faults();
     assert!(
         named.len() == 1 && named.iter().all(|(check, key)| check == "balance" && key.contains(&full)),

@@ -1,7 +1,7 @@
 //! Products and their variants.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Stored};
+use runtime::{Breakage, Stored, Version};
 use serde::Deserialize;
 use sqlx::{FromRow, PgConnection, PgExecutor, types::Json};
 use subjects::{Currency, catalog::Attributes};
@@ -25,7 +25,7 @@ pub struct ProductRow {
     pub is_active: bool,
     pub is_featured: bool,
     pub seller_may_sell: bool,
-    pub version: i64,
+    pub version: Version,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -59,7 +59,7 @@ impl ProductRow {
             is_active: true,
             is_featured: false,
             seller_may_sell: true,
-            version: 1,
+            version: Version::default(),
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         }

@@ -1,7 +1,7 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
+use runtime::{Stored, Version};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use subjects::{UserId, identity::User};
 use uuid::Uuid;
@@ -26,7 +26,7 @@ pub(crate) struct Account {
     pub phone: Option<String>,
     pub is_active: bool,
     pub is_verified: bool,
-    pub version: i64,
+    pub version: Version,
     pub made_by: Uuid,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -45,7 +45,7 @@ impl Account {
             phone: self.phone.clone(),
             is_active: self.is_active,
             is_verified: self.is_verified,
-            version: self.version,
+            version: self.version.get(),
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
@@ -64,7 +64,7 @@ impl Account {
             phone: None,
             is_active: true,
             is_verified: false,
-            version: 1,
+            version: Version::default(),
             made_by: Uuid::nil(),
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
@@ -75,6 +75,7 @@ impl Account {
 /// An account that is being made.
 #[derive(Debug)]
 pub(crate) struct NewAccount<'a> {
+    pub id: UserId,
     pub email: &'a str,
     pub password_hash: &'a str,
     pub role: &'a str,
@@ -82,6 +83,7 @@ pub(crate) struct NewAccount<'a> {
     pub first_name: Option<&'a str>,
     pub last_name: Option<&'a str>,
     pub phone: Option<&'a str>,
+    pub version: Version,
     pub made_by: Uuid,
 }
 
@@ -110,15 +112,15 @@ pub(crate) async fn insert_account(
     now: DateTime<Utc>,
 ) -> Stored<Option<Account>> {
     let sql = concat!(
-        "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, made_by, created_at,
-                            updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+        "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, version, made_by,
+                            created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
          on conflict (lower(email)) do nothing
          returning ",
         account_columns!()
     );
     let row = sqlx::query_as(sql)
-        .bind(UserId::new().0)
+        .bind(account.id.0)
         .bind(account.email)
         .bind(account.password_hash)
         .bind(account.role)
@@ -126,6 +128,7 @@ pub(crate) async fn insert_account(
         .bind(account.first_name)
         .bind(account.last_name)
         .bind(account.phone)
+        .bind(account.version)
         .bind(account.made_by)
         .bind(now)
         .fetch_optional(db)

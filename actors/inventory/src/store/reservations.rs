@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Stored};
+use runtime::{Breakage, Stored, Version};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ pub(crate) async fn lock_reservations(
 
     let statement = "select order_id, status, version from reservation
         where order_id = any($1) order by order_id for update";
-    let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(statement).bind(orders).fetch_all(&mut *db).await?;
+    let rows: Vec<(Uuid, String, Version)> = sqlx::query_as(statement).bind(orders).fetch_all(&mut *db).await?;
     let mut reservations = BTreeMap::new();
     let mut lined = Vec::new();
     for (order, word, version) in rows {

@@ -39,19 +39,16 @@ pub(crate) async fn lock_shelves(db: &mut PgConnection, variants: &[Uuid]) -> St
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
-/// Makes shelves, sorted by variant, where there are none; tells which were made.
+/// Makes empty shelves, sorted by variant, where there are none; returns which were made.
 pub(crate) async fn insert_shelves(db: &mut PgConnection, shelves: &[&Shelf]) -> Stored<BTreeSet<Uuid>> {
-    let statement = "insert into stock (variant_id, sku, seller_id, on_hand, received, version, updated_at)
-        select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[])
+    let statement = "insert into stock (variant_id, sku, seller_id, updated_at)
+        select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
         on conflict do nothing
         returning variant_id";
     let made: Vec<Uuid> = sqlx::query_scalar(statement)
         .bind(column(shelves, |shelf| shelf.variant_id))
         .bind(column(shelves, |shelf| shelf.sku.clone()))
         .bind(column(shelves, |shelf| shelf.seller_id))
-        .bind(column(shelves, |shelf| shelf.on_hand))
-        .bind(column(shelves, |shelf| shelf.received))
-        .bind(column(shelves, |shelf| shelf.version))
         .bind(column(shelves, |shelf| shelf.updated_at))
         .fetch_all(db)
         .await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
+use runtime::{Stored, Version};
 use sqlx::{FromRow, PgConnection, PgPool};
 use subjects::{
     CartId, Money, OrderId, UserId,
@@ -24,7 +24,7 @@ pub(crate) struct Locked {
     pub total: Money,
     pub payment_method: Option<String>,
     pub state: OrderState,
-    pub version: i64,
+    pub version: Version,
 }
 
 #[derive(FromRow)]
@@ -43,7 +43,7 @@ struct LockedRow {
     expiry_requested: bool,
     action_required: bool,
     money_version: i64,
-    version: i64,
+    version: Version,
 }
 
 impl LockedRow {
@@ -90,7 +90,7 @@ pub(crate) async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> Stored<BTreeMap
 pub(crate) struct Move<'a> {
     pub id: OrderId,
     pub state: OrderState,
-    pub version: i64,
+    pub version: Version,
     pub failure: Option<&'a Failure>,
     pub cancel_reason: Option<&'a str>,
 }
@@ -135,7 +135,7 @@ pub(crate) async fn update(db: &mut PgConnection, moves: &[Move<'_>], now: DateT
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
     pub order_id: OrderId,
-    pub version: i64,
+    pub version: Version,
     pub event: &'static str,
     pub status: OrderStatus,
     pub payment: PaymentStatus,

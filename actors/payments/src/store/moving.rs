@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
+use runtime::{Stored, Version};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use subjects::{Money, OrderId, PaymentId, UserId};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub attempt: Attempt,
     /// Who has it, as it was written first; nobody yet where it is new.
     pub provider: Option<String>,
-    pub version: i64,
+    pub version: Version,
 }
 
 #[derive(FromRow)]
@@ -49,7 +49,7 @@ struct PaymentRow {
     automatic_refund: bool,
     disputes: Json<BTreeMap<String, Dispute>>,
     lost: i64,
-    version: i64,
+    version: Version,
 }
 
 impl Closing {

@@ -6,7 +6,7 @@ use subjects::{
     },
 };
 
-use super::{buyer_id, cart_id, fields, inventory::units, item_id, product_id, text, usd, variant_id};
+use super::{buyer_id, cart_id, fields, inventory::units, item_id, product_id, usd, variant_id};
 use crate::goldens::Goldens;
 
 pub fn totals() -> Totals {
@@ -30,18 +30,17 @@ fn cart() -> Cart {
 }
 
 pub fn add(goldens: &mut Goldens) {
-    let token = || text("cart_token");
     goldens.command(&CreateCart {}, &NewCart { id: cart_id(), token: "cart_token".into() });
-    goldens.query(&GetCart { cart_token: token() }, &cart());
-    goldens.command(&ClearCart { cart_token: token(), expected_version: Some(6) }, &cart());
+    goldens.query(&GetCart {}, &cart());
+    goldens.command(&ClearCart { expected_version: Some(6) }, &cart());
     let item = NewCartItem { variant_id: Some(variant_id()), product_id: Some(product_id()), quantity: 2 };
-    goldens.command(&AddItem { cart_token: token(), item }, &cart());
+    goldens.command(&AddItem { item }, &cart());
     let changes = CartItemChanges { quantity: 2 };
-    let change = ChangeItem { cart_token: token(), item_id: item_id(), changes, expected_version: Some(6) };
+    let change = ChangeItem { item_id: item_id(), changes, expected_version: Some(6) };
     goldens.command(&change, &cart());
-    goldens.command(&RemoveItem { cart_token: token(), item_id: item_id(), expected_version: Some(6) }, &cart());
+    goldens.command(&RemoveItem { item_id: item_id(), expected_version: Some(6) }, &cart());
     let contents = Contents { cart_id: cart_id(), version: 7, items: units() };
-    goldens.query(&GetContents { user_id: Some(buyer_id().0), cart_token: token() }, &contents);
+    goldens.query(&GetContents { user_id: Some(buyer_id().0), guest: Some(uuid::Uuid::from_u128(0x6e57)) }, &contents);
 
     for error in errors() {
         goldens.error(DOMAIN, error);

@@ -67,11 +67,10 @@ fn new_order() -> NewOrder {
 }
 
 fn requests(goldens: &mut Goldens) {
-    let token = || text("cart_token");
-    goldens.command(&PlaceOrder { cart_token: token(), order: new_order() }, &order());
+    goldens.command(&PlaceOrder { order: new_order() }, &order());
     let waits = Order { payment: Some(payment_action()), failure: None, status: OrderStatus::Pending, ..order() };
-    goldens.query(&GetOrder { id: NUMBER.into(), cart_token: token() }, &waits);
-    let list = ListOrders { status: Some(OrderStatus::Pending), cart_token: token(), page: page() };
+    goldens.query(&GetOrder { id: NUMBER.into() }, &waits);
+    let list = ListOrders { status: Some(OrderStatus::Pending), page: page() };
     goldens.query(&list, &Orders { data: vec![order()], pagination: pagination() });
     let entry = HistoryEntry {
         event: "confirmed".into(),
@@ -80,14 +79,18 @@ fn requests(goldens: &mut Goldens) {
         at: made(),
         cause: "payments.succeeded".into(),
     };
-    goldens.query(&GetHistory { id: NUMBER.into(), cart_token: token() }, &History { data: vec![entry] });
-    let cancel = CancelOrder { order_id: order_id().into(), cart_token: token(), reason: text("Ordered twice.") };
+    goldens.query(&GetHistory { id: NUMBER.into() }, &History { data: vec![entry] });
+    let cancel = CancelOrder { order_id: order_id().into(), reason: text("Ordered twice.") };
     goldens.command(&cancel, &order());
     let change = StatusChange { status: OrderStatus::Shipped };
     goldens.command(&SetStatus { order_id: order_id().into(), change, expected_version: Some(3) }, &order());
     goldens.command(&RequestExpiry { order_id: order_id() }, &ExpiryRequested { was_pending: true });
-    let payable =
-        GetPayable { order_id: order_id().into(), user_id: Some(buyer_id().0), is_admin: true, cart_token: token() };
+    let payable = GetPayable {
+        order_id: order_id().into(),
+        user_id: Some(buyer_id().0),
+        is_admin: true,
+        guest: Some(uuid::Uuid::from_u128(0x6e57)),
+    };
     let owed = Payable {
         order_id: order_id(),
         order_number: NUMBER.into(),

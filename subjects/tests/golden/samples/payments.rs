@@ -58,7 +58,6 @@ pub fn payment_action() -> PaymentAction {
 }
 
 fn requests(goldens: &mut Goldens) {
-    let token = || text("cart_token");
     let config = PaymentConfig { provider: "simulated".into(), publishable_key: "pk_simulated".into() };
     goldens.query(&GetConfig {}, &config);
     let intent = Intent {
@@ -70,19 +69,16 @@ fn requests(goldens: &mut Goldens) {
         amount: usd(11_148),
         status: "pending".into(),
     };
-    goldens.command(
-        &CreateIntent { cart_token: token(), intent: NewIntent { order_id: Some(order_id()), order_number: None } },
-        &intent,
-    );
-    goldens.query(&GetPayment { payment_id: payment_id(), cart_token: token() }, &payment());
-    goldens.query(&GetPaymentOfOrder { order_id: order_id().into(), cart_token: token() }, &payment());
+    goldens.command(&CreateIntent { intent: NewIntent { order_id: Some(order_id()), order_number: None } }, &intent);
+    goldens.query(&GetPayment { payment_id: payment_id() }, &payment());
+    goldens.query(&GetPaymentOfOrder { order_id: order_id().into() }, &payment());
     let pending = PendingAction { action: Some(payment_action()) };
     goldens.query(&GetAction { order_id: order_id() }, &pending);
     goldens.query(&GetPendingRefund { order_id: order_id() }, &PendingRefund { is_full: true });
     let reason = text("One was broken.");
     let new_refund = NewRefund { amount: Some(usd(1000)), items: Some(refund_items()), restock: Some(true), reason };
     goldens.command(&RefundPayment { payment_id: payment_id(), refund: new_refund }, &refund());
-    goldens.command(&VerifyPayment { payment_id: payment_id(), cart_token: token() }, &payment());
+    goldens.command(&VerifyPayment { payment_id: payment_id() }, &payment());
     let webhook = ReceiveWebhook {
         provider: "stripe".into(),
         signature: "t=1767323045,v1=5f2b".into(),

@@ -1,0 +1,67 @@
+//! What the layers may not know of each other, as far as no type holds it (docs/architecture.md).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+/// The Rust sources below a directory that are built into the program.
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("tests") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Lines of a directory's sources that hold one of these texts, outside unit tests.
+fn lines_with(directory: &str, texts: &[&str], is_exempt: impl Fn(&Path) -> bool) -> Vec<String> {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut files);
+    assert!(!files.is_empty(), "nothing in {directory}");
+    let mut lines = Vec::new();
+    for file in files.iter().filter(|file| !is_exempt(file)) {
+        let source = std::fs::read_to_string(file).unwrap();
+        let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let found = code.lines().filter(is_code).filter(|line| texts.iter().any(|text| line.contains(text)));
+        lines.extend(found.map(|line| format!("{}: {}", file.display(), line.trim())));
+    }
+    lines
+}
+
+fn none_of(lines: &[String]) {
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// Locks are those of rows, in one order; the transaction and its version numbers are the runtime's.
+#[test]
+fn no_domain_takes_an_advisory_lock_or_begins_a_transaction_or_numbers_an_event() {
+    let words = ["advisory", ".begin()", ".commit()", ".rollback()", "Version::for_test", "async_nats"];
+    // A simulated provider stands for a server with a database of its own.
+    none_of(&lines_with("actors", &words, |file| file.components().any(|part| part.as_os_str() == "provider")));
+}
+
+/// A domain's SQL is in its store.
+#[test]
+fn no_sql_outside_a_store() {
+    let is_store = |file: &Path| {
+        file.components().any(|part| ["store", "store.rs"].map(AsRef::as_ref).contains(&part.as_os_str()))
+    };
+    let words = ["sqlx::query", "query_as(", "query_scalar("];
+    none_of(&lines_with("actors", &words, |file| {
+        is_store(file) || file.components().any(|part| part.as_os_str() == "provider")
+    }));
+    none_of(&lines_with("gateway/src", &["sqlx"], |_| false));
+}
+
+/// The runtime knows no shop.
+#[test]
+fn the_runtime_has_no_word_of_the_shop() {
+    let words = ["order", "cart", "payment", "product", "stock", "refund"].map(|word| format!("{word}_id"));
+    let words: Vec<_> =
+        words.iter().map(String::as_str).chain(["subjects::", "currency", "\"orders\"", "\"carts\""]).collect();
+    none_of(&lines_with("runtime", &words, |_| false));
+}
