@@ -2,7 +2,10 @@
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 
-use contract::{Access, CallError, Command, Detail, ErrorKind, Query, Request as Message};
+use contract::{
+    Access, CallError, Command, Detail, ErrorKind, Query, Request as Message,
+    header::{CAPABILITY_RULE, is_capability},
+};
 use poem::{FromRequest, Request, RequestBody, Result, http::header::AUTHORIZATION};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -85,7 +88,6 @@ impl Credentials {
             deadline,
             command_id,
             authorization: self.authorization.clone(),
-            // Of a guest who has signed in since too: it opens the orders that were placed with it.
             capability: self.cart_token.clone(),
             request_id: Some(self.visit.request_id.clone()),
             traceparent: Some(self.visit.traceparent.clone()),
@@ -119,7 +121,7 @@ impl Credentials {
             Access::Public => return Ok(()),
             Access::Internal => return Err(ApiError::no_route()),
             Access::Roles(roles) => (roles, false),
-            Access::RolesOrCapability(roles) => (roles, true),
+            Access::RolesOrCapability(roles) | Access::RolesAndCapability(roles) => (roles, true),
         };
         match &self.identity {
             Some(identity) if roles.contains(&identity.role.as_str()) => Ok(()),
@@ -137,8 +139,8 @@ fn invalid_token() -> ApiError {
 fn cart_token(request: &Request) -> Result<Option<String>, ApiError> {
     let Some(token) = request.headers().get(CART_TOKEN) else { return Ok(None) };
     match token.to_str() {
-        Ok(text) if (1..=200).contains(&text.len()) => Ok(Some(text.to_owned())),
-        _ => Err(ApiError::header(Detail::format(CART_TOKEN, "visible", "must have 1 to 200 visible characters"))),
+        Ok(text) if is_capability(text) => Ok(Some(text.to_owned())),
+        _ => Err(ApiError::header(Detail::format(CART_TOKEN, "visible", CAPABILITY_RULE))),
     }
 }
 
@@ -196,7 +198,7 @@ impl<'a, M: Guarded> ApiExtractor<'a> for Caller<M> {
         match M::ACCESS {
             Access::Public | Access::Internal => Vec::new(),
             Access::Roles(_) => vec![BEARER],
-            Access::RolesOrCapability(_) => vec![BEARER, GUEST],
+            Access::RolesOrCapability(_) | Access::RolesAndCapability(_) => vec![BEARER, GUEST],
         }
     }
 

@@ -169,8 +169,11 @@ async fn rights_are_checked_at_the_edge() {
     // A cart's token stands for a guest, never for an account.
     let response = client.patch(&user).header("X-Cart-Token", "abc").send().await;
     refused(response, 401, "unauthenticated").await;
-    let response = client.get(ORDER).header("X-Cart-Token", "").send().await;
-    refused(response, 400, "invalid_header").await;
+    for wrong in ["", "cart x", &"x".repeat(201)] {
+        let response = client.get(ORDER).header("X-Cart-Token", wrong).send().await;
+        let body = refused(response, 400, "invalid_header").await;
+        assert_eq!(body["details"][0]["field"], "X-Cart-Token");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     caller::Caller,
     context::Context,
-    failure::{Breakage, Handled},
+    failure::{Answered, Breakage, Handled, PrepareError},
     operation::{
         BatchedHandler, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute,
         PreparedHandler, QueryRoute, Registration, Routes, SimpleHandler, TypedCommand,
@@ -35,7 +35,7 @@ pub trait Domain: Send + Sync + Sized + 'static {
 /// Answers a query, straight from a pool or from memory.
 pub trait Answer<Q: Query>: Domain {
     /// The answer.
-    fn answer(&self, cx: &Context, query: &Q) -> impl Future<Output = Handled<Q::Reply, Q::Error>> + Send;
+    fn answer(&self, cx: &Context, query: &Q) -> impl Future<Output = Answered<Q::Reply, Q::Error>> + Send;
 }
 
 /// A query in a batch.
@@ -71,7 +71,7 @@ pub trait AnswerBatch<Q: Query>: Domain {
         cx: &Context,
         query: &Q,
         loaded: Self::Loaded,
-    ) -> impl Future<Output = Handled<Q::Reply, Q::Error>> + Send;
+    ) -> impl Future<Output = Answered<Q::Reply, Q::Error>> + Send;
 }
 
 /// A command on its way through a lane.
@@ -106,9 +106,13 @@ pub trait Prepare<C: Command>: Domain {
 
     /// Waits outside the lane and outside any transaction: hashes a password, asks another domain. A refusal is a value
     /// too. It must name the version of every own row that it relied on.
-    fn prepare(&self, cx: &Context, command: &C) -> impl Future<Output = Handled<Self::Prepared, C::Error>> + Send;
+    fn prepare(
+        &self,
+        cx: &Context,
+        command: &C,
+    ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
 
-    /// Compares the versions under lock ([`Failure::Stale`](crate::Failure::Stale) where one has changed), decides, writes.
+    /// Compares the versions under lock ([`HandleError::Stale`](crate::HandleError::Stale) where one has changed), decides, writes.
     fn handle(
         &self,
         tx: &mut Tx<'_>,
@@ -122,7 +126,11 @@ pub trait HandleBatch<C: Command>: Domain {
     type Prepared: Send + Sync + 'static;
 
     /// As in [`Prepare`].
-    fn prepare(&self, cx: &Context, command: &C) -> impl Future<Output = Handled<Self::Prepared, C::Error>> + Send;
+    fn prepare(
+        &self,
+        cx: &Context,
+        command: &C,
+    ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
 
     /// One outcome per command, in their order. A refused command must have written nothing.
     fn handle_batch(

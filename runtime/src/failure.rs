@@ -117,33 +117,71 @@ fn blame(error: &sqlx::Error) -> Blame {
     }
 }
 
-/// Why a handler has no answer.
+/// Why a query has no answer.
 #[derive(Debug)]
-pub enum Failure<E> {
-    /// An answer: replied, and stored unless it says that the body is wrong (`Malformed`, `Invalid`).
-    Refused(E),
-    /// Replied from `prepare`, and not stored: for callers of whom nothing is known, who could fill the table with it.
-    TurnedAway(E),
-    /// Rolled back and tried again.
+pub enum QueryError<E> {
+    /// A domain error: the answer.
+    Rejected(E),
+    /// An internal error.
     Broken(Breakage),
+}
+
+/// Why `prepare` hands nothing to the lane.
+#[derive(Debug)]
+pub enum PrepareError<E> {
+    /// A domain error: the answer, stored unless it says that the body is wrong (`Malformed`, `Invalid`).
+    Rejected(E),
+    /// A domain error that is not stored: for callers of whom nothing is known, who could fill the table with it.
+    RejectedUnrecorded(E),
+    /// An internal error.
+    Broken(Breakage),
+}
+
+/// Why a command has no reply.
+#[derive(Debug)]
+pub enum HandleError<E> {
+    /// A domain error: the answer, stored unless it says that the body is wrong (`Malformed`, `Invalid`). What the command
+    /// wrote, emitted or left is undone.
+    Rejected(E),
+    /// A domain error, where what the command wrote, emitted and left stays. Not for batches.
+    RejectedKeepingWrites(E),
     /// What `prepare` relied on has changed: prepare again, three times at most.
     Stale,
+    /// An internal error: rolled back and tried again.
+    Broken(Breakage),
 }
 
-impl<E: Refusal> From<E> for Failure<E> {
-    fn from(refusal: E) -> Self {
-        Self::Refused(refusal)
+macro_rules! errors {
+    ($($name:ident)+) => {$(
+        impl<E: Refusal> From<E> for $name<E> {
+            fn from(error: E) -> Self {
+                Self::Rejected(error)
+            }
+        }
+
+        impl<E> From<Breakage> for $name<E> {
+            fn from(breakage: Breakage) -> Self {
+                Self::Broken(breakage)
+            }
+        }
+    )+};
+}
+errors!(QueryError PrepareError HandleError);
+
+impl<E> From<QueryError<E>> for PrepareError<E> {
+    fn from(error: QueryError<E>) -> Self {
+        match error {
+            QueryError::Rejected(error) => Self::Rejected(error),
+            QueryError::Broken(breakage) => Self::Broken(breakage),
+        }
     }
 }
 
-impl<E> From<Breakage> for Failure<E> {
-    fn from(breakage: Breakage) -> Self {
-        Self::Broken(breakage)
-    }
-}
+/// What queries return, and what is read for a command before its lane.
+pub type Answered<T, E> = Result<T, QueryError<E>>;
 
-/// What handlers of requests return.
-pub type Handled<T, E> = Result<T, Failure<E>>;
+/// What handlers of commands return.
+pub type Handled<T, E> = Result<T, HandleError<E>>;
 
 /// What a domain's store returns.
 pub type Stored<T> = Result<T, Breakage>;

@@ -54,7 +54,7 @@ pub use domain::{
     Answer, AnswerBatch, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare,
     Project, Queried, React, Registry, Tidy,
 };
-pub use failure::{Breakage, Failure, Handled, Stored};
+pub use failure::{Answered, Breakage, HandleError, Handled, PrepareError, QueryError, Stored};
 pub use metrics::Metrics;
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
 pub use revocations::{REVOCATIONS, RevocationSource};

@@ -34,7 +34,7 @@ use crate::{
     failure::Breakage,
     guard::guarded,
     lane::Lanes,
-    operation::{Answered, CommandRoute, EventRoute, QueryRoute},
+    operation::{CommandRoute, EventRoute, QueryOutcome, QueryRoute},
 };
 
 /// Requests of a domain on this node that are answered at once. Beyond them: 503 at once, never a queue.
@@ -53,6 +53,17 @@ pub(crate) enum Endpoint {
     Redrive(Access),
     Refill,
     Rebuild,
+}
+
+impl Endpoint {
+    fn access(&self) -> Access {
+        match self {
+            Self::Query(route) => route.meta.access,
+            Self::Command(route) => route.meta.access,
+            Self::DeadLetters(access) | Self::Redrive(access) => *access,
+            Self::Log | Self::Events | Self::Refill | Self::Rebuild => Access::Internal,
+        }
+    }
 }
 
 /// Answers a domain's requests.
@@ -140,7 +151,7 @@ impl Responder {
     async fn answer(&self, message: Message, permit: OwnedSemaphorePermit) {
         let began = Instant::now();
         let subject = message.subject.clone();
-        let asked = Asked::read(message);
+        let mut asked = Asked::read(message);
         let sent = match self.endpoints.get(subject.as_str()) {
             None => Fault::new(ErrorKind::NotFound, "unknown_operation", "There is no such operation.")
                 .of(self.domain)
@@ -149,7 +160,15 @@ impl Responder {
             {
                 Err(_) => Fault::deadline(self.domain).into(),
                 Ok(Err(fault)) => fault.of(self.domain).into(),
-                Ok(Ok(caller)) => self.run_endpoint(endpoint, &asked, caller, permit).await,
+                Ok(Ok(caller)) => {
+                    // Beside a token it counts only where it opens more.
+                    match endpoint.access() {
+                        Access::RolesAndCapability(_) => {}
+                        Access::RolesOrCapability(_) if caller.is_none() => {}
+                        _ => asked.capability = None,
+                    }
+                    self.run_endpoint(endpoint, &asked, caller, permit).await
+                }
             },
         };
         let failed = match &sent {
@@ -183,12 +202,7 @@ impl Responder {
     /// Who asks, by token; `None` without one.
     async fn caller(&self, asked: &Asked, endpoint: &Endpoint) -> Result<Option<Caller>, Fault> {
         asked.check()?;
-        let access = match endpoint {
-            Endpoint::Query(route) => route.meta.access,
-            Endpoint::Command(route) => route.meta.access,
-            Endpoint::DeadLetters(access) | Endpoint::Redrive(access) => *access,
-            Endpoint::Log | Endpoint::Events | Endpoint::Refill | Endpoint::Rebuild => Access::Internal,
-        };
+        let access = endpoint.access();
         // Internal subjects are refused to everyone else by the rights of the NATS users.
         if access == Access::Internal {
             return Ok(Some(Caller::System));
@@ -196,7 +210,9 @@ impl Responder {
         let Some(token) = asked.header(header::AUTHORIZATION) else { return Ok(None) };
         let identity = self.verifier.verify(token).await?;
         match access {
-            Access::Roles(roles) | Access::RolesOrCapability(roles) if !roles.contains(&identity.role.as_str()) => {
+            Access::Roles(roles) | Access::RolesOrCapability(roles) | Access::RolesAndCapability(roles)
+                if !roles.contains(&identity.role.as_str()) =>
+            {
                 Err(Fault::new(ErrorKind::Forbidden, "forbidden", "Your role does not allow this."))
             }
             _ => {
@@ -212,7 +228,9 @@ impl Responder {
     fn settle_caller(&self, access: Access, caller: Option<Caller>, capability: Option<Uuid>) -> Result<Caller, Fault> {
         match (caller, access, capability) {
             (Some(caller), ..) => Ok(caller),
-            (None, Access::RolesOrCapability(_), Some(digest)) => Ok(Caller::Capability(digest)),
+            (None, Access::RolesOrCapability(_) | Access::RolesAndCapability(_), Some(digest)) => {
+                Ok(Caller::Capability(digest))
+            }
             (None, Access::Public, _) => Ok(Caller::Anonymous),
             (None, ..) => {
                 let text = "An access token is needed.";
@@ -251,18 +269,18 @@ impl Responder {
             let mut dead = 0;
             loop {
                 let answer = guarded(async { Ok(decoded.answer(&context, asked.format).await) });
-                match answer.await.unwrap_or_else(Answered::Broken) {
+                match answer.await.unwrap_or_else(QueryOutcome::Broken) {
                     // After PostgreSQL came back, every connection of the pool may be a dead one.
-                    Answered::Broken(breakage) if breakage.is_lost_connection() && dead < READS => dead += 1,
+                    QueryOutcome::Broken(breakage) if breakage.is_lost_connection() && dead < READS => dead += 1,
                     answered => break answered,
                 }
             }
         };
         match tokio::time::timeout_at(asked.deadline.into(), answer).await {
             Err(_) => Fault::deadline(self.domain).into(),
-            Ok(Answered::Reply(body)) => Sent::Reply { body, replayed: false },
-            Ok(Answered::Refused(body)) => Sent::Error { body, replayed: false },
-            Ok(Answered::Broken(breakage)) => self.broken(route.meta.operation, &breakage),
+            Ok(QueryOutcome::Reply(body)) => Sent::Reply { body, replayed: false },
+            Ok(QueryOutcome::Refused(body)) => Sent::Error { body, replayed: false },
+            Ok(QueryOutcome::Broken(breakage)) => self.broken(route.meta.operation, &breakage),
         }
     }
 

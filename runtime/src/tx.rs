@@ -129,6 +129,16 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
+    /// Emits the first event of an entity, and returns the version that this gives it.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_first<E: Event>(&mut self, cause: &Cause, event: &E) -> Result<Version, Breakage> {
+        let mut version = Version::default();
+        self.emit(cause, &mut version, event)?;
+        Ok(version)
+    }
+
     /// Leaves work for the outside world: performed after the commit, at least once, effects of one entity one at a
     /// time in commit order. Returns the id that serves as the outside world's idempotency key.
     ///

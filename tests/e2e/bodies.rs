@@ -217,6 +217,9 @@ async fn headers_of_a_nats_request_are_checked() {
     let mut twice = as_person(&seller);
     twice.append("Authorization", format!("Bearer {}", seller.token()));
     assert_eq!(ask(twice).await, ("invalid_header".into(), "Authorization".into()));
+    let mut shapeless = HeaderMap::new();
+    shapeless.insert("souk-capability", "x".repeat(201));
+    assert_eq!(ask(shapeless).await, ("invalid_header".into(), "Souk-Capability".into()));
     let mut other = HeaderMap::new();
     other.insert("content-type", "application/json; charset=utf-16");
     assert_eq!(ask(other).await.0, "unsupported_media_type");

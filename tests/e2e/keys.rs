@@ -37,26 +37,24 @@ async fn an_order_without_a_zip_code_is_placed_under_its_key_once_it_has_one() {
     assert_eq!(buyer.get("/orders").await.number_at("/pagination/total"), 1);
 }
 
-/// A cart token beside an access token is part of what a key stands for.
+/// Where a cart token beside an access token opens more, it is part of what a key stands for.
 #[tokio::test]
 async fn a_key_stands_for_one_cart_token_beside_the_account() {
     let shop = &shared_shop().await;
     let (variant, buyer) = (shop.product(5, 1000).await, shop.customer().await);
     let key = uuid::Uuid::now_v7().to_string();
-    let (order, key) = (paid_order(&variant), key.as_str());
-    let with = async |token: &str| {
-        let headers = [("Idempotency-Key", key), ("X-Cart-Token", token)];
-        buyer.request(Method::POST, "/orders", Some(&order), &headers).await
+    let order = buyer.place(&paid_order(&variant), &key).await.expect_status(201).text_at("/id");
+    let path = format!("/orders/{order}/cancel");
+    let cancel = async |token: Option<&str>| {
+        let headers = [("Idempotency-Key", key.as_str())].into_iter().chain(token.map(|token| ("X-Cart-Token", token)));
+        buyer.request(Method::POST, &path, Some(&json!({})), &headers.collect::<Vec<_>>()).await
     };
-    let placed = with("cart_one").await.expect_status(201);
-    let again = with("cart_one").await.expect_status(201);
-    assert_eq!((again.text_at("/id"), again.header("idempotent-replayed")), (placed.text_at("/id"), Some("true")));
-    with("cart_two").await.expect_error(422, "command_id_reused");
-    buyer
-        .request(Method::POST, "/orders", Some(&order), &[("Idempotency-Key", key)])
-        .await
-        .expect_error(422, "command_id_reused");
-    assert_eq!(buyer.get("/orders").await.number_at("/pagination/total"), 1);
+    cancel(Some("cart_one")).await.expect_status(200);
+    let again = cancel(Some("cart_one")).await.expect_status(200);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    for other in [Some("cart_two"), None] {
+        cancel(other).await.expect_error(422, "command_id_reused");
+    }
 }
 
 /// What the state did not allow is the key's answer, also when the state has changed.

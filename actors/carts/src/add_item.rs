@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Detail, DetailCode};
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
 use subjects::{
     ItemId, ProductId, VariantId,
     carts::{AddItem, Cart, CartsError, MAX_LINES, MAX_QUANTITY, NewCartItem},
@@ -37,7 +37,7 @@ impl HandleBatch<AddItem> for Carts {
 
     /// Only the offer of the new line is relied on. The others are asked for along with it, so that the answer has their
     /// prices and the change accepts them; a line that is put in meanwhile does not matter.
-    async fn prepare(&self, cx: &Context, command: &AddItem) -> Handled<Quoted, CartsError> {
+    async fn prepare(&self, cx: &Context, command: &AddItem) -> Result<Quoted, PrepareError<CartsError>> {
         let wanted = validate(&command.item)?;
         let owner = Owner::of(cx.caller())?;
         let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;

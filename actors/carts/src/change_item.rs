@@ -1,6 +1,6 @@
 //! Changes the quantity of a line of the caller's cart.
 
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
 use subjects::{
     ItemId,
     carts::{Cart, CartsError, ChangeItem},
@@ -20,7 +20,7 @@ impl HandleBatch<ChangeItem> for Carts {
     type Prepared = Quotes;
 
     /// Prices of all lines, this one included: a line's id is known to its client only after the line was stored.
-    async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Handled<Quotes, CartsError> {
+    async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Result<Quotes, PrepareError<CartsError>> {
         quantity_in_range(command.changes.quantity)?;
         let owner = Owner::of(cx.caller())?;
         let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;

@@ -1,6 +1,6 @@
 //! Empties the caller's cart.
 
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
 use subjects::carts::{Cart, CartsError, ClearCart};
 
 use crate::{Carts, basket::uncountable, changing::change, quotes::Quotes};
@@ -8,7 +8,7 @@ use crate::{Carts, basket::uncountable, changing::change, quotes::Quotes};
 impl HandleBatch<ClearCart> for Carts {
     type Prepared = ();
 
-    async fn prepare(&self, _: &Context, _: &ClearCart) -> Handled<(), CartsError> {
+    async fn prepare(&self, _: &Context, _: &ClearCart) -> Result<(), PrepareError<CartsError>> {
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
+use runtime::{AnswerBatch, Answered, Context, Queried, Stored};
 use sqlx::PgPool;
 use subjects::carts::{Cart, CartsError, GetCart};
 
@@ -23,7 +23,7 @@ impl AnswerBatch<GetCart> for Carts {
         Ok(owners.into_iter().map(|owner| baskets.get(&owner?).cloned()).collect())
     }
 
-    async fn answer(&self, cx: &Context, _: &GetCart, basket: Option<Basket>) -> Handled<Cart, CartsError> {
+    async fn answer(&self, cx: &Context, _: &GetCart, basket: Option<Basket>) -> Answered<Cart, CartsError> {
         let basket = Basket::of(basket, Owner::of(cx.caller())?)?;
         let quotes = Quotes::of(cx, &basket).await?;
         Ok(basket.show(&quotes).map_err(uncountable)?)

@@ -1,6 +1,6 @@
 //! What is in somebody's cart, for orders.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::{
     VariantId,
     carts::{CartsError, Contents, GetContents},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Answer<GetContents> for Carts {
-    async fn answer(&self, cx: &Context, query: &GetContents) -> Handled<Contents, CartsError> {
+    async fn answer(&self, cx: &Context, query: &GetContents) -> Answered<Contents, CartsError> {
         let owner = owner(query)?;
         let basket = store::basket(cx.db(), owner).await?.ok_or(CartsError::CartNotFound)?;
         Ok(contents(&basket))

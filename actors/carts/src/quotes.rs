@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::CallError;
 use futures::future::try_join;
-use runtime::{Breakage, Context, Handled, Stored};
+use runtime::{Answered, Breakage, Context, Stored};
 use subjects::{
     Currency, ProductId, VariantId,
     carts::CartsError,
@@ -79,7 +79,7 @@ impl Quotes {
 }
 
 /// The only variant of a product that can be bought.
-pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> Handled<VariantId, CartsError> {
+pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> Answered<VariantId, CartsError> {
     let ask = GetOffers { variant_ids: Vec::new(), product_ids: vec![product] };
     Ok(only_for_sale(&cx.ask(&ask).await.map_err(broken)?.offers)?)
 }

@@ -1,6 +1,6 @@
 //! Takes a line out of the caller's cart.
 
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
 use subjects::carts::{Cart, CartsError, RemoveItem};
 
 use crate::{
@@ -16,7 +16,7 @@ impl HandleBatch<RemoveItem> for Carts {
     type Prepared = Quotes;
 
     /// Prices of the lines that stay.
-    async fn prepare(&self, cx: &Context, command: &RemoveItem) -> Handled<Quotes, CartsError> {
+    async fn prepare(&self, cx: &Context, command: &RemoveItem) -> Result<Quotes, PrepareError<CartsError>> {
         let owner = Owner::of(cx.caller())?;
         let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
         Ok(Quotes::of(cx, &basket.without(command.item_id.0)).await?)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
+use runtime::{AnswerBatch, Answered, Context, Queried, Stored};
 use sqlx::PgPool;
 use subjects::catalog::{CatalogError, GetProduct, Product};
 use uuid::Uuid;
@@ -31,7 +31,12 @@ impl AnswerBatch<GetProduct> for Catalog {
         Ok(named().map(|name| one(name).map(|found| (*found).clone())).collect())
     }
 
-    async fn answer(&self, cx: &Context, _: &GetProduct, found: Option<FullProduct>) -> Handled<Product, CatalogError> {
+    async fn answer(
+        &self,
+        cx: &Context,
+        _: &GetProduct,
+        found: Option<FullProduct>,
+    ) -> Answered<Product, CatalogError> {
         let found = found.filter(|found| view::is_visible(&found.product, cx.caller()));
         let FullProduct { product, variants } = found.ok_or(CatalogError::ProductNotFound)?;
         Ok(view::product(&product, &variants, cx.caller())?)

@@ -1,6 +1,6 @@
 //! Every category, by slug.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::{
     Pagination,
     catalog::{CatalogError, Categories, ListCategories},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Answer<ListCategories> for Catalog {
-    async fn answer(&self, cx: &Context, query: &ListCategories) -> Handled<Categories, CatalogError> {
+    async fn answer(&self, cx: &Context, query: &ListCategories) -> Answered<Categories, CatalogError> {
         let after = query.page.cursor.as_deref().map(read_slug).transpose()?;
         let limit = query.page.limit();
         let offset = if after.is_some() { 0 } else { query.page.offset() };

@@ -1,6 +1,6 @@
 //! The products that the caller may see, filtered, sorted and cut into pages.
 
-use runtime::{Answer, Caller, Context, Handled};
+use runtime::{Answer, Answered, Caller, Context};
 use subjects::{
     Currency, Pagination,
     catalog::{CatalogError, ListProducts, ProductSort, Products},
@@ -60,7 +60,7 @@ fn cursor(row: &ListedRow, sort: ProductSort) -> Cursor {
 }
 
 impl Answer<ListProducts> for Catalog {
-    async fn answer(&self, cx: &Context, query: &ListProducts) -> Handled<Products, CatalogError> {
+    async fn answer(&self, cx: &Context, query: &ListProducts) -> Answered<Products, CatalogError> {
         let sort = query.sort;
         let from = query.page.cursor.as_deref().map(|text| Cursor::read(text, sort)).transpose()?;
         let limit = query.page.limit();

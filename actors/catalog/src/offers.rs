@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use runtime::{AnswerBatch, Breakage, Context, Handled, Queried, Stored};
+use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Stored};
 use sqlx::PgPool;
 use subjects::{
     Money, ProductId, UserId, VariantId,
@@ -56,7 +56,7 @@ impl AnswerBatch<GetOffers> for Catalog {
         Ok(queries.iter().map(answer).collect())
     }
 
-    async fn answer(&self, _: &Context, _: &GetOffers, offers: Offers) -> Handled<Offers, CatalogError> {
+    async fn answer(&self, _: &Context, _: &GetOffers, offers: Offers) -> Answered<Offers, CatalogError> {
         Ok(offers)
     }
 }

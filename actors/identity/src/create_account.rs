@@ -1,7 +1,7 @@
 //! Makes an account with any role: the first admin, a demo account. An account that exists is left as it is, password
 //! included, and is the answer where it has the role asked for; so the command may be run as often as one likes.
 
-use runtime::{Commanded, Context, Handled, Prepare, Tx, Version};
+use runtime::{Commanded, Context, Handled, Prepare, PrepareError, Tx, Version};
 use subjects::{
     UserId,
     identity::{CreateAccount, IdentityError, User},
@@ -37,7 +37,7 @@ fn known(account: &Account, role: &str) -> Result<User, IdentityError> {
 impl Prepare<CreateAccount> for Identity {
     type Prepared = Checked;
 
-    async fn prepare(&self, cx: &Context, command: &CreateAccount) -> Handled<Checked, IdentityError> {
+    async fn prepare(&self, cx: &Context, command: &CreateAccount) -> Result<Checked, PrepareError<IdentityError>> {
         validate(command)?;
         match store::account_by_email(cx.db(), trimmed_email(&command.email)).await? {
             Some(account) => Ok(Checked::Known(known(&account, &command.role)?)),

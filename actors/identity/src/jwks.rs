@@ -1,7 +1,7 @@
 //! The public keys by which access tokens are verified: the one in use, and those whose tokens may still be around.
 
 use contract::VerificationKeys;
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::identity::{GetKeys, IdentityError};
 
 use crate::{Identity, IdentityConfig};
@@ -13,7 +13,7 @@ fn keys(config: &IdentityConfig) -> VerificationKeys {
 }
 
 impl Answer<GetKeys> for Identity {
-    async fn answer(&self, _cx: &Context, _query: &GetKeys) -> Handled<VerificationKeys, IdentityError> {
+    async fn answer(&self, _cx: &Context, _query: &GetKeys) -> Answered<VerificationKeys, IdentityError> {
         Ok(keys(&self.config))
     }
 }

@@ -4,7 +4,7 @@
 //! the command back where the account has changed since, so that no session outlives a changed password or a
 //! deactivation. Run twice, it opens two sessions, and the one whose answer was lost ends by itself.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx, Version};
+use runtime::{Commanded, Context, HandleError, Handled, Prepare, PrepareError, Tx, Version};
 use subjects::identity::{IdentityError, Login, Session};
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ impl Checked {
 impl Prepare<Login> for Identity {
     type Prepared = Checked;
 
-    async fn prepare(&self, cx: &Context, command: &Login) -> Handled<Checked, IdentityError> {
+    async fn prepare(&self, cx: &Context, command: &Login) -> Result<Checked, PrepareError<IdentityError>> {
         let email = trimmed_email(&command.email);
         let known = if may_be_email(email) { store::account_by_email(cx.db(), email).await? } else { None };
         let hash = known.as_ref().map(|account| account.password_hash.as_str());
@@ -47,9 +47,9 @@ impl Prepare<Login> for Identity {
     }
 
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Login, Checked>) -> Handled<Session, IdentityError> {
-        let account = store::share_account(tx.read(), command.prepared.id).await?.ok_or(Failure::Stale)?;
+        let account = store::share_account(tx.read(), command.prepared.id).await?.ok_or(HandleError::Stale)?;
         if !command.prepared.still_holds(&account) {
-            return Err(Failure::Stale);
+            return Err(HandleError::Stale);
         }
         if !account.is_active {
             return Err(IdentityError::AccountInactive.into());

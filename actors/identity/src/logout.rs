@@ -1,7 +1,7 @@
 //! Ends the session of the access token, and with it every token of that session.
 
 use contract::Revoked;
-use runtime::{Commanded, Handle, Handled, Tx, Version};
+use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::{
     UserId,
     identity::{Done, IdentityError, Logout, SessionRevoked},
@@ -22,7 +22,7 @@ impl Handle<Logout> for Identity {
         // A session that made room for newer ones has no row under which its end could be told once only.
         if session.is_some() {
             let event = SessionRevoked { session_id: caller.session, user_id: UserId(caller.id) };
-            tx.emit(&command.cause, &mut Version::default(), &event)?;
+            tx.emit_first(&command.cause, &event)?;
         }
         Ok(Done {})
     }

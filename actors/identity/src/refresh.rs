@@ -8,8 +8,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::Revoked;
-use runtime::{Commanded, Handle, Handled, Tx};
-use subjects::identity::{IdentityError, Refresh, Session};
+use runtime::{Commanded, Handle, HandleError, Handled, Tx};
+use subjects::{
+    UserId,
+    identity::{IdentityError, Refresh, Session, SessionRevoked},
+};
 
 use crate::{
     Identity,
@@ -76,11 +79,11 @@ impl Handle<Refresh> for Identity {
             }
             Step::Revoke => {
                 tracing::warn!(user = %token.user_id, session = %token.session_id, "a spent refresh token was used again");
-                // Not by `write`: what that marks is undone with a refusal, and this must outlive it.
-                store::revoke_session(tx.read(), token.session_id, "reuse", now).await?;
-                let revoked = Revoked::Session { id: token.session_id };
-                store::insert_revocation(tx.read(), revoked, self.last_token_ends(now)?).await?;
-                Err(IdentityError::InvalidRefreshToken.into())
+                store::revoke_session(tx.write(), token.session_id, "reuse", now).await?;
+                self.revoke(tx, Revoked::Session { id: token.session_id }).await?;
+                let event = SessionRevoked { session_id: token.session_id, user_id: UserId(token.user_id) };
+                tx.emit_first(&command.cause, &event)?;
+                Err(HandleError::RejectedKeepingWrites(IdentityError::InvalidRefreshToken))
             }
             Step::Refuse(why) => Err(why.into()),
         }

@@ -5,7 +5,7 @@
 //! password that it is the same person's, and answers with a session; any other command is told that the address is
 //! taken.
 
-use runtime::{Cause, Commanded, Context, Failure, Handled, Prepare, Tx, Version};
+use runtime::{Cause, Commanded, Context, HandleError, Handled, Prepare, PrepareError, Tx, Version};
 use subjects::{
     UserId,
     identity::{IdentityError, Register, Session, UserRegistered},
@@ -49,7 +49,7 @@ fn is_own_work(account: &Account, cause: Uuid) -> Result<(), IdentityError> {
 impl Prepare<Register> for Identity {
     type Prepared = Checked;
 
-    async fn prepare(&self, cx: &Context, command: &Register) -> Handled<Checked, IdentityError> {
+    async fn prepare(&self, cx: &Context, command: &Register) -> Result<Checked, PrepareError<IdentityError>> {
         validate(command)?;
         let Some(known) = store::account_by_email(cx.db(), trimmed_email(&command.email)).await? else {
             return Ok(Checked::Free { password_hash: self.hasher.hash(&command.password).await? });
@@ -63,9 +63,9 @@ impl Prepare<Register> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Register, Checked>) -> Handled<Session, IdentityError> {
         let account = match &command.prepared {
             Checked::Known { id, version, password_hash } => {
-                let account = store::share_account(tx.read(), *id).await?.ok_or(Failure::Stale)?;
+                let account = store::share_account(tx.read(), *id).await?.ok_or(HandleError::Stale)?;
                 if account.version != *version || account.password_hash != *password_hash {
-                    return Err(Failure::Stale);
+                    return Err(HandleError::Stale);
                 }
                 is_own_work(&account, command.cause.id)?;
                 account
@@ -106,7 +106,7 @@ pub(crate) async fn insert(
     };
     tx.emit(cause, &mut account.version, &event)?;
     let now = tx.now();
-    store::insert_account(tx.read(), &account, now).await?.ok_or(Failure::Stale)
+    store::insert_account(tx.read(), &account, now).await?.ok_or(HandleError::Stale)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{RevocationsPage, Revoked};
-use runtime::{Answer, Breakage, Caller, Context, Handled, Stored, Tidy, Tx};
+use runtime::{Answer, Answered, Breakage, Caller, Context, Stored, Tidy, Tx};
 use sqlx::PgPool;
 use subjects::identity::{GetRevocations, IdentityError};
 
@@ -55,7 +55,7 @@ pub(crate) fn check_caller(
 }
 
 impl Answer<GetRevocations> for Identity {
-    async fn answer(&self, cx: &Context, query: &GetRevocations) -> Handled<RevocationsPage, IdentityError> {
+    async fn answer(&self, cx: &Context, query: &GetRevocations) -> Answered<RevocationsPage, IdentityError> {
         let GetRevocations { request } = query;
         if let Some(token) = &request.token {
             let is_revoked = Some(store::is_revoked(cx.db(), token).await?);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::Detail;
 use futures::future::try_join;
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::{
     VariantId,
     inventory::{Availabilities, Availability, CheckAvailability, InventoryError, MAX_CHECKED, MAX_UNITS, Units},
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{Inventory, account::sum, offers, store};
 
 impl Answer<CheckAvailability> for Inventory {
-    async fn answer(&self, cx: &Context, query: &CheckAvailability) -> Handled<Availabilities, InventoryError> {
+    async fn answer(&self, cx: &Context, query: &CheckAvailability) -> Answered<Availabilities, InventoryError> {
         validate(&query.items)?;
         let variants: Vec<_> = query.items.iter().map(|line| line.variant_id.0).collect();
         let asked = query.items.iter().map(|line| line.variant_id).collect();

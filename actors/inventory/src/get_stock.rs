@@ -1,6 +1,6 @@
 //! The stock of one variant.
 
-use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
+use runtime::{AnswerBatch, Answered, Context, Queried, Stored};
 use sqlx::PgPool;
 use subjects::inventory::{GetStock, InventoryError, Stock};
 
@@ -15,7 +15,7 @@ impl AnswerBatch<GetStock> for Inventory {
         Ok(variants.iter().map(|variant| shelves.get(variant).cloned()).collect())
     }
 
-    async fn answer(&self, cx: &Context, query: &GetStock, shelf: Option<Shelf>) -> Handled<Stock, InventoryError> {
+    async fn answer(&self, cx: &Context, query: &GetStock, shelf: Option<Shelf>) -> Answered<Stock, InventoryError> {
         let shelf = shelf.ok_or(InventoryError::VariantNotFound)?;
         if shelf.is_managed_by(cx.caller()) {
             return Ok(shelf.into_stock());

@@ -1,6 +1,6 @@
 //! The ledger of a variant, newest first.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::{
     OrderId, Pagination, VariantId,
     inventory::{InventoryError, ListMovements, Movement, Movements},
@@ -9,7 +9,7 @@ use subjects::{
 use crate::{Inventory, store};
 
 impl Answer<ListMovements> for Inventory {
-    async fn answer(&self, cx: &Context, query: &ListMovements) -> Handled<Movements, InventoryError> {
+    async fn answer(&self, cx: &Context, query: &ListMovements) -> Answered<Movements, InventoryError> {
         let below = below(query.page.cursor.as_deref())?;
         let variant = query.variant_id.0;
         let shelf = store::shelf(cx.db(), variant).await?.ok_or(InventoryError::VariantNotFound)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use contract::Detail;
-use runtime::{Breakage, Caller, Commanded, Context, Failure, HandleBatch, Handled, Tx};
+use runtime::{Breakage, Caller, Commanded, Context, HandleBatch, HandleError, Handled, PrepareError, Tx};
 use subjects::{
     catalog::{GetOffers, Offer},
     inventory::{InventoryError, MAX_ON_HAND, SetStock, Stock, StockCount},
@@ -19,7 +19,7 @@ type Unheard = Option<Offer>;
 impl HandleBatch<SetStock> for Inventory {
     type Prepared = Unheard;
 
-    async fn prepare(&self, cx: &Context, command: &SetStock) -> Handled<Unheard, InventoryError> {
+    async fn prepare(&self, cx: &Context, command: &SetStock) -> Result<Unheard, PrepareError<InventoryError>> {
         validate(&command.count)?;
         if store::shelf(cx.db(), command.variant_id.0).await?.is_some() {
             return Ok(None);
@@ -59,7 +59,7 @@ impl HandleBatch<SetStock> for Inventory {
                 // Only a rejected command finds none here: shelves are never removed.
                 let rejected =
                     empty_shelf(command, now).and_then(|empty| decide(&empty, &command.message, &command.caller).err());
-                outcomes.push(Err(rejected.map_or(Failure::Stale, Failure::from)));
+                outcomes.push(Err(rejected.map_or(HandleError::Stale, HandleError::from)));
                 continue;
             };
             let outcome = match decide(shelf, &command.message, &command.caller) {

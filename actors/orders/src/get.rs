@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runtime::{AnswerBatch, Context, Handled, Queried, Stored};
+use runtime::{AnswerBatch, Answered, Context, Queried, Stored};
 use sqlx::PgPool;
 use subjects::{
     orders::{GetOrder, Order, OrderRef, OrderStatus, OrdersError},
@@ -26,7 +26,7 @@ impl AnswerBatch<GetOrder> for Orders {
         store::find(db, &orders).await
     }
 
-    async fn answer(&self, cx: &Context, _: &GetOrder, record: Option<Record>) -> Handled<Order, OrdersError> {
+    async fn answer(&self, cx: &Context, _: &GetOrder, record: Option<Record>) -> Answered<Order, OrdersError> {
         let record = record.ok_or(OrdersError::OrderNotFound)?;
         let guest = cx.capability();
         let awaits_buyer = is_buyer(&record.owner, cx.caller(), guest)

@@ -1,12 +1,12 @@
 //! How an order came to its status.
 
-use runtime::{Answer, Breakage, Context, Handled};
+use runtime::{Answer, Answered, Breakage, Context};
 use subjects::orders::{GetHistory, History, OrderRef, OrdersError};
 
 use crate::{Orders, access::view, store};
 
 impl Answer<GetHistory> for Orders {
-    async fn answer(&self, cx: &Context, query: &GetHistory) -> Handled<History, OrdersError> {
+    async fn answer(&self, cx: &Context, query: &GetHistory) -> Answered<History, OrdersError> {
         let order = OrderRef::from(query.id.as_str());
         let record = store::find(cx.db(), &[order]).await?.pop().flatten().ok_or(OrdersError::OrderNotFound)?;
         let guest = cx.capability();

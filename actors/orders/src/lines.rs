@@ -1,12 +1,12 @@
 //! The lines of an order, for payments: what they cost, and how many units could return.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::orders::{GetLines, Line, Lines, OrderStatus, OrdersError};
 
 use crate::{Orders, store};
 
 impl Answer<GetLines> for Orders {
-    async fn answer(&self, cx: &Context, query: &GetLines) -> Handled<Lines, OrdersError> {
+    async fn answer(&self, cx: &Context, query: &GetLines) -> Answered<Lines, OrdersError> {
         let (status, lines) = store::lines_of(cx.db(), query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         // Nothing was sold before, and what had not been shipped has returned after.
         let is_sold = matches!(

@@ -1,7 +1,7 @@
 //! The caller's orders, newest first.
 
 use chrono::{DateTime, Utc};
-use runtime::{Answer, Caller, Context, Handled};
+use runtime::{Answer, Answered, Caller, Context};
 use subjects::{
     Pagination,
     orders::{self as messages, ListOrders, Order, OrdersError},
@@ -36,7 +36,7 @@ fn scope_of(caller: &Caller, guest: Option<Uuid>) -> Result<Scope, OrdersError> 
 }
 
 impl Answer<ListOrders> for Orders {
-    async fn answer(&self, cx: &Context, query: &ListOrders) -> Handled<messages::Orders, OrdersError> {
+    async fn answer(&self, cx: &Context, query: &ListOrders) -> Answered<messages::Orders, OrdersError> {
         let guest = cx.capability();
         let scope = scope_of(cx.caller(), guest)?;
         let after = match query.page.cursor.as_deref() {

@@ -1,6 +1,6 @@
 //! What is owed for an order, for payments. Whoever may not see the order is told that there is none.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::{
     UserId,
     orders::{GetPayable, OrdersError, Payable},
@@ -9,7 +9,7 @@ use subjects::{
 use crate::{Orders, store};
 
 impl Answer<GetPayable> for Orders {
-    async fn answer(&self, cx: &Context, query: &GetPayable) -> Handled<Payable, OrdersError> {
+    async fn answer(&self, cx: &Context, query: &GetPayable) -> Answered<Payable, OrdersError> {
         let order_id = store::id_of(cx.db(), &query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let facts = store::payable_facts(cx.db(), order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let owner = &facts.owner;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use contract::CallError;
-use runtime::{Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, Tx, Version};
+use runtime::{Answered, Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, PrepareError, Tx, Version};
 use subjects::{
     CartId, ItemId, OrderId, UserId,
     carts::{CartsError, Contents, GetContents},
@@ -29,7 +29,7 @@ use quote::{CartUse, Quote};
 impl HandleBatch<PlaceOrder> for Orders {
     type Prepared = Quote;
 
-    async fn prepare(&self, cx: &Context, command: &PlaceOrder) -> Handled<Quote, OrdersError> {
+    async fn prepare(&self, cx: &Context, command: &PlaceOrder) -> Result<Quote, PrepareError<OrdersError>> {
         validate::validate(&command.order)?;
         let (cart, units) = lines(cx, command).await?;
         let variant_ids = units.iter().map(|units| units.variant_id).collect();
@@ -68,7 +68,7 @@ impl HandleBatch<PlaceOrder> for Orders {
 }
 
 /// The lines that are asked for: named one by one, or those of the caller's cart.
-async fn lines(cx: &Context, command: &PlaceOrder) -> Handled<(Option<CartUse>, Vec<Units>), OrdersError> {
+async fn lines(cx: &Context, command: &PlaceOrder) -> Answered<(Option<CartUse>, Vec<Units>), OrdersError> {
     let user_id = cx.caller().user_id();
     let whose = GetContents { user_id, guest: cx.capability() };
     if let Some(items) = &command.order.items {

@@ -1,7 +1,7 @@
 //! The deadline of an unpaid order: it asks payments to close the payment, and expires nobody by itself.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Commanded, Context, Due, HandleBatch, Handled, Tx};
+use runtime::{Breakage, Commanded, Context, Due, HandleBatch, Handled, PrepareError, Tx};
 use sqlx::PgPool;
 use subjects::orders::{ExpiryRequested, OrderStatus, OrdersError, RequestExpiry};
 
@@ -22,7 +22,7 @@ impl Due<RequestExpiry> for Orders {
 impl HandleBatch<RequestExpiry> for Orders {
     type Prepared = ();
 
-    async fn prepare(&self, _cx: &Context, _command: &RequestExpiry) -> Handled<(), OrdersError> {
+    async fn prepare(&self, _cx: &Context, _command: &RequestExpiry) -> Result<(), PrepareError<OrdersError>> {
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! A seller or an admin takes an order a step further: processing, shipped, delivered.
 
-use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
+use runtime::{Breakage, Commanded, Context, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     orders::{Order, OrderStatus, OrdersError, SetStatus},
     payments::GetPendingRefund,
@@ -21,7 +21,7 @@ pub struct RefundPending(bool);
 impl Prepare<SetStatus> for Orders {
     type Prepared = RefundPending;
 
-    async fn prepare(&self, cx: &Context, command: &SetStatus) -> Handled<RefundPending, OrdersError> {
+    async fn prepare(&self, cx: &Context, command: &SetStatus) -> Result<RefundPending, PrepareError<OrdersError>> {
         if command.change.status != OrderStatus::Shipped {
             return Ok(RefundPending(false));
         }

@@ -1,12 +1,12 @@
 //! What a buyer has to do to pay, for orders. The secret is read from the provider for each answer, and stored nowhere.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::payments::{GetAction, PaymentAction, PaymentsError, PendingAction};
 
 use crate::{Payments, ids::payment_of, store, terms::Terms};
 
 impl Answer<GetAction> for Payments {
-    async fn answer(&self, cx: &Context, query: &GetAction) -> Handled<PendingAction, PaymentsError> {
+    async fn answer(&self, cx: &Context, query: &GetAction) -> Answered<PendingAction, PaymentsError> {
         let row = store::find(cx.db(), payment_of(query.order_id)).await?;
         let Some(row) = row.filter(|row| row.attempt.can_be_paid() && row.attempt.awaits_action) else {
             return Ok(PendingAction { action: None });

@@ -1,12 +1,12 @@
 //! What a browser needs to pay.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::payments::{GetConfig, PaymentConfig, PaymentsError};
 
 use crate::Payments;
 
 impl Answer<GetConfig> for Payments {
-    async fn answer(&self, _cx: &Context, _query: &GetConfig) -> Handled<PaymentConfig, PaymentsError> {
+    async fn answer(&self, _cx: &Context, _query: &GetConfig) -> Answered<PaymentConfig, PaymentsError> {
         let provider = self.provider();
         Ok(PaymentConfig {
             provider: provider.name().to_owned(),

@@ -2,7 +2,7 @@
 //! before its secret is told to anybody, so nothing can be confirmed that was not committed.
 
 use contract::{CallError, Detail, DetailCode};
-use runtime::{Breakage, Commanded, Context, Failure, Handled, Prepare, Tx};
+use runtime::{Answered, Breakage, Commanded, Context, HandleError, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     orders::{GetPayable, OrderRef, OrderStatus, OrdersError, Payable},
     payments::{CreateIntent, Intent, PaymentsError},
@@ -34,7 +34,7 @@ fn decide(attempt: &Attempt, object: &str) -> Result<(), &'static str> {
 impl Prepare<CreateIntent> for Payments {
     type Prepared = Opened;
 
-    async fn prepare(&self, cx: &Context, command: &CreateIntent) -> Handled<Opened, PaymentsError> {
+    async fn prepare(&self, cx: &Context, command: &CreateIntent) -> Result<Opened, PrepareError<PaymentsError>> {
         let payable = payable(cx, command).await?;
         let payment_id = payment_of(payable.order_id);
         let row = store::find(cx.db(), payment_id).await?;
@@ -71,7 +71,7 @@ impl Prepare<CreateIntent> for Payments {
         let has_it = ledger.row(payment_id).is_none_or(|row| Terms::of(row, self.provider()).provider(self).is_ok());
         if !has_it || decide(&attempt, &object.id).is_err() {
             // Closed or opened otherwise since it was prepared: the next `prepare` sees that, clears away and refuses.
-            return Err(Failure::Stale);
+            return Err(HandleError::Stale);
         }
         let details =
             Details { order_number: payable.order_number.clone(), user_id: payable.user_id, amount: payable.amount };
@@ -93,7 +93,7 @@ impl Prepare<CreateIntent> for Payments {
 }
 
 impl Payments {
-    async fn create(&self, cx: &Context, payable: &Payable) -> Handled<ProviderObject, PaymentsError> {
+    async fn create(&self, cx: &Context, payable: &Payable) -> Answered<ProviderObject, PaymentsError> {
         let new = NewObject {
             key: payment_of(payable.order_id).0,
             amount: payable.amount,
@@ -122,7 +122,7 @@ impl Payments {
 }
 
 /// What is owed, by orders' word: the client names no amount.
-async fn payable(cx: &Context, command: &CreateIntent) -> Handled<Payable, PaymentsError> {
+async fn payable(cx: &Context, command: &CreateIntent) -> Answered<Payable, PaymentsError> {
     let Some(order_id) = command.intent.order() else {
         let message = "either order_id or order_number must be there";
         let detail = Detail::new("order_id", DetailCode::Required, message);

@@ -1,6 +1,6 @@
 //! A payment, for its buyer and for admins. To everybody else there is no such payment.
 
-use runtime::{Answer, Breakage, Context, Handled};
+use runtime::{Answer, Answered, Breakage, Context};
 use subjects::{
     PaymentId,
     orders::OrderRef,
@@ -15,7 +15,7 @@ use crate::{
     store::{self, View},
 };
 
-async fn payment(cx: &Context, id: PaymentId) -> Handled<Payment, PaymentsError> {
+async fn payment(cx: &Context, id: PaymentId) -> Answered<Payment, PaymentsError> {
     let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;
     let view = store::load(&mut connection, id).await?.ok_or(PaymentsError::PaymentNotFound)?;
     drop(connection);
@@ -32,13 +32,13 @@ pub(crate) async fn may_see(cx: &Context, view: &View) -> Result<bool, Breakage>
 }
 
 impl Answer<GetPayment> for Payments {
-    async fn answer(&self, cx: &Context, query: &GetPayment) -> Handled<Payment, PaymentsError> {
+    async fn answer(&self, cx: &Context, query: &GetPayment) -> Answered<Payment, PaymentsError> {
         payment(cx, query.payment_id).await
     }
 }
 
 impl Answer<GetPaymentOfOrder> for Payments {
-    async fn answer(&self, cx: &Context, query: &GetPaymentOfOrder) -> Handled<Payment, PaymentsError> {
+    async fn answer(&self, cx: &Context, query: &GetPaymentOfOrder) -> Answered<Payment, PaymentsError> {
         let order_id = match &query.order_id {
             OrderRef::Id(id) => *id,
             // Which order has a number, only orders knows.

@@ -1,12 +1,12 @@
 //! Whether all of an order's money has gone back or is on its way back. orders asks before an order is shipped.
 
-use runtime::{Answer, Context, Handled};
+use runtime::{Answer, Answered, Context};
 use subjects::payments::{GetPendingRefund, PaymentsError, PendingRefund};
 
 use crate::{Payments, ids::payment_of, store};
 
 impl Answer<GetPendingRefund> for Payments {
-    async fn answer(&self, cx: &Context, query: &GetPendingRefund) -> Handled<PendingRefund, PaymentsError> {
+    async fn answer(&self, cx: &Context, query: &GetPendingRefund) -> Answered<PendingRefund, PaymentsError> {
         let row = store::find(cx.db(), payment_of(query.order_id)).await?;
         Ok(PendingRefund { is_full: row.is_some_and(|row| row.attempt.leaves_nothing()) })
     }

@@ -1,6 +1,6 @@
 //! A message of the provider: let in by its signature, counted once by its id, and then no more than a hint to look.
 
-use runtime::{Commanded, Context, Failure, Handled, Prepare, Tx};
+use runtime::{Commanded, Context, Handled, Prepare, PrepareError, Tx};
 use subjects::payments::{PaymentsError, ReceiveWebhook, WebhookReceipt};
 
 use crate::{Payments, look::Look, provider::Notice, store, terms::Terms};
@@ -9,15 +9,15 @@ impl Prepare<ReceiveWebhook> for Payments {
     type Prepared = Notice;
 
     /// Anybody may knock: who is not let in leaves nothing behind.
-    async fn prepare(&self, cx: &Context, command: &ReceiveWebhook) -> Handled<Notice, PaymentsError> {
+    async fn prepare(&self, cx: &Context, command: &ReceiveWebhook) -> Result<Notice, PrepareError<PaymentsError>> {
         let ReceiveWebhook { provider, signature, body } = command;
         if provider != self.provider().name() {
-            return Err(Failure::TurnedAway(PaymentsError::UnknownProvider));
+            return Err(PrepareError::RejectedUnrecorded(PaymentsError::UnknownProvider));
         }
         // By the database's clock: a node whose own is off lets nothing old in.
         let now = store::now(cx.db()).await?;
         let notice = self.provider().read_notice(signature, body, now);
-        notice.ok_or(Failure::TurnedAway(PaymentsError::InvalidSignature))
+        notice.ok_or(PrepareError::RejectedUnrecorded(PaymentsError::InvalidSignature))
     }
 
     async fn handle(

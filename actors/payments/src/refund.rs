@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{CallError, Detail, DetailCode};
-use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
+use runtime::{Answered, Breakage, Commanded, Context, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     ItemId, Money, OrderId, RefundId,
     orders::{GetLines, Line, OrdersError, PaymentStatus},
@@ -104,7 +104,7 @@ fn decide(
 }
 
 /// The lines of an order, by orders' word.
-async fn lines(cx: &Context, order_id: OrderId) -> Handled<BTreeMap<ItemId, Line>, PaymentsError> {
+async fn lines(cx: &Context, order_id: OrderId) -> Answered<BTreeMap<ItemId, Line>, PaymentsError> {
     match cx.ask(&GetLines { order_id }).await {
         Ok(found) => Ok(found.lines.into_iter().map(|line| (line.line_id, line)).collect()),
         Err(CallError::Refused(OrdersError::OrderNotFound)) => Err(PaymentsError::OrderNotFound.into()),
@@ -115,7 +115,7 @@ async fn lines(cx: &Context, order_id: OrderId) -> Handled<BTreeMap<ItemId, Line
 impl Prepare<RefundPayment> for Payments {
     type Prepared = Lines;
 
-    async fn prepare(&self, cx: &Context, command: &RefundPayment) -> Handled<Lines, PaymentsError> {
+    async fn prepare(&self, cx: &Context, command: &RefundPayment) -> Result<Lines, PrepareError<PaymentsError>> {
         if command.refund.items.is_none() {
             return Ok(None);
         }

@@ -1,6 +1,6 @@
 //! Somebody who waits has the payment read at the provider: for webhooks that are lost, or do not come to this shop.
 
-use runtime::{Breakage, Commanded, Context, Handled, Prepare, Tx};
+use runtime::{Breakage, Commanded, Context, Handled, Prepare, PrepareError, Tx};
 use subjects::payments::{Payment, PaymentsError, VerifyPayment};
 
 use crate::{
@@ -16,7 +16,11 @@ use crate::{
 impl Prepare<VerifyPayment> for Payments {
     type Prepared = Option<ProviderObject>;
 
-    async fn prepare(&self, cx: &Context, command: &VerifyPayment) -> Handled<Option<ProviderObject>, PaymentsError> {
+    async fn prepare(
+        &self,
+        cx: &Context,
+        command: &VerifyPayment,
+    ) -> Result<Option<ProviderObject>, PrepareError<PaymentsError>> {
         let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;
         let view = store::load(&mut connection, command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         drop(connection);

@@ -7,9 +7,11 @@ pub enum Access {
     Public,
     /// A caller whose token names one of these roles.
     Roles(&'static [&'static str]),
-    /// A caller with one of these roles, or one who shows a capability ([`header::CAPABILITY`](crate::header::CAPABILITY)); the
-    /// domain checks what that opens.
+    /// A caller with one of these roles or, without an access token, one who shows a capability
+    /// ([`header::CAPABILITY`](crate::header::CAPABILITY)). The domain checks what that opens.
     RolesOrCapability(&'static [&'static str]),
+    /// The same, where a capability beside an access token opens more.
+    RolesAndCapability(&'static [&'static str]),
     /// Other domains only. Such subjects are refused to everyone else by the rights of the NATS users.
     Internal,
 }
@@ -21,6 +23,7 @@ impl Access {
             Self::Public => "public".into(),
             Self::Roles(roles) => roles.join(" "),
             Self::RolesOrCapability(roles) => format!("{} or capability", roles.join(" ")),
+            Self::RolesAndCapability(roles) => format!("{} and/or capability", roles.join(" ")),
             Self::Internal => "internal".into(),
         }
     }

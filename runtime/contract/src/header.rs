@@ -10,6 +10,15 @@ pub const REPLAYED: &str = "Souk-Replayed";
 pub const AUTHORIZATION: &str = "Authorization";
 /// Requests: a secret that opens what belongs to no account. Beside an access token it opens more.
 pub const CAPABILITY: &str = "Souk-Capability";
+
+/// What [`is_capability`] requires, as the details of an error say it.
+pub const CAPABILITY_RULE: &str = "must have 1 to 200 visible ASCII characters and no spaces";
+
+/// Whether a value of [`CAPABILITY`] has the shape of one.
+pub fn is_capability(value: &str) -> bool {
+    (1..=200).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Requests and replies: the body's format.
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context.

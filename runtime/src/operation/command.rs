@@ -16,7 +16,7 @@ use crate::{
     caller::Caller,
     context::Context,
     domain::Commanded,
-    failure::{Breakage, Failure, Handled},
+    failure::{Breakage, PrepareError},
     tx::{Cause, Tx},
 };
 
@@ -100,7 +100,7 @@ pub(crate) trait Strategy: Send + Sync + 'static {
         &self,
         cx: &Context,
         command: &Self::Command,
-    ) -> impl Future<Output = Handled<Self::Prepared, <Self::Command as contract::Request>::Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Prepared, PrepareError<<Self::Command as contract::Request>::Error>>> + Send;
 
     fn run(
         &self,
@@ -153,10 +153,11 @@ impl<S: Strategy> ErasedCommand for TypedCommand<S> {
                     let item = Commanded { message, prepared, caller, capability, cause };
                     Ok(PreparedCommand::ForLane(Ok(Box::new(item) as Erased)))
                 }
-                Err(Failure::Refused(refusal)) => Ok(PreparedCommand::ForLane(Err(refused::<S>(refusal)))),
-                Err(Failure::TurnedAway(refusal)) => Ok(PreparedCommand::TurnedAway(refused::<S>(refusal))),
-                Err(Failure::Broken(breakage)) => Err(breakage),
-                Err(Failure::Stale) => Err(Breakage::other("prepare relied on nothing yet, so nothing can be stale")),
+                Err(PrepareError::Rejected(refusal)) => Ok(PreparedCommand::ForLane(Err(refused::<S>(refusal)))),
+                Err(PrepareError::RejectedUnrecorded(refusal)) => {
+                    Ok(PreparedCommand::TurnedAway(refused::<S>(refusal)))
+                }
+                Err(PrepareError::Broken(breakage)) => Err(breakage),
             }
         }
         .boxed()

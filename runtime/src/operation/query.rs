@@ -10,7 +10,7 @@ use crate::{
     batcher::Batcher,
     context::Context,
     domain::{Answer, AnswerBatch, Queried},
-    failure::{Breakage, Failure, Handled},
+    failure::{Answered, Breakage, QueryError},
 };
 
 /// A query that a domain answers.
@@ -22,11 +22,11 @@ pub(crate) struct QueryRoute {
 
 /// A query whose body was read.
 pub(crate) struct DecodedQuery {
-    answer: Box<dyn Fn(Context, Format) -> BoxFuture<'static, Answered> + Send + Sync>,
+    answer: Box<dyn Fn(Context, Format) -> BoxFuture<'static, QueryOutcome> + Send + Sync>,
 }
 
 /// How a query ended: bytes of a reply in the asked format, the domain's error, or a breakage.
-pub(crate) enum Answered {
+pub(crate) enum QueryOutcome {
     Reply(Vec<u8>),
     Refused(Box<ErrorBody>),
     Broken(Breakage),
@@ -64,14 +64,14 @@ impl QueryRoute {
     fn new<Q: Query, A, F>(answer: A) -> Self
     where
         A: Fn(Context, Arc<Q>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Handled<Q::Reply, Q::Error>> + Send + 'static,
+        F: Future<Output = Answered<Q::Reply, Q::Error>> + Send + 'static,
     {
         let decode = move |format: Format, body: &[u8]| {
             let message: Q = format.decode_request(body, UnknownFields::Ignore)?;
             let (message, answer) = (Arc::new(message), answer.clone());
             let answer = move |cx, format| {
-                let handled = answer(cx, message.clone());
-                async move { answered::<Q>(handled.await, format) }.boxed()
+                let answered = answer(cx, message.clone());
+                async move { outcome::<Q>(answered.await, format) }.boxed()
             };
             Ok(DecodedQuery { answer: Box::new(answer) })
         };
@@ -85,21 +85,20 @@ impl QueryRoute {
 
 impl DecodedQuery {
     /// Answers; may be called again where the answer is a breakage.
-    pub(crate) async fn answer(&self, cx: &Context, format: Format) -> Answered {
+    pub(crate) async fn answer(&self, cx: &Context, format: Format) -> QueryOutcome {
         (self.answer)(cx.clone(), format).await
     }
 }
 
-fn answered<Q: Query>(handled: Handled<Q::Reply, Q::Error>, format: Format) -> Answered {
-    match handled {
+fn outcome<Q: Query>(answered: Answered<Q::Reply, Q::Error>, format: Format) -> QueryOutcome {
+    match answered {
         Ok(reply) => match format.encode(&reply) {
-            Ok(bytes) => Answered::Reply(bytes),
-            Err(error) => Answered::Broken(Breakage::other(error)),
+            Ok(bytes) => QueryOutcome::Reply(bytes),
+            Err(error) => QueryOutcome::Broken(Breakage::other(error)),
         },
-        Err(Failure::Refused(refusal) | Failure::TurnedAway(refusal)) => {
-            Answered::Refused(Box::new(CallError::Refused(refusal).body(Q::DOMAIN, "")))
+        Err(QueryError::Rejected(refusal)) => {
+            QueryOutcome::Refused(Box::new(CallError::Refused(refusal).body(Q::DOMAIN, "")))
         }
-        Err(Failure::Broken(breakage)) => Answered::Broken(breakage),
-        Err(Failure::Stale) => Answered::Broken(Breakage::other("a query has nothing to prepare again")),
+        Err(QueryError::Broken(breakage)) => QueryOutcome::Broken(breakage),
     }
 }

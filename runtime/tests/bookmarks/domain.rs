@@ -1,7 +1,9 @@
 //! A whole domain: two tables, one command, one query, one event, one reaction.
 
 use contract::{Access, command, domain_error, event, query};
-use runtime::{Answer, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Tx, Version};
+use runtime::{
+    Answer, Answered, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Tx,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,16 +67,15 @@ impl Handle<AddBookmark> for Bookmarks {
         if insert.execute(tx.write()).await.map_err(Breakage::from)?.rows_affected() == 0 {
             return Err(BookmarksError::Exists.into());
         }
-        tx.emit(&command.cause, &mut Version::default(), &added)?;
+        tx.emit_first(&command.cause, &added)?;
         Ok(Bookmark { id: added.bookmark_id, url })
     }
 }
 
 impl Answer<CountSite> for Bookmarks {
-    async fn answer(&self, cx: &Context, query: &CountSite) -> Handled<SiteCount, BookmarksError> {
-        let sql = "select coalesce((select bookmarks from site where name = $1), 0)";
-        let count = sqlx::query_scalar(sql).bind(&query.name).fetch_one(cx.db()).await;
-        Ok(SiteCount { bookmarks: count.map_err(Breakage::from)? })
+    async fn answer(&self, cx: &Context, query: &CountSite) -> Answered<SiteCount, BookmarksError> {
+        let count = sqlx::query_scalar("select coalesce((select bookmarks from site where name = $1), 0)");
+        Ok(SiteCount { bookmarks: count.bind(&query.name).fetch_one(cx.db()).await.map_err(Breakage::from)? })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Access, command, event};
-use runtime::{Breakage, Commanded, Domain, Due, Handle, Handled, Registry, Tx, Version};
+use runtime::{Breakage, Commanded, Domain, Due, Handle, Handled, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgPool, migrate::Migrator};
 use uuid::Uuid;
@@ -51,7 +51,7 @@ impl Handle<Wake> for Clockwork {
         let sql = "update alarm set due_at = null, rung = rung + 1 where id = $1 and due_at is not null";
         let woken = sqlx::query(sql).bind(alarm).execute(tx.write()).await.map_err(Breakage::from)?;
         if woken.rows_affected() == 1 {
-            tx.emit(&command.cause, &mut Version::default(), &WokeUp { alarm })?;
+            tx.emit_first(&command.cause, &WokeUp { alarm })?;
         }
         Ok(Woken {})
     }

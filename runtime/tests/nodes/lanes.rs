@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::{Access, command};
-use runtime::{Call, Commanded, Context, Domain, Handled, Prepare, Registry, Tx};
+use runtime::{Call, Commanded, Context, Domain, Handled, Prepare, PrepareError, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 
@@ -45,7 +45,7 @@ impl Domain for Furnace {
 impl Prepare<Burn> for Furnace {
     type Prepared = Fuse;
 
-    async fn prepare(&self, _: &Context, _: &Burn) -> Handled<Fuse, TellerError> {
+    async fn prepare(&self, _: &Context, _: &Burn) -> Result<Fuse, PrepareError<TellerError>> {
         Ok(Fuse { is_lit: AtomicBool::new(false) })
     }
 

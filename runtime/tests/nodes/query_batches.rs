@@ -8,7 +8,7 @@ use std::{
 use async_nats::HeaderMap;
 use contract::{Access, Request, header, query};
 use futures::future::join_all;
-use runtime::{Answer, AnswerBatch, Breakage, Context, Domain, Handled, Queried, Registry, Stored};
+use runtime::{Answer, AnswerBatch, Answered, Breakage, Context, Domain, Queried, Registry, Stored};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, migrate::Migrator};
 use tokio::sync::{Semaphore, mpsc};
@@ -65,13 +65,13 @@ impl AnswerBatch<Divide> for Divider {
         Ok(quotients)
     }
 
-    async fn answer(&self, _: &Context, query: &Divide, quotient: i32) -> Handled<Quotient, TellerError> {
+    async fn answer(&self, _: &Context, query: &Divide, quotient: i32) -> Answered<Quotient, TellerError> {
         if query.by < 0 { Err(TellerError::Silence.into()) } else { Ok(Quotient { quotient }) }
     }
 }
 
 impl Answer<Ping> for Divider {
-    async fn answer(&self, _: &Context, _: &Ping) -> Handled<Quotient, TellerError> {
+    async fn answer(&self, _: &Context, _: &Ping) -> Answered<Quotient, TellerError> {
         Ok(Quotient { quotient: 1 })
     }
 }

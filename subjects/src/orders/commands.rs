@@ -52,7 +52,7 @@ pub struct CancelOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
-command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |c| Some(c.order_id.key()));
+command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_AND_GUEST => Order, OrdersError, key = |c| Some(c.order_id.key()));
 
 /// The reason of a cancel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ pub struct GetOrder {
     /// Id or order number.
     pub id: String,
 }
-query!(GetOrder, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Order, OrdersError);
+query!(GetOrder, DOMAIN, "get", roles::SIGNED_IN_AND_GUEST => Order, OrdersError);
 
 /// The caller's orders; for a seller, those with a line of theirs and only those lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct GetHistory {
     /// Id or order number.
     pub id: String,
 }
-query!(GetHistory, DOMAIN, "history", roles::SIGNED_IN_OR_GUEST => History, OrdersError);
+query!(GetHistory, DOMAIN, "history", roles::SIGNED_IN_AND_GUEST => History, OrdersError);
 
 /// Whether somebody may pay an order, or look at its payment, and how much it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

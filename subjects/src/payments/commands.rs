@@ -32,7 +32,7 @@ impl NewIntent {
 pub struct CreateIntent {
     pub intent: NewIntent,
 }
-command!(CreateIntent, DOMAIN, "create_intent", roles::SIGNED_IN_OR_GUEST => Intent, PaymentsError,
+command!(CreateIntent, DOMAIN, "create_intent", roles::SIGNED_IN_AND_GUEST => Intent, PaymentsError,
     key = |c| c.intent.order().map(|order| order.key()), answer = Answer::Secret);
 
 /// So many units of an order's line.
@@ -76,7 +76,7 @@ command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError
 pub struct VerifyPayment {
     pub payment_id: PaymentId,
 }
-command!(VerifyPayment, DOMAIN, "verify", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError,
+command!(VerifyPayment, DOMAIN, "verify", roles::SIGNED_IN_AND_GUEST => Payment, PaymentsError,
     key = |c| Some(c.payment_id.0));
 
 /// A message of the provider, as it came. Only its signature lets it in, and what it says of a payment is not believed:

@@ -16,7 +16,7 @@ query!(GetConfig, DOMAIN, "config", Access::Public => PaymentConfig, PaymentsErr
 pub struct GetPayment {
     pub payment_id: PaymentId,
 }
-query!(GetPayment, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError);
+query!(GetPayment, DOMAIN, "get", roles::SIGNED_IN_AND_GUEST => Payment, PaymentsError);
 
 /// The payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct GetPaymentOfOrder {
     /// Id or order number.
     pub order_id: OrderRef,
 }
-query!(GetPaymentOfOrder, DOMAIN, "get_by_order", roles::SIGNED_IN_OR_GUEST => Payment, PaymentsError);
+query!(GetPaymentOfOrder, DOMAIN, "get_by_order", roles::SIGNED_IN_AND_GUEST => Payment, PaymentsError);
 
 /// What the buyer of an order has to do to pay it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

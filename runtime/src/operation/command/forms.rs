@@ -8,7 +8,7 @@ use super::{Outcome, Prepped, Strategy};
 use crate::{
     context::Context,
     domain::{Domain, Handle, HandleBatch, Prepare},
-    failure::{Breakage, Failure, Handled},
+    failure::{Breakage, HandleError, Handled, PrepareError},
     tx::Tx,
 };
 
@@ -47,7 +47,7 @@ impl<D: Domain + Handle<C>, C: Command> Strategy for SimpleHandler<D, C> {
     const DOMAIN: &'static str = D::NAME;
     const PREPARES: bool = false;
 
-    async fn prepare(&self, _cx: &Context, _command: &C) -> Handled<(), C::Error> {
+    async fn prepare(&self, _cx: &Context, _command: &C) -> Result<(), PrepareError<C::Error>> {
         Ok(())
     }
 
@@ -68,7 +68,7 @@ impl<D: Domain + Prepare<C>, C: Command> Strategy for PreparedHandler<D, C> {
     const DOMAIN: &'static str = D::NAME;
     const PREPARES: bool = true;
 
-    async fn prepare(&self, cx: &Context, command: &C) -> Handled<D::Prepared, C::Error> {
+    async fn prepare(&self, cx: &Context, command: &C) -> Result<D::Prepared, PrepareError<C::Error>> {
         self.domain.prepare(cx, command).await
     }
 
@@ -89,7 +89,7 @@ impl<D: Domain + HandleBatch<C>, C: Command> Strategy for BatchedHandler<D, C> {
     const DOMAIN: &'static str = D::NAME;
     const PREPARES: bool = true;
 
-    async fn prepare(&self, cx: &Context, command: &C) -> Handled<D::Prepared, C::Error> {
+    async fn prepare(&self, cx: &Context, command: &C) -> Result<D::Prepared, PrepareError<C::Error>> {
         self.domain.prepare(cx, command).await
     }
 
@@ -103,28 +103,29 @@ impl<D: Domain + HandleBatch<C>, C: Command> Strategy for BatchedHandler<D, C> {
 }
 
 fn outcome<C: Command>(domain: &str, handled: Handled<C::Reply, C::Error>) -> Result<Outcome, Breakage> {
+    let rejected = |error| Outcome::Refused(Box::new(CallError::Refused(error).body(domain, "")));
     match handled {
         Ok(reply) => Ok(Outcome::Reply(Format::MessagePack.encode(&reply).map_err(Breakage::other)?)),
-        Err(Failure::Refused(refusal)) => Ok(Outcome::Refused(Box::new(CallError::Refused(refusal).body(domain, "")))),
-        Err(Failure::Broken(breakage)) => Err(breakage),
-        Err(Failure::TurnedAway(_)) => {
-            Err(Breakage::other("turned away in a lane, where it costs as much as a refusal"))
-        }
-        Err(Failure::Stale) => Ok(Outcome::Stale),
+        Err(HandleError::Rejected(error) | HandleError::RejectedKeepingWrites(error)) => Ok(rejected(error)),
+        Err(HandleError::Stale) => Ok(Outcome::Stale),
+        Err(HandleError::Broken(breakage)) => Err(breakage),
     }
 }
 
-/// One outcome, and what the item left behind taken back where it was refused.
+/// One outcome, and what the item left behind taken back where it was rejected.
 fn settle<C: Command>(
     tx: &mut Tx<'_>,
     mark: (usize, usize),
     domain: &str,
     handled: Handled<C::Reply, C::Error>,
 ) -> Result<Outcome, Breakage> {
+    let is_kept = matches!(handled, Ok(_) | Err(HandleError::RejectedKeepingWrites(_)));
     let outcome = outcome::<C>(domain, handled)?;
-    Ok(match outcome {
-        Outcome::Refused(body) if !tx.undo(mark) => Outcome::RefusedAfterWrite(body),
-        Outcome::Stale if !tx.undo(mark) => return Err(Breakage::other("found to be stale after a write")),
-        other => other,
-    })
+    if is_kept || tx.undo(mark) {
+        return Ok(outcome);
+    }
+    match outcome {
+        Outcome::Refused(body) => Ok(Outcome::RefusedAfterWrite(body)),
+        _ => Err(Breakage::other("found to be stale after a write")),
+    }
 }
