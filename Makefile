@@ -1,6 +1,6 @@
 # `make` alone tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint fmt docs deny bench faults model clean
+.PHONY: help up test lint fmt golden docs deny bench faults model clean
 
 # What `make bench` runs, and with what: make bench BENCH=checkout ARGS="--seconds 60"
 BENCH ?= checkout
@@ -25,6 +25,10 @@ lint: ## clippy, every warning an error
 
 fmt: ## format all code
 	cargo fmt --all
+
+golden: ## write anew what is generated: golden files, pages, openapi.json, users.conf
+	UPDATE_GOLDEN=1 cargo test --workspace -q --test surface --test documentation --test golden
+	UPDATE_GOLDEN=1 cargo test --workspace -q --lib users_conf
 
 docs: ## the reference of all crates, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -437,7 +437,7 @@ fn the_checked_in_document_is_the_served_one() {
         std::fs::write(path, &document).unwrap();
     }
     let golden = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(golden == document, "docs/openapi.json has drifted: UPDATE_GOLDEN=1 cargo test -p gateway --test surface");
+    assert!(golden == document, "docs/openapi.json has drifted: make golden");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::client::inbox::{Attempt, Inbox};
 
 /// What goes along with a call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Call {
     /// How long the caller waits in all, retries included.
     pub deadline: Duration,
@@ -47,6 +47,18 @@ impl Default for Call {
             request_id: None,
             traceparent: None,
         }
+    }
+}
+
+/// Without the secrets.
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { deadline, command_id, request_id, .. } = self;
+        f.debug_struct("Call")
+            .field("deadline", deadline)
+            .field("command_id", command_id)
+            .field("request_id", request_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -251,4 +263,16 @@ fn decode<A: DeserializeOwned>(
     }
     let value = format.decode(&reply.payload).map_err(unreadable)?;
     Ok(Ok(Replied { reply: value, replayed: get(header::REPLAYED).is_some() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_in_a_log_has_no_secret() {
+        let secret = || Some("hush".to_owned());
+        let call = Call { authorization: secret(), capability: secret(), ..Call::default() };
+        assert!(!format!("{call:?}").contains("hush"));
+    }
 }

@@ -132,7 +132,8 @@ pub trait HandleBatch<C: Command>: Domain {
         command: &C,
     ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
 
-    /// One outcome per command, in their order. A refused command must have written nothing.
+    /// One outcome per command, in their order. A rejected command must have written nothing; where it has left an event or an
+    /// effect, the batch fails.
     fn handle_batch(
         &self,
         tx: &mut Tx<'_>,

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::{domain::Effect, failure::Breakage};
 
-/// What made something happen: a command, an event, an effect's result. The ids of events and effects are derived from it,
-/// so that a restored domain which runs the same cause again speaks with the same ids, to the outside world too.
+/// What made something happen: a command, an event, an effect's result. The ids of events and effects are derived from it and
+/// their entity, so that a restored domain which runs the same cause again for an entity that exists emits the same ids, and calls
+/// the outside world under the same keys. Ids of entities are generated (version 7), not derived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// The id of the command, the event or the effect.
@@ -156,6 +157,12 @@ impl<'c> Tx<'c> {
         let body = to_json(effect)?;
         self.effects.push(PendingEffect { id, name: F::NAME, entity, cause: cause.clone(), body });
         Ok(id)
+    }
+
+    /// Whether a cause has left an event or an effect.
+    pub(crate) fn has_left(&self, cause: &Cause) -> bool {
+        self.events.iter().any(|event| event.cause.id == cause.id)
+            || self.effects.iter().any(|effect| effect.cause.id == cause.id)
     }
 
     /// Where the transaction stands, to go back to when an item is refused.

@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// `SOUK_BLESS=1 cargo test -p stack` writes the file anew.
+    /// `UPDATE_GOLDEN=1` writes the file anew.
     #[test]
     fn the_checked_in_users_conf_is_current() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -197,11 +197,11 @@ mod tests {
         domains.sort();
         let path = root.join("nats/users.conf");
         let wanted = production_users_conf(&domains);
-        if std::env::var_os("SOUK_BLESS").is_some() {
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, &wanted).unwrap();
         }
         let present = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(present == wanted, "nats/users.conf is not current: run SOUK_BLESS=1 cargo test -p stack");
+        assert!(present == wanted, "nats/users.conf is not current: run make golden");
     }
 
     #[test]

@@ -240,7 +240,7 @@ fn the_endpoints_of_the_domains_are_those_of_the_document() {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(root().join("docs/domains.md"), &today).unwrap();
     } else {
-        assert!(today == page, "docs/domains.md has drifted: UPDATE_GOLDEN=1 cargo test -p subjects writes it anew");
+        assert!(today == page, "docs/domains.md has drifted: make golden writes it anew");
     }
     for (path, _, operation) in operations(&document) {
         let tag = operation["tags"][0].as_str().unwrap();

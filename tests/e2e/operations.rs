@@ -96,10 +96,7 @@ async fn the_served_document_is_the_one_that_is_checked_in() {
     let shop = &shared_shop().await;
     let served = shop.anonymous().get("/openapi.json").await.expect_status(200);
     let checked_in: serde_json::Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
-    assert!(
-        served.body == checked_in,
-        "docs/openapi.json has drifted: UPDATE_GOLDEN=1 cargo test -p gateway --test surface"
-    );
+    assert!(served.body == checked_in, "docs/openapi.json has drifted: make golden");
     let reader = shop.anonymous().get("/docs").await.expect_status(200);
     assert!(reader.header("content-type").unwrap().starts_with("text/html"));
     assert_ne!(reader.body, json!(""));

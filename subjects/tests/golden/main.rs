@@ -1,7 +1,7 @@
 //! A sample of every message as bytes: golden files in subjects/golden/, read and written by today's code. A change of
 //! the wire shows itself here before it meets a node of yesterday. The same samples and types make three pages of docs/.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p subjects` writes files and pages anew; what it changes is for a person to judge.
+//! `make golden` writes files and pages anew; what it changes is for a person to judge.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
@@ -35,7 +35,7 @@ fn is_update() -> bool {
 #[test]
 fn every_message_is_read_and_written_as_it_was() {
     let problems = GOLDENS.problems();
-    assert!(problems.is_empty(), "{}\nMeant so? UPDATE_GOLDEN=1 cargo test -p subjects", problems.join("\n"));
+    assert!(problems.is_empty(), "{}\nMeant so? make golden", problems.join("\n"));
 }
 
 #[test]

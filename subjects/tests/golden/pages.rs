@@ -18,7 +18,7 @@ pub fn check(name: &str, today: &str) {
         std::fs::write(&path, today).unwrap();
     }
     let known = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(known == today, "docs/{name} has drifted: UPDATE_GOLDEN=1 cargo test -p subjects writes it anew");
+    assert!(known == today, "docs/{name} has drifted: make golden writes it anew");
 }
 
 const GENERATED: &str = "<!-- Made from the message types by `cargo test -p subjects`: do not edit by hand. -->";

@@ -98,7 +98,14 @@ impl<D: Domain + HandleBatch<C>, C: Command> Strategy for BatchedHandler<D, C> {
         if handled.len() != commands.len() {
             return Err(Breakage::other("a batch handler must give one outcome per command"));
         }
-        handled.into_iter().map(|one| outcome::<C>(D::NAME, one)).collect()
+        let settled = commands.iter().zip(handled).map(|(command, handled)| {
+            let outcome = outcome::<C>(D::NAME, handled)?;
+            if !matches!(outcome, Outcome::Reply(_)) && tx.has_left(&command.cause) {
+                return Err(Breakage::other("a command of a batch was rejected, and left an event or an effect"));
+            }
+            Ok(outcome)
+        });
+        settled.collect()
     }
 }
 

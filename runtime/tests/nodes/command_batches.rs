@@ -1,0 +1,89 @@
+//! Batches of commands: what a rejected one may leave behind.
+
+use contract::{Access, CallError, ErrorKind, command, event};
+use futures::future::join_all;
+use runtime::{Breakage, Call, Commanded, Context, Domain, HandleBatch, Handled, PrepareError, Registry, Tx};
+use serde::{Deserialize, Serialize};
+use sqlx::migrate::Migrator;
+use uuid::Uuid;
+
+use crate::{domains::TellerError, world::World};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ring {
+    times: u32,
+}
+command!(Ring, "ringer", "ring", Access::Public => Rang, TellerError, key = |_| None);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Rang {
+    id: Uuid,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Rung {
+    id: Uuid,
+}
+event!(Rung, "ringer", "rung", entity = |e| e.id);
+
+/// Emits an event for each command. It rejects 0 before that, and 13, wrongly, after it.
+struct Bell;
+
+impl Domain for Bell {
+    const NAME: &'static str = "ringer";
+    fn migrations() -> Migrator {
+        sqlx::migrate!("tests/nodes/migrations/ringer")
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.batched_command::<Ring>();
+    }
+}
+
+impl HandleBatch<Ring> for Bell {
+    type Prepared = ();
+
+    async fn prepare(&self, _: &Context, _: &Ring) -> Result<(), PrepareError<TellerError>> {
+        Ok(())
+    }
+
+    async fn handle_batch(
+        &self,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<Ring>],
+    ) -> Result<Vec<Handled<Rang, TellerError>>, Breakage> {
+        let mut outcomes = Vec::new();
+        for command in commands {
+            if command.message.times == 0 {
+                outcomes.push(Err(TellerError::Silence.into()));
+                continue;
+            }
+            let id = Uuid::now_v7();
+            tx.emit_first(&command.cause, &Rung { id })?;
+            outcomes.push(if command.message.times == 13 { Err(TellerError::Silence.into()) } else { Ok(Rang { id }) });
+        }
+        Ok(outcomes)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_command_of_a_batch_that_left_an_event_fails_and_its_neighbours_do_not() {
+    let world = World::start().await;
+    world.migrate::<Bell>().await;
+    let node = world.node(Bell).await;
+    let client = world.client().await;
+    let ring = async |times: u32| client.send(&Ring { times }, &Call::default()).await.map(|replied| replied.reply);
+    let answers = join_all((0..40).map(ring)).await;
+    for (times, answer) in (0..40).zip(answers) {
+        match (times, answer) {
+            (0, Err(CallError::Refused(TellerError::Silence))) => {}
+            (13, Err(CallError::Fault(fault))) => assert_eq!(fault.kind, ErrorKind::Internal),
+            (0 | 13, answer) => panic!("{times}: {answer:?}"),
+            (_, answer) => drop(answer.unwrap()),
+        }
+    }
+    // As many as were accepted.
+    let events = "select coalesce(sum(json_array_length(events)), 0)::bigint from event_log";
+    assert_eq!(world.number("ringer", events).await, 38);
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}
