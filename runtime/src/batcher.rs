@@ -1,5 +1,5 @@
-//! Natural batching: what arrives while a batch is under way forms the next one. There is no timer, so an item that
-//! arrives alone waits for no other.
+//! Natural batching: what arrives while a batch is under way forms the next one. There is no timer: an item
+//! waits only while two batches run.
 
 use std::{
     collections::VecDeque,
@@ -9,7 +9,6 @@ use std::{
 use futures::future::BoxFuture;
 use sqlx::PgPool;
 use tokio::sync::oneshot;
-use tokio_util::task::TaskTracker;
 
 use crate::{
     failure::{Blame, Breakage, Stored},
@@ -30,7 +29,6 @@ pub(crate) struct Batcher<I, O> {
     name: &'static str,
     load: Load<I, O>,
     queue: Mutex<Queue<I, O>>,
-    tasks: TaskTracker,
 }
 
 struct Queue<I, O> {
@@ -47,7 +45,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
     /// `load` returns one output per item, in their order.
     pub(crate) fn new(name: &'static str, load: Load<I, O>) -> Arc<Self> {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0 });
-        Arc::new(Self { name, load, queue, tasks: TaskTracker::new() })
+        Arc::new(Self { name, load, queue })
     }
 
     /// The output of an item, as part of a batch. An item whose caller stops waiting is left out of batches to come.
@@ -65,8 +63,8 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
         };
         if starts_batch {
             let (batcher, db) = (self.clone(), db.clone());
-            // A task of its own: the caller may stop waiting while others of its batch do not.
-            self.tasks.spawn(async move {
+            // A task of its own: the caller may stop waiting while others of its batch do not. A drain waits for the callers.
+            tokio::spawn(async move {
                 while let Some(batch) = batcher.next() {
                     batcher.run(&db, batch).await;
                 }

@@ -50,7 +50,7 @@ pub struct Queried<Q> {
 /// Answers a query whose rows are read together with those of the requests that arrived at the same time.
 ///
 /// Requests that arrive while a batch is being read form the next one, so that a query under load costs a share of a
-/// statement, and one that arrives alone waits for nothing. Rights, deadline and error stay those of each request.
+/// statement. It waits only while two batches run. Rights, deadline and error stay those of each request.
 pub trait AnswerBatch<Q: Query>: Domain {
     /// What was read for one query.
     type Loaded: Send + 'static;

@@ -143,7 +143,7 @@ pub enum HandleError<E> {
     /// A domain error: the answer, stored unless it says that the body is wrong (`Malformed`, `Invalid`). What the command
     /// wrote, emitted or left is undone.
     Rejected(E),
-    /// A domain error, where what the command wrote, emitted and left stays. Not for batches.
+    /// A domain error, where what the command wrote, emitted and left stays.
     RejectedKeepingWrites(E),
     /// What `prepare` relied on has changed: prepare again, three times at most.
     Stale,

@@ -101,9 +101,8 @@ impl Identity {
 
 #[cfg(test)]
 mod tests {
-    use subjects::identity::UserChanges;
-
     use runtime::Version;
+    use subjects::identity::UserChanges;
 
     use super::*;
 

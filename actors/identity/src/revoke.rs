@@ -77,9 +77,8 @@ impl Tidy for Identity {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use runtime::Version;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -23,7 +23,7 @@ impl Access {
             Self::Public => "public".into(),
             Self::Roles(roles) => roles.join(" "),
             Self::RolesOrCapability(roles) => format!("{} or capability", roles.join(" ")),
-            Self::RolesAndCapability(roles) => format!("{} and/or capability", roles.join(" ")),
+            Self::RolesAndCapability(roles) => format!("{} or capability, or both", roles.join(" ")),
             Self::Internal => "internal".into(),
         }
     }

@@ -8,7 +8,7 @@ pub const DEADLINE_MS: &str = "Souk-Deadline-Ms";
 pub const REPLAYED: &str = "Souk-Replayed";
 /// Requests: `Bearer <access token>`.
 pub const AUTHORIZATION: &str = "Authorization";
-/// Requests: a secret that opens what belongs to no account. Beside an access token it opens more.
+/// Requests: a secret that opens what belongs to no account; beside an access token too where the operation says so.
 pub const CAPABILITY: &str = "Souk-Capability";
 
 /// What [`is_capability`] requires, as the details of an error say it.

@@ -102,9 +102,14 @@ impl Shop {
 
     /// What dropping the shop checks, for what ends nodes of its own before that.
     pub(super) fn check_at_end(&self) {
-        let is_checked = !std::thread::panicking() && !self.is_left_in_disorder.swap(true, Ordering::SeqCst);
-        let disorder = is_checked.then(|| check::disorder(&self.home)).flatten();
+        let disorder = self.disorder_at_end();
         assert!(disorder.is_none(), "{}", disorder.unwrap_or_default());
+    }
+
+    /// Looked for once; not after a failure, nor where the test says that it leaves one.
+    fn disorder_at_end(&self) -> Option<String> {
+        let is_checked = !std::thread::panicking() && !self.is_left_in_disorder.swap(true, Ordering::SeqCst);
+        is_checked.then(|| check::disorder(&self.home)).flatten()
     }
 
     /// Ends the nodes and the servers' parent as `kill -9` would; the servers live on as orphans.
@@ -284,8 +289,7 @@ impl Drop for Shop {
     fn drop(&mut self) {
         match self.processes.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(processes) => {
-                let is_checked = !std::thread::panicking() && !*self.is_left_in_disorder.get_mut();
-                let disorder = is_checked.then(|| check::disorder(&self.home)).flatten();
+                let disorder = self.disorder_at_end();
                 // They stop by themselves; waiting keeps their home until then.
                 processes.stop();
                 assert!(disorder.is_none(), "{}", disorder.unwrap_or_default());

@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Stored};
-use serde::Deserialize;
-use sqlx::{PgPool, types::Json};
+use sqlx::{FromRow, PgPool, Row};
 use uuid::Uuid;
 
 /// An offer.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, FromRow)]
 pub(crate) struct OfferRow {
     pub variant_id: Uuid,
     pub product_id: Uuid,
@@ -29,8 +28,8 @@ pub(crate) async fn offers(
     products: &[Uuid],
 ) -> Stored<(DateTime<Utc>, Vec<OfferRow>)> {
     // One row with the time at least, so that it takes no second statement where there is no offer.
-    let rows: Vec<(DateTime<Utc>, Option<Json<OfferRow>>)> = sqlx::query_as(
-        "select now(), to_json(offer)
+    let rows = sqlx::query(
+        "select now() as at, offer.*
          from (select) as one left join (
              select v.id as variant_id, v.product_id, p.seller_id, v.sku, p.name as product, v.name as variant, v.price,
                     p.currency, p.is_active and x.id is null as is_active, p.version
@@ -43,6 +42,12 @@ pub(crate) async fn offers(
     .bind(products)
     .fetch_all(db)
     .await?;
-    let at = rows.first().ok_or_else(|| Breakage::other("the clock has no row"))?.0;
-    Ok((at, rows.into_iter().filter_map(|(_, offer)| offer).map(|offer| offer.0).collect()))
+    let at = rows.first().ok_or_else(|| Breakage::other("the clock has no row"))?.try_get("at")?;
+    let mut offers = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.try_get::<Option<Uuid>, _>("variant_id")?.is_some() {
+            offers.push(OfferRow::from_row(row)?);
+        }
+    }
+    Ok((at, offers))
 }

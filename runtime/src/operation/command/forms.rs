@@ -99,8 +99,9 @@ impl<D: Domain + HandleBatch<C>, C: Command> Strategy for BatchedHandler<D, C> {
             return Err(Breakage::other("a batch handler must give one outcome per command"));
         }
         let settled = commands.iter().zip(handled).map(|(command, handled)| {
+            let is_kept = matches!(handled, Ok(_) | Err(HandleError::RejectedKeepingWrites(_)));
             let outcome = outcome::<C>(D::NAME, handled)?;
-            if !matches!(outcome, Outcome::Reply(_)) && tx.has_left(&command.cause) {
+            if !is_kept && tx.has_left(&command.cause) {
                 return Err(Breakage::other("a command of a batch was rejected, and left an event or an effect"));
             }
             Ok(outcome)
