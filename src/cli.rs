@@ -9,6 +9,7 @@ mod node;
 mod replay;
 mod sandbox;
 mod streams;
+mod trim;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -46,6 +47,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArguments),
     /// Tell a domain's log once more: into its stream, or into what another domain shows of it
     Replay(replay::ReplayArguments),
+    /// Delete old commits of the logs that every consumer has handled; SOUK_LOG_RETENTION says how old (90d by default)
+    Trim(trim::TrimArguments),
     /// Print the OpenAPI document of the HTTP surface
     Openapi,
 }
@@ -62,6 +65,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Admin(admin) => admin::run(admin).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
+        Command::Trim(arguments) => trim::run(arguments).await,
         Command::Openapi => {
             println!("{}", gateway::openapi_document());
             Ok(())

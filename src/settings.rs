@@ -180,6 +180,20 @@ fn within(variable: &str, value: usize, least: usize, most: usize) -> Result<usi
     if (least..=most).contains(&value) { Ok(value) } else { bail!("{variable} is {value}, not {least} to {most}") }
 }
 
+/// How old a commit of a log must be before `souk trim` deletes it: `SOUK_LOG_RETENTION`, a number of days such as `90d`. At
+/// least the age of the oldest backup that may be restored.
+pub(crate) fn log_retention() -> Result<Duration> {
+    let variable = "SOUK_LOG_RETENTION";
+    let Some(text) = optional(variable)? else { return Ok(Duration::from_secs(90 * DAY)) };
+    let days = text.trim().strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    let days = days.filter(|days| (1..=36_500).contains(days));
+    let days = days.with_context(|| format!("{variable} is {text:?}, not 1d to 36500d"))?;
+    Ok(Duration::from_secs(days * DAY))
+}
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 3600;
+
 /// `90`, `90s`, `15m` or `2h`.
 fn duration(variable: &str, default: Duration) -> Result<Duration> {
     let Some(text) = optional(variable)? else { return Ok(default) };

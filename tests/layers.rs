@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use runtime::Allowed;
+
 /// The Rust sources below a directory that are built into the program.
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -39,9 +41,8 @@ fn none_of(lines: &[String]) {
 /// Locks are those of rows, in one order; the transaction and its version numbers are the runtime's.
 #[test]
 fn no_domain_takes_an_advisory_lock_or_begins_a_transaction_or_numbers_an_event() {
-    let words = ["advisory", ".begin()", ".commit()", ".rollback()", "Version::for_test", "async_nats"];
-    // A simulated provider stands for a server with a database of its own.
-    none_of(&lines_with("actors", &words, |file| file.components().any(|part| part.as_os_str() == "provider")));
+    let words = ["advisory", ".begin()", ".commit()", ".rollback()", "Version::for_test", "async_nats", ".pool()"];
+    none_of(&lines_with("actors", &words, is_provider));
 }
 
 /// A domain's SQL is in its store.
@@ -51,9 +52,7 @@ fn no_sql_outside_a_store() {
         file.components().any(|part| ["store", "store.rs"].map(AsRef::as_ref).contains(&part.as_os_str()))
     };
     let words = ["sqlx::query", "query_as(", "query_scalar("];
-    none_of(&lines_with("actors", &words, |file| {
-        is_store(file) || file.components().any(|part| part.as_os_str() == "provider")
-    }));
+    none_of(&lines_with("actors", &words, |file| is_store(file) || is_provider(file)));
     none_of(&lines_with("gateway/src", &["sqlx"], |_| false));
 }
 
@@ -64,4 +63,65 @@ fn the_runtime_has_no_word_of_the_shop() {
     let words: Vec<_> =
         words.iter().map(String::as_str).chain(["subjects::", "currency", "\"orders\"", "\"carts\""]).collect();
     none_of(&lines_with("runtime", &words, |_| false));
+}
+
+/// The string literals of a piece of Rust.
+fn literals(code: &str) -> String {
+    let mut found = String::new();
+    for (index, part) in code.replace("\\\"", "").split('"').enumerate() {
+        if index % 2 == 1 {
+            found.push_str(part);
+            found.push(' ');
+        }
+    }
+    found
+}
+
+/// Builds for tests look at each statement that runs. This looks at all, run or not: a store function does no more than the
+/// type of its connection allows.
+#[test]
+fn every_store_function_does_no_more_than_its_type_allows() {
+    let types = [
+        ("Reads<'_>", Allowed::Reads),
+        ("Locks<'_>", Allowed::Locks),
+        ("Inserts<'_>", Allowed::Inserts),
+        ("Writes<'_>", Allowed::Writes),
+    ];
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("actors"), &mut files);
+    let mut checked = [0; 4];
+    for file in files {
+        let source = std::fs::read_to_string(&file).unwrap();
+        for function in source.split("async fn ").skip(1) {
+            let function = function.split("\n}\n").next().unwrap();
+            let signature = function.split(" {\n").next().unwrap();
+            let statements = match literals(function) {
+                // Its statements are constants of the file.
+                none if none.is_empty() => format!("select {}", literals(&source)),
+                // It begins with a list of columns that others share.
+                rest if rest.starts_with("where") => format!("select {rest}"),
+                whole => whole,
+            };
+            // A function without a statement of its own calls others.
+            let Some(index) = types.iter().position(|(name, _)| signature.contains(&format!("db: {name}"))) else {
+                continue;
+            };
+            if function.contains("sqlx::query") {
+                let name = signature.split('(').next().unwrap();
+                types[index].1.check(&statements).unwrap_or_else(|why| panic!("{}: {name}: {why}", file.display()));
+                checked[index] += 1;
+            }
+        }
+        assert!(
+            !source.contains("PgExecutor") && !source.contains("PgConnection") || is_provider(&file),
+            "{}",
+            file.display()
+        );
+    }
+    assert!(checked.iter().all(|count| *count > 1) && checked.iter().sum::<u32>() > 60, "{checked:?}");
+}
+
+/// A simulated provider stands for a server with a database of its own.
+fn is_provider(file: &Path) -> bool {
+    file.components().any(|part| part.as_os_str() == "provider")
 }

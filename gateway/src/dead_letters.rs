@@ -11,7 +11,7 @@ use crate::{
     caller::{COMMAND_DEADLINE, Caller, Guarded, QUERY_DEADLINE},
     document::Tag,
     header::Key,
-    query::Query,
+    query::{Query, page},
     reply::{Answer, Reply},
 };
 
@@ -110,16 +110,15 @@ impl DeadLettersApi {
         domain: Query<Domain>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u32>>,
         #[oai(validator(minimum(value = "0"), maximum(value = "10000")))] offset: Query<Option<u32>>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` or `prev_cursor` of another page.
         #[oai(validator(max_length = 500))]
         cursor: Query<Option<String>>,
     ) -> Answer<DeadLetters> {
-        let request = runtime::DeadLettersRequest { limit: limit.0, offset: offset.0, cursor: cursor.0 };
+        let request = page(limit, offset, cursor);
         let client = &caller.visit.gateway.client;
         let page = client.dead_letters(domain.0.name(), &request, &caller.call(QUERY_DEADLINE, None)).await?;
-        let runtime::DeadLettersPage { limit, offset, total, next_cursor } = page.pagination;
-        let pagination = Pagination { limit, offset, total, next_cursor };
-        Reply::new(&DeadLetters { data: page.data.into_iter().map(DeadLetter::from).collect(), pagination })
+        let data = page.data.into_iter().map(DeadLetter::from).collect();
+        Reply::new(&DeadLetters { data, pagination: page.pagination })
     }
 
     /// Have such an event handled, or such an effect performed, once more

@@ -69,7 +69,7 @@ impl InventoryApi {
         variant_id: Path<VariantId>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u32>>,
         #[oai(validator(minimum(value = "0"), maximum(value = "10000")))] offset: Query<Option<u32>>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` or `prev_cursor` of another page.
         #[oai(validator(max_length = 500))]
         cursor: Query<Option<String>>,
     ) -> Answer<Movements> {

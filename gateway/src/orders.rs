@@ -56,7 +56,7 @@ impl OrdersApi {
         status: Query<Option<OrderStatus>>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u32>>,
         #[oai(validator(minimum(value = "0"), maximum(value = "10000")))] offset: Query<Option<u32>>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` or `prev_cursor` of another page.
         #[oai(validator(max_length = 500))]
         cursor: Query<Option<String>>,
     ) -> Answer<Orders> {

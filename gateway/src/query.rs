@@ -1,6 +1,6 @@
 //! Query parameters: read once, and rejected with their name where they cannot be used.
 
-use contract::Detail;
+use contract::{Detail, text::composed};
 use percent_encoding::percent_decode_str;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
@@ -56,13 +56,15 @@ fn undecodable(name: String) -> Detail {
     Detail::format(name, "percent_encoding", "must be UTF-8 in percent-encoding")
 }
 
-/// A part of a query string as a form encodes it. None where it is no text.
+/// A part of a query string as a form encodes it, in its composed form like every text of a body. None where it is no text.
 fn decode(part: &str) -> Option<String> {
     let is_hex = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if part.split('%').skip(1).any(|escape| !escape.get(..2).is_some_and(is_hex)) {
         return None;
     }
-    percent_decode_str(&part.replace('+', " ")).decode_utf8().ok().map(String::from)
+    let text = part.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    Some(composed(&decoded).into_owned())
 }
 
 /// A query parameter, refused with `invalid_query` where it cannot be used.
@@ -132,6 +134,7 @@ mod tests {
     fn a_query_is_read_as_a_form_writes_it() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(read("search=a+b%2B%C3%BC&sort=").unwrap(), [pair("search", "a b+ü"), pair("sort", "")]);
+        assert_eq!(read("search=u%CC%88").unwrap(), [pair("search", "\u{fc}")], "composed");
         assert_eq!(read("&&%73ort").unwrap(), [pair("sort", "")]);
         assert_eq!(read("").unwrap(), []);
     }

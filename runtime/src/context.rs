@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     caller::Caller,
     client::{Call, Client},
+    sql::Reads,
 };
 
 /// What handlers outside a lane may use.
@@ -34,8 +35,14 @@ impl Context {
         self.capability
     }
 
-    /// A pool of the domain's own database, for reads.
-    pub fn db(&self) -> &PgPool {
+    /// To read the domain's own database, outside any transaction.
+    pub fn reads(&self) -> Reads<'_> {
+        Reads::of_pool(&self.db)
+    }
+
+    /// The pool itself, for a simulated server of the outside world that keeps its state in tables of its own. What it
+    /// writes belongs to no command.
+    pub fn pool(&self) -> &PgPool {
         &self.db
     }
 

@@ -15,8 +15,8 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 pub(crate) use listing::{Parked, Work};
-pub(crate) use messages::{Behind, RedriveRequest};
-pub use messages::{DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest};
+pub(crate) use messages::RedriveRequest;
+pub use messages::{DeadLetter, DeadLetterKind, DeadLetters};
 pub(crate) use repeat::Repeat;
 pub(crate) use unpark::{Unparked, unpark};
 

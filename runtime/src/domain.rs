@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use contract::{Command, Event, Query};
 use futures::future::FutureExt;
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
 use crate::{
@@ -14,9 +14,10 @@ use crate::{
     context::Context,
     failure::{Answered, Breakage, Handled, PrepareError},
     operation::{
-        BatchedHandler, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute,
-        PreparedHandler, QueryRoute, Registration, Routes, SimpleHandler, TypedCommand,
+        Before, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute, Handling,
+        NotPrepared, OneByOne, Prepared, QueryRoute, Registration, Routes, Together, TypedCommand,
     },
+    sql::{Reads, Writes},
     tx::{Cause, Tx},
 };
 
@@ -61,7 +62,7 @@ pub trait AnswerBatch<Q: Query>: Domain {
     /// Where data is the reason, the batch is halved until the query that fails stands alone.
     fn load(
         &self,
-        db: &PgPool,
+        db: Reads<'_>,
         queries: &[&Queried<Q>],
     ) -> impl Future<Output = Result<Vec<Self::Loaded>, Breakage>> + Send;
 
@@ -89,55 +90,39 @@ pub struct Commanded<C, P = ()> {
     pub cause: Cause,
 }
 
-/// Handles a command, one at a time. The simple form, and the default.
-pub trait Handle<C: Command>: Domain {
-    /// Decides, then writes.
-    fn handle(
-        &self,
-        tx: &mut Tx<'_>,
-        command: &Commanded<C>,
-    ) -> impl Future<Output = Handled<C::Reply, C::Error>> + Send;
-}
-
-/// Handles a command that must wait for something else than its own database first.
+/// Finds out for a command what takes longer than a statement, before its lane: hashes a password, asks another domain.
 pub trait Prepare<C: Command>: Domain {
-    /// What `prepare` hands to the handler.
+    /// What the handler gets.
     type Prepared: Send + Sync + 'static;
 
-    /// Waits outside the lane and outside any transaction: hashes a password, asks another domain. A refusal is a value
-    /// too. It must name the version of every own row that it relied on.
+    /// Runs outside any transaction. It must name the version of every own row that it relied on, for the handler to compare
+    /// under lock.
     fn prepare(
         &self,
         cx: &Context,
         command: &C,
     ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
+}
 
-    /// Compares the versions under lock ([`HandleError::Stale`](crate::HandleError::Stale) where one has changed), decides, writes.
+/// Handles a command, one at a time. `P` is what its [`Prepare`] found out.
+pub trait Handle<C: Command, P = ()>: Domain {
+    /// Compares the versions that `prepare` relied on ([`HandleError::Stale`](crate::HandleError::Stale) where one has
+    /// changed), decides, then writes.
     fn handle(
         &self,
         tx: &mut Tx<'_>,
-        command: &Commanded<C, Self::Prepared>,
+        command: &Commanded<C, P>,
     ) -> impl Future<Output = Handled<C::Reply, C::Error>> + Send;
 }
 
-/// Handles a whole batch of a command with set-based SQL, for the hot paths.
-pub trait HandleBatch<C: Command>: Domain {
-    /// What `prepare` hands to the handler.
-    type Prepared: Send + Sync + 'static;
-
-    /// As in [`Prepare`].
-    fn prepare(
-        &self,
-        cx: &Context,
-        command: &C,
-    ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
-
+/// Handles a whole batch of a command with set-based SQL, for the hot paths. `P` is what its [`Prepare`] found out.
+pub trait HandleBatch<C: Command, P = ()>: Domain {
     /// One outcome per command, in their order. A rejected command must have written nothing; where it has left an event or an
     /// effect, the batch fails.
     fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
-        commands: &[&Commanded<C, Self::Prepared>],
+        commands: &[&Commanded<C, P>],
     ) -> impl Future<Output = Result<Vec<Handled<C::Reply, C::Error>>, Breakage>> + Send;
 }
 
@@ -227,13 +212,13 @@ pub trait Perform<F: Effect>: Domain {
 /// Its handler locks the row, does nothing where the deadline does not stand any more, and else writes what ends it.
 pub trait Due<C: Command>: Domain {
     /// The deadlines that are over, with the commands that act on them; `limit` at most.
-    fn due(&self, db: &PgPool, limit: i64) -> impl Future<Output = Result<Vec<(DateTime<Utc>, C)>, Breakage>> + Send;
+    fn due(&self, db: Reads<'_>, limit: i64) -> impl Future<Output = Result<Vec<(DateTime<Utc>, C)>, Breakage>> + Send;
 }
 
 /// Has rows that nobody needs any more, after a while.
 pub trait Tidy: Domain {
     /// Deletes some of them, `limit` at most; gives how many. One node runs it, again and again until it comes back short.
-    fn tidy(&self, db: &PgPool, limit: u64) -> impl Future<Output = Result<u64, Breakage>> + Send;
+    fn tidy(&self, db: Writes<'_>, limit: u64) -> impl Future<Output = Result<u64, Breakage>> + Send;
 }
 
 /// Collects what a domain answers and reacts to.
@@ -270,26 +255,37 @@ impl<D: Domain> Registry<D> {
     where
         D: Handle<C>,
     {
-        self.routes.registrations.push(Registration::request::<C>());
-        self.routes.commands.push(CommandRoute::new(TypedCommand::new(SimpleHandler::new(self.domain.clone()))));
+        self.add_command::<C, NotPrepared, OneByOne>();
     }
 
     /// Handles the command `C` after its `prepare`, one at a time.
     pub fn prepared_command<C: Command>(&mut self)
     where
-        D: Prepare<C>,
+        D: Prepare<C> + Handle<C, <D as Prepare<C>>::Prepared>,
     {
-        self.routes.registrations.push(Registration::request::<C>());
-        self.routes.commands.push(CommandRoute::new(TypedCommand::new(PreparedHandler::new(self.domain.clone()))));
+        self.add_command::<C, Prepared, OneByOne>();
     }
 
-    /// Handles the command `C` after its `prepare`, a whole batch at a time.
+    /// Handles the command `C`, a whole batch at a time.
     pub fn batched_command<C: Command>(&mut self)
     where
         D: HandleBatch<C>,
     {
+        self.add_command::<C, NotPrepared, Together>();
+    }
+
+    /// Handles the command `C` after its `prepare`, a whole batch at a time.
+    pub fn prepared_batched_command<C: Command>(&mut self)
+    where
+        D: Prepare<C> + HandleBatch<C, <D as Prepare<C>>::Prepared>,
+    {
+        self.add_command::<C, Prepared, Together>();
+    }
+
+    fn add_command<C: Command, B: Before<D, C>, H: Handling<D, C, B::Prepared>>(&mut self) {
         self.routes.registrations.push(Registration::request::<C>());
-        self.routes.commands.push(CommandRoute::new(TypedCommand::new(BatchedHandler::new(self.domain.clone()))));
+        let handler = TypedCommand::<D, C, B, H>::new(self.domain.clone());
+        self.routes.commands.push(CommandRoute::new(handler));
     }
 
     /// Reacts to the event `E`.
@@ -339,7 +335,7 @@ impl<D: Domain> Registry<D> {
         let domain = self.domain.clone();
         self.routes.chores.push(Arc::new(move |db, limit| {
             let domain = domain.clone();
-            async move { domain.tidy(&db, limit).await }.boxed()
+            async move { domain.tidy(Writes::of_pool(&db), limit).await }.boxed()
         }));
     }
 }

@@ -102,6 +102,7 @@ fn blame(error: &sqlx::Error) -> Blame {
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::Decode(_)
         | sqlx::Error::Encode(_)
+        | sqlx::Error::InvalidArgument(_)
         | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::RowNotFound => return Blame::Data,

@@ -36,9 +36,11 @@ mod rebuild;
 mod refill;
 mod responder;
 mod revocations;
+mod sql;
 mod stream;
 mod supervise;
 mod tail;
+mod trim;
 mod tx;
 
 pub(crate) use fail::fail_point;
@@ -49,7 +51,7 @@ pub use client::{Call, Client, Replied};
 pub use connect::{NatsConfig, NatsTls, connect};
 pub use context::Context;
 pub use database::migrate;
-pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest};
+pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
 pub use domain::{
     Answer, AnswerBatch, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare,
     Project, Queried, React, Registry, Tidy,
@@ -58,5 +60,7 @@ pub use failure::{Answered, Breakage, HandleError, Handled, PrepareError, QueryE
 pub use metrics::Metrics;
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
 pub use revocations::{REVOCATIONS, RevocationSource};
+pub use sql::{Allowed, Inserts, Locks, Reads, Writes};
 pub use stream::StreamSpec;
+pub use trim::{Consumed, Trimmed};
 pub use tx::{Cause, Tx, Version};

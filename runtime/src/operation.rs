@@ -8,7 +8,8 @@ mod query;
 mod registration;
 
 pub(crate) use command::{
-    BatchedHandler, CommandRoute, Outcome, PreparedCommand, PreparedHandler, SimpleHandler, TypedCommand, is_reused,
+    Before, CommandRoute, Handling, NotPrepared, OneByOne, Outcome, Prepared, PreparedCommand, Together, TypedCommand,
+    is_reused,
 };
 pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
 pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};

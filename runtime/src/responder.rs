@@ -35,6 +35,7 @@ use crate::{
     guard::guarded,
     lane::Lanes,
     operation::{CommandRoute, EventRoute, QueryOutcome, QueryRoute},
+    stream::Streams,
 };
 
 /// Requests of a domain on this node that are answered at once. Beyond them: 503 at once, never a queue.
@@ -53,6 +54,8 @@ pub(crate) enum Endpoint {
     Redrive(Access),
     Refill,
     Rebuild,
+    Consumed,
+    Trim,
 }
 
 impl Endpoint {
@@ -61,7 +64,7 @@ impl Endpoint {
             Self::Query(route) => route.meta.access,
             Self::Command(route) => route.meta.access,
             Self::DeadLetters(access) | Self::Redrive(access) => *access,
-            Self::Log | Self::Events | Self::Refill | Self::Rebuild => Access::Internal,
+            Self::Log | Self::Events | Self::Refill | Self::Rebuild | Self::Consumed | Self::Trim => Access::Internal,
         }
     }
 }
@@ -72,6 +75,7 @@ pub(crate) struct Responder {
     pub connection: async_nats::Client,
     pub client: Client,
     pub db: Database,
+    pub streams: Streams,
     pub lanes: Lanes,
     pub verifier: Verifier,
     pub endpoints: HashMap<String, Endpoint>,

@@ -7,7 +7,11 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{domain::Effect, failure::Breakage};
+use crate::{
+    domain::Effect,
+    failure::Breakage,
+    sql::{Inserts, Locks, Reads, Writes},
+};
 
 /// What made something happen: a command, an event, an effect's result. The ids of events and effects are derived from it and
 /// their entity, so that a restored domain which runs the same cause again for an entity that exists emits the same ids, and calls
@@ -92,15 +96,25 @@ impl<'c> Tx<'c> {
         Self { connection, now, wrote: false, registered, events: Vec::new(), effects: Vec::new() }
     }
 
-    /// The connection, to read and to lock.
-    pub fn read(&mut self) -> &mut PgConnection {
-        self.connection
+    /// To read.
+    pub fn reads(&mut self) -> Reads<'_> {
+        Reads::of_connection(self.connection)
     }
 
-    /// The connection, to write. Decide first: a refusal after a write costs the batch a rollback.
-    pub fn write(&mut self) -> &mut PgConnection {
+    /// To lock rows and read them.
+    pub fn locks(&mut self) -> Locks<'_> {
+        Locks::of_connection(self.connection)
+    }
+
+    /// To insert a row, and learn that it is there already.
+    pub fn inserts(&mut self) -> Inserts<'_> {
+        Inserts::of_connection(self.connection)
+    }
+
+    /// To write. Decide first: a rejection after a write costs the batch a rollback.
+    pub fn writes(&mut self) -> Writes<'_> {
         self.wrote = true;
-        self.connection
+        Writes::of_connection(self.connection)
     }
 
     /// The database's clock at the start of the transaction. No other clock decides anything.

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use contract::ErrorKind;
-use runtime::{Call, Client, DeadLetter, DeadLetterKind, DeadLettersRequest, Replied};
+use contract::{ErrorKind, PageRequest};
+use runtime::{Call, Client, DeadLetter, DeadLetterKind, Replied};
 use subjects::DOMAINS;
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: DeadLettersArguments) -> Result<()> {
 async fn list(client: &Client) -> Result<()> {
     let mut count = 0;
     for domain in DOMAINS {
-        let mut request = DeadLettersRequest { limit: Some(100), ..DeadLettersRequest::default() };
+        let mut request = PageRequest { limit: Some(100), ..PageRequest::default() };
         loop {
             let page = client.dead_letters(domain, &request, &Call::default()).await?;
             for DeadLetter { id, kind, source, name, entity, reason, attempts, parked_at } in page.data {

@@ -12,7 +12,8 @@ pub(crate) const CLI: &str = "cli";
 
 /// What only the operator may ask of a domain, by the operation: it undoes, repeats or shows what others did, or makes
 /// an admin. A domain that was broken into must not have it of another one.
-const OPERATORS_ALONE: [&str; 5] = ["create_account", "dead_letters", "rebuild", "redrive", "refill"];
+const OPERATORS_ALONE: [&str; 7] =
+    ["consumed", "create_account", "dead_letters", "rebuild", "redrive", "refill", "trim"];
 
 /// What a user that verifies access tokens asks of their signer, beside what is public: domains ask it by `req.>`.
 const REVOCATIONS: &str = "req.identity.internal.revocations";

@@ -1,6 +1,6 @@
 //! A postal address, as it is copied into an order.
 
-use contract::Detail;
+use contract::{Detail, Fields, LineBreaks};
 use serde::{Deserialize, Serialize};
 
 /// A postal address.
@@ -33,37 +33,26 @@ pub struct Address {
 }
 
 impl Address {
-    /// What is wrong with it, each field below `prefix`. Empty when it can be used.
-    pub fn problems(&self, prefix: &str) -> Vec<Detail> {
-        let mut problems = Vec::new();
-        let required = [("street", &self.street), ("city", &self.city), ("zip_code", &self.zip_code)];
-        for (field, value) in required {
-            if value.trim().is_empty() || value.chars().count() > 200 {
-                problems.push(Detail::length(format!("{prefix}.{field}"), 1, 200));
-            }
+    /// Adds what is wrong with it, each field below `prefix`.
+    pub fn check(&self, fields: &mut Fields, prefix: &str) {
+        for (field, text) in [("street", &self.street), ("city", &self.city), ("zip_code", &self.zip_code)] {
+            fields.text(&format!("{prefix}.{field}"), text, 1..=200, LineBreaks::Forbidden);
         }
-        let optional = [
+        for (field, text) in [
             ("first_name", &self.first_name),
             ("last_name", &self.last_name),
             ("street2", &self.street2),
             ("state", &self.state),
             ("phone", &self.phone),
-        ];
-        for (field, value) in optional {
-            if value.as_ref().is_some_and(|text| text.chars().count() > 200) {
-                problems.push(Detail::length(format!("{prefix}.{field}"), 0, 200));
+        ] {
+            if let Some(text) = text {
+                fields.text(&format!("{prefix}.{field}"), text, 0..=200, LineBreaks::Forbidden);
             }
         }
-        let given = optional.iter().filter_map(|(field, value)| value.as_deref().map(|text| (*field, text)));
-        for (field, text) in required.map(|(field, value)| (field, value.as_str())).into_iter().chain(given) {
-            if text.chars().any(char::is_control) {
-                problems.push(Detail::characters(format!("{prefix}.{field}"), "control characters"));
-            }
-        }
-        if self.country.len() != 2 || !self.country.bytes().all(|b| b.is_ascii_uppercase()) {
+        let is_capital = self.country.bytes().all(|byte| byte.is_ascii_uppercase());
+        if !is_capital || rust_iso3166::from_alpha2(&self.country).is_none() {
             let message = "must be an ISO 3166-1 alpha-2 code";
-            problems.push(Detail::format(format!("{prefix}.country"), "country", message));
+            fields.wrong(Detail::format(format!("{prefix}.country"), "country", message));
         }
-        problems
     }
 }

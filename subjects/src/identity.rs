@@ -63,6 +63,7 @@ pub struct Register {
     /// 3 to 254 characters, compared without case.
     pub email: String,
     /// 10 to 256 characters.
+    #[serde(deserialize_with = "contract::text::as_sent")]
     pub password: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
@@ -80,6 +81,7 @@ command!(Register, DOMAIN, "register", Access::Public => Session, IdentityError,
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Login {
     pub email: String,
+    #[serde(deserialize_with = "contract::text::as_sent")]
     pub password: String,
 }
 command!(Login, DOMAIN, "login", Access::Public => Session, IdentityError, key = |_| None, answer = Answer::Secret);
@@ -147,6 +149,7 @@ command!(ChangeUser, DOMAIN, "change_user", roles::ADMINS => User, IdentityError
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateAccount {
     pub email: String,
+    #[serde(deserialize_with = "contract::text::as_sent")]
     pub password: String,
     pub role: String,
 }

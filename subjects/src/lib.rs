@@ -13,15 +13,14 @@ pub mod inventory;
 mod money;
 pub mod operations;
 pub mod orders;
-mod page;
 pub mod payments;
 pub mod roles;
 
 pub use address::Address;
 pub use catalogue::{MessageInfo, MessageKind, catalogue};
+pub use contract::{PageRequest, Pagination};
 pub use ids::{CartId, CategoryId, ItemId, OrderId, PaymentId, ProductId, RefundId, UserId, VariantId};
 pub use money::{Currency, Money, MoneyError};
-pub use page::{PageRequest, Pagination};
 
 /// The domains of this shop, in the order in which a node starts them.
 pub const DOMAINS: [&str; 6] =

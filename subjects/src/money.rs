@@ -38,7 +38,7 @@ pub enum MoneyError {
     /// Two currencies do not add up.
     #[error("the currencies differ")]
     CurrencyMismatch,
-    /// Beyond what 64 bits of minor units hold.
+    /// Beyond [`Money::MAX_AMOUNT`].
     #[error("the amount is too large")]
     Overflow,
 }
@@ -89,6 +89,9 @@ pub struct Money {
 }
 
 impl Money {
+    /// The largest sum: what every JSON reader takes for the same number (2^53 - 1).
+    pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
+
     /// An amount in minor units.
     pub fn new(amount: i64, currency: Currency) -> Self {
         Self { amount, currency }
@@ -105,8 +108,7 @@ impl Money {
     /// Other currency, or overflow.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
-        let amount = self.amount.checked_add(other.amount).ok_or(MoneyError::Overflow)?;
-        Ok(Self { amount, ..self })
+        self.with(self.amount.checked_add(other.amount))
     }
 
     /// The difference.
@@ -115,8 +117,7 @@ impl Money {
     /// Other currency, or overflow.
     pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
-        let amount = self.amount.checked_sub(other.amount).ok_or(MoneyError::Overflow)?;
-        Ok(Self { amount, ..self })
+        self.with(self.amount.checked_sub(other.amount))
     }
 
     /// The amount, `quantity` times.
@@ -124,8 +125,12 @@ impl Money {
     /// # Errors
     /// Overflow.
     pub fn checked_mul(self, quantity: i64) -> Result<Self, MoneyError> {
-        let amount = self.amount.checked_mul(quantity).ok_or(MoneyError::Overflow)?;
-        Ok(Self { amount, ..self })
+        self.with(self.amount.checked_mul(quantity))
+    }
+
+    fn with(self, amount: Option<i64>) -> Result<Self, MoneyError> {
+        let amount = amount.filter(|amount| (-Self::MAX_AMOUNT..=Self::MAX_AMOUNT).contains(amount));
+        Ok(Self { amount: amount.ok_or(MoneyError::Overflow)?, ..self })
     }
 
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
@@ -195,7 +200,10 @@ mod tests {
         let one = Money::new(1, Currency::USD);
         assert_eq!(one.checked_add(one), Ok(Money::new(2, Currency::USD)));
         assert_eq!(one.checked_add(Money::new(1, Currency::EUR)), Err(MoneyError::CurrencyMismatch));
-        assert_eq!(Money::new(i64::MAX, Currency::USD).checked_add(one), Err(MoneyError::Overflow));
+        let most = Money::new(Money::MAX_AMOUNT, Currency::USD);
+        assert_eq!(most.checked_add(Money::zero(Currency::USD)), Ok(most));
+        assert_eq!(most.checked_add(one), Err(MoneyError::Overflow));
+        assert_eq!(most.checked_mul(2), Err(MoneyError::Overflow));
         assert_eq!(Money::new(i64::MAX, Currency::USD).checked_mul(2), Err(MoneyError::Overflow));
     }
 

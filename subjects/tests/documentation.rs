@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+use subjects::orders::OrderStatus;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -221,19 +222,22 @@ fn every_rule_of_catch_up_breaks_what_the_model_says() {
 }
 
 #[test]
-fn the_endpoints_of_the_domains_are_those_of_the_document() {
+fn the_tables_of_the_domains_are_those_of_the_code_and_the_document() {
     let page = read("docs/domains.md");
     let document: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
     let (mut today, mut shown) = (String::new(), BTreeSet::new());
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         let _ = writeln!(today, "{line}");
-        let Some(tags) = line.strip_prefix("<!-- endpoints: ").and_then(|rest| rest.strip_suffix(" -->")) else {
+        if line == "<!-- order statuses -->" {
+            today.push_str(&order_statuses());
+        } else if let Some(tags) = line.strip_prefix("<!-- endpoints: ").and_then(|rest| rest.strip_suffix(" -->")) {
+            let tags: Vec<&str> = tags.split(", ").collect();
+            shown.extend(tags.iter().map(|tag| (*tag).to_owned()));
+            today.push_str(&endpoints(&document, &tags));
+        } else {
             continue;
-        };
-        let tags: Vec<&str> = tags.split(", ").collect();
-        shown.extend(tags.iter().map(|tag| (*tag).to_owned()));
-        today.push_str(&endpoints(&document, &tags));
+        }
         today.push_str("<!-- end -->\n");
         assert!(lines.by_ref().any(|line| line == "<!-- end -->"), "a table of docs/domains.md does not end");
     }
@@ -246,6 +250,16 @@ fn the_endpoints_of_the_domains_are_those_of_the_document() {
         let tag = operation["tags"][0].as_str().unwrap();
         assert!(shown.contains(tag), "docs/domains.md has no table for {tag}, of {path}");
     }
+}
+
+fn order_statuses() -> String {
+    let mut table = String::from("| Status | May be followed by |\n| --- | --- |\n");
+    for status in OrderStatus::ALL {
+        let next: Vec<_> = status.next().iter().map(|next| format!("`{}`", next.word())).collect();
+        let next = if next.is_empty() { "-".to_owned() } else { next.join(", ") };
+        let _ = writeln!(table, "| `{}` | {next} |", status.word());
+    }
+    table
 }
 
 fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {

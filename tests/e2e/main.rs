@@ -46,3 +46,4 @@ mod selling;
 mod slow_clients;
 mod stock_locks;
 mod tls;
+mod trim;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Detail, DetailCode};
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     ItemId, ProductId, VariantId,
     carts::{AddItem, Cart, CartsError, MAX_LINES, MAX_QUANTITY, NewCartItem},
@@ -32,7 +32,7 @@ enum Wanted {
     OnlyOneOf(ProductId),
 }
 
-impl HandleBatch<AddItem> for Carts {
+impl Prepare<AddItem> for Carts {
     type Prepared = Quoted;
 
     /// Only the offer of the new line is relied on. The others are asked for along with it, so that the answer has their
@@ -40,7 +40,7 @@ impl HandleBatch<AddItem> for Carts {
     async fn prepare(&self, cx: &Context, command: &AddItem) -> Result<Quoted, PrepareError<CartsError>> {
         let wanted = validate(&command.item)?;
         let owner = Owner::of(cx.caller())?;
-        let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
+        let basket = Basket::of(store::basket(cx.reads(), owner).await?, owner)?;
         let variant = match wanted {
             Wanted::Variant(variant) => variant,
             Wanted::OnlyOneOf(product) => only_variant(cx, product).await?,
@@ -51,7 +51,9 @@ impl HandleBatch<AddItem> for Carts {
         let quotes = Quotes::ask(cx, lines.chain([variant.0])).await?;
         Ok(Quoted { variant: variant.0, quotes })
     }
+}
 
+impl HandleBatch<AddItem, Quoted> for Carts {
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
@@ -71,15 +73,15 @@ impl HandleBatch<AddItem> for Carts {
 /// Locks the carts of these owners. A customer without one gets one, to have a row to lock: an empty cart and none at all
 /// are the same.
 async fn lock(tx: &mut Tx<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
-    let mut carts = store::lock(tx.read(), owners).await?;
+    let mut carts = store::lock(tx.locks(), owners).await?;
     let now = tx.now();
     let mut made = BTreeSet::new();
     for owner in owners.iter().filter(|owner| !carts.contains_key(owner)) {
         let Ok(empty) = Basket::of(None, *owner) else { continue };
-        store::insert_cart(tx.read(), &empty, *owner, now).await?;
+        store::insert_cart(tx.inserts(), &empty, *owner, now).await?;
         made.insert(*owner);
     }
-    carts.extend(store::lock(tx.read(), &made).await?);
+    carts.extend(store::lock(tx.locks(), &made).await?);
     Ok(carts)
 }
 

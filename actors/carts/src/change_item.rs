@@ -1,6 +1,6 @@
 //! Changes the quantity of a line of the caller's cart.
 
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     ItemId,
     carts::{Cart, CartsError, ChangeItem},
@@ -16,17 +16,19 @@ use crate::{
     store,
 };
 
-impl HandleBatch<ChangeItem> for Carts {
+impl Prepare<ChangeItem> for Carts {
     type Prepared = Quotes;
 
     /// Prices of all lines, this one included: a line's id is known to its client only after the line was stored.
     async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Result<Quotes, PrepareError<CartsError>> {
         quantity_in_range(command.changes.quantity)?;
         let owner = Owner::of(cx.caller())?;
-        let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
+        let basket = Basket::of(store::basket(cx.reads(), owner).await?, owner)?;
         Ok(Quotes::of(cx, &basket).await?)
     }
+}
 
+impl HandleBatch<ChangeItem, Quotes> for Carts {
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,

@@ -17,7 +17,7 @@ pub(crate) async fn change<C, P>(
     commands: &[&Commanded<C, P>],
     decide: impl Fn(&Basket, &Commanded<C, P>) -> Changed,
 ) -> Result<Vec<Handled<Cart, CartsError>>, Breakage> {
-    let before = store::lock(tx.read(), &owners(commands)).await?;
+    let before = store::lock(tx.locks(), &owners(commands)).await?;
     change_locked(tx, before, commands, decide).await
 }
 
@@ -55,9 +55,9 @@ async fn write(tx: &mut Tx<'_>, before: &BTreeMap<Owner, Basket>, after: &BTreeM
     }
     let now = tx.now();
     let gone: Vec<_> = changed.iter().flat_map(|(cart, before)| cart.lines_gone_since(before)).collect();
-    store::delete_lines(tx.write(), &gone).await?;
+    store::delete_lines(tx.writes(), &gone).await?;
     let lines: Vec<_> = changed.iter().flat_map(|(cart, before)| cart.changes_since(before)).collect();
-    store::put_lines(tx.write(), &lines, now).await?;
+    store::put_lines(tx.writes(), &lines, now).await?;
     let carts: Vec<_> = changed.iter().map(|(cart, _)| *cart).collect();
-    store::update_carts(tx.write(), &carts, now).await
+    store::update_carts(tx.writes(), &carts, now).await
 }

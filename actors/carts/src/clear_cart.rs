@@ -1,17 +1,11 @@
 //! Empties the caller's cart.
 
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
+use runtime::{Breakage, Commanded, HandleBatch, Handled, Tx};
 use subjects::carts::{Cart, CartsError, ClearCart};
 
 use crate::{Carts, basket::uncountable, changing::change, quotes::Quotes};
 
 impl HandleBatch<ClearCart> for Carts {
-    type Prepared = ();
-
-    async fn prepare(&self, _: &Context, _: &ClearCart) -> Result<(), PrepareError<CartsError>> {
-        Ok(())
-    }
-
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,

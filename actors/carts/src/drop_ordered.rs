@@ -21,7 +21,7 @@ impl React for Carts {
             return Ok(());
         }
         let now = tx.now();
-        store::drop_ordered(tx.write(), &ordered, now).await
+        store::drop_ordered(tx.writes(), &ordered, now).await
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
 impl Answer<GetContents> for Carts {
     async fn answer(&self, cx: &Context, query: &GetContents) -> Answered<Contents, CartsError> {
         let owner = owner(query)?;
-        let basket = store::basket(cx.db(), owner).await?.ok_or(CartsError::CartNotFound)?;
+        let basket = store::basket(cx.reads(), owner).await?.ok_or(CartsError::CartNotFound)?;
         Ok(contents(&basket))
     }
 }

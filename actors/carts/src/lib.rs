@@ -40,9 +40,9 @@ impl Domain for Carts {
         routes.query::<messages::GetContents>();
         routes.command::<messages::CreateCart>();
         routes.batched_command::<messages::ClearCart>();
-        routes.batched_command::<messages::AddItem>();
-        routes.batched_command::<messages::ChangeItem>();
-        routes.batched_command::<messages::RemoveItem>();
+        routes.prepared_batched_command::<messages::AddItem>();
+        routes.prepared_batched_command::<messages::ChangeItem>();
+        routes.prepared_batched_command::<messages::RemoveItem>();
         routes.event::<orders::Confirmed>();
         routes.tidied();
     }

@@ -1,6 +1,6 @@
 //! Takes a line out of the caller's cart.
 
-use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, PrepareError, Tx};
+use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Prepare, PrepareError, Tx};
 use subjects::carts::{Cart, CartsError, RemoveItem};
 
 use crate::{
@@ -12,16 +12,18 @@ use crate::{
     store,
 };
 
-impl HandleBatch<RemoveItem> for Carts {
+impl Prepare<RemoveItem> for Carts {
     type Prepared = Quotes;
 
     /// Prices of the lines that stay.
     async fn prepare(&self, cx: &Context, command: &RemoveItem) -> Result<Quotes, PrepareError<CartsError>> {
         let owner = Owner::of(cx.caller())?;
-        let basket = Basket::of(store::basket(cx.db(), owner).await?, owner)?;
+        let basket = Basket::of(store::basket(cx.reads(), owner).await?, owner)?;
         Ok(Quotes::of(cx, &basket.without(command.item_id.0)).await?)
     }
+}
 
+impl HandleBatch<RemoveItem, Quotes> for Carts {
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Stored};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use runtime::{Breakage, Inserts, Locks, Reads, Stored, Writes};
 use subjects::CartId;
 use uuid::Uuid;
 
@@ -55,7 +54,7 @@ fn ids(owners: &BTreeSet<Owner>) -> (Vec<Uuid>, Vec<Uuid>) {
 
 /// The carts of these owners, their lines and versions as of one moment: hence one statement. A guest's that was not
 /// touched for 30 days is there no more.
-pub(crate) async fn baskets(db: impl PgExecutor<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
+pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
     let statement = "select c.id as cart_id, c.user_id, c.token_digest, c.currency, c.version,
             i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
         from cart c left join cart_item i on i.cart_id = c.id
@@ -82,24 +81,24 @@ pub(crate) async fn baskets(db: impl PgExecutor<'_>, owners: &BTreeSet<Owner>) -
 }
 
 /// The cart of an owner.
-pub(crate) async fn basket(db: impl PgExecutor<'_>, owner: Owner) -> Stored<Option<Basket>> {
+pub(crate) async fn basket(db: Reads<'_>, owner: Owner) -> Stored<Option<Basket>> {
     Ok(baskets(db, &BTreeSet::from([owner])).await?.remove(&owner))
 }
 
 /// As [`baskets`], locked in the order of their ids.
-pub(crate) async fn lock(db: &mut PgConnection, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
+pub(crate) async fn lock(mut db: Locks<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
     if owners.is_empty() {
         return Ok(BTreeMap::new());
     }
     let statement = "select id from cart where user_id = any($1) or token_digest = any($2) order by id for update";
     let (users, guests) = ids(owners);
-    let carts: Vec<Uuid> = sqlx::query_scalar(statement).bind(users).bind(guests).fetch_all(&mut *db).await?;
+    let carts: Vec<Uuid> = sqlx::query_scalar(statement).bind(users).bind(guests).fetch_all(db.reborrow()).await?;
     // In a statement of its own: it sees what the last holder of the lock has written.
-    if carts.is_empty() { Ok(BTreeMap::new()) } else { baskets(db, owners).await }
+    if carts.is_empty() { Ok(BTreeMap::new()) } else { baskets(db.into(), owners).await }
 }
 
 /// Makes a cart, where there is none.
-pub(crate) async fn insert_cart(db: &mut PgConnection, cart: &Basket, owner: Owner, now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_cart(db: Inserts<'_>, cart: &Basket, owner: Owner, now: DateTime<Utc>) -> Stored<()> {
     let statement = "insert into cart (id, user_id, token_digest, currency, version, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $6) on conflict do nothing";
     sqlx::query(statement)
@@ -115,7 +114,7 @@ pub(crate) async fn insert_cart(db: &mut PgConnection, cart: &Basket, owner: Own
 }
 
 /// Writes the heads of carts that are locked.
-pub(crate) async fn update_carts(db: &mut PgConnection, carts: &[&Basket], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTime<Utc>) -> Stored<()> {
     let statement = "update cart set currency = new.currency, version = new.version, updated_at = $4
         from unnest($1::uuid[], $2::text[], $3::bigint[]) as new (id, currency, version) where cart.id = new.id";
     sqlx::query(statement)
@@ -129,7 +128,7 @@ pub(crate) async fn update_carts(db: &mut PgConnection, carts: &[&Basket], now: 
 }
 
 /// Writes lines of carts that are locked: new ones, or those in their own places.
-pub(crate) async fn put_lines(db: &mut PgConnection, lines: &[(CartId, &Line)], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: DateTime<Utc>) -> Stored<()> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -156,7 +155,7 @@ pub(crate) async fn put_lines(db: &mut PgConnection, lines: &[(CartId, &Line)], 
 }
 
 /// Deletes lines of carts that are locked.
-pub(crate) async fn delete_lines(db: &mut PgConnection, lines: &[Uuid]) -> Stored<()> {
+pub(crate) async fn delete_lines(db: Writes<'_>, lines: &[Uuid]) -> Stored<()> {
     if !lines.is_empty() {
         sqlx::query("delete from cart_item where id = any($1)").bind(lines).execute(db).await?;
     }
@@ -165,13 +164,13 @@ pub(crate) async fn delete_lines(db: &mut PgConnection, lines: &[Uuid]) -> Store
 
 /// Takes ordered units out of carts, by cart and variant, in four statements. Locks the carts as [`lock`] does.
 pub(crate) async fn drop_ordered(
-    db: &mut PgConnection,
+    mut db: Writes<'_>,
     ordered: &BTreeMap<(Uuid, Uuid), i64>,
     now: DateTime<Utc>,
 ) -> Stored<()> {
     let carts: Vec<_> = ordered.keys().map(|(cart, _)| *cart).collect::<BTreeSet<_>>().into_iter().collect();
     let statement = "select id from cart where id = any($1) order by id for update";
-    sqlx::query(statement).bind(&carts).execute(&mut *db).await?;
+    sqlx::query(statement).bind(&carts).execute(db.reborrow()).await?;
 
     let of_cart: Vec<_> = ordered.keys().map(|(cart, _)| *cart).collect();
     let variants: Vec<_> = ordered.keys().map(|(_, variant)| *variant).collect();
@@ -181,13 +180,18 @@ pub(crate) async fn drop_ordered(
         where i.cart_id = o.cart_id and i.variant_id = o.variant_id and i.quantity <= o.quantity
         returning i.cart_id";
     let mut touched: Vec<Uuid> =
-        sqlx::query_scalar(gone).bind(&of_cart).bind(&variants).bind(&units).fetch_all(&mut *db).await?;
+        sqlx::query_scalar(gone).bind(&of_cart).bind(&variants).bind(&units).fetch_all(db.reborrow()).await?;
     let fewer = "update cart_item i set quantity = i.quantity - o.quantity, updated_at = $4
         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as o (cart_id, variant_id, quantity)
         where i.cart_id = o.cart_id and i.variant_id = o.variant_id and i.quantity > o.quantity
         returning i.cart_id";
-    let reduced: Vec<Uuid> =
-        sqlx::query_scalar(fewer).bind(&of_cart).bind(&variants).bind(&units).bind(now).fetch_all(&mut *db).await?;
+    let reduced: Vec<Uuid> = sqlx::query_scalar(fewer)
+        .bind(&of_cart)
+        .bind(&variants)
+        .bind(&units)
+        .bind(now)
+        .fetch_all(db.reborrow())
+        .await?;
     touched.extend(reduced);
 
     // Only a cart that changed counts a change.
@@ -198,7 +202,7 @@ pub(crate) async fn drop_ordered(
 
 /// Deletes guests' carts that open no more, see [`basket`], with their lines. Waits for nobody: what is locked is left to
 /// the next look.
-pub(crate) async fn delete_stale(db: &PgPool, limit: u64) -> Stored<u64> {
+pub(crate) async fn delete_stale(db: Writes<'_>, limit: u64) -> Stored<u64> {
     let statement = "delete from cart where id = any(array(
             select id from cart where user_id is null and updated_at <= now() - interval '30 days'
             order by updated_at limit $1 for update skip locked))";

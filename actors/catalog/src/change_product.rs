@@ -1,6 +1,7 @@
 //! Changes a product: own ones, an admin any. What is absent stays, what is null is cleared.
 
 use chrono::{DateTime, Utc};
+use contract::{Fields, text::trimmed};
 use runtime::{Breakage, Caller, Commanded, Handle, Handled, Stored, Tx};
 use sqlx::types::Json;
 use subjects::{
@@ -9,8 +10,7 @@ use subjects::{
 };
 
 use crate::{
-    Catalog,
-    check::Fields,
+    Catalog, check,
     store::{self, ProductRow, VariantRow},
     view::{self, full_name, may_manage},
 };
@@ -30,13 +30,13 @@ fn admit(row: &ProductRow, expected_version: Option<i64>, caller: &Caller) -> Re
 fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogError> {
     let mut fields = Fields::default();
     if let Some(name) = &changes.name {
-        fields.check_name("name", name);
+        check::name(&mut fields, "name", name);
     }
     if let Some(Some(description)) = &changes.description {
-        fields.check_description(description);
+        check::description(&mut fields, description);
     }
     if let Some(slug) = &changes.slug {
-        fields.check_slug(slug);
+        check::slug(&mut fields, slug);
     }
     for (field, price, min) in [
         ("price", changes.price, 1),
@@ -44,13 +44,25 @@ fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogE
         ("cost_price", changes.cost_price.flatten(), 0),
     ] {
         if let Some(price) = price {
-            fields.check_price(field, price, currency, min);
+            check::price(&mut fields, field, price, currency, min);
         }
     }
     if let Some(Some(attributes)) = &changes.attributes {
-        fields.check_attributes("attributes", attributes);
+        check::attributes(&mut fields, "attributes", attributes);
     }
-    fields.of_product()
+    check::of_product(fields)
+}
+
+/// A price to compare with stays above the price, whichever of them changes.
+fn check_prices(old: &ProductRow, row: &ProductRow) -> Handled<(), CatalogError> {
+    let mut fields = Fields::default();
+    let currency = row.currency()?;
+    if let Some(compare) =
+        row.compare_price.filter(|_| (row.price, row.compare_price) != (old.price, old.compare_price))
+    {
+        check::compare_price(&mut fields, Money::new(compare, currency), Money::new(row.price, currency));
+    }
+    Ok(check::of_product(fields)?)
 }
 
 /// The row after the change, and what of it differs: the price, or anything else.
@@ -64,7 +76,7 @@ struct Changed {
 fn decide(old: &ProductRow, changes: &ProductChanges, now: DateTime<Utc>) -> Changed {
     let amount = |price: Option<Option<Money>>| price.map(|price| price.map(|price| price.amount));
     let mut row = ProductRow {
-        name: changes.name.as_deref().map_or(old.name.as_str(), str::trim).to_owned(),
+        name: changes.name.as_deref().map_or(old.name.as_str(), trimmed).to_owned(),
         description: changes.description.clone().map_or_else(|| old.description.clone(), Option::unwrap_or_default),
         slug: changes.slug.clone().unwrap_or_else(|| old.slug.clone()),
         category_id: changes.category_id.map_or(old.category_id, |category| category.map(|category| category.0)),
@@ -90,18 +102,19 @@ fn decide(old: &ProductRow, changes: &ProductChanges, now: DateTime<Utc>) -> Cha
 impl Handle<ChangeProduct> for Catalog {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ChangeProduct>) -> Handled<Product, CatalogError> {
         let ChangeProduct { product_id, changes, expected_version } = &command.message;
-        let old = store::lock_product(tx.read(), product_id.0).await?.ok_or(CatalogError::ProductNotFound)?;
+        let old = store::lock_product(tx.locks(), product_id.0).await?.ok_or(CatalogError::ProductNotFound)?;
         admit(&old, *expected_version, &command.caller)?;
         validate(changes, old.currency()?)?;
         let Changed { mut row, price, rest } = decide(&old, changes, tx.now());
+        check_prices(&old, &row)?;
         if price || rest {
             check_references(tx, &old, &row).await?;
         }
         if price || row.name != old.name {
-            store::update_variants(tx.write(), &old, &row).await?;
+            store::update_variants(tx.writes(), &old, &row).await?;
         }
         if price {
-            let event = price_changed(&row, &store::variants_of(tx.read(), &[row.id]).await?)?;
+            let event = price_changed(&row, &store::variants_of(tx.reads(), &[row.id]).await?)?;
             tx.emit(&command.cause, &mut row.version, &event)?;
         }
         if rest {
@@ -109,10 +122,10 @@ impl Handle<ChangeProduct> for Catalog {
             tx.emit(&command.cause, &mut row.version, &event)?;
         }
         if price || rest {
-            store::update_product(tx.write(), &row).await?;
+            store::update_product(tx.writes(), &row).await?;
         }
         // Read once more, for the name of its category.
-        let changed = store::product_by_id(tx.read(), row.id).await?;
+        let changed = store::product_by_id(tx.reads(), row.id).await?;
         let changed = changed.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
         Ok(view::product(&changed.product, &changed.variants, &command.caller)?)
     }
@@ -120,14 +133,12 @@ impl Handle<ChangeProduct> for Catalog {
 
 async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -> Handled<(), CatalogError> {
     if let Some(category) = row.category_id.filter(|category| old.category_id != Some(*category))
-        && !store::category_exists(tx.read(), category).await?
+        && !store::category_exists(tx.reads(), category).await?
     {
-        let mut fields = Fields::default();
-        fields.no_such_category("category_id");
-        fields.of_product()?;
+        return Err(CatalogError::InvalidProduct { fields: check::no_such_category("category_id") }.into());
     }
     // Somebody may take it between this look and the write: then the write breaks, and this runs again.
-    if row.slug != old.slug && store::slug_is_taken(tx.read(), &row.slug, row.id).await? {
+    if row.slug != old.slug && store::slug_is_taken(tx.reads(), &row.slug, row.id).await? {
         return Err(CatalogError::SlugTaken.into());
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Makes a category.
 
 use chrono::{DateTime, Utc};
+use contract::{Detail, DetailCode, Fields, text::trimmed};
 use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::{
     CategoryId,
@@ -8,21 +9,20 @@ use subjects::{
 };
 
 use crate::{
-    Catalog,
-    check::Fields,
+    Catalog, check,
     store::{self, CategoryRow},
 };
 
 fn plan(command: &CreateCategory, now: DateTime<Utc>) -> Result<CategoryRow, CatalogError> {
     let mut fields = Fields::default();
-    fields.check_name("name", &command.name);
-    fields.check_slug(&command.slug);
-    fields.check_description(&command.description);
-    fields.of_category()?;
+    check::name(&mut fields, "name", &command.name);
+    check::slug(&mut fields, &command.slug);
+    check::description(&mut fields, &command.description);
+    check::of_category(fields)?;
     Ok(CategoryRow {
         id: CategoryId::new().0,
         slug: command.slug.clone(),
-        name: command.name.trim().to_owned(),
+        name: trimmed(&command.name).to_owned(),
         description: command.description.clone(),
         parent_id: command.parent_id.map(|parent| parent.0),
         created_at: now,
@@ -30,18 +30,28 @@ fn plan(command: &CreateCategory, now: DateTime<Utc>) -> Result<CategoryRow, Cat
     })
 }
 
+/// How deep categories may lie.
+const MAX_DEPTH: i64 = 8;
+
+fn check_parent(depth: Option<i64>) -> Result<(), CatalogError> {
+    let fields = match depth {
+        None => check::no_such_category("parent_id"),
+        Some(depth) if depth >= MAX_DEPTH => {
+            let message = format!("categories lie at most {MAX_DEPTH} deep");
+            vec![Detail::new("parent_id", DetailCode::Range, message).with("max", MAX_DEPTH)]
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(CatalogError::InvalidCategory { fields })
+}
+
 impl Handle<CreateCategory> for Catalog {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<CreateCategory>) -> Handled<Category, CatalogError> {
         let row = plan(&command.message, tx.now())?;
-        if let Some(parent) = row.parent_id
-            && !store::category_exists(tx.read(), parent).await?
-        {
-            let mut fields = Fields::default();
-            fields.no_such_category("parent_id");
-            fields.of_category()?;
+        if let Some(parent) = row.parent_id {
+            check_parent(store::depth_of_category(tx.reads(), parent).await?)?;
         }
-        // Where the slug is taken, nothing is written and the refusal costs nothing.
-        if !store::insert_category(tx.read(), &row).await? {
+        if !store::insert_category(tx.inserts(), &row).await? {
             return Err(CatalogError::CategorySlugTaken.into());
         }
         Ok(row.category())

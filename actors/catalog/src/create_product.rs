@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use contract::{Detail, DetailCode, Fault};
+use contract::{
+    Detail, DetailCode, Fault, Fields,
+    text::{self, trimmed},
+};
 use runtime::{Breakage, Commanded, Handle, Handled, Stored, Tx, Version};
 use sqlx::types::Json;
 use subjects::{
@@ -13,9 +16,7 @@ use subjects::{
 use uuid::Uuid;
 
 use crate::{
-    Catalog,
-    check::Fields,
-    slug,
+    Catalog, check, slug,
     store::{self, NewVariantRow, ProductRow, StockRow, Taken},
     view::{self, full_name},
 };
@@ -39,26 +40,27 @@ struct Plan {
 pub(crate) fn validate(new: &NewProduct) -> Result<(), CatalogError> {
     let mut fields = Fields::default();
     let currency = new.price.currency;
-    fields.check_name("name", &new.name);
-    fields.check_description(new.description.as_deref().unwrap_or_default());
+    check::name(&mut fields, "name", &new.name);
+    check::description(&mut fields, new.description.as_deref().unwrap_or_default());
     if let Some(slug) = &new.slug {
-        fields.check_slug(slug);
+        check::slug(&mut fields, slug);
     }
-    fields.check_price("price", new.price, currency, 1);
+    check::price(&mut fields, "price", new.price, currency, 1);
     if let Some(price) = new.compare_price {
-        fields.check_price("compare_price", price, currency, 1);
+        check::price(&mut fields, "compare_price", price, currency, 1);
+        check::compare_price(&mut fields, price, new.price);
     }
     if let Some(price) = new.cost_price {
-        fields.check_price("cost_price", price, currency, 0);
+        check::price(&mut fields, "cost_price", price, currency, 0);
     }
-    fields.check_attributes("attributes", &new.attributes.clone().unwrap_or_default());
+    check::attributes(&mut fields, "attributes", &new.attributes.clone().unwrap_or_default());
 
     let variants = new.variants.as_deref().unwrap_or_default();
     if variants.is_empty() {
         if let Some(sku) = &new.sku {
-            fields.check_sku("sku", sku);
+            check::sku(&mut fields, "sku", sku);
         }
-        fields.check_on_hand("on_hand", new.on_hand);
+        check::on_hand(&mut fields, "on_hand", new.on_hand);
     } else {
         if new.sku.is_some() {
             fields.wrong(of_the_default_variant("sku"));
@@ -68,7 +70,7 @@ pub(crate) fn validate(new: &NewProduct) -> Result<(), CatalogError> {
         }
         check_variants(&mut fields, variants, new.price);
     }
-    fields.of_product()
+    check::of_product(fields)
 }
 
 fn of_the_default_variant(field: &str) -> Detail {
@@ -82,30 +84,30 @@ fn check_variants(fields: &mut Fields, variants: &[NewVariant], price: Money) {
     let mut skus = HashSet::new();
     for (index, variant) in variants.iter().take(MAX_VARIANTS).enumerate() {
         let path = |field: &str| format!("variants[{index}].{field}");
-        fields.check_sku(&path("sku"), &variant.sku);
-        if !skus.insert(variant.sku.as_str()) {
+        check::sku(fields, &path("sku"), &variant.sku);
+        if !skus.insert(text::compatible(&variant.sku)) {
             fields.wrong(Detail::new(path("sku"), DetailCode::Repeated, "is used twice"));
         }
         if let Some(name) = &variant.name {
-            fields.check_name(&path("name"), name);
+            check::name(fields, &path("name"), name);
         }
-        fields.check_price(&path("price"), variant.price.unwrap_or(price), price.currency, 1);
+        check::price(fields, &path("price"), variant.price.unwrap_or(price), price.currency, 1);
         if let Some(attributes) = &variant.attributes {
-            fields.check_attributes(&path("attributes"), attributes);
+            check::attributes(fields, &path("attributes"), attributes);
         }
-        fields.check_on_hand(&path("on_hand"), variant.on_hand);
+        check::on_hand(fields, &path("on_hand"), variant.on_hand);
     }
 }
 
 fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, CatalogError> {
     validate(new)?;
-    let name = new.name.trim().to_owned();
+    let name = trimmed(&new.name).to_owned();
     let slug = new.slug.clone().unwrap_or_else(|| slug::from_name(&name));
     let given = new.variants.as_deref().unwrap_or_default();
     let variants = if given.is_empty() {
         vec![NewVariantRow {
             id: VariantId::new().0,
-            sku: new.sku.clone().unwrap_or_else(|| sku_of(&slug)),
+            sku: new.sku.as_deref().map_or_else(|| sku_of(&slug), text::compatible),
             name: name.clone(),
             price: new.price.amount,
             attributes: new.attributes.clone().unwrap_or_default(),
@@ -146,8 +148,8 @@ fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, Cata
 fn variant_row(variant: &NewVariant, product: &str, price: Money) -> NewVariantRow {
     NewVariantRow {
         id: VariantId::new().0,
-        sku: variant.sku.clone(),
-        name: variant.name.as_deref().map_or(product, str::trim).to_owned(),
+        sku: text::compatible(&variant.sku),
+        name: variant.name.as_deref().map_or(product, trimmed).to_owned(),
         price: variant.price.unwrap_or(price).amount,
         attributes: variant.attributes.clone().unwrap_or_default(),
     }
@@ -221,27 +223,25 @@ impl Handle<CreateProduct> for Catalog {
         let now = tx.now();
         let mut plan = plan(&command.message.product, seller, now)?;
         if let Some(category) = plan.row.category_id
-            && !store::category_exists(tx.read(), category).await?
+            && !store::category_exists(tx.reads(), category).await?
         {
-            let mut fields = Fields::default();
-            fields.no_such_category("category_id");
-            fields.of_product()?;
+            return Err(CatalogError::InvalidProduct { fields: check::no_such_category("category_id") }.into());
         }
-        let taken = store::taken(tx.read(), &plan.row.slug, &plan.skus()).await?;
+        let taken = store::taken(tx.reads(), &plan.row.slug, &plan.skus()).await?;
         plan.avoid(&taken)?;
 
         let event = plan.event()?;
         tx.emit(&command.cause, &mut plan.row.version, &event)?;
-        if !store::insert_product(tx.write(), &plan.row).await? {
+        if !store::insert_product(tx.writes(), &plan.row).await? {
             // Another transaction has taken the slug since: run again, and find it taken.
             return Err(Breakage::from(Fault::unavailable(DOMAIN)).into());
         }
-        if !store::insert_variants(tx.write(), plan.row.id, &plan.variants, now).await? {
+        if !store::insert_variants(tx.writes(), plan.row.id, &plan.variants, now).await? {
             return Err(CatalogError::SkuTaken.into());
         }
-        store::write_stock(tx.write(), &plan.stock(), now).await?;
+        store::write_stock(tx.writes(), &plan.stock(), now).await?;
 
-        let made = store::product_by_id(tx.read(), plan.row.id).await?;
+        let made = store::product_by_id(tx.reads(), plan.row.id).await?;
         let made = made.ok_or_else(|| Breakage::other("a product that was just made is gone"))?;
         Ok(view::product(&made.product, &made.variants, &command.caller)?)
     }

@@ -1,18 +1,18 @@
 //! The products that the caller may see, filtered, sorted and cut into pages.
 
+use contract::{page::Moment, text::trimmed};
 use runtime::{Answer, Answered, Caller, Context};
 use subjects::{
-    Currency, Pagination,
+    Currency,
     catalog::{CatalogError, ListProducts, ProductSort, Products},
 };
 use uuid::Uuid;
 
 use crate::{
     Catalog,
-    cursor::{Cursor, SortKey},
     search::to_tsquery,
     slug::is_slug,
-    store::{self, Filter, ListedRow},
+    store::{self, Filter, ListedRow, Place},
     view,
 };
 
@@ -42,49 +42,53 @@ fn filter(query: &ListProducts, caller: &Caller) -> Option<Filter> {
             Err(_) => return None,
         }
     }
-    if let Some(search) = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty()) {
+    if let Some(search) = query.search.as_deref().map(trimmed).filter(|search| !search.is_empty()) {
         filter.search = Some(to_tsquery(search)?);
     }
     Some(filter)
 }
 
-/// Where a page that ends with this row ends.
-fn cursor(row: &ListedRow, sort: ProductSort) -> Cursor {
-    let product = &row.product;
-    let key = match sort {
-        ProductSort::Newest => SortKey::CreatedAt(product.created_at),
-        ProductSort::Name | ProductSort::NameDescending => SortKey::Name(product.name.clone()),
-        ProductSort::Price | ProductSort::PriceDescending => SortKey::Price(row.sort_price),
-    };
-    Cursor { key, id: product.id }
+/// A row's place in the list.
+fn place(row: &ListedRow, sort: ProductSort) -> Place {
+    let (product, id) = (&row.product, row.product.id);
+    match sort {
+        ProductSort::Newest => Place { created_at: Some(Moment(product.created_at)), id, ..Place::default() },
+        ProductSort::Name | ProductSort::NameDescending => {
+            Place { name: Some(product.name.clone()), id, ..Place::default() }
+        }
+        ProductSort::Price | ProductSort::PriceDescending => {
+            Place { price: Some(row.sort_price), id, ..Place::default() }
+        }
+    }
 }
 
 impl Answer<ListProducts> for Catalog {
     async fn answer(&self, cx: &Context, query: &ListProducts) -> Answered<Products, CatalogError> {
         let sort = query.sort;
-        let from = query.page.cursor.as_deref().map(|text| Cursor::read(text, sort)).transpose()?;
-        let limit = query.page.limit();
-        // A cursor says where to go on; there is nothing to skip behind it.
-        let offset = if from.is_some() { 0 } else { query.page.offset() };
-        let pagination = Pagination { limit, offset, ..Pagination::default() };
+        let part = query.page.part(list(sort)).ok_or(CatalogError::InvalidCursor)?;
         let Some(filter) = filter(query, cx.caller()) else {
+            let (_, pagination) = part.page(Vec::new(), 0, |row| place(row, sort));
             return Ok(Products { data: Vec::new(), pagination });
         };
-
-        let total = store::count_products(cx.db(), &filter).await?;
-        // One more than asked for tells whether there is a next page.
-        let mut rows =
-            store::list_products(cx.db(), &filter, sort, from.as_ref(), i64::from(limit) + 1, i64::from(offset))
-                .await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| cursor(row, sort).write(sort));
+        let counted = store::count_products(cx.reads(), &filter).await?;
+        let rows = store::list_products(cx.reads(), &filter, sort, &part).await?;
+        let (rows, pagination) = part.page(rows, counted, |row| place(row, sort));
 
         let ids: Vec<Uuid> = rows.iter().map(|row| row.product.id).collect();
-        let variants = store::variants_of(cx.db(), &ids).await?;
+        let variants = store::variants_of(cx.reads(), &ids).await?;
         let product = |row: &ListedRow| view::product(&row.product, &variants, cx.caller());
-        let data = rows.iter().map(product).collect::<Result<_, _>>()?;
-        Ok(Products { data, pagination: Pagination { total, next_cursor, ..pagination } })
+        Ok(Products { data: rows.iter().map(product).collect::<Result<_, _>>()?, pagination })
+    }
+}
+
+/// The name of the list in its cursors: a cursor of another sort is none of this one.
+fn list(sort: ProductSort) -> &'static str {
+    match sort {
+        ProductSort::Newest => "products by age",
+        ProductSort::Name => "products by name",
+        ProductSort::NameDescending => "products by name, descending",
+        ProductSort::Price => "products by price",
+        ProductSort::PriceDescending => "products by price, descending",
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Stored};
-use sqlx::PgPool;
+use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads, Stored};
 use subjects::{
     Money, ProductId, UserId, VariantId,
     catalog::{CatalogError, GetOffers, Offer, Offers},
@@ -31,7 +30,7 @@ fn offer(row: &OfferRow) -> Stored<Offer> {
 impl AnswerBatch<GetOffers> for Catalog {
     type Loaded = Offers;
 
-    async fn load(&self, db: &PgPool, queries: &[&Queried<GetOffers>]) -> Stored<Vec<Offers>> {
+    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetOffers>]) -> Stored<Vec<Offers>> {
         let variants: BTreeSet<_> =
             queries.iter().flat_map(|query| &query.message.variant_ids).map(|id| id.0).collect();
         let products: BTreeSet<_> =

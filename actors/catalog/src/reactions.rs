@@ -80,14 +80,14 @@ impl React for Catalog {
             Input::Seller(row) => Some((row.id, row.version, *row)),
             Input::Stock(_) => None,
         }));
-        store::write_stock(tx.write(), &stock, now).await?;
-        store::write_sellers(tx.write(), &sellers, now).await
+        store::write_stock(tx.writes(), &stock, now).await?;
+        store::write_sellers(tx.writes(), &sellers, now).await
     }
 }
 
 impl Project<StockChanged> for Catalog {
     async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
-        store::forget_stock(tx.write()).await
+        store::forget_stock(tx.writes()).await
     }
 }
 
@@ -95,7 +95,7 @@ macro_rules! project_sellers {
     ($($event:ty),+) => {$(
         impl Project<$event> for Catalog {
             async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
-                store::forget_sellers(tx.write()).await
+                store::forget_sellers(tx.writes()).await
             }
         }
     )+};

@@ -58,9 +58,9 @@ impl Handle<ChangeUser> for Identity {
             check_role(role)?;
         }
         let caller = command.caller.user().ok_or(IdentityError::InvalidToken)?;
-        let accounts = store::lock_accounts(tx.read(), &[caller.id, message.user_id.0]).await?;
+        let accounts = store::lock_accounts(tx.locks(), &[caller.id, message.user_id.0]).await?;
         let account_of = |id| accounts.iter().find(|account| account.id == id);
-        let has_session_ended = store::has_session_ended(tx.read(), caller.session).await?;
+        let has_session_ended = store::has_session_ended(tx.reads(), caller.session).await?;
         check_caller(&command.caller, account_of(caller.id), has_session_ended)?;
         let account = account_of(message.user_id.0).ok_or(IdentityError::UserNotFound)?;
         let next = |role, is_active, now| Account { role, is_active, updated_at: now, ..account.clone() };
@@ -85,7 +85,7 @@ impl Handle<ChangeUser> for Identity {
                 let mut changed = next(role, false, now);
                 tx.emit(&command.cause, &mut changed.version, &UserDeactivated { user_id })?;
                 self.change(tx, &changed).await?;
-                store::revoke_sessions(tx.write(), changed.id, "deactivated", now).await?;
+                store::revoke_sessions(tx.writes(), changed.id, "deactivated", now).await?;
                 Ok(changed.user())
             }
         }
@@ -94,7 +94,7 @@ impl Handle<ChangeUser> for Identity {
 
 impl Identity {
     async fn change(&self, tx: &mut Tx<'_>, changed: &Account) -> Stored<()> {
-        store::update_account(tx.write(), changed).await?;
+        store::update_account(tx.writes(), changed).await?;
         self.revoke(tx, Revoked::Account { id: changed.id, least_version: changed.version.get() }).await
     }
 }

@@ -1,7 +1,8 @@
 //! Makes an account with any role: the first admin, a demo account. An account that exists is left as it is, password
 //! included, and is the answer where it has the role asked for; so the command may be run as often as one likes.
 
-use runtime::{Commanded, Context, Handled, Prepare, PrepareError, Tx, Version};
+use contract::{Fields, text::trimmed};
+use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx, Version};
 use subjects::{
     UserId,
     identity::{CreateAccount, IdentityError, User},
@@ -9,7 +10,7 @@ use subjects::{
 
 use crate::{
     Identity,
-    account::{Fields, check_email, check_password, check_role, trimmed_email},
+    account::{check_password, check_role, easily_guessed, finish},
     register::insert,
     store::{self, Account, NewAccount},
 };
@@ -25,9 +26,9 @@ pub enum Checked {
 fn validate(command: &CreateAccount) -> Result<(), IdentityError> {
     check_role(&command.role)?;
     let mut fields = Fields::default();
-    check_email(&mut fields, trimmed_email(&command.email));
+    fields.email("email", &command.email);
     check_password(&mut fields, &command.password);
-    fields.finish()
+    finish(fields)
 }
 
 fn known(account: &Account, role: &str) -> Result<User, IdentityError> {
@@ -39,12 +40,17 @@ impl Prepare<CreateAccount> for Identity {
 
     async fn prepare(&self, cx: &Context, command: &CreateAccount) -> Result<Checked, PrepareError<IdentityError>> {
         validate(command)?;
-        match store::account_by_email(cx.db(), trimmed_email(&command.email)).await? {
+        match store::account_by_email(cx.reads(), trimmed(&command.email)).await? {
             Some(account) => Ok(Checked::Known(known(&account, &command.role)?)),
-            None => Ok(Checked::Free { password_hash: self.hasher.hash(&command.password).await? }),
+            None => {
+                let hash = self.hasher.hash(&command.password, &[&command.email]).await?;
+                Ok(Checked::Free { password_hash: hash.ok_or_else(easily_guessed)? })
+            }
         }
     }
+}
 
+impl Handle<CreateAccount, Checked> for Identity {
     async fn handle(
         &self,
         tx: &mut Tx<'_>,
@@ -57,7 +63,7 @@ impl Prepare<CreateAccount> for Identity {
         };
         let account = NewAccount {
             id: UserId::new(),
-            email: trimmed_email(&command.message.email),
+            email: trimmed(&command.message.email),
             password_hash,
             role: &command.message.role,
             username: None,

@@ -4,13 +4,14 @@
 //! the command back where the account has changed since, so that no session outlives a changed password or a
 //! deactivation. Run twice, it opens two sessions, and the one whose answer was lost ends by itself.
 
-use runtime::{Commanded, Context, HandleError, Handled, Prepare, PrepareError, Tx, Version};
+use contract::text::trimmed;
+use runtime::{Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx, Version};
 use subjects::identity::{IdentityError, Login, Session};
 use uuid::Uuid;
 
 use crate::{
     Identity,
-    account::{may_be_email, trimmed_email},
+    account::may_be_email,
     store::{self, Account},
 };
 
@@ -31,8 +32,8 @@ impl Prepare<Login> for Identity {
     type Prepared = Checked;
 
     async fn prepare(&self, cx: &Context, command: &Login) -> Result<Checked, PrepareError<IdentityError>> {
-        let email = trimmed_email(&command.email);
-        let known = if may_be_email(email) { store::account_by_email(cx.db(), email).await? } else { None };
+        let email = trimmed(&command.email);
+        let known = if may_be_email(email) { store::account_by_email(cx.reads(), email).await? } else { None };
         let hash = known.as_ref().map(|account| account.password_hash.as_str());
         // The same work for an unknown address: how long it takes tells nothing.
         let is_right = self.hasher.verify(&command.password, hash).await?;
@@ -45,9 +46,11 @@ impl Prepare<Login> for Identity {
         }
         Ok(Checked { id: account.id, version: account.version, password_hash: account.password_hash })
     }
+}
 
+impl Handle<Login, Checked> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Login, Checked>) -> Handled<Session, IdentityError> {
-        let account = store::share_account(tx.read(), command.prepared.id).await?.ok_or(HandleError::Stale)?;
+        let account = store::share_account(tx.locks(), command.prepared.id).await?.ok_or(HandleError::Stale)?;
         if !command.prepared.still_holds(&account) {
             return Err(HandleError::Stale);
         }

@@ -12,12 +12,12 @@ use crate::{Identity, revoke::check_caller, store};
 impl Handle<Logout> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Logout>) -> Handled<Done, IdentityError> {
         let caller = command.caller.user().ok_or(IdentityError::InvalidToken)?;
-        let account = store::share_account(tx.read(), caller.id).await?;
-        let session = store::lock_session(tx.read(), caller.session).await?;
-        let has_session_ended = store::has_session_ended(tx.read(), caller.session).await?;
+        let account = store::share_account(tx.locks(), caller.id).await?;
+        let session = store::lock_session(tx.locks(), caller.session).await?;
+        let has_session_ended = store::has_session_ended(tx.reads(), caller.session).await?;
         check_caller(&command.caller, account.as_ref(), has_session_ended)?;
         let now = tx.now();
-        store::revoke_session(tx.write(), caller.session, "logout", now).await?;
+        store::revoke_session(tx.writes(), caller.session, "logout", now).await?;
         self.revoke(tx, Revoked::Session { id: caller.session }).await?;
         // A session that made room for newer ones has no row under which its end could be told once only.
         if session.is_some() {

@@ -1,12 +1,13 @@
-//! Password hashes: Argon2id by the OWASP parameters, off the async threads and bounded.
+//! Password hashes: Argon2id by the OWASP parameters, off the async threads and bounded. What is hashed is the password's
+//! composed form (NFC), so that it opens the account from every keyboard.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use argon2::{
     Argon2, Params,
     password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use contract::Fault;
+use contract::{Fault, text::composed};
 use runtime::{Breakage, Stored};
 use subjects::identity::DOMAIN;
 use tokio::sync::Semaphore;
@@ -32,10 +33,12 @@ impl Hasher {
         }
     }
 
-    /// The hash of a password, as it is stored.
-    pub(crate) async fn hash(&self, password: &str) -> Stored<String> {
-        let password = password.to_owned();
-        self.run(move || hash(&password)).await
+    /// The hash of a new password, as it is stored; `None` where the password is easily guessed, also by someone who knows
+    /// these words of its account.
+    pub(crate) async fn hash(&self, password: &str, of_account: &[&str]) -> Stored<Option<String>> {
+        let password = composed(password).into_owned();
+        let of_account: Vec<String> = of_account.iter().map(|word| (*word).to_owned()).collect();
+        self.run(move || if is_guessed(&password, &of_account) { Ok(None) } else { hash(&password).map(Some) }).await
     }
 
     /// Whether a password is the one of a stored hash. Without a hash it takes as long, and says no.
@@ -45,7 +48,15 @@ impl Hasher {
             Some(hash) => (hash.to_owned(), true),
             None => (nobodys_hash(), false),
         };
-        Ok(self.run(move || verify(&password, &hash)).await? && known)
+        let is_right = move || {
+            // As it was sent first: it may have been hashed so.
+            let is_right = verify(&password, &hash)?;
+            match composed(&password) {
+                Cow::Owned(composed) if !is_right => verify(&composed, &hash),
+                _ => Ok(is_right),
+            }
+        };
+        Ok(self.run(is_right).await? && known)
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Stored<T> + Send + 'static) -> Stored<T> {
@@ -58,6 +69,12 @@ impl Hasher {
         });
         task.await.map_err(Breakage::other)?
     }
+}
+
+/// Whether a program that guesses needs less than a million tries: the names and words it knows, keyboards' rows, dates.
+fn is_guessed(password: &str, of_account: &[String]) -> bool {
+    let of_account: Vec<&str> = of_account.iter().map(String::as_str).collect();
+    zxcvbn::zxcvbn(password, &of_account).score() < zxcvbn::Score::Two
 }
 
 fn hash(password: &str) -> Stored<String> {
@@ -87,12 +104,35 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_known_by_its_hash_only() {
         let hasher = Hasher::new(2);
-        let hash = hasher.hash("correct horse battery").await.unwrap();
+        let hash = hasher.hash("correct horse battery", &[]).await.unwrap().unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(!hash.contains("horse"));
         assert!(hasher.verify("correct horse battery", Some(&hash)).await.unwrap());
         assert!(!hasher.verify("correct horse", Some(&hash)).await.unwrap());
-        assert_ne!(hash, hasher.hash("correct horse battery").await.unwrap());
+        assert_ne!(hash, hasher.hash("correct horse battery", &[]).await.unwrap().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_password_opens_its_account_from_every_keyboard() {
+        let hasher = Hasher::new(2);
+        let (composed, decomposed) = ("gr\u{fc}ne Wiesen im Mai", "gru\u{308}ne Wiesen im Mai");
+        let hash_of = async |password| hasher.hash(password, &[]).await.unwrap().unwrap();
+        for made_of in [composed, decomposed] {
+            let stored = hash_of(made_of).await;
+            assert!(hasher.verify(composed, Some(&stored)).await.unwrap());
+            assert!(hasher.verify(decomposed, Some(&stored)).await.unwrap());
+        }
+        // One that was hashed as it was sent.
+        let stored = hash(decomposed).unwrap();
+        assert!(hasher.verify(decomposed, Some(&stored)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_easily_guessed_password_has_no_hash() {
+        let hasher = Hasher::new(2);
+        for guessed in ["1234567890", "password123", "qwertyuiop", "aaaaaaaaaaaa", "ann.other@shop.example"] {
+            assert!(hasher.hash(guessed, &["ann.other@shop.example"]).await.unwrap().is_none(), "{guessed}");
+        }
     }
 
     #[tokio::test]
@@ -109,7 +149,7 @@ mod tests {
     async fn one_too_many_is_told_to_come_back() {
         let hasher = Hasher::new(1);
         let _busy = hasher.admitted.clone().acquire_many_owned(65).await.unwrap();
-        let Err(Breakage::Fault(fault)) = hasher.hash("correct horse battery").await else {
+        let Err(Breakage::Fault(fault)) = hasher.hash("correct horse battery", &[]).await else {
             panic!("must be refused");
         };
         assert_eq!(fault, Fault::unavailable(DOMAIN));

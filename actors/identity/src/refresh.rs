@@ -59,27 +59,27 @@ fn decide(token: &Token, session: &SessionState, is_active: bool, now: DateTime<
 impl Handle<Refresh> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Refresh>) -> Handled<Session, IdentityError> {
         let digest = token::digest(&command.message.refresh_token);
-        let token = store::find_token(tx.read(), &digest).await?.ok_or(IdentityError::InvalidRefreshToken)?;
+        let token = store::find_token(tx.reads(), &digest).await?.ok_or(IdentityError::InvalidRefreshToken)?;
         // The account before the session, as everybody locks them.
-        let account = store::share_account(tx.read(), token.user_id).await?;
+        let account = store::share_account(tx.locks(), token.user_id).await?;
         let account = account.ok_or(IdentityError::InvalidRefreshToken)?;
-        let session = store::lock_session(tx.read(), token.session_id).await?;
+        let session = store::lock_session(tx.locks(), token.session_id).await?;
         let session = session.ok_or(IdentityError::InvalidRefreshToken)?;
         let now = tx.now();
         match decide(&token, &session, account.is_active, now) {
             Step::Rotate => {
                 let issued = self.issue(&account, token.session_id, now)?;
-                store::rotate(tx.write(), &issued.token).await?;
+                store::rotate(tx.writes(), &issued.token).await?;
                 Ok(issued.session)
             }
             Step::Reissue => {
                 let issued = self.issue(&account, token.session_id, now)?;
-                store::reissue(tx.write(), &issued.token).await?;
+                store::reissue(tx.writes(), &issued.token).await?;
                 Ok(issued.session)
             }
             Step::Revoke => {
                 tracing::warn!(user = %token.user_id, session = %token.session_id, "a spent refresh token was used again");
-                store::revoke_session(tx.write(), token.session_id, "reuse", now).await?;
+                store::revoke_session(tx.writes(), token.session_id, "reuse", now).await?;
                 self.revoke(tx, Revoked::Session { id: token.session_id }).await?;
                 let event = SessionRevoked { session_id: token.session_id, user_id: UserId(token.user_id) };
                 tx.emit_first(&command.cause, &event)?;

@@ -5,7 +5,8 @@
 //! password that it is the same person's, and answers with a session; any other command is told that the address is
 //! taken.
 
-use runtime::{Cause, Commanded, Context, HandleError, Handled, Prepare, PrepareError, Tx, Version};
+use contract::{Fields, text::trimmed};
+use runtime::{Cause, Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx, Version};
 use subjects::{
     UserId,
     identity::{IdentityError, Register, Session, UserRegistered},
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Identity,
-    account::{Fields, check_email, check_password, check_text, trimmed_email},
+    account::{check_password, check_text, easily_guessed, finish},
     store::{self, Account, NewAccount},
 };
 
@@ -29,13 +30,13 @@ pub enum Checked {
 
 fn validate(command: &Register) -> Result<(), IdentityError> {
     let mut fields = Fields::default();
-    check_email(&mut fields, trimmed_email(&command.email));
+    fields.email("email", &command.email);
     check_password(&mut fields, &command.password);
     check_text(&mut fields, "first_name", command.first_name.as_deref(), 100);
     check_text(&mut fields, "last_name", command.last_name.as_deref(), 100);
     check_text(&mut fields, "username", command.username.as_deref(), 100);
     check_text(&mut fields, "phone", command.phone.as_deref(), 40);
-    fields.finish()
+    finish(fields)
 }
 
 /// Whether this command made the account in an earlier run, whose answer was lost.
@@ -51,19 +52,24 @@ impl Prepare<Register> for Identity {
 
     async fn prepare(&self, cx: &Context, command: &Register) -> Result<Checked, PrepareError<IdentityError>> {
         validate(command)?;
-        let Some(known) = store::account_by_email(cx.db(), trimmed_email(&command.email)).await? else {
-            return Ok(Checked::Free { password_hash: self.hasher.hash(&command.password).await? });
+        let Some(known) = store::account_by_email(cx.reads(), trimmed(&command.email)).await? else {
+            let of_account = [Some(&command.email), command.username.as_ref(), command.last_name.as_ref()];
+            let of_account = of_account.into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
+            let password_hash = self.hasher.hash(&command.password, &of_account).await?.ok_or_else(easily_guessed)?;
+            return Ok(Checked::Free { password_hash });
         };
         if !self.hasher.verify(&command.password, Some(&known.password_hash)).await? {
             return Err(IdentityError::EmailTaken.into());
         }
         Ok(Checked::Known { id: known.id, version: known.version, password_hash: known.password_hash })
     }
+}
 
+impl Handle<Register, Checked> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Register, Checked>) -> Handled<Session, IdentityError> {
         let account = match &command.prepared {
             Checked::Known { id, version, password_hash } => {
-                let account = store::share_account(tx.read(), *id).await?.ok_or(HandleError::Stale)?;
+                let account = store::share_account(tx.locks(), *id).await?.ok_or(HandleError::Stale)?;
                 if account.version != *version || account.password_hash != *password_hash {
                     return Err(HandleError::Stale);
                 }
@@ -74,7 +80,7 @@ impl Prepare<Register> for Identity {
                 let message = &command.message;
                 let account = NewAccount {
                     id: UserId::new(),
-                    email: trimmed_email(&message.email),
+                    email: trimmed(&message.email),
                     password_hash,
                     role: roles::CUSTOMER,
                     username: message.username.as_deref(),
@@ -106,7 +112,7 @@ pub(crate) async fn insert(
     };
     tx.emit(cause, &mut account.version, &event)?;
     let now = tx.now();
-    store::insert_account(tx.read(), &account, now).await?.ok_or(HandleError::Stale)
+    store::insert_account(tx.inserts(), &account, now).await?.ok_or(HandleError::Stale)
 }
 
 #[cfg(test)]

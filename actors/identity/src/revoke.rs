@@ -7,8 +7,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{RevocationsPage, Revoked};
-use runtime::{Answer, Answered, Breakage, Caller, Context, Stored, Tidy, Tx};
-use sqlx::PgPool;
+use runtime::{Answer, Answered, Breakage, Caller, Context, Stored, Tidy, Tx, Writes};
 use subjects::identity::{GetRevocations, IdentityError};
 
 use crate::{
@@ -27,7 +26,7 @@ impl Identity {
     /// Ends tokens from this commit on.
     pub(crate) async fn revoke(&self, tx: &mut Tx<'_>, revoked: Revoked) -> Stored<()> {
         let expires_at = self.last_token_ends(tx.now())?;
-        store::insert_revocation(tx.write(), revoked, expires_at).await
+        store::insert_revocation(tx.writes(), revoked, expires_at).await
     }
 
     /// When the last token that is signed now has certainly ended.
@@ -58,11 +57,11 @@ impl Answer<GetRevocations> for Identity {
     async fn answer(&self, cx: &Context, query: &GetRevocations) -> Answered<RevocationsPage, IdentityError> {
         let GetRevocations { request } = query;
         if let Some(token) = &request.token {
-            let is_revoked = Some(store::is_revoked(cx.db(), token).await?);
+            let is_revoked = Some(store::is_revoked(cx.reads(), token).await?);
             return Ok(RevocationsPage { is_revoked, ..RevocationsPage::default() });
         }
         let limit = i64::try_from(PAGE + 1).map_err(Breakage::other)?;
-        let mut revocations = store::revocations_after(cx.db(), request.after, limit).await?;
+        let mut revocations = store::revocations_after(cx.reads(), request.after, limit).await?;
         let has_more = revocations.len() > PAGE;
         revocations.truncate(PAGE);
         Ok(RevocationsPage { revocations, has_more, is_revoked: None })
@@ -70,7 +69,7 @@ impl Answer<GetRevocations> for Identity {
 }
 
 impl Tidy for Identity {
-    async fn tidy(&self, db: &PgPool, limit: u64) -> Result<u64, Breakage> {
+    async fn tidy(&self, db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
         store::delete_expired_revocations(db, limit).await
     }
 }

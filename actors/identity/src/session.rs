@@ -23,7 +23,7 @@ impl Identity {
     /// Opens a session for an account. Run twice, it opens two; the one whose answer was lost ends by itself.
     pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Stored<Session> {
         let issued = self.issue(account, Uuid::now_v7(), tx.now())?;
-        store::open_session(tx.write(), account.id, &issued.token).await?;
+        store::open_session(tx.writes(), account.id, &issued.token).await?;
         Ok(issued.session)
     }
 

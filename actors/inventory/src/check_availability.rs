@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::Detail;
+use contract::{Detail, Fields};
 use futures::future::try_join;
 
 use runtime::{Answer, Answered, Context};
@@ -20,22 +20,21 @@ impl Answer<CheckAvailability> for Inventory {
         let variants: Vec<_> = query.items.iter().map(|line| line.variant_id.0).collect();
         let asked = query.items.iter().map(|line| line.variant_id).collect();
         let (mut available, for_sale) =
-            try_join(store::available(cx.db(), &variants), offers::for_sale(cx, asked)).await?;
+            try_join(store::available(cx.reads(), &variants), offers::for_sale(cx, asked)).await?;
         available.retain(|variant, _| for_sale.contains(&VariantId(*variant)));
         Ok(Availabilities { data: judge(&query.items, &available) })
     }
 }
 
 fn validate(items: &[Units]) -> Result<(), InventoryError> {
-    let mut fields = Vec::new();
+    let mut fields = Fields::default();
     if items.is_empty() || items.len() > MAX_CHECKED {
-        fields.push(Detail::count("items", 1, MAX_CHECKED));
-    } else {
-        for (index, _) in items.iter().enumerate().filter(|(_, line)| !(1..=MAX_UNITS).contains(&line.quantity)) {
-            fields.push(Detail::range(format!("items[{index}].quantity"), 1, MAX_UNITS));
-        }
+        fields.wrong(Detail::count("items", 1, MAX_CHECKED));
     }
-    if fields.is_empty() { Ok(()) } else { Err(InventoryError::InvalidItems { fields }) }
+    for (index, line) in items.iter().enumerate().take(MAX_CHECKED) {
+        fields.range(&format!("items[{index}].quantity"), line.quantity, 1..=MAX_UNITS);
+    }
+    fields.finish().map_err(|fields| InventoryError::InvalidItems { fields })
 }
 
 /// Lines of one variant are judged together: both can be had only if there is enough for both.

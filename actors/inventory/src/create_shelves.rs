@@ -23,7 +23,7 @@ pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<Produ
             announced.entry(id).or_insert((on_hand, &event.cause));
         }
     }
-    let made = store::insert_shelves(tx.write(), &empty.values().collect::<Vec<_>>()).await?;
+    let made = store::insert_shelves(tx.writes(), &empty.values().collect::<Vec<_>>()).await?;
     let mut received = Vec::new();
     for (id, before) in empty.iter().filter(|(id, _)| made.contains(id)) {
         let Some((on_hand, cause)) = announced.get(id).filter(|(on_hand, _)| *on_hand > 0) else { continue };
@@ -41,6 +41,6 @@ pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<Produ
         reserved: 0,
         order: None,
     };
-    store::set_shelves(tx.write(), &received.iter().collect::<Vec<_>>(), now).await?;
-    store::insert_movements(tx.write(), &received.iter().map(entry).collect::<Vec<_>>(), now).await
+    store::set_shelves(tx.writes(), &received.iter().collect::<Vec<_>>(), now).await?;
+    store::insert_movements(tx.writes(), &received.iter().map(entry).collect::<Vec<_>>(), now).await
 }

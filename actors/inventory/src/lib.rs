@@ -37,7 +37,7 @@ impl Domain for Inventory {
         routes.batched_query::<messages::GetStock>();
         routes.query::<messages::CheckAvailability>();
         routes.query::<messages::ListMovements>();
-        routes.batched_command::<messages::SetStock>();
+        routes.prepared_batched_command::<messages::SetStock>();
         routes.event::<catalog::ProductCreated>();
         routes.event::<orders::Placed>();
         routes.event::<orders::Confirmed>();

@@ -2,7 +2,7 @@
 
 use runtime::{Answer, Answered, Context};
 use subjects::{
-    OrderId, Pagination, VariantId,
+    OrderId, VariantId,
     inventory::{InventoryError, ListMovements, Movement, Movements},
 };
 
@@ -10,28 +10,17 @@ use crate::{Inventory, store};
 
 impl Answer<ListMovements> for Inventory {
     async fn answer(&self, cx: &Context, query: &ListMovements) -> Answered<Movements, InventoryError> {
-        let below = below(query.page.cursor.as_deref())?;
+        let part = query.page.part("movements").ok_or(InventoryError::InvalidCursor)?;
         let variant = query.variant_id.0;
-        let shelf = store::shelf(cx.db(), variant).await?.ok_or(InventoryError::VariantNotFound)?;
+        let shelf = store::shelf(cx.reads(), variant).await?.ok_or(InventoryError::VariantNotFound)?;
         if !shelf.is_managed_by(cx.caller()) {
             return Err(InventoryError::NotYourVariant.into());
         }
-        let limit = query.page.limit();
-        // A cursor says where to go on; nothing is left to skip.
-        let offset = if below.is_some() { 0 } else { query.page.offset() };
-        let total = store::count_movements(cx.db(), variant).await?;
-        let mut rows = store::movements(cx.db(), variant, below, i64::from(limit) + 1, i64::from(offset)).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| more).map(|row| row.id.to_string());
-        let data = rows.into_iter().map(movement).collect();
-        Ok(Movements { data, pagination: Pagination { limit, offset, total, next_cursor } })
+        let counted = store::count_movements(cx.reads(), variant).await?;
+        let rows = store::movements(cx.reads(), variant, &part).await?;
+        let (rows, pagination) = part.page(rows, counted, |row| row.id);
+        Ok(Movements { data: rows.into_iter().map(movement).collect(), pagination })
     }
-}
-
-/// The number below which the page begins.
-fn below(cursor: Option<&str>) -> Result<Option<i64>, InventoryError> {
-    cursor.map(|text| text.parse().map_err(|_| InventoryError::InvalidCursor)).transpose()
 }
 
 fn movement(row: store::MovementRow) -> Movement {
@@ -42,17 +31,5 @@ fn movement(row: store::MovementRow) -> Movement {
         reserved_delta: row.reserved_delta,
         order_id: row.order_id.map(OrderId),
         at: row.at,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_own_cursors_are_read() {
-        assert_eq!(below(None), Ok(None));
-        assert_eq!(below(Some("17")), Ok(Some(17)));
-        assert_eq!(below(Some("17; drop")), Err(InventoryError::InvalidCursor));
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use contract::Detail;
-use runtime::{Breakage, Caller, Commanded, Context, HandleBatch, HandleError, Handled, PrepareError, Tx};
+use contract::Fields;
+use runtime::{Breakage, Caller, Commanded, Context, HandleBatch, HandleError, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     catalog::{GetOffers, Offer},
     inventory::{InventoryError, MAX_ON_HAND, SetStock, Stock, StockCount},
@@ -16,12 +16,12 @@ use crate::{Inventory, account::Entry, shelf::Shelf, store};
 /// event that tells of the product has come.
 type Unheard = Option<Offer>;
 
-impl HandleBatch<SetStock> for Inventory {
+impl Prepare<SetStock> for Inventory {
     type Prepared = Unheard;
 
     async fn prepare(&self, cx: &Context, command: &SetStock) -> Result<Unheard, PrepareError<InventoryError>> {
         validate(&command.count)?;
-        if store::shelf(cx.db(), command.variant_id.0).await?.is_some() {
+        if store::shelf(cx.reads(), command.variant_id.0).await?.is_some() {
             return Ok(None);
         }
         let ask = GetOffers { variant_ids: vec![command.variant_id], product_ids: Vec::new() };
@@ -29,7 +29,9 @@ impl HandleBatch<SetStock> for Inventory {
         let offer = offers.into_iter().find(|offer| offer.variant_id == command.variant_id);
         Ok(Some(offer.ok_or(InventoryError::VariantNotFound)?))
     }
+}
 
+impl HandleBatch<SetStock, Unheard> for Inventory {
     /// Takes its locks in the order of [`react`](crate::reactions): new shelves, then those that exist.
     async fn handle_batch(
         &self,
@@ -49,9 +51,9 @@ impl HandleBatch<SetStock> for Inventory {
             }
         }
         if !new.is_empty() {
-            store::insert_shelves(tx.write(), &new.values().collect::<Vec<_>>()).await?;
+            store::insert_shelves(tx.writes(), &new.values().collect::<Vec<_>>()).await?;
         }
-        let mut shelves = store::lock_shelves(tx.read(), &ids.into_iter().collect::<Vec<_>>()).await?;
+        let mut shelves = store::lock_shelves(tx.locks(), &ids.into_iter().collect::<Vec<_>>()).await?;
 
         let (mut outcomes, mut entries, mut changed) = (Vec::new(), Vec::new(), BTreeSet::new());
         for command in commands {
@@ -77,8 +79,8 @@ impl HandleBatch<SetStock> for Inventory {
         }
         if !changed.is_empty() {
             let changed: Vec<_> = changed.iter().filter_map(|variant| shelves.get(variant)).collect();
-            store::set_shelves(tx.write(), &changed, now).await?;
-            store::insert_movements(tx.write(), &entries, now).await?;
+            store::set_shelves(tx.writes(), &changed, now).await?;
+            store::insert_movements(tx.writes(), &entries, now).await?;
         }
         Ok(outcomes)
     }
@@ -97,13 +99,12 @@ fn counted(before: &Shelf, after: &Shelf) -> Option<Entry> {
 }
 
 fn validate(count: &StockCount) -> Result<(), InventoryError> {
-    let fields: Vec<_> = [("on_hand", Some(count.on_hand)), ("min_stock", count.min_stock.flatten())]
-        .into_iter()
-        .filter_map(|(field, value)| Some((field, value?)))
-        .filter(|(_, value)| !(0..=MAX_ON_HAND).contains(value))
-        .map(|(field, _)| Detail::range(field, 0, MAX_ON_HAND))
-        .collect();
-    if fields.is_empty() { Ok(()) } else { Err(InventoryError::InvalidStock { fields }) }
+    let mut fields = Fields::default();
+    fields.range("on_hand", count.on_hand, 0..=MAX_ON_HAND);
+    if let Some(min_stock) = count.min_stock.flatten() {
+        fields.range("min_stock", min_stock, 0..=MAX_ON_HAND);
+    }
+    fields.finish().map_err(|fields| InventoryError::InvalidStock { fields })
 }
 
 /// The shelf as it shall be; `None` where nothing changes. What was sold stays sold: a count corrects what was received.

@@ -21,7 +21,7 @@ pub(crate) async fn lock_reservations(tx: &mut Tx<'_>, facts: &[&Incoming]) -> S
         return Ok(BTreeMap::new());
     }
     let now = tx.now();
-    store::lock_reservations(tx.write(), &orders.into_iter().collect::<Vec<_>>(), now).await
+    store::lock_reservations(tx.writes(), &orders.into_iter().collect::<Vec<_>>(), now).await
 }
 
 /// Locks the shelves in the order of their ids, settles facts in the order in which they arrived, emits what follows and
@@ -39,7 +39,7 @@ pub(crate) async fn settle(
     let variants: BTreeSet<_> =
         facts.iter().filter_map(|fact| account.moves(fact)).flat_map(|lines| lines.keys().copied()).collect();
     if !variants.is_empty() {
-        account.shelves = store::lock_shelves(tx.read(), &variants.into_iter().collect::<Vec<_>>()).await?;
+        account.shelves = store::lock_shelves(tx.locks(), &variants.into_iter().collect::<Vec<_>>()).await?;
     }
     let before = account.shelves.clone();
 
@@ -60,7 +60,7 @@ pub(crate) async fn settle(
             shelf.emit(tx, causes[*index], before)?;
         }
     }
-    store::write_account(tx.write(), &account, now).await
+    store::write_account(tx.writes(), &account, now).await
 }
 
 fn emit(tx: &mut Tx<'_>, cause: &Cause, order_id: OrderId, version: &mut Version, told: &Told) -> Stored<()> {

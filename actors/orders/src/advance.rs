@@ -40,7 +40,7 @@ pub(crate) async fn lock(
 ) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
     let ids: BTreeSet<OrderId> = ids.collect();
     let ids: Vec<_> = ids.into_iter().map(|id| id.0).collect();
-    store::lock(tx.read(), &ids).await
+    store::lock(tx.locks(), &ids).await
 }
 
 /// One step of an order, as it will be told.
@@ -93,7 +93,7 @@ impl<'a> Story<'a> {
         let mut units = BTreeMap::new();
         if !confirmed.is_empty() {
             let ids: Vec<_> = confirmed.iter().map(|one| one.order_id.0).collect();
-            units = store::units_of(tx.read(), &ids).await?;
+            units = store::units_of(tx.reads(), &ids).await?;
         }
         let mut returned = self.returned(tx).await?;
         let mut entries = Vec::with_capacity(self.told.len());
@@ -108,12 +108,12 @@ impl<'a> Story<'a> {
             entries.push(told.entry(order.version));
         }
         let now = tx.now();
-        store::update(tx.write(), &self.moves(orders), now).await?;
+        store::update(tx.writes(), &self.moves(orders), now).await?;
         if !entries.is_empty() {
-            store::insert_history(tx.write(), &entries, now).await?;
+            store::insert_history(tx.writes(), &entries, now).await?;
         }
         let (stay, leave) = self.carts(orders);
-        store::leave_carts(tx.write(), &stay, &leave).await
+        store::leave_carts(tx.writes(), &stay, &leave).await
     }
 
     /// Takes returned units off their lines, as far as these still have them; gives them by the event's index.
@@ -127,13 +127,13 @@ impl<'a> Story<'a> {
             return Ok(BTreeMap::new());
         }
         let ids: Vec<_> = told.iter().map(|(id, ..)| id.0).collect();
-        let mut lines = store::returnable(tx.read(), &ids).await?;
+        let mut lines = store::returnable(tx.reads(), &ids).await?;
         let mut units = BTreeMap::new();
         for (id, index, returns) in told {
             let taken = lines.iter_mut().filter(|line| line.order_id == id).filter_map(|line| line.give(returns));
             units.insert(index, taken.collect());
         }
-        store::set_returned(tx.write(), &lines).await?;
+        store::set_returned(tx.writes(), &lines).await?;
         Ok(units)
     }
 

@@ -1,5 +1,6 @@
 //! Its buyer, an admin or the seller of every line cancels an order. It is final at once; money that is there or comes later goes back.
 
+use contract::{Fields, LineBreaks};
 use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::orders::{CancelOrder, Order, OrdersError};
 
@@ -7,17 +8,16 @@ use crate::{
     Orders,
     access::{may_cancel, seen},
     advance::{Story, lock},
-    fields::Problems,
     store,
     story::{Fact, Step, step},
 };
 
 fn validate(command: &CancelOrder) -> Result<(), OrdersError> {
-    let mut problems = Problems::default();
+    let mut fields = Fields::default();
     if let Some(reason) = &command.reason {
-        problems.text("reason", reason, 0, 500, true);
+        fields.text("reason", reason, 0..=500, LineBreaks::Allowed);
     }
-    problems.into_result().map_err(|fields| OrdersError::InvalidOrder { fields })
+    fields.finish().map_err(|fields| OrdersError::InvalidOrder { fields })
 }
 
 impl Handle<CancelOrder> for Orders {
@@ -25,9 +25,9 @@ impl Handle<CancelOrder> for Orders {
         let message = &command.message;
         validate(message)?;
         let guest = command.capability;
-        let id = store::id_of(tx.read(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let id = store::id_of(tx.reads(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let mut orders = lock(tx, [id].into_iter()).await?;
-        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         may_cancel(&record.owner, &command.caller, guest)?;
         let order = orders.get_mut(&id).ok_or(OrdersError::OrderNotFound)?;
         let Step::Go { next, tells } = step(&order.state, Fact::CancelledByPerson) else {
@@ -36,7 +36,7 @@ impl Handle<CancelOrder> for Orders {
         let mut story = Story::default();
         story.go(order, next, tells, &command.cause, message.reason.as_deref());
         story.write(tx, &mut orders).await?;
-        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, guest).ok_or(OrdersError::OrderNotFound)?)
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use runtime::{AnswerBatch, Answered, Context, Queried, Stored};
-use sqlx::PgPool;
+use runtime::{AnswerBatch, Answered, Context, Queried, Reads, Stored};
 use subjects::{
     orders::{GetOrder, Order, OrderRef, OrderStatus, OrdersError},
     payments::{GetAction, PaymentAction},
@@ -21,7 +20,7 @@ const ACTION_TIMEOUT: Duration = Duration::from_millis(1500);
 impl AnswerBatch<GetOrder> for Orders {
     type Loaded = Option<Record>;
 
-    async fn load(&self, db: &PgPool, queries: &[&Queried<GetOrder>]) -> Stored<Vec<Option<Record>>> {
+    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetOrder>]) -> Stored<Vec<Option<Record>>> {
         let orders: Vec<_> = queries.iter().map(|query| OrderRef::from(query.message.id.as_str())).collect();
         store::find(db, &orders).await
     }

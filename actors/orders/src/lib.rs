@@ -64,7 +64,7 @@ impl Domain for Orders {
     }
 
     fn register(routes: &mut Registry<Self>) {
-        routes.batched_command::<messages::PlaceOrder>();
+        routes.prepared_batched_command::<messages::PlaceOrder>();
         routes.command::<messages::CancelOrder>();
         routes.prepared_command::<messages::SetStatus>();
         routes.batched_query::<messages::GetOrder>();

@@ -7,7 +7,7 @@ use crate::{Orders, store};
 
 impl Answer<GetLines> for Orders {
     async fn answer(&self, cx: &Context, query: &GetLines) -> Answered<Lines, OrdersError> {
-        let (status, lines) = store::lines_of(cx.db(), query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let (status, lines) = store::lines_of(cx.reads(), query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         // Nothing was sold before, and what had not been shipped has returned after.
         let is_sold = matches!(
             status,

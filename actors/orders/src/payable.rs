@@ -10,8 +10,8 @@ use crate::{Orders, store};
 
 impl Answer<GetPayable> for Orders {
     async fn answer(&self, cx: &Context, query: &GetPayable) -> Answered<Payable, OrdersError> {
-        let order_id = store::id_of(cx.db(), &query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
-        let facts = store::payable_facts(cx.db(), order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let order_id = store::id_of(cx.reads(), &query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let facts = store::payable_facts(cx.reads(), order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let owner = &facts.owner;
         let is_buyer = owner.user_id.is_some() && owner.user_id == query.user_id;
         let is_guest = owner.guest.is_some() && owner.guest == query.guest;

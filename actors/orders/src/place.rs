@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use contract::CallError;
-use runtime::{Answered, Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, PrepareError, Tx, Version};
+use runtime::{
+    Answered, Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, Prepare, PrepareError, Tx, Version,
+};
 use subjects::{
     CartId, ItemId, OrderId, UserId,
     carts::{CartsError, Contents, GetContents},
@@ -26,11 +28,11 @@ use crate::{
 
 use quote::{CartUse, Quote};
 
-impl HandleBatch<PlaceOrder> for Orders {
+impl Prepare<PlaceOrder> for Orders {
     type Prepared = Quote;
 
     async fn prepare(&self, cx: &Context, command: &PlaceOrder) -> Result<Quote, PrepareError<OrdersError>> {
-        validate::validate(&command.order)?;
+        validate::validate(&command.order, cx.caller().user_id().is_none())?;
         let (cart, units) = lines(cx, command).await?;
         let variant_ids = units.iter().map(|units| units.variant_id).collect();
         let offers = cx.ask(&GetOffers { variant_ids, product_ids: Vec::new() }).await.map_err(Breakage::from)?;
@@ -40,7 +42,9 @@ impl HandleBatch<PlaceOrder> for Orders {
             _ => Ok(quote),
         }
     }
+}
 
+impl HandleBatch<PlaceOrder, Quote> for Orders {
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
@@ -245,7 +249,7 @@ async fn claim_carts(tx: &mut Tx<'_>, drafts: &[Draft<'_>]) -> Result<BTreeMap<O
             cart_version: *version,
         })
         .collect();
-    let taken: BTreeSet<CartId> = store::claim_carts(tx.write(), &claims).await?.into_iter().collect();
+    let taken: BTreeSet<CartId> = store::claim_carts(tx.writes(), &claims).await?.into_iter().collect();
     let won = |draft: &Draft<'_>, cart: CartId| {
         taken.contains(&cart) && first.get(&cart).is_some_and(|(one, _)| one.order.id == draft.order.id)
     };
@@ -258,7 +262,7 @@ async fn claim_carts(tx: &mut Tx<'_>, drafts: &[Draft<'_>]) -> Result<BTreeMap<O
         return Ok(BTreeMap::new());
     }
     let carts: Vec<_> = late.iter().map(|(_, cart)| cart.0).collect();
-    let holders = store::checkouts(tx.read(), &carts).await?;
+    let holders = store::checkouts(tx.reads(), &carts).await?;
     late.into_iter()
         .map(|(draft, cart)| {
             let (order_id, order_number) =
@@ -278,9 +282,9 @@ async fn write(
         return Ok(());
     }
     let rows: Vec<NewRow<'_>> = drafts.iter().map(|draft| draft.row()).collect();
-    store::insert_orders(tx.write(), &rows, now, deadline).await?;
+    store::insert_orders(tx.writes(), &rows, now, deadline).await?;
     let items: Vec<NewItem<'_>> = drafts.iter().flat_map(|draft| draft.items()).collect();
-    store::insert_items(tx.write(), &items, now).await?;
+    store::insert_items(tx.writes(), &items, now).await?;
     let entries: Vec<Entry<'_>> = drafts
         .iter()
         .map(|draft| Entry {
@@ -292,5 +296,5 @@ async fn write(
             cause: &draft.cause.name,
         })
         .collect();
-    store::insert_history(tx.write(), &entries, now).await
+    store::insert_history(tx.writes(), &entries, now).await
 }

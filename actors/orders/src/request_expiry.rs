@@ -1,8 +1,7 @@
 //! The deadline of an unpaid order: it asks payments to close the payment, and expires nobody by itself.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Commanded, Context, Due, HandleBatch, Handled, PrepareError, Tx};
-use sqlx::PgPool;
+use runtime::{Breakage, Commanded, Due, HandleBatch, Handled, Reads, Tx};
 use subjects::orders::{ExpiryRequested, OrderStatus, OrdersError, RequestExpiry};
 
 use crate::{
@@ -13,19 +12,13 @@ use crate::{
 };
 
 impl Due<RequestExpiry> for Orders {
-    async fn due(&self, db: &PgPool, limit: i64) -> Result<Vec<(DateTime<Utc>, RequestExpiry)>, Breakage> {
+    async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, RequestExpiry)>, Breakage> {
         let due = store::due(db, limit).await?;
         Ok(due.into_iter().map(|(at, order_id)| (at, RequestExpiry { order_id })).collect())
     }
 }
 
 impl HandleBatch<RequestExpiry> for Orders {
-    type Prepared = ();
-
-    async fn prepare(&self, _cx: &Context, _command: &RequestExpiry) -> Result<(), PrepareError<OrdersError>> {
-        Ok(())
-    }
-
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,

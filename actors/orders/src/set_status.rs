@@ -1,6 +1,6 @@
 //! A seller or an admin takes an order a step further: processing, shipped, delivered.
 
-use runtime::{Breakage, Commanded, Context, Handled, Prepare, PrepareError, Tx};
+use runtime::{Breakage, Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     orders::{Order, OrderStatus, OrdersError, SetStatus},
     payments::GetPendingRefund,
@@ -25,20 +25,22 @@ impl Prepare<SetStatus> for Orders {
         if command.change.status != OrderStatus::Shipped {
             return Ok(RefundPending(false));
         }
-        let order_id = store::id_of(cx.db(), &command.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let order_id = store::id_of(cx.reads(), &command.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let pending = cx.ask(&GetPendingRefund { order_id }).await.map_err(Breakage::from)?;
         Ok(RefundPending(pending.is_full))
     }
+}
 
+impl Handle<SetStatus, RefundPending> for Orders {
     async fn handle(
         &self,
         tx: &mut Tx<'_>,
         command: &Commanded<SetStatus, RefundPending>,
     ) -> Handled<Order, OrdersError> {
         let message = &command.message;
-        let id = store::id_of(tx.read(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let id = store::id_of(tx.reads(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
         let mut orders = lock(tx, [id].into_iter()).await?;
-        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         may_ship(&record.owner, &command.caller)?;
         let order = orders.get_mut(&id).ok_or(OrdersError::OrderNotFound)?;
         if !order.version.is_expected(message.expected_version) {
@@ -53,7 +55,7 @@ impl Prepare<SetStatus> for Orders {
         let mut story = Story::default();
         story.go(order, next, tells, &command.cause, None);
         story.write(tx, &mut orders).await?;
-        let record = store::load(tx.read(), id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, None).ok_or(OrdersError::OrderNotFound)?)
     }
 }

@@ -35,7 +35,7 @@ impl Handle<ActInSandbox> for Payments {
         if !self.provider().is_sandbox() {
             return Err(PaymentsError::NotASandbox.into());
         }
-        let found = store::of_provider(tx.read(), &command.message.intent).await?;
+        let found = store::of_provider(tx.reads(), &command.message.intent).await?;
         let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
         let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
         let attempt = ledger.row(id).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
@@ -46,7 +46,7 @@ impl Handle<ActInSandbox> for Payments {
         decide(attempt, &fact)?;
         ledger.apply(id, fact, &command.cause, None);
         ledger.write(tx, self.provider()).await?;
-        let view = store::load(tx.read(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        let view = store::load(tx.reads(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         Ok(view.payment)
     }
 }

@@ -7,7 +7,7 @@ use crate::{Payments, ids::payment_of, store, terms::Terms};
 
 impl Answer<GetAction> for Payments {
     async fn answer(&self, cx: &Context, query: &GetAction) -> Answered<PendingAction, PaymentsError> {
-        let row = store::find(cx.db(), payment_of(query.order_id)).await?;
+        let row = store::find(cx.reads(), payment_of(query.order_id)).await?;
         let Some(row) = row.filter(|row| row.attempt.can_be_paid() && row.attempt.awaits_action) else {
             return Ok(PendingAction { action: None });
         };

@@ -2,7 +2,7 @@
 //! before its secret is told to anybody, so nothing can be confirmed that was not committed.
 
 use contract::{CallError, Detail, DetailCode};
-use runtime::{Answered, Breakage, Commanded, Context, HandleError, Handled, Prepare, PrepareError, Tx};
+use runtime::{Answered, Breakage, Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     orders::{GetPayable, OrderRef, OrderStatus, OrdersError, Payable},
     payments::{CreateIntent, Intent, PaymentsError},
@@ -37,7 +37,7 @@ impl Prepare<CreateIntent> for Payments {
     async fn prepare(&self, cx: &Context, command: &CreateIntent) -> Result<Opened, PrepareError<PaymentsError>> {
         let payable = payable(cx, command).await?;
         let payment_id = payment_of(payable.order_id);
-        let row = store::find(cx.db(), payment_id).await?;
+        let row = store::find(cx.reads(), payment_id).await?;
         if let Some(row) = &row {
             Terms::of(row, self.provider()).provider(self)?;
         }
@@ -57,7 +57,9 @@ impl Prepare<CreateIntent> for Payments {
         };
         Ok(Opened { payable, object })
     }
+}
 
+impl Handle<CreateIntent, Opened> for Payments {
     async fn handle(
         &self,
         tx: &mut Tx<'_>,

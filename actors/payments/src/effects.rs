@@ -128,7 +128,7 @@ impl Perform<Confirm> for Payments {
 
     async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Confirmation, Breakage> {
         let provider = effect.terms.provider(self)?;
-        let row = store::find(cx.db(), effect.payment_id).await?;
+        let row = store::find(cx.reads(), effect.payment_id).await?;
         let confirmation = if row.is_some_and(|row| row.attempt.can_be_paid()) {
             provider.confirm(cx, &effect.object, &effect.method, id).await?
         } else {

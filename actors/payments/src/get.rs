@@ -16,9 +16,7 @@ use crate::{
 };
 
 async fn payment(cx: &Context, id: PaymentId) -> Answered<Payment, PaymentsError> {
-    let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;
-    let view = store::load(&mut connection, id).await?.ok_or(PaymentsError::PaymentNotFound)?;
-    drop(connection);
+    let view = store::load(cx.reads(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
     if may_see(cx, &view).await? { Ok(view.payment) } else { Err(PaymentsError::PaymentNotFound.into()) }
 }
 

@@ -65,7 +65,7 @@ impl<'a> Ledger<'a> {
     ) -> Result<Self, Breakage> {
         let ids: BTreeMap<PaymentId, OrderId> = ids.collect();
         let keys: Vec<_> = ids.keys().map(|id| id.0).collect();
-        let mut rows = store::lock(tx.read(), &keys).await?;
+        let mut rows = store::lock(tx.locks(), &keys).await?;
         let known = rows.keys().copied().collect();
         for (id, order_id) in ids {
             let new = || Row { id, order_id, attempt: Attempt::default(), provider: None, version: Version::default() };
@@ -144,20 +144,20 @@ impl<'a> Ledger<'a> {
         };
         let (new, moved) = (changed(false), changed(true));
         if !new.is_empty() {
-            let written = store::insert(tx.write(), &new, provider.name(), now).await?;
+            let written = store::insert(tx.writes(), &new, provider.name(), now).await?;
             if written < new.len() as u64 {
                 // Somebody else was first to hear of it: run again, and find their row.
                 return Err(Fault::unavailable(messages::DOMAIN).into());
             }
         }
         if !moved.is_empty() {
-            store::update(tx.write(), &moved, now).await?;
+            store::update(tx.writes(), &moved, now).await?;
         }
         if !self.refunds.is_empty() {
-            store::insert_refunds(tx.write(), &self.refunds, now).await?;
+            store::insert_refunds(tx.writes(), &self.refunds, now).await?;
         }
         if !self.refund_ends.is_empty() {
-            store::end_refunds(tx.write(), &self.refund_ends, now).await?;
+            store::end_refunds(tx.writes(), &self.refund_ends, now).await?;
         }
         Ok(())
     }
@@ -169,7 +169,7 @@ impl<'a> Ledger<'a> {
             _ => None,
         });
         let ids: Vec<_> = told.collect();
-        if ids.is_empty() { Ok(BTreeMap::new()) } else { store::goods_of(tx.read(), &ids).await }
+        if ids.is_empty() { Ok(BTreeMap::new()) } else { store::goods_of(tx.reads(), &ids).await }
     }
 }
 

@@ -104,7 +104,7 @@ impl Perform<Look> for Payments {
         let payments: Vec<_> = with_refunds.map(|done| done.effect.payment_id.0).collect();
         let mut done = BTreeMap::new();
         if !payments.is_empty() {
-            done = store::done_refunds(tx.read(), &payments).await?;
+            done = store::done_refunds(tx.reads(), &payments).await?;
         }
         for one in performed {
             for fact in facts(one.effect.payment_id, &one.outcome, &mut done) {

@@ -7,7 +7,7 @@ use crate::{Payments, ids::payment_of, store};
 
 impl Answer<GetPendingRefund> for Payments {
     async fn answer(&self, cx: &Context, query: &GetPendingRefund) -> Answered<PendingRefund, PaymentsError> {
-        let row = store::find(cx.db(), payment_of(query.order_id)).await?;
+        let row = store::find(cx.reads(), payment_of(query.order_id)).await?;
         Ok(PendingRefund { is_full: row.is_some_and(|row| row.attempt.leaves_nothing()) })
     }
 }

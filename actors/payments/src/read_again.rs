@@ -2,14 +2,13 @@
 //! was on its way all that time has arrived by then, and money that nobody told of is found.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Commanded, Due, Handle, Handled, Tx};
-use sqlx::PgPool;
+use runtime::{Breakage, Commanded, Due, Handle, Handled, Reads, Tx};
 use subjects::payments::{PaymentsError, ReadAgain, ReadingAsked};
 
 use crate::{Payments, look::Look, provider::About, store, terms::Terms};
 
 impl Due<ReadAgain> for Payments {
-    async fn due(&self, db: &PgPool, limit: i64) -> Result<Vec<(DateTime<Utc>, ReadAgain)>, Breakage> {
+    async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, ReadAgain)>, Breakage> {
         let due = store::due_to_read(db, limit).await?;
         Ok(due.into_iter().map(|(at, payment_id)| (at, ReadAgain { payment_id })).collect())
     }
@@ -18,9 +17,9 @@ impl Due<ReadAgain> for Payments {
 impl Handle<ReadAgain> for Payments {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ReadAgain>) -> Handled<ReadingAsked, PaymentsError> {
         let payment_id = command.message.payment_id;
-        let row = store::lock(tx.read(), &[payment_id.0]).await?.remove(&payment_id);
+        let row = store::lock(tx.locks(), &[payment_id.0]).await?.remove(&payment_id);
         let row = row.ok_or(PaymentsError::PaymentNotFound)?;
-        let had_to_be_read = store::forget_deadline(tx.write(), payment_id).await?;
+        let had_to_be_read = store::forget_deadline(tx.writes(), payment_id).await?;
         let object = row.attempt.object.clone();
         let has_object = object.is_some();
         if let Some(object) = object.filter(|_| had_to_be_read) {

@@ -1,6 +1,6 @@
 //! A message of the provider: let in by its signature, counted once by its id, and then no more than a hint to look.
 
-use runtime::{Commanded, Context, Handled, Prepare, PrepareError, Tx};
+use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
 use subjects::payments::{PaymentsError, ReceiveWebhook, WebhookReceipt};
 
 use crate::{Payments, look::Look, provider::Notice, store, terms::Terms};
@@ -15,22 +15,24 @@ impl Prepare<ReceiveWebhook> for Payments {
             return Err(PrepareError::RejectedUnrecorded(PaymentsError::UnknownProvider));
         }
         // By the database's clock: a node whose own is off lets nothing old in.
-        let now = store::now(cx.db()).await?;
+        let now = store::now(cx.reads()).await?;
         let notice = self.provider().read_notice(signature, body, now);
         notice.ok_or(PrepareError::RejectedUnrecorded(PaymentsError::InvalidSignature))
     }
+}
 
+impl Handle<ReceiveWebhook, Notice> for Payments {
     async fn handle(
         &self,
         tx: &mut Tx<'_>,
         command: &Commanded<ReceiveWebhook, Notice>,
     ) -> Handled<WebhookReceipt, PaymentsError> {
         let (notice, now) = (&command.prepared, tx.now());
-        let is_new = store::remember_notice(tx.write(), &command.message.provider, &notice.id, now).await?;
+        let is_new = store::remember_notice(tx.writes(), &command.message.provider, &notice.id, now).await?;
         if let Some(object) = notice.object.clone().filter(|_| is_new)
             // Not locked, for a batch comes in any order, and others lock by id. Nor need it be: a look may cross whatever
             // else is asked of the object.
-            && let Some(row) = store::with_object(tx.read(), &object).await?
+            && let Some(row) = store::with_object(tx.reads(), &object).await?
         {
             let (payment_id, order_id, terms) = (row.id, row.order_id, Terms::of(&row, self.provider()));
             tx.effect(

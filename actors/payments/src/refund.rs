@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{CallError, Detail, DetailCode};
-use runtime::{Answered, Breakage, Commanded, Context, Handled, Prepare, PrepareError, Tx};
+use contract::{CallError, Detail, DetailCode, Fields, LineBreaks};
+use runtime::{Answered, Breakage, Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
 use subjects::{
     ItemId, Money, OrderId, RefundId,
     orders::{GetLines, Line, OrdersError, PaymentStatus},
@@ -12,7 +12,6 @@ use subjects::{
 
 use crate::{
     Payments,
-    fields::wrong_reason,
     ledger::Ledger,
     store,
     story::{Attempt, Fact},
@@ -68,8 +67,10 @@ fn decide(
     restocked: &BTreeMap<ItemId, i64>,
 ) -> Result<Money, PaymentsError> {
     let owed = attempt.details.as_ref().ok_or(PaymentsError::PaymentNotFound)?.amount;
-    if let Some(problem) = refund.reason.as_deref().and_then(wrong_reason) {
-        return Err(invalid(problem));
+    if let Some(reason) = &refund.reason {
+        let mut fields = Fields::default();
+        fields.text("reason", reason, 0..=500, LineBreaks::Allowed);
+        fields.finish().map_err(|fields| PaymentsError::InvalidRefund { fields })?;
     }
     match refund.amount {
         Some(amount) if amount.amount <= 0 => {
@@ -119,27 +120,29 @@ impl Prepare<RefundPayment> for Payments {
         if command.refund.items.is_none() {
             return Ok(None);
         }
-        let row = store::find(cx.db(), command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        let row = store::find(cx.reads(), command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         Ok(Some(lines(cx, row.order_id).await?))
     }
+}
 
+impl Handle<RefundPayment, Lines> for Payments {
     async fn handle(
         &self,
         tx: &mut Tx<'_>,
         command: &Commanded<RefundPayment, Lines>,
     ) -> Handled<Refund, PaymentsError> {
         let RefundPayment { payment_id, refund } = &command.message;
-        let found = store::of_provider(tx.read(), &payment_id.to_string()).await?;
+        let found = store::of_provider(tx.reads(), &payment_id.to_string()).await?;
         let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
         let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
         let attempt = ledger.row(id).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
-        let restocked = store::restocked(tx.read(), id).await?;
+        let restocked = store::restocked(tx.reads(), id).await?;
         let amount = decide(attempt, refund, &command.prepared, &restocked)?;
         let refund_id = RefundId::new();
         let fact = Fact::RefundAsked { id: refund_id, amount: amount.amount };
         ledger.apply(id, fact, &command.cause, Some(refund));
         ledger.write(tx, self.provider()).await?;
-        Ok(store::load_refund(tx.read(), refund_id).await?.ok_or(PaymentsError::PaymentNotFound)?)
+        Ok(store::load_refund(tx.reads(), refund_id).await?.ok_or(PaymentsError::PaymentNotFound)?)
     }
 }
 

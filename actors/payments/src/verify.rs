@@ -1,6 +1,6 @@
 //! Somebody who waits has the payment read at the provider: for webhooks that are lost, or do not come to this shop.
 
-use runtime::{Breakage, Commanded, Context, Handled, Prepare, PrepareError, Tx};
+use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
 use subjects::payments::{Payment, PaymentsError, VerifyPayment};
 
 use crate::{
@@ -21,9 +21,7 @@ impl Prepare<VerifyPayment> for Payments {
         cx: &Context,
         command: &VerifyPayment,
     ) -> Result<Option<ProviderObject>, PrepareError<PaymentsError>> {
-        let mut connection = cx.db().acquire().await.map_err(Breakage::from)?;
-        let view = store::load(&mut connection, command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
-        drop(connection);
+        let view = store::load(cx.reads(), command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         if !may_see(cx, &view).await? {
             return Err(PaymentsError::PaymentNotFound.into());
         }
@@ -40,7 +38,9 @@ impl Prepare<VerifyPayment> for Payments {
             None => None,
         })
     }
+}
 
+impl Handle<VerifyPayment, Option<ProviderObject>> for Payments {
     async fn handle(
         &self,
         tx: &mut Tx<'_>,
@@ -48,13 +48,13 @@ impl Prepare<VerifyPayment> for Payments {
     ) -> Handled<Payment, PaymentsError> {
         let id = command.message.payment_id;
         if let Some(fact) = command.prepared.as_ref().and_then(seen) {
-            let found = store::of_provider(tx.read(), &id.to_string()).await?;
+            let found = store::of_provider(tx.reads(), &id.to_string()).await?;
             let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
             let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
             ledger.apply(id, fact, &command.cause, None);
             ledger.write(tx, self.provider()).await?;
         }
-        let view = store::load(tx.read(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        let view = store::load(tx.reads(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         Ok(view.payment)
     }
 }

@@ -58,16 +58,8 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
 }
 
 fn is_legal(from: &str, to: &str) -> bool {
-    use OrderStatus as S;
-    let (Ok(from), Ok(to)) = (from.parse(), to.parse()) else { return false };
-    matches!(
-        (from, to),
-        (S::Pending, S::Confirmed | S::Failed | S::Cancelled | S::Expired)
-            | (S::Confirmed, S::Processing | S::Cancelled | S::Refunded)
-            | (S::Processing, S::Shipped | S::Cancelled | S::Refunded)
-            | (S::Shipped, S::Delivered | S::Refunded)
-            | (S::Delivered, S::Refunded)
-    )
+    let (Ok(from), Ok(to)) = (from.parse::<OrderStatus>(), to.parse()) else { return false };
+    from.may_become(to)
 }
 
 #[cfg(test)]

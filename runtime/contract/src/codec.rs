@@ -411,6 +411,27 @@ mod tests {
         assert_eq!(rejected_packed(b"\x82\xa6status\xa4open\xa6status\xa4open").0, "status");
     }
 
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Login {
+        name: String,
+        names: Vec<String>,
+        #[serde(deserialize_with = "crate::text::as_sent")]
+        password: String,
+    }
+
+    #[test]
+    fn a_text_has_its_composed_form_unless_it_is_kept_as_sent() {
+        let text = r#"{"name":"Cafe\u0301","names":["u\u0308"],"password":"u\u0308"}"#;
+        let login = Login { name: "Caf\u{e9}".into(), names: vec!["\u{fc}".into()], password: "u\u{308}".into() };
+        let read = Format::Json.decode_request::<Login>(text.as_bytes(), UnknownFields::Ignore);
+        assert_eq!(read.unwrap(), login);
+        let read = Format::MessagePack.decode_request::<Login>(&packed(text), UnknownFields::Ignore);
+        assert_eq!(read.unwrap(), login);
+        // Two keys that look the same are the same.
+        let twice = r#"{"labels":{"\u00e9":"1","e\u0301":"2"}}"#;
+        assert_eq!(rejected(twice), ("labels.\u{e9}".into(), "is given more than once".into()));
+    }
+
     #[test]
     fn a_text_is_not_binary() {
         // {"labels": {"a": bin "\0"}}

@@ -61,6 +61,8 @@ codes! {
     Unknown = "unknown", "";
     /// Names something that is not there.
     NotFound = "not_found", "";
+    /// Is easily guessed.
+    Guessed = "guessed", "";
     /// Does not go together with another field or with what is there.
     Conflict = "conflict", "";
     /// The state that forbids it.

@@ -7,17 +7,22 @@ mod access;
 mod codec;
 mod detail;
 mod error;
+mod fields;
 pub mod header;
 mod message;
+pub mod page;
 mod position;
 mod revocation;
 pub mod subject;
+pub mod text;
 
 pub use access::Access;
 pub use codec::{DecodeError, Format, UnknownFields};
 pub use detail::{Detail, DetailCode};
 pub use error::{CallError, ErrorBody, ErrorKind, Fault, Refusal};
+pub use fields::{Fields, LineBreaks};
 pub use message::{Answer, Command, Event, Query, Request};
+pub use page::{PageRequest, Pagination};
 pub use position::Position;
 pub use revocation::{Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner};
 

@@ -73,6 +73,10 @@ pub mod internal {
     pub const REFILL: &str = "refill";
     /// Forgets what a domain keeps of another one's events, and hears them all again; for projections only.
     pub const REBUILD: &str = "rebuild";
+    /// How far a domain has handled another one's events.
+    pub const CONSUMED: &str = "consumed";
+    /// Deletes old commits of the log, which every consumer has handled.
+    pub const TRIM: &str = "trim";
     /// The same as `redrive_dead_letter`.
     pub const REDRIVE: &str = "redrive";
 }

@@ -1,9 +1,10 @@
 //! What is parked, as people see it and as it is run again.
 
+use contract::page::{COUNTED, Moment, Part};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
-use super::{Behind, DeadLetter, DeadLetterKind, DeadLetters, DeadLettersPage, DeadLettersRequest, StoredHead};
+use super::{DeadLetter, DeadLetterKind, DeadLetters, StoredHead};
 use crate::{
     effects::{DUE_FOR, EXAMINED, Effects, unregistered},
     failure::Stored,
@@ -43,42 +44,42 @@ macro_rules! listed {
 
 impl Parked<'_> {
     /// A page of it.
-    pub(crate) async fn list(&self, from: Behind, request: &DeadLettersRequest) -> Stored<DeadLetters> {
-        let limit = request.limit();
-        // A cursor says where to go on; there is nothing to skip behind it.
-        let offset = if from.is_some() { 0 } else { request.offset() };
-        let (at, id) = from.unzip();
-        let total = sqlx::query_scalar(concat!("select count(*) from ", listed!()))
+    pub(crate) async fn list(&self, part: Part<(Moment, Uuid)>) -> Stored<DeadLetters> {
+        let counted =
+            sqlx::query_scalar(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"))
+                .bind(self.effects.names())
+                .bind(DUE_FOR.as_secs_f64())
+                .bind(EXAMINED)
+                .bind(COUNTED + 1)
+                .fetch_one(self.pool)
+                .await?;
+        let sql = if part.is_backwards {
+            concat!(
+                "select * from ",
+                listed!(),
+                " where (parked_at, id) < ($4, $5) order by parked_at desc, id desc limit $6 offset $7"
+            )
+        } else {
+            concat!(
+                "select * from ",
+                listed!(),
+                " where $4 is null or (parked_at, id) > ($4, $5) order by parked_at, id limit $6 offset $7"
+            )
+        };
+        let (at, id) = part.from.map(|(at, id)| (at.0, id)).unzip();
+        let rows = sqlx::query(sql)
             .bind(self.effects.names())
             .bind(DUE_FOR.as_secs_f64())
             .bind(EXAMINED)
-            .fetch_one(self.pool)
+            .bind(at)
+            .bind(id)
+            .bind(part.rows())
+            .bind(part.offset())
+            .fetch_all(self.pool)
             .await?;
-        // One more than asked for tells whether there is a next page.
-        let rows = sqlx::query(concat!(
-            "select * from ",
-            listed!(),
-            " where (parked_at, id) > (coalesce($4, '-infinity'::timestamptz), coalesce($5, $8))
-             order by parked_at, id limit $6 offset $7"
-        ))
-        .bind(self.effects.names())
-        .bind(DUE_FOR.as_secs_f64())
-        .bind(EXAMINED)
-        .bind(at)
-        .bind(id)
-        .bind(i64::from(limit) + 1)
-        .bind(i64::from(offset))
-        .bind(Uuid::nil())
-        .fetch_all(self.pool)
-        .await?;
-        let has_more = rows.len() > limit as usize;
-        let data = rows
-            .iter()
-            .take(limit as usize)
-            .map(|row| Ok(self.letter(row)?.0))
-            .collect::<Result<Vec<_>, sqlx::Error>>()?;
-        let next_cursor = data.last().filter(|_| has_more).map(DeadLetter::cursor);
-        Ok(DeadLetters { data, pagination: DeadLettersPage { limit, offset, total, next_cursor } })
+        let letters = rows.iter().map(|row| Ok(self.letter(row)?.0)).collect::<Result<Vec<_>, sqlx::Error>>()?;
+        let (data, pagination) = part.page(letters, counted, |letter| (Moment(letter.parked_at), letter.id));
+        Ok(DeadLetters { data, pagination })
     }
 
     /// One of it. The id of an event is made from its source among others: no two sources share one.

@@ -60,6 +60,8 @@ pub(super) fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String,
     endpoints.insert(subject::request(domain, subject::internal::REDRIVE, true), Endpoint::Redrive(Access::Internal));
     endpoints.insert(subject::request(domain, subject::internal::REFILL, true), Endpoint::Refill);
     endpoints.insert(subject::request(domain, subject::internal::REBUILD, true), Endpoint::Rebuild);
+    endpoints.insert(subject::request(domain, subject::internal::CONSUMED, true), Endpoint::Consumed);
+    endpoints.insert(subject::request(domain, subject::internal::TRIM, true), Endpoint::Trim);
 }
 
 /// What every domain answers to those whom the system names; nothing, where it names nobody.

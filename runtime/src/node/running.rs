@@ -153,6 +153,7 @@ impl Running {
             connection: requests.clone(),
             client: client.clone(),
             db: db.clone(),
+            streams: streams.clone(),
             lanes: lanes.clone(),
             verifier: verifier.clone(),
             endpoints,

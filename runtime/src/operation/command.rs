@@ -2,20 +2,20 @@
 
 mod forms;
 
-use std::{any::Any, future::Future, sync::Arc};
+use std::{any::Any, marker::PhantomData, sync::Arc};
 
 use contract::{Answer as KeptAnswer, CallError, Command, ErrorBody, Format, UnknownFields};
 use futures::future::{BoxFuture, FutureExt};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub(crate) use forms::{BatchedHandler, PreparedHandler, SimpleHandler};
+pub(crate) use forms::{Before, Handling, NotPrepared, OneByOne, Prepared, Together};
 
 use super::{Erased, RequestMeta};
 use crate::{
     caller::Caller,
     context::Context,
-    domain::Commanded,
+    domain::{Commanded, Domain},
     failure::{Breakage, PrepareError},
     tx::{Cause, Tx},
 };
@@ -30,11 +30,17 @@ pub(crate) struct CommandRoute {
 }
 
 impl CommandRoute {
-    pub(crate) fn new<S: Strategy>(handler: TypedCommand<S>) -> Self {
+    pub(crate) fn new<D, C, B, H>(handler: TypedCommand<D, C, B, H>) -> Self
+    where
+        D: Domain,
+        C: Command,
+        B: Before<D, C>,
+        H: Handling<D, C, B::Prepared>,
+    {
         Self {
-            meta: RequestMeta::of::<S::Command>(true),
-            keeps_answer: S::Command::ANSWER == KeptAnswer::Kept,
-            is_sensitive: S::Command::SENSITIVE,
+            meta: RequestMeta::of::<C>(true),
+            keeps_answer: C::ANSWER == KeptAnswer::Kept,
+            is_sensitive: C::SENSITIVE,
             handler: Arc::new(handler),
         }
     }
@@ -89,51 +95,36 @@ pub(crate) trait ErasedCommand: Send + Sync {
     fn recode(&self, stored: &[u8], format: Format) -> Result<Vec<u8>, contract::DecodeError>;
 }
 
-/// How a domain handles a command: one of three forms.
-pub(crate) trait Strategy: Send + Sync + 'static {
-    type Command: Command;
-    type Prepared: Send + Sync + 'static;
-    const DOMAIN: &'static str;
-    const PREPARES: bool;
-
-    fn prepare(
-        &self,
-        cx: &Context,
-        command: &Self::Command,
-    ) -> impl Future<Output = Result<Self::Prepared, PrepareError<<Self::Command as contract::Request>::Error>>> + Send;
-
-    fn run(
-        &self,
-        tx: &mut Tx<'_>,
-        commands: &[&Prepped<Self::Command, Self::Prepared>],
-    ) -> impl Future<Output = Result<Vec<Outcome>, Breakage>> + Send;
+/// A command of a domain, with what happens before its lane (`B`) and in it (`H`).
+pub(crate) struct TypedCommand<D, C, B, H> {
+    domain: Arc<D>,
+    form: PhantomData<fn(C, B, H)>,
 }
 
-/// The lane's own form: the message shared with a later `prepare`, should this one be stale.
-pub(crate) type Prepped<C, P> = Commanded<C, P>;
-
-pub(crate) struct TypedCommand<S> {
-    strategy: S,
-}
-
-impl<S> TypedCommand<S> {
-    pub(crate) fn new(strategy: S) -> Self {
-        Self { strategy }
+impl<D, C, B, H> TypedCommand<D, C, B, H> {
+    pub(crate) fn new(domain: Arc<D>) -> Self {
+        Self { domain, form: PhantomData }
     }
 }
 
-impl<S: Strategy> ErasedCommand for TypedCommand<S> {
+impl<D, C, B, H> ErasedCommand for TypedCommand<D, C, B, H>
+where
+    D: Domain,
+    C: Command,
+    B: Before<D, C>,
+    H: Handling<D, C, B::Prepared>,
+{
     fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError> {
-        let message: S::Command = format.decode_request(body, UnknownFields::Ignore)?;
+        let message: C = format.decode_request(body, UnknownFields::Ignore)?;
         decoded(message)
     }
 
     fn wrap(&self, message: Erased) -> Option<DecodedCommand> {
-        decoded(*message.downcast::<S::Command>().ok()?).ok()
+        decoded(*message.downcast::<C>().ok()?).ok()
     }
 
     fn needs_prepare(&self) -> bool {
-        S::PREPARES
+        B::PREPARES
     }
 
     fn prepare<'a>(
@@ -143,19 +134,19 @@ impl<S: Strategy> ErasedCommand for TypedCommand<S> {
         cause: Cause,
     ) -> BoxFuture<'a, Result<PreparedCommand, Breakage>> {
         async move {
-            let Some(command) = message.downcast_ref::<S::Command>() else {
+            let Some(command) = message.downcast_ref::<C>() else {
                 return Err(Breakage::other("a command came to another command's handler"));
             };
-            match self.strategy.prepare(cx, command).await {
+            match B::prepare(&self.domain, cx, command).await {
                 Ok(prepared) => {
                     // The lane owns a copy: the message stays outside for a second prepare.
                     let (message, caller, capability) = (command.clone(), cx.caller.clone(), cx.capability);
                     let item = Commanded { message, prepared, caller, capability, cause };
                     Ok(PreparedCommand::ForLane(Ok(Box::new(item) as Erased)))
                 }
-                Err(PrepareError::Rejected(refusal)) => Ok(PreparedCommand::ForLane(Err(refused::<S>(refusal)))),
+                Err(PrepareError::Rejected(refusal)) => Ok(PreparedCommand::ForLane(Err(refused::<D, C>(refusal)))),
                 Err(PrepareError::RejectedUnrecorded(refusal)) => {
-                    Ok(PreparedCommand::TurnedAway(refused::<S>(refusal)))
+                    Ok(PreparedCommand::TurnedAway(refused::<D, C>(refusal)))
                 }
                 Err(PrepareError::Broken(breakage)) => Err(breakage),
             }
@@ -173,11 +164,11 @@ impl<S: Strategy> ErasedCommand for TypedCommand<S> {
     {
         async move {
             let typed: Option<Vec<_>> =
-                commands.iter().map(|c| c.downcast_ref::<Prepped<S::Command, S::Prepared>>()).collect();
+                commands.iter().map(|c| c.downcast_ref::<Commanded<C, B::Prepared>>()).collect();
             let Some(typed) = typed else {
                 return Err(Breakage::other("a command came to another command's handler"));
             };
-            self.strategy.run(tx, &typed).await
+            H::run(&self.domain, tx, &typed).await
         }
         .boxed()
     }
@@ -186,13 +177,13 @@ impl<S: Strategy> ErasedCommand for TypedCommand<S> {
         if format == Format::MessagePack {
             return Ok(stored.to_vec());
         }
-        let reply: <S::Command as contract::Request>::Reply = Format::MessagePack.decode(stored)?;
+        let reply: C::Reply = Format::MessagePack.decode(stored)?;
         format.encode(&reply)
     }
 }
 
-fn refused<S: Strategy>(refusal: <S::Command as contract::Request>::Error) -> Box<ErrorBody> {
-    Box::new(CallError::Refused(refusal).body(S::DOMAIN, ""))
+fn refused<D: Domain, C: Command>(refusal: C::Error) -> Box<ErrorBody> {
+    Box::new(CallError::Refused(refusal).body(D::NAME, ""))
 }
 
 /// Whether a command's id was used with another body before. Of a command that left no fingerprint nobody can tell.

@@ -11,6 +11,7 @@ use super::Erased;
 use crate::{
     domain::{Domain, Due},
     failure::Breakage,
+    sql::Reads,
 };
 
 /// A query for what is due, and the command that acts on it.
@@ -45,7 +46,7 @@ impl<D, C> DeadlineSource<D, C> {
 impl<D: Domain + Due<C>, C: Command> ErasedDeadline for DeadlineSource<D, C> {
     fn due<'a>(&'a self, db: &'a PgPool, limit: i64) -> BoxFuture<'a, Result<Vec<(Uuid, Erased)>, Breakage>> {
         async move {
-            let due = self.domain.due(db, limit).await?;
+            let due = self.domain.due(Reads::of_pool(db), limit).await?;
             Ok(due
                 .into_iter()
                 .map(|(deadline, command)| {

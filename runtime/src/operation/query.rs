@@ -11,6 +11,7 @@ use crate::{
     context::Context,
     domain::{Answer, AnswerBatch, Queried},
     failure::{Answered, Breakage, QueryError},
+    sql::Reads,
 };
 
 /// A query that a domain answers.
@@ -46,7 +47,7 @@ impl QueryRoute {
             let domain = loader.clone();
             async move {
                 let queries: Vec<_> = queries.iter().map(AsRef::as_ref).collect();
-                domain.load(&db, &queries).await
+                domain.load(Reads::of_pool(&db), &queries).await
             }
             .boxed()
         };

@@ -1,20 +1,21 @@
 //! What every domain answers beside its own operations: its log for those who consume its events, its stream for the
 //! operator, its dead letters for both the operator and whoever has the right.
 
-use contract::{Position, subject::internal};
+use contract::{Fault, Position, subject::internal};
 
 use super::{Asked, Endpoint, Responder, Sent};
 use crate::{
     caller::Caller,
-    failure::Breakage,
+    failure::{Breakage, Stored},
     log, rebuild,
     refill::{self, RefillRequest},
+    trim::{self, ConsumedRequest},
 };
 
 impl Responder {
     pub(super) async fn common(&self, endpoint: &Endpoint, asked: &Asked, caller: Option<Caller>) -> Sent {
         match endpoint {
-            Endpoint::Query(_) | Endpoint::Command(_) => contract::Fault::internal(self.domain).into(),
+            Endpoint::Query(_) | Endpoint::Command(_) => Fault::internal(self.domain).into(),
             Endpoint::Log => {
                 self.read_log(asked, |pool, request| async move { log::page(&pool, &request).await }).await
             }
@@ -36,23 +37,45 @@ impl Responder {
                 )
                 .await
             }
-            Endpoint::Rebuild => self.rebuild(asked).await,
+            Endpoint::Rebuild => {
+                self.for_operator(asked, internal::REBUILD, |request| async move {
+                    rebuild::begin(self.domain, &self.db.lanes, &self.client, &self.events, &request).await
+                })
+                .await
+            }
+            Endpoint::Consumed => {
+                self.for_operator(asked, internal::CONSUMED, |request: ConsumedRequest| async move {
+                    trim::consumed(&self.db.lanes, &self.events, &request.source).await.map(Ok)
+                })
+                .await
+            }
+            Endpoint::Trim => {
+                self.for_operator(asked, internal::TRIM, |request| async move {
+                    trim::run(&self.db.lanes, &self.streams, &request).await
+                })
+                .await
+            }
         }
     }
 
-    async fn rebuild(&self, asked: &Asked) -> Sent {
+    /// What the operator asks for, and may be refused.
+    async fn for_operator<Q, A, F>(&self, asked: &Asked, operation: &str, run: impl FnOnce(Q) -> F) -> Sent
+    where
+        Q: serde::de::DeserializeOwned,
+        A: serde::Serialize,
+        F: Future<Output = Stored<Result<A, Fault>>>,
+    {
         let request = match asked.decode_as() {
             Ok(request) => request,
             Err(fault) => return fault.of(self.domain).into(),
         };
-        let answer = rebuild::begin(self.domain, &self.db.lanes, &self.client, &self.events, &request).await;
-        match answer {
+        match run(request).await {
             Ok(Err(fault)) => fault.of(self.domain).into(),
-            Ok(Ok(started)) => match asked.format.encode(&started) {
+            Ok(Ok(answer)) => match asked.format.encode(&answer) {
                 Ok(body) => Sent::Reply { body, replayed: false },
-                Err(error) => self.broken(internal::REBUILD, &Breakage::other(error)),
+                Err(error) => self.broken(operation, &Breakage::other(error)),
             },
-            Err(breakage) => self.broken(internal::REBUILD, &breakage),
+            Err(breakage) => self.broken(operation, &breakage),
         }
     }
 

@@ -1,13 +1,13 @@
 //! What is parked: a page of it, and its second chance.
 
-use contract::{Detail, DetailCode, ErrorKind, Fault, subject::guarded};
+use contract::{Detail, DetailCode, ErrorKind, Fault, PageRequest, subject::guarded};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Asked, Responder, Sent};
 use crate::{
     caller::Caller,
-    dead_letter::{self, DeadLetter, DeadLettersRequest, Parked, RedriveRequest, Repeat, Unparked, Work},
+    dead_letter::{self, DeadLetter, Parked, RedriveRequest, Repeat, Unparked, Work},
     failure::{Breakage, Stored},
     lane::{EventItem, LaneMessage},
     operation::EventHead,
@@ -21,15 +21,17 @@ type Redriven = Result<(DeadLetter, bool), Fault>;
 
 impl Responder {
     pub(super) async fn list_dead_letters(&self, asked: &Asked) -> Sent {
-        let request: DeadLettersRequest = match asked.decode_as() {
-            Ok(request) => request,
+        let part = asked.decode_as().and_then(|request: PageRequest| {
+            request.part("dead letters").ok_or_else(|| {
+                let detail = Detail::format("cursor", "cursor", "must be a cursor of another page");
+                Fault::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not one of ours.").about(detail)
+            })
+        });
+        let part = match part {
+            Ok(part) => part,
             Err(fault) => return fault.of(self.domain).into(),
         };
-        let from = match request.from() {
-            Ok(from) => from,
-            Err(fault) => return fault.of(self.domain).into(),
-        };
-        let page = self.parked(&self.db.reads).list(from, &request).await;
+        let page = self.parked(&self.db.reads).list(part).await;
         match page.and_then(|page| asked.format.encode(&page).map_err(Breakage::other)) {
             Ok(body) => Sent::Reply { body, replayed: false },
             Err(breakage) => self.broken(guarded::LIST_DEAD_LETTERS, &breakage),

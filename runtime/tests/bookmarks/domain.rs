@@ -64,7 +64,7 @@ impl Handle<AddBookmark> for Bookmarks {
         let added = BookmarkAdded { bookmark_id: uuid::Uuid::now_v7(), site: site.to_owned() };
         let sql = "insert into bookmark values ($1, $2, $3) on conflict do nothing";
         let insert = sqlx::query(sql).bind(added.bookmark_id).bind(&url).bind(tx.now());
-        if insert.execute(tx.write()).await.map_err(Breakage::from)?.rows_affected() == 0 {
+        if insert.execute(tx.inserts()).await.map_err(Breakage::from)?.rows_affected() == 0 {
             return Err(BookmarksError::Exists.into());
         }
         tx.emit_first(&command.cause, &added)?;
@@ -75,7 +75,7 @@ impl Handle<AddBookmark> for Bookmarks {
 impl Answer<CountSite> for Bookmarks {
     async fn answer(&self, cx: &Context, query: &CountSite) -> Answered<SiteCount, BookmarksError> {
         let count = sqlx::query_scalar("select coalesce((select bookmarks from site where name = $1), 0)");
-        Ok(SiteCount { bookmarks: count.bind(&query.name).fetch_one(cx.db()).await.map_err(Breakage::from)? })
+        Ok(SiteCount { bookmarks: count.bind(&query.name).fetch_one(cx.reads()).await.map_err(Breakage::from)? })
     }
 }
 
@@ -85,6 +85,6 @@ impl React for Bookmarks {
         let sites: Vec<_> = added.iter().map(|added| &added.message.site).collect();
         let sql = "insert into site select name, count(*) from unnest($1::text[]) as name group by name order by name
             on conflict (name) do update set bookmarks = site.bookmarks + excluded.bookmarks";
-        Ok(sqlx::query(sql).bind(sites).execute(tx.write()).await.map(drop)?)
+        Ok(sqlx::query(sql).bind(sites).execute(tx.writes()).await.map(drop)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use contract::{Access, CallError, ErrorKind, command, event};
 use futures::future::join_all;
-use runtime::{Breakage, Call, Commanded, Context, Domain, HandleBatch, Handled, PrepareError, Registry, Tx};
+use runtime::{Breakage, Call, Commanded, Domain, HandleBatch, Handled, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -40,12 +40,6 @@ impl Domain for Bell {
 }
 
 impl HandleBatch<Ring> for Bell {
-    type Prepared = ();
-
-    async fn prepare(&self, _: &Context, _: &Ring) -> Result<(), PrepareError<TellerError>> {
-        Ok(())
-    }
-
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,

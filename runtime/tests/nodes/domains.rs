@@ -60,7 +60,7 @@ impl Handle<Tell> for Teller {
             return Err(TellerError::Silence.into());
         }
         let insert = sqlx::query("insert into told values ($1, $2, $3)").bind(id).bind(command.cause.id).bind(&text);
-        insert.execute(tx.write()).await.map_err(Breakage::from)?;
+        insert.execute(tx.writes()).await.map_err(Breakage::from)?;
         let mut version = Version::default();
         tx.emit(&command.cause, &mut version, &Said { id, text: text.clone() })?;
         tx.emit(&command.cause, &mut version, &Sung { id, text })?;
@@ -70,7 +70,7 @@ impl Handle<Tell> for Teller {
 
 pub async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Stored<()> {
     let sql = "insert into heard values ($1, $2, $3) on conflict (kind, id) do update set times = heard.times + 1";
-    sqlx::query(sql).bind(kind).bind(id).bind(text).execute(tx.write()).await?;
+    sqlx::query(sql).bind(kind).bind(id).bind(text).execute(tx.writes()).await?;
     Ok(())
 }
 
@@ -176,8 +176,8 @@ impl React for ShowingHearer {
 
 impl Project<Said> for ShowingHearer {
     async fn forget(&self, tx: &mut Tx<'_>) -> Stored<()> {
-        sqlx::query("delete from heard where kind = 'said'").execute(tx.write()).await?;
-        sqlx::query("select pg_advisory_xact_lock($1)").bind(FORGETTING).execute(tx.write()).await?;
+        sqlx::query("delete from heard where kind = 'said'").execute(tx.writes()).await?;
+        sqlx::query("select pg_advisory_xact_lock($1)").bind(FORGETTING).execute(tx.writes()).await?;
         Ok(())
     }
 }

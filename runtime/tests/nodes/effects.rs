@@ -79,7 +79,7 @@ impl Handle<Ring> for Ringer {
         let bell = command.message.bell;
         let sql = "insert into bell values ($1, 1) on conflict (id) do update set strokes = bell.strokes + 1
                    returning strokes";
-        let number = sqlx::query_scalar(sql).bind(bell).fetch_one(tx.write()).await.map_err(Breakage::from)?;
+        let number = sqlx::query_scalar(sql).bind(bell).fetch_one(tx.writes()).await.map_err(Breakage::from)?;
         tx.effect(&command.cause, bell, &Stroke { bell, number })?;
         Ok(Rung { number })
     }
@@ -111,7 +111,7 @@ impl Perform<Stroke> for Ringer {
         for done in performed {
             let sql = "insert into stroke values ($1, $2)";
             let insert = sqlx::query(sql).bind(done.effect.bell).bind(done.effect.number);
-            insert.execute(tx.write()).await?;
+            insert.execute(tx.writes()).await?;
         }
         Ok(())
     }

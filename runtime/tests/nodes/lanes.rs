@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::{Access, command};
-use runtime::{Call, Commanded, Context, Domain, Handled, Prepare, PrepareError, Registry, Tx};
+use runtime::{Call, Commanded, Context, Domain, Handle, Handled, Prepare, PrepareError, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 
@@ -48,7 +48,9 @@ impl Prepare<Burn> for Furnace {
     async fn prepare(&self, _: &Context, _: &Burn) -> Result<Fuse, PrepareError<TellerError>> {
         Ok(Fuse { is_lit: AtomicBool::new(false) })
     }
+}
 
+impl Handle<Burn, Fuse> for Furnace {
     async fn handle(&self, _: &mut Tx<'_>, command: &Commanded<Burn, Fuse>) -> Handled<Burnt, TellerError> {
         command.prepared.is_lit.store(true, Ordering::Relaxed);
         Ok(Burnt {})

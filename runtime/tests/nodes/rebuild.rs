@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use contract::ErrorKind;
-use runtime::{Call, Client, DeadLettersRequest};
+use contract::{ErrorKind, PageRequest};
+use runtime::{Call, Client};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
@@ -82,7 +82,7 @@ async fn a_rebuild_waits_for_a_redrive_that_is_in_the_middle_of_an_event() {
     world.run("hearer", &when_slow(&format!("perform pg_advisory_xact_lock({LANE}); return new;"))).await;
     let lane = world.holding("hearer", &format!("select pg_advisory_xact_lock({LANE})")).await;
     let forgetting = world.holding("hearer", &format!("select pg_advisory_xact_lock({FORGETTING})")).await;
-    let parked = operator.dead_letters("hearer", &DeadLettersRequest::default(), &Call::default()).await.unwrap();
+    let parked = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
     operator.redrive("hearer", parked.data[0].id, &Call::default()).await.unwrap();
     rebuild_beside(&world, operator, lane, forgetting).await;
     assert_eq!(world.number("hearer", "select count(*) from dead_letter").await, 0, "it is parked and handled");

@@ -1,13 +1,12 @@
 //! Domains whose registrations contradict each other, and effects without a registration.
 
-use contract::{Access, CallError, command};
+use contract::{Access, CallError, PageRequest, command};
 use runtime::{
-    Breakage, Call, Client, Commanded, Context, DeadLetterKind, DeadLettersRequest, Delivered, Domain, Due, Effect,
-    Handle, Handled, NatsConfig, NatsTls, NodeBuilder, NodeConfig, Perform, Performed, React, Registry, Stored,
-    StreamSpec, Tx,
+    Breakage, Call, Client, Commanded, Context, DeadLetterKind, Delivered, Domain, Due, Effect, Handle, Handled,
+    NatsConfig, NatsTls, NodeBuilder, NodeConfig, Perform, Performed, React, Reads, Registry, Stored, StreamSpec, Tx,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
 use crate::{
@@ -144,7 +143,7 @@ domain!(DeadlineAlone, |routes| {
 handles!(DeadlineAlone, OpenWide);
 
 impl Due<Open> for DeadlineAlone {
-    async fn due(&self, _: &PgPool, _: i64) -> Result<Vec<(chrono::DateTime<chrono::Utc>, Open)>, Breakage> {
+    async fn due(&self, _: Reads<'_>, _: i64) -> Result<Vec<(chrono::DateTime<chrono::Utc>, Open)>, Breakage> {
         Ok(Vec::new())
     }
 }
@@ -236,7 +235,7 @@ async fn an_effect_that_no_running_node_registers_is_listed_with_the_dead_letter
         .await;
     let node = world.node(Forgetful).await;
     let operator = Client::new(world.operator().await).await.unwrap();
-    let listed = operator.dead_letters("ringer", &DeadLettersRequest::default(), &Call::default()).await.unwrap();
+    let listed = operator.dead_letters("ringer", &PageRequest::default(), &Call::default()).await.unwrap();
     assert_eq!((listed.pagination.total, listed.data.len()), (1, 1), "{listed:?}");
     let letter = &listed.data[0];
     assert_eq!(

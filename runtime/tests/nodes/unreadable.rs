@@ -1,7 +1,7 @@
 //! An event whose body those who are there cannot read: yesterday's node, today's event.
 
-use contract::event;
-use runtime::{Call, Client, DeadLettersRequest, Delivered, Domain, Metrics, React, Registry, Stored, Tx};
+use contract::{PageRequest, event};
+use runtime::{Call, Client, Delivered, Domain, Metrics, React, Registry, Stored, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -76,7 +76,7 @@ async fn an_event_that_cannot_be_read_is_parked_at_once_and_handled_by_who_can()
     let yesterday = world.node(CountingHearer).await;
     world.wait_for("hearer", "select count(*) from dead_letter", 1).await;
     world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 39).await;
-    let parked = operator.dead_letters("hearer", &DeadLettersRequest::default(), &Call::default()).await.unwrap();
+    let parked = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
     let letter = &parked.data[0];
     assert!(letter.reason.starts_with("it could not be read: "), "{letter:?}");
     assert_eq!((letter.source.as_str(), letter.name.as_str(), letter.attempts), ("teller", "said", 0), "{letter:?}");

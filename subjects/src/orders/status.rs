@@ -54,6 +54,30 @@ words! {
     }
 }
 
+impl OrderStatus {
+    /// The statuses that may follow this one. The state machine, the checks of a running shop and the documents go by it.
+    pub fn next(self) -> &'static [Self] {
+        match self {
+            Self::Pending => &[Self::Confirmed, Self::Failed, Self::Cancelled, Self::Expired],
+            Self::Confirmed => &[Self::Processing, Self::Cancelled, Self::Refunded],
+            Self::Processing => &[Self::Shipped, Self::Cancelled, Self::Refunded],
+            Self::Shipped => &[Self::Delivered, Self::Refunded],
+            Self::Delivered => &[Self::Refunded],
+            Self::Cancelled | Self::Failed | Self::Expired | Self::Refunded => &[],
+        }
+    }
+
+    /// Whether an order may go from this status to another.
+    pub fn may_become(self, status: Self) -> bool {
+        self.next().contains(&status)
+    }
+
+    /// Whether no other status follows.
+    pub fn is_final(self) -> bool {
+        self.next().is_empty()
+    }
+}
+
 words! {
     /// Where an order's money stands.
     PaymentStatus {

@@ -156,7 +156,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 32] = [
+const OUTSIDE: [Outside; 33] = [
     outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive whole."),
     outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
     outside(
@@ -175,6 +175,12 @@ const OUTSIDE: [Outside; 32] = [
     outside("idempotency_key_required", K::Malformed, GATEWAY, "The operation needs an `Idempotency-Key`."),
     outside("invalid_command_id", K::Malformed, DOMAIN, "`Souk-Command-Id` is not a UUID."),
     outside("invalid_cursor", K::Malformed, DOMAIN, "Of a list of dead letters: the cursor is not one of ours."),
+    outside(
+        "retention_too_short",
+        K::Invalid,
+        DOMAIN,
+        "Of `souk trim`: the log is kept for as long as the stream keeps events.",
+    ),
     outside("unauthenticated", K::Unauthenticated, BOTH, "No access token, and the operation needs one."),
     outside(
         "invalid_token",

@@ -143,7 +143,8 @@ fn page() -> PageRequest {
 }
 
 fn pagination() -> Pagination {
-    Pagination { limit: 20, offset: 40, total: 57, next_cursor: text("AZjwAAAAcACAAAAAAAAAYA") }
+    let (next_cursor, prev_cursor) = (text("AZjwAAAAcACAAAAAAAAAYA"), text("AZjwAAAAcACAAAAAAAAAYB"));
+    Pagination { limit: 20, offset: 40, total: 57, is_total_exact: true, next_cursor, prev_cursor }
 }
 
 fn address() -> Address {

@@ -1,8 +1,9 @@
 //! Categories.
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
-use sqlx::{FromRow, PgConnection, PgPool};
+use contract::page::{COUNTED, Part};
+use runtime::{Inserts, Reads, Stored};
+use sqlx::FromRow;
 use subjects::{CategoryId, catalog::Category};
 use uuid::Uuid;
 
@@ -33,12 +34,23 @@ impl CategoryRow {
 }
 
 /// Whether there is such a category. None is ever deleted, so the answer holds.
-pub(crate) async fn category_exists(db: &mut PgConnection, id: Uuid) -> Stored<bool> {
+pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Stored<bool> {
     Ok(sqlx::query_scalar("select exists (select from categories where id = $1)").bind(id).fetch_one(db).await?)
 }
 
+/// How deep a category lies: 1 for one without a parent; none where there is no such category. None ever moves, so the answer
+/// holds.
+pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Stored<Option<i64>> {
+    let sql = "with recursive path as (
+            select parent_id from categories where id = $1
+            union all
+            select above.parent_id from path join categories above on above.id = path.parent_id)
+        select nullif(count(*), 0) from path";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(db).await?)
+}
+
 /// Makes a category; `false` where another one has its slug, and nothing was written.
-pub(crate) async fn insert_category(db: &mut PgConnection, row: &CategoryRow) -> Stored<bool> {
+pub(crate) async fn insert_category(db: Inserts<'_>, row: &CategoryRow) -> Stored<bool> {
     let done = sqlx::query(
         "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7)
@@ -56,27 +68,22 @@ pub(crate) async fn insert_category(db: &mut PgConnection, row: &CategoryRow) ->
     Ok(done.rows_affected() == 1)
 }
 
-/// Categories by slug, behind `after` or from `offset`.
-pub(crate) async fn list_categories(
-    db: &PgPool,
-    after: Option<&str>,
-    limit: i64,
-    offset: i64,
-) -> Stored<Vec<CategoryRow>> {
-    let rows = sqlx::query_as(
+/// Categories by slug.
+pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Stored<Vec<CategoryRow>> {
+    let sql = if part.is_backwards {
+        "select id, slug, name, description, parent_id, created_at, updated_at from categories
+         where $1::text is null or slug < $1
+         order by slug desc limit $2 offset $3"
+    } else {
         "select id, slug, name, description, parent_id, created_at, updated_at from categories
          where $1::text is null or slug > $1
-         order by slug limit $2 offset $3",
-    )
-    .bind(after)
-    .bind(limit)
-    .bind(offset)
-    .fetch_all(db)
-    .await?;
-    Ok(rows)
+         order by slug limit $2 offset $3"
+    };
+    Ok(sqlx::query_as(sql).bind(&part.from).bind(part.rows()).bind(part.offset()).fetch_all(db).await?)
 }
 
-/// How many categories there are.
-pub(crate) async fn count_categories(db: &PgPool) -> Stored<i64> {
-    Ok(sqlx::query_scalar("select count(*) from categories").fetch_one(db).await?)
+/// How many categories there are; counted up to [`COUNTED`] and one more.
+pub(crate) async fn count_categories(db: Reads<'_>) -> Stored<i64> {
+    let sql = "select count(*) from (select from categories limit $1) as counted";
+    Ok(sqlx::query_scalar(sql).bind(COUNTED + 1).fetch_one(db).await?)
 }

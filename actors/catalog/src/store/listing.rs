@@ -3,9 +3,11 @@
 //! A product is in the list where one of its variants satisfies everything that is asked of a variant, all of it
 //! together. Sorted by price, it stands where the cheapest of those variants puts it (descending: the dearest).
 
-use runtime::{Breakage, Stored};
+use contract::page::{COUNTED, Moment, Part};
+use runtime::{Reads, Stored};
+use serde::{Deserialize, Serialize};
 use sqlx::{
-    FromRow, PgPool, Postgres,
+    FromRow, Postgres,
     postgres::PgArguments,
     query::{QueryAs, QueryScalar},
 };
@@ -13,7 +15,6 @@ use subjects::catalog::ProductSort;
 use uuid::Uuid;
 
 use super::products::{ProductRow, product_columns, product_joins};
-use crate::cursor::{Cursor, SortKey};
 
 /// Whose list it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +52,18 @@ pub(crate) struct ListedRow {
     pub product: ProductRow,
     /// The price by which it is sorted; the product's own in other sorts.
     pub sort_price: i64,
+}
+
+/// A product's place in the list: what it is sorted by, and its id.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<i64>,
+    pub id: Uuid,
 }
 
 /// What is asked of a product.
@@ -166,11 +179,14 @@ macro_rules! by_price {
     };
 }
 
+const OLDEST: &str = by_product!("p.created_at", "timestamptz", ">", "asc");
 const NEWEST: &str = by_product!("p.created_at", "timestamptz", "<", "desc");
-const NAME: &str = by_product!("p.name collate \"C\"", "text", ">", "asc");
-const NAME_DESCENDING: &str = by_product!("p.name collate \"C\"", "text", "<", "desc");
+const NAME: &str = by_product!("p.name collate \"und-x-icu\"", "text", ">", "asc");
+const NAME_DESCENDING: &str = by_product!("p.name collate \"und-x-icu\"", "text", "<", "desc");
 const PRICE: &str = by_price!(">", "asc", "<");
+const PRICE_BACKWARDS: &str = by_price!("<", "desc", "<");
 const PRICE_DESCENDING: &str = by_price!("<", "desc", ">");
+const PRICE_DESCENDING_BACKWARDS: &str = by_price!(">", "asc", ">");
 
 /// Binds what every statement of this file takes first.
 macro_rules! bind_filter {
@@ -193,49 +209,41 @@ macro_rules! bind_filter {
     }};
 }
 
-/// A page of the list: `limit` rows behind the cursor, or from `offset`.
+/// A part of the list.
 pub(crate) async fn list_products(
-    db: &PgPool,
+    db: Reads<'_>,
     filter: &Filter,
     sort: ProductSort,
-    cursor: Option<&Cursor>,
-    limit: i64,
-    offset: i64,
+    part: &Part<Place>,
 ) -> Stored<Vec<ListedRow>> {
-    let (key, id) = (cursor.map(|cursor| cursor.key.clone()), cursor.map(|cursor| cursor.id));
-    let bound = |sql: &'static str| -> QueryAs<'_, Postgres, ListedRow, PgArguments> {
-        bind_filter!(sqlx::query_as(sql), filter)
+    let sql = match (sort, part.is_backwards) {
+        (ProductSort::Newest, true) => OLDEST,
+        (ProductSort::Newest, false) => NEWEST,
+        (ProductSort::Name, false) | (ProductSort::NameDescending, true) => NAME,
+        (ProductSort::Name, true) | (ProductSort::NameDescending, false) => NAME_DESCENDING,
+        (ProductSort::Price, false) => PRICE,
+        (ProductSort::Price, true) => PRICE_BACKWARDS,
+        (ProductSort::PriceDescending, false) => PRICE_DESCENDING,
+        (ProductSort::PriceDescending, true) => PRICE_DESCENDING_BACKWARDS,
     };
-    let foreign = || Breakage::other("a cursor of another sort");
+    let query: QueryAs<'_, Postgres, ListedRow, PgArguments> = bind_filter!(sqlx::query_as(sql), filter);
+    let from = part.from.as_ref();
     let query = match sort {
-        ProductSort::Newest => bound(NEWEST).bind(match key {
-            Some(SortKey::CreatedAt(at)) => Some(at),
-            None => None,
-            Some(SortKey::Name(_) | SortKey::Price(_)) => return Err(foreign()),
-        }),
-        ProductSort::Name | ProductSort::NameDescending => {
-            let sql = if sort == ProductSort::Name { NAME } else { NAME_DESCENDING };
-            bound(sql).bind(match key {
-                Some(SortKey::Name(name)) => Some(name),
-                None => None,
-                Some(SortKey::CreatedAt(_) | SortKey::Price(_)) => return Err(foreign()),
-            })
-        }
-        ProductSort::Price | ProductSort::PriceDescending => {
-            let sql = if sort == ProductSort::Price { PRICE } else { PRICE_DESCENDING };
-            bound(sql).bind(match key {
-                Some(SortKey::Price(price)) => Some(price),
-                None => None,
-                Some(SortKey::CreatedAt(_) | SortKey::Name(_)) => return Err(foreign()),
-            })
-        }
+        ProductSort::Newest => query.bind(from.and_then(|place| place.created_at).map(|at| at.0)),
+        ProductSort::Name | ProductSort::NameDescending => query.bind(from.and_then(|place| place.name.clone())),
+        ProductSort::Price | ProductSort::PriceDescending => query.bind(from.and_then(|place| place.price)),
     };
-    Ok(query.bind(id).bind(limit).bind(offset).fetch_all(db).await?)
+    Ok(query.bind(from.map(|place| place.id)).bind(part.rows()).bind(part.offset()).fetch_all(db).await?)
 }
 
-/// How many products the filter lets through.
-pub(crate) async fn count_products(db: &PgPool, filter: &Filter) -> Stored<i64> {
-    const COUNT: &str = concat!("select count(*) from products p ", product_joins!(), filter!(""));
+/// How many products the filter lets through; counted up to [`COUNTED`] and one more.
+pub(crate) async fn count_products(db: Reads<'_>, filter: &Filter) -> Stored<i64> {
+    const COUNT: &str = concat!(
+        "select count(*) from (select from products p ",
+        product_joins!(),
+        filter!(""),
+        "limit $13) as counted"
+    );
     let query: QueryScalar<'_, Postgres, i64, PgArguments> = bind_filter!(sqlx::query_scalar(COUNT), filter);
-    Ok(query.fetch_one(db).await?)
+    Ok(query.bind(COUNTED + 1).fetch_one(db).await?)
 }

@@ -1,8 +1,8 @@
 //! What other domains ask on the way of every order: one indexed look-up for all lines.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Stored};
-use sqlx::{FromRow, PgPool, Row};
+use runtime::{Breakage, Reads, Stored};
+use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
 /// An offer.
@@ -23,7 +23,7 @@ pub(crate) struct OfferRow {
 
 /// The offers of these variants and of every variant of these products, and the time of that, by the database's clock.
 pub(crate) async fn offers(
-    db: &PgPool,
+    db: Reads<'_>,
     variants: &[Uuid],
     products: &[Uuid],
 ) -> Stored<(DateTime<Utc>, Vec<OfferRow>)> {

@@ -1,8 +1,7 @@
 //! What inventory last told of each variant.
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
-use sqlx::PgConnection;
+use runtime::{Stored, Writes};
 use uuid::Uuid;
 
 /// What can be bought of a variant, as of a version.
@@ -14,7 +13,7 @@ pub struct StockRow {
 }
 
 /// Writes rows, sorted by variant and one each, where they are newer than what stands there.
-pub(crate) async fn write_stock(db: &mut PgConnection, rows: &[StockRow], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Stored<()> {
     sqlx::query(
         "insert into variant_stock (variant_id, available, version, updated_at)
          select variant_id, available, version, $4
@@ -35,9 +34,9 @@ pub(crate) async fn write_stock(db: &mut PgConnection, rows: &[StockRow], now: D
 
 /// Forgets how new each row is, so that whatever inventory tells next is taken; until then the shop goes on showing
 /// what it showed. Rows of variants that nobody sells go altogether.
-pub(crate) async fn forget_stock(db: &mut PgConnection) -> Stored<()> {
+pub(crate) async fn forget_stock(mut db: Writes<'_>) -> Stored<()> {
     sqlx::query("delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)")
-        .execute(&mut *db)
+        .execute(db.reborrow())
         .await?;
     sqlx::query("update variant_stock set version = 0 where version > 0").execute(db).await?;
     Ok(())

@@ -1,8 +1,8 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
-use runtime::{Stored, Version};
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use runtime::{Inserts, Locks, Reads, Stored, Version, Writes};
+use sqlx::FromRow;
 use subjects::{UserId, identity::User};
 use uuid::Uuid;
 
@@ -87,27 +87,31 @@ pub(crate) struct NewAccount<'a> {
     pub made_by: Uuid,
 }
 
-/// The account of an e-mail address, whatever its case.
-pub(crate) async fn account_by_email(db: impl PgExecutor<'_>, email: &str) -> Stored<Option<Account>> {
-    let sql = concat!("select ", account_columns!(), " from users where lower(email) = lower($1)");
+/// The account of an e-mail address, whatever its case and width.
+pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Stored<Option<Account>> {
+    let sql = concat!(
+        "select ",
+        account_columns!(),
+        " from users where lower(normalize(email, nfkc)) = lower(normalize($1, nfkc))"
+    );
     Ok(sqlx::query_as(sql).bind(email).fetch_optional(db).await?)
 }
 
 /// An account, which nobody changes before this transaction ends.
-pub(crate) async fn share_account(db: &mut PgConnection, id: Uuid) -> Stored<Option<Account>> {
+pub(crate) async fn share_account(db: Locks<'_>, id: Uuid) -> Stored<Option<Account>> {
     let sql = concat!("select ", account_columns!(), " from users where id = $1 for share");
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
 /// Accounts, to be changed: locked in the order of their ids, so that two admins who change each other do not deadlock.
-pub(crate) async fn lock_accounts(db: &mut PgConnection, ids: &[Uuid]) -> Stored<Vec<Account>> {
+pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Stored<Vec<Account>> {
     let sql = concat!("select ", account_columns!(), " from users where id = any($1) order by id for no key update");
     Ok(sqlx::query_as(sql).bind(ids).fetch_all(db).await?)
 }
 
 /// Makes an account; `None` where the e-mail address has one, and nothing was written.
 pub(crate) async fn insert_account(
-    db: &mut PgConnection,
+    db: Inserts<'_>,
     account: &NewAccount<'_>,
     now: DateTime<Utc>,
 ) -> Stored<Option<Account>> {
@@ -115,7 +119,7 @@ pub(crate) async fn insert_account(
         "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, version, made_by,
                             created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
-         on conflict (lower(email)) do nothing
+         on conflict (lower(normalize(email, nfkc))) do nothing
          returning ",
         account_columns!()
     );
@@ -137,7 +141,7 @@ pub(crate) async fn insert_account(
 }
 
 /// Writes an account's role, active flag and version.
-pub(crate) async fn update_account(db: &mut PgConnection, account: &Account) -> Stored<()> {
+pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Stored<()> {
     sqlx::query("update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1")
         .bind(account.id)
         .bind(&account.role)

@@ -2,16 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Revocation, RevocationMark, Revoked, TokenOwner};
-use runtime::{Breakage, Stored};
-use sqlx::{PgConnection, PgPool, Row};
+use runtime::{Breakage, Reads, Stored, Writes};
+use sqlx::Row;
 use uuid::Uuid;
 
 /// Revokes tokens. The head stays locked until the transaction ends, so positions become visible in their own order.
-pub(crate) async fn insert_revocation(
-    db: &mut PgConnection,
-    revoked: Revoked,
-    expires_at: DateTime<Utc>,
-) -> Stored<()> {
+pub(crate) async fn insert_revocation(db: Writes<'_>, revoked: Revoked, expires_at: DateTime<Utc>) -> Stored<()> {
     let (user, least_version, session) = match revoked {
         Revoked::Account { id, least_version } => (Some(id), Some(least_version), None),
         Revoked::Session { id } => (None, None, Some(id)),
@@ -33,7 +29,7 @@ pub(crate) async fn insert_revocation(
 /// Revocations in force behind a mark, by position; from the first one where the mark is not known, be it that its row has
 /// expired, or that the database was restored.
 pub(crate) async fn revocations_after(
-    db: &PgPool,
+    db: Reads<'_>,
     mark: Option<RevocationMark>,
     limit: i64,
 ) -> Stored<Vec<Revocation>> {
@@ -65,7 +61,7 @@ pub(crate) async fn revocations_after(
 }
 
 /// Whether a token is revoked.
-pub(crate) async fn is_revoked(db: &PgPool, token: &TokenOwner) -> Stored<bool> {
+pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Stored<bool> {
     let found = sqlx::query_scalar(
         "select exists (select from revocations where user_id = $1 and least_version > $2)
              or exists (select from revocations where session_id = $3)",
@@ -79,7 +75,7 @@ pub(crate) async fn is_revoked(db: &PgPool, token: &TokenOwner) -> Stored<bool> 
 }
 
 /// Whether a session was ended. Of one whose row made room for a newer session its revocation tells.
-pub(crate) async fn has_session_ended(db: &mut PgConnection, id: Uuid) -> Stored<bool> {
+pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Stored<bool> {
     let found = sqlx::query_scalar(
         "select exists (select from sessions where id = $1 and revoked_at is not null)
              or exists (select from revocations where session_id = $1)",
@@ -91,7 +87,7 @@ pub(crate) async fn has_session_ended(db: &mut PgConnection, id: Uuid) -> Stored
 }
 
 /// Deletes some revocations that have expired; gives how many.
-pub(crate) async fn delete_expired_revocations(db: &PgPool, limit: u64) -> Stored<u64> {
+pub(crate) async fn delete_expired_revocations(db: Writes<'_>, limit: u64) -> Stored<u64> {
     let limit = i64::try_from(limit).map_err(Breakage::other)?;
     let deleted = sqlx::query(
         "delete from revocations where position = any(array(

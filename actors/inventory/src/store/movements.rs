@@ -1,8 +1,8 @@
 //! The table `movement`.
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
-use sqlx::{PgConnection, PgPool};
+use contract::page::{COUNTED, Part};
+use runtime::{Reads, Stored, Writes};
 use uuid::Uuid;
 
 use crate::account::Entry;
@@ -19,28 +19,27 @@ pub(crate) struct MovementRow {
     pub at: DateTime<Utc>,
 }
 
-/// Lines of a variant's ledger, newest first, from below a number on.
-pub(crate) async fn movements(
-    db: &PgPool,
-    variant: Uuid,
-    below: Option<i64>,
-    limit: i64,
-    offset: i64,
-) -> Stored<Vec<MovementRow>> {
-    let statement = "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
-        where variant_id = $1 and id < $2 order by id desc limit $3 offset $4";
-    let query = sqlx::query_as(statement).bind(variant).bind(below.unwrap_or(i64::MAX)).bind(limit).bind(offset);
+/// Lines of a variant's ledger, newest first.
+pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) -> Stored<Vec<MovementRow>> {
+    let statement = if part.is_backwards {
+        "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
+         where variant_id = $1 and id > coalesce($2, 0) order by id limit $3 offset $4"
+    } else {
+        "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
+         where variant_id = $1 and id < coalesce($2, 9223372036854775807) order by id desc limit $3 offset $4"
+    };
+    let query = sqlx::query_as(statement).bind(variant).bind(part.from).bind(part.rows()).bind(part.offset());
     Ok(query.fetch_all(db).await?)
 }
 
-/// How many lines a variant's ledger has.
-pub(crate) async fn count_movements(db: &PgPool, variant: Uuid) -> Stored<i64> {
-    let statement = "select count(*) from movement where variant_id = $1";
-    Ok(sqlx::query_scalar(statement).bind(variant).fetch_one(db).await?)
+/// How many lines a variant's ledger has; counted up to [`COUNTED`] and one more.
+pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Stored<i64> {
+    let statement = "select count(*) from (select from movement where variant_id = $1 limit $2) as counted";
+    Ok(sqlx::query_scalar(statement).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
 }
 
 /// Writes lines into the ledger, in their order.
-pub(crate) async fn insert_movements(db: &mut PgConnection, entries: &[Entry], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_movements(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Stored<()> {
     if entries.is_empty() {
         return Ok(());
     }

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Stored, Version};
-use sqlx::PgConnection;
+use runtime::{Breakage, Stored, Version, Writes};
 use uuid::Uuid;
 
 use super::{insert_movements, shelves::move_shelves};
@@ -16,18 +15,18 @@ use crate::{
 /// Locks what is known about orders, sorted by id, with the lines of those that hold or took something. Makes a
 /// placeholder for an order that is not known: two nodes that hear of it at the same moment wait for one another.
 pub(crate) async fn lock_reservations(
-    db: &mut PgConnection,
+    mut db: Writes<'_>,
     orders: &[Uuid],
     now: DateTime<Utc>,
 ) -> Stored<BTreeMap<Uuid, Reservation>> {
     let placeholder = "insert into reservation (order_id, status, updated_at)
         select u.order_id, 'new', $2 from unnest($1::uuid[]) as u (order_id)
         on conflict do nothing";
-    sqlx::query(placeholder).bind(orders).bind(now).execute(&mut *db).await?;
+    sqlx::query(placeholder).bind(orders).bind(now).execute(db.reborrow()).await?;
 
     let statement = "select order_id, status, version from reservation
         where order_id = any($1) order by order_id for update";
-    let rows: Vec<(Uuid, String, Version)> = sqlx::query_as(statement).bind(orders).fetch_all(&mut *db).await?;
+    let rows: Vec<(Uuid, String, Version)> = sqlx::query_as(statement).bind(orders).fetch_all(db.reborrow()).await?;
     let mut reservations = BTreeMap::new();
     let mut lined = Vec::new();
     for (order, word, version) in rows {
@@ -58,17 +57,17 @@ pub(crate) async fn lock_reservations(
 }
 
 /// Writes the books of a batch: four statements at most, whatever its size.
-pub(crate) async fn write_account(db: &mut PgConnection, account: &Account, now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn write_account(mut db: Writes<'_>, account: &Account, now: DateTime<Utc>) -> Stored<()> {
     let moved: Vec<_> = account.touched.keys().filter_map(|variant| account.shelves.get(variant)).collect();
     if !moved.is_empty() {
-        move_shelves(&mut *db, &moved, now).await?;
+        move_shelves(db.reborrow(), &moved, now).await?;
     }
-    insert_lines(&mut *db, account).await?;
-    update_reservations(&mut *db, account, now).await?;
+    insert_lines(db.reborrow(), account).await?;
+    update_reservations(db.reborrow(), account, now).await?;
     insert_movements(db, &account.entries, now).await
 }
 
-async fn insert_lines(db: &mut PgConnection, account: &Account) -> Stored<()> {
+async fn insert_lines(db: Writes<'_>, account: &Account) -> Stored<()> {
     let (mut orders, mut variants, mut quantities, mut returned) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for order in &account.lined {
         let Some(known) = account.reservations.get(order) else { continue };
@@ -89,7 +88,7 @@ async fn insert_lines(db: &mut PgConnection, account: &Account) -> Stored<()> {
     Ok(())
 }
 
-async fn update_reservations(db: &mut PgConnection, account: &Account, now: DateTime<Utc>) -> Stored<()> {
+async fn update_reservations(db: Writes<'_>, account: &Account, now: DateTime<Utc>) -> Stored<()> {
     let changed: Vec<_> =
         account.changed.iter().filter_map(|order| Some((*order, account.reservations.get(order)?))).collect();
     if changed.is_empty() {

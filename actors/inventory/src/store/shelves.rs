@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
-use sqlx::{PgConnection, PgPool};
+use runtime::{Locks, Reads, Stored, Writes};
 use uuid::Uuid;
 
 use crate::shelf::Shelf;
 
 /// The stock of those of the variants that are known.
-pub(crate) async fn shelves(db: &PgPool, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
+pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
     let statement =
         "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1)";
@@ -19,19 +18,19 @@ pub(crate) async fn shelves(db: &PgPool, variants: &[Uuid]) -> Stored<BTreeMap<U
 }
 
 /// The stock of a variant.
-pub(crate) async fn shelf(db: &PgPool, variant: Uuid) -> Stored<Option<Shelf>> {
+pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Stored<Option<Shelf>> {
     Ok(shelves(db, &[variant]).await?.remove(&variant))
 }
 
 /// What can be had of those of the variants that are known.
-pub(crate) async fn available(db: &PgPool, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, i64>> {
+pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, i64>> {
     let statement = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
     let rows: Vec<(Uuid, i64)> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().collect())
 }
 
 /// Locks the stock of those of the variants that are known, in the order of their ids.
-pub(crate) async fn lock_shelves(db: &mut PgConnection, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
+pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
     let statement =
         "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1) order by variant_id for update";
@@ -40,7 +39,7 @@ pub(crate) async fn lock_shelves(db: &mut PgConnection, variants: &[Uuid]) -> St
 }
 
 /// Makes empty shelves, sorted by variant, where there are none; returns which were made.
-pub(crate) async fn insert_shelves(db: &mut PgConnection, shelves: &[&Shelf]) -> Stored<BTreeSet<Uuid>> {
+pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Stored<BTreeSet<Uuid>> {
     let statement = "insert into stock (variant_id, sku, seller_id, updated_at)
         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
         on conflict do nothing
@@ -56,7 +55,7 @@ pub(crate) async fn insert_shelves(db: &mut PgConnection, shelves: &[&Shelf]) ->
 }
 
 /// Writes what was counted on shelves that are locked.
-pub(crate) async fn set_shelves(db: &mut PgConnection, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
     let statement = "update stock s
         set on_hand = u.on_hand, min_stock = u.min_stock, received = u.received, version = u.version, updated_at = $6
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
@@ -75,7 +74,7 @@ pub(crate) async fn set_shelves(db: &mut PgConnection, shelves: &[&Shelf], now: 
 }
 
 /// Writes what orders did to shelves that are locked.
-pub(super) async fn move_shelves(db: &mut PgConnection, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
+pub(super) async fn move_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
     let statement = "update stock s
         set on_hand = u.on_hand, reserved = u.reserved, sold = u.sold, version = u.version, updated_at = $6
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])

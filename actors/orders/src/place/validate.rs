@@ -2,42 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Detail, DetailCode};
+use contract::{Detail, DetailCode, Fields, LineBreaks};
 use subjects::{
     VariantId,
     inventory::Units,
     orders::{MAX_LINES, MAX_QUANTITY, NewOrder, OrdersError},
 };
 
-use crate::fields::Problems;
+use crate::fields::payment_method;
 
-/// Everything that is wrong with the fields of an order.
-pub(super) fn validate(order: &NewOrder) -> Result<(), OrdersError> {
-    let mut problems = Problems::default();
-    problems.extend(order.shipping_address.problems("shipping_address"));
+/// Everything that is wrong with the fields of an order. A guest has no account, so its e-mail address is required.
+pub(super) fn validate(order: &NewOrder, is_guest: bool) -> Result<(), OrdersError> {
+    let mut fields = Fields::default();
+    order.shipping_address.check(&mut fields, "shipping_address");
     if let Some(address) = &order.billing_address {
-        problems.extend(address.problems("billing_address"));
+        address.check(&mut fields, "billing_address");
     }
     if let Some(items) = &order.items {
         if items.is_empty() || items.len() > MAX_LINES {
-            problems.add(Detail::count("items", 1, MAX_LINES));
+            fields.wrong(Detail::count("items", 1, MAX_LINES));
         }
         for (index, units) in items.iter().enumerate().take(MAX_LINES) {
-            if !(1..=MAX_QUANTITY).contains(&units.quantity) {
-                problems.add(Detail::range(format!("items[{index}].quantity"), 1, MAX_QUANTITY));
-            }
+            fields.range(&format!("items[{index}].quantity"), units.quantity, 1..=MAX_QUANTITY);
         }
     }
-    if let Some(email) = &order.email {
-        problems.email("email", email);
+    match &order.email {
+        Some(email) => fields.email("email", email),
+        None if is_guest => fields.wrong(Detail::required("email")),
+        None => {}
     }
     if let Some(notes) = &order.notes {
-        problems.text("notes", notes, 0, 2000, true);
+        fields.text("notes", notes, 0..=2000, LineBreaks::Allowed);
     }
     if let Some(payment) = &order.payment {
-        problems.method("payment.method", &payment.method);
+        payment_method(&mut fields, "payment.method", &payment.method);
     }
-    problems.into_result().map_err(|fields| OrdersError::InvalidOrder { fields })
+    fields.finish().map_err(|fields| OrdersError::InvalidOrder { fields })
 }
 
 /// One line per variant, in the order of first mention.
@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn wrong_fields(order: &NewOrder) -> Vec<String> {
-        match validate(order) {
+        match validate(order, false) {
             Err(OrdersError::InvalidOrder { fields }) => fields.into_iter().map(|wrong| wrong.field).collect(),
             other => panic!("{other:?}"),
         }
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn a_plain_order_can_be_read() {
-        assert_eq!(validate(&order()), Ok(()));
-        assert_eq!(validate(&NewOrder { items: None, ..order() }), Ok(()));
+        assert_eq!(validate(&order(), false), Ok(()));
+        assert_eq!(validate(&NewOrder { items: None, ..order() }, false), Ok(()));
     }
 
     #[test]
@@ -121,8 +121,8 @@ mod tests {
         assert_eq!(
             wrong_fields(&bad),
             [
-                "shipping_address.city",
                 "shipping_address.street",
+                "shipping_address.city",
                 "billing_address.country",
                 "items[1].quantity",
                 "items[2].quantity",

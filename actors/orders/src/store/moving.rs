@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Stored, Version};
-use sqlx::{FromRow, PgConnection, PgPool};
+use runtime::{Locks, Reads, Stored, Version, Writes};
+use sqlx::FromRow;
 use subjects::{
     CartId, Money, OrderId, UserId,
     orders::{Failure, OrderStatus, PaymentStatus},
@@ -72,7 +72,7 @@ impl LockedRow {
 }
 
 /// Locks orders, in the order of their ids. Unknown ones are absent.
-pub(crate) async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> Stored<BTreeMap<OrderId, Locked>> {
+pub(crate) async fn lock(db: Locks<'_>, ids: &[Uuid]) -> Stored<BTreeMap<OrderId, Locked>> {
     let rows: Vec<LockedRow> = sqlx::query_as(
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
                 fulfillment_status, stock_held, expiry_requested_at is not null as expiry_requested, action_required,
@@ -96,7 +96,7 @@ pub(crate) struct Move<'a> {
 }
 
 /// Writes where orders stand now.
-pub(crate) async fn update(db: &mut PgConnection, moves: &[Move<'_>], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn update(db: Writes<'_>, moves: &[Move<'_>], now: DateTime<Utc>) -> Stored<()> {
     sqlx::query(
         "update orders set
              status = moved.status, payment_status = moved.payment_status,
@@ -143,7 +143,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// Writes steps into the history.
-pub(crate) async fn insert_history(db: &mut PgConnection, entries: &[Entry<'_>], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry<'_>], now: DateTime<Utc>) -> Stored<()> {
     sqlx::query(
         "insert into order_history (order_id, version, event, status, payment_status, cause, at)
          select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])",
@@ -163,7 +163,7 @@ pub(crate) async fn insert_history(db: &mut PgConnection, entries: &[Entry<'_>],
 /// Carts whose orders are decided: confirmed ones stay claimed at their version, those of ended orders are free again.
 /// Sorted by cart.
 pub(crate) async fn leave_carts(
-    db: &mut PgConnection,
+    mut db: Writes<'_>,
     confirmed: &[(CartId, OrderId)],
     ended: &[(CartId, OrderId)],
 ) -> Stored<()> {
@@ -178,7 +178,7 @@ pub(crate) async fn leave_carts(
         )
         .bind(carts)
         .bind(orders)
-        .execute(&mut *db)
+        .execute(db.reborrow())
         .await?;
     }
     if !ended.is_empty() {
@@ -189,14 +189,14 @@ pub(crate) async fn leave_carts(
         )
         .bind(carts)
         .bind(orders)
-        .execute(&mut *db)
+        .execute(db.reborrow())
         .await?;
     }
     Ok(())
 }
 
 /// Unpaid orders whose deadline is over, longest due first. One that is paid waits for its stock, not for its buyer.
-pub(crate) async fn due(db: &PgPool, limit: i64) -> Stored<Vec<(DateTime<Utc>, OrderId)>> {
+pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Stored<Vec<(DateTime<Utc>, OrderId)>> {
     let rows: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
         "select payment_deadline, id from orders
          where status = 'pending' and expiry_requested_at is null and payment_deadline <= now()

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
-use sqlx::{PgConnection, Row, types::Json};
+use runtime::{Reads, Stored, Writes};
+use sqlx::{Row, types::Json};
 use subjects::{Address, CartId, OrderId};
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ pub(crate) struct CartClaim<'a> {
 
 /// Takes carts for their orders, and says which could be taken: no order from them is undecided, and the last confirmed
 /// one was made from an older version: a click that comes late must not order again what was ordered since. `claims` are sorted by cart, one per cart.
-pub(crate) async fn claim_carts(db: &mut PgConnection, claims: &[CartClaim<'_>]) -> Stored<Vec<CartId>> {
+pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Stored<Vec<CartId>> {
     let carts: Vec<Uuid> = claims.iter().map(|c| c.cart_id).collect();
     let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
     let numbers: Vec<&str> = claims.iter().map(|c| c.order_number).collect();
@@ -81,7 +81,7 @@ pub(crate) async fn claim_carts(db: &mut PgConnection, claims: &[CartClaim<'_>])
 }
 
 /// The orders that hold these carts.
-pub(crate) async fn checkouts(db: &mut PgConnection, carts: &[Uuid]) -> Stored<BTreeMap<CartId, (OrderId, String)>> {
+pub(crate) async fn checkouts(db: Reads<'_>, carts: &[Uuid]) -> Stored<BTreeMap<CartId, (OrderId, String)>> {
     let rows = sqlx::query("select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)")
         .bind(carts)
         .fetch_all(db)
@@ -95,7 +95,7 @@ pub(crate) async fn checkouts(db: &mut PgConnection, carts: &[Uuid]) -> Stored<B
 
 /// Writes new orders at version 1.
 pub(crate) async fn insert_orders(
-    db: &mut PgConnection,
+    db: Writes<'_>,
     orders: &[NewRow<'_>],
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
@@ -133,7 +133,7 @@ pub(crate) async fn insert_orders(
 }
 
 /// Writes the lines of new orders.
-pub(crate) async fn insert_items(db: &mut PgConnection, items: &[NewItem<'_>], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_items(db: Writes<'_>, items: &[NewItem<'_>], now: DateTime<Utc>) -> Stored<()> {
     sqlx::query(
         "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
              unit_price, total_price, created_at)

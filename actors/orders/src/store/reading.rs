@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
+use contract::page::{COUNTED, Moment, Part};
+use runtime::{Reads, Stored};
 use serde::Deserialize;
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, types::Json};
+use sqlx::{FromRow, types::Json};
 use subjects::{
     Address, ItemId, Money, OrderId, ProductId, UserId, VariantId,
     carts::Totals,
@@ -141,7 +142,7 @@ fn number(order: &OrderRef) -> Option<&str> {
 }
 
 /// The id of an order. One that is named by its id need not be there.
-pub(crate) async fn id_of(db: impl PgExecutor<'_>, order: &OrderRef) -> Stored<Option<OrderId>> {
+pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Stored<Option<OrderId>> {
     if let OrderRef::Id(id) = order {
         return Ok(Some(*id));
     }
@@ -152,12 +153,12 @@ pub(crate) async fn id_of(db: impl PgExecutor<'_>, order: &OrderRef) -> Stored<O
 }
 
 /// One order.
-pub(crate) async fn load(db: impl PgExecutor<'_>, id: OrderId) -> Stored<Option<Record>> {
+pub(crate) async fn load(db: Reads<'_>, id: OrderId) -> Stored<Option<Record>> {
     Ok(find(db, &[OrderRef::Id(id)]).await?.pop().flatten())
 }
 
 /// Orders by their ids or numbers, in the order of the references.
-pub(crate) async fn find(db: impl PgExecutor<'_>, orders: &[OrderRef]) -> Stored<Vec<Option<Record>>> {
+pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Stored<Vec<Option<Record>>> {
     let id = |order: &OrderRef| if let OrderRef::Id(id) = order { Some(id.0) } else { None };
     let sql = concat!("select ", order_columns!(), " from orders where id = any($1) or order_number = any($2)");
     let rows: Vec<OrderRow> = sqlx::query_as(sql)
@@ -186,46 +187,62 @@ pub(crate) enum Scope {
     Seller(Uuid),
 }
 
-/// Where a page begins: behind this order, newest first.
-pub(crate) type After = Option<(DateTime<Utc>, Uuid)>;
+/// The orders of a scope: newest first, oldest first, and how many.
+macro_rules! orders_of {
+    ($scope:literal) => {
+        [
+            page_of!($scope, "<", "desc", "infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+            page_of!($scope, ">", "asc", "-infinity", "00000000-0000-0000-0000-000000000000"),
+            concat!(
+                "select count(*) from (select from (",
+                $scope,
+                ") as orders where ($2::text is null or status = $2) limit $3) as counted"
+            ),
+        ]
+    };
+}
 
 macro_rules! page_of {
-    ($scope:literal) => {
-        (
-            concat!(
-                "select ",
-                order_columns!(),
-                " from (",
-                $scope,
-                ") as orders
-                 where ($2::text is null or status = $2)
-                   and (created_at, id) < (coalesce($3::timestamptz, 'infinity'),
-                                           coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-                 order by created_at desc, id desc limit $5 offset $6"
-            ),
-            concat!("select count(*) from (", $scope, ") as orders where ($2::text is null or status = $2)"),
+    ($scope:literal, $beyond:literal, $order:literal, $first_time:literal, $first_id:literal) => {
+        concat!(
+            "select ",
+            order_columns!(),
+            " from (",
+            $scope,
+            ") as orders
+             where ($2::text is null or status = $2)
+               and (created_at, id) ",
+            $beyond,
+            " (coalesce($3::timestamptz, '",
+            $first_time,
+            "'), coalesce($4::uuid, '",
+            $first_id,
+            "'::uuid))
+             order by created_at ",
+            $order,
+            ", id ",
+            $order,
+            " limit $5 offset $6"
         )
     };
 }
 
-/// A page of orders, newest first, and how many there are in all.
+/// A part of the list of orders, newest first, and how many there are; counted up to [`COUNTED`] and one more.
 pub(crate) async fn page(
-    db: &PgPool,
+    mut db: Reads<'_>,
     scope: Scope,
     status: Option<OrderStatus>,
-    after: After,
-    limit: i64,
-    offset: i64,
+    part: &Part<(Moment, Uuid)>,
 ) -> Stored<(Vec<Record>, i64)> {
-    let (owner, (select, count)) = match scope {
-        Scope::Buyer(user) => (user, page_of!("select * from orders where user_id = $1")),
+    let (owner, [newest_first, oldest_first, count]) = match scope {
+        Scope::Buyer(user) => (user, orders_of!("select * from orders where user_id = $1")),
         Scope::Guest(digest) => (
             digest,
-            page_of!("select * from orders where guest_digest = $1 and created_at > now() - interval '30 days'"),
+            orders_of!("select * from orders where guest_digest = $1 and created_at > now() - interval '30 days'"),
         ),
         Scope::Seller(seller) => (
             seller,
-            page_of!(
+            orders_of!(
                 "select * from orders where id in (
                      select order_id from order_items where seller_id = $1
                      union select id from orders where user_id = $1)"
@@ -233,22 +250,23 @@ pub(crate) async fn page(
         ),
     };
     let status = status.map(OrderStatus::word);
-    let mut connection = db.acquire().await?;
-    let total: i64 = sqlx::query_scalar(count).bind(owner).bind(status).fetch_one(&mut *connection).await?;
-    let rows: Vec<OrderRow> = sqlx::query_as(select)
+    let counted: i64 =
+        sqlx::query_scalar(count).bind(owner).bind(status).bind(COUNTED + 1).fetch_one(db.reborrow()).await?;
+    let (at, id) = part.from.map(|(at, id)| (at.0, id)).unzip();
+    let rows: Vec<OrderRow> = sqlx::query_as(if part.is_backwards { oldest_first } else { newest_first })
         .bind(owner)
         .bind(status)
-        .bind(after.map(|(at, _)| at))
-        .bind(after.map(|(_, id)| id))
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(&mut *connection)
+        .bind(at)
+        .bind(id)
+        .bind(part.rows())
+        .bind(part.offset())
+        .fetch_all(db)
         .await?;
-    Ok((rows.into_iter().map(OrderRow::read).collect::<Stored<_>>()?, total))
+    Ok((rows.into_iter().map(OrderRow::read).collect::<Stored<_>>()?, counted))
 }
 
 /// The history of an order, oldest first.
-pub(crate) async fn history(db: &mut PgConnection, order: OrderId) -> Stored<Vec<HistoryEntry>> {
+pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Stored<Vec<HistoryEntry>> {
     let rows: Vec<(String, String, i64, DateTime<Utc>, String)> = sqlx::query_as(
         "select event, status, version, at, cause from order_history where order_id = $1 order by version",
     )
@@ -272,7 +290,7 @@ pub(crate) struct PayableFacts {
 }
 
 /// What is owed for an order.
-pub(crate) async fn payable_facts(db: &PgPool, order: OrderId) -> Stored<Option<PayableFacts>> {
+pub(crate) async fn payable_facts(db: Reads<'_>, order: OrderId) -> Stored<Option<PayableFacts>> {
     let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, String, String)> = sqlx::query_as(
         "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',
                 total_amount, currency, status
@@ -290,7 +308,7 @@ pub(crate) async fn payable_facts(db: &PgPool, order: OrderId) -> Stored<Option<
 }
 
 /// The units of orders, in the order of their lines.
-pub(crate) async fn units_of(db: &mut PgConnection, orders: &[Uuid]) -> Stored<BTreeMap<OrderId, Vec<Units>>> {
+pub(crate) async fn units_of(db: Reads<'_>, orders: &[Uuid]) -> Stored<BTreeMap<OrderId, Vec<Units>>> {
     let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
         "select order_id, variant_id, quantity from order_items where order_id = any($1) order by order_id, position",
     )

@@ -80,22 +80,6 @@ fn reachable_states() -> Vec<OrderState> {
     states
 }
 
-/// All legal steps of an order's status.
-fn is_legal(from: S, to: S) -> bool {
-    matches!(
-        (from, to),
-        (S::Pending, S::Confirmed | S::Failed | S::Cancelled | S::Expired)
-            | (S::Confirmed, S::Processing | S::Cancelled | S::Refunded)
-            | (S::Processing, S::Shipped | S::Cancelled | S::Refunded)
-            | (S::Shipped, S::Delivered | S::Refunded)
-            | (S::Delivered, S::Refunded)
-    )
-}
-
-fn is_final(status: S) -> bool {
-    matches!(status, S::Cancelled | S::Failed | S::Expired | S::Refunded)
-}
-
 fn after(state: OrderState, facts: impl IntoIterator<Item = Fact>) -> (OrderState, Vec<Tell>) {
     let (mut state, mut told) = (state, Vec::new());
     for fact in facts {
@@ -117,7 +101,7 @@ fn no_fact_takes_an_order_where_the_table_does_not_allow() {
         for fact in facts() {
             if let Step::Go { next, .. } = step(&state, fact.clone()) {
                 let stays = next.status == state.status;
-                assert!(stays || is_legal(state.status, next.status), "{state:?} {fact:?} -> {next:?}");
+                assert!(stays || state.status.may_become(next.status), "{state:?} {fact:?} -> {next:?}");
             }
         }
     }
@@ -129,8 +113,8 @@ fn a_person_takes_an_order_along_the_legal_steps_and_no_others() {
         for &to in S::ALL {
             let by_hand = matches!(to, S::Processing | S::Shipped | S::Delivered);
             match step(&state, Fact::TakenTo(to)) {
-                Step::Go { next, .. } => assert!(by_hand && is_legal(state.status, to) && next.status == to),
-                Step::Illegal => assert!(!(by_hand && is_legal(state.status, to)), "{state:?} to {to:?}"),
+                Step::Go { next, .. } => assert!(by_hand && state.status.may_become(to) && next.status == to),
+                Step::Illegal => assert!(!(by_hand && state.status.may_become(to)), "{state:?} to {to:?}"),
                 Step::Stay => panic!("a person gets an answer: {state:?} to {to:?}"),
             }
         }
@@ -191,7 +175,7 @@ fn goods_leave_only_held_and_paid() {
 
 #[test]
 fn a_final_order_stays_as_it_is_but_for_its_money() {
-    for state in every_state().into_iter().filter(|state| is_final(state.status)) {
+    for state in every_state().into_iter().filter(|state| state.status.is_final()) {
         for fact in facts() {
             // Units that a person has returned are so whenever it is heard of.
             let may_return = state.status == S::Refunded && returns_units(&fact);

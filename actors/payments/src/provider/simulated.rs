@@ -59,7 +59,7 @@ impl Simulated {
 
     async fn ask(&self, cx: &Context, question: Question) -> Result<Answer, Breakage> {
         let (answer, answered) = oneshot::channel();
-        let job = Job { question, db: cx.db().clone(), answer };
+        let job = Job { question, db: cx.pool().clone(), answer };
         let unknown = || Breakage::from(Fault::unavailable(DOMAIN));
         self.desk().send(job).await.map_err(|_| unknown())?;
         answered.await.map_err(|_| unknown())

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::Stored;
-use sqlx::{FromRow, PgConnection, types::Json};
+use runtime::{Reads, Stored};
+use sqlx::{FromRow, types::Json};
 use subjects::{
     Currency, Money, OrderId, PaymentId, RefundId, UserId,
     orders::Failure,
@@ -84,14 +84,14 @@ impl RefundRow {
 }
 
 /// A payment as people see it. A tombstone, of which nothing is known, is none.
-pub(crate) async fn load(db: &mut PgConnection, id: PaymentId) -> Stored<Option<View>> {
+pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Stored<Option<View>> {
     let row: Option<ViewRow> = sqlx::query_as(
         "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
                 provider_transaction_id, payment_method, failure_code, failure_message, disputes, created_at, updated_at
          from payments where id = $1 and amount is not null",
     )
     .bind(id.0)
-    .fetch_optional(&mut *db)
+    .fetch_optional(db.reborrow())
     .await?;
     let Some(row) = row else { return Ok(None) };
     let of_payment = select_refunds!("where payment_id = $1 order by created_at, id");

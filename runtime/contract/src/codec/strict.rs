@@ -1,15 +1,18 @@
 //! What serde lets through and a request must not: an enum in any form but a string, an array in the place of an object,
-//! bytes in the place of a text, a repeated key of a map, and NUL, which PostgreSQL stores in no text.
+//! bytes in the place of a text, a repeated key of a map, and NUL, which PostgreSQL stores in no text. Every text but those
+//! of [`as_sent`](crate::text::as_sent) is brought into its composed form.
 //!
 //! An adapter like those of `serde_path_to_error` and `serde_ignored`: it wraps the deserializer of a format, and on the
 //! way down every deserializer, visitor and access. What it rejects is an error of that format, in serde's own words.
 
-use std::{collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::de::{
     DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor,
     value::{BorrowedStrDeserializer, StrDeserializer},
 };
+
+use crate::text::{AsSent, composed};
 
 /// How the error about a NUL reads.
 pub(super) const NUL: &str = "a text with NUL";
@@ -19,18 +22,19 @@ pub(super) struct Strict<'k, D> {
     inner: D,
     /// Where it reads a key of a map: the keys before it.
     keys: Option<&'k mut HashSet<String>>,
+    as_sent: bool,
 }
 
 impl<D> Strict<'_, D> {
     pub(super) fn new(inner: D) -> Self {
-        Self { inner, keys: None }
+        Self { inner, keys: None, as_sent: false }
     }
 }
 
 macro_rules! forward {
     ($($method:ident($($name:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$method($($name,)* Checked { visitor, keys: self.keys, only: None })
+            self.inner.$method($($name,)* Checked { visitor, keys: self.keys, only: None, as_sent: self.as_sent })
         }
     )*};
 }
@@ -50,7 +54,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
 
     forward! {
         deserialize_any() deserialize_char() deserialize_i128() deserialize_u128() deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq() deserialize_map() deserialize_identifier()
-        deserialize_unit_struct(name: &'static str) deserialize_newtype_struct(name: &'static str)
+        deserialize_unit_struct(name: &'static str)
         deserialize_tuple(length: usize) deserialize_tuple_struct(name: &'static str, length: usize)
     }
 
@@ -59,12 +63,22 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64
     }
 
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        let as_sent = name == AsSent::NAME;
+        self.inner.deserialize_newtype_struct(name, Checked { visitor, keys: self.keys, only: None, as_sent })
+    }
+
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_str(Checked { visitor, keys: self.keys, only: Some(Only::Text) })
+        self.inner.deserialize_str(Checked { visitor, keys: self.keys, only: Some(Only::Text), as_sent: self.as_sent })
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_string(Checked { visitor, keys: self.keys, only: Some(Only::Text) })
+        self.inner.deserialize_string(Checked {
+            visitor,
+            keys: self.keys,
+            only: Some(Only::Text),
+            as_sent: self.as_sent,
+        })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -73,7 +87,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_struct(name, fields, Checked { visitor, keys: None, only: Some(Only::Map) })
+        self.inner.deserialize_struct(
+            name,
+            fields,
+            Checked { visitor, keys: None, only: Some(Only::Map), as_sent: false },
+        )
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -100,6 +118,7 @@ struct Checked<'k, V> {
     visitor: V,
     keys: Option<&'k mut HashSet<String>>,
     only: Option<Only>,
+    as_sent: bool,
 }
 
 /// What a type is made from, where it would take something else as well.
@@ -112,17 +131,19 @@ enum Only {
 }
 
 impl<V> Checked<'_, V> {
-    fn check<E: Error>(&mut self, text: &str) -> Result<(), E> {
+    /// The text in the form in which it is kept.
+    fn check<'t, E: Error>(&mut self, text: &'t str) -> Result<Cow<'t, str>, E> {
         if text.contains('\0') {
             return Err(E::custom(NUL));
         }
+        let text = if self.as_sent { Cow::Borrowed(text) } else { composed(text) };
         if let Some(keys) = &mut self.keys
-            && !keys.insert(text.to_owned())
+            && !keys.insert(text.clone().into_owned())
         {
             // In the words of a struct that finds one of its fields twice.
             return Err(E::custom(format_args!("duplicate field `{text}`")));
         }
-        Ok(())
+        Ok(text)
     }
 }
 
@@ -162,18 +183,25 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Checked<'_, V> {
     }
 
     fn visit_str<E: Error>(mut self, text: &str) -> Result<V::Value, E> {
-        self.check(text)?;
-        self.visitor.visit_str(text)
+        match self.check(text)? {
+            Cow::Borrowed(text) => self.visitor.visit_str(text),
+            Cow::Owned(text) => self.visitor.visit_string(text),
+        }
     }
 
     fn visit_borrowed_str<E: Error>(mut self, text: &'de str) -> Result<V::Value, E> {
-        self.check(text)?;
-        self.visitor.visit_borrowed_str(text)
+        match self.check(text)? {
+            Cow::Borrowed(text) => self.visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => self.visitor.visit_string(text),
+        }
     }
 
     fn visit_string<E: Error>(mut self, text: String) -> Result<V::Value, E> {
-        self.check(&text)?;
-        self.visitor.visit_string(text)
+        let composed = match self.check(&text)? {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(composed) => Some(composed),
+        };
+        self.visitor.visit_string(composed.unwrap_or(text))
     }
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
@@ -185,11 +213,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Checked<'_, V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_some(Strict { inner, keys: self.keys })
+        self.visitor.visit_some(Strict { inner, keys: self.keys, as_sent: self.as_sent })
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_newtype_struct(Strict { inner, keys: self.keys })
+        self.visitor.visit_newtype_struct(Strict { inner, keys: self.keys, as_sent: self.as_sent })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
@@ -278,6 +306,6 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.seed.deserialize(Strict { inner, keys: self.keys })
+        self.seed.deserialize(Strict { inner, keys: self.keys, as_sent: false })
     }
 }

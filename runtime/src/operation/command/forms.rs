@@ -1,100 +1,83 @@
-//! The three forms in which a domain handles a command.
+//! The forms in which a domain handles a command: prepared or not, one by one or together.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::future::Future;
 
 use contract::{CallError, Command, Format};
 
-use super::{Outcome, Prepped, Strategy};
+use super::Outcome;
 use crate::{
     context::Context,
-    domain::{Domain, Handle, HandleBatch, Prepare},
+    domain::{Commanded, Domain, Handle, HandleBatch, Prepare},
     failure::{Breakage, HandleError, Handled, PrepareError},
     tx::Tx,
 };
 
-macro_rules! handler {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        pub(crate) struct $name<D, C> {
-            domain: Arc<D>,
-            command: PhantomData<fn(C)>,
-        }
+/// What happens to a command before its lane.
+pub(crate) trait Before<D: Domain, C: Command>: Send + Sync + 'static {
+    type Prepared: Send + Sync + 'static;
+    const PREPARES: bool;
 
-        impl<D, C> $name<D, C> {
-            pub(crate) fn new(domain: Arc<D>) -> Self {
-                Self { domain, command: PhantomData }
-            }
-        }
-    };
+    fn prepare(
+        domain: &D,
+        cx: &Context,
+        command: &C,
+    ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
 }
 
-handler! {
-    /// One at a time, nothing to prepare.
-    SimpleHandler
-}
-handler! {
-    /// One at a time, after `prepare`.
-    PreparedHandler
-}
-handler! {
-    /// The whole batch, after `prepare`.
-    BatchedHandler
-}
+/// Nothing.
+pub(crate) enum NotPrepared {}
 
-impl<D: Domain + Handle<C>, C: Command> Strategy for SimpleHandler<D, C> {
-    type Command = C;
+impl<D: Domain, C: Command> Before<D, C> for NotPrepared {
     type Prepared = ();
-    const DOMAIN: &'static str = D::NAME;
     const PREPARES: bool = false;
 
-    async fn prepare(&self, _cx: &Context, _command: &C) -> Result<(), PrepareError<C::Error>> {
+    async fn prepare(_domain: &D, _cx: &Context, _command: &C) -> Result<(), PrepareError<C::Error>> {
         Ok(())
     }
+}
 
-    async fn run(&self, tx: &mut Tx<'_>, commands: &[&Prepped<C, ()>]) -> Result<Vec<Outcome>, Breakage> {
+/// Its `prepare`.
+pub(crate) enum Prepared {}
+
+impl<D: Prepare<C>, C: Command> Before<D, C> for Prepared {
+    type Prepared = D::Prepared;
+    const PREPARES: bool = true;
+
+    async fn prepare(domain: &D, cx: &Context, command: &C) -> Result<D::Prepared, PrepareError<C::Error>> {
+        domain.prepare(cx, command).await
+    }
+}
+
+/// How the commands of a batch are handled.
+pub(crate) trait Handling<D: Domain, C: Command, P>: Send + Sync + 'static {
+    fn run(
+        domain: &D,
+        tx: &mut Tx<'_>,
+        commands: &[&Commanded<C, P>],
+    ) -> impl Future<Output = Result<Vec<Outcome>, Breakage>> + Send;
+}
+
+/// One after the other.
+pub(crate) enum OneByOne {}
+
+impl<D: Handle<C, P>, C: Command, P: Send + Sync> Handling<D, C, P> for OneByOne {
+    async fn run(domain: &D, tx: &mut Tx<'_>, commands: &[&Commanded<C, P>]) -> Result<Vec<Outcome>, Breakage> {
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
             let mark = tx.mark();
-            let handled = self.domain.handle(tx, command).await;
+            let handled = domain.handle(tx, command).await;
             outcomes.push(settle::<C>(tx, mark, D::NAME, handled)?);
         }
         Ok(outcomes)
     }
 }
 
-impl<D: Domain + Prepare<C>, C: Command> Strategy for PreparedHandler<D, C> {
-    type Command = C;
-    type Prepared = D::Prepared;
-    const DOMAIN: &'static str = D::NAME;
-    const PREPARES: bool = true;
+/// All with the same statements.
+pub(crate) enum Together {}
 
-    async fn prepare(&self, cx: &Context, command: &C) -> Result<D::Prepared, PrepareError<C::Error>> {
-        self.domain.prepare(cx, command).await
-    }
-
-    async fn run(&self, tx: &mut Tx<'_>, commands: &[&Prepped<C, D::Prepared>]) -> Result<Vec<Outcome>, Breakage> {
-        let mut outcomes = Vec::with_capacity(commands.len());
-        for command in commands {
-            let mark = tx.mark();
-            let handled = self.domain.handle(tx, command).await;
-            outcomes.push(settle::<C>(tx, mark, D::NAME, handled)?);
-        }
-        Ok(outcomes)
-    }
-}
-
-impl<D: Domain + HandleBatch<C>, C: Command> Strategy for BatchedHandler<D, C> {
-    type Command = C;
-    type Prepared = D::Prepared;
-    const DOMAIN: &'static str = D::NAME;
-    const PREPARES: bool = true;
-
-    async fn prepare(&self, cx: &Context, command: &C) -> Result<D::Prepared, PrepareError<C::Error>> {
-        self.domain.prepare(cx, command).await
-    }
-
-    async fn run(&self, tx: &mut Tx<'_>, commands: &[&Prepped<C, D::Prepared>]) -> Result<Vec<Outcome>, Breakage> {
-        let handled = self.domain.handle_batch(tx, commands).await?;
+impl<D: HandleBatch<C, P>, C: Command, P: Send + Sync> Handling<D, C, P> for Together {
+    async fn run(domain: &D, tx: &mut Tx<'_>, commands: &[&Commanded<C, P>]) -> Result<Vec<Outcome>, Breakage> {
+        let handled = domain.handle_batch(tx, commands).await?;
         if handled.len() != commands.len() {
             return Err(Breakage::other("a batch handler must give one outcome per command"));
         }

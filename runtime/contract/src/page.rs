@@ -1,0 +1,214 @@
+//! How lists are cut into pages.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Format, UnknownFields};
+
+/// Which part of a list is asked for: `limit` with `offset`, or with `cursor` for depth.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageRequest {
+    /// 1 to 100; 20 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// How many to skip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u32>,
+    /// `next_cursor` or `prev_cursor` of another page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Pagination {
+    /// The page's size at most.
+    pub limit: u32,
+    /// How many were skipped.
+    pub offset: u32,
+    /// How many there are in all; counted up to 10,000.
+    pub total: i64,
+    /// Whether `total` is all of them. False where there are more than were counted.
+    #[serde(default = "yes")]
+    pub is_total_exact: bool,
+    /// Asks for the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub next_cursor: Option<String>,
+    /// Asks for the page before; absent on the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub prev_cursor: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Rows of a list that are counted: a count reads what it counts.
+pub const COUNTED: i64 = 10_000;
+
+/// A part of a list, as a store reads it. `K` is what the list is sorted by, with what makes it total.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<K> {
+    list: String,
+    limit: u32,
+    offset: u32,
+    /// The row from which the list is read on, without it.
+    pub from: Option<K>,
+    /// Whether it is read towards its start: in the opposite order.
+    pub is_backwards: bool,
+}
+
+impl PageRequest {
+    /// The greatest page.
+    pub const MAX_LIMIT: u32 = 100;
+    /// The deepest offset; a cursor goes deeper and costs nothing.
+    pub const MAX_OFFSET: u32 = 10_000;
+
+    /// The part of `list`, which names the sort too; none where the cursor is not one of this list.
+    pub fn part<K: DeserializeOwned>(&self, list: &str) -> Option<Part<K>> {
+        let limit = self.limit.unwrap_or(20).clamp(1, Self::MAX_LIMIT);
+        let mut part = Part { list: list.to_owned(), limit, offset: 0, from: None, is_backwards: false };
+        let Some(cursor) = &self.cursor else {
+            part.offset = self.offset.unwrap_or(0).min(Self::MAX_OFFSET);
+            return Some(part);
+        };
+        let text = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        // A client may make one up: as strict as with a request.
+        let (of, is_backwards, key) =
+            Format::Json.decode_request::<(String, bool, K)>(&text, UnknownFields::Reject).ok()?;
+        (of == list).then_some(Part { from: Some(key), is_backwards, ..part })
+    }
+}
+
+impl<K: Serialize> Part<K> {
+    /// The rows to read: one more than the page holds tells whether there is another page.
+    pub fn rows(&self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// The rows to skip.
+    pub fn offset(&self) -> i64 {
+        self.offset.into()
+    }
+
+    /// The page, in the order of the list. `counted` are its rows up to [`COUNTED`] and one more; `key` is that of a row.
+    pub fn page<R>(self, mut rows: Vec<R>, counted: i64, key: impl Fn(&R) -> K) -> (Vec<R>, Pagination) {
+        let has_more = rows.len() > self.limit as usize;
+        rows.truncate(self.limit as usize);
+        if self.is_backwards {
+            rows.reverse();
+        }
+        let (has_next, has_previous) =
+            if self.is_backwards { (true, has_more) } else { (has_more, self.from.is_some() || self.offset > 0) };
+        let cursor = |row: Option<&R>, is_backwards: bool| {
+            let cursor = serde_json::to_vec(&(&self.list, is_backwards, key(row?))).ok()?;
+            Some(URL_SAFE_NO_PAD.encode(cursor))
+        };
+        let pagination = Pagination {
+            limit: self.limit,
+            offset: self.offset,
+            total: counted.min(COUNTED),
+            is_total_exact: counted <= COUNTED,
+            next_cursor: cursor(rows.last().filter(|_| has_next), false),
+            prev_cursor: cursor(rows.first().filter(|_| has_previous), true),
+        };
+        (rows, pagination)
+    }
+}
+
+/// A time in a cursor: microseconds, as PostgreSQL keeps them, of the years 1970 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Moment(pub DateTime<Utc>);
+
+impl TryFrom<i64> for Moment {
+    type Error = &'static str;
+
+    fn try_from(micros: i64) -> Result<Self, Self::Error> {
+        let last = 253_402_300_799_999_999;
+        let known = Some(micros).filter(|micros| (0..=last).contains(micros)).and_then(DateTime::from_timestamp_micros);
+        known.map(Self).ok_or("not a time of these years")
+    }
+}
+
+impl From<Moment> for i64 {
+    fn from(moment: Moment) -> Self {
+        moment.0.timestamp_micros()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages of the numbers 1 to 10, as a store would read them.
+    fn read(request: &PageRequest) -> (Vec<i32>, Pagination) {
+        let part: Part<i32> = request.part("numbers").unwrap();
+        let rows: Vec<i32> = (1..=10).collect();
+        let limit = usize::try_from(part.rows()).unwrap();
+        let found: Vec<i32> = if part.is_backwards {
+            rows.into_iter().rev().filter(|n| part.from.is_none_or(|from| *n < from)).take(limit).collect()
+        } else {
+            let skip = usize::try_from(part.offset()).unwrap();
+            rows.into_iter().filter(|n| part.from.is_none_or(|from| *n > from)).skip(skip).take(limit).collect()
+        };
+        part.page(found, 10, |n| *n)
+    }
+
+    fn at(cursor: Option<String>) -> PageRequest {
+        PageRequest { limit: Some(4), cursor: Some(cursor.unwrap()), offset: None }
+    }
+
+    #[test]
+    fn cursors_lead_through_a_list_and_back() {
+        let (first, page) = read(&PageRequest { limit: Some(4), ..PageRequest::default() });
+        assert_eq!((first.as_slice(), page.prev_cursor), ([1, 2, 3, 4].as_slice(), None));
+        let (second, page) = read(&at(page.next_cursor));
+        assert_eq!(second, [5, 6, 7, 8]);
+        let (third, last) = read(&at(page.next_cursor));
+        assert_eq!((third.as_slice(), last.next_cursor), ([9, 10].as_slice(), None));
+        let (second, page) = read(&at(last.prev_cursor));
+        assert_eq!(second, [5, 6, 7, 8]);
+        let (third, _) = read(&at(page.next_cursor.clone()));
+        assert_eq!(third, [9, 10]);
+        let (first, page) = read(&at(page.prev_cursor));
+        assert_eq!((first.as_slice(), page.prev_cursor), ([1, 2, 3, 4].as_slice(), None));
+        assert!(page.next_cursor.is_some());
+    }
+
+    #[test]
+    fn an_offset_has_a_page_before_it() {
+        let (rows, page) = read(&PageRequest { limit: Some(4), offset: Some(6), cursor: None });
+        assert_eq!((rows.as_slice(), page.offset), ([7, 8, 9, 10].as_slice(), 6));
+        assert_eq!(read(&at(page.prev_cursor)).0, [3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_cursor_is_one_of_its_list() {
+        let (_, page) = read(&PageRequest { limit: Some(4), ..PageRequest::default() });
+        let request = at(page.next_cursor);
+        assert!(request.part::<i32>("numbers").is_some());
+        assert_eq!(request.part::<i32>("others"), None);
+        assert_eq!(request.part::<String>("numbers"), None, "another key");
+        let made_up = |text: &str| PageRequest { cursor: Some(URL_SAFE_NO_PAD.encode(text)), ..PageRequest::default() };
+        assert_eq!(made_up(r#"["names",false,"a\u0000"]"#).part::<String>("names"), None, "NUL");
+        assert_eq!(made_up(r#"["times",false,-1]"#).part::<Moment>("times"), None, "before 1970");
+        for text in ["", "{}", "[]", r#"["names"]"#, "nope"] {
+            assert_eq!(made_up(text).part::<String>("names"), None, "{text}");
+        }
+        assert_eq!(PageRequest { cursor: Some("!".into()), ..PageRequest::default() }.part::<String>("names"), None);
+    }
+
+    #[test]
+    fn a_total_is_bounded() {
+        let part = PageRequest::default().part::<i32>("numbers").unwrap();
+        let (_, page) = part.clone().page(vec![1], COUNTED, |n| *n);
+        assert_eq!((page.total, page.is_total_exact), (COUNTED, true));
+        let (_, page) = part.page(vec![1], COUNTED + 1, |n| *n);
+        assert_eq!((page.total, page.is_total_exact), (COUNTED, false));
+    }
+}

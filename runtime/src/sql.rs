@@ -1,0 +1,186 @@
+//! What a store function may do to the database, as types: [`Reads`], [`Locks`], [`Inserts`] and [`Writes`].
+//!
+//! sqlx cannot tell a `select` from an `insert`. So builds with debug assertions, as those of all tests are, look at each
+//! statement, and reject one that does more than its type allows as an error of the item that ran it.
+
+mod statement;
+
+use std::fmt::{self, Debug, Formatter};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::{self, BoxFuture},
+    stream::{self, BoxStream},
+};
+use sqlx::{
+    Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr,
+    error::BoxDynError,
+    postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+
+pub use statement::Allowed;
+
+/// Runs plain selects.
+pub struct Reads<'c>(Source<'c>);
+
+/// Runs selects that lock the rows they find.
+pub struct Locks<'c>(Source<'c>);
+
+/// Runs inserts that do nothing where another row stands in their way (`on conflict do nothing`): a command that finds its
+/// row taken has written nothing, and may be rejected or prepared again as cheaply as one that only read.
+pub struct Inserts<'c>(Source<'c>);
+
+/// Runs every statement.
+pub struct Writes<'c>(Source<'c>);
+
+enum Source<'c> {
+    Pool(&'c PgPool),
+    Connection(&'c mut PgConnection),
+}
+
+impl Source<'_> {
+    fn reborrow(&mut self) -> Source<'_> {
+        match self {
+            Self::Pool(pool) => Source::Pool(pool),
+            Self::Connection(connection) => Source::Connection(connection),
+        }
+    }
+}
+
+impl<'c> Reads<'c> {
+    pub(crate) fn of_pool(pool: &'c PgPool) -> Self {
+        Self(Source::Pool(pool))
+    }
+}
+
+/// To read what was locked, in the same transaction.
+impl<'c> From<Locks<'c>> for Reads<'c> {
+    fn from(locks: Locks<'c>) -> Self {
+        Self(locks.0)
+    }
+}
+
+impl<'c> Writes<'c> {
+    /// Each statement commits by itself.
+    pub(crate) fn of_pool(pool: &'c PgPool) -> Self {
+        Self(Source::Pool(pool))
+    }
+}
+
+/// A statement that was looked at.
+struct Checked {
+    sql: SqlStr,
+    statement: Option<PgStatement>,
+    arguments: Result<Option<PgArguments>, BoxDynError>,
+    persistent: bool,
+}
+
+impl Checked {
+    fn new<'q>(mut query: impl Execute<'q, Postgres>, allowed: Allowed) -> Result<Self, Error> {
+        let statement = query.statement().cloned();
+        let arguments = query.take_arguments();
+        let persistent = query.persistent();
+        let sql = query.sql();
+        allowed.check(sql.as_str()).map_err(Error::InvalidArgument)?;
+        Ok(Self { sql, statement, arguments, persistent })
+    }
+}
+
+impl Execute<'_, Postgres> for Checked {
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.statement.as_ref()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        std::mem::replace(&mut self.arguments, Ok(None))
+    }
+
+    fn persistent(&self) -> bool {
+        self.persistent
+    }
+}
+
+macro_rules! on_source {
+    ($source:expr, $db:ident => $call:expr) => {
+        match $source {
+            Source::Pool($db) => $call,
+            Source::Connection($db) => $call,
+        }
+    };
+}
+
+macro_rules! executor {
+    ($($name:ident)+) => {$(
+        impl<'c> $name<'c> {
+            pub(crate) fn of_connection(connection: &'c mut PgConnection) -> Self {
+                Self(Source::Connection(connection))
+            }
+
+            /// The same again, for the first of several statements of one function.
+            pub fn reborrow(&mut self) -> $name<'_> {
+                $name(self.0.reborrow())
+            }
+        }
+
+        impl Debug for $name<'_> {
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl<'c> Executor<'c> for $name<'c> {
+            type Database = Postgres;
+
+            fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, Postgres>,
+            {
+                if !cfg!(debug_assertions) {
+                    return on_source!(self.0, db => db.fetch_many(query));
+                }
+                match Checked::new(query, Allowed::$name) {
+                    Ok(query) => on_source!(self.0, db => db.fetch_many(query)),
+                    Err(error) => stream::once(future::ready(Err(error))).boxed(),
+                }
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, Postgres>,
+            {
+                if !cfg!(debug_assertions) {
+                    return on_source!(self.0, db => db.fetch_optional(query));
+                }
+                match Checked::new(query, Allowed::$name) {
+                    Ok(query) => on_source!(self.0, db => db.fetch_optional(query)),
+                    Err(error) => future::ready(Err(error)).boxed(),
+                }
+            }
+
+            fn prepare_with<'e>(
+                self,
+                sql: SqlStr,
+                parameters: &'e [PgTypeInfo],
+            ) -> BoxFuture<'e, Result<PgStatement, Error>>
+            where
+                'c: 'e,
+            {
+                on_source!(self.0, db => db.prepare_with(sql, parameters))
+            }
+
+            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+            where
+                'c: 'e,
+            {
+                on_source!(self.0, db => db.describe(sql))
+            }
+        }
+    )+};
+}
+executor!(Reads Locks Inserts Writes);

@@ -1,0 +1,157 @@
+//! The old part of a domain's log goes, where every consumer has handled it. Never by itself: the operator asks for it.
+
+use std::time::Duration;
+
+use contract::{Detail, DetailCode, ErrorKind, Fault, Position, subject::internal};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Row};
+
+use crate::{
+    client::{Call, Client},
+    failure::Stored,
+    operation::EventRoute,
+    stream::Streams,
+};
+
+/// Commits in one transaction.
+const SLICE: i64 = 1000;
+
+/// Slices in one request: the caller repeats it, and says how far it is.
+const SLICES: usize = 20;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks a domain how far it has handled the events of `source`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ConsumedRequest {
+    pub source: String,
+}
+
+/// How far a domain has handled another one's events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumed {
+    /// Everything up to here, of all types that it handles; absent where it handles none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<Position>,
+    /// Whether a projection of it is rebuilt from that log.
+    pub is_rebuilt_from: bool,
+}
+
+/// Asks a domain to delete old commits of its log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TrimRequest {
+    /// What every consumer has handled.
+    pub up_to: Position,
+    pub older_than_seconds: u64,
+}
+
+/// What a request to trim did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trimmed {
+    /// Commits that were deleted.
+    pub commits: u64,
+    /// Whether nothing more of what was asked for is left.
+    pub is_done: bool,
+}
+
+impl Client {
+    /// How far `consumer` has handled the events of `source`. Needs the rights of the operator.
+    ///
+    /// # Errors
+    /// A service error, where the domain does not answer.
+    pub async fn consumed(&self, consumer: &str, source: &str) -> Result<Consumed, Fault> {
+        let request = ConsumedRequest { source: source.to_owned() };
+        self.ask_internal(consumer, internal::CONSUMED, &request, &Call::default()).await
+    }
+
+    /// Has a domain delete commits of its log that lie at or below `up_to` and are older than `retention`: some thousands
+    /// per request. Needs the rights of the operator.
+    ///
+    /// # Errors
+    /// A service error, where `retention` is shorter than the domain's stream keeps events, or the domain does not answer.
+    pub async fn trim(&self, domain: &str, up_to: Position, retention: Duration) -> Result<Trimmed, Fault> {
+        let request = TrimRequest { up_to, older_than_seconds: retention.as_secs() };
+        let call = Call { deadline: DEADLINE, ..Call::default() };
+        self.ask_internal(domain, internal::TRIM, &request, &call).await
+    }
+}
+
+pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Stored<Consumed> {
+    let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
+    if routes.is_empty() {
+        return Ok(Consumed::default());
+    }
+    let names: Vec<&str> = routes.iter().map(|route| route.name).collect();
+    let rows = sqlx::query("select name, era, xid from cursor where source = $1 and name = any($2)")
+        .bind(source)
+        .bind(&names)
+        .fetch_all(pool)
+        .await?;
+    let mut up_to = if rows.len() < names.len() { Some(Position::START) } else { None };
+    for row in rows {
+        let cursor = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+        up_to = Some(up_to.map_or(cursor, |lowest| lowest.min(cursor)));
+    }
+    let is_rebuilt_from = routes.iter().any(|route| route.projection.is_some());
+    Ok(Consumed { up_to, is_rebuilt_from })
+}
+
+pub(crate) async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Stored<Result<Trimmed, Fault>> {
+    let (oldest, asked) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
+    if asked < oldest {
+        // A reader of the stream must find in the log what it finds there.
+        let text = "The log must be kept for as long as the stream keeps events.";
+        let detail = Detail::new("older_than_seconds", DetailCode::Range, "is less than the stream's age");
+        let fault = Fault::new(ErrorKind::Invalid, "retention_too_short", text);
+        return Ok(Err(fault.about(detail.with("min", oldest.as_secs()))));
+    }
+    let mut trimmed = Trimmed::default();
+    for _ in 0..SLICES {
+        let commits = slice(pool, request.up_to, asked).await?;
+        trimmed.commits += commits;
+        if commits < SLICE.unsigned_abs() {
+            trimmed.is_done = true;
+            break;
+        }
+    }
+    tracing::info!(commits = trimmed.commits, is_done = trimmed.is_done, "old commits of the log were deleted");
+    Ok(Ok(trimmed))
+}
+
+/// Deletes the first commits, up to one that is young, not yet published or not yet handled everywhere, and writes down in
+/// the same transaction how far.
+async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Stored<u64> {
+    let mut transaction = pool.begin().await?;
+    let rows = sqlx::query(
+        "select l.era, l.xid, l.at < now() - make_interval(secs => $3) and o.xid is null as may_go
+         from event_log l left join outbox o on o.era = l.era and o.xid = l.xid
+         where (l.era, l.xid) <= ($1, $2) order by l.era, l.xid limit $4",
+    )
+    .bind(up_to.era)
+    .bind(up_to.xid)
+    .bind(retention.as_secs_f64())
+    .bind(SLICE)
+    .fetch_all(&mut *transaction)
+    .await?;
+    let mut last = None;
+    for row in rows {
+        if !row.try_get::<bool, _>("may_go")? {
+            break;
+        }
+        last = Some(Position { era: row.try_get("era")?, xid: row.try_get("xid")? });
+    }
+    let Some(last) = last else { return Ok(0) };
+    let deleted = sqlx::query("delete from event_log where (era, xid) <= ($1, $2)")
+        .bind(last.era)
+        .bind(last.xid)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("delete from log_trim").execute(&mut *transaction).await?;
+    sqlx::query("insert into log_trim (era, xid) values ($1, $2)")
+        .bind(last.era)
+        .bind(last.xid)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(deleted.rows_affected())
+}

@@ -1,0 +1,111 @@
+//! `souk trim`: old commits leave the logs, where every consumer has handled them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use contract::Position;
+use runtime::Client;
+use subjects::DOMAINS;
+
+use crate::settings::{Servers, Settings, log_retention};
+
+#[derive(Args)]
+pub(crate) struct TrimArguments {
+    /// The domains whose logs are trimmed; all of them where none is named
+    domains: Vec<String>,
+    /// Trim also logs from which another domain's projection is rebuilt; it cannot be rebuilt from then on
+    #[arg(long)]
+    without_rebuild: bool,
+}
+
+/// A log that may be trimmed, or why not.
+#[derive(Debug, PartialEq, Eq)]
+enum Plan {
+    UpTo(Position),
+    RebuiltFrom(Vec<String>),
+    Unhandled(String),
+}
+
+pub(crate) async fn run(arguments: TrimArguments) -> Result<()> {
+    if let Some(unknown) = arguments.domains.iter().find(|domain| !DOMAINS.contains(&domain.as_str())) {
+        bail!("there is no domain {unknown:?}; there are {}", DOMAINS.join(", "));
+    }
+    let retention = log_retention()?;
+    let servers = Servers::find(&Settings::from_env()?, &DOMAINS)?;
+    let client = Client::new(runtime::connect(&servers.nats, "operator", "trim").await?).await?;
+    let named = |domain: &&&str| arguments.domains.is_empty() || arguments.domains.iter().any(|name| name == **domain);
+    for domain in DOMAINS.iter().filter(named) {
+        let mut consumers = Vec::with_capacity(DOMAINS.len());
+        for consumer in DOMAINS {
+            let consumed = client.consumed(consumer, domain).await;
+            let consumed = consumed.with_context(|| {
+                format!("{consumer} does not say how far it has handled {domain}'s events, so nothing is trimmed")
+            })?;
+            consumers.push((consumer, consumed));
+        }
+        match plan(&consumers, arguments.without_rebuild) {
+            Plan::UpTo(position) => trim(&client, domain, position, retention).await?,
+            Plan::RebuiltFrom(consumers) => println!(
+                "{domain}: kept, {} is rebuilt from it (--without-rebuild trims it all the same)",
+                consumers.join(", ")
+            ),
+            Plan::Unhandled(consumer) => println!("{domain}: kept, {consumer} has not handled any of it"),
+        }
+    }
+    Ok(())
+}
+
+fn plan(consumers: &[(&str, runtime::Consumed)], without_rebuild: bool) -> Plan {
+    let rebuilt: Vec<String> =
+        consumers.iter().filter(|(_, one)| one.is_rebuilt_from).map(|(name, _)| (*name).to_owned()).collect();
+    if !rebuilt.is_empty() && !without_rebuild {
+        return Plan::RebuiltFrom(rebuilt);
+    }
+    let lowest = consumers.iter().filter_map(|(name, one)| Some((one.up_to?, *name))).min();
+    match lowest {
+        Some((Position::START, consumer)) => Plan::Unhandled(consumer.to_owned()),
+        Some((position, _)) => Plan::UpTo(position),
+        // Nothing in the shop handles its events: age alone decides.
+        None => Plan::UpTo(Position { era: i64::MAX, xid: i64::MAX }),
+    }
+}
+
+async fn trim(client: &Client, domain: &str, up_to: Position, retention: Duration) -> Result<()> {
+    let mut commits = 0;
+    loop {
+        let trimmed = client.trim(domain, up_to, retention).await?;
+        commits += trimmed.commits;
+        if trimmed.is_done {
+            println!("{domain}: {commits} commits deleted");
+            return Ok(());
+        }
+        println!("{domain}: {commits} commits deleted so far");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Consumed;
+
+    use super::*;
+
+    fn at(xid: i64) -> Consumed {
+        Consumed { up_to: Some(Position { era: 1, xid }), is_rebuilt_from: false }
+    }
+
+    #[test]
+    fn the_slowest_consumer_decides() {
+        let up_to = |xid| Plan::UpTo(Position { era: 1, xid });
+        assert_eq!(plan(&[("a", at(7)), ("b", at(5)), ("c", Consumed::default())], false), up_to(5));
+        let behind = Consumed { up_to: Some(Position::START), is_rebuilt_from: false };
+        assert_eq!(plan(&[("a", at(7)), ("b", behind)], false), Plan::Unhandled("b".into()));
+    }
+
+    #[test]
+    fn a_log_that_a_projection_is_rebuilt_from_stays_unless_told_otherwise() {
+        let shown = Consumed { is_rebuilt_from: true, ..at(7) };
+        assert_eq!(plan(&[("a", shown), ("b", at(9))], false), Plan::RebuiltFrom(vec!["a".into()]));
+        assert_eq!(plan(&[("a", shown), ("b", at(9))], true), Plan::UpTo(Position { era: 1, xid: 7 }));
+    }
+}
