@@ -134,7 +134,8 @@ async fn an_older_click_that_comes_later_does_not_order_the_cart() {
     let variant = shop.product(10, 700).await;
     let buyer = guest(shop).await;
     put_in(&buyer, &variant, 1).await.expect_status(200);
-    let body = json!({"shipping_address": address(), "payment": {"method": "pm_card_visa"}});
+    let body =
+        json!({"shipping_address": address(), "email": "guest@example.com", "payment": {"method": "pm_card_visa"}});
     let order = buyer.place(&body, "first-click").await.expect_status(201);
     wait_until("the cart is empty", || async { buyer.get("/cart").await.body["items"] == json!([]) }).await;
     put_in(&buyer, &variant, 2).await.expect_status(200);
@@ -156,7 +157,10 @@ async fn a_guest_who_logs_in_sees_the_order_with_the_cart_token_beside_the_accou
     let token = shop.anonymous().post("/carts", &json!({})).await.expect_status(201).text_at("/token");
     let guest = shop.anonymous().with_cart(token.clone());
     put_in(&guest, &variant, 2).await.expect_status(200);
-    let order = guest.post_once("/orders", &json!({"shipping_address": address()})).await.expect_status(201);
+    let order = guest
+        .post_once("/orders", &json!({"shipping_address": address(), "email": "guest@example.com"}))
+        .await
+        .expect_status(201);
     let id = order.text_at("/id");
 
     let customer = shop.customer().await;
@@ -174,8 +178,11 @@ async fn a_guest_who_logs_in_sees_the_order_with_the_cart_token_beside_the_accou
     both.request(Method::POST, "/cart/items", Some(&line), &key).await.expect_status(200);
     let again = customer.request(Method::POST, "/cart/items", Some(&line), &key).await.expect_status(200);
     assert_eq!(again.header("idempotent-replayed"), Some("true"), "the same command of the same caller");
-    let own =
-        both.post_once("/orders", &json!({"shipping_address": address()})).await.expect_status(201).text_at("/id");
+    let own = both
+        .post_once("/orders", &json!({"shipping_address": address(), "email": "guest@example.com"}))
+        .await
+        .expect_status(201)
+        .text_at("/id");
     customer.get(&format!("/orders/{own}")).await.expect_status(200);
     guest.get(&format!("/orders/{own}")).await.expect_error(404, "order_not_found");
 
@@ -188,7 +195,7 @@ async fn one_cart_is_in_one_checkout() {
     let variant = shop.product(10, 700).await;
     let buyer = guest(shop).await;
     put_in(&buyer, &variant, 2).await.expect_status(200);
-    let body = json!({"shipping_address": address()});
+    let body = json!({"shipping_address": address(), "email": "guest@example.com"});
     let order = buyer.post_once("/orders", &body).await.expect_status(201);
     let id = order.text_at("/id");
     let second = buyer.post_once("/orders", &body).await.expect_error(409, "cart_in_checkout");
@@ -204,11 +211,12 @@ async fn one_cart_is_in_one_checkout() {
         "a cancelled order leaves the cart as it was"
     );
 
-    let declined = json!({"shipping_address": address(), "payment": {"method": "pm_card_visa_chargeDeclined"}});
+    let declined = json!({"shipping_address": address(), "email": "guest@example.com", "payment": {"method": "pm_card_visa_chargeDeclined"}});
     let failed = buyer.place(&declined, "declined").await.expect_status(201);
     assert_eq!(failed.text_at("/status"), "failed", "{}", failed.body);
     assert_eq!(buyer.get("/cart").await.number_at("/items/0/quantity"), 2, "so does a failed one");
-    let paid = json!({"shipping_address": address(), "payment": {"method": "pm_card_visa"}});
+    let paid =
+        json!({"shipping_address": address(), "email": "guest@example.com", "payment": {"method": "pm_card_visa"}});
     let confirmed = buyer.place(&paid, "paid").await.expect_status(201);
     assert_eq!(confirmed.text_at("/status"), "confirmed", "{}", confirmed.body);
     wait_until("the cart is empty", || async { buyer.get("/cart").await.body["items"] == json!([]) }).await;

@@ -148,6 +148,9 @@ async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
     let second = admin.get(&format!("{list}&limit=2&cursor={cursor}")).await.expect_status(200);
     assert_eq!((&second.body["data"], second.number_at("/pagination/total")), (&json!(letters[2..]), 3));
     assert!(second.body["pagination"].get("next_cursor").is_none());
+    let cursor = second.text_at("/pagination/prev_cursor");
+    let back = admin.get(&format!("{list}&limit=2&cursor={cursor}")).await.expect_status(200);
+    assert_eq!(back.body["data"], json!(letters[..2]));
     let skipped = admin.get(&format!("{list}&offset=1")).await.expect_status(200);
     assert_eq!(skipped.body["data"], json!(letters[1..]));
     let others = admin.get("/admin/dead-letters?domain=carts").await.expect_status(200);

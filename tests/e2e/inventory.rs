@@ -40,6 +40,11 @@ async fn stock_is_set_at_once_and_every_change_is_in_the_ledger() {
     let cursor = newest.text_at("/pagination/next_cursor");
     let next = seller.get(&format!("{path}/movements?limit=1&cursor={cursor}")).await.expect_status(200);
     assert_eq!((&newest.body["data"][0], &next.body["data"][0]), (&entries[0], &entries[1]));
+    let cursor = next.text_at("/pagination/prev_cursor");
+    let back = seller.get(&format!("{path}/movements?limit=1&cursor={cursor}")).await.expect_status(200);
+    assert_eq!(back.body["data"], newest.body["data"]);
+    assert!(back.body["pagination"].get("prev_cursor").is_none(), "{}", back.body);
+    assert_eq!(back.body["pagination"]["is_total_exact"], true);
 }
 
 #[tokio::test]

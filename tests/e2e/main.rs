@@ -45,5 +45,6 @@ mod schemathesis;
 mod selling;
 mod slow_clients;
 mod stock_locks;
+mod text;
 mod tls;
 mod trim;

@@ -100,3 +100,34 @@ async fn numbers_work_over_nats_too() {
     let cancelled = ask("req.orders.cancel", json!({ "order_id": number })).await;
     assert_eq!((&cancelled["id"], &cancelled["status"]), (id, &json!("cancelled")), "{cancelled}");
 }
+
+#[tokio::test]
+async fn orders_are_listed_newest_first_page_by_page_and_back() {
+    let shop = &shared_shop().await;
+    let (variant, buyer) = (shop.product(20, 100).await, shop.customer().await);
+    let mut placed = Vec::new();
+    for _ in 0..5 {
+        placed.insert(0, buyer.order(&variant, 1, None).await.expect_status(201).text_at("/id"));
+    }
+    let page = async |query: &str| {
+        let page = buyer.get(&format!("/orders?limit=2{query}")).await.expect_status(200);
+        let data = page.body["data"].as_array().unwrap();
+        let ids: Vec<String> = data.iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect();
+        let cursor = |name: &str| {
+            page.body["pagination"][name].as_str().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default()
+        };
+        assert_eq!(page.number_at("/pagination/total"), 5);
+        (ids, cursor("next_cursor"), cursor("prev_cursor"))
+    };
+    let (first, next, before) = page("").await;
+    assert_eq!((first.as_slice(), before.as_str()), (&placed[..2], ""));
+    let (second, next, _) = page(&next).await;
+    assert_eq!(second, placed[2..4]);
+    let (third, next, before) = page(&next).await;
+    assert_eq!((third.as_slice(), next.as_str()), (&placed[4..], ""));
+    let (second, _, before) = page(&before).await;
+    assert_eq!(second, placed[2..4]);
+    let (first, _, before) = page(&before).await;
+    assert_eq!((first.as_slice(), before.as_str()), (&placed[..2], ""));
+    buyer.get("/orders?cursor=nonsense").await.expect_error(400, "invalid_cursor");
+}

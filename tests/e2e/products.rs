@@ -285,6 +285,19 @@ async fn pages_hang_together_by_cursor_and_by_offset() {
             assert!(seen.len() < 5, "the last page has no cursor");
         }
         assert_eq!(seen, whole, "{sort}");
+        // And back, to a first page that has none before it.
+        let mut back = Vec::new();
+        loop {
+            let path = format!("/products?seller={id}&sort={sort}&limit=2{cursor}");
+            let page = anyone.get(&path).await.expect_status(200);
+            back.splice(0..0, names(&page));
+            match page.body["pagination"]["prev_cursor"].as_str() {
+                Some(before) => cursor = format!("&cursor={before}"),
+                None => break,
+            }
+            assert!(back.len() < 5, "the first page has none before it");
+        }
+        assert_eq!(back, whole, "{sort}, backwards");
         let by_offset = anyone.get(&format!("/products?seller={id}&sort={sort}&limit=2&offset=3")).await;
         assert_eq!(names(&by_offset.expect_status(200)), whole[3..], "{sort}");
     }
