@@ -11,10 +11,18 @@ use subjects::{
     roles,
 };
 
-use crate::settings::{self, Servers, Settings, signing_key};
+use crate::{
+    invariants::{self, Operations},
+    settings::{self, Servers, Settings, signing_key},
+};
 
-/// Starts a node with some of the domains.
-pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&str]) -> Result<runtime::Node> {
+/// Starts a node with some of the domains, and with the checks where they are wanted.
+pub(crate) async fn start(
+    settings: &Settings,
+    servers: &Servers,
+    domains: &[&str],
+    checks: Option<Operations>,
+) -> Result<runtime::Node> {
     let mut config = NodeConfig::new(servers.nats.clone());
     config.lanes = settings.lanes;
     config.drain = settings.drain;
@@ -41,6 +49,9 @@ pub(crate) async fn start(settings: &Settings, servers: &Servers, domains: &[&st
             }
             other => bail!("there is no domain {other:?}; there are {}", DOMAINS.join(", ")),
         };
+    }
+    if let Some(checks) = checks {
+        node = node.service(checks, invariants::USER);
     }
     node.start::<GetKeys, GetRevocations>().await.context("the node did not start")
 }

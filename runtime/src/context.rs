@@ -1,6 +1,9 @@
-//! What handlers outside a lane may use: the caller, a pool, other domains.
+//! What handlers outside a lane may use: the caller, other domains, and in a domain its database.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Deref,
+    time::{Duration, Instant},
+};
 
 use contract::{CallError, Query};
 use sqlx::PgPool;
@@ -12,29 +15,33 @@ use crate::{
     sql::Reads,
 };
 
-/// What handlers outside a lane may use.
+/// What a handler of a service may use.
 #[derive(Clone)]
-pub struct Context {
+pub struct ServiceContext {
     pub(crate) caller: Caller,
     pub(crate) capability: Option<Uuid>,
-    pub(crate) db: PgPool,
     pub(crate) client: Client,
     pub(crate) deadline: Instant,
     pub(crate) request_id: Option<String>,
     pub(crate) traceparent: Option<String>,
 }
 
+/// What a domain's handlers outside a lane may use: all that a service may, and the domain's database.
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) request: ServiceContext,
+    pub(crate) db: PgPool,
+}
+
+impl Deref for Context {
+    type Target = ServiceContext;
+
+    fn deref(&self) -> &ServiceContext {
+        &self.request
+    }
+}
+
 impl Context {
-    /// Who asks.
-    pub fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
-    /// The digest of the capability that came along, beside an access token too.
-    pub fn capability(&self) -> Option<Uuid> {
-        self.capability
-    }
-
     /// To read the domain's own database, outside any transaction.
     pub fn reads(&self) -> Reads<'_> {
         Reads::of_pool(&self.db)
@@ -44,6 +51,18 @@ impl Context {
     /// writes belongs to no command.
     pub fn pool(&self) -> &PgPool {
         &self.db
+    }
+}
+
+impl ServiceContext {
+    /// Who asks.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The digest of the capability that came along, beside an access token too.
+    pub fn capability(&self) -> Option<Uuid> {
+        self.capability
     }
 
     /// What is left of the caller's time.

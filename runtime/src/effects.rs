@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     caller::Caller,
     client::Client,
-    context::Context,
+    context::{Context, ServiceContext},
     database::Database,
     failure::{Breakage, Stored},
     guard::guarded,
@@ -311,14 +311,14 @@ impl Effects {
 
 impl Shared {
     fn context(&self, cause: &Cause) -> Context {
-        Context {
+        let request = ServiceContext {
             caller: Caller::System,
             capability: None,
-            db: self.db.internal_reads.clone(),
             client: self.client.clone(),
             deadline: Instant::now() + PATIENCE,
             request_id: cause.request_id.clone(),
             traceparent: cause.traceparent.clone(),
-        }
+        };
+        Context { request, db: self.db.internal_reads.clone() }
     }
 }

@@ -36,6 +36,7 @@ mod rebuild;
 mod refill;
 mod responder;
 mod revocations;
+mod service;
 mod sql;
 mod stream;
 mod supervise;
@@ -49,7 +50,7 @@ pub use auth::{KeySource, TokenSources, Verifier};
 pub use caller::{Caller, Identity, secret_digest};
 pub use client::{Call, Client, Replied};
 pub use connect::{NatsConfig, NatsTls, connect};
-pub use context::Context;
+pub use context::{Context, ServiceContext};
 pub use database::migrate;
 pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
 pub use domain::{
@@ -60,6 +61,7 @@ pub use failure::{Answered, Breakage, HandleError, Handled, PrepareError, QueryE
 pub use metrics::Metrics;
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
 pub use revocations::{REVOCATIONS, RevocationSource};
+pub use service::{Serve, Service, ServiceRegistry};
 pub use sql::{Allowed, Inserts, Locks, Reads, Writes};
 pub use stream::StreamSpec;
 pub use trim::{Consumed, Trimmed};

@@ -4,6 +4,7 @@ mod children;
 mod endpoints;
 mod health;
 mod running;
+mod service;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,8 +20,9 @@ use crate::{
     connect::{NatsConfig, connect},
     domain::{Domain, Registry},
     failure::Breakage,
-    operation::Routes,
+    operation::{QueryRoute, Registration, Routes},
     revocations::{REVOCATIONS, Revocations},
+    service::{Service, ServiceRegistry},
     stream::StreamSpec,
 };
 
@@ -60,16 +62,25 @@ pub(crate) struct Hosted {
     pub stream: StreamSpec,
 }
 
-/// Collects domains, then starts them.
+/// A service, and the NATS user by which it is connected.
+pub(crate) struct HostedService {
+    pub name: &'static str,
+    pub user: &'static str,
+    pub queries: Vec<QueryRoute>,
+    pub registrations: Vec<Registration>,
+}
+
+/// Collects domains and services, then starts them.
 pub struct NodeBuilder {
     config: NodeConfig,
     domains: Vec<Hosted>,
+    services: Vec<HostedService>,
 }
 
 impl NodeBuilder {
     /// A node without domains.
     pub fn new(config: NodeConfig) -> Self {
-        Self { config, domains: Vec::new() }
+        Self { config, domains: Vec::new(), services: Vec::new() }
     }
 
     /// Adds a domain on its own database.
@@ -81,13 +92,23 @@ impl NodeBuilder {
         self
     }
 
+    /// Adds a service that is connected as an NATS user.
+    #[must_use]
+    pub fn service<S: Service>(mut self, service: S, user: &'static str) -> Self {
+        let mut registry = ServiceRegistry::new(Arc::new(service));
+        S::register(&mut registry);
+        let ServiceRegistry { queries, registrations, .. } = registry;
+        self.services.push(HostedService { name: S::NAME, user, queries, registrations });
+        self
+    }
+
     /// Connects, makes the streams, subscribes, pulls. The tokens of callers are verified by the keys that `K` answers, and
     /// rejected where `R` names them.
     ///
     /// # Errors
     /// Where a domain's registrations contradict each other, a server does not answer, or a domain does not start.
     pub async fn start<K: KeysQuery, R: RevocationsQuery>(self) -> Result<Node, Breakage> {
-        Node::start(self.config, self.domains, token_sources::<K, R>).await
+        Node::start(self.config, self.domains, self.services, token_sources::<K, R>).await
     }
 
     /// The same in a system without access tokens: none is valid.
@@ -95,7 +116,7 @@ impl NodeBuilder {
     /// # Errors
     /// Where a domain's registrations contradict each other, a server does not answer, or a domain does not start.
     pub async fn start_without_tokens(self) -> Result<Node, Breakage> {
-        Node::start(self.config, self.domains, no_tokens).await
+        Node::start(self.config, self.domains, self.services, no_tokens).await
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) use command::{
 pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
 pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};
 pub(crate) use event::{EventHead, EventRoute};
-pub(crate) use query::{QueryOutcome, QueryRoute};
+pub(crate) use query::{QueryContext, QueryOutcome, QueryRoute};
 pub(crate) use registration::{Registration, defects};
 
 use std::sync::Arc;

@@ -9,12 +9,11 @@ mod micro;
 mod rejections;
 mod sent;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, ops::Deref, sync::Arc, time::Instant};
 
 use async_nats::Message;
 use contract::{Access, ErrorKind, Fault, header, subject};
 use futures::StreamExt;
-use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -29,12 +28,12 @@ use crate::{
     auth::Verifier,
     caller::Caller,
     client::Client,
-    context::Context,
+    context::ServiceContext,
     database::{Database, READS},
     failure::Breakage,
     guard::guarded,
     lane::Lanes,
-    operation::{CommandRoute, EventRoute, QueryOutcome, QueryRoute},
+    operation::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute},
     stream::Streams,
 };
 
@@ -69,17 +68,22 @@ impl Endpoint {
     }
 }
 
-/// Answers a domain's requests.
+/// What a domain has and a service does not.
+pub(crate) struct Backing {
+    pub db: Database,
+    pub streams: Streams,
+    pub lanes: Lanes,
+    pub events: Vec<EventRoute>,
+}
+
+/// Answers the requests of a domain or a service.
 pub(crate) struct Responder {
     pub domain: &'static str,
     pub connection: async_nats::Client,
     pub client: Client,
-    pub db: Database,
-    pub streams: Streams,
-    pub lanes: Lanes,
+    pub backing: Option<Backing>,
     pub verifier: Verifier,
     pub endpoints: HashMap<String, Endpoint>,
-    pub events: Vec<EventRoute>,
     pub queries: Arc<Semaphore>,
     /// Apart from clients' queries, as their connections are: the commands of other domains must not starve clients' reads.
     pub internal_queries: Arc<Semaphore>,
@@ -89,7 +93,25 @@ pub(crate) struct Responder {
     pub tasks: TaskTracker,
 }
 
+/// A domain's responder.
+struct Backed<'a> {
+    responder: &'a Responder,
+    backing: &'a Backing,
+}
+
+impl Deref for Backed<'_> {
+    type Target = Responder;
+
+    fn deref(&self) -> &Responder {
+        self.responder
+    }
+}
+
 impl Responder {
+    fn backed(&self) -> Option<Backed<'_>> {
+        Some(Backed { responder: self, backing: self.backing.as_ref()? })
+    }
+
     /// Permits for clients' queries, internal queries and commands.
     pub(crate) fn admission() -> [Arc<Semaphore>; 3] {
         [QUERIES, QUERIES, COMMANDS].map(|most| Arc::new(Semaphore::new(most)))
@@ -196,10 +218,12 @@ impl Responder {
         caller: Option<Caller>,
         permit: OwnedSemaphorePermit,
     ) -> Sent {
-        match endpoint {
-            Endpoint::Query(route) => self.query(route, asked, caller).await,
-            Endpoint::Command(route) => self.command(route, asked, caller, permit).await,
-            _ => self.common(endpoint, asked, caller).await,
+        match (endpoint, self.backed()) {
+            (Endpoint::Query(route), _) => self.query(route, asked, caller).await,
+            (Endpoint::Command(route), Some(backed)) => backed.command(route, asked, caller, permit).await,
+            (_, Some(backed)) => backed.common(endpoint, asked, caller).await,
+            // A service registers queries only.
+            (_, None) => Fault::internal(self.domain).into(),
         }
     }
 
@@ -243,11 +267,10 @@ impl Responder {
         }
     }
 
-    fn context(&self, asked: &Asked, caller: Caller, db: PgPool) -> Context {
-        Context {
+    fn context(&self, asked: &Asked, caller: Caller) -> ServiceContext {
+        ServiceContext {
             caller,
             capability: asked.capability,
-            db,
             client: self.client.clone(),
             deadline: asked.deadline,
             request_id: asked.request_id.clone(),
@@ -264,11 +287,11 @@ impl Responder {
             Ok(caller) => caller,
             Err(fault) => return fault.into(),
         };
-        let pool = match route.meta.access {
-            Access::Internal => &self.db.internal_reads,
-            _ => &self.db.reads,
-        };
-        let context = self.context(asked, caller, pool.clone());
+        let db = self.backing.as_ref().map(|backing| match route.meta.access {
+            Access::Internal => backing.db.internal_reads.clone(),
+            _ => backing.db.reads.clone(),
+        });
+        let context = QueryContext { request: self.context(asked, caller), db };
         let answer = async {
             let mut dead = 0;
             loop {
@@ -289,7 +312,9 @@ impl Responder {
     }
 
     fn broken(&self, operation: &str, breakage: &Breakage) -> Sent {
-        self.db.presence.heed(breakage);
+        if let Some(backing) = &self.backing {
+            backing.db.presence.heed(breakage);
+        }
         let fault = breakage.fault(self.domain);
         if fault.kind == ErrorKind::Internal {
             tracing::error!(domain = self.domain, operation, %breakage, "a request broke");

@@ -18,7 +18,8 @@ use subjects::{
 };
 
 use crate::{
-    invariants, operations,
+    invariants::Operations,
+    operations,
     settings::{CheckServers, Servers, Settings},
     shop, telemetry,
 };
@@ -56,13 +57,16 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     };
     // Two nodes that start at once take turns; a schema that is new enough costs a look.
     shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
-    let node = Arc::new(shop::start(&settings, &servers, &domains).await?);
+    let (checks, sources) = match arguments.check {
+        true => {
+            let (checks, sources) = Operations::new(&CheckServers::find(&settings, &DOMAINS)?).await?;
+            (Some(checks), Some(sources))
+        }
+        false => (None, None),
+    };
+    let node = Arc::new(shop::start(&settings, &servers, &domains, checks).await?);
     let is_stopping = Arc::<AtomicBool>::default();
     operations::serve(operations, metrics, Some(node.clone()), is_stopping.clone());
-    let checks = match arguments.check {
-        true => Some(invariants::serve(&CheckServers::find(&settings, &DOMAINS)?).await?),
-        false => None,
-    };
     let http = match http {
         Some(socket) => {
             let mut config = gateway_config(&settings, &servers).await?;
@@ -89,10 +93,10 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         Some((listener, config)) => gateway::serve(listener, config, stop).await?,
         None => stop.await,
     }
-    if let Some(checks) = checks {
-        checks.stop().await;
-    }
     node.drain_by(when.await? + settings.drain).await;
+    if let Some(sources) = sources {
+        sources.close().await;
+    }
     Ok(())
 }
 

@@ -11,7 +11,9 @@ use subjects::DOMAINS;
 
 use crate::{
     cli::node::gateway_config,
-    demo, invariants, operations,
+    demo,
+    invariants::Operations,
+    operations,
     settings::{CheckServers, Servers, Settings},
     shop, telemetry,
 };
@@ -72,9 +74,9 @@ async fn serve(
     step("starting the domains");
     let metrics = Metrics::install()?;
     let (http_addr, metrics_addr) = (http.local_addr()?, metrics_port.local_addr()?);
-    let node = Arc::new(shop::start(settings, &servers, &DOMAINS).await?);
+    let (checks, sources) = Operations::new(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
+    let node = Arc::new(shop::start(settings, &servers, &DOMAINS, Some(checks)).await?);
     operations::serve(metrics_port, metrics, Some(node.clone()), Arc::default());
-    let checks = invariants::serve(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
     let mut config = gateway_config(settings, &servers).await?;
     let metrics_url = format!("http://{metrics_addr}");
     config.local = Local { metrics: Some(metrics_url.clone()), accounts: (!up.no_demo).then(demo::accounts) };
@@ -86,8 +88,8 @@ async fn serve(
     welcome(&address, &metrics_url, stack, !up.no_demo);
     gateway::serve(http, config, super::stop(up.throw_away)).await?;
     step("draining");
-    checks.stop().await;
     node.drain().await;
+    sources.close().await;
     Ok(())
 }
 

@@ -113,7 +113,12 @@ fn of_check(domains: &[String], users: &[String]) -> Rights {
             never.extend(["CREATE", "MSG.NEXT", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{durable}")));
         }
     }
-    Rights { user: CHECK.to_owned(), publish, never, subscribe: texts(&["req.operations.>", "_INBOX_check.>"]) }
+    Rights {
+        user: CHECK.to_owned(),
+        publish,
+        never,
+        subscribe: texts(&["req.operations.>", "$SRV.>", "_INBOX_check.>"]),
+    }
 }
 
 /// Where answers go: a responder answers to whoever asks, and only there.

@@ -36,6 +36,8 @@ async fn every_domain_is_a_service_with_its_endpoints() {
         assert_eq!(offered, declared, "{domain}");
         assert!(cli.say(&["micro", "info", domain]).await.contains(&format!("The domain {domain} of souk")));
     }
+    // The checks are no domain, and are found in the same way.
+    assert!(listed.contains("The service operations of souk"), "{listed}");
     let stats = cli.json(&["micro", "stats", "catalog", "--json"]).await;
     let endpoints = stats[0]["endpoints"].as_array().unwrap();
     let list = endpoints.iter().find(|one| one["subject"] == "req.catalog.list_products").unwrap();

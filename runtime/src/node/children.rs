@@ -9,9 +9,8 @@ use ractor::Actor;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::health::Pulse;
+use super::{health::Pulse, running::OwnVerifier};
 use crate::{
-    auth::Verifier,
     catch_up::CatchUp,
     consumer::Consumer,
     database::{Database, Look},
@@ -209,12 +208,28 @@ pub(super) fn watching(
     })
 }
 
+/// The same of a service, which has no database.
+pub(super) fn watching_connection(name: &'static str, connection: &async_nats::Client, pulse: &Arc<Pulse>) -> Child {
+    let (connection, pulse) = (connection.clone(), pulse.clone());
+    task(format!("{name}.watch"), move || {
+        let (connection, pulse) = (connection.clone(), pulse.clone());
+        async move {
+            let mut interval = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                interval.tick().await;
+                let connected = connection.connection_state() == async_nats::connection::State::Connected;
+                pulse.is_connected.store(connected, Ordering::Relaxed);
+            }
+        }
+    })
+}
+
 /// Reads the signer's keys, and on one domain of a node its revocations; also while the node drains, for what is in flight is
 /// still to be checked.
-pub(super) fn learning_of_tokens(name: &str, verifier: &Verifier, revocations: Option<&Revocations>) -> Child {
-    let (verifier, revocations) = (verifier.clone(), revocations.cloned());
+pub(super) fn learning_of_tokens(name: &str, verifier: &OwnVerifier) -> Child {
+    let (verifier, followed) = (verifier.verifier.clone(), verifier.followed.clone());
     task(format!("{name}.tokens"), move || {
-        let (verifier, following) = (verifier.clone(), revocations.as_ref().map(Revocations::follow));
+        let (verifier, following) = (verifier.clone(), followed.as_ref().map(Revocations::follow));
         async move {
             let following = async {
                 match following {

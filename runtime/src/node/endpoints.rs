@@ -6,7 +6,7 @@ use contract::{Access, subject};
 
 use crate::{
     failure::Breakage,
-    operation::{RequestMeta, Routes, defects},
+    operation::{QueryRoute, Registration, RequestMeta, Routes, defects},
     responder::{Endpoint, EndpointInfo},
 };
 
@@ -33,6 +33,18 @@ pub(super) fn endpoints(routes: &Routes) -> (HashMap<String, Endpoint>, Vec<Endp
         endpoints.insert(meta.subject, endpoint);
     }
     (endpoints, infos)
+}
+
+pub(super) fn endpoints_of_queries(queries: &[QueryRoute]) -> (HashMap<String, Endpoint>, Vec<EndpointInfo>) {
+    let infos = queries.iter().map(|route| info_of(&route.meta)).collect();
+    let endpoints = queries.iter().map(|route| (route.meta.subject.clone(), Endpoint::Query(route.clone())));
+    (endpoints.collect(), infos)
+}
+
+/// Refuses a service whose registrations contradict each other.
+pub(super) fn check_service(name: &str, registrations: &[Registration]) -> Result<(), Breakage> {
+    let defects = defects(name, registrations, |_| false);
+    if defects.is_empty() { Ok(()) } else { Err(Breakage::other(defects.join("; "))) }
 }
 
 fn info_of(meta: &RequestMeta) -> EndpointInfo {

@@ -15,9 +15,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    Health, Hosted, NodeConfig, children,
-    endpoints::{add_common_endpoints, add_guarded_endpoints, check_registrations, endpoints},
+    Health, Hosted, HostedService, NodeConfig, children,
+    endpoints::{add_common_endpoints, add_guarded_endpoints, check_registrations, check_service, endpoints},
     health::Pulse,
+    service::RunningService,
 };
 use crate::{
     auth::{TokenSources, Verifier},
@@ -33,7 +34,7 @@ use crate::{
     lane::{Depth, LaneContext, Lanes},
     operation::Routes,
     publisher::Publisher,
-    responder::{Micro, Responder},
+    responder::{Backing, Micro, Responder},
     revocations::Revocations,
     stream::Streams,
     supervise::{Child, Supervisor, SupervisorMessage, Watch},
@@ -43,6 +44,33 @@ use crate::{
 pub struct Node {
     config: NodeConfig,
     domains: Vec<Running>,
+    services: Vec<RunningService>,
+}
+
+/// How the domains and services of a node verify tokens. They share one list of revocations, which the first of them
+/// follows.
+pub(super) struct Tokens {
+    sources: fn(Client) -> TokenSources,
+    capacity: usize,
+    revocations: Option<Revocations>,
+}
+
+/// A verifier, and the revocations that its owner follows.
+pub(super) struct OwnVerifier {
+    pub verifier: Verifier,
+    pub followed: Option<Revocations>,
+}
+
+impl Tokens {
+    pub(super) fn verifier(&mut self, client: &Client, clock: &Clock) -> OwnVerifier {
+        let TokenSources { keys, revocations: source } = (self.sources)(client.clone());
+        let is_first = self.revocations.is_none();
+        let capacity = self.capacity;
+        let revocations =
+            self.revocations.get_or_insert_with(|| Revocations::new("node", source, capacity, clock.clone()));
+        let verifier = Verifier::with(keys, revocations.clone(), clock.clone());
+        OwnVerifier { verifier, followed: is_first.then(|| revocations.clone()) }
+    }
 }
 
 struct Running {
@@ -62,21 +90,34 @@ impl Node {
     pub(super) async fn start(
         config: NodeConfig,
         hosted: Vec<Hosted>,
-        tokens: fn(Client) -> TokenSources,
+        services: Vec<HostedService>,
+        sources: fn(Client) -> TokenSources,
     ) -> Result<Self, Breakage> {
+        for HostedService { name, registrations, .. } in &services {
+            check_service(name, registrations).map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?;
+        }
         for Hosted { name, routes, .. } in &hosted {
             check_registrations(name, routes).map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?;
         }
         let id = Uuid::now_v7();
-        // One list for all domains, read by the first of them.
-        let mut revocations = None;
-        let mut node = Self { config, domains: Vec::new() };
+        let mut tokens = Tokens { sources, capacity: config.revocations, revocations: None };
+        let mut node = Self { config, domains: Vec::new(), services: Vec::new() };
         for hosted in hosted {
             let name = hosted.name;
-            match Running::start(&node.config, hosted, tokens, &mut revocations, id).await {
+            match Running::start(&node.config, hosted, &mut tokens, id).await {
                 Ok(running) => node.domains.push(running),
                 Err(breakage) => {
                     // Those that were started serve already.
+                    node.drain().await;
+                    return Err(Breakage::other(format!("{name}: {breakage}")));
+                }
+            }
+        }
+        for hosted in services {
+            let name = hosted.name;
+            match RunningService::start(&node.config, hosted, &mut tokens).await {
+                Ok(running) => node.services.push(running),
+                Err(breakage) => {
                     node.drain().await;
                     return Err(Breakage::other(format!("{name}: {breakage}")));
                 }
@@ -87,7 +128,8 @@ impl Node {
 
     /// How the node fares.
     pub fn health(&self) -> Health {
-        let domains: Vec<_> = self.domains.iter().map(|domain| domain.pulse.health()).collect();
+        let domains = self.domains.iter().map(|domain| domain.pulse.health());
+        let domains: Vec<_> = domains.chain(self.services.iter().map(RunningService::health)).collect();
         Health { is_ready: domains.iter().all(|domain| domain.is_ready), domains }
     }
 
@@ -98,18 +140,14 @@ impl Node {
 
     /// The same, for a node that had something else to end before.
     pub async fn drain_by(&self, deadline: Instant) {
-        futures::future::join_all(self.domains.iter().map(|domain| domain.drain(deadline))).await;
+        let domains = futures::future::join_all(self.domains.iter().map(|domain| domain.drain(deadline)));
+        let services = futures::future::join_all(self.services.iter().map(|service| service.drain(deadline)));
+        futures::future::join(domains, services).await;
     }
 }
 
 impl Running {
-    async fn start(
-        config: &NodeConfig,
-        hosted: Hosted,
-        tokens: fn(Client) -> TokenSources,
-        revocations: &mut Option<Revocations>,
-        node: Uuid,
-    ) -> Result<Self, Breakage> {
+    async fn start(config: &NodeConfig, hosted: Hosted, tokens: &mut Tokens, node: Uuid) -> Result<Self, Breakage> {
         let Hosted { name, routes, database_url, stream } = hosted;
         let lane_count = u32::try_from(config.lanes).unwrap_or(u32::MAX);
         let db = Database::open(&database_url, name, lane_count)?;
@@ -141,27 +179,25 @@ impl Running {
         let (mut endpoints, mut infos) = endpoints(&routes);
         add_common_endpoints(name, &mut endpoints);
         add_guarded_endpoints(name, config.dead_letter_access, &mut endpoints, &mut infos);
-        let TokenSources { keys, revocations: source } = tokens(client.clone());
-        let is_first = revocations.is_none();
-        let revocations =
-            revocations.get_or_insert_with(|| Revocations::new("node", source, config.revocations, clock.clone()));
-        let verifier = Verifier::with(keys, revocations.clone(), clock.clone());
+        let verifier = tokens.verifier(&client, &clock);
         let [queries, internal_queries, commands] = Responder::admission();
         let tasks = TaskTracker::new();
         let responder = Arc::new(Responder {
             domain: name,
             connection: requests.clone(),
             client: client.clone(),
-            db: db.clone(),
-            streams: streams.clone(),
-            lanes: lanes.clone(),
-            verifier: verifier.clone(),
+            backing: Some(Backing {
+                db: db.clone(),
+                streams: streams.clone(),
+                lanes: lanes.clone(),
+                events: routes.events.clone(),
+            }),
+            verifier: verifier.verifier.clone(),
             endpoints,
-            events: routes.events.clone(),
             queries,
             internal_queries,
             commands,
-            micro: Arc::new(Micro::new(name, env!("CARGO_PKG_VERSION"), infos)),
+            micro: Arc::new(Micro::new("domain", name, infos)),
             tasks: tasks.clone(),
         });
         let consumers = consumers(name, &routes, &streams, &lanes, &clock);
@@ -176,7 +212,7 @@ impl Running {
         children.push(children::performing(name, &effects, &stop));
         children.push(children::keeping(name, &db, &routes.chores, &effects, &stop, node));
         children.push(children::watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
-        children.push(children::learning_of_tokens(name, &verifier, is_first.then_some(&*revocations)));
+        children.push(children::learning_of_tokens(name, &verifier));
         for consumer in consumers {
             children.push(children::consuming(&consumer, &stop));
             let catch_up =

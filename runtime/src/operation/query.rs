@@ -5,12 +5,15 @@ use std::sync::Arc;
 use contract::{CallError, DecodeError, ErrorBody, Format, Query, UnknownFields};
 use futures::future::{BoxFuture, FutureExt};
 
+use sqlx::PgPool;
+
 use super::RequestMeta;
 use crate::{
     batcher::Batcher,
-    context::Context,
+    context::{Context, ServiceContext},
     domain::{Answer, AnswerBatch, Queried},
     failure::{Answered, Breakage, QueryError},
+    service::Serve,
     sql::Reads,
 };
 
@@ -23,7 +26,21 @@ pub(crate) struct QueryRoute {
 
 /// A query whose body was read.
 pub(crate) struct DecodedQuery {
-    answer: Box<dyn Fn(Context, Format) -> BoxFuture<'static, QueryOutcome> + Send + Sync>,
+    answer: Box<dyn Fn(QueryContext, Format) -> BoxFuture<'static, QueryOutcome> + Send + Sync>,
+}
+
+/// What a query is answered with: a service has no database.
+#[derive(Clone)]
+pub(crate) struct QueryContext {
+    pub request: ServiceContext,
+    pub db: Option<PgPool>,
+}
+
+impl QueryContext {
+    fn of_domain(self) -> Result<Context, Breakage> {
+        let db = self.db.ok_or_else(|| Breakage::other("a domain's query was asked of a service"))?;
+        Ok(Context { request: self.request, db })
+    }
 }
 
 /// How a query ended: bytes of a reply in the asked format, the domain's error, or a breakage.
@@ -35,9 +52,16 @@ pub(crate) enum QueryOutcome {
 
 impl QueryRoute {
     pub(crate) fn one<D: Answer<Q>, Q: Query>(domain: Arc<D>) -> Self {
-        Self::new(move |cx, query: Arc<Q>| {
+        Self::new(move |cx: QueryContext, query: Arc<Q>| {
             let domain = domain.clone();
-            async move { domain.answer(&cx, &query).await }
+            async move { domain.answer(&cx.of_domain()?, &query).await }
+        })
+    }
+
+    pub(crate) fn of_service<S: Serve<Q>, Q: Query>(service: Arc<S>) -> Self {
+        Self::new(move |cx: QueryContext, query: Arc<Q>| {
+            let service = service.clone();
+            async move { service.serve(&cx.request, &query).await }
         })
     }
 
@@ -52,9 +76,10 @@ impl QueryRoute {
             .boxed()
         };
         let batcher = Batcher::new(Q::OPERATION, Box::new(load));
-        Self::new(move |cx: Context, message: Arc<Q>| {
+        Self::new(move |cx: QueryContext, message: Arc<Q>| {
             let (domain, batcher) = (domain.clone(), batcher.clone());
             async move {
+                let cx = cx.of_domain()?;
                 let query = Arc::new(Queried { message, caller: cx.caller().clone() });
                 let loaded = batcher.load(&cx.db, query.clone()).await?;
                 domain.answer(&cx, &query.message, loaded).await
@@ -64,7 +89,7 @@ impl QueryRoute {
 
     fn new<Q: Query, A, F>(answer: A) -> Self
     where
-        A: Fn(Context, Arc<Q>) -> F + Clone + Send + Sync + 'static,
+        A: Fn(QueryContext, Arc<Q>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Answered<Q::Reply, Q::Error>> + Send + 'static,
     {
         let decode = move |format: Format, body: &[u8]| {
@@ -86,7 +111,7 @@ impl QueryRoute {
 
 impl DecodedQuery {
     /// Answers; may be called again where the answer is a breakage.
-    pub(crate) async fn answer(&self, cx: &Context, format: Format) -> QueryOutcome {
+    pub(crate) async fn answer(&self, cx: &QueryContext, format: Format) -> QueryOutcome {
         (self.answer)(cx.clone(), format).await
     }
 }

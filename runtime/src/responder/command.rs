@@ -8,9 +8,10 @@ use sqlx::Row;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
-use super::{Asked, Responder, Sent};
+use super::{Asked, Backed, Responder, Sent};
 use crate::{
     caller::Caller,
+    context::Context,
     failure::{Breakage, Stored},
     guard::guarded,
     lane::{CommandItem, LaneMessage, LaneReply, replay},
@@ -21,7 +22,7 @@ use crate::{
 /// A command whose `prepare` relied on what has changed is prepared so often.
 const PREPARES: u32 = 3;
 
-impl Responder {
+impl Backed<'_> {
     pub(super) async fn command(
         &self,
         route: &CommandRoute,
@@ -80,7 +81,8 @@ impl Responder {
         {
             return Ok(reply);
         }
-        let context = self.context(asked, caller, self.db.internal_reads.clone());
+        let db = self.backing.db.internal_reads.clone();
+        let context = Context { request: self.context(asked, caller), db };
         for _ in 0..PREPARES {
             let prepared = match run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await? {
                 PreparedCommand::ForLane(prepared) => prepared,
@@ -100,7 +102,7 @@ impl Responder {
                 permit: permit.take(),
                 is_due: run.is_due,
             };
-            self.lanes.cast(key, LaneMessage::Command(Box::new(item)));
+            self.backing.lanes.cast(key, LaneMessage::Command(Box::new(item)));
             match answer.await {
                 Ok(LaneReply::Stale) => {}
                 Ok(reply) => return Ok(reply),
@@ -119,7 +121,7 @@ impl Responder {
         .bind(caller_key)
         .bind(run.route.meta.operation)
         .bind(run.id)
-        .fetch_optional(&self.db.internal_reads)
+        .fetch_optional(&self.backing.db.internal_reads)
         .await?;
         let Some(row) = row else { return Ok(None) };
         if is_reused(&row.try_get::<Vec<u8>, _>("fingerprint")?, &run.fingerprint) {
@@ -180,6 +182,15 @@ pub(crate) struct InternalCommand {
 impl Responder {
     /// Runs a command of the runtime's own through prepare and lane. Gives whether it was answered.
     pub(crate) async fn run_internal(&self, operation: &str, command: InternalCommand, deadline: Instant) -> bool {
+        match self.backed() {
+            Some(backed) => backed.run_internal(operation, command, deadline).await,
+            None => false,
+        }
+    }
+}
+
+impl Backed<'_> {
+    async fn run_internal(&self, operation: &str, command: InternalCommand, deadline: Instant) -> bool {
         let route = self.endpoints.values().find_map(|endpoint| match endpoint {
             super::Endpoint::Command(route) if route.meta.operation == operation => Some(route),
             _ => None,

@@ -3,7 +3,7 @@
 
 use contract::{Fault, Position, subject::internal};
 
-use super::{Asked, Endpoint, Responder, Sent};
+use super::{Asked, Backed, Endpoint, Sent};
 use crate::{
     caller::Caller,
     failure::{Breakage, Stored},
@@ -12,7 +12,7 @@ use crate::{
     trim::{self, ConsumedRequest},
 };
 
-impl Responder {
+impl Backed<'_> {
     pub(super) async fn common(&self, endpoint: &Endpoint, asked: &Asked, caller: Option<Caller>) -> Sent {
         match endpoint {
             Endpoint::Query(_) | Endpoint::Command(_) => Fault::internal(self.domain).into(),
@@ -39,19 +39,20 @@ impl Responder {
             }
             Endpoint::Rebuild => {
                 self.for_operator(asked, internal::REBUILD, |request| async move {
-                    rebuild::begin(self.domain, &self.db.lanes, &self.client, &self.events, &request).await
+                    rebuild::begin(self.domain, &self.backing.db.lanes, &self.client, &self.backing.events, &request)
+                        .await
                 })
                 .await
             }
             Endpoint::Consumed => {
                 self.for_operator(asked, internal::CONSUMED, |request: ConsumedRequest| async move {
-                    trim::consumed(&self.db.lanes, &self.events, &request.source).await.map(Ok)
+                    trim::consumed(&self.backing.db.lanes, &self.backing.events, &request.source).await.map(Ok)
                 })
                 .await
             }
             Endpoint::Trim => {
                 self.for_operator(asked, internal::TRIM, |request| async move {
-                    trim::run(&self.db.lanes, &self.streams, &request).await
+                    trim::run(&self.backing.db.lanes, &self.backing.streams, &request).await
                 })
                 .await
             }
@@ -89,7 +90,7 @@ impl Responder {
             Ok(request) => request,
             Err(fault) => return fault.of(self.domain).into(),
         };
-        let answer = read(self.db.lanes.clone(), request).await;
+        let answer = read(self.backing.db.lanes.clone(), request).await;
         match answer.and_then(|answer| asked.format.encode(&answer).map_err(Breakage::other)) {
             Ok(body) => Sent::Reply { body, replayed: false },
             Err(breakage) => self.broken("log", &breakage),

@@ -4,7 +4,7 @@ use contract::{Detail, DetailCode, ErrorKind, Fault, PageRequest, subject::guard
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Asked, Responder, Sent};
+use super::{Asked, Backed, Sent};
 use crate::{
     caller::Caller,
     dead_letter::{self, DeadLetter, Parked, RedriveRequest, Repeat, Unparked, Work},
@@ -19,7 +19,7 @@ const OPERATION: &str = guarded::REDRIVE_DEAD_LETTER;
 /// What was redriven, and whether an earlier run of the same command did it; or why it was not.
 type Redriven = Result<(DeadLetter, bool), Fault>;
 
-impl Responder {
+impl Backed<'_> {
     pub(super) async fn list_dead_letters(&self, asked: &Asked) -> Sent {
         let part = asked.decode_as().and_then(|request: PageRequest| {
             request.part("dead letters").ok_or_else(|| {
@@ -31,7 +31,7 @@ impl Responder {
             Ok(part) => part,
             Err(fault) => return fault.of(self.domain).into(),
         };
-        let page = self.parked(&self.db.reads).list(part).await;
+        let page = self.parked(&self.backing.db.reads).list(part).await;
         match page.and_then(|page| asked.format.encode(&page).map_err(Breakage::other)) {
             Ok(body) => Sent::Reply { body, replayed: false },
             Err(breakage) => self.broken(guarded::LIST_DEAD_LETTERS, &breakage),
@@ -57,7 +57,7 @@ impl Responder {
     }
 
     async fn redrive_once(&self, id: Uuid, command: Option<Uuid>, caller: &str) -> Stored<Redriven> {
-        let pool = &self.db.lanes;
+        let pool = &self.backing.db.lanes;
         let repeat = command.map(|command| Repeat { caller, operation: OPERATION, id: command, letter: id });
         let earlier = match &repeat {
             Some(repeat) => repeat.earlier_answer(pool).await?,
@@ -74,7 +74,7 @@ impl Responder {
                 if letter.parked_at == earlier.parked_at =>
             {
                 if let Some(item) = self.redriven(head, payload) {
-                    self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                    self.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
                 }
                 Ok(Ok((earlier, true)))
             }
@@ -93,14 +93,14 @@ impl Responder {
                     return repeated(repeat, pool).await;
                 }
                 crate::fail_point("redrive.before_hand_over");
-                self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                self.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
                 Ok(Ok((letter, false)))
             }
         }
     }
 
     async fn redrive_effect(&self, letter: DeadLetter, repeat: Option<&Repeat<'_>>) -> Stored<Redriven> {
-        let (pool, effects) = (&self.db.lanes, &self.lanes.context.effects);
+        let (pool, effects) = (&self.backing.db.lanes, &self.backing.lanes.context.effects);
         if !effects.knows(&letter.name) {
             let fault = Fault::new(ErrorKind::Conflict, "unknown_effect", "Nothing here performs such an effect.");
             return Ok(Err(named(fault, &letter)));
@@ -116,12 +116,12 @@ impl Responder {
     }
 
     fn parked<'a>(&'a self, pool: &'a PgPool) -> Parked<'a> {
-        Parked { domain: self.domain, pool, effects: &self.lanes.context.effects, events: &self.events }
+        Parked { domain: self.domain, pool, effects: &self.backing.lanes.context.effects, events: &self.backing.events }
     }
 
     /// The event as its lane takes it; nothing where no handler knows it.
     fn redriven(&self, head: EventHead, payload: Vec<u8>) -> Option<EventItem> {
-        let route = self.events.iter().find(|route| route.is_of(&head))?;
+        let route = self.backing.events.iter().find(|route| route.is_of(&head))?;
         let (message, entity) = match (route.decode)(&head, &payload) {
             Ok((message, entity)) => (Ok(message), entity),
             Err(error) => (Err(format!("it could not be read: {error}")), head.id),

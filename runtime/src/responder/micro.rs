@@ -32,6 +32,8 @@ struct Stats {
 
 /// The discovery answers of one domain on one node.
 pub(crate) struct Micro {
+    /// `domain` or `service`.
+    kind: &'static str,
     name: &'static str,
     id: String,
     version: &'static str,
@@ -41,9 +43,10 @@ pub(crate) struct Micro {
 }
 
 impl Micro {
-    pub(crate) fn new(name: &'static str, version: &'static str, endpoints: Vec<EndpointInfo>) -> Self {
+    pub(crate) fn new(kind: &'static str, name: &'static str, endpoints: Vec<EndpointInfo>) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
         let id = uuid::Uuid::now_v7().simple().to_string();
-        Self { name, id, version, started: Utc::now(), endpoints, stats: Mutex::default() }
+        Self { kind, name, id, version, started: Utc::now(), endpoints, stats: Mutex::default() }
     }
 
     /// Counts a request; subjects that are not endpoints are not kept.
@@ -74,7 +77,7 @@ impl Micro {
         let body = match verb {
             Some("PING") => self.describe("ping", json!({})),
             Some("INFO") => {
-                let description = format!("The domain {} of {}", self.name, contract::SYSTEM);
+                let description = format!("The {} {} of {}", self.kind, self.name, contract::SYSTEM);
                 self.describe("info", json!({ "description": description, "endpoints": self.endpoints }))
             }
             Some("STATS") => self.describe("stats", json!({ "started": self.started, "endpoints": self.stats() })),

@@ -17,6 +17,7 @@ mod poison;
 mod query_batches;
 mod rebuild;
 mod registration;
+mod services;
 mod start_up;
 mod unreadable;
 mod world;

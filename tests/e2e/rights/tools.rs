@@ -116,7 +116,7 @@ async fn the_checks_read_every_stream_and_touch_no_durable() {
     }
     check.expect_publish(&allowed, &forbidden).await;
 
-    let mut forbidden = texts(&[">", "evt.>", "ntf.>", "_INBOX.>", "_INBOX_gateway.>", "req.>", "$JS.>", "$SRV.>"]);
+    let mut forbidden = texts(&[">", "evt.>", "ntf.>", "_INBOX.>", "_INBOX_gateway.>", "req.>", "$JS.>"]);
     forbidden.extend(everywhere(&["req.<d>.>", "_INBOX_<d>.>"]));
-    check.expect_subscribe(&texts(&["req.operations.>", "_INBOX_check.>"]), &forbidden).await;
+    check.expect_subscribe(&texts(&["req.operations.>", "$SRV.>", "_INBOX_check.>"]), &forbidden).await;
 }

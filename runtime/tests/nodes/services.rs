@@ -1,0 +1,171 @@
+//! Services: queries without a database. And what a domain's store may do to its database.
+
+use contract::{Access, CallError, ErrorKind, command, query};
+use runtime::{
+    Answered, Breakage, Call, Commanded, Domain, Handle, Handled, NodeBuilder, NodeConfig, Registry, Serve, Service,
+    ServiceContext, ServiceRegistry, Stored, Tx,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::migrate::Migrator;
+
+use crate::{domains::TellerError, world::World};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Add {
+    numbers: Vec<i64>,
+}
+query!(Add, "hearer", "add", Access::Public => Sum, TellerError);
+
+/// For other domains alone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct AddFor {
+    numbers: Vec<i64>,
+}
+query!(AddFor, "hearer", "add_for", Access::Roles(&["admin"]) => Sum, TellerError);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Sum {
+    sum: i64,
+}
+
+/// Adds numbers. A negative one breaks it.
+struct Adder;
+
+impl Service for Adder {
+    const NAME: &'static str = "hearer";
+    fn register(routes: &mut ServiceRegistry<Self>) {
+        routes.query::<Add>();
+        routes.query::<AddFor>();
+    }
+}
+
+impl Serve<Add> for Adder {
+    async fn serve(&self, cx: &ServiceContext, query: &Add) -> Answered<Sum, TellerError> {
+        assert!(!cx.remaining().is_zero());
+        if query.numbers.is_empty() {
+            return Err(TellerError::Silence.into());
+        }
+        if query.numbers.iter().any(|number| *number < 0) {
+            return Err(Breakage::other("a negative number").into());
+        }
+        Ok(Sum { sum: query.numbers.iter().sum() })
+    }
+}
+
+impl Serve<AddFor> for Adder {
+    async fn serve(&self, _: &ServiceContext, query: &AddFor) -> Answered<Sum, TellerError> {
+        Ok(Sum { sum: query.numbers.iter().sum() })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_answers_as_a_domain_does_and_is_found_like_one() {
+    let world = World::start().await;
+    let builder = NodeBuilder::new(NodeConfig::new(world.nats())).service(Adder, "hearer");
+    let node = builder.start_without_tokens().await.unwrap();
+    let client = world.client().await;
+    let add = async |numbers: &[i64]| client.ask(&Add { numbers: numbers.to_vec() }, &Call::default()).await;
+    assert_eq!(add(&[1, 2, 3]).await.unwrap(), Sum { sum: 6 });
+    assert!(matches!(add(&[]).await, Err(CallError::Refused(TellerError::Silence))));
+    let broken = add(&[-1]).await;
+    assert!(matches!(&broken, Err(CallError::Fault(fault)) if fault.kind == ErrorKind::Internal), "{broken:?}");
+    let admins = client.ask(&AddFor { numbers: vec![1] }, &Call::default()).await;
+    assert!(matches!(&admins, Err(CallError::Fault(fault)) if fault.kind == ErrorKind::Unauthenticated), "{admins:?}");
+
+    let operator = world.operator().await;
+    let info = operator.request("$SRV.INFO.hearer", "".into()).await.unwrap();
+    let info: serde_json::Value = serde_json::from_slice(&info.payload).unwrap();
+    assert_eq!(info["description"], "The service hearer of souk");
+    assert_eq!(info["endpoints"].as_array().map(Vec::len), Some(2), "{info}");
+    // What only a domain has is not there.
+    let log = operator.request("req.hearer.internal.log", "".into()).await.unwrap();
+    let log: serde_json::Value = serde_json::from_slice(&log.payload).unwrap();
+    assert_eq!(log["code"], "unknown_operation", "{log}");
+
+    let health = node.health();
+    assert!(health.is_ready && health.domains[0].name == "hearer", "{health:?}");
+    node.drain().await;
+    assert!(!node.health().is_ready);
+    world.stack.stop().await.unwrap();
+}
+
+struct Foreign;
+
+impl Service for Foreign {
+    const NAME: &'static str = "ringer";
+    fn register(routes: &mut ServiceRegistry<Self>) {
+        routes.query::<Add>();
+    }
+}
+
+impl Serve<Add> for Foreign {
+    async fn serve(&self, _: &ServiceContext, _: &Add) -> Answered<Sum, TellerError> {
+        Ok(Sum { sum: 0 })
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_registers_another_ones_query_does_not_start() {
+    let nats =
+        runtime::NatsConfig { url: "nats://127.0.0.1:1".to_owned(), keys: None, tls: runtime::NatsTls::default() };
+    let started = NodeBuilder::new(NodeConfig::new(nats)).service(Foreign, "ringer").start_without_tokens().await;
+    let error = started.err().expect("it started").to_string();
+    assert!(error.starts_with("ringer: ") && error.contains("nodes::services::Add"), "{error}");
+}
+
+/// Writes, but says that it reads or locks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sneak {
+    by: u32,
+}
+command!(Sneak, "ringer", "sneak", Access::Public => (), TellerError, key = |_| None);
+
+struct Sneaker;
+
+impl Domain for Sneaker {
+    const NAME: &'static str = "ringer";
+    fn migrations() -> Migrator {
+        sqlx::migrate!("tests/nodes/migrations/ringer")
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.command::<Sneak>();
+    }
+}
+
+impl Handle<Sneak> for Sneaker {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Sneak>) -> Handled<(), TellerError> {
+        Ok(sneak(tx, command.message.by).await?)
+    }
+}
+
+async fn sneak(tx: &mut Tx<'_>, by: u32) -> Stored<()> {
+    let delete = sqlx::query("delete from inbox");
+    let lock = sqlx::query("select 1 from cursor for update");
+    match by {
+        0 => delete.execute(tx.reads()).await.map(drop)?,
+        1 => delete.execute(tx.locks()).await.map(drop)?,
+        2 => delete.execute(tx.inserts()).await.map(drop)?,
+        3 => lock.fetch_optional(tx.reads()).await.map(drop)?,
+        4 => lock.fetch_optional(tx.locks()).await.map(drop)?,
+        _ => delete.execute(tx.writes()).await.map(drop)?,
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_does_more_than_its_type_allows_fails_its_command() {
+    let world = World::start().await;
+    world.migrate::<Sneaker>().await;
+    let node = world.node(Sneaker).await;
+    let client = world.client().await;
+    for by in 0..6 {
+        let answer = client.send(&Sneak { by }, &Call::default()).await;
+        match (by, answer) {
+            (0..=3, Err(CallError::Fault(fault))) => assert_eq!(fault.kind, ErrorKind::Internal, "{by}"),
+            (4 | 5, Ok(_)) => {}
+            (_, answer) => panic!("{by}: {answer:?}"),
+        }
+    }
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}
