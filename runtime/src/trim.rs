@@ -1,6 +1,6 @@
 //! The old part of a domain's log goes, where every consumer has handled it. Never by itself: the operator asks for it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use contract::{Detail, DetailCode, ErrorKind, Fault, Position, subject::internal};
 use serde::{Deserialize, Serialize};
@@ -78,20 +78,14 @@ impl Client {
 
 pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Stored<Consumed> {
     let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
-    if routes.is_empty() {
-        return Ok(Consumed::default());
-    }
-    let names: Vec<&str> = routes.iter().map(|route| route.name).collect();
-    let rows = sqlx::query("select name, era, xid from cursor where source = $1 and name = any($2)")
-        .bind(source)
-        .bind(&names)
-        .fetch_all(pool)
-        .await?;
-    let mut up_to = if rows.len() < names.len() { Some(Position::START) } else { None };
+    // Types that only another version of the domain handles have a cursor here too.
+    let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
+    let mut cursors: BTreeMap<String, Position> =
+        routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
     for row in rows {
-        let cursor = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
-        up_to = Some(up_to.map_or(cursor, |lowest| lowest.min(cursor)));
+        cursors.insert(row.try_get("name")?, Position { era: row.try_get("era")?, xid: row.try_get("xid")? });
     }
+    let up_to = cursors.into_values().min();
     let is_rebuilt_from = routes.iter().any(|route| route.projection.is_some());
     Ok(Consumed { up_to, is_rebuilt_from })
 }

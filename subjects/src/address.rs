@@ -50,7 +50,7 @@ impl Address {
             }
         }
         let is_capital = self.country.bytes().all(|byte| byte.is_ascii_uppercase());
-        if !is_capital || rust_iso3166::from_alpha2(&self.country).is_none() {
+        if !is_capital || celes::Country::from_alpha2(&self.country).is_err() {
             let message = "must be an ISO 3166-1 alpha-2 code";
             fields.wrong(Detail::format(format!("{prefix}.country"), "country", message));
         }

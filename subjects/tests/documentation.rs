@@ -164,8 +164,9 @@ fn the_code_of_adding_a_domain_is_the_code_that_runs() {
         // What parts the pieces in the file is an empty line.
         assert!(pieces.join("\n") == read(&path), "docs/adding-a-domain.md does not show all of {path}, or other code");
     }
-    let lines = read("runtime/tests/bookmarks/domain.rs").lines().count();
-    assert!(lines <= 90, "a whole domain takes 90 lines, not {lines}");
+    let source = read("runtime/tests/bookmarks/domain.rs");
+    let code = source.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//")).count();
+    assert!(code <= 80, "a whole domain takes 80 lines of code, not {code}");
 }
 
 #[test]
