@@ -5,6 +5,8 @@
 //! There is no snapshot across databases, so what a look finds is a suspect first. It is a fault when it is found again
 //! and again, unchanged, for [`SETTLED`]; work in flight moves on meanwhile.
 
+use std::time::Duration;
+
 mod checks;
 mod forks;
 mod join;
@@ -24,10 +26,17 @@ pub struct Suspect {
     pub key: String,
     /// What is off. It holds nothing that moves by itself, such as an age: the same fault has the same text at every look.
     pub text: String,
+    /// For how long it must not change to be a fault.
+    pub(crate) settled: Duration,
 }
 
 impl Suspect {
     pub(crate) fn new(key: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { key: key.into(), text: text.into() }
+        Self { key: key.into(), text: text.into(), settled: SETTLED }
+    }
+
+    /// One that may stand still for longer while it is worked on.
+    pub(crate) fn settled_after(self, settled: Duration) -> Self {
+        Self { settled, ..self }
     }
 }

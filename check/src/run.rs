@@ -26,6 +26,8 @@ struct Watched {
     since: Instant,
     /// The beginning of the look that found it so last.
     seen: Instant,
+    /// For how long it must not change to be a fault.
+    settled: Duration,
     /// It still moved when our patience was over.
     is_given_up: bool,
 }
@@ -53,7 +55,7 @@ impl<'a> Running<'a> {
         let looked = (self.look)().await;
         self.took = began.elapsed();
         match looked {
-            Ok(suspects) => self.watched = suspects.into_iter().map(|s| (s.key, Watched::now(s.text))).collect(),
+            Ok(suspects) => self.watched = suspects.into_iter().map(Watched::now).collect(),
             Err(error) => self.failure = Some(format!("{error:#}")),
         }
     }
@@ -62,8 +64,8 @@ impl<'a> Running<'a> {
     /// our patience was over: what has moved even then is given up.
     async fn look_again(&mut self, is_late: bool) {
         let began = Instant::now();
-        let mut found: BTreeMap<String, String> = match (self.look)().await {
-            Ok(suspects) => suspects.into_iter().map(|Suspect { key, text }| (key, text)).collect(),
+        let mut found: BTreeMap<String, Suspect> = match (self.look)().await {
+            Ok(suspects) => suspects.into_iter().map(|suspect| (suspect.key.clone(), suspect)).collect(),
             Err(error) => {
                 self.failure = Some(format!("{error:#}"));
                 return;
@@ -71,13 +73,13 @@ impl<'a> Running<'a> {
         };
         self.watched.retain(|key, watched| match found.remove(key) {
             None => false,
-            Some(text) if text == watched.text => {
+            Some(suspect) if suspect.text == watched.text => {
                 watched.seen = began;
                 true
             }
-            Some(text) => {
+            Some(suspect) => {
                 let is_given_up = watched.is_given_up || is_late;
-                *watched = Watched { is_given_up, ..Watched::now(text) };
+                *watched = Watched { is_given_up, ..Watched::now(suspect).1 };
                 true
             }
         });
@@ -90,13 +92,13 @@ impl<'a> Running<'a> {
 }
 
 impl Watched {
-    fn now(text: String) -> Self {
+    fn now(Suspect { key, text, settled }: Suspect) -> (String, Self) {
         let now = Instant::now();
-        Self { text, since: now, seen: now, is_given_up: false }
+        (key, Self { text, since: now, seen: now, settled, is_given_up: false })
     }
 
     fn is_settled(&self) -> bool {
-        self.seen.saturating_duration_since(self.since) >= SETTLED
+        self.seen.saturating_duration_since(self.since) >= self.settled
     }
 }
 
@@ -189,6 +191,21 @@ mod tests {
 
     fn passes(look: usize) -> Option<String> {
         (look < 3).then(|| "it is on its way".into())
+    }
+
+    /// A node that died holds its lease for a while.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_worked_on_under_a_lease_may_stand_still_for_longer() {
+        for (stands, is_ok) in [(14, true), (40, false)] {
+            let began = Instant::now();
+            let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+                let is_there = began.elapsed() < Duration::from_secs(stands);
+                let suspect = Suspect::new("one", "it is being made").settled_after(Duration::from_secs(20));
+                Box::pin(async move { Ok(is_there.then_some(suspect).into_iter().collect()) })
+            };
+            let report = follow(vec![Running::of("a", "", Box::new(look))], PATIENCE).await;
+            assert_eq!(report.is_ok, is_ok, "{stands} s: {report:?}");
+        }
     }
 
     fn names(faults: &[Fault]) -> Vec<&'static str> {

@@ -29,6 +29,10 @@ from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, na
 where l.at < $1 and l.at > $2
 order by l.era, l.xid";
 
+/// A refill stands still for as long as the lease of a node that died in the middle of it lasts (10 s), and until the next one
+/// looks.
+const REFILL_PAUSE: Duration = Duration::from_secs(20);
+
 /// How far a lost stream has been filled again: what lies below is still to come.
 const REFILL: &str = "select era, xid from refill";
 
@@ -68,12 +72,18 @@ async fn compare(
         let id: Uuid = row.try_get("id")?;
         if held.events.remove(&id).is_none() && missing.len() < MOST {
             let (name, position): (&str, _) = (row.try_get("name")?, position(&row)?);
-            let mut text = format!("{name} of commit {position} is in the log and not in the stream");
-            if let Some(refill) = refill.filter(|refill| position < *refill) {
+            let (key, text) = (
+                format!("{domain}: event {id}"),
+                format!("{name} of commit {position} is in the log and not in the stream"),
+            );
+            missing.push(match refill.filter(|refill| position < *refill) {
                 // It moves, and so says that the refill is at work.
-                text += &format!(", which is being filled again and has come down to {refill}");
-            }
-            missing.push(Suspect::new(format!("{domain}: event {id}"), text));
+                Some(refill) => {
+                    let text = format!("{text}, which is being filled again and has come down to {refill}");
+                    Suspect::new(key, text).settled_after(REFILL_PAUSE)
+                }
+                None => Suspect::new(key, text),
+            });
         }
     }
     drop(rows);
