@@ -38,7 +38,7 @@ pub enum MoneyError {
     /// Two currencies do not add up.
     #[error("the currencies differ")]
     CurrencyMismatch,
-    /// Beyond [`Money::MAX_AMOUNT`].
+    /// Beyond what 64 bits of minor units hold, or [`Money::MAX_AMOUNT`].
     #[error("the amount is too large")]
     Overflow,
 }
@@ -89,7 +89,7 @@ pub struct Money {
 }
 
 impl Money {
-    /// The largest sum: what every JSON reader takes for the same number (2^53 - 1).
+    /// The largest sum that is accepted: what every JSON reader takes for the same number (2^53 - 1).
     pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
 
     /// An amount in minor units.
@@ -128,8 +128,15 @@ impl Money {
         self.with(self.amount.checked_mul(quantity))
     }
 
+    /// The amount, where it may be charged or put into a cart.
+    ///
+    /// # Errors
+    /// Beyond [`MAX_AMOUNT`](Self::MAX_AMOUNT). A cart whose prices rose later may cost more, and is shown all the same.
+    pub fn accepted(self) -> Result<Self, MoneyError> {
+        if (-Self::MAX_AMOUNT..=Self::MAX_AMOUNT).contains(&self.amount) { Ok(self) } else { Err(MoneyError::Overflow) }
+    }
+
     fn with(self, amount: Option<i64>) -> Result<Self, MoneyError> {
-        let amount = amount.filter(|amount| (-Self::MAX_AMOUNT..=Self::MAX_AMOUNT).contains(amount));
         Ok(Self { amount: amount.ok_or(MoneyError::Overflow)?, ..self })
     }
 
@@ -201,9 +208,9 @@ mod tests {
         assert_eq!(one.checked_add(one), Ok(Money::new(2, Currency::USD)));
         assert_eq!(one.checked_add(Money::new(1, Currency::EUR)), Err(MoneyError::CurrencyMismatch));
         let most = Money::new(Money::MAX_AMOUNT, Currency::USD);
-        assert_eq!(most.checked_add(Money::zero(Currency::USD)), Ok(most));
-        assert_eq!(most.checked_add(one), Err(MoneyError::Overflow));
-        assert_eq!(most.checked_mul(2), Err(MoneyError::Overflow));
+        assert_eq!(most.accepted(), Ok(most));
+        assert_eq!(most.checked_add(one).and_then(Money::accepted), Err(MoneyError::Overflow));
+        assert_eq!(Money::new(i64::MAX, Currency::USD).checked_add(one), Err(MoneyError::Overflow));
         assert_eq!(Money::new(i64::MAX, Currency::USD).checked_mul(2), Err(MoneyError::Overflow));
     }
 

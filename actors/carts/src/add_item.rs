@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Carts,
-    basket::{Basket, Line, invalid, too_much},
+    basket::{Basket, Line, accepted, invalid, too_much},
     changing::{change_locked, owners},
     owner::Owner,
     quotes::{Quotes, only_variant},
@@ -63,7 +63,7 @@ impl HandleBatch<AddItem, Quoted> for Carts {
         change_locked(tx, carts, commands, |basket, command| {
             let Quoted { variant, quotes } = &command.prepared;
             let after = decide(basket, *variant, command.message.item.quantity, quotes)?;
-            let shown = after.show(quotes).map_err(too_much)?;
+            let shown = after.show(quotes).and_then(accepted).map_err(too_much)?;
             Ok((after, shown))
         })
         .await

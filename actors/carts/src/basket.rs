@@ -188,6 +188,13 @@ pub(crate) fn invalid(detail: Detail) -> CartsError {
     CartsError::InvalidItem { fields: vec![detail] }
 }
 
+/// A cart none of whose sums is larger than an order's may be. Prices that rise later can make it so: then it is still shown.
+pub(crate) fn accepted(cart: Cart) -> Result<Cart, MoneyError> {
+    cart.totals.total.accepted()?;
+    cart.items.iter().try_for_each(|item| item.line_total.accepted().map(drop))?;
+    Ok(cart)
+}
+
 /// A sum that money cannot be, where the caller's quantity made it so.
 pub(crate) fn too_much(_: MoneyError) -> CartsError {
     invalid(Detail::new("quantity", DetailCode::Range, "the cart would cost more than can be counted"))
@@ -201,6 +208,16 @@ pub(crate) fn uncountable(error: MoneyError) -> Breakage {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    /// A price that rises later does not make a cart unreadable.
+    #[test]
+    fn a_cart_that_became_too_dear_is_shown_and_takes_no_more() {
+        let cart = basket([1, 2]).show(&quotes(&[(1, Money::MAX_AMOUNT, 7), (2, 100, 1)])).unwrap();
+        assert_eq!(cart.totals.total.amount, Money::MAX_AMOUNT + 100);
+        assert_eq!(accepted(cart), Err(MoneyError::Overflow));
+        let cart = basket([1, 2]).show(&quotes(&[(1, Money::MAX_AMOUNT - 100, 7), (2, 100, 1)])).unwrap();
+        assert_eq!(accepted(cart.clone()), Ok(cart));
+    }
 
     /// A quote for each variant: number, price, units that can be had.
     pub(crate) fn quotes(of: &[(u128, i64, i64)]) -> Quotes {

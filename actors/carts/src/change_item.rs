@@ -9,7 +9,7 @@ use subjects::{
 use crate::{
     Carts,
     add_item::quantity_in_range,
-    basket::{Basket, Line, too_much},
+    basket::{Basket, Line, accepted, too_much},
     changing::change,
     owner::Owner,
     quotes::Quotes,
@@ -39,7 +39,7 @@ impl HandleBatch<ChangeItem, Quotes> for Carts {
             basket.expect(message.expected_version)?;
             let line = decide(basket, message.item_id, message.changes.quantity, quotes)?;
             let after = basket.with(&line).accepting(quotes);
-            let shown = after.show(quotes).map_err(too_much)?;
+            let shown = after.show(quotes).and_then(accepted).map_err(too_much)?;
             Ok((after, shown))
         })
         .await

@@ -1,6 +1,6 @@
 //! What products and categories may look like. A wrong field is named as the client sent it.
 
-use contract::{Detail, DetailCode, Fields, LineBreaks};
+use contract::{Detail, DetailCode, Fields, LineBreaks, text::compatible};
 use subjects::{
     Currency, Money,
     catalog::{Attributes, CatalogError},
@@ -45,9 +45,10 @@ pub(crate) fn slug(fields: &mut Fields, text: &str) {
     }
 }
 
-/// A SKU: 1 to 64 printable characters without blanks.
+/// A SKU: 1 to 64 printable characters without blanks, in the form in which it is kept, which may be longer than what was sent.
 pub(crate) fn sku(fields: &mut Fields, field: &str, text: &str) {
-    fields.text(field, text, 1..=64, LineBreaks::Forbidden);
+    let text = compatible(text);
+    fields.text(field, &text, 1..=64, LineBreaks::Forbidden);
     if text.chars().any(char::is_whitespace) {
         fields.wrong(Detail::characters(field, "blanks"));
     }
@@ -114,6 +115,9 @@ mod tests {
         assert_eq!(wrong(|f| description(f, &"a".repeat(20_001))), ["description"]);
         assert!(wrong(|f| sku(f, "sku", "LINEN/S_1.2")).is_empty());
         assert_eq!(wrong(|f| sku(f, "variants[0].sku", "A B")), ["variants[0].sku"]);
+        // One character that is kept as eighteen, and one that is kept with a blank.
+        assert_eq!(wrong(|f| sku(f, "sku", &"\u{fdfa}".repeat(4))), ["sku", "sku"]);
+        assert_eq!(wrong(|f| sku(f, "sku", "A\u{a8}B")), ["sku"]);
     }
 
     #[test]

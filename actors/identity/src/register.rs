@@ -53,8 +53,9 @@ impl Prepare<Register> for Identity {
     async fn prepare(&self, cx: &Context, command: &Register) -> Result<Checked, PrepareError<IdentityError>> {
         validate(command)?;
         let Some(known) = store::account_by_email(cx.reads(), trimmed(&command.email)).await? else {
-            let of_account = [Some(&command.email), command.username.as_ref(), command.last_name.as_ref()];
-            let of_account = of_account.into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
+            let names = [&command.username, &command.first_name, &command.last_name, &command.phone];
+            let of_account: Vec<&str> =
+                names.into_iter().flatten().chain([&command.email]).map(String::as_str).collect();
             let password_hash = self.hasher.hash(&command.password, &of_account).await?.ok_or_else(easily_guessed)?;
             return Ok(Checked::Free { password_hash });
         };

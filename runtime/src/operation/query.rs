@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use contract::{CallError, DecodeError, ErrorBody, Format, Query, UnknownFields};
 use futures::future::{BoxFuture, FutureExt};
-
 use sqlx::PgPool;
 
 use super::RequestMeta;

@@ -47,6 +47,7 @@ pub(super) fn quote(cart: Option<CartUse>, units: &[Units], offers: Vec<Offer>) 
             None => total,
             Some(sum) => sum.checked_add(total).map_err(|error| cannot_add(index, error))?,
         });
+        subtotal.map(Money::accepted).transpose().map_err(|error| cannot_add(index, error))?;
         lines.push(Line { offer, quantity: wanted.quantity, total });
     }
     let totals = Totals::of_subtotal(subtotal.ok_or(OrdersError::CartEmpty)?);
