@@ -1,14 +1,15 @@
-//! The demo shop of the local stack. Everything goes through the commands that everybody uses, with ids made from
-//! names: seeding twice changes nothing.
+//! The demo shop of the local stack. Everything goes through the commands that clients use, with ids made from names:
+//! seeding twice changes nothing.
 
 use std::collections::HashMap;
 
 use anyhow::{Result, anyhow};
 use contract::{CallError, Command, ErrorKind};
 use runtime::{Call, Client};
+use serde::Deserialize;
 use subjects::{
     CategoryId,
-    catalog::ListCategories,
+    catalog::{CreateCategory, CreateProduct, ListCategories, NewProduct},
     identity::{CreateAccount, Login},
 };
 use uuid::Uuid;
@@ -26,6 +27,36 @@ pub(crate) const ACCOUNTS: [(&str, &str); 3] =
 pub(crate) fn accounts() -> gateway::Accounts {
     let accounts = ACCOUNTS.map(|(email, role)| (email.to_owned(), role.to_owned())).into();
     gateway::Accounts { password: PASSWORD.to_owned(), accounts }
+}
+
+/// What the demo shop sells, in the form in which the API takes it.
+#[derive(Debug, Deserialize)]
+struct Goods {
+    /// Each after its parent.
+    categories: Vec<DemoCategory>,
+    products: Vec<DemoProduct>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DemoCategory {
+    slug: String,
+    name: String,
+    description: String,
+    /// The parent's slug.
+    parent: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DemoProduct {
+    /// The category's slug.
+    category: String,
+    product: NewProduct,
+}
+
+impl Goods {
+    fn load() -> Result<Self> {
+        Ok(serde_json::from_str(include_str!("demo/goods.json"))?)
+    }
 }
 
 /// Makes what is missing of the demo shop.
@@ -50,22 +81,23 @@ pub(crate) async fn seed(servers: &Servers, step: impl Fn(&str)) -> Result<()> {
             );
         }
     }
-    let categories = catalog::demo::categories();
+    let Goods { categories, products } = Goods::load()?;
     step(&format!("demo categories ({})", categories.len()));
     let mut ids: HashMap<String, CategoryId> = HashMap::new();
-    for category in categories {
-        let parent = category.parent.and_then(|slug| ids.get(slug)).copied();
-        let slug = category.slug.to_owned();
-        match send(&client, &category.command(parent), &slug, tokens.get("admin")).await? {
+    for DemoCategory { slug, name, description, parent } in categories {
+        let parent_id = parent.and_then(|parent| ids.get(&parent)).copied();
+        let command = CreateCategory { name, slug: slug.clone(), description, parent_id };
+        match send(&client, &command, &slug, tokens.get("admin")).await? {
             Some(made) => drop(ids.insert(slug, made.id)),
             None => ids.extend(known_categories(&client).await?),
         }
     }
-    let products = catalog::demo::products();
     step(&format!("demo products ({})", products.len()));
-    for product in products {
-        let category = ids.get(product.category).ok_or_else(|| anyhow!("there is no category {}", product.category))?;
-        send(&client, &product.command(*category), product.slug, tokens.get("seller")).await?;
+    for DemoProduct { category, mut product } in products {
+        let category_id = ids.get(&category).ok_or_else(|| anyhow!("there is no category {category}"))?;
+        product.category_id = Some(*category_id);
+        let slug = product.slug.clone().unwrap_or_default();
+        send(&client, &CreateProduct { product }, &slug, tokens.get("seller")).await?;
     }
     Ok(())
 }
@@ -93,4 +125,32 @@ async fn known_categories(client: &Client) -> Result<HashMap<String, CategoryId>
     let page = subjects::PageRequest { limit: Some(100), ..Default::default() };
     let listed = client.ask(&ListCategories { page }, &Call::default()).await.map_err(|error| anyhow!("{error}"))?;
     Ok(listed.data.into_iter().map(|category| (category.slug, category.id)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_goods_fit_together() {
+        let Goods { categories, products } = Goods::load().unwrap();
+        let (mut known, mut slugs, mut skus) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for category in categories {
+            assert!(category.parent.is_none_or(|parent| known.contains(&parent)), "{}", category.slug);
+            assert!(known.insert(category.slug.clone()), "{} is there twice", category.slug);
+        }
+        for DemoProduct { category, product } in products {
+            let slug = product.slug.clone().unwrap();
+            assert!(known.contains(&category), "{slug}: {category}");
+            assert!(product.cost_price.unwrap().amount < product.price.amount, "{slug}");
+            assert!(product.on_hand.is_some() != product.variants.is_some(), "{slug}");
+            for variant in product.variants.unwrap_or_default() {
+                assert!(skus.insert(variant.sku.clone()), "{} is there twice", variant.sku);
+            }
+            assert!(slugs.insert(slug.clone()), "{slug} is there twice");
+        }
+        assert!(slugs.len() >= 40, "{}", slugs.len());
+    }
 }

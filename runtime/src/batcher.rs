@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use tokio::sync::oneshot;
 
 use crate::{
-    failure::{Blame, Breakage, Stored},
+    failure::{Blame, Breakage},
     guard::guarded,
 };
 
@@ -21,7 +21,7 @@ const CONCURRENT: usize = 2;
 /// Items of a batch at most.
 const SIZE: usize = 128;
 
-type Load<I, O> = Box<dyn Fn(PgPool, Vec<Arc<I>>) -> BoxFuture<'static, Stored<Vec<O>>> + Send + Sync>;
+type Load<I, O> = Box<dyn Fn(PgPool, Vec<Arc<I>>) -> BoxFuture<'static, Result<Vec<O>, Breakage>> + Send + Sync>;
 
 /// Collects items into batches. How many may wait is bounded by admission.
 pub(crate) struct Batcher<I, O> {
@@ -38,7 +38,7 @@ struct Queue<I, O> {
 
 struct Waiting<I, O> {
     item: Arc<I>,
-    output: oneshot::Sender<Stored<O>>,
+    output: oneshot::Sender<Result<O, Breakage>>,
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
@@ -52,7 +52,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
     ///
     /// # Errors
     /// What the batch failed with; where an item's data was the reason, the others are loaded without it.
-    pub(crate) async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Stored<O> {
+    pub(crate) async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Result<O, Breakage> {
         let (output, result) = oneshot::channel();
         let starts_batch = {
             let mut queue = self.lock();

@@ -21,7 +21,7 @@ use contract::Position;
 use uuid::Uuid;
 
 use crate::{
-    client::Client, consumer::Consumer, database::Database, failure::Stored, lease, log::LogRequest,
+    client::Client, consumer::Consumer, database::Database, failure::Breakage, lease, log::LogRequest,
     operation::EventHead,
 };
 
@@ -48,7 +48,7 @@ pub(crate) struct CatchUp {
 
 impl CatchUp {
     /// One pass, if the lease is ours. `held_since` remembers when we got it.
-    pub(crate) async fn pass(&self, held_since: &mut Option<Instant>) -> Stored<()> {
+    pub(crate) async fn pass(&self, held_since: &mut Option<Instant>) -> Result<(), Breakage> {
         let name = self.lease_name();
         if held_since.is_some_and(|at| at.elapsed() > KEEP) {
             *held_since = None;
@@ -69,7 +69,7 @@ impl CatchUp {
         format!("catch-up:{}:{}", self.consumer.source, names.join(","))
     }
 
-    async fn compare_log(&self) -> Stored<()> {
+    async fn compare_log(&self) -> Result<(), Breakage> {
         let lag = self.consumer.lag_ms.load(Ordering::Relaxed).clamp(0, MAX_LAG_MS);
         let delay_ms = i64::try_from(DELAY.as_millis()).unwrap_or(2000) + lag;
         let mut cursors = self.cursors(&mut *self.db.lanes.acquire().await?).await?;
@@ -138,7 +138,7 @@ impl CatchUp {
 
     /// R3: one statement reads the cursor and deletes, by the row's own type; in slices, so that none runs long. What
     /// lies above every cursor is not read.
-    async fn prune(&self) -> Stored<()> {
+    async fn prune(&self) -> Result<(), Breakage> {
         sqlx::query(
             "delete from inbox where ctid = any(array(
                  select inbox.ctid from inbox join cursor using (source, name)

@@ -8,7 +8,7 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::failure::Stored;
+use crate::failure::Breakage;
 
 /// A node whose clock is further off than this is not ready.
 const TOLERANCE_MS: i64 = 1000;
@@ -31,7 +31,10 @@ impl Clock {
     }
 
     /// Looks at the database's clock.
-    pub(crate) async fn compare(&self, look: impl Future<Output = Stored<DateTime<Utc>>>) -> Stored<()> {
+    pub(crate) async fn compare(
+        &self,
+        look: impl Future<Output = Result<DateTime<Utc>, Breakage>>,
+    ) -> Result<(), Breakage> {
         let before = Utc::now();
         let theirs = look.await?;
         let ahead = ahead(before, theirs, Utc::now());

@@ -20,7 +20,7 @@ pub use messages::{DeadLetter, DeadLetterKind, DeadLetters};
 pub(crate) use repeat::Repeat;
 pub(crate) use unpark::{Unparked, unpark};
 
-use crate::{failure::Stored, lane::EventItem, log::mark, operation::EventHead};
+use crate::{failure::Breakage, lane::EventItem, log::mark, operation::EventHead};
 
 /// The head of a parked event, as its row keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub(crate) async fn park(
     known_in_era: i64,
     reason: &str,
     attempts: i32,
-) -> Stored<()> {
+) -> Result<(), Breakage> {
     let mut transaction = pool.begin().await?;
     let inserted = sqlx::query(
         "insert into inbox (source, event_id, name, era, xid, mark) values ($1, $2, $3, $4, $5, $6)
@@ -106,7 +106,7 @@ pub(crate) async fn park(
 }
 
 /// What a redrive could not handle stays parked, with the newer reason.
-pub(crate) async fn park_again(pool: &PgPool, head: &EventHead, reason: &str) -> Stored<()> {
+pub(crate) async fn park_again(pool: &PgPool, head: &EventHead, reason: &str) -> Result<(), Breakage> {
     let mut transaction = pool.begin().await?;
     sqlx::query(
         "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
@@ -131,7 +131,7 @@ pub(crate) async fn claim_for_redrive(
     connection: &mut PgConnection,
     batch: &[EventItem],
     places: &[usize],
-) -> Stored<Vec<usize>> {
+) -> Result<Vec<usize>, Breakage> {
     if places.is_empty() {
         return Ok(Vec::new());
     }

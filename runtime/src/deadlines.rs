@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     database::Database,
-    failure::Stored,
+    failure::Breakage,
     lease,
     operation::DeadlineRoute,
     responder::{InternalCommand, Responder},
@@ -38,7 +38,7 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    pub(crate) async fn pass(&self) -> Stored<()> {
+    pub(crate) async fn pass(&self) -> Result<(), Breakage> {
         for route in &self.routes {
             let name = format!("deadlines:{}", route.operation);
             if !lease::hold(&self.db.lanes, &name, self.node, LEASE).await? {

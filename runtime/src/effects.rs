@@ -21,7 +21,7 @@ use crate::{
     client::Client,
     context::{Context, ServiceContext},
     database::Database,
-    failure::{Breakage, Stored},
+    failure::Breakage,
     guard::guarded,
     lane::{EffectItem, LaneMessage, Lanes},
     operation::{EffectRoute, EffectRow},
@@ -186,7 +186,7 @@ impl Effects {
     }
 
     /// Claims and starts effects whose lease has ended and whose turn it is.
-    pub(crate) async fn sweep(&self) -> Stored<()> {
+    pub(crate) async fn sweep(&self) -> Result<(), Breakage> {
         let shared = &self.shared;
         let free = i64::try_from(shared.window.available_permits()).unwrap_or(0);
         if shared.routes.is_empty() {
@@ -233,7 +233,7 @@ impl Effects {
         Ok(())
     }
 
-    async fn park_unfinished(&self) -> Stored<()> {
+    async fn park_unfinished(&self) -> Result<(), Breakage> {
         let shared = &self.shared;
         let parked: Vec<Uuid> = sqlx::query_scalar(
             "update effect set parked_at = clock_timestamp(), reason = 'whoever performed it did not live to the end'

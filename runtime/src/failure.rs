@@ -183,6 +183,3 @@ pub type Answered<T, E> = Result<T, QueryError<E>>;
 
 /// What handlers of commands return.
 pub type Handled<T, E> = Result<T, HandleError<E>>;
-
-/// What a domain's store returns.
-pub type Stored<T> = Result<T, Breakage>;

@@ -4,10 +4,10 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
-use crate::failure::{Breakage, Stored};
+use crate::failure::Breakage;
 
 /// Runs to the end, also where the end is a panic. What the future held is dropped with it: a transaction rolls back.
-pub(crate) async fn guarded<T>(work: impl Future<Output = Stored<T>>) -> Stored<T> {
+pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T, Breakage>>) -> Result<T, Breakage> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

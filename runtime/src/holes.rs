@@ -5,14 +5,11 @@ use async_nats::jetstream::stream::Stream;
 use contract::Position;
 use sqlx::PgPool;
 
-use crate::{
-    failure::{Breakage, Stored},
-    refill, tail,
-};
+use crate::{failure::Breakage, refill, tail};
 
 /// Compares the number of holes with the known one, and begins a refill where there are more: down to what was in the
 /// stream before the lowest of them.
-pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
+pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Breakage> {
     let count = i64::try_from(stream.cached_info().state.deleted_count.unwrap_or(0)).map_err(Breakage::other)?;
     let known: i64 = sqlx::query_scalar("select count from stream_hole").fetch_one(pool).await?;
     if count == known {
@@ -42,7 +39,7 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
 }
 
 /// The number of the first message that is missing, of all holes: those that were mended before moved what they had.
-async fn lowest(stream: &Stream) -> Stored<u64> {
+async fn lowest(stream: &Stream) -> Result<u64, Breakage> {
     let details = stream.info_builder().with_deleted(true).fetch().await.map_err(Breakage::other)?;
     let state = details.info.state;
     Ok(state.deleted.unwrap_or_default().into_iter().min().unwrap_or(state.first_sequence))

@@ -27,7 +27,7 @@ pub(crate) use finish::EffectItem;
 use crate::{
     database::{Database, begin_era},
     effects::Effects,
-    failure::{Blame, Breakage, Stored},
+    failure::{Blame, Breakage},
     log::LoggedCommit,
     publisher::Publisher,
 };
@@ -281,7 +281,7 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
     }
 }
 
-async fn renew_era(db: &Database) -> Stored<()> {
+async fn renew_era(db: &Database) -> Result<(), Breakage> {
     let mut connection = db.lanes.acquire().await?;
     Ok(begin_era(&mut connection).await?)
 }

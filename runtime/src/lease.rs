@@ -5,10 +5,10 @@ use std::time::Duration;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::failure::Stored;
+use crate::failure::Breakage;
 
 /// Takes or keeps a lease, by the database's clock. Gives whether it is ours.
-pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Duration) -> Stored<bool> {
+pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Duration) -> Result<bool, Breakage> {
     let held = sqlx::query(
         "insert into lease (name, holder, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
          on conflict (name) do update set holder = excluded.holder, until = excluded.until
@@ -23,7 +23,7 @@ pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Durati
 }
 
 /// Gives a lease back, so that the next node need not wait for its end.
-pub(crate) async fn release(pool: &PgPool, name: &str, holder: Uuid) -> Stored<()> {
+pub(crate) async fn release(pool: &PgPool, name: &str, holder: Uuid) -> Result<(), Breakage> {
     sqlx::query("delete from lease where name = $1 and holder = $2").bind(name).bind(holder).execute(pool).await?;
     Ok(())
 }

@@ -27,6 +27,7 @@ mod holes;
 mod lane;
 mod lease;
 mod log;
+mod machine;
 mod maintenance;
 mod metrics;
 mod node;
@@ -57,12 +58,13 @@ pub use domain::{
     Answer, AnswerBatch, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare,
     Project, Queried, React, Registry, Tidy,
 };
-pub use failure::{Answered, Breakage, HandleError, Handled, PrepareError, QueryError, Stored};
+pub use failure::{Answered, Breakage, HandleError, Handled, PrepareError, QueryError};
+pub use machine::{Machine, Transition, Transitions};
 pub use metrics::Metrics;
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
 pub use revocations::{REVOCATIONS, RevocationSource};
 pub use service::{Serve, Service, ServiceRegistry};
-pub use sql::{Allowed, Inserts, Locks, Reads, Writes};
+pub use sql::{Allowed, Locks, Reads, Writes};
 pub use stream::StreamSpec;
 pub use trim::{Consumed, Trimmed};
 pub use tx::{Cause, Tx, Version};

@@ -11,12 +11,7 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{
-    database::begin_era,
-    failure::{Breakage, Stored},
-    operation::EventHead,
-    tx::PendingEvent,
-};
+use crate::{database::begin_era, failure::Breakage, operation::EventHead, tx::PendingEvent};
 
 pub(crate) use events::{EventsPage, EventsRequest, events};
 
@@ -144,7 +139,7 @@ const PAGE: i64 = 1000;
 
 /// Reads a page. The horizon is read before the rows (or a late commit with a low id would be passed over), and is
 /// lowered below everything this page does not look at.
-pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage> {
+pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage, Breakage> {
     let mut connection = pool.acquire().await?;
     // The era of this start of the server: right after a restore the newest one in the table is a dead one.
     begin_era(&mut connection).await?;
@@ -193,7 +188,10 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Stored<LogPage>
 }
 
 /// Reads commits by position.
-pub(crate) async fn commits_at(connection: &mut PgConnection, positions: &[Position]) -> Stored<Vec<LoggedCommit>> {
+pub(crate) async fn commits_at(
+    connection: &mut PgConnection,
+    positions: &[Position],
+) -> Result<Vec<LoggedCommit>, Breakage> {
     let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();
     let rows = sqlx::query(
         "select l.era, l.xid, l.at, l.events::text as events from event_log l

@@ -4,13 +4,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::{
-    database::Database,
-    effects::Effects,
-    failure::{Breakage, Stored},
-    lease,
-    operation::Chore,
-};
+use crate::{database::Database, effects::Effects, failure::Breakage, lease, operation::Chore};
 
 /// Rows deleted at once, so that no statement runs long.
 const SLICE: u64 = 5000;
@@ -37,7 +31,7 @@ pub(crate) async fn pass(
     own: &[Chore],
     effects: &Effects,
     node: Uuid,
-) -> Stored<()> {
+) -> Result<(), Breakage> {
     if !lease::hold(&db.lanes, LEASE, node, LEASE_LENGTH).await? {
         // Shown by the node that holds the lease. What this one has shown before is no longer true.
         show(domain, &Waiting::default());
@@ -62,14 +56,14 @@ pub(crate) async fn end(domain: &'static str, db: &Database, node: Uuid) {
 }
 
 /// What a domain itself has no more use for.
-async fn tidy(db: &Database, own: &[Chore]) -> Stored<()> {
+async fn tidy(db: &Database, own: &[Chore]) -> Result<(), Breakage> {
     for chore in own {
         in_slices(CHORE_SLICE, PATIENCE, || chore(db.lanes.clone(), CHORE_SLICE)).await?;
     }
     Ok(())
 }
 
-async fn forget_some_answers(db: &Database) -> Stored<u64> {
+async fn forget_some_answers(db: &Database) -> Result<u64, Breakage> {
     let deleted = sqlx::query(
         "delete from command_log where ctid = any(array(
              select ctid from command_log where at < now() - interval '7 days' limit $1))",
@@ -81,9 +75,9 @@ async fn forget_some_answers(db: &Database) -> Stored<u64> {
 }
 
 /// Takes slices until one comes back short, for so long at most.
-async fn in_slices<F>(size: u64, patience: Duration, mut slice: impl FnMut() -> F) -> Stored<()>
+async fn in_slices<F>(size: u64, patience: Duration, mut slice: impl FnMut() -> F) -> Result<(), Breakage>
 where
-    F: Future<Output = Stored<u64>>,
+    F: Future<Output = Result<u64, Breakage>>,
 {
     let began = Instant::now();
     while slice().await? >= size && began.elapsed() < patience {}
@@ -91,7 +85,7 @@ where
 }
 
 /// Most events that ran twice were handled; what is still failing counts on with each run.
-async fn forget_some_attempts(db: &Database) -> Stored<u64> {
+async fn forget_some_attempts(db: &Database) -> Result<u64, Breakage> {
     let deleted = sqlx::query(
         "delete from attempt where ctid = any(array(
              select ctid from attempt where at < now() - interval '1 hour' limit $1))",
@@ -115,7 +109,7 @@ struct Waiting {
     unregistered: i64,
 }
 
-async fn measure(domain: &'static str, db: &Database, effects: &Effects) -> Stored<()> {
+async fn measure(domain: &'static str, db: &Database, effects: &Effects) -> Result<(), Breakage> {
     let mut waiting: Waiting = sqlx::query_as(
         "select (select count(*) from (select 1 from outbox limit $1) as o) as outbox,
                 (select coalesce(extract(epoch from now() - min(lease_until) + interval '5 seconds'), 0)::float8

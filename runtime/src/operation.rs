@@ -23,10 +23,10 @@ use contract::{Access, Request};
 use futures::future::BoxFuture;
 use sqlx::PgPool;
 
-use crate::failure::Stored;
+use crate::failure::Breakage;
 
 /// Deletes some rows that nobody needs any more, so many at most; gives how many.
-pub(crate) type Chore = Arc<dyn Fn(PgPool, u64) -> BoxFuture<'static, Stored<u64>> + Send + Sync>;
+pub(crate) type Chore = Arc<dyn Fn(PgPool, u64) -> BoxFuture<'static, Result<u64, Breakage>> + Send + Sync>;
 
 /// Everything a domain answers and reacts to.
 #[derive(Default)]

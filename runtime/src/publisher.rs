@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     database::Database,
-    failure::{Breakage, Stored},
+    failure::Breakage,
     log::{LoggedCommit, LoggedEvent, commits_at},
     stream::Streams,
     tail::{self, Confirmed},
@@ -113,7 +113,7 @@ impl Publisher {
     }
 
     /// Writes down how far the stream has come, and lets go of what lies below.
-    pub(crate) async fn mark(&self) -> Stored<()> {
+    pub(crate) async fn mark(&self) -> Result<(), Breakage> {
         let shared = &self.shared;
         let _one = shared.marking.lock().await;
         let (newest, positions) = {
@@ -144,7 +144,7 @@ impl Publisher {
     }
 
     /// Each second: rows whose lease ended are published again, rows that idle after their confirmation are deleted.
-    pub(crate) async fn sweep(&self) -> Stored<()> {
+    pub(crate) async fn sweep(&self) -> Result<(), Breakage> {
         self.mark().await?;
         self.delete_confirmed().await?;
         let shared = &self.shared;
@@ -189,7 +189,7 @@ impl Publisher {
                 let sent = shared.start_with(headers, event).await;
                 sent.map_err(Breakage::other)?.await.map_err(Breakage::other)?;
             }
-            Stored::Ok(())
+            Ok::<_, Breakage>(())
         }));
         match tokio::time::timeout(LEASE, all).await {
             Ok(all) => all.into_iter().all(|one| one.is_ok()),
@@ -217,7 +217,7 @@ impl Publisher {
         self.queue.capacity() == QUEUE
     }
 
-    async fn delete_confirmed(&self) -> Stored<()> {
+    async fn delete_confirmed(&self) -> Result<(), Breakage> {
         let confirmed = self.take_confirmed();
         if confirmed.is_empty() {
             return Ok(());

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 
 use crate::{
     client::{Call, Client},
-    failure::{Blame, Breakage, Stored},
+    failure::{Blame, Breakage},
     log::{LogPage, LogRequest},
     operation::EventRoute,
     tx::Tx,
@@ -60,7 +60,7 @@ pub(crate) async fn begin(
     client: &Client,
     routes: &[EventRoute],
     request: &RebuildRequest,
-) -> Stored<Result<RebuildStarted, Fault>> {
+) -> Result<Result<RebuildStarted, Fault>, Breakage> {
     let source = &request.source;
     let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == *source).collect();
     if routes.is_empty() {
@@ -115,7 +115,7 @@ fn refused(kind: ErrorKind, code: &str, text: String, detail: impl Into<String>)
 /// - The locks are taken in the order in which lanes take theirs.
 ///
 /// The newest era that was seen stays (R14): the stream may still hold what a restore has ended.
-async fn forget(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Stored<()> {
+async fn forget(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Result<(), Breakage> {
     let mut transaction = pool.begin().await?;
     // Lanes wait for as long as this does: rather try again. What is forgotten may be large, though.
     sqlx::raw_sql("set local lock_timeout = '1s'; set local statement_timeout = '20s'")

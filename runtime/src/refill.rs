@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     client::{Call, Client},
     database::Database,
-    failure::{Breakage, Stored},
+    failure::Breakage,
     lease,
     log::commits_at,
     publisher::Publisher,
@@ -49,7 +49,7 @@ impl Client {
 
 /// Begins a refill from the newest commit down to a floor, or to that of the one which is at work, if that is lower. An
 /// empty log has nothing to fill with.
-pub(crate) async fn begin(executor: impl PgExecutor<'_>, floor: Position) -> Stored<RefillStarted> {
+pub(crate) async fn begin(executor: impl PgExecutor<'_>, floor: Position) -> Result<RefillStarted, Breakage> {
     let begun = sqlx::query(
         "insert into refill (is_only, era, xid, floor_era, floor_xid)
          select true, era, xid + 1, $1, $2 from event_log order by era desc, xid desc limit 1
@@ -70,7 +70,12 @@ pub(crate) async fn begin(executor: impl PgExecutor<'_>, floor: Position) -> Sto
 }
 
 /// One step of a refill, if there is one and its lease is ours. Gives whether there is more to do.
-pub(crate) async fn step(db: &Database, streams: &Streams, publisher: &Publisher, node: Uuid) -> Stored<bool> {
+pub(crate) async fn step(
+    db: &Database,
+    streams: &Streams,
+    publisher: &Publisher,
+    node: Uuid,
+) -> Result<bool, Breakage> {
     let Some(Refill { below, floor, writer }) = present(&db.lanes).await? else { return Ok(false) };
     if !lease::hold(&db.lanes, "refill", node, Duration::from_secs(10)).await? {
         return Ok(false);
@@ -130,7 +135,7 @@ struct Refill {
     writer: String,
 }
 
-async fn present(pool: &PgPool) -> Stored<Option<Refill>> {
+async fn present(pool: &PgPool) -> Result<Option<Refill>, Breakage> {
     let row = sqlx::query("select *, xmin::text as writer from refill").fetch_optional(pool).await?;
     Ok(row
         .map(|row| {

@@ -1,14 +1,17 @@
-//! What a store function may do to the database, as types: [`Reads`], [`Locks`], [`Inserts`] and [`Writes`].
+//! What a store function may do to the database, as types: [`Reads`], [`Locks`] and [`Writes`].
 //!
 //! sqlx cannot tell a `select` from an `insert`. So builds with debug assertions, as those of all tests are, look at each
 //! statement, and reject one that does more than its type allows as an error of the item that ran it.
 
 mod statement;
 
-use std::fmt::{self, Debug, Formatter};
+use std::{
+    fmt::{self, Debug, Formatter},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use futures::{
-    FutureExt, StreamExt,
+    FutureExt, StreamExt, TryStreamExt,
     future::{self, BoxFuture},
     stream::{self, BoxStream},
 };
@@ -20,18 +23,27 @@ use sqlx::{
 
 pub use statement::Allowed;
 
+macro_rules! on_source {
+    ($source:expr, $db:ident => $call:expr) => {
+        match $source {
+            Source::Pool($db) => $call,
+            Source::Connection($db) => $call,
+        }
+    };
+}
+
 /// Runs plain selects.
 pub struct Reads<'c>(Source<'c>);
 
 /// Runs selects that lock the rows they find.
 pub struct Locks<'c>(Source<'c>);
 
-/// Runs inserts that do nothing where another row stands in their way (`on conflict do nothing`): a command that finds its
-/// row taken has written nothing, and may be rejected or prepared again as cheaply as one that only read.
-pub struct Inserts<'c>(Source<'c>);
-
-/// Runs every statement.
-pub struct Writes<'c>(Source<'c>);
+/// Runs every statement, and notes whether it wrote a row: a command whose `insert ... on conflict do nothing` found another
+/// row has written nothing.
+pub struct Writes<'c> {
+    source: Source<'c>,
+    wrote: Option<&'c AtomicBool>,
+}
 
 enum Source<'c> {
     Pool(&'c PgPool),
@@ -63,7 +75,67 @@ impl<'c> From<Locks<'c>> for Reads<'c> {
 impl<'c> Writes<'c> {
     /// Each statement commits by itself.
     pub(crate) fn of_pool(pool: &'c PgPool) -> Self {
-        Self(Source::Pool(pool))
+        Self { source: Source::Pool(pool), wrote: None }
+    }
+
+    pub(crate) fn of_connection(connection: &'c mut PgConnection, wrote: &'c AtomicBool) -> Self {
+        Self { source: Source::Connection(connection), wrote: Some(wrote) }
+    }
+
+    /// The same again, for the first of several statements of one function.
+    pub fn reborrow(&mut self) -> Writes<'_> {
+        Writes { source: self.source.reborrow(), wrote: self.wrote }
+    }
+}
+
+impl Debug for Writes<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Writes")
+    }
+}
+
+impl<'c> Executor<'c> for Writes<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let results = on_source!(self.source, db => db.fetch_many(query));
+        let note = move |result: &Either<PgQueryResult, PgRow>| {
+            let has_row = result.as_ref().either(|done| done.rows_affected() > 0, |_| true);
+            if let Some(wrote) = self.wrote.filter(|_| has_row) {
+                wrote.store(true, Ordering::Relaxed);
+            }
+        };
+        results.inspect_ok(note).boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let results = self.fetch_many(query);
+        let keep = |first: Option<PgRow>, result: Either<PgQueryResult, PgRow>| {
+            future::ready(Ok(first.or_else(|| result.right())))
+        };
+        results.try_fold(None, keep).boxed()
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        on_source!(self.source, db => db.prepare_with(sql, parameters))
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        on_source!(self.source, db => db.describe(sql))
     }
 }
 
@@ -102,15 +174,6 @@ impl Execute<'_, Postgres> for Checked {
     fn persistent(&self) -> bool {
         self.persistent
     }
-}
-
-macro_rules! on_source {
-    ($source:expr, $db:ident => $call:expr) => {
-        match $source {
-            Source::Pool($db) => $call,
-            Source::Connection($db) => $call,
-        }
-    };
 }
 
 macro_rules! executor {
@@ -183,4 +246,4 @@ macro_rules! executor {
         }
     )+};
 }
-executor!(Reads Locks Inserts Writes);
+executor!(Reads Locks);

@@ -15,10 +15,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 
-use crate::{
-    failure::{Breakage, Stored},
-    holes, refill, tail,
-};
+use crate::{failure::Breakage, holes, refill, tail};
 
 /// How a domain's stream is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +142,7 @@ impl Streams {
 
 impl Streams {
     /// Whether the own stream has a message of this number.
-    pub(crate) async fn holds(&self, sequence: u64) -> Stored<bool> {
+    pub(crate) async fn holds(&self, sequence: u64) -> Result<bool, Breakage> {
         let stream = self.jetstream.get_stream(subject::stream(self.domain)).await.map_err(Breakage::other)?;
         match stream.get_raw_message(sequence).await {
             Ok(_) => Ok(true),

@@ -8,10 +8,7 @@ use contract::{Position, header};
 use sqlx::{PgConnection, PgExecutor, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{
-    failure::{Breakage, Stored},
-    refill,
-};
+use crate::{failure::Breakage, refill};
 
 /// An event, and its number in the stream.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +39,7 @@ enum Found {
 /// The floor is read in the same statement. What is below it has left the outbox, so a mark covers it, and it is not
 /// higher than this one, or that one would be seen here: outbox rows are deleted after their mark is committed. What has
 /// not committed yet lies above `pg_snapshot_xmin`. What a refill still has to bring lies above its own floor.
-pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Stored<()> {
+pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Result<(), Breakage> {
     sqlx::query(
         "insert into stream_mark (sequence, event_id, floor_era, floor_xid)
          select $1, $2, lowest.era, lowest.xid from (
@@ -71,7 +68,7 @@ pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Stored<()> {
 }
 
 /// Compares the newest mark with the stream, and begins a refill where the stream has lost it.
-pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
+pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Breakage> {
     let row = sqlx::query("select * from stream_mark order by sequence desc limit 1").fetch_optional(pool).await?;
     let Some(newest) = row.map(|row| read(&row)).transpose()? else { return Ok(()) };
     match look(stream, newest.confirmed).await? {
@@ -80,7 +77,7 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
         Found::Lost => {}
     }
     let rows = sqlx::query("select * from stream_mark order by sequence").fetch_all(pool).await?;
-    let marks = rows.iter().map(read).collect::<Stored<Vec<_>>>()?;
+    let marks = rows.iter().map(read).collect::<Result<Vec<_>, Breakage>>()?;
     // What was lost is the end: below it every mark stands.
     let (mut standing, mut end) = (0, marks.len());
     while standing < end {
@@ -103,13 +100,13 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Stored<()> {
 }
 
 /// Forgets marks that speak of what the stream does not have any more.
-pub(crate) async fn forget_above(executor: impl PgExecutor<'_>, sequence: u64) -> Stored<()> {
+pub(crate) async fn forget_above(executor: impl PgExecutor<'_>, sequence: u64) -> Result<(), Breakage> {
     sqlx::query("delete from stream_mark where sequence > $1").bind(number(sequence)?).execute(executor).await?;
     Ok(())
 }
 
 /// Everything below it is in the stream below a number, where a mark says so.
-pub(crate) async fn floor_below(connection: &mut PgConnection, sequence: u64) -> Stored<Option<Position>> {
+pub(crate) async fn floor_below(connection: &mut PgConnection, sequence: u64) -> Result<Option<Position>, Breakage> {
     let row = sqlx::query("select * from stream_mark where sequence < $1 order by sequence desc limit 1")
         .bind(number(sequence)?)
         .fetch_optional(connection)
@@ -117,7 +114,7 @@ pub(crate) async fn floor_below(connection: &mut PgConnection, sequence: u64) ->
     Ok(row.map(|row| read(&row)).transpose()?.map(|mark| mark.floor))
 }
 
-async fn look(stream: &Stream, expected: Confirmed) -> Stored<Found> {
+async fn look(stream: &Stream, expected: Confirmed) -> Result<Found, Breakage> {
     let message = match stream.get_raw_message(expected.sequence).await {
         Ok(message) => message,
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
@@ -136,12 +133,12 @@ async fn look(stream: &Stream, expected: Confirmed) -> Stored<Found> {
     Ok(if id == Some(expected.event) { Found::Stands } else { Found::Lost })
 }
 
-fn read(row: &PgRow) -> Stored<Mark> {
+fn read(row: &PgRow) -> Result<Mark, Breakage> {
     let sequence = u64::try_from(row.try_get::<i64, _>("sequence")?).map_err(Breakage::other)?;
     let confirmed = Confirmed { sequence, event: row.try_get("event_id")? };
     Ok(Mark { confirmed, floor: Position { era: row.try_get("floor_era")?, xid: row.try_get("floor_xid")? } })
 }
 
-fn number(sequence: u64) -> Stored<i64> {
+fn number(sequence: u64) -> Result<i64, Breakage> {
     i64::try_from(sequence).map_err(Breakage::other)
 }

@@ -8,7 +8,7 @@ use sqlx::{PgPool, Row};
 
 use crate::{
     client::{Call, Client},
-    failure::Stored,
+    failure::Breakage,
     operation::EventRoute,
     stream::Streams,
 };
@@ -76,7 +76,7 @@ impl Client {
     }
 }
 
-pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Stored<Consumed> {
+pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, Breakage> {
     let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
     // Types that only another version of the domain handles have a cursor here too.
     let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
@@ -90,7 +90,11 @@ pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str)
     Ok(Consumed { up_to, is_rebuilt_from })
 }
 
-pub(crate) async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Stored<Result<Trimmed, Fault>> {
+pub(crate) async fn run(
+    pool: &PgPool,
+    streams: &Streams,
+    request: &TrimRequest,
+) -> Result<Result<Trimmed, Fault>, Breakage> {
     let (oldest, asked) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
     if asked < oldest {
         // A reader of the stream must find in the log what it finds there.
@@ -114,7 +118,7 @@ pub(crate) async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest)
 
 /// Deletes the first commits, up to one that is young, not yet published or not yet handled everywhere, and writes down in
 /// the same transaction how far.
-async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Stored<u64> {
+async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u64, Breakage> {
     let mut transaction = pool.begin().await?;
     let rows = sqlx::query(
         "select l.era, l.xid, l.at < now() - make_interval(secs => $3) and o.xid is null as may_go

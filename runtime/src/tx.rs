@@ -1,5 +1,7 @@
 //! The transaction of a batch, as handlers see it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::{DateTime, Utc};
 use contract::Event;
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     domain::Effect,
     failure::Breakage,
-    sql::{Inserts, Locks, Reads, Writes},
+    sql::{Locks, Reads, Writes},
 };
 
 /// What made something happen: a command, an event, an effect's result. The ids of events and effects are derived from it and
@@ -84,7 +86,8 @@ pub(crate) struct PendingEffect {
 pub struct Tx<'c> {
     connection: &'c mut PgConnection,
     now: DateTime<Utc>,
-    wrote: bool,
+    /// A row was written since the last mark.
+    wrote: AtomicBool,
     /// Names of the effects that the domain registers.
     registered: &'c [&'static str],
     pub(crate) events: Vec<PendingEvent>,
@@ -93,7 +96,7 @@ pub struct Tx<'c> {
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(connection: &'c mut PgConnection, now: DateTime<Utc>, registered: &'c [&'static str]) -> Self {
-        Self { connection, now, wrote: false, registered, events: Vec::new(), effects: Vec::new() }
+        Self { connection, now, wrote: AtomicBool::new(false), registered, events: Vec::new(), effects: Vec::new() }
     }
 
     /// To read.
@@ -106,15 +109,9 @@ impl<'c> Tx<'c> {
         Locks::of_connection(self.connection)
     }
 
-    /// To insert a row, and learn that it is there already.
-    pub fn inserts(&mut self) -> Inserts<'_> {
-        Inserts::of_connection(self.connection)
-    }
-
     /// To write. Decide first: a rejection after a write costs the batch a rollback.
     pub fn writes(&mut self) -> Writes<'_> {
-        self.wrote = true;
-        Writes::of_connection(self.connection)
+        Writes::of_connection(self.connection, &self.wrote)
     }
 
     /// The database's clock at the start of the transaction. No other clock decides anything.
@@ -181,7 +178,7 @@ impl<'c> Tx<'c> {
 
     /// Where the transaction stands, to go back to when an item is refused.
     pub(crate) fn mark(&mut self) -> (usize, usize) {
-        self.wrote = false;
+        self.wrote = AtomicBool::new(false);
         (self.events.len(), self.effects.len())
     }
 
@@ -189,7 +186,7 @@ impl<'c> Tx<'c> {
     pub(crate) fn undo(&mut self, (events, effects): (usize, usize)) -> bool {
         self.events.truncate(events);
         self.effects.truncate(effects);
-        !self.wrote
+        !self.wrote.load(Ordering::Relaxed)
     }
 }
 

@@ -4,7 +4,7 @@ use contract::{Access, Answer, Detail, DetailCode, command, domain_error, query}
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{CartId, Currency, ItemId, Money, ProductId, VariantId, inventory::Units, roles};
+use crate::{CartId, Currency, ItemId, Money, ProductId, VariantId, catalogue::MessageInfo, inventory::Units, roles};
 
 /// The domain's name.
 pub const DOMAIN: &str = "carts";
@@ -202,4 +202,17 @@ domain_error! {
         CurrencyMismatch: Conflict "currency_mismatch" = "The cart holds another currency.";
         CartVersionMismatch: PreconditionFailed "cart_version_mismatch" = "The cart was changed meanwhile.";
     }
+}
+
+/// Every message of the domain.
+pub(crate) fn messages() -> Vec<MessageInfo> {
+    vec![
+        MessageInfo::command::<CreateCart>(),
+        MessageInfo::query::<GetCart>(),
+        MessageInfo::command::<ClearCart>(),
+        MessageInfo::command::<AddItem>(),
+        MessageInfo::command::<ChangeItem>(),
+        MessageInfo::command::<RemoveItem>(),
+        MessageInfo::query::<GetContents>(),
+    ]
 }

@@ -6,6 +6,8 @@ mod events;
 mod model;
 mod queries;
 
+use crate::catalogue::MessageInfo;
+
 pub use commands::{ChangeProduct, CreateCategory, CreateProduct, NewProduct, NewVariant, ProductChanges};
 pub use error::CatalogError;
 pub use events::{PriceChanged, ProductCreated, ProductUpdated, VariantFact};
@@ -14,3 +16,19 @@ pub use queries::{GetOffers, GetProduct, ListCategories, ListProducts, Offer, Of
 
 /// The domain's name.
 pub const DOMAIN: &str = "catalog";
+
+/// Every message of the domain.
+pub(crate) fn messages() -> Vec<MessageInfo> {
+    vec![
+        MessageInfo::query::<GetProduct>(),
+        MessageInfo::query::<ListProducts>(),
+        MessageInfo::query::<ListCategories>(),
+        MessageInfo::command::<CreateProduct>(),
+        MessageInfo::command::<ChangeProduct>(),
+        MessageInfo::command::<CreateCategory>(),
+        MessageInfo::query::<GetOffers>(),
+        MessageInfo::event::<ProductCreated>(),
+        MessageInfo::event::<ProductUpdated>(),
+        MessageInfo::event::<PriceChanged>(),
+    ]
+}

@@ -7,7 +7,7 @@ use contract::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{UserId, roles};
+use crate::{UserId, catalogue::MessageInfo, roles};
 
 /// The domain's name.
 pub const DOMAIN: &str = "identity";
@@ -218,4 +218,23 @@ domain_error! {
         CannotChangeYourself: Conflict "cannot_change_yourself" =
             "You cannot change your own role or switch your own account off.";
     }
+}
+
+/// Every message of the domain.
+pub(crate) fn messages() -> Vec<MessageInfo> {
+    vec![
+        MessageInfo::command::<Register>(),
+        MessageInfo::command::<Login>(),
+        MessageInfo::command::<Refresh>(),
+        MessageInfo::command::<Logout>(),
+        MessageInfo::query::<GetKeys>(),
+        MessageInfo::query::<GetRevocations>(),
+        MessageInfo::command::<ChangeUser>(),
+        MessageInfo::command::<CreateAccount>(),
+        MessageInfo::event::<UserRegistered>(),
+        MessageInfo::event::<UserChanged>(),
+        MessageInfo::event::<UserDeactivated>(),
+        MessageInfo::event::<UserReactivated>(),
+        MessageInfo::event::<SessionRevoked>(),
+    ]
 }

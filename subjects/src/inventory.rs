@@ -5,7 +5,7 @@ use contract::{Access, Detail, DetailCode, command, domain_error, event, query};
 use serde::{Deserialize, Serialize};
 use serde_with::{As, DefaultOnNull};
 
-use crate::{OrderId, PageRequest, Pagination, VariantId, roles};
+use crate::{OrderId, PageRequest, Pagination, VariantId, catalogue::MessageInfo, roles};
 
 /// The domain's name.
 pub const DOMAIN: &str = "inventory";
@@ -225,4 +225,20 @@ domain_error! {
         StockVersionMismatch: PreconditionFailed "stock_version_mismatch" = "The stock was changed meanwhile.";
         InvalidCursor: Malformed "invalid_cursor" = "The cursor is not one of ours.";
     }
+}
+
+/// Every message of the domain.
+pub(crate) fn messages() -> Vec<MessageInfo> {
+    vec![
+        MessageInfo::query::<GetStock>(),
+        MessageInfo::command::<SetStock>(),
+        MessageInfo::query::<CheckAvailability>(),
+        MessageInfo::query::<ListMovements>(),
+        MessageInfo::event::<StockChanged>(),
+        MessageInfo::event::<LowStock>(),
+        MessageInfo::event::<Reserved>(),
+        MessageInfo::event::<ReservationRejected>(),
+        MessageInfo::event::<Released>(),
+        MessageInfo::event::<Committed>(),
+    ]
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use contract::{Detail, domain_error, query};
 use serde::{Deserialize, Serialize};
 
-use crate::roles;
+use crate::{catalogue::MessageInfo, roles};
 
 /// The name under which it is asked.
 pub const DOMAIN: &str = "operations";
@@ -61,4 +61,9 @@ domain_error! {
             "Some checks could not be made. Try again."
             => checks.iter().map(|name| Detail::state(name, "unknown", "could not look")).collect();
     }
+}
+
+/// Every message of the domain.
+pub(crate) fn messages() -> Vec<MessageInfo> {
+    vec![MessageInfo::query::<CheckInvariants>()]
 }

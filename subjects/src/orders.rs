@@ -8,6 +8,8 @@ mod queries;
 mod reference;
 mod status;
 
+use crate::catalogue::MessageInfo;
+
 pub use commands::{
     CancelOrder, Cancellation, ExpiryRequested, NewOrder, PaymentChoice, PlaceOrder, RequestExpiry, SetStatus,
     StatusChange,
@@ -29,3 +31,30 @@ pub const DOMAIN: &str = "orders";
 pub const MAX_LINES: usize = 100;
 /// The most units a line holds.
 pub const MAX_QUANTITY: i64 = 10_000;
+
+/// Every message of the domain.
+pub(crate) fn messages() -> Vec<MessageInfo> {
+    vec![
+        MessageInfo::command::<PlaceOrder>(),
+        MessageInfo::query::<GetOrder>(),
+        MessageInfo::query::<ListOrders>(),
+        MessageInfo::query::<GetHistory>(),
+        MessageInfo::command::<CancelOrder>(),
+        MessageInfo::command::<SetStatus>(),
+        MessageInfo::command::<RequestExpiry>(),
+        MessageInfo::query::<GetPayable>(),
+        MessageInfo::query::<GetLines>(),
+        MessageInfo::event::<Placed>(),
+        MessageInfo::event::<PaymentDue>(),
+        MessageInfo::event::<Confirmed>(),
+        MessageInfo::event::<Failed>(),
+        MessageInfo::event::<Cancelled>(),
+        MessageInfo::event::<ExpiryDue>(),
+        MessageInfo::event::<Expired>(),
+        MessageInfo::event::<RefundDue>(),
+        MessageInfo::event::<StatusChanged>(),
+        MessageInfo::event::<Returned>(),
+        MessageInfo::event::<Shipped>(),
+        MessageInfo::event::<Delivered>(),
+    ]
+}

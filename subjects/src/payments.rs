@@ -6,6 +6,8 @@ mod events;
 mod model;
 mod queries;
 
+use crate::catalogue::MessageInfo;
+
 pub use commands::{
     ActInSandbox, CreateIntent, NewIntent, NewRefund, ReadAgain, ReadingAsked, ReceiveWebhook, RefundItem,
     RefundPayment, SandboxAction, VerifyPayment, WebhookReceipt,
@@ -22,3 +24,30 @@ pub use queries::{
 
 /// The domain's name.
 pub const DOMAIN: &str = "payments";
+
+/// Every message of the domain.
+pub(crate) fn messages() -> Vec<MessageInfo> {
+    vec![
+        MessageInfo::query::<GetConfig>(),
+        MessageInfo::command::<CreateIntent>(),
+        MessageInfo::query::<GetPayment>(),
+        MessageInfo::query::<GetPaymentOfOrder>(),
+        MessageInfo::query::<GetAction>(),
+        MessageInfo::query::<GetPendingRefund>(),
+        MessageInfo::command::<RefundPayment>(),
+        MessageInfo::command::<VerifyPayment>(),
+        MessageInfo::command::<ReceiveWebhook>(),
+        MessageInfo::command::<ReadAgain>(),
+        MessageInfo::command::<ActInSandbox>(),
+        MessageInfo::event::<IntentCreated>(),
+        MessageInfo::event::<ActionRequired>(),
+        MessageInfo::event::<Succeeded>(),
+        MessageInfo::event::<PaymentFailed>(),
+        MessageInfo::event::<PaymentCancelled>(),
+        MessageInfo::event::<Refunded>(),
+        MessageInfo::event::<RefundFailed>(),
+        MessageInfo::event::<Disputed>(),
+        MessageInfo::event::<DisputeWon>(),
+        MessageInfo::event::<DisputeLost>(),
+    ]
+}

@@ -78,7 +78,7 @@ async fn lock(tx: &mut Tx<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owne
     let mut made = BTreeSet::new();
     for owner in owners.iter().filter(|owner| !carts.contains_key(owner)) {
         let Ok(empty) = Basket::of(None, *owner) else { continue };
-        store::insert_cart(tx.inserts(), &empty, *owner, now).await?;
+        store::insert_cart(tx.writes(), &empty, *owner, now).await?;
         made.insert(*owner);
     }
     carts.extend(store::lock(tx.locks(), &made).await?);

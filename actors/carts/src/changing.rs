@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::{Breakage, Commanded, Handled, Stored, Tx};
+use runtime::{Breakage, Commanded, Handled, Tx};
 use subjects::carts::{Cart, CartsError};
 
 use crate::{basket::Basket, owner::Owner, store};
@@ -47,7 +47,11 @@ pub(crate) fn owners<C, P>(commands: &[&Commanded<C, P>]) -> BTreeSet<Owner> {
     commands.iter().filter_map(|command| Owner::of(&command.caller).ok()).collect()
 }
 
-async fn write(tx: &mut Tx<'_>, before: &BTreeMap<Owner, Basket>, after: &BTreeMap<Owner, Basket>) -> Stored<()> {
+async fn write(
+    tx: &mut Tx<'_>,
+    before: &BTreeMap<Owner, Basket>,
+    after: &BTreeMap<Owner, Basket>,
+) -> Result<(), Breakage> {
     let pairs = after.iter().filter_map(|(owner, cart)| Some((cart, before.get(owner)?)));
     let changed: Vec<_> = pairs.filter(|(cart, before)| cart.version > before.version).collect();
     if changed.is_empty() {

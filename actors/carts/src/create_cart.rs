@@ -14,7 +14,7 @@ impl Handle<CreateCart> for Carts {
     async fn handle(&self, tx: &mut Tx<'_>, _: &Commanded<CreateCart>) -> Handled<NewCart, CartsError> {
         let (id, token) = (CartId::new(), new_token());
         let (owner, now) = (Owner::Guest(secret_digest(&token)), tx.now());
-        store::insert_cart(tx.inserts(), &Basket::empty(id), owner, now).await?;
+        store::insert_cart(tx.writes(), &Basket::empty(id), owner, now).await?;
         Ok(NewCart { id, token })
     }
 }

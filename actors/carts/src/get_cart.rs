@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use runtime::{AnswerBatch, Answered, Context, Queried, Reads, Stored};
+use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads};
 use subjects::carts::{Cart, CartsError, GetCart};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 impl AnswerBatch<GetCart> for Carts {
     type Loaded = Option<Basket>;
 
-    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetCart>]) -> Stored<Vec<Option<Basket>>> {
+    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetCart>]) -> Result<Vec<Option<Basket>>, Breakage> {
         let owners: Vec<_> = queries.iter().map(|query| Owner::of(&query.caller).ok()).collect();
         let baskets = store::baskets(db, &owners.iter().flatten().copied().collect::<BTreeSet<_>>()).await?;
         Ok(owners.into_iter().map(|owner| baskets.get(&owner?).cloned()).collect())

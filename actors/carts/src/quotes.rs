@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::CallError;
 use futures::future::try_join;
-use runtime::{Answered, Breakage, Context, Stored};
+use runtime::{Answered, Breakage, Context};
 use subjects::{
     Currency, ProductId, VariantId,
     carts::CartsError,
@@ -25,7 +25,7 @@ pub struct Quotes {
 
 impl Quotes {
     /// Asks both at the same time. Without one of the two there is no answer: the fault goes to the caller.
-    pub(crate) async fn ask(cx: &Context, variants: impl IntoIterator<Item = Uuid>) -> Stored<Self> {
+    pub(crate) async fn ask(cx: &Context, variants: impl IntoIterator<Item = Uuid>) -> Result<Self, Breakage> {
         let asked: BTreeSet<_> = variants.into_iter().collect();
         if asked.is_empty() {
             return Ok(Self::default());
@@ -45,7 +45,7 @@ impl Quotes {
     }
 
     /// Asks about every line of a cart.
-    pub(crate) async fn of(cx: &Context, basket: &Basket) -> Stored<Self> {
+    pub(crate) async fn of(cx: &Context, basket: &Basket) -> Result<Self, Breakage> {
         Self::ask(cx, basket.lines.iter().map(|line| line.variant_id)).await
     }
 

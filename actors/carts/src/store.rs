@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Inserts, Locks, Reads, Stored, Writes};
+use runtime::{Breakage, Locks, Reads, Writes};
 use subjects::CartId;
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ fn ids(owners: &BTreeSet<Owner>) -> (Vec<Uuid>, Vec<Uuid>) {
 
 /// The carts of these owners, their lines and versions as of one moment: hence one statement. A guest's that was not
 /// touched for 30 days is there no more.
-pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
+pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
     let statement = "select c.id as cart_id, c.user_id, c.token_digest, c.currency, c.version,
             i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
         from cart c left join cart_item i on i.cart_id = c.id
@@ -81,12 +81,12 @@ pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Stored<B
 }
 
 /// The cart of an owner.
-pub(crate) async fn basket(db: Reads<'_>, owner: Owner) -> Stored<Option<Basket>> {
+pub(crate) async fn basket(db: Reads<'_>, owner: Owner) -> Result<Option<Basket>, Breakage> {
     Ok(baskets(db, &BTreeSet::from([owner])).await?.remove(&owner))
 }
 
 /// As [`baskets`], locked in the order of their ids.
-pub(crate) async fn lock(mut db: Locks<'_>, owners: &BTreeSet<Owner>) -> Stored<BTreeMap<Owner, Basket>> {
+pub(crate) async fn lock(mut db: Locks<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
     if owners.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -98,7 +98,12 @@ pub(crate) async fn lock(mut db: Locks<'_>, owners: &BTreeSet<Owner>) -> Stored<
 }
 
 /// Makes a cart, where there is none.
-pub(crate) async fn insert_cart(db: Inserts<'_>, cart: &Basket, owner: Owner, now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_cart(
+    db: Writes<'_>,
+    cart: &Basket,
+    owner: Owner,
+    now: DateTime<Utc>,
+) -> Result<(), Breakage> {
     let statement = "insert into cart (id, user_id, token_digest, currency, version, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $6) on conflict do nothing";
     sqlx::query(statement)
@@ -114,7 +119,7 @@ pub(crate) async fn insert_cart(db: Inserts<'_>, cart: &Basket, owner: Owner, no
 }
 
 /// Writes the heads of carts that are locked.
-pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTime<Utc>) -> Result<(), Breakage> {
     let statement = "update cart set currency = new.currency, version = new.version, updated_at = $4
         from unnest($1::uuid[], $2::text[], $3::bigint[]) as new (id, currency, version) where cart.id = new.id";
     sqlx::query(statement)
@@ -128,7 +133,7 @@ pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTim
 }
 
 /// Writes lines of carts that are locked: new ones, or those in their own places.
-pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: DateTime<Utc>) -> Result<(), Breakage> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -155,7 +160,7 @@ pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: Da
 }
 
 /// Deletes lines of carts that are locked.
-pub(crate) async fn delete_lines(db: Writes<'_>, lines: &[Uuid]) -> Stored<()> {
+pub(crate) async fn delete_lines(db: Writes<'_>, lines: &[Uuid]) -> Result<(), Breakage> {
     if !lines.is_empty() {
         sqlx::query("delete from cart_item where id = any($1)").bind(lines).execute(db).await?;
     }
@@ -167,7 +172,7 @@ pub(crate) async fn drop_ordered(
     mut db: Writes<'_>,
     ordered: &BTreeMap<(Uuid, Uuid), i64>,
     now: DateTime<Utc>,
-) -> Stored<()> {
+) -> Result<(), Breakage> {
     let carts: Vec<_> = ordered.keys().map(|(cart, _)| *cart).collect::<BTreeSet<_>>().into_iter().collect();
     let statement = "select id from cart where id = any($1) order by id for update";
     sqlx::query(statement).bind(&carts).execute(db.reborrow()).await?;
@@ -202,7 +207,7 @@ pub(crate) async fn drop_ordered(
 
 /// Deletes guests' carts that open no more, see [`basket`], with their lines. Waits for nobody: what is locked is left to
 /// the next look.
-pub(crate) async fn delete_stale(db: Writes<'_>, limit: u64) -> Stored<u64> {
+pub(crate) async fn delete_stale(db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
     let statement = "delete from cart where id = any(array(
             select id from cart where user_id is null and updated_at <= now() - interval '30 days'
             order by updated_at limit $1 for update skip locked))";

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Fields, text::trimmed};
-use runtime::{Breakage, Caller, Commanded, Handle, Handled, Stored, Tx};
+use runtime::{Breakage, Caller, Commanded, Handle, Handled, Tx};
 use sqlx::types::Json;
 use subjects::{
     Currency, Money, ProductId, UserId, VariantId,
@@ -144,7 +144,7 @@ async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -
     Ok(())
 }
 
-fn price_changed(row: &ProductRow, variants: &[VariantRow]) -> Stored<PriceChanged> {
+fn price_changed(row: &ProductRow, variants: &[VariantRow]) -> Result<PriceChanged, Breakage> {
     let currency = row.currency()?;
     let fact = |variant: &VariantRow| VariantFact {
         variant_id: VariantId(variant.id),

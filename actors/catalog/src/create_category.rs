@@ -51,7 +51,7 @@ impl Handle<CreateCategory> for Catalog {
         if let Some(parent) = row.parent_id {
             check_parent(store::depth_of_category(tx.reads(), parent).await?)?;
         }
-        if !store::insert_category(tx.inserts(), &row).await? {
+        if !store::insert_category(tx.writes(), &row).await? {
             return Err(CatalogError::CategorySlugTaken.into());
         }
         Ok(row.category())

@@ -7,7 +7,7 @@ use contract::{
     Detail, DetailCode, Fault, Fields,
     text::{self, trimmed},
 };
-use runtime::{Breakage, Commanded, Handle, Handled, Stored, Tx, Version};
+use runtime::{Breakage, Commanded, Handle, Handled, Tx, Version};
 use sqlx::types::Json;
 use subjects::{
     Money, ProductId, VariantId,
@@ -186,7 +186,7 @@ impl Plan {
         Ok(())
     }
 
-    fn event(&self) -> Stored<ProductCreated> {
+    fn event(&self) -> Result<ProductCreated, Breakage> {
         let currency = self.row.currency()?;
         let fact = |(variant, on_hand): (&NewVariantRow, &i64)| VariantFact {
             variant_id: VariantId(variant.id),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use runtime::{AnswerBatch, Answered, Context, Queried, Reads, Stored};
+use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads};
 use subjects::catalog::{CatalogError, GetProduct, Product};
 use uuid::Uuid;
 
@@ -16,7 +16,11 @@ use crate::{
 impl AnswerBatch<GetProduct> for Catalog {
     type Loaded = Option<FullProduct>;
 
-    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetProduct>]) -> Stored<Vec<Option<FullProduct>>> {
+    async fn load(
+        &self,
+        db: Reads<'_>,
+        queries: &[&Queried<GetProduct>],
+    ) -> Result<Vec<Option<FullProduct>>, Breakage> {
         let named = || queries.iter().map(|query| query.message.id.as_str());
         let ids: Vec<Uuid> = named().filter_map(|name| name.parse().ok()).collect();
         let slugs: Vec<_> = named().filter(|name| is_slug(name)).collect();

@@ -9,7 +9,6 @@ mod change_product;
 mod check;
 mod create_category;
 mod create_product;
-pub mod demo;
 mod get_product;
 mod list_categories;
 mod list_products;

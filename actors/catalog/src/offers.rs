@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads, Stored};
+use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads};
 use subjects::{
     Money, ProductId, UserId, VariantId,
     catalog::{CatalogError, GetOffers, Offer, Offers},
@@ -14,7 +14,7 @@ use crate::{
     view::full_name,
 };
 
-fn offer(row: &OfferRow) -> Stored<Offer> {
+fn offer(row: &OfferRow) -> Result<Offer, Breakage> {
     Ok(Offer {
         variant_id: VariantId(row.variant_id),
         product_id: ProductId(row.product_id),
@@ -30,7 +30,7 @@ fn offer(row: &OfferRow) -> Stored<Offer> {
 impl AnswerBatch<GetOffers> for Catalog {
     type Loaded = Offers;
 
-    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetOffers>]) -> Stored<Vec<Offers>> {
+    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetOffers>]) -> Result<Vec<Offers>, Breakage> {
         let variants: BTreeSet<_> =
             queries.iter().flat_map(|query| &query.message.variant_ids).map(|id| id.0).collect();
         let products: BTreeSet<_> =

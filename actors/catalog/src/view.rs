@@ -1,6 +1,6 @@
 //! What of a product is shown to whom.
 
-use runtime::{Caller, Stored};
+use runtime::{Breakage, Caller};
 use subjects::{
     catalog::{PriceRange, Product, Variant},
     roles,
@@ -30,7 +30,7 @@ pub(crate) fn viewer(caller: &Caller) -> Viewer {
 }
 
 /// A product as a caller sees it: what it cost is its seller's business.
-pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller) -> Stored<Product> {
+pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller) -> Result<Product, Breakage> {
     let currency = row.currency()?;
     let money = |amount| subjects::Money::new(amount, currency);
     let shown_cost = row.cost_price.filter(|_| may_manage(caller, row.seller_id));

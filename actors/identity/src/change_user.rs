@@ -2,7 +2,7 @@
 //! change gives more: its clients refresh.
 
 use contract::Revoked;
-use runtime::{Commanded, Handle, Handled, Stored, Tx};
+use runtime::{Breakage, Commanded, Handle, Handled, Tx};
 use subjects::{
     UserId,
     identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated, UserReactivated},
@@ -93,7 +93,7 @@ impl Handle<ChangeUser> for Identity {
 }
 
 impl Identity {
-    async fn change(&self, tx: &mut Tx<'_>, changed: &Account) -> Stored<()> {
+    async fn change(&self, tx: &mut Tx<'_>, changed: &Account) -> Result<(), Breakage> {
         store::update_account(tx.writes(), changed).await?;
         self.revoke(tx, Revoked::Account { id: changed.id, least_version: changed.version.get() }).await
     }

@@ -8,7 +8,7 @@ use argon2::{
     password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use contract::{Fault, text::composed};
-use runtime::{Breakage, Stored};
+use runtime::Breakage;
 use subjects::identity::DOMAIN;
 use tokio::sync::Semaphore;
 
@@ -35,14 +35,14 @@ impl Hasher {
 
     /// The hash of a new password, as it is stored; `None` where the password is easily guessed, also by someone who knows
     /// these words of its account.
-    pub(crate) async fn hash(&self, password: &str, of_account: &[&str]) -> Stored<Option<String>> {
+    pub(crate) async fn hash(&self, password: &str, of_account: &[&str]) -> Result<Option<String>, Breakage> {
         let password = composed(password).into_owned();
         let of_account: Vec<String> = of_account.iter().map(|word| (*word).to_owned()).collect();
         self.run(move || if is_guessed(&password, &of_account) { Ok(None) } else { hash(&password).map(Some) }).await
     }
 
     /// Whether a password is the one of a stored hash. Without a hash it takes as long, and says no.
-    pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Stored<bool> {
+    pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, Breakage> {
         let password = password.to_owned();
         let (hash, known) = match hash {
             Some(hash) => (hash.to_owned(), true),
@@ -59,7 +59,10 @@ impl Hasher {
         Ok(self.run(is_right).await? && known)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Stored<T> + Send + 'static) -> Stored<T> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Breakage> + Send + 'static,
+    ) -> Result<T, Breakage> {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Fault::unavailable(DOMAIN))?;
         let running = self.running.clone().acquire_owned().await.map_err(Breakage::other)?;
         let task = tokio::task::spawn_blocking(move || {
@@ -77,12 +80,12 @@ fn is_guessed(password: &str, of_account: &[String]) -> bool {
     zxcvbn::zxcvbn(password, &of_account).score() < zxcvbn::Score::Two
 }
 
-fn hash(password: &str) -> Stored<String> {
+fn hash(password: &str) -> Result<String, Breakage> {
     let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(Breakage::other)?;
     Ok(hash.to_string())
 }
 
-fn verify(password: &str, hash: &str) -> Stored<bool> {
+fn verify(password: &str, hash: &str) -> Result<bool, Breakage> {
     let hash = PasswordHash::new(hash).map_err(Breakage::other)?;
     match Argon2::default().verify_password(password.as_bytes(), &hash) {
         Ok(()) => Ok(true),

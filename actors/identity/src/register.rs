@@ -113,7 +113,7 @@ pub(crate) async fn insert(
     };
     tx.emit(cause, &mut account.version, &event)?;
     let now = tx.now();
-    store::insert_account(tx.inserts(), &account, now).await?.ok_or(HandleError::Stale)
+    store::insert_account(tx.writes(), &account, now).await?.ok_or(HandleError::Stale)
 }
 
 #[cfg(test)]

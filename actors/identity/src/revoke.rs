@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{RevocationsPage, Revoked};
-use runtime::{Answer, Answered, Breakage, Caller, Context, Stored, Tidy, Tx, Writes};
+use runtime::{Answer, Answered, Breakage, Caller, Context, Tidy, Tx, Writes};
 use subjects::identity::{GetRevocations, IdentityError};
 
 use crate::{
@@ -24,13 +24,13 @@ const MARGIN: TimeDelta = TimeDelta::seconds(60);
 
 impl Identity {
     /// Ends tokens from this commit on.
-    pub(crate) async fn revoke(&self, tx: &mut Tx<'_>, revoked: Revoked) -> Stored<()> {
+    pub(crate) async fn revoke(&self, tx: &mut Tx<'_>, revoked: Revoked) -> Result<(), Breakage> {
         let expires_at = self.last_token_ends(tx.now())?;
         store::insert_revocation(tx.writes(), revoked, expires_at).await
     }
 
     /// When the last token that is signed now has certainly ended.
-    pub(crate) fn last_token_ends(&self, now: DateTime<Utc>) -> Stored<DateTime<Utc>> {
+    pub(crate) fn last_token_ends(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, Breakage> {
         let ttl = TimeDelta::from_std(self.config.access_ttl).map_err(Breakage::other)?;
         now.checked_add_signed(ttl + MARGIN).ok_or_else(|| Breakage::other("access_ttl is too long"))
     }

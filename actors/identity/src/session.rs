@@ -1,7 +1,7 @@
 //! What register, login and refresh have in common: the tokens of a session.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use runtime::{Breakage, Stored, Tx};
+use runtime::{Breakage, Tx};
 use subjects::identity::Session;
 use uuid::Uuid;
 
@@ -21,14 +21,14 @@ pub(crate) struct Issued {
 
 impl Identity {
     /// Opens a session for an account. Run twice, it opens two; the one whose answer was lost ends by itself.
-    pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Stored<Session> {
+    pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Result<Session, Breakage> {
         let issued = self.issue(account, Uuid::now_v7(), tx.now())?;
         store::open_session(tx.writes(), account.id, &issued.token).await?;
         Ok(issued.session)
     }
 
     /// Makes the tokens of a session.
-    pub(crate) fn issue(&self, account: &Account, session: Uuid, now: DateTime<Utc>) -> Stored<Issued> {
+    pub(crate) fn issue(&self, account: &Account, session: Uuid, now: DateTime<Utc>) -> Result<Issued, Breakage> {
         let (refresh_token, digest) = token::refresh_token()?;
         let access_ttl = self.config.access_ttl;
         let access_token = token::sign(&self.config.signing_key, account, session, now, access_ttl)?;

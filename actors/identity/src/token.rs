@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
 use rand::TryRngCore;
-use runtime::{Breakage, Stored};
+use runtime::Breakage;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -36,7 +36,7 @@ pub(crate) fn sign(
     session: Uuid,
     now: DateTime<Utc>,
     ttl: Duration,
-) -> Stored<String> {
+) -> Result<String, Breakage> {
     let iat = now.timestamp();
     let claims = Claims {
         iss: contract::SYSTEM.into(),
@@ -57,7 +57,7 @@ pub(crate) fn sign(
 pub(crate) type TokenDigest = [u8; 32];
 
 /// A new refresh token, and its digest: 256 random bits, so that a plain hash hides it.
-pub(crate) fn refresh_token() -> Stored<(String, TokenDigest)> {
+pub(crate) fn refresh_token() -> Result<(String, TokenDigest), Breakage> {
     let mut secret = [0; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut secret).map_err(Breakage::other)?;
     let token = URL_SAFE_NO_PAD.encode(secret);

@@ -1,17 +1,19 @@
-//! The books of one batch, in memory: reservations and shelves under lock, and what becomes of them.
+//! Settles a batch of facts about orders: reservations and shelves under lock, and what becomes of them. A constant number
+//! of statements, however many orders they are about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use runtime::Version;
+use runtime::{Breakage, Cause, Machine, Transition, Tx, Version};
 use subjects::{
-    VariantId,
-    inventory::{Shortage, Units},
+    OrderId, VariantId,
+    inventory::{Committed, Released, ReservationRejected, Reserved, Shortage, Units},
 };
 use uuid::Uuid;
 
 use crate::{
     reservation::{Fact, State, Step, step},
     shelf::Shelf,
+    store,
 };
 
 /// Units per variant.
@@ -35,6 +37,7 @@ pub(crate) fn units(lines: &Lines) -> Vec<Units> {
 /// What is known about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reservation {
+    pub order: Uuid,
     pub state: State,
     /// The last event that ended it.
     pub cause: Option<&'static str>,
@@ -43,9 +46,37 @@ pub(crate) struct Reservation {
     pub lines: Lines,
     /// What of that is available again, or will be when it is sold.
     pub returned: Lines,
+    /// Its lines are not as they were read.
+    pub has_new_lines: bool,
 }
 
 impl Reservation {
+    /// The variants that a fact will move; their shelves must be locked before it is applied.
+    pub(crate) fn moves<'a>(&'a self, incoming: &'a Incoming) -> Option<&'a Lines> {
+        match step(self.state, incoming.fact) {
+            Step::Reserve | Step::CommitUnheld => Some(&incoming.lines),
+            Step::Commit | Step::Release | Step::Return | Step::Restock => Some(&self.lines),
+            Step::Close | Step::RestockLater | Step::Nothing | Step::Impossible => None,
+        }
+    }
+
+    fn enter(&mut self, state: State, fact: Fact) {
+        self.state = state;
+        self.cause = fact.cause();
+    }
+
+    fn hold(&mut self, lines: Lines) {
+        self.lines = lines;
+        self.has_new_lines = true;
+    }
+
+    fn give_back(&mut self, lines: &Lines) {
+        for (variant, quantity) in lines {
+            *self.returned.entry(*variant).or_default() += quantity;
+        }
+        self.has_new_lines = true;
+    }
+
     /// Units of its lines that are sold, where it is committed.
     fn sold(&self) -> Lines {
         let sold = |(variant, quantity): (&Uuid, &i64)| (*variant, quantity - self.returned_of(*variant));
@@ -85,91 +116,142 @@ pub(crate) enum Told {
     Committed(Lines),
 }
 
-/// The books of one batch. Everything in them is under lock.
-#[derive(Debug, Default)]
-pub(crate) struct Account {
-    pub reservations: BTreeMap<Uuid, Reservation>,
-    pub shelves: BTreeMap<Uuid, Shelf>,
-    /// Orders whose reservation changed.
-    pub changed: BTreeSet<Uuid>,
-    /// Orders whose lines are new.
-    pub lined: BTreeSet<Uuid>,
-    pub entries: Vec<Entry>,
-    /// The last of the incoming facts that changed a shelf, by variant: its index, the cause of what is told.
-    pub touched: BTreeMap<Uuid, usize>,
-    /// By the index of the incoming fact.
-    pub told: Vec<(usize, Uuid, Told)>,
+/// A shelf that facts have changed.
+#[derive(Debug)]
+pub(crate) struct Touched<'a> {
+    before: Shelf,
+    /// Of the last fact that changed it.
+    cause: &'a Cause,
 }
 
-impl Account {
-    /// The variants that a fact will move; their shelves must be locked before [`apply`](Self::apply).
-    pub(crate) fn moves<'a>(&'a self, incoming: &'a Incoming) -> Option<&'a Lines> {
-        let known = self.reservations.get(&incoming.order)?;
-        match step(known.state, incoming.fact) {
-            Step::Reserve | Step::CommitUnheld => Some(&incoming.lines),
-            Step::Commit | Step::Release | Step::Return | Step::Restock => Some(&known.lines),
-            Step::Close | Step::RestockLater | Step::Nothing | Step::Impossible => None,
-        }
+/// The shelves of one batch, all under lock, and what is written beside reservations.
+#[derive(Debug, Default)]
+pub(crate) struct Account<'a> {
+    pub shelves: BTreeMap<Uuid, Shelf>,
+    pub touched: BTreeMap<Uuid, Touched<'a>>,
+    pub entries: Vec<Entry>,
+}
+
+impl<'a> Machine for Account<'a> {
+    type Key = Uuid;
+    type Entity = Reservation;
+    type Input = (&'a Incoming, &'a Cause);
+    type Act = Told;
+
+    async fn lock(&mut self, tx: &mut Tx<'_>, orders: &[Uuid]) -> Result<BTreeMap<Uuid, Reservation>, Breakage> {
+        let now = tx.now();
+        store::lock_reservations(tx.writes(), orders, now).await
     }
 
-    /// Decides one fact against the balances that the facts before it left. `index` is its place in the batch.
-    pub(crate) fn apply(&mut self, index: usize, incoming: &Incoming) {
-        let Some(known) = self.reservations.get(&incoming.order) else { return };
-        match step(known.state, incoming.fact) {
-            Step::Reserve => self.reserve(index, incoming),
+    /// Decides one fact against the balances that the facts before it left.
+    fn transition(&mut self, known: &mut Reservation, (incoming, cause): Self::Input) -> Transition<Told> {
+        let Incoming { order, fact, lines: asked } = incoming;
+        let told = match step(known.state, *fact) {
+            Step::Reserve => vec![self.reserve(known, incoming, cause)],
             Step::Commit => {
                 let lines = known.lines.clone();
-                self.book(index, incoming.order, &lines, "committed", -1, -1);
-                self.close(index, incoming, State::Committed, Some(Told::Committed(lines)));
-                self.restock_early(index, incoming);
+                self.book(*order, &lines, cause, "committed", -1, -1);
+                known.enter(State::Committed, *fact);
+                let early = self.restock_early(known, cause);
+                [Told::Committed(lines)].into_iter().chain(early).collect()
             }
-            Step::CommitUnheld => self.commit_unheld(index, incoming),
+            Step::CommitUnheld => {
+                let taken = self.take_unheld(known, incoming, cause);
+                let early = self.restock_early(known, cause);
+                [Told::Committed(taken)].into_iter().chain(early).collect()
+            }
             Step::Release => {
                 let lines = known.lines.clone();
-                self.book(index, incoming.order, &lines, "released", 0, -1);
-                self.close(index, incoming, State::Released, Some(Told::Released(lines)));
+                self.book(*order, &lines, cause, "released", 0, -1);
+                known.enter(State::Released, *fact);
+                vec![Told::Released(lines)]
             }
             Step::Return => {
                 let lines = known.sold();
-                self.book(index, incoming.order, &lines, "returned", 1, 0);
-                self.close(index, incoming, State::Returned, Some(Told::Released(lines)));
+                self.book(*order, &lines, cause, "returned", 1, 0);
+                known.enter(State::Returned, *fact);
+                vec![Told::Released(lines)]
             }
-            Step::Restock => self.restock(index, incoming, &incoming.lines),
+            Step::Restock => match self.restock(known, asked, cause) {
+                Some(told) => vec![told],
+                None => return Transition::Stay,
+            },
             Step::RestockLater => {
-                let Some(known) = self.reservations.get_mut(&incoming.order) else { return };
-                for (variant, quantity) in &incoming.lines {
-                    *known.returned.entry(*variant).or_default() += quantity;
-                }
-                self.lined.insert(incoming.order);
+                known.give_back(asked);
+                Vec::new()
             }
-            Step::Close => self.close(index, incoming, State::Tombstone, None),
-            Step::Nothing => {}
+            Step::Close => {
+                known.enter(State::Tombstone, *fact);
+                Vec::new()
+            }
+            Step::Nothing => return Transition::Stay,
             Step::Impossible => {
-                tracing::error!(order_id = %incoming.order, fact = ?incoming.fact, state = ?known.state,
+                tracing::error!(order_id = %order, ?fact, state = ?known.state,
                     "an order's end contradicts what was told before; its stock stays as it is");
+                return Transition::Illegal;
             }
+        };
+        Transition::Go(told)
+    }
+
+    fn act(&mut self, tx: &mut Tx<'_>, known: &mut Reservation, told: Told, cause: &Cause) -> Result<(), Breakage> {
+        let (order_id, version) = (OrderId(known.order), &mut known.version);
+        match told {
+            Told::Reserved(lines) => {
+                for (variant_id, quantity) in &lines {
+                    tracing::debug!(%order_id, %variant_id, quantity, "inventory reserved");
+                }
+                tx.emit(cause, version, &Reserved { order_id, items: units(&lines) })
+            }
+            Told::Rejected(shortages) => {
+                tracing::debug!(%order_id, ?shortages, "inventory not reserved");
+                tx.emit(cause, version, &ReservationRejected { order_id, shortages })
+            }
+            Told::Released(lines) => tx.emit(cause, version, &Released { order_id, items: units(&lines) }),
+            Told::Committed(lines) => tx.emit(cause, version, &Committed { order_id, items: units(&lines) }),
         }
     }
 
-    fn reserve(&mut self, index: usize, incoming: &Incoming) {
-        let shortages: Vec<_> = incoming
-            .lines
+    async fn save(&mut self, tx: &mut Tx<'_>, moved: &[&Reservation]) -> Result<(), Breakage> {
+        let now = tx.now();
+        for (variant, Touched { before, cause }) in &self.touched {
+            if let Some(shelf) = self.shelves.get_mut(variant) {
+                shelf.updated_at = now;
+                shelf.emit(tx, cause, before)?;
+            }
+        }
+        let shelves: Vec<_> = self.touched.keys().filter_map(|variant| self.shelves.get(variant)).collect();
+        if !shelves.is_empty() {
+            store::move_shelves(tx.writes(), &shelves, now).await?;
+        }
+        store::write_reservations(tx.writes(), moved, now).await?;
+        store::insert_movements(tx.writes(), &self.entries, now).await
+    }
+}
+
+impl<'a> Account<'a> {
+    /// Holds all lines, or none.
+    fn reserve(&mut self, known: &mut Reservation, incoming: &Incoming, cause: &'a Cause) -> Told {
+        let Incoming { order, fact, lines } = incoming;
+        let shortages: Vec<_> = lines
             .iter()
             .map(|(variant, quantity)| (variant, *quantity, self.available(*variant)))
             .filter(|(_, requested, available)| available < requested)
             .map(|(variant, requested, available)| Shortage { variant_id: VariantId(*variant), requested, available })
             .collect();
         if !shortages.is_empty() {
-            return self.close(index, incoming, State::Rejected, Some(Told::Rejected(shortages)));
+            known.enter(State::Rejected, *fact);
+            return Told::Rejected(shortages);
         }
-        self.book(index, incoming.order, &incoming.lines, "reserved", 0, 1);
-        self.line(incoming.order, incoming.lines.clone());
-        self.close(index, incoming, State::Held, Some(Told::Reserved(incoming.lines.clone())));
+        self.book(*order, lines, cause, "reserved", 0, 1);
+        known.hold(lines.clone());
+        known.enter(State::Held, *fact);
+        Told::Reserved(lines.clone())
     }
 
     /// Takes what is there. What is not there was sold to somebody else after this inventory had lost the reservation:
     /// it cannot be taken from those it is held for now, so it is left out and a person is told.
-    fn commit_unheld(&mut self, index: usize, incoming: &Incoming) {
+    fn take_unheld(&mut self, known: &mut Reservation, incoming: &Incoming, cause: &'a Cause) -> Lines {
         let mut taken = incoming.lines.clone();
         for (variant, quantity) in &mut taken {
             let available = self.available(*variant);
@@ -180,15 +262,14 @@ impl Account {
             }
         }
         taken.retain(|_, quantity| *quantity > 0);
-        self.book(index, incoming.order, &taken, "committed", -1, 0);
-        self.line(incoming.order, taken.clone());
-        self.close(index, incoming, State::Committed, Some(Told::Committed(taken)));
-        self.restock_early(index, incoming);
+        self.book(incoming.order, &taken, cause, "committed", -1, 0);
+        known.hold(taken.clone());
+        known.enter(State::Committed, incoming.fact);
+        taken
     }
 
     /// Puts units back that were sold to an order, as far as it still has them.
-    fn restock(&mut self, index: usize, incoming: &Incoming, lines: &Lines) {
-        let Some(known) = self.reservations.get_mut(&incoming.order) else { return };
+    fn restock(&mut self, known: &mut Reservation, lines: &Lines, cause: &'a Cause) -> Option<Told> {
         let sold = known.sold();
         let back: Lines = lines
             .iter()
@@ -196,25 +277,19 @@ impl Account {
             .filter(|(_, quantity)| *quantity > 0)
             .collect();
         if back.is_empty() {
-            return;
+            return None;
         }
-        for (variant, quantity) in &back {
-            *known.returned.entry(*variant).or_default() += quantity;
-        }
+        known.give_back(&back);
+        self.book(known.order, &back, cause, "restocked", 1, 0);
         let state = if known.sold().is_empty() { State::Returned } else { State::Committed };
-        self.lined.insert(incoming.order);
-        self.book(index, incoming.order, &back, "restocked", 1, 0);
-        let returned = Incoming { fact: Fact::Returned, ..incoming.clone() };
-        self.close(index, &returned, state, Some(Told::Released(back)));
+        known.enter(state, Fact::Returned);
+        Some(Told::Released(back))
     }
 
     /// Puts units back that returned before they were sold: the events came in another order.
-    fn restock_early(&mut self, index: usize, incoming: &Incoming) {
-        let Some(known) = self.reservations.get_mut(&incoming.order) else { return };
+    fn restock_early(&mut self, known: &mut Reservation, cause: &'a Cause) -> Option<Told> {
         let early = std::mem::take(&mut known.returned);
-        if !early.is_empty() {
-            self.restock(index, incoming, &early);
-        }
+        self.restock(known, &early, cause)
     }
 
     fn available(&self, variant: Uuid) -> i64 {
@@ -222,12 +297,21 @@ impl Account {
     }
 
     /// Moves lines between shelf, reserved and sold; what leaves the shelf is sold, what comes back is not.
-    fn book(&mut self, index: usize, order: Uuid, lines: &Lines, reason: &'static str, on_hand: i64, reserved: i64) {
+    fn book(
+        &mut self,
+        order: Uuid,
+        lines: &Lines,
+        cause: &'a Cause,
+        reason: &'static str,
+        on_hand: i64,
+        reserved: i64,
+    ) {
         for (variant, quantity) in lines {
             let Some(shelf) = self.shelves.get_mut(variant) else {
                 tracing::error!(order_id = %order, variant_id = %variant, reason, "stock moves on a shelf that is not known");
                 continue;
             };
+            self.touched.entry(*variant).or_insert_with(|| Touched { before: shelf.clone(), cause }).cause = cause;
             let entry = Entry {
                 variant: *variant,
                 reason,
@@ -239,24 +323,6 @@ impl Account {
             shelf.sold -= entry.on_hand;
             shelf.reserved += entry.reserved;
             self.entries.push(entry);
-            self.touched.insert(*variant, index);
-        }
-    }
-
-    fn line(&mut self, order: Uuid, lines: Lines) {
-        if let Some(known) = self.reservations.get_mut(&order) {
-            known.lines = lines;
-            self.lined.insert(order);
-        }
-    }
-
-    fn close(&mut self, index: usize, incoming: &Incoming, state: State, told: Option<Told>) {
-        let Some(known) = self.reservations.get_mut(&incoming.order) else { return };
-        known.state = state;
-        known.cause = incoming.fact.cause();
-        self.changed.insert(incoming.order);
-        if let Some(told) = told {
-            self.told.push((index, incoming.order, told));
         }
     }
 }

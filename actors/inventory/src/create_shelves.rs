@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use runtime::{Delivered, Stored, Tx};
+use runtime::{Breakage, Delivered, Tx};
 use subjects::{catalog::ProductCreated, inventory::MAX_ON_HAND};
 
 use crate::{account::Entry, shelf::Shelf, store};
 
 /// Makes a shelf for every variant, with the units its seller named. Where there is a shelf already, the seller has set the
 /// stock before this event came: what was set last stands, and the event's units are not added.
-pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<ProductCreated>]) -> Stored<()> {
+pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<ProductCreated>]) -> Result<(), Breakage> {
     if products.is_empty() {
         return Ok(());
     }

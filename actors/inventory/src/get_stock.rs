@@ -1,6 +1,6 @@
 //! The stock of one variant.
 
-use runtime::{AnswerBatch, Answered, Context, Queried, Reads, Stored};
+use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads};
 use subjects::inventory::{GetStock, InventoryError, Stock};
 
 use crate::{Inventory, offers, shelf::Shelf, store};
@@ -8,7 +8,7 @@ use crate::{Inventory, offers, shelf::Shelf, store};
 impl AnswerBatch<GetStock> for Inventory {
     type Loaded = Option<Shelf>;
 
-    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetStock>]) -> Stored<Vec<Option<Shelf>>> {
+    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetStock>]) -> Result<Vec<Option<Shelf>>, Breakage> {
         let variants: Vec<_> = queries.iter().map(|query| query.message.variant_id.0).collect();
         let shelves = store::shelves(db, &variants).await?;
         Ok(variants.iter().map(|variant| shelves.get(variant).cloned()).collect())

@@ -14,7 +14,6 @@ mod offers;
 mod reactions;
 mod reservation;
 mod set_stock;
-mod settle;
 mod shelf;
 mod store;
 

@@ -1,7 +1,9 @@
 //! What inventory does when something happens to an order or a product. The events of an order may come in any order.
 
+use std::collections::BTreeSet;
+
 use contract::Event;
-use runtime::{Breakage, Cause, Delivered, React, Tx};
+use runtime::{Breakage, Cause, Delivered, React, Transitions, Tx};
 use subjects::{
     catalog::ProductCreated,
     orders::{Cancelled, Confirmed, Expired, Failed, Placed, Returned},
@@ -9,10 +11,10 @@ use subjects::{
 
 use crate::{
     Inventory,
-    account::{Incoming, Lines, sum},
+    account::{Account, Incoming, Lines, sum},
     create_shelves::create_shelves,
     reservation::Fact,
-    settle::{lock_reservations, settle},
+    store,
 };
 
 /// What an event means here.
@@ -54,18 +56,25 @@ impl React for Inventory {
     type Input = Input;
 
     async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
-        let (mut facts, mut causes, mut products): (Vec<_>, Vec<_>, Vec<_>) = Default::default();
+        let (mut facts, mut products) = (Vec::new(), Vec::new());
         for input in inputs {
             match input {
-                Input::Order(incoming, cause) => {
-                    facts.push(incoming);
-                    causes.push(cause);
-                }
+                Input::Order(incoming, cause) => facts.push((incoming, cause)),
                 Input::Product(event) => products.push(event),
             }
         }
-        let reservations = lock_reservations(tx, &facts).await?;
+        let orders = facts.iter().map(|(incoming, _)| incoming.order);
+        let mut orders = Transitions::lock(Account::default(), tx, orders).await?;
         create_shelves(tx, &products).await?;
-        settle(tx, reservations, &facts, &causes).await
+        let moved = facts.iter().filter_map(|(incoming, _)| orders.get(incoming.order)?.moves(incoming));
+        let variants: BTreeSet<_> = moved.flat_map(|lines| lines.keys().copied()).collect();
+        if !variants.is_empty() {
+            let variants: Vec<_> = variants.into_iter().collect();
+            orders.machine().shelves = store::lock_shelves(tx.locks(), &variants).await?;
+        }
+        for (incoming, cause) in facts {
+            orders.apply(incoming.order, (incoming, cause), cause);
+        }
+        orders.save(tx).await
     }
 }

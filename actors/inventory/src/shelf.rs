@@ -1,7 +1,7 @@
 //! The stock of one variant, as a value.
 
 use chrono::{DateTime, Utc};
-use runtime::{Caller, Cause, Stored, Tx, Version};
+use runtime::{Breakage, Caller, Cause, Tx, Version};
 use subjects::{
     VariantId,
     inventory::{LowStock, Stock, StockChanged},
@@ -64,7 +64,7 @@ impl Shelf {
 
     /// Emits what happened on the way here from `before`: a warning where it became low, then the change. So the last version
     /// of a variant is always that of a change, also to a reader of changes only.
-    pub(crate) fn emit(&mut self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Stored<()> {
+    pub(crate) fn emit(&mut self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Result<(), Breakage> {
         let variant_id = VariantId(self.variant_id);
         let (sku, available) = (self.sku.clone(), self.available());
         if self.became_low(before) {

@@ -5,5 +5,5 @@ mod reservations;
 mod shelves;
 
 pub(crate) use movements::{MovementRow, count_movements, insert_movements, movements};
-pub(crate) use reservations::{lock_reservations, write_account};
-pub(crate) use shelves::{available, insert_shelves, lock_shelves, set_shelves, shelf, shelves};
+pub(crate) use reservations::{lock_reservations, write_reservations};
+pub(crate) use shelves::{available, insert_shelves, lock_shelves, move_shelves, set_shelves, shelf, shelves};

@@ -1,15 +1,15 @@
 //! Its buyer, an admin or the seller of every line cancels an order. It is final at once; money that is there or comes later goes back.
 
 use contract::{Fields, LineBreaks};
-use runtime::{Commanded, Handle, Handled, Tx};
+use runtime::{Commanded, Handle, Handled, Transitions, Tx};
 use subjects::orders::{CancelOrder, Order, OrdersError};
 
 use crate::{
     Orders,
     access::{may_cancel, seen},
-    advance::{Story, lock},
+    moving::Moving,
     store,
-    story::{Fact, Step, step},
+    story::Fact,
 };
 
 fn validate(command: &CancelOrder) -> Result<(), OrdersError> {
@@ -26,16 +26,15 @@ impl Handle<CancelOrder> for Orders {
         validate(message)?;
         let guest = command.capability;
         let id = store::id_of(tx.reads(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
-        let mut orders = lock(tx, [id].into_iter()).await?;
+        let moving = Moving::cancelled(message.reason.as_deref());
+        let mut orders = Transitions::lock(moving, tx, [id]).await?;
         let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         may_cancel(&record.owner, &command.caller, guest)?;
-        let order = orders.get_mut(&id).ok_or(OrdersError::OrderNotFound)?;
-        let Step::Go { next, tells } = step(&order.state, Fact::CancelledByPerson) else {
-            return Err(OrdersError::IllegalTransition { status: order.state.status }.into());
-        };
-        let mut story = Story::default();
-        story.go(order, next, tells, &command.cause, message.reason.as_deref());
-        story.write(tx, &mut orders).await?;
+        let status = record.order.status;
+        if !orders.apply(id, Fact::CancelledByPerson, &command.cause) {
+            return Err(OrdersError::IllegalTransition { status }.into());
+        }
+        orders.save(tx).await?;
         let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, guest).ok_or(OrdersError::OrderNotFound)?)
     }

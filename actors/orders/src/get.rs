@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runtime::{AnswerBatch, Answered, Context, Queried, Reads, Stored};
+use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads};
 use subjects::{
     orders::{GetOrder, Order, OrderRef, OrderStatus, OrdersError},
     payments::{GetAction, PaymentAction},
@@ -20,7 +20,7 @@ const ACTION_TIMEOUT: Duration = Duration::from_millis(1500);
 impl AnswerBatch<GetOrder> for Orders {
     type Loaded = Option<Record>;
 
-    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetOrder>]) -> Stored<Vec<Option<Record>>> {
+    async fn load(&self, db: Reads<'_>, queries: &[&Queried<GetOrder>]) -> Result<Vec<Option<Record>>, Breakage> {
         let orders: Vec<_> = queries.iter().map(|query| OrderRef::from(query.message.id.as_str())).collect();
         store::find(db, &orders).await
     }

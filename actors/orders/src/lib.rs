@@ -5,13 +5,13 @@
 //! money is there; a deadline expires nobody who has paid.
 
 mod access;
-mod advance;
 mod cancel;
 mod fields;
 mod get;
 mod history;
 mod lines;
 mod list;
+mod moving;
 mod number;
 mod payable;
 mod place;

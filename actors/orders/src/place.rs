@@ -285,7 +285,7 @@ async fn write(
     store::insert_orders(tx.writes(), &rows, now, deadline).await?;
     let items: Vec<NewItem<'_>> = drafts.iter().flat_map(|draft| draft.items()).collect();
     store::insert_items(tx.writes(), &items, now).await?;
-    let entries: Vec<Entry<'_>> = drafts
+    let entries: Vec<Entry> = drafts
         .iter()
         .map(|draft| Entry {
             order_id: draft.order.id,
@@ -293,7 +293,7 @@ async fn write(
             event: Tell::Placed.name(),
             status: draft.state.status,
             payment: draft.state.payment,
-            cause: &draft.cause.name,
+            cause: draft.cause.name.clone(),
         })
         .collect();
     store::insert_history(tx.writes(), &entries, now).await

@@ -1,11 +1,11 @@
 //! The events of inventory and payments, as facts of the table in [`story`](crate::story).
 
-use runtime::{Breakage, Cause, Delivered, React, Tx};
+use runtime::{Breakage, Cause, Delivered, React, Transitions, Tx};
 use subjects::{OrderId, inventory, orders::Failure, payments};
 
 use crate::{
     Orders,
-    advance::advance,
+    moving::Moving,
     story::{Back, Fact, Returns, out_of_stock},
 };
 
@@ -22,7 +22,15 @@ impl React for Orders {
     type Input = Input;
 
     async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
-        advance(tx, inputs).await
+        let ids = inputs.iter().map(|input| input.order_id);
+        let mut orders = Transitions::lock(Moving::default(), tx, ids).await?;
+        for Input { order_id, fact, cause } in inputs.iter().copied() {
+            let Some(fact) = fact else { continue };
+            if !orders.apply(*order_id, fact.clone(), cause) {
+                tracing::warn!(%order_id, cause = cause.name, "event of an unknown order ignored");
+            }
+        }
+        orders.save(tx).await
     }
 }
 

@@ -1,15 +1,10 @@
 //! The deadline of an unpaid order: it asks payments to close the payment, and expires nobody by itself.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Commanded, Due, HandleBatch, Handled, Reads, Tx};
+use runtime::{Breakage, Commanded, Due, HandleBatch, Handled, Reads, Transitions, Tx};
 use subjects::orders::{ExpiryRequested, OrderStatus, OrdersError, RequestExpiry};
 
-use crate::{
-    Orders,
-    advance::{Story, lock},
-    store,
-    story::{Fact, Step, step},
-};
+use crate::{Orders, moving::Moving, store, story::Fact};
 
 impl Due<RequestExpiry> for Orders {
     async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, RequestExpiry)>, Breakage> {
@@ -24,21 +19,18 @@ impl HandleBatch<RequestExpiry> for Orders {
         tx: &mut Tx<'_>,
         commands: &[&Commanded<RequestExpiry>],
     ) -> Result<Vec<Handled<ExpiryRequested, OrdersError>>, Breakage> {
-        let mut orders = lock(tx, commands.iter().map(|command| command.message.order_id)).await?;
-        let mut story = Story::default();
+        let ids = commands.iter().map(|command| command.message.order_id);
+        let mut orders = Transitions::lock(Moving::default(), tx, ids).await?;
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
-            let Some(order) = orders.get_mut(&command.message.order_id) else {
-                outcomes.push(Err(OrdersError::OrderNotFound.into()));
-                continue;
-            };
-            let was_pending = order.state.status == OrderStatus::Pending;
-            if let Step::Go { next, tells } = step(&order.state, Fact::DeadlinePassed) {
-                story.go(order, next, tells, &command.cause, None);
-            }
-            outcomes.push(Ok(ExpiryRequested { was_pending }));
+            let id = command.message.order_id;
+            outcomes.push(match orders.get(id) {
+                Some(order) => Ok(ExpiryRequested { was_pending: order.state.status == OrderStatus::Pending }),
+                None => Err(OrdersError::OrderNotFound.into()),
+            });
+            orders.apply(id, Fact::DeadlinePassed, &command.cause);
         }
-        story.write(tx, &mut orders).await?;
+        orders.save(tx).await?;
         Ok(outcomes)
     }
 }

@@ -1,6 +1,6 @@
 //! A seller or an admin takes an order a step further: processing, shipped, delivered.
 
-use runtime::{Breakage, Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
+use runtime::{Breakage, Commanded, Context, Handle, Handled, Prepare, PrepareError, Transitions, Tx};
 use subjects::{
     orders::{Order, OrderStatus, OrdersError, SetStatus},
     payments::GetPendingRefund,
@@ -9,9 +9,9 @@ use subjects::{
 use crate::{
     Orders,
     access::{may_ship, seen},
-    advance::{Story, lock},
+    moving::Moving,
     store,
-    story::{Fact, Step, step},
+    story::Fact,
 };
 
 /// Whether all money of the order is on its way back, where its goods are about to leave. A refund that is asked for
@@ -39,22 +39,21 @@ impl Handle<SetStatus, RefundPending> for Orders {
     ) -> Handled<Order, OrdersError> {
         let message = &command.message;
         let id = store::id_of(tx.reads(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
-        let mut orders = lock(tx, [id].into_iter()).await?;
+        let mut orders = Transitions::lock(Moving::default(), tx, [id]).await?;
         let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         may_ship(&record.owner, &command.caller)?;
-        let order = orders.get_mut(&id).ok_or(OrdersError::OrderNotFound)?;
+        let order = orders.get(id).ok_or(OrdersError::OrderNotFound)?;
         if !order.version.is_expected(message.expected_version) {
             return Err(OrdersError::OrderVersionMismatch.into());
         }
-        let Step::Go { next, tells } = step(&order.state, Fact::TakenTo(message.change.status)) else {
-            return Err(OrdersError::IllegalTransition { status: order.state.status }.into());
-        };
+        let status = order.state.status;
+        if !orders.apply(id, Fact::TakenTo(message.change.status), &command.cause) {
+            return Err(OrdersError::IllegalTransition { status }.into());
+        }
         if command.prepared.0 {
             return Err(OrdersError::RefundPending.into());
         }
-        let mut story = Story::default();
-        story.go(order, next, tells, &command.cause, None);
-        story.write(tx, &mut orders).await?;
+        orders.save(tx).await?;
         let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, None).ok_or(OrdersError::OrderNotFound)?)
     }

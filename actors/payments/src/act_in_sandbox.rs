@@ -5,7 +5,6 @@ use subjects::payments::{ActInSandbox, Payment, PaymentsError, SandboxAction};
 
 use crate::{
     Payments,
-    ledger::Ledger,
     provider::{AUTHENTICATED, NOT_AUTHENTICATED},
     store,
     story::{Attempt, Fact},
@@ -36,17 +35,17 @@ impl Handle<ActInSandbox> for Payments {
             return Err(PaymentsError::NotASandbox.into());
         }
         let found = store::of_provider(tx.reads(), &command.message.intent).await?;
-        let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
-        let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
-        let attempt = ledger.row(id).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
+        let key = found.ok_or(PaymentsError::PaymentNotFound)?;
+        let mut locked = self.lock(tx, [key]).await?;
+        let attempt = locked.get(key).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
         if attempt.details.is_none() {
             return Err(PaymentsError::PaymentNotFound.into());
         }
         let fact = fact(command.message.action);
         decide(attempt, &fact)?;
-        ledger.apply(id, fact, &command.cause, None);
-        ledger.write(tx, self.provider()).await?;
-        let view = store::load(tx.reads(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
+        locked.apply(key, fact, &command.cause);
+        locked.save(tx).await?;
+        let view = store::load(tx.reads(), key.0).await?.ok_or(PaymentsError::PaymentNotFound)?;
         Ok(view.payment)
     }
 }

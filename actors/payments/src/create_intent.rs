@@ -12,7 +12,6 @@ use subjects::{
 use crate::{
     Payments,
     ids::payment_of,
-    ledger::Ledger,
     provider::{Created, NewObject, ProviderObject},
     store::{self, Row},
     story::{Attempt, Details, Fact},
@@ -67,10 +66,11 @@ impl Handle<CreateIntent, Opened> for Payments {
     ) -> Handled<Intent, PaymentsError> {
         let Opened { payable, object } = &command.prepared;
         let payment_id = payment_of(payable.order_id);
-        let mut ledger = Ledger::lock(tx, [(payment_id, payable.order_id)].into_iter()).await?;
-        let attempt = ledger.row(payment_id).map(|row| row.attempt.clone()).unwrap_or_default();
+        let key = (payment_id, payable.order_id);
+        let mut locked = self.lock(tx, [key]).await?;
+        let attempt = locked.get(key).map(|row| row.attempt.clone()).unwrap_or_default();
         // Somebody with another provider may have been first: this object is none of theirs.
-        let has_it = ledger.row(payment_id).is_none_or(|row| Terms::of(row, self.provider()).provider(self).is_ok());
+        let has_it = locked.get(key).is_none_or(|row| Terms::of(row, self.provider()).provider(self).is_ok());
         if !has_it || decide(&attempt, &object.id).is_err() {
             // Closed or opened otherwise since it was prepared: the next `prepare` sees that, clears away and refuses.
             return Err(HandleError::Stale);
@@ -78,8 +78,8 @@ impl Handle<CreateIntent, Opened> for Payments {
         let details =
             Details { order_number: payable.order_number.clone(), user_id: payable.user_id, amount: payable.amount };
         let fact = Fact::IntentOpened { details, object: object.id.clone() };
-        ledger.apply(payment_id, fact, &command.cause, None);
-        let status = ledger.row(payment_id).map_or("pending", |row| row.attempt.status.word());
+        locked.apply(key, fact, &command.cause);
+        let status = locked.get(key).map_or("pending", |row| row.attempt.status.word());
         let intent = Intent {
             id: payment_id,
             order_id: payable.order_id,
@@ -89,7 +89,7 @@ impl Handle<CreateIntent, Opened> for Payments {
             amount: payable.amount,
             status: status.to_owned(),
         };
-        ledger.write(tx, self.provider()).await?;
+        locked.save(tx).await?;
         Ok(intent)
     }
 }

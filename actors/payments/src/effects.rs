@@ -1,7 +1,7 @@
 //! What is asked of the provider, after the commit that decided it. Those of one payment run one at a time, in the order
 //! of their commits; each comes back as a fact.
 
-use runtime::{Breakage, Context, Effect, Perform, Performed, Tx};
+use runtime::{Breakage, Cause, Context, Effect, Perform, Performed, Tx};
 use serde::{Deserialize, Serialize};
 use subjects::{Money, OrderId, PaymentId, RefundId, UserId};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     Payments,
     fields::plain,
-    ledger::{News, advance},
+    ledger::Key,
     provider::{Cancellation, Confirmation, Created, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
     store,
     story::Fact,
@@ -78,15 +78,12 @@ impl Effect for RefundMoney {
 }
 
 /// What came of effects, as facts.
-pub(crate) fn news<'a, F, O>(
+fn facts<'a, F, O>(
     performed: &[&'a Performed<F, O>],
-    whose: fn(&F) -> (PaymentId, OrderId),
+    key: fn(&F) -> Key,
     fact: fn(&F, &O) -> Option<Fact>,
-) -> Vec<News<'a>> {
-    let one = |done: &&'a Performed<F, O>| {
-        let (payment_id, order_id) = whose(&done.effect);
-        fact(&done.effect, &done.outcome).map(|fact| News { payment_id, order_id, fact, cause: &done.cause })
-    };
+) -> Vec<(Key, Fact, &'a Cause)> {
+    let one = |done: &&'a Performed<F, O>| Some((key(&done.effect), fact(&done.effect, &done.outcome)?, &done.cause));
     performed.iter().filter_map(one).collect()
 }
 
@@ -110,7 +107,7 @@ impl Perform<CreateObject> for Payments {
             Created::Object(object) => Some(Fact::ObjectCreated(object.id.clone())),
             Created::Refused(failure) => Some(Fact::CreateRefused(plain(failure))),
         };
-        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
     }
 }
 
@@ -157,7 +154,7 @@ impl Perform<Confirm> for Payments {
                 Confirmation::Processing => None,
             }
         };
-        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
     }
 }
 
@@ -184,7 +181,7 @@ impl Perform<CancelObject> for Payments {
                 Cancellation::AlreadySucceeded(_) => Fact::Paid(object),
             })
         };
-        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
     }
 }
 
@@ -210,7 +207,7 @@ impl Perform<RefundMoney> for Payments {
                 RefundOutcome::Failed(failure) => Fact::RefundDeclined { id, amount, failure: plain(failure) },
             })
         };
-        advance(tx, self.provider(), news(performed, |e| (e.payment_id, e.order_id), fact)).await
+        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
     }
 }
 

@@ -1,152 +1,164 @@
 //! Moves payments on: facts about a whole batch of payments become rows, events and effects, with a constant number of
 //! statements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use contract::Fault;
-use runtime::{Breakage, Cause, Tx, Version};
+use runtime::{Breakage, Cause, Machine, Transition, Transitions, Tx, Version};
 use subjects::{
     Money, OrderId, PaymentId, RefundId,
-    orders::Failure,
-    payments::{self as messages},
+    orders::{Failure, PaymentStatus},
+    payments as messages,
 };
 
 use crate::{
+    Payments,
     effects::{CancelObject, Confirm, CreateObject, RefundMoney},
     ids::automatic_refund_of,
     provider::Provider,
     store::{self, Goods, NewRefund, RefundEnd, Row},
-    story::{Act, Attempt, Details, Fact, step},
+    story::{Act, Attempt, Details, Fact, Step, step},
     terms::Terms,
 };
 
-/// A fact about a payment, and what brought it.
-pub(crate) struct News<'a> {
-    pub payment_id: PaymentId,
-    pub order_id: OrderId,
-    pub fact: Fact,
-    pub cause: &'a Cause,
-}
+/// A payment of an order. An order has one, under an id made from its own.
+pub(crate) type Key = (PaymentId, OrderId);
 
-/// Locks the payments, decides by the table and writes what follows.
-pub(crate) async fn advance(tx: &mut Tx<'_>, provider: &dyn Provider, news: Vec<News<'_>>) -> Result<(), Breakage> {
-    let mut ledger = Ledger::lock(tx, news.iter().map(|one| (one.payment_id, one.order_id))).await?;
-    for News { payment_id, fact, cause, .. } in news {
-        ledger.apply(payment_id, fact, cause, None);
+impl Payments {
+    /// Locks payments. One that is unknown stands at its beginning.
+    pub(crate) async fn lock<'a>(
+        &'a self,
+        tx: &mut Tx<'_>,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Result<Transitions<'a, Ledger<'a>>, Breakage> {
+        Transitions::lock(Ledger::new(self.provider(), None), tx, keys).await
     }
-    ledger.write(tx, provider).await
+
+    /// Locks payments, decides by the table and writes what follows.
+    pub(crate) async fn advance(&self, tx: &mut Tx<'_>, heard: Vec<(Key, Fact, &Cause)>) -> Result<(), Breakage> {
+        let mut payments = self.lock(tx, heard.iter().map(|(key, ..)| *key)).await?;
+        for (key, fact, cause) in heard {
+            payments.apply(key, fact, cause);
+        }
+        payments.save(tx).await
+    }
 }
 
-/// One thing that follows.
-struct Due<'a> {
-    payment_id: PaymentId,
-    /// Of the payment after the fact.
+/// What follows from a fact, and where the payment stood after it.
+#[derive(Debug)]
+pub(crate) struct Following {
+    act: Act,
+    status: PaymentStatus,
     refunded: i64,
     returned: i64,
-    act: Act,
-    cause: &'a Cause,
 }
 
-/// Payments under lock, and what happened to them before it is written.
+/// The payments of a batch, and what is written beside their rows.
 pub(crate) struct Ledger<'a> {
-    rows: BTreeMap<PaymentId, Row>,
-    known: BTreeSet<PaymentId>,
-    changed: BTreeSet<PaymentId>,
-    acts: Vec<Due<'a>>,
+    provider: &'a dyn Provider,
+    /// The refund that a person asks for.
+    asked: Option<&'a messages::NewRefund>,
     refunds: Vec<NewRefund<'a>>,
     refund_ends: Vec<RefundEnd>,
+    /// What refunds return to the shelf.
+    goods: BTreeMap<RefundId, Goods>,
 }
 
 impl<'a> Ledger<'a> {
-    /// Locks payments, in the order of their ids. One of which nobody has heard stands at its beginning.
-    pub(crate) async fn lock(
-        tx: &mut Tx<'_>,
-        ids: impl Iterator<Item = (PaymentId, OrderId)>,
-    ) -> Result<Self, Breakage> {
-        let ids: BTreeMap<PaymentId, OrderId> = ids.collect();
-        let keys: Vec<_> = ids.keys().map(|id| id.0).collect();
-        let mut rows = store::lock(tx.locks(), &keys).await?;
-        let known = rows.keys().copied().collect();
-        for (id, order_id) in ids {
-            let new = || Row { id, order_id, attempt: Attempt::default(), provider: None, version: Version::default() };
-            rows.entry(id).or_insert_with(new);
-        }
-        let (changed, acts, refunds, refund_ends) = Default::default();
-        Ok(Self { rows, known, changed, acts, refunds, refund_ends })
+    pub(crate) fn new(provider: &'a dyn Provider, asked: Option<&'a messages::NewRefund>) -> Self {
+        let (refunds, refund_ends, goods) = Default::default();
+        Self { provider, asked, refunds, refund_ends, goods }
     }
 
-    /// Where a payment stands.
-    pub(crate) fn row(&self, id: PaymentId) -> Option<&Row> {
-        self.rows.get(&id)
-    }
-
-    /// Takes a payment where the table says.
-    pub(crate) fn apply(
-        &mut self,
-        id: PaymentId,
-        fact: Fact,
-        cause: &'a Cause,
-        asked: Option<&'a messages::NewRefund>,
-    ) {
-        let Some(row) = self.rows.get_mut(&id) else { return };
-        if let Some(end) = RefundEnd::of(&fact) {
-            self.refund_ends.push(end);
-        }
-        let after = step(&row.attempt, fact);
-        if after.next != row.attempt {
-            self.changed.insert(id);
-        }
-        row.attempt = after.next;
-        for act in after.acts {
-            let status = row.attempt.status.word();
-            if let Some(event) = event_name(&act) {
-                // Its version changes, whatever else does.
-                self.changed.insert(id);
-                tracing::info!(payment_id = %id, order_id = %row.order_id, status, event, cause = cause.name, "payment moved");
+    /// The row of a refund that is made now: one that a person asked for, or the automatic one.
+    fn refund(&self, payment_id: PaymentId, id: Option<RefundId>, amount: Money) -> NewRefund<'a> {
+        let asked = self.asked.filter(|_| id.is_some());
+        NewRefund {
+            id: id.unwrap_or_else(|| automatic_refund_of(payment_id)),
+            payment_id,
+            amount,
+            reason: if id.is_some() {
+                asked.and_then(|asked| asked.reason.as_deref())
             } else {
-                tracing::debug!(payment_id = %id, order_id = %row.order_id, status, cause = cause.name, "provider to be asked");
-            }
-            if let (Act::GiveBack { id: own, amount }, Some(details)) = (&act, &row.attempt.details) {
-                let asked = asked.filter(|_| own.is_some());
-                let reason = asked.and_then(|asked| asked.reason.as_deref());
-                self.refunds.push(NewRefund {
-                    id: own.unwrap_or_else(|| automatic_refund_of(id)),
-                    payment_id: id,
-                    amount: Money::new(*amount, details.amount.currency),
-                    reason: if own.is_some() { reason } else { Some("The order is over.") },
-                    items: asked.and_then(|asked| asked.items.as_deref()).unwrap_or_default(),
-                    restock: asked.and_then(|asked| asked.restock).unwrap_or_default(),
-                    automatic: own.is_none(),
-                });
-            }
-            let (refunded, returned) = (row.attempt.refunded, row.attempt.returned());
-            self.acts.push(Due { payment_id: id, refunded, returned, act, cause });
+                Some("The order is over.")
+            },
+            items: asked.and_then(|asked| asked.items.as_deref()).unwrap_or_default(),
+            restock: asked.and_then(|asked| asked.restock).unwrap_or_default(),
+            automatic: id.is_none(),
         }
     }
+}
 
-    /// Emits the events, leaves the effects, and writes rows and refunds.
-    pub(crate) async fn write(mut self, tx: &mut Tx<'_>, provider: &dyn Provider) -> Result<(), Breakage> {
-        let mut goods = self.goods(tx).await?;
-        for due in &self.acts {
-            let Some(row) = self.rows.get_mut(&due.payment_id) else { continue };
-            match &due.act {
-                Act::TellRefunded { id, amount } => {
-                    let event = refunded(row, *id, *amount, due, goods.remove(id).unwrap_or_default())?;
-                    tx.emit(due.cause, &mut row.version, &event)?;
-                }
-                _ => carry_out(tx, row, provider, due)?,
-            }
-        }
-        let now = tx.now();
-        let changed = |is_known: bool| -> Vec<&Row> {
-            let ids = self.changed.iter().filter(|id| self.known.contains(*id) == is_known);
-            ids.filter_map(|id| self.rows.get(id)).collect()
+impl Machine for Ledger<'_> {
+    type Key = Key;
+    type Entity = Row;
+    type Input = Fact;
+    type Act = Following;
+
+    async fn lock(&mut self, tx: &mut Tx<'_>, keys: &[Key]) -> Result<BTreeMap<Key, Row>, Breakage> {
+        let ids: Vec<_> = keys.iter().map(|(id, _)| id.0).collect();
+        let mut known = store::lock(tx.locks(), &ids).await?;
+        let row = |&(id, order_id): &Key| {
+            let new = || Row { id, order_id, attempt: Attempt::default(), provider: None, version: Version::default() };
+            ((id, order_id), known.remove(&id).unwrap_or_else(new))
         };
-        let (new, moved) = (changed(false), changed(true));
+        Ok(keys.iter().map(row).collect())
+    }
+
+    fn transition(&mut self, row: &mut Row, fact: Fact) -> Transition<Following> {
+        let end = RefundEnd::of(&fact);
+        let Step { next, acts } = step(&row.attempt, fact);
+        if next == row.attempt && acts.is_empty() && end.is_none() {
+            return Transition::Stay;
+        }
+        self.refund_ends.extend(end);
+        row.attempt = next;
+        let (status, refunded, returned) = (row.attempt.status, row.attempt.refunded, row.attempt.returned());
+        Transition::Go(acts.into_iter().map(|act| Following { act, status, refunded, returned }).collect())
+    }
+
+    async fn load(&mut self, tx: &mut Tx<'_>, acts: &[(Key, Following)]) -> Result<(), Breakage> {
+        let refunded = acts.iter().filter_map(|(_, following)| match &following.act {
+            Act::TellRefunded { id, .. } => Some(id.0),
+            _ => None,
+        });
+        let refunded: Vec<_> = refunded.collect();
+        if !refunded.is_empty() {
+            self.goods = store::goods_of(tx.reads(), &refunded).await?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, tx: &mut Tx<'_>, row: &mut Row, following: Following, cause: &Cause) -> Result<(), Breakage> {
+        let (payment_id, order_id, status) = (row.id, row.order_id, following.status.word());
+        match event_name(&following.act) {
+            Some(event) => {
+                tracing::info!(%payment_id, %order_id, status, event, cause = cause.name, "payment moved");
+            }
+            None => tracing::debug!(%payment_id, %order_id, status, cause = cause.name, "provider to be asked"),
+        }
+        match following.act {
+            Act::TellRefunded { id, amount } => {
+                let goods = self.goods.remove(&id).unwrap_or_default();
+                let event = refunded(row, id, amount, &following, goods)?;
+                return tx.emit(cause, &mut row.version, &event);
+            }
+            Act::GiveBack { id, amount } => {
+                let amount = Money::new(amount, known(row)?.amount.currency);
+                self.refunds.push(self.refund(payment_id, id, amount));
+            }
+            _ => {}
+        }
+        carry_out(tx, row, self.provider, &following, cause)
+    }
+
+    async fn save(&mut self, tx: &mut Tx<'_>, rows: &[&Row]) -> Result<(), Breakage> {
+        let now = tx.now();
+        let (moved, new): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.provider.is_some());
         if !new.is_empty() {
-            let written = store::insert(tx.writes(), &new, provider.name(), now).await?;
+            let written = store::insert(tx.writes(), &new, self.provider.name(), now).await?;
             if written < new.len() as u64 {
-                // Somebody else was first to hear of it: run again, and find their row.
+                // Another transaction has inserted it meanwhile: run again, and find its row.
                 return Err(Fault::unavailable(messages::DOMAIN).into());
             }
         }
@@ -160,16 +172,6 @@ impl<'a> Ledger<'a> {
             store::end_refunds(tx.writes(), &self.refund_ends, now).await?;
         }
         Ok(())
-    }
-
-    /// What the refunds whose events are emitted return to the shelf.
-    async fn goods(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
-        let told = self.acts.iter().filter_map(|due| match &due.act {
-            Act::TellRefunded { id, .. } => Some(id.0),
-            _ => None,
-        });
-        let ids: Vec<_> = told.collect();
-        if ids.is_empty() { Ok(BTreeMap::new()) } else { store::goods_of(tx.reads(), &ids).await }
     }
 }
 
@@ -190,11 +192,16 @@ fn event_name(act: &Act) -> Option<&'static str> {
     }
 }
 
-fn carry_out(tx: &mut Tx<'_>, row: &mut Row, provider: &dyn Provider, due: &Due<'_>) -> Result<(), Breakage> {
+fn carry_out(
+    tx: &mut Tx<'_>,
+    row: &mut Row,
+    provider: &dyn Provider,
+    following: &Following,
+    cause: &Cause,
+) -> Result<(), Breakage> {
     let (payment_id, order_id, entity) = (row.id, row.order_id, row.id.0);
     let terms = Terms::of(row, provider);
-    let cause = due.cause;
-    match &due.act {
+    match &following.act {
         Act::TellIntentCreated => {
             let amount = known(row)?.amount;
             tx.emit(cause, &mut row.version, &messages::IntentCreated { payment_id, order_id, amount })?;
@@ -216,8 +223,8 @@ fn carry_out(tx: &mut Tx<'_>, row: &mut Row, provider: &dyn Provider, due: &Due<
         Act::TellRefundFailed { id, failure } => {
             tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "a refund failed: a person must look");
             let (refund_id, failure) = (*id, failure.clone());
-            let total_returned = Some(Money::new(due.returned, known(row)?.amount.currency));
-            let is_full = due.returned == row.attempt.captured;
+            let total_returned = Some(Money::new(following.returned, known(row)?.amount.currency));
+            let is_full = following.returned == row.attempt.captured;
             let event = messages::RefundFailed { payment_id, order_id, refund_id, failure, total_returned, is_full };
             tx.emit(cause, &mut row.version, &event)?;
         }
@@ -233,8 +240,8 @@ fn carry_out(tx: &mut Tx<'_>, row: &mut Row, provider: &dyn Provider, due: &Due<
         }
         Act::TellDisputeLost { id } => {
             let (dispute_id, (amount, _)) = (id.clone(), disputed(row, id)?);
-            let total_returned = Money::new(due.returned, amount.currency);
-            let is_full = due.returned == row.attempt.captured;
+            let total_returned = Money::new(following.returned, amount.currency);
+            let is_full = following.returned == row.attempt.captured;
             let event = messages::DisputeLost { payment_id, order_id, dispute_id, amount, total_returned, is_full };
             tx.emit(cause, &mut row.version, &event)?;
         }
@@ -273,7 +280,7 @@ fn refunded(
     row: &Row,
     refund_id: RefundId,
     amount: i64,
-    due: &Due<'_>,
+    following: &Following,
     goods: Goods,
 ) -> Result<messages::Refunded, Breakage> {
     let currency = known(row)?.amount.currency;
@@ -282,8 +289,8 @@ fn refunded(
         order_id: row.order_id,
         refund_id,
         amount: Money::new(amount, currency),
-        total_refunded: Money::new(due.refunded, currency),
-        is_full: due.returned == row.attempt.captured,
+        total_refunded: Money::new(following.refunded, currency),
+        is_full: following.returned == row.attempt.captured,
         items: goods.items,
         restock: goods.restock,
     })

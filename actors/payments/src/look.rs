@@ -11,7 +11,6 @@ use uuid::Uuid;
 use crate::{
     Payments,
     fields::plain,
-    ledger::Ledger,
     provider::{About, Decline, ObjectStatus, ProviderObject, SeenDispute, SeenRefund},
     store::{self, Done},
     story::Fact,
@@ -99,7 +98,7 @@ impl Perform<Look> for Payments {
 
     async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Look, Seen>]) -> Result<(), Breakage> {
         let ids = performed.iter().map(|done| (done.effect.payment_id, done.effect.order_id));
-        let mut ledger = Ledger::lock(tx, ids).await?;
+        let mut locked = self.lock(tx, ids).await?;
         let with_refunds = performed.iter().filter(|done| !done.outcome.refunds.is_empty());
         let payments: Vec<_> = with_refunds.map(|done| done.effect.payment_id.0).collect();
         let mut done = BTreeMap::new();
@@ -108,10 +107,10 @@ impl Perform<Look> for Payments {
         }
         for one in performed {
             for fact in facts(one.effect.payment_id, &one.outcome, &mut done) {
-                ledger.apply(one.effect.payment_id, fact, &one.cause, None);
+                locked.apply((one.effect.payment_id, one.effect.order_id), fact, &one.cause);
             }
         }
-        ledger.write(tx, self.provider()).await
+        locked.save(tx).await
     }
 }
 

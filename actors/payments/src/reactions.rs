@@ -6,7 +6,6 @@ use subjects::{OrderId, orders};
 use crate::{
     Payments,
     ids::payment_of,
-    ledger::{News, advance},
     story::{Details, Fact},
 };
 
@@ -22,13 +21,10 @@ impl React for Payments {
     type Input = Input;
 
     async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
-        let news = inputs.iter().map(|Input { order_id, fact, cause }| News {
-            payment_id: payment_of(*order_id),
-            order_id: *order_id,
-            fact: fact.clone(),
-            cause,
-        });
-        advance(tx, self.provider(), news.collect()).await
+        let heard = inputs
+            .iter()
+            .map(|Input { order_id, fact, cause }| ((payment_of(*order_id), *order_id), fact.clone(), cause));
+        self.advance(tx, heard.collect()).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{CallError, Detail, DetailCode, Fields, LineBreaks};
-use runtime::{Answered, Breakage, Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
+use runtime::{Answered, Breakage, Commanded, Context, Handle, Handled, Prepare, PrepareError, Transitions, Tx};
 use subjects::{
     ItemId, Money, OrderId, RefundId,
     orders::{GetLines, Line, OrdersError, PaymentStatus},
@@ -133,15 +133,15 @@ impl Handle<RefundPayment, Lines> for Payments {
     ) -> Handled<Refund, PaymentsError> {
         let RefundPayment { payment_id, refund } = &command.message;
         let found = store::of_provider(tx.reads(), &payment_id.to_string()).await?;
-        let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
-        let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
-        let attempt = ledger.row(id).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
-        let restocked = store::restocked(tx.reads(), id).await?;
+        let key = found.ok_or(PaymentsError::PaymentNotFound)?;
+        let mut locked = Transitions::lock(Ledger::new(self.provider(), Some(refund)), tx, [key]).await?;
+        let attempt = locked.get(key).map(|row| &row.attempt).ok_or(PaymentsError::PaymentNotFound)?;
+        let restocked = store::restocked(tx.reads(), key.0).await?;
         let amount = decide(attempt, refund, &command.prepared, &restocked)?;
         let refund_id = RefundId::new();
         let fact = Fact::RefundAsked { id: refund_id, amount: amount.amount };
-        ledger.apply(id, fact, &command.cause, Some(refund));
-        ledger.write(tx, self.provider()).await?;
+        locked.apply(key, fact, &command.cause);
+        locked.save(tx).await?;
         Ok(store::load_refund(tx.reads(), refund_id).await?.ok_or(PaymentsError::PaymentNotFound)?)
     }
 }

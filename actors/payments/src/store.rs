@@ -5,7 +5,7 @@ mod moving;
 mod reading;
 mod refunds;
 
-use runtime::{Breakage, Stored};
+use runtime::Breakage;
 
 pub(crate) use looking::{due_to_read, forget_deadline, now, remember_notice};
 pub(crate) use moving::{Row, find, insert, lock, of_provider, update, with_object};
@@ -15,6 +15,6 @@ pub(crate) use refunds::{
 };
 
 /// A word of the database as the type it stands for.
-fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Stored<T> {
+fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Breakage> {
     text.parse().map_err(Breakage::other)
 }

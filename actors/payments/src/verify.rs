@@ -6,7 +6,6 @@ use subjects::payments::{Payment, PaymentsError, VerifyPayment};
 use crate::{
     Payments,
     get::may_see,
-    ledger::Ledger,
     look::{checked, seen},
     provider::ProviderObject,
     store,
@@ -49,10 +48,8 @@ impl Handle<VerifyPayment, Option<ProviderObject>> for Payments {
         let id = command.message.payment_id;
         if let Some(fact) = command.prepared.as_ref().and_then(seen) {
             let found = store::of_provider(tx.reads(), &id.to_string()).await?;
-            let (id, order_id) = found.ok_or(PaymentsError::PaymentNotFound)?;
-            let mut ledger = Ledger::lock(tx, [(id, order_id)].into_iter()).await?;
-            ledger.apply(id, fact, &command.cause, None);
-            ledger.write(tx, self.provider()).await?;
+            let key = found.ok_or(PaymentsError::PaymentNotFound)?;
+            self.advance(tx, vec![(key, fact, &command.cause)]).await?;
         }
         let view = store::load(tx.reads(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         Ok(view.payment)

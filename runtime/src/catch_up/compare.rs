@@ -11,14 +11,18 @@ use uuid::Uuid;
 
 use super::CatchUp;
 use crate::{
-    failure::Stored,
+    failure::Breakage,
     log::{Digest, LogPage, LogRow},
     operation::EventHead,
 };
 
 impl CatchUp {
     /// Positions where digests differ, before the transaction that decides.
-    pub(super) async fn suspects(&self, page: &LogPage, cursors: &HashMap<String, Position>) -> Stored<Vec<Position>> {
+    pub(super) async fn suspects(
+        &self,
+        page: &LogPage,
+        cursors: &HashMap<String, Position>,
+    ) -> Result<Vec<Position>, Breakage> {
         let inbox = self.inbox_digests(&mut *self.db.lanes.acquire().await?, &page.rows).await?;
         Ok(page
             .rows
@@ -33,7 +37,7 @@ impl CatchUp {
         &self,
         connection: &mut PgConnection,
         rows: &[LogRow],
-    ) -> Stored<HashMap<(Position, String), Digest>> {
+    ) -> Result<HashMap<(Position, String), Digest>, Breakage> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(HashMap::new()) };
         let rows = sqlx::query(
             "select era, xid, name, count(*) as count, bit_xor(mark) as mark from inbox
@@ -64,7 +68,7 @@ impl CatchUp {
         (lower, after): (Position, Position),
         found: &BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>,
         gaps: &mut HashMap<String, ()>,
-    ) -> Stored<Option<Vec<(EventHead, bytes::Bytes)>>> {
+    ) -> Result<Option<Vec<(EventHead, bytes::Bytes)>>, Breakage> {
         if page.rows.is_empty() && self.seen_era.load(Ordering::Relaxed) >= page.era {
             return Ok(Some(Vec::new()));
         }
@@ -114,7 +118,7 @@ impl CatchUp {
         &self,
         connection: &mut PgConnection,
         found: &BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>,
-    ) -> Stored<HashSet<Uuid>> {
+    ) -> Result<HashSet<Uuid>, Breakage> {
         let ids: Vec<Uuid> = found.values().flatten().map(|(head, _)| head.id).collect();
         if ids.is_empty() {
             return Ok(HashSet::new());

@@ -6,11 +6,11 @@ use contract::Position;
 use sqlx::{PgConnection, Row};
 
 use super::CatchUp;
-use crate::failure::Stored;
+use crate::failure::Breakage;
 
 impl CatchUp {
     /// The cursors of the types this node handles; a type without one starts at the beginning.
-    pub(super) async fn cursors(&self, connection: &mut PgConnection) -> Stored<HashMap<String, Position>> {
+    pub(super) async fn cursors(&self, connection: &mut PgConnection) -> Result<HashMap<String, Position>, Breakage> {
         let mut cursors: HashMap<String, Position> =
             self.consumer.routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
         let rows = sqlx::query("select name, era, xid from cursor where source = $1")
@@ -27,7 +27,7 @@ impl CatchUp {
     }
 
     /// The newest era of the owner that is written down here; a restore may have taken it back.
-    pub(super) async fn written_era(&self) -> Stored<i64> {
+    pub(super) async fn written_era(&self) -> Result<i64, Breakage> {
         let era = sqlx::query_scalar("select era from source_era where source = $1")
             .bind(self.consumer.source)
             .fetch_optional(&self.db.lanes)
@@ -41,7 +41,7 @@ impl CatchUp {
         era: i64,
         cursors: &HashMap<String, Position>,
         targets: HashMap<String, Position>,
-    ) -> Stored<()> {
+    ) -> Result<(), Breakage> {
         // R14: the newest era that was seen, written by the same transaction.
         sqlx::query(
             "insert into source_era (source, era) values ($1, $2)

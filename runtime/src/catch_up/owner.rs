@@ -7,7 +7,7 @@ use contract::{Position, subject};
 use super::CatchUp;
 use crate::{
     client::Call,
-    failure::{Breakage, Stored},
+    failure::Breakage,
     log::{EventsPage, EventsRequest, LogPage, LogRequest, LoggedEvent, head},
     operation::EventHead,
 };
@@ -19,7 +19,7 @@ const POSITIONS: usize = 100;
 const PASS_BYTES: usize = 16_000_000;
 
 impl CatchUp {
-    pub(super) async fn ask_log(&self, request: &LogRequest) -> Stored<LogPage> {
+    pub(super) async fn ask_log(&self, request: &LogRequest) -> Result<LogPage, Breakage> {
         let call = Call::default();
         Ok(self.client.ask_internal(self.consumer.source, subject::internal::LOG, request, &call).await?)
     }
@@ -28,7 +28,7 @@ impl CatchUp {
     pub(super) async fn fetch(
         &self,
         suspects: &[Position],
-    ) -> Stored<BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>> {
+    ) -> Result<BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>, Breakage> {
         let (mut found, mut bytes) = (BTreeMap::new(), 0);
         let names: Vec<String> = self.consumer.routes.iter().map(|route| route.name.to_owned()).collect();
         for positions in suspects.chunks(POSITIONS) {

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::{
     database::clock,
-    failure::{Breakage, Stored, is_lost_connection},
+    failure::{Breakage, is_lost_connection},
 };
 
 /// A database that takes longer to tell its time is away.
@@ -101,7 +101,7 @@ impl Look {
     }
 
     /// The database's time; what cannot be had marks the database as away.
-    pub(crate) async fn time(&mut self) -> Stored<DateTime<Utc>> {
+    pub(crate) async fn time(&mut self) -> Result<DateTime<Utc>, Breakage> {
         let had_one = self.connection.is_some();
         let mut looked = self.ask().await;
         if had_one && looked.as_ref().is_err_and(is_absence) {

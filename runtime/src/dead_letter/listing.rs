@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{DeadLetter, DeadLetterKind, DeadLetters, StoredHead};
 use crate::{
     effects::{DUE_FOR, EXAMINED, Effects, unregistered},
-    failure::Stored,
+    failure::Breakage,
     operation::{EventHead, EventRoute},
 };
 
@@ -44,7 +44,7 @@ macro_rules! listed {
 
 impl Parked<'_> {
     /// A page of it.
-    pub(crate) async fn list(&self, part: Part<(Moment, Uuid)>) -> Stored<DeadLetters> {
+    pub(crate) async fn list(&self, part: Part<(Moment, Uuid)>) -> Result<DeadLetters, Breakage> {
         let counted =
             sqlx::query_scalar(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"))
                 .bind(self.effects.names())
@@ -83,7 +83,7 @@ impl Parked<'_> {
     }
 
     /// One of it. The id of an event is made from its source among others: no two sources share one.
-    pub(crate) async fn read(&self, id: Uuid) -> Stored<Option<(DeadLetter, Work)>> {
+    pub(crate) async fn read(&self, id: Uuid) -> Result<Option<(DeadLetter, Work)>, Breakage> {
         let row = sqlx::query(concat!("select * from ", listed!(), " where id = $4 order by kind, source limit 1"))
             .bind(self.effects.names())
             .bind(DUE_FOR.as_secs_f64())

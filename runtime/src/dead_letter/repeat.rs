@@ -6,7 +6,7 @@ use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use super::DeadLetter;
-use crate::failure::{Breakage, Stored};
+use crate::failure::Breakage;
 
 /// What tells a repeat.
 pub(crate) struct Repeat<'a> {
@@ -24,7 +24,7 @@ impl Repeat<'_> {
     }
 
     /// What the first one was told; a fault, where that was about another one.
-    pub(crate) async fn earlier_answer(&self, pool: &PgPool) -> Stored<Option<Result<DeadLetter, Fault>>> {
+    pub(crate) async fn earlier_answer(&self, pool: &PgPool) -> Result<Option<Result<DeadLetter, Fault>>, Breakage> {
         let row =
             sqlx::query("select fingerprint, answer from command_log where caller = $1 and operation = $2 and id = $3")
                 .bind(self.caller)
@@ -42,7 +42,7 @@ impl Repeat<'_> {
     }
 
     /// Keeps the answer; false where somebody else has kept one meanwhile.
-    pub(crate) async fn remember(&self, database: impl PgExecutor<'_>, answer: &DeadLetter) -> Stored<bool> {
+    pub(crate) async fn remember(&self, database: impl PgExecutor<'_>, answer: &DeadLetter) -> Result<bool, Breakage> {
         let answer = Format::MessagePack.encode(answer).map_err(Breakage::other)?;
         let kept = sqlx::query(
             "insert into command_log (caller, operation, id, fingerprint, status, answer)

@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 
 use super::{DeadLetter, Repeat};
-use crate::failure::Stored;
+use crate::failure::Breakage;
 
 /// How it went.
 pub(crate) enum Unparked {
@@ -17,7 +17,11 @@ pub(crate) enum Unparked {
 
 /// Lets a parked effect be performed again, by the same key as ever and with its attempts counted anew. That and the
 /// answer of the command are one commit. Its place among the effects of its entity stays what it was.
-pub(crate) async fn unpark(pool: &PgPool, letter: &DeadLetter, repeat: Option<&Repeat<'_>>) -> Stored<Unparked> {
+pub(crate) async fn unpark(
+    pool: &PgPool,
+    letter: &DeadLetter,
+    repeat: Option<&Repeat<'_>>,
+) -> Result<Unparked, Breakage> {
     let mut transaction = pool.begin().await?;
     if let Some(repeat) = repeat
         && !repeat.remember(&mut *transaction, letter).await?

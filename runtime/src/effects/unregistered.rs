@@ -6,7 +6,7 @@ use std::{sync::PoisonError, time::Duration};
 use sqlx::Row;
 
 use super::Effects;
-use crate::failure::Stored;
+use crate::failure::Breakage;
 
 /// A node that registers an effect starts it within a second. One that has been due for longer than this, is the first
 /// of its entity and is unknown here, is taken to be unknown everywhere.
@@ -30,7 +30,7 @@ pub(crate) use unregistered;
 
 impl Effects {
     /// How many there are. Each name is logged once.
-    pub(crate) async fn count_unregistered(&self) -> Stored<i64> {
+    pub(crate) async fn count_unregistered(&self) -> Result<i64, Breakage> {
         let shared = &self.shared;
         let rows = sqlx::query(concat!(
             "select name, count(*) as count from (",

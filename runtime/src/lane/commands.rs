@@ -20,7 +20,7 @@ use super::{
     measure, next_after,
 };
 use crate::{
-    failure::Stored,
+    failure::Breakage,
     guard::guarded,
     operation::{CommandRoute, Erased, Outcome, is_reused},
     tx::Tx,
@@ -207,7 +207,7 @@ async fn transact(
     context: &LaneContext,
     batch: &[CommandItem],
     confirmed: &[contract::Position],
-) -> Stored<(Vec<Verdict>, Option<Committed>)> {
+) -> Result<(Vec<Verdict>, Option<Committed>), Breakage> {
     let mut transaction = context.db.lanes.begin().await?;
     let mut verdicts: Vec<Option<Verdict>> = batch.iter().map(|_| None).collect();
 
@@ -258,7 +258,7 @@ async fn transact(
 }
 
 /// Runs the handler of the batch's operation.
-async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<Verdict>]) -> Stored<()> {
+async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<Verdict>]) -> Result<(), Breakage> {
     let mut members = Vec::with_capacity(batch.len());
     let mut commands: Vec<&(dyn std::any::Any + Send + Sync)> = Vec::with_capacity(batch.len());
     for (index, item) in batch.iter().enumerate() {

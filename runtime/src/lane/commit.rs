@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Instant};
 use uuid::Uuid;
 
 use crate::{
-    failure::{Breakage, Stored},
+    failure::Breakage,
     log::{Digest, LoggedEvent, mark},
     operation::EffectRow,
     tx::{PendingEffect, PendingEvent},
@@ -76,7 +76,7 @@ pub(super) async fn write(
     events: &[PendingEvent],
     effects: Vec<PendingEffect>,
     confirmed: &[Position],
-) -> Stored<Committed> {
+) -> Result<Committed, Breakage> {
     let logged = events.iter().map(LoggedEvent::of).collect::<Result<Vec<_>, _>>()?;
     let mut digests: BTreeMap<&str, Digest> = BTreeMap::new();
     for event in events {
@@ -123,6 +123,6 @@ pub(super) async fn write(
     })
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> Stored<String> {
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Breakage> {
     serde_json::to_string(value).map_err(Breakage::other)
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     consumer::InFlight,
     dead_letter,
-    failure::Stored,
+    failure::Breakage,
     guard::guarded,
     operation::{Erased, EventHead, EventRoute},
     tx::Tx,
@@ -133,7 +133,7 @@ async fn transact(
     context: &LaneContext,
     batch: &[EventItem],
     confirmed: &[Position],
-) -> Stored<(Vec<usize>, Committed)> {
+) -> Result<(Vec<usize>, Committed), Breakage> {
     let mut transaction = context.db.lanes.begin().await?;
     let (claimed, now) = claim(&mut transaction, batch).await?;
     let unclaimed: Vec<usize> = (0..batch.len()).filter(|index| !claimed.contains(index)).collect();

@@ -12,7 +12,7 @@ use super::{
     measure, next_after,
 };
 use crate::{
-    failure::Stored,
+    failure::Breakage,
     guard::guarded,
     operation::{EffectRoute, Erased},
     tx::Tx,
@@ -80,7 +80,7 @@ async fn transact(
     context: &LaneContext,
     batch: &[EffectItem],
     confirmed: &[contract::Position],
-) -> Stored<(Committed, bool)> {
+) -> Result<(Committed, bool), Breakage> {
     let mut transaction = context.db.lanes.begin().await?;
     let Claimed { ids: claimed, now, has_waiting } = claim(&mut transaction, batch).await?;
     let mut tx = Tx::new(&mut transaction, now, context.effects.names());
@@ -111,7 +111,7 @@ struct Claimed {
 }
 
 /// A result whose row is gone was written by somebody else.
-async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Stored<Claimed> {
+async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<Claimed, Breakage> {
     let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
     ids.sort_unstable();
     let row = sqlx::query(

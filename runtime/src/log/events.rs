@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use super::{LoggedCommit, LoggedEvent, commits_at};
-use crate::failure::{Breakage, Stored};
+use crate::failure::Breakage;
 
 /// Asks the owner for events: of these positions, of these types.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,14 +49,14 @@ impl EventsRequest {
 }
 
 /// Reads commits by position, in their order, with their events of the types asked for.
-pub(crate) async fn events(pool: &PgPool, request: &EventsRequest) -> Stored<EventsPage> {
+pub(crate) async fn events(pool: &PgPool, request: &EventsRequest) -> Result<EventsPage, Breakage> {
     let mut connection = pool.acquire().await?;
     pack(commits_at(&mut connection, &request.positions).await?, request, ANSWER_BYTES)
 }
 
 /// As much as fits. A commit goes in whole, or cut behind at least one of its events, or not at all: one that went in
 /// without any event would look like one that has none.
-fn pack(commits: Vec<LoggedCommit>, request: &EventsRequest, limit: usize) -> Stored<EventsPage> {
+fn pack(commits: Vec<LoggedCommit>, request: &EventsRequest, limit: usize) -> Result<EventsPage, Breakage> {
     let (mut bytes, mut skip) = (0, request.skip);
     let mut page = EventsPage { commits: Vec::new(), cut: None };
     for commit in commits {

@@ -16,7 +16,7 @@ use crate::{
     database::{Database, Look},
     deadlines::Deadlines,
     effects::Effects,
-    failure::Stored,
+    failure::Breakage,
     lane::{Lane, Lanes},
     maintenance,
     operation::Chore,
@@ -61,7 +61,7 @@ pub(super) fn publishing(
 /// Runs a step again and again until told to stop. A step that breaks is told once and tried again.
 async fn every<F>(stop: CancellationToken, pause: Duration, what: String, mut step: impl FnMut() -> F)
 where
-    F: Future<Output = Stored<()>>,
+    F: Future<Output = Result<(), Breakage>>,
 {
     let mut was_broken = false;
     loop {
@@ -81,7 +81,7 @@ where
 }
 
 /// Leaves off a step that may be long and feeds the lanes, so that they come to rest.
-async fn until(stop: &CancellationToken, step: impl Future<Output = Stored<()>>) -> Stored<()> {
+async fn until(stop: &CancellationToken, step: impl Future<Output = Result<(), Breakage>>) -> Result<(), Breakage> {
     tokio::select! {
         () = stop.cancelled() => Ok(()),
         done = step => done,

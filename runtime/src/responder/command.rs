@@ -12,7 +12,7 @@ use super::{Asked, Backed, Responder, Sent};
 use crate::{
     caller::Caller,
     context::Context,
-    failure::{Breakage, Stored},
+    failure::Breakage,
     guard::guarded,
     lane::{CommandItem, LaneMessage, LaneReply, replay},
     operation::{CommandRoute, Erased, PreparedCommand, is_reused},
@@ -69,7 +69,7 @@ impl Backed<'_> {
         asked: &Asked,
         caller: Caller,
         mut permit: Option<OwnedSemaphorePermit>,
-    ) -> Stored<LaneReply> {
+    ) -> Result<LaneReply, Breakage> {
         let caller_key = caller.key();
         let operation = run.route.meta.operation;
         let (request_id, traceparent) = (asked.request_id.clone(), asked.traceparent.clone());
@@ -114,7 +114,7 @@ impl Backed<'_> {
         Ok(LaneReply::Fault(Fault::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
     }
 
-    async fn look_up(&self, run: &Run<'_>, caller_key: &str) -> Stored<Option<LaneReply>> {
+    async fn look_up(&self, run: &Run<'_>, caller_key: &str) -> Result<Option<LaneReply>, Breakage> {
         let row = sqlx::query(
             "select fingerprint, status, answer from command_log where caller = $1 and operation = $2 and id = $3",
         )

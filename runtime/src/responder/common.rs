@@ -6,7 +6,7 @@ use contract::{Fault, Position, subject::internal};
 use super::{Asked, Backed, Endpoint, Sent};
 use crate::{
     caller::Caller,
-    failure::{Breakage, Stored},
+    failure::Breakage,
     log, rebuild,
     refill::{self, RefillRequest},
     trim::{self, ConsumedRequest},
@@ -64,7 +64,7 @@ impl Backed<'_> {
     where
         Q: serde::de::DeserializeOwned,
         A: serde::Serialize,
-        F: Future<Output = Stored<Result<A, Fault>>>,
+        F: Future<Output = Result<Result<A, Fault>, Breakage>>,
     {
         let request = match asked.decode_as() {
             Ok(request) => request,

@@ -8,7 +8,7 @@ use super::{Asked, Backed, Sent};
 use crate::{
     caller::Caller,
     dead_letter::{self, DeadLetter, Parked, RedriveRequest, Repeat, Unparked, Work},
-    failure::{Breakage, Stored},
+    failure::Breakage,
     lane::{EventItem, LaneMessage},
     operation::EventHead,
 };
@@ -56,7 +56,7 @@ impl Backed<'_> {
         }
     }
 
-    async fn redrive_once(&self, id: Uuid, command: Option<Uuid>, caller: &str) -> Stored<Redriven> {
+    async fn redrive_once(&self, id: Uuid, command: Option<Uuid>, caller: &str) -> Result<Redriven, Breakage> {
         let pool = &self.backing.db.lanes;
         let repeat = command.map(|command| Repeat { caller, operation: OPERATION, id: command, letter: id });
         let earlier = match &repeat {
@@ -99,7 +99,7 @@ impl Backed<'_> {
         }
     }
 
-    async fn redrive_effect(&self, letter: DeadLetter, repeat: Option<&Repeat<'_>>) -> Stored<Redriven> {
+    async fn redrive_effect(&self, letter: DeadLetter, repeat: Option<&Repeat<'_>>) -> Result<Redriven, Breakage> {
         let (pool, effects) = (&self.backing.db.lanes, &self.backing.lanes.context.effects);
         if !effects.knows(&letter.name) {
             let fault = Fault::new(ErrorKind::Conflict, "unknown_effect", "Nothing here performs such an effect.");
@@ -153,7 +153,7 @@ fn named(fault: Fault, letter: &DeadLetter) -> Fault {
 }
 
 /// Somebody else has run the same command meanwhile: its answer is the answer.
-async fn repeated(repeat: &Repeat<'_>, pool: &PgPool) -> Stored<Redriven> {
+async fn repeated(repeat: &Repeat<'_>, pool: &PgPool) -> Result<Redriven, Breakage> {
     let earlier = repeat.earlier_answer(pool).await?;
     Ok(earlier.map_or_else(|| Err(not_parked()), |earlier| earlier.map(|letter| (letter, true))))
 }

@@ -64,7 +64,7 @@ impl Handle<AddBookmark> for Bookmarks {
         let added = BookmarkAdded { bookmark_id: uuid::Uuid::now_v7(), site: site.to_owned() };
         let sql = "insert into bookmark values ($1, $2, $3) on conflict do nothing";
         let insert = sqlx::query(sql).bind(added.bookmark_id).bind(&url).bind(tx.now());
-        if insert.execute(tx.inserts()).await.map_err(Breakage::from)?.rows_affected() == 0 {
+        if insert.execute(tx.writes()).await.map_err(Breakage::from)?.rows_affected() == 0 {
             return Err(BookmarksError::Exists.into());
         }
         tx.emit_first(&command.cause, &added)?;

@@ -1,7 +1,7 @@
 //! One who tells, and four editions of one who hears: they share their name, their database and their durable.
 
 use contract::{Access, command, domain_error, event};
-use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, Registry, Stored, Tx, Version};
+use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, Registry, Tx, Version};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -68,7 +68,7 @@ impl Handle<Tell> for Teller {
     }
 }
 
-pub async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Stored<()> {
+pub async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Result<(), Breakage> {
     let sql = "insert into heard values ($1, $2, $3) on conflict (kind, id) do update set times = heard.times + 1";
     sqlx::query(sql).bind(kind).bind(id).bind(text).execute(tx.writes()).await?;
     Ok(())
@@ -94,7 +94,7 @@ impl Domain for OldHearer {
 impl React for OldHearer {
     type Input = Delivered<Said>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Stored<()> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Result<(), Breakage> {
         for said in inputs {
             write_down(tx, "said", said.message.id, &said.message.text).await?;
         }
@@ -136,7 +136,7 @@ impl From<Delivered<Sung>> for Heard {
 impl React for NewHearer {
     type Input = Heard;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Heard]) -> Stored<()> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Heard]) -> Result<(), Breakage> {
         for input in inputs {
             match input {
                 Heard::Said(said) => write_down(tx, "said", said.message.id, &said.message.text).await?,
@@ -166,7 +166,7 @@ impl Domain for ShowingHearer {
 impl React for ShowingHearer {
     type Input = Delivered<Said>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Stored<()> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Result<(), Breakage> {
         for said in inputs {
             write_down(tx, "said", said.message.id, &said.message.text).await?;
         }
@@ -175,7 +175,7 @@ impl React for ShowingHearer {
 }
 
 impl Project<Said> for ShowingHearer {
-    async fn forget(&self, tx: &mut Tx<'_>) -> Stored<()> {
+    async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
         sqlx::query("delete from heard where kind = 'said'").execute(tx.writes()).await?;
         sqlx::query("select pg_advisory_xact_lock($1)").bind(FORGETTING).execute(tx.writes()).await?;
         Ok(())
@@ -198,7 +198,7 @@ impl Domain for MortalHearer {
 impl React for MortalHearer {
     type Input = Delivered<Said>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Stored<()> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Result<(), Breakage> {
         for said in inputs {
             if said.message.text == POISON {
                 std::process::abort();

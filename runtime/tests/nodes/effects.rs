@@ -8,9 +8,7 @@ use std::{
 
 use contract::{Access, command};
 use futures::future::join_all;
-use runtime::{
-    Breakage, Call, Commanded, Context, Domain, Effect, Handle, Handled, Perform, Performed, Registry, Stored, Tx,
-};
+use runtime::{Breakage, Call, Commanded, Context, Domain, Effect, Handle, Handled, Perform, Performed, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use tokio::sync::watch;
@@ -107,7 +105,7 @@ impl Perform<Stroke> for Ringer {
         Ok(())
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Stroke, ()>]) -> Stored<()> {
+    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Stroke, ()>]) -> Result<(), Breakage> {
         for done in performed {
             let sql = "insert into stroke values ($1, $2)";
             let insert = sqlx::query(sql).bind(done.effect.bell).bind(done.effect.number);

@@ -8,7 +8,7 @@ use std::{
 use async_nats::HeaderMap;
 use contract::{Access, Request, header, query};
 use futures::future::join_all;
-use runtime::{Answer, AnswerBatch, Answered, Breakage, Context, Domain, Queried, Reads, Registry, Stored};
+use runtime::{Answer, AnswerBatch, Answered, Breakage, Context, Domain, Queried, Reads, Registry};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use tokio::sync::{Semaphore, mpsc};
@@ -55,7 +55,7 @@ impl Domain for Divider {
 impl AnswerBatch<Divide> for Divider {
     type Loaded = i32;
 
-    async fn load(&self, db: Reads<'_>, queries: &[&Queried<Divide>]) -> Stored<Vec<i32>> {
+    async fn load(&self, db: Reads<'_>, queries: &[&Queried<Divide>]) -> Result<Vec<i32>, Breakage> {
         self.begun.send(queries.len()).map_err(Breakage::other)?;
         let _permit = self.gate.acquire().await.map_err(Breakage::other)?;
         let divisors: Vec<_> = queries.iter().map(|query| query.message.by).collect();

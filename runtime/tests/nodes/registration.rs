@@ -3,7 +3,7 @@
 use contract::{Access, CallError, PageRequest, command};
 use runtime::{
     Breakage, Call, Client, Commanded, Context, DeadLetterKind, Delivered, Domain, Due, Effect, Handle, Handled,
-    NatsConfig, NatsTls, NodeBuilder, NodeConfig, Perform, Performed, React, Reads, Registry, Stored, StreamSpec, Tx,
+    NatsConfig, NatsTls, NodeBuilder, NodeConfig, Perform, Performed, React, Reads, Registry, StreamSpec, Tx,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -84,7 +84,7 @@ macro_rules! performs {
             async fn perform(&self, _: &Context, _: Uuid, _: &$effect) -> Result<(), Breakage> {
                 Ok(())
             }
-            async fn finish(&self, _: &mut Tx<'_>, _: &[&Performed<$effect, ()>]) -> Stored<()> {
+            async fn finish(&self, _: &mut Tx<'_>, _: &[&Performed<$effect, ()>]) -> Result<(), Breakage> {
                 Ok(())
             }
         }
@@ -180,7 +180,7 @@ domain!(OneEventTwice, |routes| {
 impl React for OneEventTwice {
     type Input = Delivered<Said>;
 
-    async fn react(&self, _: &mut Tx<'_>, _: &[&Delivered<Said>]) -> Stored<()> {
+    async fn react(&self, _: &mut Tx<'_>, _: &[&Delivered<Said>]) -> Result<(), Breakage> {
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! An event whose body those who are there cannot read: yesterday's node, today's event.
 
 use contract::{PageRequest, event};
-use runtime::{Call, Client, Delivered, Domain, Metrics, React, Registry, Stored, Tx};
+use runtime::{Breakage, Call, Client, Delivered, Domain, Metrics, React, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -52,7 +52,7 @@ impl Domain for CountingHearer {
 impl React for CountingHearer {
     type Input = Delivered<Counted>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Counted>]) -> Stored<()> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Counted>]) -> Result<(), Breakage> {
         for counted in inputs {
             write_down(tx, "said", counted.message.id, &counted.message.text.0.to_string()).await?;
         }

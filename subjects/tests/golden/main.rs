@@ -64,7 +64,7 @@ fn every_declared_message_is_in_the_catalogue() {
     assert!(declared.len() >= listed.len(), "declarations are no longer found");
     for (module, kind, message) in declared {
         let is_listed = listed.contains(&(kind.as_str(), message.as_str()));
-        assert!(is_listed, "the {kind} {message} of {module} is missing in subjects/src/catalogue.rs");
+        assert!(is_listed, "the {kind} {message} of {module} is missing in its domain's messages()");
     }
 }
 

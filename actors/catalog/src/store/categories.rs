@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
-use runtime::{Inserts, Reads, Stored};
+use runtime::{Breakage, Reads, Writes};
 use sqlx::FromRow;
 use subjects::{CategoryId, catalog::Category};
 use uuid::Uuid;
@@ -34,13 +34,13 @@ impl CategoryRow {
 }
 
 /// Whether there is such a category. None is ever deleted, so the answer holds.
-pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Stored<bool> {
+pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
     Ok(sqlx::query_scalar("select exists (select from categories where id = $1)").bind(id).fetch_one(db).await?)
 }
 
 /// How deep a category lies: 1 for one without a parent; none where there is no such category. None ever moves, so the answer
 /// holds.
-pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Stored<Option<i64>> {
+pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<i64>, Breakage> {
     let sql = "with recursive path as (
             select parent_id from categories where id = $1
             union all
@@ -50,7 +50,7 @@ pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Stored<Option<
 }
 
 /// Makes a category; `false` where another one has its slug, and nothing was written.
-pub(crate) async fn insert_category(db: Inserts<'_>, row: &CategoryRow) -> Stored<bool> {
+pub(crate) async fn insert_category(db: Writes<'_>, row: &CategoryRow) -> Result<bool, Breakage> {
     let done = sqlx::query(
         "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7)
@@ -69,7 +69,7 @@ pub(crate) async fn insert_category(db: Inserts<'_>, row: &CategoryRow) -> Store
 }
 
 /// Categories by slug.
-pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Stored<Vec<CategoryRow>> {
+pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Result<Vec<CategoryRow>, Breakage> {
     let sql = if part.is_backwards {
         "select id, slug, name, description, parent_id, created_at, updated_at from categories
          where $1::text is null or slug < $1
@@ -83,7 +83,7 @@ pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Store
 }
 
 /// How many categories there are; counted up to [`COUNTED`] and one more.
-pub(crate) async fn count_categories(db: Reads<'_>) -> Stored<i64> {
+pub(crate) async fn count_categories(db: Reads<'_>) -> Result<i64, Breakage> {
     let sql = "select count(*) from (select from categories limit $1) as counted";
     Ok(sqlx::query_scalar(sql).bind(COUNTED + 1).fetch_one(db).await?)
 }

@@ -4,7 +4,7 @@
 //! together. Sorted by price, it stands where the cheapest of those variants puts it (descending: the dearest).
 
 use contract::page::{COUNTED, Moment, Part};
-use runtime::{Reads, Stored};
+use runtime::{Breakage, Reads};
 use serde::{Deserialize, Serialize};
 use sqlx::{
     FromRow, Postgres,
@@ -215,7 +215,7 @@ pub(crate) async fn list_products(
     filter: &Filter,
     sort: ProductSort,
     part: &Part<Place>,
-) -> Stored<Vec<ListedRow>> {
+) -> Result<Vec<ListedRow>, Breakage> {
     let sql = match (sort, part.is_backwards) {
         (ProductSort::Newest, true) => OLDEST,
         (ProductSort::Newest, false) => NEWEST,
@@ -237,7 +237,7 @@ pub(crate) async fn list_products(
 }
 
 /// How many products the filter lets through; counted up to [`COUNTED`] and one more.
-pub(crate) async fn count_products(db: Reads<'_>, filter: &Filter) -> Stored<i64> {
+pub(crate) async fn count_products(db: Reads<'_>, filter: &Filter) -> Result<i64, Breakage> {
     const COUNT: &str = concat!(
         "select count(*) from (select from products p ",
         product_joins!(),

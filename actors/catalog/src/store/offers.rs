@@ -1,7 +1,7 @@
 //! What other domains ask on the way of every order: one indexed look-up for all lines.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads, Stored};
+use runtime::{Breakage, Reads};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub(crate) async fn offers(
     db: Reads<'_>,
     variants: &[Uuid],
     products: &[Uuid],
-) -> Stored<(DateTime<Utc>, Vec<OfferRow>)> {
+) -> Result<(DateTime<Utc>, Vec<OfferRow>), Breakage> {
     // One row with the time at least, so that it takes no second statement where there is no offer.
     let rows = sqlx::query(
         "select now() as at, offer.*

@@ -1,7 +1,7 @@
 //! Products and their variants.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Stored, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes};
 use serde::Deserialize;
 use sqlx::{FromRow, types::Json};
 use subjects::{Currency, catalog::Attributes};
@@ -37,7 +37,7 @@ impl ProductRow {
     }
 
     /// The currency of every price of the product.
-    pub(crate) fn currency(&self) -> Stored<Currency> {
+    pub(crate) fn currency(&self) -> Result<Currency, Breakage> {
         self.currency.parse().map_err(Breakage::other)
     }
 
@@ -114,7 +114,7 @@ pub struct FullProduct {
 }
 
 /// Products by their ids or slugs, with their variants.
-pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Stored<Vec<FullProduct>> {
+pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Result<Vec<FullProduct>, Breakage> {
     let sql = concat!(
         "select ",
         product_columns!(),
@@ -129,12 +129,12 @@ pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Sto
 }
 
 /// A product with its variants, by its id.
-pub(crate) async fn product_by_id(db: Reads<'_>, id: Uuid) -> Stored<Option<FullProduct>> {
+pub(crate) async fn product_by_id(db: Reads<'_>, id: Uuid) -> Result<Option<FullProduct>, Breakage> {
     Ok(products(db, &[id], &[]).await?.pop())
 }
 
 /// A product, to be changed.
-pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Stored<Option<ProductRow>> {
+pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Result<Option<ProductRow>, Breakage> {
     let sql = concat!(
         "select ",
         product_columns!(),
@@ -146,7 +146,7 @@ pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Stored<Option<Produ
 }
 
 /// The variants of products, each product's in their order.
-pub(crate) async fn variants_of(db: Reads<'_>, products: &[Uuid]) -> Stored<Vec<VariantRow>> {
+pub(crate) async fn variants_of(db: Reads<'_>, products: &[Uuid]) -> Result<Vec<VariantRow>, Breakage> {
     let sql = concat!(variant_rows!(), "where v.product_id = any($1) order by v.product_id, v.position");
     Ok(sqlx::query_as(sql).bind(products).fetch_all(db).await?)
 }
@@ -159,7 +159,7 @@ pub(crate) struct Taken {
 }
 
 /// Whether a slug and which SKUs are taken.
-pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Stored<Taken> {
+pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Result<Taken, Breakage> {
     let row = sqlx::query_as(
         "select exists (select from products where slug = $1) as slug,
                 array(select sku from variants where sku = any($2)) as skus",
@@ -172,13 +172,13 @@ pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Stored<
 }
 
 /// Whether another product has this slug.
-pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> Stored<bool> {
+pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> Result<bool, Breakage> {
     let sql = "select exists (select from products where slug = $1 and id <> $2)";
     Ok(sqlx::query_scalar(sql).bind(slug).bind(product).fetch_one(db).await?)
 }
 
 /// Makes a product; `false` where another one has its slug, and nothing was written.
-pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Stored<bool> {
+pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, Breakage> {
     let done = sqlx::query(
         "insert into products (id, seller_id, category_id, slug, name, description, currency, price, compare_price,
                                cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
@@ -222,7 +222,7 @@ pub(crate) async fn insert_variants(
     product: Uuid,
     rows: &[NewVariantRow],
     now: DateTime<Utc>,
-) -> Stored<bool> {
+) -> Result<bool, Breakage> {
     // Sorted by SKU, so that two who want the same ones wait for each other in one order.
     let done = sqlx::query(
         "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
@@ -245,7 +245,7 @@ pub(crate) async fn insert_variants(
 }
 
 /// Writes what may change of a product.
-pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Stored<()> {
+pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(), Breakage> {
     sqlx::query(
         "update products
          set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
@@ -271,7 +271,7 @@ pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Stored<(
 }
 
 /// Gives the variants that had the product's old price or name its new one.
-pub(crate) async fn update_variants(db: Writes<'_>, old: &ProductRow, new: &ProductRow) -> Stored<()> {
+pub(crate) async fn update_variants(db: Writes<'_>, old: &ProductRow, new: &ProductRow) -> Result<(), Breakage> {
     sqlx::query(
         "update variants
          set price = case when price = $2 then $3 else price end,

@@ -1,7 +1,7 @@
 //! Who may sell, as identity last told of each account.
 
 use chrono::{DateTime, Utc};
-use runtime::{Stored, Writes};
+use runtime::{Breakage, Writes};
 use uuid::Uuid;
 
 /// Whether an account may sell, as of a version.
@@ -13,7 +13,7 @@ pub struct SellerRow {
 }
 
 /// Writes rows, sorted by account and one each, where they are newer than what stands there.
-pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into sellers (id, may_sell, version, updated_at)
          select id, may_sell, version, $4
@@ -33,7 +33,7 @@ pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateT
 }
 
 /// Resets how new each row is, so that whatever identity tells next is taken; until then every row stands.
-pub(crate) async fn forget_sellers(db: Writes<'_>) -> Stored<()> {
+pub(crate) async fn forget_sellers(db: Writes<'_>) -> Result<(), Breakage> {
     sqlx::query("update sellers set version = 0 where version > 0").execute(db).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What inventory last told of each variant.
 
 use chrono::{DateTime, Utc};
-use runtime::{Stored, Writes};
+use runtime::{Breakage, Writes};
 use uuid::Uuid;
 
 /// What can be bought of a variant, as of a version.
@@ -13,7 +13,7 @@ pub struct StockRow {
 }
 
 /// Writes rows, sorted by variant and one each, where they are newer than what stands there.
-pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into variant_stock (variant_id, available, version, updated_at)
          select variant_id, available, version, $4
@@ -34,7 +34,7 @@ pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime
 
 /// Forgets how new each row is, so that whatever inventory tells next is taken; until then the shop goes on showing
 /// what it showed. Rows of variants that nobody sells go altogether.
-pub(crate) async fn forget_stock(mut db: Writes<'_>) -> Stored<()> {
+pub(crate) async fn forget_stock(mut db: Writes<'_>) -> Result<(), Breakage> {
     sqlx::query("delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)")
         .execute(db.reborrow())
         .await?;

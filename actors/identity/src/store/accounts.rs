@@ -1,7 +1,7 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
-use runtime::{Inserts, Locks, Reads, Stored, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes};
 use sqlx::FromRow;
 use subjects::{UserId, identity::User};
 use uuid::Uuid;
@@ -88,7 +88,7 @@ pub(crate) struct NewAccount<'a> {
 }
 
 /// The account of an e-mail address, whatever its case and width.
-pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Stored<Option<Account>> {
+pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Result<Option<Account>, Breakage> {
     let sql = concat!(
         "select ",
         account_columns!(),
@@ -98,23 +98,23 @@ pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Stored<Optio
 }
 
 /// An account, which nobody changes before this transaction ends.
-pub(crate) async fn share_account(db: Locks<'_>, id: Uuid) -> Stored<Option<Account>> {
+pub(crate) async fn share_account(db: Locks<'_>, id: Uuid) -> Result<Option<Account>, Breakage> {
     let sql = concat!("select ", account_columns!(), " from users where id = $1 for share");
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
 /// Accounts, to be changed: locked in the order of their ids, so that two admins who change each other do not deadlock.
-pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Stored<Vec<Account>> {
+pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Result<Vec<Account>, Breakage> {
     let sql = concat!("select ", account_columns!(), " from users where id = any($1) order by id for no key update");
     Ok(sqlx::query_as(sql).bind(ids).fetch_all(db).await?)
 }
 
 /// Makes an account; `None` where the e-mail address has one, and nothing was written.
 pub(crate) async fn insert_account(
-    db: Inserts<'_>,
+    db: Writes<'_>,
     account: &NewAccount<'_>,
     now: DateTime<Utc>,
-) -> Stored<Option<Account>> {
+) -> Result<Option<Account>, Breakage> {
     let sql = concat!(
         "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, version, made_by,
                             created_at, updated_at)
@@ -141,7 +141,7 @@ pub(crate) async fn insert_account(
 }
 
 /// Writes an account's role, active flag and version.
-pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Stored<()> {
+pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Result<(), Breakage> {
     sqlx::query("update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1")
         .bind(account.id)
         .bind(&account.role)

@@ -2,12 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Revocation, RevocationMark, Revoked, TokenOwner};
-use runtime::{Breakage, Reads, Stored, Writes};
+use runtime::{Breakage, Reads, Writes};
 use sqlx::Row;
 use uuid::Uuid;
 
 /// Revokes tokens. The head stays locked until the transaction ends, so positions become visible in their own order.
-pub(crate) async fn insert_revocation(db: Writes<'_>, revoked: Revoked, expires_at: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_revocation(
+    db: Writes<'_>,
+    revoked: Revoked,
+    expires_at: DateTime<Utc>,
+) -> Result<(), Breakage> {
     let (user, least_version, session) = match revoked {
         Revoked::Account { id, least_version } => (Some(id), Some(least_version), None),
         Revoked::Session { id } => (None, None, Some(id)),
@@ -32,7 +36,7 @@ pub(crate) async fn revocations_after(
     db: Reads<'_>,
     mark: Option<RevocationMark>,
     limit: i64,
-) -> Stored<Vec<Revocation>> {
+) -> Result<Vec<Revocation>, Breakage> {
     let mark = mark.unwrap_or(RevocationMark { position: 0, id: Uuid::nil() });
     let rows = sqlx::query(
         "select position, id, user_id, least_version, session_id, extract(epoch from expires_at)::bigint as expires_at
@@ -61,7 +65,7 @@ pub(crate) async fn revocations_after(
 }
 
 /// Whether a token is revoked.
-pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Stored<bool> {
+pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Result<bool, Breakage> {
     let found = sqlx::query_scalar(
         "select exists (select from revocations where user_id = $1 and least_version > $2)
              or exists (select from revocations where session_id = $3)",
@@ -75,7 +79,7 @@ pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Stored<bool
 }
 
 /// Whether a session was ended. Of one whose row made room for a newer session its revocation tells.
-pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Stored<bool> {
+pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
     let found = sqlx::query_scalar(
         "select exists (select from sessions where id = $1 and revoked_at is not null)
              or exists (select from revocations where session_id = $1)",
@@ -87,7 +91,7 @@ pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Stored<bool> {
 }
 
 /// Deletes some revocations that have expired; gives how many.
-pub(crate) async fn delete_expired_revocations(db: Writes<'_>, limit: u64) -> Stored<u64> {
+pub(crate) async fn delete_expired_revocations(db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
     let limit = i64::try_from(limit).map_err(Breakage::other)?;
     let deleted = sqlx::query(
         "delete from revocations where position = any(array(

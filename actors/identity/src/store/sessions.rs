@@ -1,7 +1,7 @@
 //! Sessions and their refresh tokens.
 
 use chrono::{DateTime, Utc};
-use runtime::{Locks, Reads, Stored, Writes};
+use runtime::{Breakage, Locks, Reads, Writes};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub(crate) struct NewToken {
 }
 
 /// Opens a session with its first token, and makes room for it.
-pub(crate) async fn open_session(mut db: Writes<'_>, user: Uuid, token: &NewToken) -> Stored<()> {
+pub(crate) async fn open_session(mut db: Writes<'_>, user: Uuid, token: &NewToken) -> Result<(), Breakage> {
     sqlx::query(
         "with opened as (
              insert into sessions (id, user_id, rotated_at, created_at, expires_at) values ($1, $2, $4, $4, $5)
@@ -65,7 +65,7 @@ pub(crate) struct Token {
 }
 
 /// A refresh token by its digest.
-pub(crate) async fn find_token(db: Reads<'_>, digest: &TokenDigest) -> Stored<Option<Token>> {
+pub(crate) async fn find_token(db: Reads<'_>, digest: &TokenDigest) -> Result<Option<Token>, Breakage> {
     let row = sqlx::query_as(
         "select t.session_id, s.user_id, t.generation, t.expires_at
          from refresh_tokens t join sessions s on s.id = t.session_id
@@ -87,7 +87,7 @@ pub(crate) struct SessionState {
 }
 
 /// A session, to be changed.
-pub(crate) async fn lock_session(db: Locks<'_>, id: Uuid) -> Stored<Option<SessionState>> {
+pub(crate) async fn lock_session(db: Locks<'_>, id: Uuid) -> Result<Option<SessionState>, Breakage> {
     let row = sqlx::query_as(
         "select generation, siblings, rotated_at, revoked_at from sessions where id = $1 for no key update",
     )
@@ -98,7 +98,7 @@ pub(crate) async fn lock_session(db: Locks<'_>, id: Uuid) -> Stored<Option<Sessi
 }
 
 /// Begins the next generation of a session, and forgets the oldest.
-pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Stored<()> {
+pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Result<(), Breakage> {
     sqlx::query(
         "with session as (
              update sessions set generation = generation + 1, siblings = 1, rotated_at = $3, expires_at = $4
@@ -122,7 +122,7 @@ pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Stored<()> {
 }
 
 /// Adds a token to the generation that a session is in.
-pub(crate) async fn reissue(db: Writes<'_>, token: &NewToken) -> Stored<()> {
+pub(crate) async fn reissue(db: Writes<'_>, token: &NewToken) -> Result<(), Breakage> {
     sqlx::query(
         "with session as (
              update sessions set siblings = siblings + 1, expires_at = $3 where id = $1 returning id, generation
@@ -139,7 +139,7 @@ pub(crate) async fn reissue(db: Writes<'_>, token: &NewToken) -> Stored<()> {
 }
 
 /// Ends a session.
-pub(crate) async fn revoke_session(db: Writes<'_>, id: Uuid, by: &str, now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn revoke_session(db: Writes<'_>, id: Uuid, by: &str, now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query("update sessions set revoked_at = $3, revoked_by = $2 where id = $1 and revoked_at is null")
         .bind(id)
         .bind(by)
@@ -150,7 +150,7 @@ pub(crate) async fn revoke_session(db: Writes<'_>, id: Uuid, by: &str, now: Date
 }
 
 /// Ends every session of an account.
-pub(crate) async fn revoke_sessions(db: Writes<'_>, user: Uuid, by: &str, now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn revoke_sessions(db: Writes<'_>, user: Uuid, by: &str, now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "update sessions set revoked_at = $3, revoked_by = $2
          where id in (select id from sessions where user_id = $1 and revoked_at is null order by id for no key update)",

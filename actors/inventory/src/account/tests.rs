@@ -7,22 +7,31 @@ use super::*;
 const A: Uuid = Uuid::from_u128(0xA);
 const B: Uuid = Uuid::from_u128(0xB);
 
-fn account(stock: &[(Uuid, i64)], orders: u128) -> Account {
+/// The books of one batch after another.
+struct Books {
+    account: Account<'static>,
+    reservations: BTreeMap<Uuid, Reservation>,
+    told: Vec<(Uuid, Told)>,
+}
+
+fn account(stock: &[(Uuid, i64)], orders: u128) -> Books {
     let shelf = |(variant, on_hand): &(Uuid, i64)| {
         let empty = Shelf::empty(*variant, "S".into(), Uuid::nil(), DateTime::UNIX_EPOCH);
         (*variant, Shelf { on_hand: *on_hand, received: *on_hand, ..empty })
     };
-    let new = Reservation {
+    let new = |order: u128| Reservation {
+        order: Uuid::from_u128(order),
         state: State::New,
         cause: None,
         version: Version::default(),
         lines: Lines::new(),
         returned: Lines::new(),
+        has_new_lines: false,
     };
-    Account {
-        shelves: stock.iter().map(shelf).collect(),
-        reservations: (1..=orders).map(|order| (Uuid::from_u128(order), new.clone())).collect(),
-        ..Account::default()
+    Books {
+        account: Account { shelves: stock.iter().map(shelf).collect(), ..Account::default() },
+        reservations: (1..=orders).map(|order| (Uuid::from_u128(order), new(order))).collect(),
+        told: Vec::new(),
     }
 }
 
@@ -31,103 +40,115 @@ fn heard(order: u128, fact: Fact, lines: &[(Uuid, i64)]) -> Incoming {
     Incoming { order: Uuid::from_u128(order), fact, lines }
 }
 
-fn run(account: &mut Account, facts: &[Incoming]) {
+/// What brought the fact at this place of a batch.
+fn cause(index: usize) -> Cause {
+    Cause { id: Uuid::from_u128(index as u128), name: "test".into(), request_id: None, traceparent: None }
+}
+
+fn run(books: &mut Books, facts: &[Incoming]) {
     for (index, incoming) in facts.iter().enumerate() {
-        account.apply(index, incoming);
+        // For as long as the test runs: books keep what brought their last change.
+        let (incoming, cause): (&Incoming, &Cause) =
+            (Box::leak(Box::new(incoming.clone())), Box::leak(Box::new(cause(index))));
+        let Some(known) = books.reservations.get_mut(&incoming.order) else { continue };
+        if let Transition::Go(told) = books.account.transition(known, (incoming, cause)) {
+            books.told.extend(told.into_iter().map(|told| (incoming.order, told)));
+        }
     }
-    for shelf in account.shelves.values() {
+    for shelf in books.account.shelves.values() {
         assert_eq!(shelf.received, shelf.on_hand + shelf.sold);
         assert!(0 <= shelf.reserved && shelf.reserved <= shelf.on_hand);
     }
 }
 
-fn balance(account: &Account, variant: Uuid) -> (i64, i64, i64) {
-    let shelf = &account.shelves[&variant];
+fn balance(books: &Books, variant: Uuid) -> (i64, i64, i64) {
+    let shelf = &books.account.shelves[&variant];
     (shelf.available(), shelf.reserved, shelf.sold)
 }
 
 /// Where the reservation of an order stands, and how many events it has emitted.
-fn state(account: &Account, order: u128) -> (State, usize) {
+fn state(books: &Books, order: u128) -> (State, usize) {
     let order = Uuid::from_u128(order);
-    (account.reservations[&order].state, account.told.iter().filter(|(_, told, _)| *told == order).count())
+    (books.reservations[&order].state, books.told.iter().filter(|(told, _)| *told == order).count())
 }
 
 #[test]
 fn a_batch_holds_in_the_order_of_arrival_until_nothing_is_left() {
-    let mut account = account(&[(A, 5)], 4);
+    let mut books = account(&[(A, 5)], 4);
     let facts = [
         heard(1, Fact::Placed, &[(A, 2)]),
         heard(2, Fact::Placed, &[(A, 4)]),
         heard(3, Fact::Placed, &[(A, 3)]),
         heard(4, Fact::Placed, &[(A, 1)]),
     ];
-    run(&mut account, &facts);
-    let states: Vec<_> = (1..=4).map(|order| state(&account, order).0).collect();
+    run(&mut books, &facts);
+    let states: Vec<_> = (1..=4).map(|order| state(&books, order).0).collect();
     assert_eq!(states, [State::Held, State::Rejected, State::Held, State::Rejected]);
-    assert_eq!(balance(&account, A), (0, 5, 0));
-    assert_eq!(account.touched[&A], 2);
+    assert_eq!(balance(&books, A), (0, 5, 0));
+    assert_eq!(books.account.touched[&A].cause.id, cause(2).id);
     let short =
         |requested, available| Told::Rejected(vec![Shortage { variant_id: VariantId(A), requested, available }]);
-    assert_eq!(account.told[1], (1, Uuid::from_u128(2), short(4, 3)));
-    assert_eq!(account.told[3].2, short(1, 0));
+    assert_eq!(books.told[1], (Uuid::from_u128(2), short(4, 3)));
+    assert_eq!(books.told[3].1, short(1, 0));
 }
 
 #[test]
 fn one_short_line_keeps_every_line_of_the_order_free() {
-    let mut account = account(&[(A, 5), (B, 1)], 1);
-    run(&mut account, &[heard(1, Fact::Placed, &[(A, 1), (B, 2)])]);
-    assert_eq!((balance(&account, A), balance(&account, B)), ((5, 0, 0), (1, 0, 0)));
-    assert!(account.entries.is_empty() && account.touched.is_empty());
+    let mut books = account(&[(A, 5), (B, 1)], 1);
+    run(&mut books, &[heard(1, Fact::Placed, &[(A, 1), (B, 2)])]);
+    assert_eq!((balance(&books, A), balance(&books, B)), ((5, 0, 0), (1, 0, 0)));
+    assert!(books.account.entries.is_empty() && books.account.touched.is_empty());
 }
 
 #[test]
 fn a_variant_named_twice_is_summed_and_an_unknown_one_is_not_there() {
-    let mut account = account(&[(A, 3)], 2);
-    run(&mut account, &[heard(1, Fact::Placed, &[(A, 2), (A, 2)]), heard(2, Fact::Placed, &[(B, 1)])]);
-    let Told::Rejected(first) = &account.told[0].2 else { panic!("held") };
+    let mut books = account(&[(A, 3)], 2);
+    run(&mut books, &[heard(1, Fact::Placed, &[(A, 2), (A, 2)]), heard(2, Fact::Placed, &[(B, 1)])]);
+    let Told::Rejected(first) = &books.told[0].1 else { panic!("held") };
     assert_eq!((first[0].requested, first[0].available), (4, 3));
-    let Told::Rejected(second) = &account.told[1].2 else { panic!("held") };
+    let Told::Rejected(second) = &books.told[1].1 else { panic!("held") };
     assert_eq!((second[0].variant_id, second[0].available), (VariantId(B), 0));
 }
 
 #[test]
 fn every_step_to_the_end_emits_an_event() {
-    let mut account = account(&[(A, 5)], 1);
-    run(&mut account, &[heard(1, Fact::Placed, &[(A, 2)])]);
-    assert_eq!(balance(&account, A), (3, 2, 0));
-    run(&mut account, &[heard(1, Fact::Confirmed, &[(A, 2)])]);
-    assert_eq!(balance(&account, A), (3, 0, 2));
-    run(&mut account, &[heard(1, Fact::Cancelled, &[])]);
-    assert_eq!((balance(&account, A), state(&account, 1)), ((5, 0, 0), (State::Returned, 3)));
-    let emitted = account.told.iter().map(|(_, _, told)| told).collect::<Vec<_>>();
+    let mut books = account(&[(A, 5)], 1);
+    run(&mut books, &[heard(1, Fact::Placed, &[(A, 2)])]);
+    assert_eq!(balance(&books, A), (3, 2, 0));
+    run(&mut books, &[heard(1, Fact::Confirmed, &[(A, 2)])]);
+    assert_eq!(balance(&books, A), (3, 0, 2));
+    run(&mut books, &[heard(1, Fact::Cancelled, &[])]);
+    assert_eq!((balance(&books, A), state(&books, 1)), ((5, 0, 0), (State::Returned, 3)));
+    let emitted = books.told.iter().map(|(_, told)| told).collect::<Vec<_>>();
     assert!(matches!(emitted[..], [Told::Reserved(_), Told::Committed(_), Told::Released(_)]), "{emitted:?}");
-    let reasons: Vec<_> = account.entries.iter().map(|entry| (entry.reason, entry.on_hand, entry.reserved)).collect();
+    let reasons: Vec<_> =
+        books.account.entries.iter().map(|entry| (entry.reason, entry.on_hand, entry.reserved)).collect();
     assert_eq!(reasons, [("reserved", 0, 2), ("committed", -2, -2), ("returned", 2, 0)]);
 }
 
 #[test]
 fn units_return_in_parts_and_never_more_than_were_sold() {
-    let mut account = account(&[(A, 5), (B, 5)], 1);
+    let mut books = account(&[(A, 5), (B, 5)], 1);
     let sold = [(A, 3), (B, 2)];
-    run(&mut account, &[heard(1, Fact::Placed, &sold), heard(1, Fact::Confirmed, &sold)]);
-    run(&mut account, &[heard(1, Fact::Returned, &[(A, 1)])]);
-    assert_eq!((balance(&account, A), balance(&account, B)), ((3, 0, 2), (3, 0, 2)));
-    assert_eq!(state(&account, 1), (State::Committed, 3));
-    run(&mut account, &[heard(1, Fact::Returned, &[(A, 9), (B, 2)])]);
-    assert_eq!((balance(&account, A), balance(&account, B)), ((5, 0, 0), (5, 0, 0)));
-    assert_eq!(state(&account, 1), (State::Returned, 4));
-    run(&mut account, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
-    assert_eq!((balance(&account, A), state(&account, 1)), ((5, 0, 0), (State::Returned, 4)));
-    let back: Vec<_> = account.entries.iter().filter(|entry| entry.reason == "restocked").collect();
+    run(&mut books, &[heard(1, Fact::Placed, &sold), heard(1, Fact::Confirmed, &sold)]);
+    run(&mut books, &[heard(1, Fact::Returned, &[(A, 1)])]);
+    assert_eq!((balance(&books, A), balance(&books, B)), ((3, 0, 2), (3, 0, 2)));
+    assert_eq!(state(&books, 1), (State::Committed, 3));
+    run(&mut books, &[heard(1, Fact::Returned, &[(A, 9), (B, 2)])]);
+    assert_eq!((balance(&books, A), balance(&books, B)), ((5, 0, 0), (5, 0, 0)));
+    assert_eq!(state(&books, 1), (State::Returned, 4));
+    run(&mut books, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
+    assert_eq!((balance(&books, A), state(&books, 1)), ((5, 0, 0), (State::Returned, 4)));
+    let back: Vec<_> = books.account.entries.iter().filter(|entry| entry.reason == "restocked").collect();
     assert_eq!(back.iter().map(|entry| entry.on_hand).collect::<Vec<_>>(), [1, 2, 2]);
 }
 
 #[test]
 fn a_cancelled_order_returns_what_it_still_has() {
-    let mut account = account(&[(A, 5)], 1);
-    run(&mut account, &[heard(1, Fact::Placed, &[(A, 3)]), heard(1, Fact::Confirmed, &[(A, 3)])]);
-    run(&mut account, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
-    assert_eq!((balance(&account, A), state(&account, 1).0), ((5, 0, 0), State::Returned));
+    let mut books = account(&[(A, 5)], 1);
+    run(&mut books, &[heard(1, Fact::Placed, &[(A, 3)]), heard(1, Fact::Confirmed, &[(A, 3)])]);
+    run(&mut books, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
+    assert_eq!((balance(&books, A), state(&books, 1).0), ((5, 0, 0), State::Returned));
 }
 
 /// Scenario 4: no fact waits for another.
@@ -147,9 +168,9 @@ fn returned_units_come_to_the_same_shelf_in_every_order_of_arrival() {
                 if all.len() < 4 || order[3] > 3 {
                     continue;
                 }
-                let mut account = account(&[(A, 5)], 1);
-                run(&mut account, &order.map(|index| facts[index].clone()));
-                assert_eq!((balance(&account, A), state(&account, 1).0), ((4, 0, 1), State::Committed), "{order:?}");
+                let mut books = account(&[(A, 5)], 1);
+                run(&mut books, &order.map(|index| facts[index].clone()));
+                assert_eq!((balance(&books, A), state(&books, 1).0), ((4, 0, 1), State::Committed), "{order:?}");
             }
         }
     }
@@ -157,33 +178,39 @@ fn returned_units_come_to_the_same_shelf_in_every_order_of_arrival() {
 
 #[test]
 fn an_order_that_ended_before_it_was_placed_holds_nothing_and_tells_nothing() {
-    let mut account = account(&[(A, 5)], 1);
-    run(&mut account, &[heard(1, Fact::Expired, &[]), heard(1, Fact::Placed, &[(A, 2)])]);
-    assert_eq!((balance(&account, A), state(&account, 1)), ((5, 0, 0), (State::Tombstone, 0)));
-    assert!(account.told.is_empty());
+    let mut books = account(&[(A, 5)], 1);
+    run(&mut books, &[heard(1, Fact::Expired, &[]), heard(1, Fact::Placed, &[(A, 2)])]);
+    assert_eq!((balance(&books, A), state(&books, 1)), ((5, 0, 0), (State::Tombstone, 0)));
+    assert!(books.told.is_empty());
 }
 
 #[test]
 fn confirmed_before_placed_sells_what_is_there() {
-    let mut account = account(&[(A, 5), (B, 1)], 2);
+    let mut books = account(&[(A, 5), (B, 1)], 2);
     let facts = [
         heard(1, Fact::Confirmed, &[(A, 2), (B, 3)]),
         heard(1, Fact::Placed, &[(A, 2), (B, 3)]),
         heard(2, Fact::Confirmed, &[(B, 1)]),
     ];
-    run(&mut account, &facts);
-    assert_eq!((balance(&account, A), balance(&account, B)), ((3, 0, 2), (0, 0, 1)));
-    assert_eq!(account.reservations[&Uuid::from_u128(1)].lines, Lines::from([(A, 2), (B, 1)]));
-    assert_eq!(state(&account, 2), (State::Committed, 1));
-    run(&mut account, &[heard(1, Fact::Cancelled, &[])]);
-    assert_eq!((balance(&account, A), balance(&account, B)), ((5, 0, 0), (1, 0, 0)));
+    run(&mut books, &facts);
+    assert_eq!((balance(&books, A), balance(&books, B)), ((3, 0, 2), (0, 0, 1)));
+    assert_eq!(books.reservations[&Uuid::from_u128(1)].lines, Lines::from([(A, 2), (B, 1)]));
+    assert_eq!(state(&books, 2), (State::Committed, 1));
+    run(&mut books, &[heard(1, Fact::Cancelled, &[])]);
+    assert_eq!((balance(&books, A), balance(&books, B)), ((5, 0, 0), (1, 0, 0)));
 }
 
 #[test]
 fn only_what_will_move_is_locked() {
-    let mut account = account(&[(A, 5)], 1);
-    assert!(account.moves(&heard(1, Fact::Failed, &[])).is_none());
-    assert_eq!(account.moves(&heard(1, Fact::Placed, &[(A, 1)])), Some(&Lines::from([(A, 1)])));
-    run(&mut account, &[heard(1, Fact::Placed, &[(A, 1)])]);
-    assert_eq!(account.moves(&heard(1, Fact::Failed, &[])), Some(&Lines::from([(A, 1)])));
+    let mut books = account(&[(A, 5)], 1);
+    assert!(books.reservations[&Uuid::from_u128(1)].moves(&heard(1, Fact::Failed, &[])).is_none());
+    assert_eq!(
+        books.reservations[&Uuid::from_u128(1)].moves(&heard(1, Fact::Placed, &[(A, 1)])),
+        Some(&Lines::from([(A, 1)]))
+    );
+    run(&mut books, &[heard(1, Fact::Placed, &[(A, 1)])]);
+    assert_eq!(
+        books.reservations[&Uuid::from_u128(1)].moves(&heard(1, Fact::Failed, &[])),
+        Some(&Lines::from([(A, 1)]))
+    );
 }

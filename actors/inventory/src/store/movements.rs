@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
-use runtime::{Reads, Stored, Writes};
+use runtime::{Breakage, Reads, Writes};
 use uuid::Uuid;
 
 use crate::account::Entry;
@@ -20,7 +20,7 @@ pub(crate) struct MovementRow {
 }
 
 /// Lines of a variant's ledger, newest first.
-pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) -> Stored<Vec<MovementRow>> {
+pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) -> Result<Vec<MovementRow>, Breakage> {
     let statement = if part.is_backwards {
         "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
          where variant_id = $1 and id > coalesce($2, 0) order by id limit $3 offset $4"
@@ -33,13 +33,13 @@ pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) ->
 }
 
 /// How many lines a variant's ledger has; counted up to [`COUNTED`] and one more.
-pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Stored<i64> {
+pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64, Breakage> {
     let statement = "select count(*) from (select from movement where variant_id = $1 limit $2) as counted";
     Ok(sqlx::query_scalar(statement).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
 }
 
 /// Writes lines into the ledger, in their order.
-pub(crate) async fn insert_movements(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_movements(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
     if entries.is_empty() {
         return Ok(());
     }

@@ -1,16 +1,12 @@
-//! The tables `reservation` and `reservation_line`, and the books of a batch.
+//! The tables `reservation` and `reservation_line`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Stored, Version, Writes};
+use runtime::{Breakage, Version, Writes};
 use uuid::Uuid;
 
-use super::{insert_movements, shelves::move_shelves};
-use crate::{
-    account::{Account, Reservation},
-    reservation::State,
-};
+use crate::{account::Reservation, reservation::State};
 
 /// Locks what is known about orders, sorted by id, with the lines of those that hold or took something. Makes a
 /// placeholder for an order that is not known: two nodes that hear of it at the same moment wait for one another.
@@ -18,7 +14,7 @@ pub(crate) async fn lock_reservations(
     mut db: Writes<'_>,
     orders: &[Uuid],
     now: DateTime<Utc>,
-) -> Stored<BTreeMap<Uuid, Reservation>> {
+) -> Result<BTreeMap<Uuid, Reservation>, Breakage> {
     let placeholder = "insert into reservation (order_id, status, updated_at)
         select u.order_id, 'new', $2 from unnest($1::uuid[]) as u (order_id)
         on conflict do nothing";
@@ -35,7 +31,8 @@ pub(crate) async fn lock_reservations(
             lined.push(order);
         }
         let (lines, returned) = Default::default();
-        reservations.insert(order, Reservation { state, cause: None, version, lines, returned });
+        let (cause, has_new_lines) = (None, false);
+        reservations.insert(order, Reservation { order, state, cause, version, lines, returned, has_new_lines });
     }
     if lined.is_empty() {
         return Ok(reservations);
@@ -56,23 +53,33 @@ pub(crate) async fn lock_reservations(
     Ok(reservations)
 }
 
-/// Writes the books of a batch: four statements at most, whatever its size.
-pub(crate) async fn write_account(mut db: Writes<'_>, account: &Account, now: DateTime<Utc>) -> Stored<()> {
-    let moved: Vec<_> = account.touched.keys().filter_map(|variant| account.shelves.get(variant)).collect();
-    if !moved.is_empty() {
-        move_shelves(db.reborrow(), &moved, now).await?;
-    }
-    insert_lines(db.reborrow(), account).await?;
-    update_reservations(db.reborrow(), account, now).await?;
-    insert_movements(db, &account.entries, now).await
+/// Writes reservations that are locked, sorted by order.
+pub(crate) async fn write_reservations(
+    mut db: Writes<'_>,
+    reservations: &[&Reservation],
+    now: DateTime<Utc>,
+) -> Result<(), Breakage> {
+    insert_lines(db.reborrow(), reservations).await?;
+    let statement = "update reservation r
+        set status = u.status, cause = u.cause, version = u.version, updated_at = $5
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) as u (order_id, status, cause, version)
+        where r.order_id = u.order_id";
+    sqlx::query(statement)
+        .bind(reservations.iter().map(|known| known.order).collect::<Vec<_>>())
+        .bind(reservations.iter().map(|known| known.state.word()).collect::<Vec<_>>())
+        .bind(reservations.iter().map(|known| known.cause).collect::<Vec<_>>())
+        .bind(reservations.iter().map(|known| known.version).collect::<Vec<_>>())
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
-async fn insert_lines(db: Writes<'_>, account: &Account) -> Stored<()> {
+async fn insert_lines(db: Writes<'_>, reservations: &[&Reservation]) -> Result<(), Breakage> {
     let (mut orders, mut variants, mut quantities, mut returned) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for order in &account.lined {
-        let Some(known) = account.reservations.get(order) else { continue };
+    for known in reservations.iter().filter(|known| known.has_new_lines) {
         for variant in known.lines.keys().chain(known.returned.keys()).collect::<BTreeSet<_>>() {
-            orders.push(*order);
+            orders.push(known.order);
             variants.push(*variant);
             quantities.push(known.lines.get(variant).copied().unwrap_or_default());
             returned.push(known.returned.get(variant).copied().unwrap_or_default());
@@ -85,26 +92,5 @@ async fn insert_lines(db: Writes<'_>, account: &Account) -> Stored<()> {
         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
         on conflict (order_id, variant_id) do update set quantity = excluded.quantity, returned = excluded.returned";
     sqlx::query(statement).bind(orders).bind(variants).bind(quantities).bind(returned).execute(db).await?;
-    Ok(())
-}
-
-async fn update_reservations(db: Writes<'_>, account: &Account, now: DateTime<Utc>) -> Stored<()> {
-    let changed: Vec<_> =
-        account.changed.iter().filter_map(|order| Some((*order, account.reservations.get(order)?))).collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let statement = "update reservation r
-        set status = u.status, cause = u.cause, version = u.version, updated_at = $5
-        from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) as u (order_id, status, cause, version)
-        where r.order_id = u.order_id";
-    sqlx::query(statement)
-        .bind(changed.iter().map(|(order, _)| *order).collect::<Vec<_>>())
-        .bind(changed.iter().map(|(_, known)| known.state.word()).collect::<Vec<_>>())
-        .bind(changed.iter().map(|(_, known)| known.cause).collect::<Vec<_>>())
-        .bind(changed.iter().map(|(_, known)| known.version).collect::<Vec<_>>())
-        .bind(now)
-        .execute(db)
-        .await?;
     Ok(())
 }

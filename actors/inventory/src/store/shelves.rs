@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Locks, Reads, Stored, Writes};
+use runtime::{Breakage, Locks, Reads, Writes};
 use uuid::Uuid;
 
 use crate::shelf::Shelf;
 
 /// The stock of those of the variants that are known.
-pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
+pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
     let statement =
         "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1)";
@@ -18,19 +18,19 @@ pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Stored<BTreeMap
 }
 
 /// The stock of a variant.
-pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Stored<Option<Shelf>> {
+pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>, Breakage> {
     Ok(shelves(db, &[variant]).await?.remove(&variant))
 }
 
 /// What can be had of those of the variants that are known.
-pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, i64>> {
+pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, Breakage> {
     let statement = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
     let rows: Vec<(Uuid, i64)> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().collect())
 }
 
 /// Locks the stock of those of the variants that are known, in the order of their ids.
-pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Stored<BTreeMap<Uuid, Shelf>> {
+pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
     let statement =
         "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1) order by variant_id for update";
@@ -39,7 +39,7 @@ pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Stored<BTr
 }
 
 /// Makes empty shelves, sorted by variant, where there are none; returns which were made.
-pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Stored<BTreeSet<Uuid>> {
+pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result<BTreeSet<Uuid>, Breakage> {
     let statement = "insert into stock (variant_id, sku, seller_id, updated_at)
         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
         on conflict do nothing
@@ -55,7 +55,7 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Stored
 }
 
 /// Writes what was counted on shelves that are locked.
-pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
     let statement = "update stock s
         set on_hand = u.on_hand, min_stock = u.min_stock, received = u.received, version = u.version, updated_at = $6
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
@@ -74,7 +74,7 @@ pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTim
 }
 
 /// Writes what orders did to shelves that are locked.
-pub(super) async fn move_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn move_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
     let statement = "update stock s
         set on_hand = u.on_hand, reserved = u.reserved, sold = u.sold, version = u.version, updated_at = $6
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])

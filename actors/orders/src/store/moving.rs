@@ -1,9 +1,9 @@
 //! Moves orders on, a whole batch per statement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Locks, Reads, Stored, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes};
 use sqlx::FromRow;
 use subjects::{
     CartId, Money, OrderId, UserId,
@@ -15,7 +15,7 @@ use super::word;
 use crate::story::OrderState;
 
 /// An order under lock: where it stands, and what its events say of it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Locked {
     pub id: OrderId,
     pub order_number: String,
@@ -25,6 +25,8 @@ pub(crate) struct Locked {
     pub payment_method: Option<String>,
     pub state: OrderState,
     pub version: Version,
+    /// Why it has failed now.
+    pub failure: Option<Failure>,
 }
 
 #[derive(FromRow)]
@@ -47,7 +49,7 @@ struct LockedRow {
 }
 
 impl LockedRow {
-    fn read(self) -> Stored<Locked> {
+    fn read(self) -> Result<Locked, Breakage> {
         let state = OrderState {
             status: word(&self.status)?,
             payment: word(&self.payment_status)?,
@@ -67,65 +69,60 @@ impl LockedRow {
             payment_method: self.payment_method,
             state,
             version: self.version,
+            failure: None,
         })
     }
 }
 
 /// Locks orders, in the order of their ids. Unknown ones are absent.
-pub(crate) async fn lock(db: Locks<'_>, ids: &[Uuid]) -> Stored<BTreeMap<OrderId, Locked>> {
+pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
     let rows: Vec<LockedRow> = sqlx::query_as(
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
                 fulfillment_status, stock_held, expiry_requested_at is not null as expiry_requested, action_required,
                 money_version, version
          from orders where id = any($1) order by id for update",
     )
-    .bind(ids)
+    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     rows.into_iter().map(|row| row.read().map(|order| (order.id, order))).collect()
 }
 
-/// An order that stands elsewhere now.
-#[derive(Debug)]
-pub(crate) struct Move<'a> {
-    pub id: OrderId,
-    pub state: OrderState,
-    pub version: Version,
-    pub failure: Option<&'a Failure>,
-    pub cancel_reason: Option<&'a str>,
-}
-
 /// Writes where orders stand now.
-pub(crate) async fn update(db: Writes<'_>, moves: &[Move<'_>], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn update(
+    db: Writes<'_>,
+    orders: &[&Locked],
+    cancel_reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), Breakage> {
     sqlx::query(
         "update orders set
              status = moved.status, payment_status = moved.payment_status,
              fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
-             expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $13::timestamptz) end,
+             expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $12::timestamptz) end,
              action_required = moved.action_required, money_version = moved.money_version, version = moved.version,
              failure_code = coalesce(moved.failure_code, orders.failure_code),
              failure_message = coalesce(moved.failure_message, orders.failure_message),
-             cancel_reason = coalesce(moved.cancel_reason, orders.cancel_reason),
-             updated_at = $13::timestamptz
+             cancel_reason = coalesce($13, orders.cancel_reason), updated_at = $12::timestamptz
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::bigint[],
-                  $8::text[], $9::text[], $10::text[], $11::boolean[], $12::bigint[])
+                  $8::text[], $9::text[], $10::boolean[], $11::bigint[])
               as moved (id, status, payment_status, fulfillment_status, stock_held, expiry_requested, version,
-                  failure_code, failure_message, cancel_reason, action_required, money_version)
+                  failure_code, failure_message, action_required, money_version)
          where orders.id = moved.id",
     )
-    .bind(moves.iter().map(|m| m.id.0).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.state.status.word()).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.state.payment.word()).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.state.fulfillment.word()).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.state.stock_held).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.state.expiry_requested).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.version).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.failure.map(|f| f.code.as_str())).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.failure.map(|f| f.message.as_str())).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.cancel_reason).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.state.action_required).collect::<Vec<_>>())
-    .bind(moves.iter().map(|m| m.state.money_version).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.id.0).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.status.word()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.payment.word()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.fulfillment.word()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.stock_held).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.expiry_requested).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.version).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.failure.as_ref().map(|f| f.code.as_str())).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.failure.as_ref().map(|f| f.message.as_str())).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.action_required).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.money_version).collect::<Vec<_>>())
     .bind(now)
+    .bind(cancel_reason)
     .execute(db)
     .await?;
     Ok(())
@@ -133,17 +130,17 @@ pub(crate) async fn update(db: Writes<'_>, moves: &[Move<'_>], now: DateTime<Utc
 
 /// A step in an order's history.
 #[derive(Debug)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct Entry {
     pub order_id: OrderId,
     pub version: Version,
     pub event: &'static str,
     pub status: OrderStatus,
     pub payment: PaymentStatus,
-    pub cause: &'a str,
+    pub cause: String,
 }
 
 /// Writes steps into the history.
-pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry<'_>], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into order_history (order_id, version, event, status, payment_status, cause, at)
          select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])",
@@ -153,7 +150,7 @@ pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry<'_>], now: D
     .bind(entries.iter().map(|e| e.event).collect::<Vec<_>>())
     .bind(entries.iter().map(|e| e.status.word()).collect::<Vec<_>>())
     .bind(entries.iter().map(|e| e.payment.word()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.cause).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.cause.as_str()).collect::<Vec<_>>())
     .bind(now)
     .execute(db)
     .await?;
@@ -161,13 +158,12 @@ pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry<'_>], now: D
 }
 
 /// Carts whose orders are decided: confirmed ones stay claimed at their version, those of ended orders are free again.
-/// Sorted by cart.
 pub(crate) async fn leave_carts(
     mut db: Writes<'_>,
-    confirmed: &[(CartId, OrderId)],
-    ended: &[(CartId, OrderId)],
-) -> Stored<()> {
-    let split = |pairs: &[(CartId, OrderId)]| -> (Vec<Uuid>, Vec<Uuid>) {
+    confirmed: &BTreeSet<(CartId, OrderId)>,
+    ended: &BTreeSet<(CartId, OrderId)>,
+) -> Result<(), Breakage> {
+    let split = |pairs: &BTreeSet<(CartId, OrderId)>| -> (Vec<Uuid>, Vec<Uuid>) {
         pairs.iter().map(|(cart, order)| (cart.0, order.0)).unzip()
     };
     if !confirmed.is_empty() {
@@ -196,7 +192,7 @@ pub(crate) async fn leave_carts(
 }
 
 /// Unpaid orders whose deadline is over, longest due first. One that is paid waits for its stock, not for its buyer.
-pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Stored<Vec<(DateTime<Utc>, OrderId)>> {
+pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, OrderId)>, Breakage> {
     let rows: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
         "select payment_deadline, id from orders
          where status = 'pending' and expiry_requested_at is null and payment_deadline <= now()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Reads, Stored, Writes};
+use runtime::{Breakage, Reads, Writes};
 use sqlx::{Row, types::Json};
 use subjects::{Address, CartId, OrderId};
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub(crate) struct CartClaim<'a> {
 
 /// Takes carts for their orders, and says which could be taken: no order from them is undecided, and the last confirmed
 /// one was made from an older version: a click that comes late must not order again what was ordered since. `claims` are sorted by cart, one per cart.
-pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Stored<Vec<CartId>> {
+pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Result<Vec<CartId>, Breakage> {
     let carts: Vec<Uuid> = claims.iter().map(|c| c.cart_id).collect();
     let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
     let numbers: Vec<&str> = claims.iter().map(|c| c.order_number).collect();
@@ -81,7 +81,7 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Sto
 }
 
 /// The orders that hold these carts.
-pub(crate) async fn checkouts(db: Reads<'_>, carts: &[Uuid]) -> Stored<BTreeMap<CartId, (OrderId, String)>> {
+pub(crate) async fn checkouts(db: Reads<'_>, carts: &[Uuid]) -> Result<BTreeMap<CartId, (OrderId, String)>, Breakage> {
     let rows = sqlx::query("select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)")
         .bind(carts)
         .fetch_all(db)
@@ -99,7 +99,7 @@ pub(crate) async fn insert_orders(
     orders: &[NewRow<'_>],
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
-) -> Stored<()> {
+) -> Result<(), Breakage> {
     sqlx::query(
         "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
              total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
@@ -133,7 +133,7 @@ pub(crate) async fn insert_orders(
 }
 
 /// Writes the lines of new orders.
-pub(crate) async fn insert_items(db: Writes<'_>, items: &[NewItem<'_>], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_items(db: Writes<'_>, items: &[NewItem<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
              unit_price, total_price, created_at)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Moment, Part};
-use runtime::{Reads, Stored};
+use runtime::{Breakage, Reads};
 use serde::Deserialize;
 use sqlx::{FromRow, types::Json};
 use subjects::{
@@ -80,7 +80,7 @@ struct ItemRow {
 }
 
 impl OrderRow {
-    fn read(self) -> Stored<Record> {
+    fn read(self) -> Result<Record, Breakage> {
         let currency = word(&self.currency)?;
         let money = |amount| Money::new(amount, currency);
         let items: Vec<OrderItem> = self
@@ -142,7 +142,7 @@ fn number(order: &OrderRef) -> Option<&str> {
 }
 
 /// The id of an order. One that is named by its id need not be there.
-pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Stored<Option<OrderId>> {
+pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<OrderId>, Breakage> {
     if let OrderRef::Id(id) = order {
         return Ok(Some(*id));
     }
@@ -153,12 +153,12 @@ pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Stored<Option<Orde
 }
 
 /// One order.
-pub(crate) async fn load(db: Reads<'_>, id: OrderId) -> Stored<Option<Record>> {
+pub(crate) async fn load(db: Reads<'_>, id: OrderId) -> Result<Option<Record>, Breakage> {
     Ok(find(db, &[OrderRef::Id(id)]).await?.pop().flatten())
 }
 
 /// Orders by their ids or numbers, in the order of the references.
-pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Stored<Vec<Option<Record>>> {
+pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Result<Vec<Option<Record>>, Breakage> {
     let id = |order: &OrderRef| if let OrderRef::Id(id) = order { Some(id.0) } else { None };
     let sql = concat!("select ", order_columns!(), " from orders where id = any($1) or order_number = any($2)");
     let rows: Vec<OrderRow> = sqlx::query_as(sql)
@@ -166,7 +166,7 @@ pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Stored<Vec<Optio
         .bind(orders.iter().filter_map(number).collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
-    let records = rows.into_iter().map(OrderRow::read).collect::<Stored<Vec<_>>>()?;
+    let records = rows.into_iter().map(OrderRow::read).collect::<Result<Vec<_>, Breakage>>()?;
     let by_id: HashMap<_, _> = records.iter().map(|record| (record.order.id, record)).collect();
     let by_number: HashMap<_, _> = records.iter().map(|record| (record.order.order_number.as_str(), record)).collect();
     let found = |order: &OrderRef| match order {
@@ -233,7 +233,7 @@ pub(crate) async fn page(
     scope: Scope,
     status: Option<OrderStatus>,
     part: &Part<(Moment, Uuid)>,
-) -> Stored<(Vec<Record>, i64)> {
+) -> Result<(Vec<Record>, i64), Breakage> {
     let (owner, [newest_first, oldest_first, count]) = match scope {
         Scope::Buyer(user) => (user, orders_of!("select * from orders where user_id = $1")),
         Scope::Guest(digest) => (
@@ -262,11 +262,11 @@ pub(crate) async fn page(
         .bind(part.offset())
         .fetch_all(db)
         .await?;
-    Ok((rows.into_iter().map(OrderRow::read).collect::<Stored<_>>()?, counted))
+    Ok((rows.into_iter().map(OrderRow::read).collect::<Result<_, Breakage>>()?, counted))
 }
 
 /// The history of an order, oldest first.
-pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Stored<Vec<HistoryEntry>> {
+pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<HistoryEntry>, Breakage> {
     let rows: Vec<(String, String, i64, DateTime<Utc>, String)> = sqlx::query_as(
         "select event, status, version, at, cause from order_history where order_id = $1 order by version",
     )
@@ -290,7 +290,7 @@ pub(crate) struct PayableFacts {
 }
 
 /// What is owed for an order.
-pub(crate) async fn payable_facts(db: Reads<'_>, order: OrderId) -> Stored<Option<PayableFacts>> {
+pub(crate) async fn payable_facts(db: Reads<'_>, order: OrderId) -> Result<Option<PayableFacts>, Breakage> {
     let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, String, String)> = sqlx::query_as(
         "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',
                 total_amount, currency, status
@@ -308,11 +308,11 @@ pub(crate) async fn payable_facts(db: Reads<'_>, order: OrderId) -> Stored<Optio
 }
 
 /// The units of orders, in the order of their lines.
-pub(crate) async fn units_of(db: Reads<'_>, orders: &[Uuid]) -> Stored<BTreeMap<OrderId, Vec<Units>>> {
+pub(crate) async fn units_of(db: Reads<'_>, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Vec<Units>>, Breakage> {
     let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
         "select order_id, variant_id, quantity from order_items where order_id = any($1) order by order_id, position",
     )
-    .bind(orders)
+    .bind(orders.iter().map(|id| id.0).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     let mut units: BTreeMap<OrderId, Vec<Units>> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Units of lines that return.
 
-use runtime::{Reads, Stored, Writes};
+use runtime::{Breakage, Reads, Writes};
 use subjects::{ItemId, Money, OrderId, VariantId, inventory::Units, orders::OrderStatus};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ pub(crate) struct LineRow {
 }
 
 /// An order's status and its lines, in their order.
-pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Stored<Option<(OrderStatus, Vec<LineRow>)>> {
+pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Option<(OrderStatus, Vec<LineRow>)>, Breakage> {
     let rows: Vec<(String, String, Uuid, i64, i64, i64)> = sqlx::query_as(
         "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
          from orders o join order_items i on i.order_id = o.id where o.id = $1 order by i.position",
@@ -62,12 +62,12 @@ impl Returnable {
 }
 
 /// The lines of orders, in their order.
-pub(crate) async fn returnable(db: Reads<'_>, orders: &[Uuid]) -> Stored<Vec<Returnable>> {
+pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<Returnable>, Breakage> {
     let rows: Vec<(Uuid, i32, Uuid, Uuid, i64, i64)> = sqlx::query_as(
         "select order_id, position, id, variant_id, quantity, returned from order_items where order_id = any($1)
          order by order_id, position",
     )
-    .bind(orders)
+    .bind(orders.iter().map(|id| id.0).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     let line = |(order, position, id, variant, quantity, returned)| Returnable {
@@ -82,7 +82,7 @@ pub(crate) async fn returnable(db: Reads<'_>, orders: &[Uuid]) -> Stored<Vec<Ret
 }
 
 /// Writes what has returned of lines.
-pub(crate) async fn set_returned(db: Writes<'_>, lines: &[Returnable]) -> Stored<()> {
+pub(crate) async fn set_returned(db: Writes<'_>, lines: &[Returnable]) -> Result<(), Breakage> {
     sqlx::query(
         "update order_items i set returned = now.returned
          from unnest($1::uuid[], $2::integer[], $3::bigint[]) as now (order_id, position, returned)

@@ -1,7 +1,7 @@
 //! What leads to a look at the provider: its messages, and the day that is over.
 
 use chrono::{DateTime, Utc};
-use runtime::{Reads, Stored, Writes};
+use runtime::{Breakage, Reads, Writes};
 use subjects::PaymentId;
 use uuid::Uuid;
 
@@ -9,12 +9,17 @@ use uuid::Uuid;
 const SLICE: i64 = 10;
 
 /// The time by the database's clock.
-pub(crate) async fn now(db: Reads<'_>) -> Stored<DateTime<Utc>> {
+pub(crate) async fn now(db: Reads<'_>) -> Result<DateTime<Utc>, Breakage> {
     Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await?)
 }
 
 /// Remembers a message of the provider; false where it was known.
-pub(crate) async fn remember_notice(mut db: Writes<'_>, provider: &str, id: &str, now: DateTime<Utc>) -> Stored<bool> {
+pub(crate) async fn remember_notice(
+    mut db: Writes<'_>,
+    provider: &str,
+    id: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, Breakage> {
     // A provider sends a message again for three days.
     sqlx::query(
         "delete from provider_notices where ctid = any(array(
@@ -32,7 +37,7 @@ pub(crate) async fn remember_notice(mut db: Writes<'_>, provider: &str, id: &str
 }
 
 /// Payments whose day is over.
-pub(crate) async fn due_to_read(db: Reads<'_>, limit: i64) -> Stored<Vec<(DateTime<Utc>, PaymentId)>> {
+pub(crate) async fn due_to_read(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, PaymentId)>, Breakage> {
     let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
         "select read_again_at, id from payments where read_again_at <= now()
          order by read_again_at limit $1",
@@ -44,7 +49,7 @@ pub(crate) async fn due_to_read(db: Reads<'_>, limit: i64) -> Stored<Vec<(DateTi
 }
 
 /// The payment need not be read again. Gives whether it had to be.
-pub(crate) async fn forget_deadline(db: Writes<'_>, id: PaymentId) -> Stored<bool> {
+pub(crate) async fn forget_deadline(db: Writes<'_>, id: PaymentId) -> Result<bool, Breakage> {
     let forgot = sqlx::query("update payments set read_again_at = null where id = $1 and read_again_at is not null");
     Ok(forgot.bind(id.0).execute(db).await?.rows_affected() == 1)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Locks, Reads, Stored, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes};
 use sqlx::{FromRow, types::Json};
 use subjects::{Money, OrderId, PaymentId, UserId};
 use uuid::Uuid;
@@ -62,7 +62,7 @@ impl Closing {
 }
 
 impl PaymentRow {
-    fn read(self) -> Stored<Row> {
+    fn read(self) -> Result<Row, Breakage> {
         let details = match (self.order_number, self.amount, self.currency) {
             (Some(order_number), Some(amount), Some(currency)) => {
                 let amount = Money::new(amount, word(&currency)?);
@@ -110,28 +110,28 @@ macro_rules! select_payments {
 }
 
 /// Locks payments, in the order of their ids. Unknown ones are absent.
-pub(crate) async fn lock(db: Locks<'_>, ids: &[Uuid]) -> Stored<BTreeMap<PaymentId, Row>> {
+pub(crate) async fn lock(db: Locks<'_>, ids: &[Uuid]) -> Result<BTreeMap<PaymentId, Row>, Breakage> {
     let rows: Vec<PaymentRow> =
         sqlx::query_as(select_payments!("where id = any($1) order by id for update")).bind(ids).fetch_all(db).await?;
     rows.into_iter().map(|row| row.read().map(|row| (row.id, row))).collect()
 }
 
 /// Where a payment stands, as far as a reader can know.
-pub(crate) async fn find(db: Reads<'_>, id: PaymentId) -> Stored<Option<Row>> {
+pub(crate) async fn find(db: Reads<'_>, id: PaymentId) -> Result<Option<Row>, Breakage> {
     let row: Option<PaymentRow> =
         sqlx::query_as(select_payments!("where id = $1")).bind(id.0).fetch_optional(db).await?;
     row.map(PaymentRow::read).transpose()
 }
 
 /// The payment that has an object of the provider, as far as a reader can know.
-pub(crate) async fn with_object(db: Reads<'_>, object: &str) -> Stored<Option<Row>> {
+pub(crate) async fn with_object(db: Reads<'_>, object: &str) -> Result<Option<Row>, Breakage> {
     let row: Option<PaymentRow> =
         sqlx::query_as(select_payments!("where provider_transaction_id = $1")).bind(object).fetch_optional(db).await?;
     row.map(PaymentRow::read).transpose()
 }
 
 /// The payment with this id, or with this object of the provider; and its order.
-pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Stored<Option<(PaymentId, OrderId)>> {
+pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(PaymentId, OrderId)>, Breakage> {
     let ids: Option<(Uuid, Uuid)> = match intent.parse::<Uuid>() {
         Ok(id) => sqlx::query_as("select id, order_id from payments where id = $1").bind(id).fetch_optional(db).await?,
         // PostgreSQL's text holds no NUL.
@@ -145,7 +145,7 @@ pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Stored<Option<(P
 }
 
 /// Writes payments of which nobody had heard; gives how many were new indeed.
-pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: DateTime<Utc>) -> Stored<u64> {
+pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: DateTime<Utc>) -> Result<u64, Breakage> {
     let columns = Columns::of(rows);
     let done = sqlx::query(
         "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
@@ -168,7 +168,7 @@ pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: D
 }
 
 /// Writes where payments stand now.
-pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) -> Result<(), Breakage> {
     let columns = Columns::of(rows);
     let update = sqlx::query(
         "update payments set

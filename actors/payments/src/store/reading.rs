@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Reads, Stored};
+use runtime::{Breakage, Reads};
 use sqlx::{FromRow, types::Json};
 use subjects::{
     Currency, Money, OrderId, PaymentId, RefundId, UserId,
@@ -69,7 +69,7 @@ macro_rules! select_refunds {
 pub(super) use select_refunds;
 
 impl RefundRow {
-    pub(super) fn read(self) -> Stored<Refund> {
+    pub(super) fn read(self) -> Result<Refund, Breakage> {
         Ok(Refund {
             id: RefundId(self.id),
             status: self.status,
@@ -84,7 +84,7 @@ impl RefundRow {
 }
 
 /// A payment as people see it. A tombstone, of which nothing is known, is none.
-pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Stored<Option<View>> {
+pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View>, Breakage> {
     let row: Option<ViewRow> = sqlx::query_as(
         "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
                 provider_transaction_id, payment_method, failure_code, failure_message, disputes, created_at, updated_at
@@ -114,7 +114,7 @@ pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Stored<Option<View
         // On its way to `failed` nothing is said yet. Otherwise the buyer may try another card.
         failure: row.failure_code.zip(row.failure_message).filter(|_| !row.is_closing).map(failure),
         status: row.status,
-        refunds: refunds.into_iter().map(RefundRow::read).collect::<Stored<_>>()?,
+        refunds: refunds.into_iter().map(RefundRow::read).collect::<Result<_, Breakage>>()?,
         disputes: row.disputes.0.into_iter().map(dispute).collect(),
         created_at: row.created_at,
         updated_at: row.updated_at,

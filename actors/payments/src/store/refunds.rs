@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Reads, Stored, Writes};
+use runtime::{Breakage, Reads, Writes};
 use sqlx::types::Json;
 use subjects::{
     ItemId, Money, PaymentId, RefundId,
@@ -35,7 +35,11 @@ pub(crate) struct RefundEnd {
 }
 
 /// Writes refunds that are asked of the provider.
-pub(crate) async fn insert_refunds(db: Writes<'_>, refunds: &[NewRefund<'_>], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn insert_refunds(
+    db: Writes<'_>,
+    refunds: &[NewRefund<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), Breakage> {
     sqlx::query(
         "insert into refunds (id, payment_id, amount, currency, reason, automatic, items, restock, status, created_at,
              updated_at)
@@ -60,7 +64,7 @@ pub(crate) async fn insert_refunds(db: Writes<'_>, refunds: &[NewRefund<'_>], no
 }
 
 /// Writes how refunds ended. One that had succeeded may fail later.
-pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTime<Utc>) -> Stored<()> {
+pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "update refunds set
              status = case when ended.failure_code is null then 'succeeded' else 'failed' end,
@@ -83,7 +87,7 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
 }
 
 /// One refund.
-pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Stored<Option<Refund>> {
+pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Result<Option<Refund>, Breakage> {
     let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id.0).fetch_optional(db).await?;
     row.map(RefundRow::read).transpose()
 }
@@ -96,14 +100,14 @@ pub(crate) struct Goods {
 }
 
 /// What refunds were for.
-pub(crate) async fn goods_of(db: Reads<'_>, ids: &[Uuid]) -> Stored<BTreeMap<RefundId, Goods>> {
+pub(crate) async fn goods_of(db: Reads<'_>, ids: &[Uuid]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
     let rows: Vec<(Uuid, Json<Vec<RefundItem>>, bool)> =
         sqlx::query_as("select id, items, restock from refunds where id = any($1)").bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|(id, Json(items), restock)| (RefundId(id), Goods { items, restock })).collect())
 }
 
 /// The units of each line that refunds of a payment return or have returned. One that failed after it had succeeded has.
-pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Stored<BTreeMap<ItemId, i64>> {
+pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTreeMap<ItemId, i64>, Breakage> {
     let refunds: Vec<Json<Vec<RefundItem>>> = sqlx::query_scalar(
         "select items from refunds
          where payment_id = $1 and restock and (status <> 'failed' or provider_refund_id is not null)",
@@ -127,7 +131,7 @@ pub(crate) struct Done {
 }
 
 /// Refunds of payments that have succeeded, by the provider's ids.
-pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[Uuid]) -> Stored<BTreeMap<String, Done>> {
+pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[Uuid]) -> Result<BTreeMap<String, Done>, Breakage> {
     let rows: Vec<(String, Uuid, i64, Uuid)> = sqlx::query_as(
         "select provider_refund_id, id, amount, payment_id from refunds
          where payment_id = any($1) and status = 'succeeded' and provider_refund_id is not null",

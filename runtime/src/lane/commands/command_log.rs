@@ -5,10 +5,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{CommandItem, LaneReply, Verdict};
-use crate::{
-    failure::{Breakage, Stored},
-    lane::commit::AnswerRows,
-};
+use crate::{failure::Breakage, lane::commit::AnswerRows};
 
 /// The answer that was stored for a command before.
 pub(super) struct StoredAnswer {
@@ -26,7 +23,7 @@ pub(super) async fn claim(
     connection: &mut PgConnection,
     batch: &[CommandItem],
     verdicts: &mut [Option<Verdict>],
-) -> Stored<chrono::DateTime<chrono::Utc>> {
+) -> Result<chrono::DateTime<chrono::Utc>, Breakage> {
     let mut locks: Vec<(i64, usize)> = batch
         .iter()
         .enumerate()
@@ -60,7 +57,7 @@ pub(super) async fn look_up(
     connection: &mut PgConnection,
     batch: &[CommandItem],
     verdicts: &[Option<Verdict>],
-) -> Stored<Vec<(usize, StoredAnswer)>> {
+) -> Result<Vec<(usize, StoredAnswer)>, Breakage> {
     let asked: Vec<(usize, &CommandItem)> =
         batch.iter().enumerate().filter(|(index, _)| verdicts[*index].is_none()).collect();
     let rows = sqlx::query(
@@ -88,7 +85,7 @@ pub(super) async fn look_up(
 }
 
 /// The answer that a repeat gets.
-pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Stored<LaneReply> {
+pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Result<LaneReply, Breakage> {
     if status == 0 {
         return Ok(LaneReply::Reply { body: answer, replayed: true });
     }
@@ -103,7 +100,11 @@ fn is_kept(refusal: ErrorKind) -> bool {
 }
 
 /// The new rows of the command log: for what was answered in this batch, in one order everywhere.
-pub(super) fn answer_rows(batch: &[CommandItem], verdicts: &[Verdict], secret_repeats: &[usize]) -> Stored<AnswerRows> {
+pub(super) fn answer_rows(
+    batch: &[CommandItem],
+    verdicts: &[Verdict],
+    secret_repeats: &[usize],
+) -> Result<AnswerRows, Breakage> {
     let mut new: Vec<(&CommandItem, i16, Option<Vec<u8>>)> = Vec::new();
     for (index, (item, verdict)) in batch.iter().zip(verdicts).enumerate() {
         if secret_repeats.contains(&index) {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{EventItem, RETRY_PAUSE};
 use crate::{
     dead_letter,
-    failure::Stored,
+    failure::Breakage,
     lane::{LaneContext, LaneMessage, Lanes},
 };
 
@@ -48,7 +48,7 @@ pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventI
             repeats.into_iter().partition(|item| before.contains_key(&item.head.id));
         alone.sort_by_key(|item| before.get(&item.head.id).copied());
         count_attempts(context, &first).await?;
-        Stored::Ok((first, alone))
+        Ok::<_, Breakage>((first, alone))
     };
     match counted.await {
         Ok((first, alone)) => {
@@ -82,7 +82,7 @@ pub(super) async fn count_or_park(context: &LaneContext, item: EventItem) -> Opt
 }
 
 /// The runs that were counted so far.
-async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<HashMap<Uuid, i32>> {
+async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, Breakage> {
     let (sources, ids) = keys(items);
     let rows = sqlx::query(
         "select event_id, count from unnest($1::text[], $2::uuid[]) as t(source, event_id)
@@ -102,7 +102,7 @@ fn keys<'a>(items: impl IntoIterator<Item = &'a EventItem>) -> (Vec<String>, Vec
     keys.into_iter().unzip()
 }
 
-async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Stored<HashMap<Uuid, i32>> {
+async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, Breakage> {
     let (sources, ids) = keys(items);
     let rows = sqlx::query(
         "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
@@ -180,7 +180,11 @@ async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i
     );
 }
 
-pub(super) async fn forget_attempts(connection: &mut PgConnection, batch: &[EventItem], fresh: &[usize]) -> Stored<()> {
+pub(super) async fn forget_attempts(
+    connection: &mut PgConnection,
+    batch: &[EventItem],
+    fresh: &[usize],
+) -> Result<(), Breakage> {
     let (sources, ids) = keys(fresh.iter().map(|index| &batch[*index]).filter(|item| item.is_repeat));
     if !ids.is_empty() {
         sqlx::query(

@@ -7,12 +7,12 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::EventItem;
-use crate::{failure::Stored, log::mark, operation::EventHead};
+use crate::{failure::Breakage, log::mark, operation::EventHead};
 
 pub(super) async fn claim(
     connection: &mut PgConnection,
     batch: &[EventItem],
-) -> Stored<(Vec<usize>, chrono::DateTime<chrono::Utc>)> {
+) -> Result<(Vec<usize>, chrono::DateTime<chrono::Utc>), Breakage> {
     let mut locks: Vec<(i64, usize)> =
         batch.iter().enumerate().map(|(index, item)| (lock_number(&item.head), index)).collect();
     locks.sort_unstable();
@@ -42,7 +42,7 @@ pub(super) async fn insert_inbox(
     connection: &mut PgConnection,
     batch: &[EventItem],
     claimed: &[usize],
-) -> Stored<Vec<usize>> {
+) -> Result<Vec<usize>, Breakage> {
     let mut items: Vec<usize> = claimed.to_vec();
     items.sort_by_key(|index| (&batch[*index].head.source, batch[*index].head.id));
     let heads = || items.iter().map(|index| &batch[*index].head);
@@ -71,7 +71,7 @@ pub(super) async fn drop_handled(
     connection: &mut PgConnection,
     batch: &[EventItem],
     fresh: &mut Vec<usize>,
-) -> Stored<()> {
+) -> Result<(), Breakage> {
     if fresh.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::Stored;
+use runtime::Breakage;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Answers a batch of questions, in their order, and remembers what came of them.
-pub(super) async fn answer(db: &PgPool, questions: &[&Question]) -> Stored<Vec<Answer>> {
+pub(super) async fn answer(db: &PgPool, questions: &[&Question]) -> Result<Vec<Answer>, Breakage> {
     let mut transaction = db.begin().await?;
     insert(&mut transaction, questions).await?;
     let mut books = open(&mut transaction, questions).await?;
@@ -22,7 +22,7 @@ pub(super) async fn answer(db: &PgPool, questions: &[&Question]) -> Stored<Vec<A
     Ok(answers)
 }
 
-async fn insert(db: &mut PgConnection, questions: &[&Question]) -> Stored<()> {
+async fn insert(db: &mut PgConnection, questions: &[&Question]) -> Result<(), Breakage> {
     let mut new: BTreeMap<String, &NewObject> = BTreeMap::new();
     for question in questions {
         if let Question::Create(object) = question {
@@ -54,7 +54,7 @@ async fn insert(db: &mut PgConnection, questions: &[&Question]) -> Stored<()> {
     Ok(())
 }
 
-async fn open(db: &mut PgConnection, questions: &[&Question]) -> Stored<Books> {
+async fn open(db: &mut PgConnection, questions: &[&Question]) -> Result<Books, Breakage> {
     let ids: BTreeSet<String> = questions.iter().map(|question| question.object()).collect();
     let intents: Vec<Intent> = sqlx::query_as(
         "select id, amount, currency, client_secret, status, payment_method, refunded
@@ -85,7 +85,7 @@ async fn open(db: &mut PgConnection, questions: &[&Question]) -> Stored<Books> {
     })
 }
 
-async fn close(db: &mut PgConnection, books: &Books) -> Stored<()> {
+async fn close(db: &mut PgConnection, books: &Books) -> Result<(), Breakage> {
     let changed: Vec<&Intent> = books.changed.iter().filter_map(|id| books.intents.get(id)).collect();
     if !changed.is_empty() {
         sqlx::query(
