@@ -8,8 +8,10 @@ mod servers;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    num::NonZero,
     path::{Path, PathBuf},
     str::FromStr,
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -54,7 +56,7 @@ impl Settings {
             http: read("SOUK_HTTP_ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)))?,
             http_tls: pair("SOUK_HTTP_TLS_CERT", "SOUK_HTTP_TLS_KEY")?,
             metrics: read("SOUK_METRICS_ADDR", SocketAddr::from(([127, 0, 0, 1], 9464)))?,
-            lanes: within("SOUK_LANES", read("SOUK_LANES", 2)?, 1, 64)?,
+            lanes: within("SOUK_LANES", read("SOUK_LANES", lanes_for(available_parallelism()))?, 1, 64)?,
             drain: Duration::from_secs(within("SOUK_DRAIN_SECONDS", read("SOUK_DRAIN_SECONDS", 20)?, 1, 600)? as u64),
             payment_deadline: duration("SOUK_ORDERS_PAYMENT_DEADLINE", Duration::from_secs(15 * 60))?,
             cors_origins: origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect(),
@@ -62,6 +64,12 @@ impl Settings {
             signing_key: optional("SOUK_SIGNING_KEY")?.map(PathBuf::from),
         })
     }
+}
+
+/// Lanes of each domain: half as many as there are cores. Batches grow as lanes become fewer, and what a batch costs is
+/// mostly the same for one item and for a hundred.
+fn lanes_for(cores: std::io::Result<NonZero<usize>>) -> usize {
+    cores.map_or(1, |cores| cores.get().div_ceil(2).min(64))
 }
 
 /// Where the servers are.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_nats::Subscriber;
-use contract::{ErrorKind, header, subject};
+use contract::{ErrorKind, Event, header, subject};
 use futures::StreamExt;
-use subjects::orders::{DOMAIN, GetOrder, Order, OrderStatus};
+use subjects::orders::{DOMAIN, ExpiryDue, GetOrder, Order, OrderStatus, PaymentDue, Placed};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout, timeout_at},
@@ -52,13 +52,14 @@ impl Follow {
         Ok(is_new.then_some(order))
     }
 
-    /// Ends at the notice of a version that was not seen yet, and after two seconds in any case.
-    pub(crate) async fn rest(&mut self) {
+    /// Ends at a notice that is of interest, and after two seconds in any case.
+    pub(crate) async fn rest(&mut self, interest: Interest) {
         let (seen, notices) = (self.seen, &mut self.notices);
         let notice = async {
             while let Some(stream) = notices {
                 match stream.next().await {
                     Some(notice) if is_old(&notice, seen) => {}
+                    Some(notice) if interest == Interest::Decision && is_on_the_way(&notice) => {}
                     Some(_) => return,
                     None => *notices = None,
                 }
@@ -72,6 +73,22 @@ impl Follow {
     pub(crate) fn who(&self) -> Credentials {
         self.who.clone()
     }
+}
+
+/// Which notices end a rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Those of every version that was not seen yet.
+    Change,
+    /// Of these, all but the steps on the way to a decision.
+    Decision,
+}
+
+/// Whether it is the notice of an event after which the order is as undecided as before, and its buyer has nothing to do.
+fn is_on_the_way(notice: &async_nats::Message) -> bool {
+    let steps = [Placed::NAME, PaymentDue::NAME, ExpiryDue::NAME];
+    let event = notice.headers.as_ref().and_then(|headers| headers.get(header::CE_TYPE));
+    event.is_some_and(|event| event.as_str().rsplit('.').next().is_some_and(|name| steps.contains(&name)))
 }
 
 fn is_old(notice: &async_nats::Message, seen: i64) -> bool {
@@ -128,7 +145,7 @@ pub(crate) async fn until_decided(who: &Credentials, mut order: Order, patience:
         tokio::select! {
             () = who.visit.gateway.drained() => return order,
             () = who.revoked() => return order,
-            rested = timeout_at(end, follow.rest()) => if rested.is_err() { return order },
+            rested = timeout_at(end, follow.rest(Interest::Decision)) => if rested.is_err() { return order },
         }
     }
 }

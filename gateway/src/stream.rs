@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     caller::Credentials,
     error::ApiError,
-    follow::{Follow, is_terminal},
+    follow::{Follow, Interest, is_terminal},
 };
 
 /// So often a comment is sent where nothing else is, so that nobody in between takes the connection for dead.
@@ -62,7 +62,7 @@ fn events(open: Open) -> impl Stream<Item = Event> {
             tokio::select! {
                 () = who.visit.gateway.drained() => return None,
                 () = who.revoked() => return None,
-                () = open.follow.rest() => {}
+                () = open.follow.rest(Interest::Change) => {}
             }
             match open.follow.read().await {
                 Ok(newer) => open.next = newer,

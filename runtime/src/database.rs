@@ -2,12 +2,16 @@
 
 mod presence;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgExecutor, PgPool,
+    ConnectOptions, Connection, PgConnection, PgExecutor, PgPool, Postgres,
     migrate::Migrator,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -32,9 +36,44 @@ pub(crate) struct Database {
     /// For the queries of other domains, and for the reads of commands: look-ups and `prepare`, effects, deadlines.
     pub internal_reads: PgPool,
     pub presence: Presence,
+    held: Held,
+}
+
+/// Connections of lanes between two batches. The pool would ask each whether it is alive when it comes back.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<Vec<PoolConnection<Postgres>>>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Database {
+    /// A connection for a lane.
+    ///
+    /// # Errors
+    /// Where none can be had.
+    pub(crate) async fn lane(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let held = self.held.lock().pop();
+        match held {
+            Some(connection) => Ok(connection),
+            None => self.lanes.acquire().await,
+        }
+    }
+
+    /// Holds a lane's connection for its next batch. One whose transaction broke is dropped instead, so that the pool looks
+    /// at it.
+    pub(crate) fn hold(&self, connection: PoolConnection<Postgres>) {
+        self.held.lock().push(connection);
+    }
+
+    /// Lets go of what lanes hold: connections that may be dead, or that nobody needs for a while.
+    pub(crate) fn let_go(&self) {
+        let held = std::mem::take(&mut *self.held.lock());
+        drop(held);
+    }
+
     /// Pools that connect when first used, and let go of connections that idle.
     pub(crate) fn open(url: &str, domain: &str, lanes: u32) -> Result<Self, sqlx::Error> {
         let options = url.parse::<PgConnectOptions>()?.application_name(&format!("souk-{domain}")).options([
@@ -49,7 +88,10 @@ impl Database {
             ("random_page_cost", "1.1"),
             ("jit", "off"),
         ]);
-        let pool = |size: u32, kept: u32| {
+        // What lanes and domains run are a few statements over keys: one plan each. The lists of clients are planned with
+        // their filters.
+        let generic = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
+        let pool = |options: &PgConnectOptions, size: u32, kept: u32| {
             PgPoolOptions::new()
                 .max_connections(size)
                 .min_connections(kept)
@@ -59,9 +101,10 @@ impl Database {
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
-        let (lanes, reads, internal_reads) = (pool(lanes + 3, 0), pool(READS, READS_KEPT), pool(INTERNAL_READS, 0));
+        let lanes = pool(&generic, lanes + 3, 0);
+        let (reads, internal_reads) = (pool(&options, READS, READS_KEPT), pool(&generic, INTERNAL_READS, 0));
         let presence = Presence::new(options, [lanes.clone(), reads.clone(), internal_reads.clone()]);
-        Ok(Self { lanes, reads, internal_reads, presence })
+        Ok(Self { lanes, reads, internal_reads, presence, held: Held::default() })
     }
 
     /// Opens the connections that are kept, so that no client waits for them.

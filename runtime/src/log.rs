@@ -4,6 +4,8 @@ mod events;
 
 use std::collections::BTreeMap;
 
+use async_nats::{HeaderMap, HeaderName};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contract::{Position, header, subject};
 use serde::{Deserialize, Serialize};
@@ -67,33 +69,47 @@ impl LoggedEvent {
     }
 
     /// The headers under which the event is published.
-    pub(crate) fn headers(&self, domain: &str, position: Position, at: DateTime<Utc>) -> async_nats::HeaderMap {
-        let mut headers = async_nats::HeaderMap::new();
-        let id = self.id.to_string();
-        headers.insert(header::MSG_ID, id.as_str());
-        headers.insert(header::CE_SPECVERSION, "1.0");
-        headers.insert(header::CE_ID, id.as_str());
-        headers.insert(header::CE_TYPE, format!("{}.{domain}.{}", contract::SYSTEM, self.name));
-        headers.insert(header::CE_SOURCE, format!("/{}/{domain}", contract::SYSTEM));
-        headers.insert(header::CE_SUBJECT, self.entity.to_string());
-        headers.insert(header::CE_TIME, at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
-        headers.insert(header::CE_DATACONTENTTYPE, "application/json");
-        headers.insert(header::CE_ENTITYVERSION, self.version.to_string());
-        headers.insert(header::CE_CAUSATIONID, self.cause.to_string());
-        headers.insert(header::CE_POSITION, position.to_string());
+    pub(crate) fn headers(&self, domain: &str, position: Position, at: DateTime<Utc>) -> HeaderMap {
+        const fn name(name: &'static str) -> HeaderName {
+            HeaderName::from_static(name)
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(name(header::CE_SPECVERSION), "1.0");
+        headers.insert(name(header::CE_ID), self.id.to_string());
+        headers.insert(name(header::CE_TYPE), format!("{}.{domain}.{}", contract::SYSTEM, self.name));
+        headers.insert(name(header::CE_SOURCE), format!("/{}/{domain}", contract::SYSTEM));
+        headers.insert(name(header::CE_SUBJECT), self.entity.to_string());
+        headers.insert(name(header::CE_TIME), at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
+        headers.insert(name(header::CE_DATACONTENTTYPE), "application/json");
+        headers.insert(name(header::CE_ENTITYVERSION), self.version.to_string());
+        headers.insert(name(header::CE_CAUSATIONID), self.cause.to_string());
+        headers.insert(name(header::CE_POSITION), position.to_string());
         if let Some(request_id) = &self.request_id {
-            headers.insert(header::REQUEST_ID, request_id.as_str());
+            headers.insert(name(header::REQUEST_ID), request_id.as_str());
         }
         if let Some(traceparent) = &self.traceparent {
-            headers.insert(header::TRACEPARENT, traceparent.as_str());
+            headers.insert(name(header::TRACEPARENT), traceparent.as_str());
         }
         headers
     }
 
-    /// The subject under which it is stored in the stream.
-    pub(crate) fn subject(&self, domain: &str) -> String {
-        subject::event(domain, &self.name, self.entity)
+    /// The message that it is published as.
+    pub(crate) fn message(&self, domain: &str, position: Position, at: DateTime<Utc>) -> EventMessage {
+        EventMessage {
+            subject: subject::event(domain, &self.name, self.entity),
+            headers: self.headers(domain, position, at),
+            body: Bytes::copy_from_slice(self.data.get().as_bytes()),
+        }
     }
+}
+
+/// An event as it travels.
+#[derive(Debug, Clone)]
+pub(crate) struct EventMessage {
+    /// Under which it is stored in the stream.
+    pub subject: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 /// A commit of the log with its events.
@@ -102,6 +118,13 @@ pub(crate) struct LoggedCommit {
     pub position: Position,
     pub at: DateTime<Utc>,
     pub events: Vec<LoggedEvent>,
+}
+
+impl LoggedCommit {
+    /// The messages of its events, in their order.
+    pub(crate) fn messages(&self, domain: &str) -> Vec<EventMessage> {
+        self.events.iter().map(|event| event.message(domain, self.position, self.at)).collect()
+    }
 }
 
 /// Asks the owner which commits there are above a position.

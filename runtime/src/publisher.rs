@@ -1,16 +1,14 @@
 //! From the log to the stream: after the commit, one message per event, with a bounded window of unconfirmed ones. What
-//! is not confirmed within its lease is swept by any node. The rows decide; the broker's duplicate window only saves work.
+//! is not confirmed within its lease is swept by any node. The rows decide: a
+//! message that is sent twice is two messages, and readers go by `ce-id`.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use async_nats::{
-    HeaderMap,
-    jetstream::{self, publish::PublishAck},
-};
-use contract::{Position, header, subject};
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use contract::{Position, subject};
 use sqlx::Row;
 use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
@@ -18,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     database::Database,
     failure::Breakage,
-    log::{LoggedCommit, LoggedEvent, commits_at},
+    log::{EventMessage, LoggedCommit, commits_at},
     stream::Streams,
     tail::{self, Confirmed},
 };
@@ -138,8 +136,9 @@ impl Publisher {
     /// The fast path: sends in the order of commits, and lets confirmations come as they will.
     pub(crate) async fn run(&self, commits: &mut mpsc::Receiver<Outgoing>) {
         while let Some(Outgoing { commit, leased_since }) = commits.recv().await {
-            self.shared.notify(&commit).await;
-            self.shared.clone().send(commit, leased_since).await;
+            let messages = commit.messages(self.shared.domain);
+            self.shared.notify(&commit, &messages).await;
+            self.shared.clone().send(commit, messages, leased_since).await;
         }
     }
 
@@ -170,7 +169,8 @@ impl Publisher {
         let commits = commits_at(&mut connection, &positions).await?;
         drop(connection);
         for commit in commits {
-            shared.clone().send(commit, leased_since).await;
+            let messages = commit.messages(shared.domain);
+            shared.clone().send(commit, messages, leased_since).await;
         }
         Ok(())
     }
@@ -178,23 +178,11 @@ impl Publisher {
     /// Publishes a commit once more, for a stream that lost it; no row depends on it. Gives whether it is confirmed.
     pub(crate) async fn publish_again(&self, commit: &LoggedCommit) -> bool {
         let shared = &self.shared;
-        let all = futures::future::join_all(commit.events.iter().map(|event| async move {
-            let sent = shared.start(commit, event).await;
-            let confirmed = shared.confirm(commit, event, sent).await;
-            // The server remembers ids for a while, also of messages that it has lost since: then under another one.
-            // Readers go by `ce-id`.
-            if confirmed.duplicate && !shared.streams.holds(confirmed.sequence).await? {
-                let mut headers = event.headers(shared.domain, commit.position, commit.at);
-                headers.insert(header::MSG_ID, Uuid::now_v7().to_string());
-                let sent = shared.start_with(headers, event).await;
-                sent.map_err(Breakage::other)?.await.map_err(Breakage::other)?;
-            }
-            Ok::<_, Breakage>(())
-        }));
-        match tokio::time::timeout(LEASE, all).await {
-            Ok(all) => all.into_iter().all(|one| one.is_ok()),
-            Err(_) => false,
-        }
+        let sent = commit.messages(shared.domain).into_iter().zip(&commit.events).map(|(message, event)| async move {
+            let sent = shared.start(message.clone()).await;
+            shared.confirm(message, event.id, sent).await;
+        });
+        tokio::time::timeout(LEASE, futures::future::join_all(sent)).await.is_ok()
     }
 
     /// Waits until nothing is on its way, and deletes what was confirmed.
@@ -244,33 +232,32 @@ impl Shared {
         self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same facts on core NATS, for whoever watches an entity now. May be lost: state is read, notices hurry it.
-    async fn notify(&self, commit: &LoggedCommit) {
-        for event in &commit.events {
-            let headers = event.headers(self.domain, commit.position, commit.at);
+    /// The same messages on core NATS, for whoever watches an entity now. May be lost: state is read, notices hurry it.
+    async fn notify(&self, commit: &LoggedCommit, messages: &[EventMessage]) {
+        for (event, EventMessage { headers, body, .. }) in commit.events.iter().zip(messages) {
             let subject = subject::notice(self.domain, event.entity);
-            let body = event.data.get().to_owned().into();
-            if let Err(error) = self.streams.connection().publish_with_headers(subject, headers, body).await {
+            let sent = self.streams.connection().publish_with_headers(subject, headers.clone(), body.clone()).await;
+            if let Err(error) = sent {
                 tracing::debug!(domain = self.domain, %error, "a notice was not sent");
             }
         }
     }
 
-    async fn send(self: Arc<Self>, commit: LoggedCommit, leased_since: Instant) {
+    async fn send(self: Arc<Self>, commit: LoggedCommit, messages: Vec<EventMessage>, leased_since: Instant) {
         crate::fail_point("publisher.before_publish");
-        let count = u32::try_from(commit.events.len()).unwrap_or(u32::MAX).min(WINDOW as u32);
+        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX).min(WINDOW as u32);
         let Ok(permits) = self.window.clone().acquire_many_owned(count).await else { return };
         // What waited too long is swept by somebody, perhaps already: both would only double the load.
         let Some(left) = LEASE.checked_sub(leased_since.elapsed()) else { return };
-        let mut confirmations = Vec::with_capacity(commit.events.len());
-        for event in &commit.events {
-            confirmations.push(self.start(&commit, event).await);
+        let mut confirmations = Vec::with_capacity(messages.len());
+        for message in &messages {
+            confirmations.push(self.start(message.clone()).await);
         }
         let shared = self.clone();
         tokio::spawn(async move {
-            let all = futures::future::join_all(
-                commit.events.iter().zip(confirmations).map(|(event, sent)| shared.confirm(&commit, event, sent)),
-            );
+            let sent = messages.into_iter().zip(&commit.events).zip(confirmations);
+            let all =
+                futures::future::join_all(sent.map(|((message, event), sent)| shared.confirm(message, event.id, sent)));
             let is_confirmed = tokio::time::timeout(left, all).await.is_ok();
             drop(permits);
             crate::fail_point("publisher.after_publish");
@@ -280,37 +267,20 @@ impl Shared {
         });
     }
 
-    async fn start(
-        &self,
-        commit: &LoggedCommit,
-        event: &LoggedEvent,
-    ) -> Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError> {
-        self.start_with(event.headers(self.domain, commit.position, commit.at), event).await
-    }
-
-    async fn start_with(
-        &self,
-        headers: HeaderMap,
-        event: &LoggedEvent,
-    ) -> Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError> {
-        let body = event.data.get().to_owned().into();
-        self.streams.jetstream().publish_with_headers(event.subject(self.domain), headers, body).await
+    async fn start(&self, message: EventMessage) -> Result<PublishAckFuture, PublishError> {
+        let EventMessage { subject, headers, body } = message;
+        self.streams.jetstream().publish_with_headers(subject, headers, body).await
     }
 
     /// Waits for a confirmation, and sends again while the lease lasts: a leader's change takes seconds.
-    async fn confirm(
-        &self,
-        commit: &LoggedCommit,
-        event: &LoggedEvent,
-        mut sent: Result<jetstream::context::PublishAckFuture, jetstream::context::PublishError>,
-    ) -> PublishAck {
+    async fn confirm(&self, message: EventMessage, id: Uuid, mut sent: Result<PublishAckFuture, PublishError>) {
         loop {
             let error = match sent {
                 Ok(confirmation) => match confirmation.await {
                     Ok(confirmed) => {
-                        self.confirmations().note(Confirmed { sequence: confirmed.sequence, event: event.id });
+                        self.confirmations().note(Confirmed { sequence: confirmed.sequence, event: id });
                         metrics::counter!("events_published_total", "domain" => self.domain).increment(1);
-                        return confirmed;
+                        return;
                     }
                     Err(error) => error,
                 },
@@ -318,11 +288,11 @@ impl Shared {
             };
             metrics::counter!("publish_retries_total", "domain" => self.domain).increment(1);
             tracing::debug!(domain = self.domain, %error, "an event was not confirmed");
-            if error.kind() == jetstream::context::PublishErrorKind::StreamNotFound {
+            if error.kind() == PublishErrorKind::StreamNotFound {
                 self.streams.ensure_own(&self.db.lanes).await;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
-            sent = self.start(commit, event).await;
+            sent = self.start(message.clone()).await;
         }
     }
 }

@@ -8,14 +8,14 @@ use std::{
 use async_nats::jetstream::{
     self, ErrorCode,
     context::{GetStreamError, GetStreamErrorKind},
-    stream::{Config, DiscardPolicy, RawMessageErrorKind, RetentionPolicy, StorageType},
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use contract::{Position, subject};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 
-use crate::{failure::Breakage, holes, refill, tail};
+use crate::{holes, refill, tail};
 
 /// How a domain's stream is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,18 +136,6 @@ impl Streams {
         match self.jetstream.create_stream(self.spec.config(domain)).await {
             Ok(_) => tracing::info!(domain, stream, "the stream was missing and was made"),
             Err(error) => tracing::warn!(domain, stream, %error, "the stream could not be made"),
-        }
-    }
-}
-
-impl Streams {
-    /// Whether the own stream has a message of this number.
-    pub(crate) async fn holds(&self, sequence: u64) -> Result<bool, Breakage> {
-        let stream = self.jetstream.get_stream(subject::stream(self.domain)).await.map_err(Breakage::other)?;
-        match stream.get_raw_message(sequence).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
-            Err(error) => Err(Breakage::other(error)),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The transaction of a batch, as handlers see it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use chrono::{DateTime, Utc};
 use contract::Event;
@@ -92,11 +95,21 @@ pub struct Tx<'c> {
     registered: &'c [&'static str],
     pub(crate) events: Vec<PendingEvent>,
     pub(crate) effects: Vec<PendingEffect>,
+    /// How many of a kind each cause has left for an entity.
+    left: HashMap<(Uuid, &'static str, Uuid), usize>,
 }
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(connection: &'c mut PgConnection, now: DateTime<Utc>, registered: &'c [&'static str]) -> Self {
-        Self { connection, now, wrote: AtomicBool::new(false), registered, events: Vec::new(), effects: Vec::new() }
+        Self {
+            connection,
+            now,
+            wrote: AtomicBool::new(false),
+            registered,
+            events: Vec::new(),
+            effects: Vec::new(),
+            left: HashMap::new(),
+        }
     }
 
     /// To read.
@@ -126,8 +139,7 @@ impl<'c> Tx<'c> {
     /// Where the event cannot be written as JSON, which is a defect of its type.
     pub fn emit<E: Event>(&mut self, cause: &Cause, version: &mut Version, event: &E) -> Result<(), Breakage> {
         let entity = event.entity();
-        let index =
-            self.events.iter().filter(|e| e.cause.id == cause.id && e.name == E::NAME && e.entity == entity).count();
+        let index = self.next_index(cause, E::NAME, entity);
         let data = to_json(event)?;
         version.0 += 1;
         self.events.push(PendingEvent {
@@ -162,12 +174,18 @@ impl<'c> Tx<'c> {
             let type_name = std::any::type_name::<F>();
             return Err(Breakage::other(format!("the effect `{}` of `{type_name}` is not registered", F::NAME)));
         }
-        let index =
-            self.effects.iter().filter(|e| e.cause.id == cause.id && e.name == F::NAME && e.entity == entity).count();
+        let index = self.next_index(cause, F::NAME, entity);
         let id = derived_id(cause.id, F::NAME, entity, index);
         let body = to_json(effect)?;
         self.effects.push(PendingEffect { id, name: F::NAME, entity, cause: cause.clone(), body });
         Ok(id)
+    }
+
+    /// Tells apart what one cause leaves of one kind for one entity.
+    fn next_index(&mut self, cause: &Cause, name: &'static str, entity: Uuid) -> usize {
+        let count = self.left.entry((cause.id, name, entity)).or_default();
+        *count += 1;
+        *count - 1
     }
 
     /// Whether a cause has left an event or an effect.

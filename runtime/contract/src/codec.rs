@@ -105,6 +105,35 @@ impl Format {
     /// # Errors
     /// Tells malformed from invalid, and names the path of an invalid field. The reasons are for the log.
     pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, DecodeError> {
+        match self.decode_plainly(body, |reader| T::deserialize(reader), |reader| T::deserialize(reader)) {
+            Some(value) => Ok(value),
+            None => self.decode_with_path(body),
+        }
+    }
+
+    /// Reads a whole body without keeping track of the path, which costs as much again and is of use only in an error.
+    fn decode_plainly<'de, T>(
+        self,
+        body: &'de [u8],
+        json: impl FnOnce(&mut JsonReader<'de>) -> Result<T, serde_json::Error>,
+        packed: impl FnOnce(&mut PackedReader<'_, 'de>) -> Result<T, rmp_serde::decode::Error>,
+    ) -> Option<T> {
+        match self {
+            Self::Json => {
+                let text = std::str::from_utf8(if body.is_empty() { b"{}" } else { body }).ok()?;
+                let mut reader = serde_json::Deserializer::from_str(text);
+                let value = json(&mut reader).ok()?;
+                reader.end().ok().map(|()| value)
+            }
+            Self::MessagePack => {
+                let mut rest = body;
+                let value = packed(&mut rmp_serde::Deserializer::new(&mut rest)).ok()?;
+                rest.is_empty().then_some(value)
+            }
+        }
+    }
+
+    fn decode_with_path<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, DecodeError> {
         match self {
             Self::Json => {
                 let body = if body.is_empty() { b"{}".as_slice() } else { body };
@@ -138,6 +167,17 @@ impl Format {
     /// # Errors
     /// Tells malformed from invalid, and names the path of an invalid field, in words for the client.
     pub fn decode_request<T: DeserializeOwned>(self, body: &[u8], unknown: UnknownFields) -> Result<T, DecodeError> {
+        match self.decode_plainly(body, |reader| strictly(reader, unknown), |reader| strictly(reader, unknown)) {
+            Some(Some(value)) => Ok(value),
+            _ => self.decode_request_with_path(body, unknown),
+        }
+    }
+
+    fn decode_request_with_path<T: DeserializeOwned>(
+        self,
+        body: &[u8],
+        unknown: UnknownFields,
+    ) -> Result<T, DecodeError> {
         match self {
             Self::Json => {
                 let body = if body.is_empty() { b"{}".as_slice() } else { body };
@@ -188,6 +228,23 @@ fn invalid(path: String, message: String) -> DecodeError {
 
 fn malformed(reason: &impl ToString) -> DecodeError {
     DecodeError::Malformed(reason.to_string())
+}
+
+type JsonReader<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
+type PackedReader<'r, 'de> = rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'r mut &'de [u8]>>;
+
+/// A value of a client; `None` where it has an unknown field and must not.
+fn strictly<'de, T, D>(reader: D, unknown: UnknownFields) -> Result<Option<T>, D::Error>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let mut is_known = true;
+    let value = match unknown {
+        UnknownFields::Ignore => T::deserialize(Strict::new(reader)),
+        UnknownFields::Reject => serde_ignored::deserialize(Strict::new(reader), |_| is_known = false),
+    };
+    Ok(Some(value?).filter(|_| is_known))
 }
 
 /// `words` gives what serde says of a value that is well-formed.

@@ -30,8 +30,6 @@ pub const REQUEST_ID: &str = "X-Request-Id";
 pub const SERVICE_ERROR: &str = "Nats-Service-Error";
 /// Replies that are errors: the HTTP status of the error's kind (NATS micro, ADR-32).
 pub const SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
-/// Events: what the server's duplicate window compares; equal to [`CE_ID`].
-pub const MSG_ID: &str = "Nats-Msg-Id";
 
 /// CloudEvents attributes in binary mode.
 pub const CE_SPECVERSION: &str = "ce-specversion";

@@ -8,6 +8,7 @@ use std::{
 };
 
 use contract::{ErrorBody, ErrorKind, Fault};
+use sqlx::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
@@ -208,7 +209,8 @@ async fn transact(
     batch: &[CommandItem],
     confirmed: &[contract::Position],
 ) -> Result<(Vec<Verdict>, Option<Committed>), Breakage> {
-    let mut transaction = context.db.lanes.begin().await?;
+    let mut connection = context.db.lane().await?;
+    let mut transaction = connection.begin().await?;
     let mut verdicts: Vec<Option<Verdict>> = batch.iter().map(|_| None).collect();
 
     // The same id twice in a batch: one runs, the other comes again and finds its answer.
@@ -247,12 +249,14 @@ async fn transact(
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Unclaimed)).collect();
     if verdicts.iter().any(|v| matches!(v, Verdict::RefusedAfterWrite(_))) {
         transaction.rollback().await?;
+        context.db.hold(connection);
         return Ok((verdicts, None));
     }
     let answers = if is_due { AnswerRows::default() } else { answer_rows(batch, &verdicts, &secret_repeats)? };
     let committed = write(&mut transaction, answers, &events, effects, confirmed).await?;
     crate::fail_point("lane.before_commit");
     transaction.commit().await?;
+    context.db.hold(connection);
     crate::fail_point("lane.after_commit");
     Ok((verdicts, Some(committed)))
 }

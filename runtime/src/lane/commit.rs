@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contract::Position;
 use sqlx::{PgConnection, Row};
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::LazyLock, time::Instant};
 use uuid::Uuid;
 
 use crate::{
@@ -37,38 +37,82 @@ pub(crate) struct Committed {
     pub has_waiting_effects: bool,
 }
 
-// Written in one statement to spare round trips. The era is read inside the committing transaction, never cached: right
-// after a restore a cached one would hide new commits behind old cursors.
-const WRITE: &str = "
-with now_era as (select era from era where started = pg_postmaster_start_time() order by era desc limit 1),
-answers as (
+/// What a batch leaves, each part with the number of its parameters: its text has a place for each, in this order.
+const PARTS: [(usize, &str); 4] = [
+    (
+        6,
+        "answers as (
     insert into command_log (caller, operation, id, fingerprint, status, answer)
-    select * from unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::smallint[], $6::bytea[])),
-logged as (
+    select * from unnest({}::text[], {}::text[], {}::uuid[], {}::bytea[], {}::smallint[], {}::bytea[]))",
+    ),
+    (
+        2,
+        "logged as (
     insert into event_log (era, xid, at, digest, events)
-    select era, pg_current_xact_id()::text::bigint, clock_timestamp(), $7::text::jsonb, $8::text::json
-    from now_era where $8::text is not null returning era, xid, at),
+    select era, pg_current_xact_id()::text::bigint, clock_timestamp(), {}::text::jsonb, {}::text::json
+    from now_era returning era, xid, at),
 queued as (
     insert into outbox (era, xid, lease_until)
-    select era, xid, clock_timestamp() + interval '5 seconds' from logged),
-confirmed as (
-    delete from outbox using unnest($9::bigint[], $10::bigint[]) as gone(era, xid)
-    where outbox.era = gone.era and outbox.xid = gone.xid),
-left_effects as (
+    select era, xid, clock_timestamp() + interval '5 seconds' from logged)",
+    ),
+    (
+        2,
+        "confirmed as (
+    delete from outbox using unnest({}::bigint[], {}::bigint[]) as gone(era, xid)
+    where outbox.era = gone.era and outbox.xid = gone.xid)",
+    ),
+    (
+        5,
+        "left_effects as (
     insert into effect (id, name, entity, cause, body, lease_until)
     select e.id, e.name, e.entity, e.cause::jsonb, e.body,
            clock_timestamp() + case when e.place = 1 and not exists (select 1 from effect o where o.entity = e.entity)
                                     then interval '15 seconds' else interval '-1 second' end
     from (select *, row_number() over (partition by entity order by ordinality) as place
-          from unnest($11::uuid[], $12::text[], $13::uuid[], $14::text[], $15::text[]) with ordinality
+          from unnest({}::uuid[], {}::text[], {}::uuid[], {}::text[], {}::text[]) with ordinality
                as t(id, name, entity, cause, body, ordinality)) e
     order by e.ordinality
     -- A command whose answer is not kept may run twice, and leaves the same work behind.
     on conflict (id) do nothing
-    returning id, lease_until > clock_timestamp() as is_ours)
+    returning id, lease_until > clock_timestamp() as is_ours)",
+    ),
+];
+
+/// The statement for every set of parts. One statement, to spare round trips; only the parts that a batch has, because the
+/// server pays for each. The era is read inside the committing transaction, never cached: right after a restore a cached one
+/// would hide new commits behind old cursors.
+static STATEMENTS: LazyLock<[String; 16]> = LazyLock::new(|| std::array::from_fn(statement));
+
+/// `parts` has a bit for each of [`PARTS`].
+fn statement(parts: usize) -> String {
+    let mut sql = "with now_era as (
+    select era from era where started = pg_postmaster_start_time() order by era desc limit 1)"
+        .to_owned();
+    let mut number = 0;
+    for (index, (parameters, text)) in PARTS.iter().enumerate() {
+        if parts & 1 << index == 0 {
+            continue;
+        }
+        let mut text = format!(",\n{text}");
+        for _ in 0..*parameters {
+            number += 1;
+            text = text.replacen("{}", &format!("${number}"), 1);
+        }
+        sql += &text;
+    }
+    let logged_at = if parts & EVENTS == 0 { "null::timestamptz" } else { "(select at from logged)" };
+    let ours = if parts & EFFECTS == 0 { "'{}'::uuid[]" } else { "array(select id from left_effects where is_ours)" };
+    sql + &format!(
+        "
 select (select era from now_era) as era, pg_current_xact_id()::text::bigint as xid, clock_timestamp() as at,
-       (select at from logged) as logged_at,
-       array(select id from left_effects where is_ours) as ours";
+       {logged_at} as logged_at, {ours} as ours"
+    )
+}
+
+const ANSWERS: usize = 1;
+const EVENTS: usize = 1 << 1;
+const CONFIRMED: usize = 1 << 2;
+const EFFECTS: usize = 1 << 3;
 
 pub(super) async fn write(
     connection: &mut PgConnection,
@@ -84,29 +128,34 @@ pub(super) async fn write(
         digest.count += 1;
         digest.xor ^= mark(event.id);
     }
-    // JSON goes over as text: the log keeps it as it was written.
-    let body = if logged.is_empty() { None } else { Some(to_json(&logged)?) };
-    let (eras, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.era, p.xid)).unzip();
-    let causes = effects.iter().map(|e| to_json(&e.cause)).collect::<Result<Vec<_>, _>>()?;
+    let has = |has: bool, part: usize| if has { part } else { 0 };
+    let parts = has(!answers.ids.is_empty(), ANSWERS)
+        | has(!logged.is_empty(), EVENTS)
+        | has(!confirmed.is_empty(), CONFIRMED)
+        | has(!effects.is_empty(), EFFECTS);
     let leases_since = Instant::now();
-    let row = sqlx::query(WRITE)
-        .bind(answers.callers)
-        .bind(answers.operations)
-        .bind(answers.ids)
-        .bind(answers.fingerprints)
-        .bind(answers.statuses)
-        .bind(answers.answers)
-        .bind(to_json(&digests)?)
-        .bind(body)
-        .bind(eras)
-        .bind(xids)
-        .bind(effects.iter().map(|e| e.id).collect::<Vec<_>>())
-        .bind(effects.iter().map(|e| e.name.to_owned()).collect::<Vec<_>>())
-        .bind(effects.iter().map(|e| e.entity).collect::<Vec<_>>())
-        .bind(causes)
-        .bind(effects.iter().map(|e| e.body.clone()).collect::<Vec<_>>())
-        .fetch_one(connection)
-        .await?;
+    let mut query = sqlx::query(STATEMENTS[parts].as_str());
+    if parts & ANSWERS != 0 {
+        let AnswerRows { callers, operations, ids, fingerprints, statuses, answers } = answers;
+        query = query.bind(callers).bind(operations).bind(ids).bind(fingerprints).bind(statuses).bind(answers);
+    }
+    if parts & EVENTS != 0 {
+        // JSON goes over as text: the log keeps it as it was written.
+        query = query.bind(to_json(&digests)?).bind(to_json(&logged)?);
+    }
+    if parts & CONFIRMED != 0 {
+        let (eras, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.era, p.xid)).unzip();
+        query = query.bind(eras).bind(xids);
+    }
+    if parts & EFFECTS != 0 {
+        query = query
+            .bind(effects.iter().map(|e| e.id).collect::<Vec<_>>())
+            .bind(effects.iter().map(|e| e.name).collect::<Vec<_>>())
+            .bind(effects.iter().map(|e| e.entity).collect::<Vec<_>>())
+            .bind(effects.iter().map(|e| to_json(&e.cause)).collect::<Result<Vec<_>, _>>()?)
+            .bind(effects.iter().map(|e| e.body.clone()).collect::<Vec<_>>());
+    }
+    let row = query.fetch_one(connection).await?;
     let Some(era) = row.try_get::<Option<i64>, _>("era")? else {
         return Err(Breakage::StaleEra);
     };

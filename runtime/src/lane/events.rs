@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use contract::Position;
+use sqlx::Connection;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use attempts::{again, count_or_park, forget_attempts, prepare, uncount_attempt};
-use inbox::{claim, drop_handled, insert_inbox};
+use inbox::{Claimed, claim, drop_handled};
 
 use super::{
     LaneContext, LaneMessage, Lanes, Next, announce,
@@ -134,12 +135,9 @@ async fn transact(
     batch: &[EventItem],
     confirmed: &[Position],
 ) -> Result<(Vec<usize>, Committed), Breakage> {
-    let mut transaction = context.db.lanes.begin().await?;
-    let (claimed, now) = claim(&mut transaction, batch).await?;
-    let unclaimed: Vec<usize> = (0..batch.len()).filter(|index| !claimed.contains(index)).collect();
-    let (redriven, delivered): (Vec<usize>, Vec<usize>) =
-        claimed.into_iter().partition(|index| batch[*index].is_redrive);
-    let mut fresh = insert_inbox(&mut transaction, batch, &delivered).await?;
+    let mut connection = context.db.lane().await?;
+    let mut transaction = connection.begin().await?;
+    let Claimed { unclaimed, mut fresh, redriven, now } = claim(&mut transaction, batch).await?;
     // Cursors in a later statement of the same transaction: checked earlier, a copy held since before a prune would run
     // a second time.
     drop_handled(&mut transaction, batch, &mut fresh).await?;
@@ -156,6 +154,7 @@ async fn transact(
     let committed = write(&mut transaction, AnswerRows::default(), &events, effects, confirmed).await?;
     crate::fail_point("lane.before_event_commit");
     transaction.commit().await?;
+    context.db.hold(connection);
     crate::fail_point("lane.after_event_commit");
     Ok((unclaimed, committed))
 }

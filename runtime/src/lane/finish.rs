@@ -2,7 +2,7 @@
 
 use std::{any::Any, time::Instant};
 
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
@@ -81,7 +81,8 @@ async fn transact(
     batch: &[EffectItem],
     confirmed: &[contract::Position],
 ) -> Result<(Committed, bool), Breakage> {
-    let mut transaction = context.db.lanes.begin().await?;
+    let mut connection = context.db.lane().await?;
+    let mut transaction = connection.begin().await?;
     let Claimed { ids: claimed, now, has_waiting } = claim(&mut transaction, batch).await?;
     let mut tx = Tx::new(&mut transaction, now, context.effects.names());
     let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
@@ -98,6 +99,7 @@ async fn transact(
     let committed = write(&mut transaction, AnswerRows::default(), &events, effects, confirmed).await?;
     crate::fail_point("lane.before_effect_commit");
     transaction.commit().await?;
+    context.db.hold(connection);
     crate::fail_point("lane.after_effect_commit");
     Ok((committed, has_waiting))
 }

@@ -76,7 +76,6 @@ pub(crate) enum PreparedCommand {
 pub(crate) trait ErasedCommand: Send + Sync {
     fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError>;
     fn wrap(&self, message: Erased) -> Option<DecodedCommand>;
-    fn needs_prepare(&self) -> bool;
     /// What the lane will carry: the message with what was found out.
     fn prepare<'a>(
         &'a self,
@@ -121,10 +120,6 @@ where
 
     fn wrap(&self, message: Erased) -> Option<DecodedCommand> {
         decoded(*message.downcast::<C>().ok()?).ok()
-    }
-
-    fn needs_prepare(&self) -> bool {
-        B::PREPARES
     }
 
     fn prepare<'a>(

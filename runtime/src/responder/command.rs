@@ -1,4 +1,4 @@
-//! A command's way: look up, prepare, lane, answer.
+//! A command's way: prepare, lane, answer.
 
 use std::{sync::Arc, time::Instant};
 
@@ -74,19 +74,17 @@ impl Backed<'_> {
         let operation = run.route.meta.operation;
         let (request_id, traceparent) = (asked.request_id.clone(), asked.traceparent.clone());
         let cause = Cause::of_command(run.id, &caller, self.domain, operation, request_id, traceparent);
-        // A repeat is answered before `prepare`, which might refuse what has changed since.
-        if run.is_known_to_caller
-            && run.route.handler.needs_prepare()
-            && let Some(reply) = self.look_up(&run, &caller_key).await?
-        {
-            return Ok(reply);
-        }
         let db = self.backing.db.internal_reads.clone();
         let context = Context { request: self.context(asked, caller), db };
         for _ in 0..PREPARES {
-            let prepared = match run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await? {
-                PreparedCommand::ForLane(prepared) => prepared,
-                PreparedCommand::TurnedAway(body) => return Ok(LaneReply::Refused { body, replayed: false }),
+            let prepared = match run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await {
+                Ok(PreparedCommand::ForLane(prepared)) => prepared,
+                // The lane, which knows the answers of repeats, does not hear of the others.
+                Ok(PreparedCommand::TurnedAway(body)) => {
+                    let stored = self.stored_answer(&run, &caller_key).await?;
+                    return Ok(stored.unwrap_or(LaneReply::Refused { body, replayed: false }));
+                }
+                Err(breakage) => return self.stored_answer(&run, &caller_key).await?.ok_or(breakage),
             };
             let (reply, answer) = oneshot::channel();
             let key = run.key.unwrap_or(cause.id);
@@ -114,7 +112,11 @@ impl Backed<'_> {
         Ok(LaneReply::Fault(Fault::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
     }
 
-    async fn look_up(&self, run: &Run<'_>, caller_key: &str) -> Result<Option<LaneReply>, Breakage> {
+    /// What a command was answered before, where its caller named its id.
+    async fn stored_answer(&self, run: &Run<'_>, caller_key: &str) -> Result<Option<LaneReply>, Breakage> {
+        if !run.is_known_to_caller {
+            return Ok(None);
+        }
         let row = sqlx::query(
             "select fingerprint, status, answer from command_log where caller = $1 and operation = $2 and id = $3",
         )

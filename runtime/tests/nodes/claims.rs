@@ -87,7 +87,9 @@ async fn a_wrong_body_leaves_its_id_to_the_right_one() {
         assert!(of("").into_iter().all(is_wrong), "{:?}", of(""));
         let right = of("right");
         let [Ok(one), Ok(other)] = right[..] else { panic!("{right:?}") };
-        assert_eq!((&one.0, one.1), (&other.0, !other.1), "one run, and one repeat of it");
+        assert_eq!(one.0, other.0, "one run");
+        // Both, where the client that was first repeated its request.
+        assert!(one.1 || other.1, "and a repeat of it");
     }
     assert_eq!(world.number("teller", "select count(*) from told").await, 201);
     assert_eq!(world.number("teller", "select count(*) from command_log").await, 201);

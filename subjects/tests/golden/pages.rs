@@ -94,7 +94,7 @@ pub fn events(goldens: &Goldens) -> String {
          (`ORDERS`, `PAYMENTS`, ...) under `evt.<domain>.<event>.<partition>`, as JSON. The partition is FNV-1a-32 over \
          the entity's id as lower-case hyphenated text, modulo {partitions}. The same fact goes, unstored, to \
          `ntf.<domain>.<entity id>` for whoever watches one entity now.\n\n\
-         Headers (CloudEvents in binary mode): `ce-specversion` 1.0, `ce-id` (equal to `Nats-Msg-Id`), `ce-type` \
+         Headers (CloudEvents in binary mode): `ce-specversion` 1.0, `ce-id`, `ce-type` \
          (`souk.orders.placed`), `ce-source` (`/souk/orders`), `ce-subject` (the entity's id), `ce-time` (of the \
          commit), `ce-datacontenttype`, `ce-entityversion` (1, 2, 3 ... per entity, without a gap), `ce-causationid` \
          (what caused it: a command, an event, an effect), `ce-position` (era and transaction in the owner's log), and \

@@ -33,10 +33,7 @@ async fn event_at(stream: &jetstream::stream::Stream, number: u64) -> String {
 /// Publishes a message of the stream once more, at its end; nobody but its owner may.
 pub async fn publish_again(owner: &jetstream::Context, stream: &jetstream::stream::Stream, number: u64) {
     let message = stream.get_raw_message(number).await.unwrap();
-    let mut headers = message.headers.clone();
-    // Under the same id the server would drop it.
-    headers.insert("Nats-Msg-Id", uuid::Uuid::now_v7().to_string());
-    owner.publish_with_headers(message.subject, headers, message.payload).await.unwrap().await.unwrap();
+    owner.publish_with_headers(message.subject, message.headers, message.payload).await.unwrap().await.unwrap();
 }
 
 /// Scenario 2: whoever publishes dies together with nats-server, which loses its tail; new events take the numbers of

@@ -1,6 +1,6 @@
-//! Which events of a batch are news: claims, inbox rows first, cursors in a later statement.
+//! Which events of a batch are news: claims and inbox rows first, cursors in a later statement.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use contract::Position;
 use sqlx::{PgConnection, Row};
@@ -9,61 +9,67 @@ use uuid::Uuid;
 use super::EventItem;
 use crate::{failure::Breakage, log::mark, operation::EventHead};
 
-pub(super) async fn claim(
-    connection: &mut PgConnection,
-    batch: &[EventItem],
-) -> Result<(Vec<usize>, chrono::DateTime<chrono::Utc>), Breakage> {
-    let mut locks: Vec<(i64, usize)> =
-        batch.iter().enumerate().map(|(index, item)| (lock_number(&item.head), index)).collect();
-    locks.sort_unstable();
+/// What of a batch is whose, by the places of its events.
+pub(super) struct Claimed {
+    /// Another transaction has them.
+    pub unclaimed: Vec<usize>,
+    /// Those that had no inbox row, in the order of their ids.
+    pub fresh: Vec<usize>,
+    /// Those of which a person asked for another run.
+    pub redriven: Vec<usize>,
+    /// The database's time.
+    pub now: chrono::DateTime<chrono::Utc>,
+}
+
+/// Claims events, and inserts inbox rows for those that are claimed; what had one was handled before. All locks are taken
+/// before the first row is inserted, for the rows are sorted in between. A row that another transaction committed after
+/// this statement began is in the way all the same: `on conflict` does not go by the snapshot.
+pub(super) async fn claim(connection: &mut PgConnection, batch: &[EventItem]) -> Result<Claimed, Breakage> {
+    let heads = || batch.iter().map(|item| &item.head);
     let rows = sqlx::query(
-        "select pg_try_advisory_xact_lock(number) as claimed, now() as now
-         from unnest($1::bigint[]) with ordinality as t(number, place) order by place",
+        "with claimed as materialized (
+             select *, pg_try_advisory_xact_lock(number) as is_ours
+             from unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+                         $8::boolean[])
+                  with ordinality as t(number, source, event_id, name, era, xid, mark, is_redrive, place)),
+         fresh as (
+             insert into inbox (source, event_id, name, era, xid, mark)
+             select source, event_id, name, era, xid, mark from claimed where is_ours and not is_redrive
+             order by source, event_id
+             on conflict do nothing returning source, event_id)
+         select place - 1 as index, is_ours, is_redrive, fresh.event_id is not null as is_fresh, now() as now
+         from claimed left join fresh using (source, event_id) order by source, event_id",
     )
-    .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
+    .bind(heads().map(lock_number).collect::<Vec<_>>())
+    .bind(heads().map(|head| head.source.as_str()).collect::<Vec<_>>())
+    .bind(heads().map(|head| head.id).collect::<Vec<_>>())
+    .bind(heads().map(|head| head.name.as_str()).collect::<Vec<_>>())
+    .bind(heads().map(|head| head.position.era).collect::<Vec<_>>())
+    .bind(heads().map(|head| head.position.xid).collect::<Vec<_>>())
+    .bind(heads().map(|head| mark(head.id)).collect::<Vec<_>>())
+    .bind(batch.iter().map(|item| item.is_redrive).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let (mut claimed, mut now) = (Vec::with_capacity(batch.len()), chrono::DateTime::default());
-    for (row, (_, index)) in rows.iter().zip(&locks) {
-        now = row.try_get("now")?;
-        if row.try_get("claimed")? {
-            claimed.push(*index);
+    let (unclaimed, fresh, redriven) = Default::default();
+    let mut claimed = Claimed { unclaimed, fresh, redriven, now: chrono::DateTime::default() };
+    for row in rows {
+        claimed.now = row.try_get("now")?;
+        let index = usize::try_from(row.try_get::<i64, _>("index")?).map_err(Breakage::other)?;
+        if !row.try_get::<bool, _>("is_ours")? {
+            claimed.unclaimed.push(index);
+        } else if row.try_get("is_redrive")? {
+            claimed.redriven.push(index);
+        } else if row.try_get("is_fresh")? {
+            claimed.fresh.push(index);
         }
     }
-    Ok((claimed, now))
+    // They are taken out of the batch by their places, the last one first.
+    claimed.unclaimed.sort_unstable();
+    Ok(claimed)
 }
 
 fn lock_number(head: &EventHead) -> i64 {
     mark(Uuid::new_v5(&head.id, head.source.as_bytes()))
-}
-
-/// Inserts inbox rows, sorted; what had one was handled before.
-pub(super) async fn insert_inbox(
-    connection: &mut PgConnection,
-    batch: &[EventItem],
-    claimed: &[usize],
-) -> Result<Vec<usize>, Breakage> {
-    let mut items: Vec<usize> = claimed.to_vec();
-    items.sort_by_key(|index| (&batch[*index].head.source, batch[*index].head.id));
-    let heads = || items.iter().map(|index| &batch[*index].head);
-    let rows = sqlx::query(
-        "insert into inbox (source, event_id, name, era, xid, mark)
-         select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-         on conflict do nothing returning source, event_id",
-    )
-    .bind(heads().map(|h| h.source.clone()).collect::<Vec<_>>())
-    .bind(heads().map(|h| h.id).collect::<Vec<_>>())
-    .bind(heads().map(|h| h.name.clone()).collect::<Vec<_>>())
-    .bind(heads().map(|h| h.position.era).collect::<Vec<_>>())
-    .bind(heads().map(|h| h.position.xid).collect::<Vec<_>>())
-    .bind(heads().map(|h| mark(h.id)).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
-    let new: HashSet<(String, Uuid)> = rows
-        .iter()
-        .map(|row| Ok((row.try_get("source")?, row.try_get("event_id")?)))
-        .collect::<Result<_, sqlx::Error>>()?;
-    Ok(items.into_iter().filter(|i| new.contains(&(batch[*i].head.source.clone(), batch[*i].head.id))).collect())
 }
 
 /// Drops what lies at or below the cursor of its type, and what belongs to a history that a restore has ended.

@@ -15,7 +15,6 @@ use crate::{
 /// What happens to a command before its lane.
 pub(crate) trait Before<D: Domain, C: Command>: Send + Sync + 'static {
     type Prepared: Send + Sync + 'static;
-    const PREPARES: bool;
 
     fn prepare(
         domain: &D,
@@ -29,7 +28,6 @@ pub(crate) enum NotPrepared {}
 
 impl<D: Domain, C: Command> Before<D, C> for NotPrepared {
     type Prepared = ();
-    const PREPARES: bool = false;
 
     async fn prepare(_domain: &D, _cx: &Context, _command: &C) -> Result<(), PrepareError<C::Error>> {
         Ok(())
@@ -41,7 +39,6 @@ pub(crate) enum Prepared {}
 
 impl<D: Prepare<C>, C: Command> Before<D, C> for Prepared {
     type Prepared = D::Prepared;
-    const PREPARES: bool = true;
 
     async fn prepare(domain: &D, cx: &Context, command: &C) -> Result<D::Prepared, PrepareError<C::Error>> {
         domain.prepare(cx, command).await

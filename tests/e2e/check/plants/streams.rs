@@ -67,7 +67,6 @@ async fn delivery(stream: &Stream, order: &Order) -> jetstream::Message {
 
 fn renamed(headers: &HeaderMap, id: &str) -> HeaderMap {
     let mut headers = headers.clone();
-    headers.insert("Nats-Msg-Id", id);
     headers.insert("ce-id", id);
     headers
 }
