@@ -66,10 +66,10 @@ impl Settings {
     }
 }
 
-/// Lanes of each domain: half as many as there are cores. Batches grow as lanes become fewer, and what a batch costs is
+/// Lanes of each domain: half as many as there are cores, four at most, for each holds a connection. Batches grow as lanes become fewer, and what a batch costs is
 /// mostly the same for one item and for a hundred.
 fn lanes_for(cores: std::io::Result<NonZero<usize>>) -> usize {
-    cores.map_or(1, |cores| cores.get().div_ceil(2).min(64))
+    cores.map_or(1, |cores| cores.get().div_ceil(2).min(4))
 }
 
 /// Where the servers are.

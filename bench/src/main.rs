@@ -10,6 +10,7 @@ mod limits;
 mod load;
 mod machine;
 mod metrics;
+mod processes;
 mod report;
 mod scenarios;
 mod shop;

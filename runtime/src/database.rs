@@ -1,11 +1,9 @@
 //! A domain's pools, its migrations, and the era of its server.
 
+mod held;
 mod presence;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -15,6 +13,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub(crate) use held::Held;
+use held::IDLE;
 pub(crate) use presence::{Look, Presence};
 
 /// Connections for clients' queries.
@@ -36,17 +36,8 @@ pub(crate) struct Database {
     /// For the queries of other domains, and for the reads of commands: look-ups and `prepare`, effects, deadlines.
     pub internal_reads: PgPool,
     pub presence: Presence,
-    held: Held,
-}
-
-/// Connections of lanes between two batches. The pool would ask each whether it is alive when it comes back.
-#[derive(Clone, Default)]
-struct Held(Arc<Mutex<Vec<PoolConnection<Postgres>>>>);
-
-impl Held {
-    fn lock(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    /// What lanes hold between two batches.
+    pub held: Held,
 }
 
 impl Database {
@@ -55,8 +46,7 @@ impl Database {
     /// # Errors
     /// Where none can be had.
     pub(crate) async fn lane(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        let held = self.held.lock().pop();
-        match held {
+        match self.held.take() {
             Some(connection) => Ok(connection),
             None => self.lanes.acquire().await,
         }
@@ -65,13 +55,7 @@ impl Database {
     /// Holds a lane's connection for its next batch. One whose transaction broke is dropped instead, so that the pool looks
     /// at it.
     pub(crate) fn hold(&self, connection: PoolConnection<Postgres>) {
-        self.held.lock().push(connection);
-    }
-
-    /// Lets go of what lanes hold: connections that may be dead, or that nobody needs for a while.
-    pub(crate) fn let_go(&self) {
-        let held = std::mem::take(&mut *self.held.lock());
-        drop(held);
+        self.held.put(connection);
     }
 
     /// Pools that connect when first used, and let go of connections that idle.
@@ -96,15 +80,18 @@ impl Database {
                 .max_connections(size)
                 .min_connections(kept)
                 .acquire_timeout(Duration::from_secs(5))
-                .idle_timeout(Duration::from_secs(60))
+                .idle_timeout(IDLE)
                 // One round trip per batch saved; a dead connection shows itself as a breakage, which is repeated.
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
         let lanes = pool(&generic, lanes + 3, 0);
         let (reads, internal_reads) = (pool(&options, READS, READS_KEPT), pool(&generic, INTERNAL_READS, 0));
-        let presence = Presence::new(options, [lanes.clone(), reads.clone(), internal_reads.clone()]);
-        Ok(Self { lanes, reads, internal_reads, presence, held: Held::default() })
+        let held = Held::default();
+        let pools =
+            [(lanes.clone(), generic.clone()), (reads.clone(), options.clone()), (internal_reads.clone(), generic)];
+        let presence = Presence::new(options, pools, held.clone());
+        Ok(Self { lanes, reads, internal_reads, presence, held })
     }
 
     /// Opens the connections that are kept, so that no client waits for them.

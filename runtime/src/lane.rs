@@ -259,7 +259,7 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
     let blame = breakage.blame();
     context.db.presence.heed(breakage);
     if breakage.is_lost_connection() {
-        context.db.let_go();
+        context.db.held.drop_all();
     }
     metrics::counter!("lane_breakages_total", "domain" => context.domain, "blame" => format!("{blame:?}")).increment(1);
     tracing::warn!(domain = context.domain, size, attempt, %breakage, ?blame, "a batch broke");

@@ -30,7 +30,7 @@ impl Handle<CancelOrder> for Orders {
         let mut orders = Transitions::lock(moving, tx, [id]).await?;
         let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         may_cancel(&record.owner, &command.caller, guest)?;
-        let status = record.order.status;
+        let status = orders.get(id).ok_or(OrdersError::OrderNotFound)?.state.status;
         if !orders.apply(id, Fact::CancelledByPerson, &command.cause) {
             return Err(OrdersError::IllegalTransition { status }.into());
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use contract::Fault;
-use runtime::{Breakage, Cause, Machine, Transition, Transitions, Tx, Version};
+use runtime::{Breakage, Cause, Machine, Transition, Transitions, Tx};
 use subjects::{
     Money, OrderId, PaymentId, RefundId,
     orders::{Failure, PaymentStatus},
@@ -17,7 +17,7 @@ use crate::{
     ids::automatic_refund_of,
     provider::Provider,
     store::{self, Goods, NewRefund, RefundEnd, Row},
-    story::{Act, Attempt, Details, Fact, Step, step},
+    story::{Act, Details, Fact, Step, step},
     terms::Terms,
 };
 
@@ -99,7 +99,7 @@ impl Machine for Ledger<'_> {
         let ids: Vec<_> = keys.iter().map(|(id, _)| id.0).collect();
         let mut known = store::lock(tx.locks(), &ids).await?;
         let row = |&(id, order_id): &Key| {
-            let new = || Row { id, order_id, attempt: Attempt::default(), provider: None, version: Version::default() };
+            let new = || Row::new(id, order_id);
             ((id, order_id), known.remove(&id).unwrap_or_else(new))
         };
         Ok(keys.iter().map(row).collect())
@@ -112,6 +112,7 @@ impl Machine for Ledger<'_> {
             return Transition::Stay;
         }
         self.refund_ends.extend(end);
+        row.is_changed |= next != row.attempt || acts.iter().any(|act| event_name(act).is_some());
         row.attempt = next;
         let (status, refunded, returned) = (row.attempt.status, row.attempt.refunded, row.attempt.returned());
         Transition::Go(acts.into_iter().map(|act| Following { act, status, refunded, returned }).collect())
@@ -154,7 +155,8 @@ impl Machine for Ledger<'_> {
 
     async fn save(&mut self, tx: &mut Tx<'_>, rows: &[&Row]) -> Result<(), Breakage> {
         let now = tx.now();
-        let (moved, new): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.provider.is_some());
+        let changed = rows.iter().filter(|row| row.is_changed);
+        let (moved, new): (Vec<&Row>, Vec<&Row>) = changed.partition(|row| row.provider.is_some());
         if !new.is_empty() {
             let written = store::insert(tx.writes(), &new, self.provider.name(), now).await?;
             if written < new.len() as u64 {

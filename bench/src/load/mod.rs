@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 pub use self::tally::{Figures, Measured};
 
+use crate::processes::Reading;
+
 use self::pace::Pace;
 use self::progress::Progress;
 use self::tally::Tally;
@@ -91,6 +93,12 @@ pub async fn run<S: Script>(name: &str, script: Arc<S>, plan: &Plan) -> anyhow::
     let tally = Arc::new(Tally::new(S::SERIES, window)?);
     let pace = Arc::new(Pace::new(window, plan.rate));
 
+    let processes = tokio::spawn(async move {
+        tokio::time::sleep_until(window.open).await;
+        let before = Reading::now();
+        tokio::time::sleep_until(window.close).await;
+        Reading::now().since(&before)
+    });
     let progress = Progress::start(name, Arc::clone(&tally), window);
     let mut clients = JoinSet::new();
     for (number, hand) in hands.into_iter().enumerate() {
@@ -102,9 +110,10 @@ pub async fn run<S: Script>(name: &str, script: Arc<S>, plan: &Plan) -> anyhow::
             tally.error("a client of the load tool broke");
         }
     }
+    let processes = processes.await.context("the processes of the shop")?;
     tally.errors("the clients were too few or too slow to send in time", pace.never_sent());
     progress.stop();
-    Ok(tally.measured(name, plan))
+    Ok(Measured { processes, ..tally.measured(name, plan) })
 }
 
 async fn client<S: Script>(number: usize, mut hand: S::Hand, script: &S, pace: &Pace, tally: &Tally) {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{Outcome, Plan, Window};
+use crate::processes::Usage;
 
 /// A histogram for each of 20 000 clients would be gigabytes, one for all would be a lock they queue for.
 const SHARDS: usize = 16;
@@ -43,6 +44,15 @@ pub struct Measured {
     pub clients: u32,
     pub figures: Vec<Figures>,
     pub errors: BTreeMap<String, u64>,
+    /// What the shop's processes used in the window.
+    pub processes: Vec<Usage>,
+}
+
+impl Measured {
+    /// What CPU time is counted per: the last series, whose steps are whole.
+    pub fn whole(&self) -> Option<&Figures> {
+        self.figures.last().filter(|figures| figures.count > 0)
+    }
 }
 
 pub(super) struct Tally {
@@ -133,7 +143,8 @@ impl Tally {
         let seconds = plan.window.as_secs_f64();
         let figures = (0..self.series.len()).map(|index| self.figures(index, seconds)).collect();
         let errors = locked(&self.errors).clone();
-        Measured { name: name.to_owned(), seconds, clients: plan.clients, figures, errors }
+        let processes = Vec::new();
+        Measured { name: name.to_owned(), seconds, clients: plan.clients, figures, errors, processes }
     }
 
     fn figures(&self, index: usize, length: f64) -> Figures {

@@ -7,6 +7,7 @@ use super::table::Table;
 use crate::limits::{Limit, Taken};
 use crate::load::Figures;
 use crate::metrics::BatchSize;
+use crate::processes::Usage;
 use crate::scenarios::{Batches, Phase};
 
 impl fmt::Display for Report {
@@ -15,6 +16,7 @@ impl fmt::Display for Report {
         self.head(f)?;
         self.figures(f)?;
         self.limits(f)?;
+        self.processes(f)?;
         self.batches(f)?;
         if let Some(comparison) = &self.comparison {
             writeln!(f, "{comparison}")?;
@@ -97,6 +99,33 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    /// CPU time per order, or per page.
+    fn processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let titles = ["phase", "process", "per", "CPU ms", "cores", "context switches", "memory MiB"];
+        let mut table = Table::new(3, titles);
+        for measured in self.phases.iter().map(|phase| &phase.measured) {
+            let Some(whole) = measured.whole() else { continue };
+            let row = |name: &str, cpu: f64, switches: u64, memory: f64| {
+                let count = whole.count as f64;
+                let names = [measured.name.clone(), name.to_owned(), whole.name.clone()];
+                let numbers = [
+                    format!("{:.2}", 1000.0 * cpu / count),
+                    format!("{:.2}", cpu / measured.seconds),
+                    format!("{:.1}", switches as f64 / count),
+                    format!("{memory:.0}"),
+                ];
+                names.into_iter().chain(numbers)
+            };
+            let mut all = (0.0, 0, 0.0);
+            for Usage { name, cpu_seconds, context_switches, memory_mib } in &measured.processes {
+                table.row(row(name, *cpu_seconds, *context_switches, *memory_mib));
+                all = (all.0 + cpu_seconds, all.1 + context_switches, all.2 + memory_mib);
+            }
+            table.row(row("all", all.0, all.1, all.2));
+        }
+        writeln!(f, "{table}")
     }
 
     fn batches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::Notify;
 
 use crate::{
-    database::clock,
+    database::{clock, held::Held},
     failure::{Breakage, is_lost_connection},
 };
 
@@ -35,14 +35,16 @@ pub(crate) struct Presence(Arc<Inner>);
 
 struct Inner {
     options: PgConnectOptions,
-    pools: [PgPool; 3],
+    /// Each with its options.
+    pools: [(PgPool, PgConnectOptions); 3],
+    held: Held,
     is_away: AtomicBool,
     doubt: Notify,
 }
 
 impl Presence {
-    pub(super) fn new(options: PgConnectOptions, pools: [PgPool; 3]) -> Self {
-        Self(Arc::new(Inner { options, pools, is_away: AtomicBool::new(false), doubt: Notify::new() }))
+    pub(super) fn new(options: PgConnectOptions, pools: [(PgPool, PgConnectOptions); 3], held: Held) -> Self {
+        Self(Arc::new(Inner { options, pools, held, is_away: AtomicBool::new(false), doubt: Notify::new() }))
     }
 
     /// Where a connection was lost, or none could be had, the next look is due now.
@@ -64,7 +66,8 @@ impl Presence {
 
     /// The connections that idle were lost together with another one: each would fail whoever gets it next.
     fn drop_idle(&self) {
-        for pool in &self.0.pools {
+        self.0.held.drop_all();
+        for (pool, _) in &self.0.pools {
             while let Some(connection) = pool.try_acquire() {
                 drop(connection.detach());
             }
@@ -76,14 +79,13 @@ impl Presence {
         if self.0.is_away.swap(is_away, Ordering::Relaxed) == is_away {
             return;
         }
-        let options = match is_away {
-            // A pool knows no such state, and would wait for a server that refuses it: so it is sent to a socket that does
-            // not exist, which fails without a pause. Whoever waits already finds that at the next try.
-            true => self.0.options.clone().socket(PathBuf::from("/nonexistent/the-database-is-away")),
-            false => self.0.options.clone(),
-        };
-        for pool in &self.0.pools {
-            pool.set_connect_options(options.clone());
+        for (pool, options) in &self.0.pools {
+            pool.set_connect_options(match is_away {
+                // A pool knows no such state, and would wait for a server that refuses it: so it is sent to a socket that
+                // does not exist, which fails without a pause. Whoever waits already finds that at the next try.
+                true => options.clone().socket(PathBuf::from("/nonexistent/the-database-is-away")),
+                false => options.clone(),
+            });
         }
     }
 }
@@ -102,6 +104,7 @@ impl Look {
 
     /// The database's time; what cannot be had marks the database as away.
     pub(crate) async fn time(&mut self) -> Result<DateTime<Utc>, Breakage> {
+        self.presence.0.held.close_idle();
         let had_one = self.connection.is_some();
         let mut looked = self.ask().await;
         if had_one && looked.as_ref().is_err_and(is_absence) {

@@ -1,6 +1,9 @@
 //! A command's way: prepare, lane, answer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use contract::{ErrorKind, Fault, Format};
 use sha2::{Digest, Sha256};
@@ -21,6 +24,9 @@ use crate::{
 
 /// A command whose `prepare` relied on what has changed is prepared so often.
 const PREPARES: u32 = 3;
+
+/// A repeat does not wait longer than this for a `prepare` whose result it does not need.
+const LOOK_AFTER: Duration = Duration::from_millis(300);
 
 impl Backed<'_> {
     pub(super) async fn command(
@@ -77,7 +83,15 @@ impl Backed<'_> {
         let db = self.backing.db.internal_reads.clone();
         let context = Context { request: self.context(asked, caller), db };
         for _ in 0..PREPARES {
-            let prepared = match run.route.handler.prepare(&context, run.message.clone(), cause.clone()).await {
+            let mut prepare = run.route.handler.prepare(&context, run.message.clone(), cause.clone());
+            let prepared = match tokio::time::timeout(LOOK_AFTER, &mut prepare).await {
+                Ok(prepared) => prepared,
+                Err(_) => match self.stored_answer(&run, &caller_key).await? {
+                    Some(reply) => return Ok(reply),
+                    None => prepare.await,
+                },
+            };
+            let prepared = match prepared {
                 Ok(PreparedCommand::ForLane(prepared)) => prepared,
                 // The lane, which knows the answers of repeats, does not hear of the others.
                 Ok(PreparedCommand::TurnedAway(body)) => {

@@ -20,6 +20,16 @@ pub(crate) struct Row {
     /// Who has it, as it was written first; nobody yet where it is new.
     pub provider: Option<String>,
     pub version: Version,
+    /// It is not as it was read.
+    pub is_changed: bool,
+}
+
+impl Row {
+    /// A payment of which nothing was heard yet.
+    pub(crate) fn new(id: PaymentId, order_id: OrderId) -> Self {
+        let (attempt, version) = Default::default();
+        Self { id, order_id, attempt, provider: None, version, is_changed: false }
+    }
 }
 
 #[derive(FromRow)]
@@ -92,7 +102,8 @@ impl PaymentRow {
             automatic_refund: self.automatic_refund,
         };
         let (id, order_id) = (PaymentId(self.id), OrderId(self.order_id));
-        Ok(Row { id, order_id, attempt, provider: Some(self.payment_provider), version: self.version })
+        let (provider, version) = (Some(self.payment_provider), self.version);
+        Ok(Row { id, order_id, attempt, provider, version, is_changed: false })
     }
 }
 
