@@ -1,8 +1,8 @@
-//! Batches of commands: what a rejected one may leave behind.
+//! Batches of commands: what a rejected one leaves behind.
 
 use contract::{Access, CallError, ErrorKind, command, event};
 use futures::future::join_all;
-use runtime::{Breakage, Call, Commanded, Domain, HandleBatch, Handled, Registry, Tx};
+use runtime::{Breakage, Call, Commanded, Domain, Handle, HandleBatch, Handled, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -78,6 +78,56 @@ async fn a_rejected_command_of_a_batch_that_left_an_event_fails_and_its_neighbou
     // As many as were accepted.
     let events = "select coalesce(sum(json_array_length(events)), 0)::bigint from event_log";
     assert_eq!(world.number("ringer", events).await, 38);
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}
+
+/// Takes an id, which can be taken once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Take {
+    id: Uuid,
+    is_allowed: bool,
+}
+command!(Take, "ringer", "take", Access::Public => (), TellerError, key = |_| None);
+
+/// Inserts a row, and rejects a command that found another one or is not allowed.
+struct Taker;
+
+impl Domain for Taker {
+    const NAME: &'static str = "ringer";
+    fn migrations() -> Migrator {
+        sqlx::migrate!("tests/nodes/migrations/ringer")
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.command::<Take>();
+    }
+}
+
+impl Handle<Take> for Taker {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Take>) -> Handled<(), TellerError> {
+        let insert =
+            sqlx::query("insert into alarm (id, due_at) values ($1, now()) on conflict do nothing returning id");
+        let taken = insert.bind(command.message.id).fetch_optional(tx.writes()).await.map_err(Breakage::from)?;
+        if taken.is_none() || !command.message.is_allowed {
+            return Err(TellerError::Silence.into());
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_rejected_after_it_inserted_a_row_leaves_none_and_its_neighbours_theirs() {
+    let world = World::start().await;
+    world.migrate::<Taker>().await;
+    let node = world.node(Taker).await;
+    let client = world.client().await;
+    let take = async |id: Uuid, is_allowed: bool| client.send(&Take { id, is_allowed }, &Call::default()).await;
+    // Each id is asked for twice; every fourth is not allowed.
+    let ids: Vec<(Uuid, bool)> = (0..40).map(|number| (Uuid::now_v7(), number % 4 != 0)).collect();
+    let asked = ids.iter().chain(&ids).map(|(id, is_allowed)| take(*id, *is_allowed));
+    let taken = join_all(asked).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!(taken, 30, "each that is allowed, once");
+    assert_eq!(world.number("ringer", "select count(*) from alarm").await, 30);
     node.drain().await;
     world.stack.stop().await.unwrap();
 }
