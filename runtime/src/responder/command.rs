@@ -83,13 +83,12 @@ impl Backed<'_> {
         let db = self.backing.db.internal_reads.clone();
         let context = Context { request: self.context(asked, caller), db };
         for _ in 0..PREPARES {
-            let mut prepare = run.route.handler.prepare(&context, run.message.clone(), cause.clone());
-            let prepared = match tokio::time::timeout(LOOK_AFTER, &mut prepare).await {
-                Ok(prepared) => prepared,
-                Err(_) => match self.stored_answer(&run, &caller_key).await? {
-                    Some(reply) => return Ok(reply),
-                    None => prepare.await,
-                },
+            let prepare = run.route.handler.prepare(&context, run.message.clone(), cause.clone());
+            // Beside `prepare`, which may hold one of the few connections that the look-up needs.
+            let prepared = tokio::select! {
+                biased;
+                prepared = prepare => prepared,
+                reply = self.answer_of_repeat(&run, &caller_key) => return Ok(reply),
             };
             let prepared = match prepared {
                 Ok(PreparedCommand::ForLane(prepared)) => prepared,
@@ -124,6 +123,16 @@ impl Backed<'_> {
         }
         let text = "What the command relies on keeps changing. Try again.";
         Ok(LaneReply::Fault(Fault::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
+    }
+
+    /// The stored answer, where there is one and `prepare` takes long; never ends otherwise.
+    async fn answer_of_repeat(&self, run: &Run<'_>, caller_key: &str) -> LaneReply {
+        tokio::time::sleep(LOOK_AFTER).await;
+        match self.stored_answer(run, caller_key).await {
+            Ok(Some(reply)) => reply,
+            // What is wrong with the database, `prepare` or the lane will find too.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// What a command was answered before, where its caller named its id.
