@@ -88,7 +88,7 @@ struct Take {
     id: Uuid,
     is_allowed: bool,
 }
-command!(Take, "ringer", "take", Access::Public => (), TellerError, key = |_| None);
+command!(Take, "ringer", "take", Access::Public => (), TellerError, key = |c| Some(c.id));
 
 /// Inserts a row, and rejects a command that found another one or is not allowed.
 struct Taker;
