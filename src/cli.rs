@@ -1,4 +1,4 @@
-//! The commands.
+//! The command line.
 
 mod admin;
 mod check;
@@ -73,17 +73,17 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Ends when the process is asked to, and with `stdin` also when standard input does: whoever started it is gone then,
-/// however that ended.
+/// Completes when the process is asked to stop and, with `stdin`, also when standard input ends: the parent process is
+/// gone then, however it ended.
 pub(crate) async fn stop(stdin: bool) {
     if !stdin {
         return asked_to_stop().await;
     }
-    // A thread of its own: a blocked read would keep the process from ending.
+    // A separate thread, because a blocked read would keep the process from exiting.
     let (gone, parent_gone) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-        // Nobody waits any more where the process stops for another reason.
+        // The receiver is gone if the process stops for another reason.
         let _unheard = gone.send(());
     });
     tokio::select! {
@@ -92,7 +92,7 @@ pub(crate) async fn stop(stdin: bool) {
     }
 }
 
-/// Ends when the process is asked to: Ctrl-C or SIGTERM.
+/// Completes on Ctrl-C or SIGTERM.
 pub(crate) async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {

@@ -1,5 +1,5 @@
-//! The demo shop of the local stack. Everything goes through the commands that clients use, with ids made from names:
-//! seeding twice changes nothing.
+//! The demo shop of the local stack. Uses the same commands as clients, with ids derived from names, so that seeding is
+//! idempotent.
 
 use std::collections::HashMap;
 
@@ -23,16 +23,16 @@ pub(crate) const PASSWORD: &str = "souk-demo-password";
 pub(crate) const ACCOUNTS: [(&str, &str); 3] =
     [("admin@souk.test", "admin"), ("seller@souk.test", "seller"), ("customer@souk.test", "customer")];
 
-/// What a person needs to log in as one of them.
+/// The credentials of the demo accounts.
 pub(crate) fn accounts() -> gateway::Accounts {
     let accounts = ACCOUNTS.map(|(email, role)| (email.to_owned(), role.to_owned())).into();
     gateway::Accounts { password: PASSWORD.to_owned(), accounts }
 }
 
-/// What the demo shop sells, in the form in which the API takes it.
+/// The contents of the demo shop, in the format of the API.
 #[derive(Debug, Deserialize)]
 struct Goods {
-    /// Each after its parent.
+    /// Parents come before their children.
     categories: Vec<DemoCategory>,
     products: Vec<DemoProduct>,
 }
@@ -59,7 +59,7 @@ impl Goods {
     }
 }
 
-/// Makes what is missing of the demo shop.
+/// Creates the missing parts of the demo shop.
 pub(crate) async fn seed(servers: &Servers, step: impl Fn(&str)) -> Result<()> {
     step("demo accounts");
     let client = Client::new(runtime::connect(&servers.nats, "operator", "demo").await?).await?;
@@ -102,7 +102,7 @@ pub(crate) async fn seed(servers: &Servers, step: impl Fn(&str)) -> Result<()> {
     Ok(())
 }
 
-/// Sends a command under an id made from a name. `None` where the thing exists from an earlier time.
+/// Sends a command with an id derived from a name. Returns `None` if the object already exists.
 async fn send<C: Command>(
     client: &Client,
     command: &C,
@@ -114,7 +114,7 @@ async fn send<C: Command>(
     let call = Call { command_id: Some(id), authorization, ..Call::default() };
     match client.send(command, &call).await {
         Ok(done) => Ok(Some(done.reply)),
-        // Made by hand, or so long ago that the id was forgotten.
+        // Created by hand, or so long ago that the command id is no longer stored.
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
         Err(CallError::Fault(fault)) if fault.code == "command_id_reused" => Ok(None),
         Err(error) => Err(anyhow!("the demo's {name}: {error}")),

@@ -1,4 +1,4 @@
-//! The service `operations`: the conservation checks for admins, on a node that was started with `--check`.
+//! The service `operations`: runs the conservation checks for admins, on a node started with `--check`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,23 +14,23 @@ use tokio::{
 
 use crate::settings::CheckServers;
 
-/// The NATS user that may read every stream, and answer here.
+/// The NATS user that may read every stream and answer requests to this service.
 pub(crate) const USER: &str = "check";
 
-/// Requests that wait for a run at once.
+/// How many requests may wait for a run at once.
 const WAITING: usize = 16;
 
-/// Faults of one check that are named in an answer; all of them are counted. Per check, so that one that finds a great
-/// many hides no other.
+/// How many faults of each check a reply lists; all are counted. Per check, so that a check with many faults does not
+/// hide those of another.
 const NAMED: usize = 50;
 
-/// How long a run may take here, and each of its statements, which nobody can call back: the gateway waits no longer.
+/// Timeout of a run and of each of its statements, which cannot be cancelled: the gateway waits no longer.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// Suspects that move for so long are given up here: a busy shop is answered too.
+/// Suspects that change for this long are given up, so that a busy system gets a reply too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where the checks look. A statement may take as long as `longest`.
+/// Opens the data sources of the checks. `longest` limits each statement.
 pub(crate) async fn sources(servers: &CheckServers, longest: Duration) -> Result<Sources> {
     Sources::open(&servers.databases, runtime::connect(&servers.nats, USER, "check").await?, longest)
 }
@@ -38,20 +38,20 @@ pub(crate) async fn sources(servers: &CheckServers, longest: Duration) -> Result
 /// The checks as a service.
 pub(crate) struct Operations {
     sources: Sources,
-    /// The last run. A request that comes while one is on its way waits for that one: a repeat costs nothing.
+    /// The last run. Requests that arrive during a run wait for it, so that repeated requests cost nothing.
     last: Mutex<Option<(Instant, Arc<Report>)>>,
     waiting: Semaphore,
 }
 
 impl Operations {
-    /// The checks of these servers. Close the sources once the node has ended.
+    /// Creates the service. The sources must be closed after the node has ended.
     pub(crate) async fn new(servers: &CheckServers) -> Result<(Self, Sources)> {
         let sources = sources(servers, LONGEST).await?;
         let service = Self { sources: sources.clone(), last: Mutex::default(), waiting: Semaphore::new(WAITING) };
         Ok((service, sources))
     }
 
-    /// A run that ended after this was asked for, its own or another's.
+    /// The report of a run that ended after this request arrived, started by it or by another one.
     async fn report(&self) -> Result<Arc<Report>, Fault> {
         let asked = Instant::now();
         let mut last = self.last.lock().await;
@@ -127,7 +127,7 @@ fn invariants(report: &Report) -> Invariants {
     }
 }
 
-/// The first faults of each check; those of one check stand together.
+/// The first faults of each check. Expects the faults grouped by check.
 fn named(faults: &[check::Fault]) -> impl Iterator<Item = &check::Fault> {
     faults.chunk_by(|a, b| a.check == b.check).flat_map(|of_one| of_one.iter().take(NAMED))
 }

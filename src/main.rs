@@ -10,7 +10,7 @@ mod telemetry;
 
 use clap::Parser;
 
-/// A node allocates about as often as it does anything else: a seventh of its CPU with the C library's allocator.
+/// Allocation is as frequent as any other work of a node: with the C library's allocator it takes a seventh of the CPU.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

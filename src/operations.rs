@@ -1,4 +1,4 @@
-//! What those who run a node look at: `/metrics` and `/health/*` on a port of its own, with a page at `/`.
+//! Endpoints for operators: `/metrics` and `/health/*` on a separate port, with an index page at `/`.
 
 use std::{
     net::SocketAddr,
@@ -14,16 +14,16 @@ use runtime::{Metrics, Node};
 use server::{Index, Options, Stage};
 use tokio::{net::TcpListener, sync::watch};
 
-/// What the handlers look at.
+/// The state shared by the handlers.
 #[derive(Clone)]
 struct Looked {
     metrics: Metrics,
     node: Option<Arc<Node>>,
-    /// Whether the process was told to stop; its gateway goes before its domains do.
+    /// Whether the process is shutting down; its gateway stops before its domains.
     is_stopping: Arc<AtomicBool>,
 }
 
-/// Binds the port, so that a taken one stops the start and names its variable.
+/// Binds the port early, so that a port in use stops the start with an error that names its variable.
 pub(crate) async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{variable} is {address}, which cannot be listened on"))
 }
@@ -31,12 +31,13 @@ pub(crate) async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListe
 /// The gateway's socket.
 pub(crate) struct HttpSocket {
     pub listener: TcpListener,
-    /// Whether it outlives this gateway, and the next one takes from it what this one does not.
+    /// Whether the socket outlives this gateway, so that the next gateway accepts the connections that this one does
+    /// not.
     pub is_shared: bool,
 }
 
-/// The socket that whoever started us has handed over (`LISTEN_FDS`, systemd's way), else a new one. A socket that
-/// outlives its gateways refuses nobody while one goes and the next comes.
+/// The socket passed by the parent process (`LISTEN_FDS`, as by systemd), or else a new one. With a socket that
+/// outlives its gateways, no connection is refused while one gateway replaces another.
 pub(crate) async fn http(address: SocketAddr) -> Result<HttpSocket> {
     match listenfd::ListenFd::from_env().take_tcp_listener(0).context("LISTEN_FDS")? {
         Some(listener) => {

@@ -1,4 +1,4 @@
-//! Typed settings from the environment. A bad value stops the start and names its variable.
+//! Typed settings from the environment. An invalid value stops the start with an error that names its variable.
 
 mod check;
 mod payments;
@@ -23,28 +23,28 @@ pub(crate) use payments::payments;
 pub(crate) use sandbox::sandbox;
 use servers::{database_as, nats, nats_of_stack};
 
-/// What every command may be told.
+/// The settings common to all commands.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// `SOUK_HOME`: where the local stack lives.
+    /// `SOUK_HOME`: the home directory of the local stack.
     pub home: PathBuf,
-    /// `SOUK_HTTP_ADDR`: the gateway.
+    /// `SOUK_HTTP_ADDR`: the address of the gateway.
     pub http: SocketAddr,
-    /// `SOUK_HTTP_TLS_CERT` and `SOUK_HTTP_TLS_KEY`: the gateway's certificate and its key, PEM files.
+    /// `SOUK_HTTP_TLS_CERT` and `SOUK_HTTP_TLS_KEY`: the gateway's certificate and its private key, PEM files.
     pub http_tls: Option<(PathBuf, PathBuf)>,
-    /// `SOUK_METRICS_ADDR`: metrics and health of a node.
+    /// `SOUK_METRICS_ADDR`: the address of a node's metrics and health endpoints.
     pub metrics: SocketAddr,
-    /// `SOUK_LANES`: lanes of each domain.
+    /// `SOUK_LANES`: the number of lanes per domain.
     pub lanes: usize,
-    /// `SOUK_DRAIN_SECONDS`: how long a drain may take.
+    /// `SOUK_DRAIN_SECONDS`: the timeout of a drain.
     pub drain: Duration,
-    /// `SOUK_ORDERS_PAYMENT_DEADLINE`: how long an unpaid order waits.
+    /// `SOUK_ORDERS_PAYMENT_DEADLINE`: how long an order may stay unpaid.
     pub payment_deadline: Duration,
-    /// `SOUK_CORS_ORIGINS`: origins that browsers may call from.
+    /// `SOUK_CORS_ORIGINS`: the origins from which browsers may send requests.
     pub cors_origins: Vec<String>,
-    /// `SOUK_REVOCATIONS`: revocations that a node keeps; beyond that it asks identity about every token.
+    /// `SOUK_REVOCATIONS`: how many revocations a node keeps; beyond that it queries identity for every token.
     pub revocations: usize,
-    /// `SOUK_SIGNING_KEY`: a file with the Ed25519 key of access tokens, PKCS#8 PEM.
+    /// `SOUK_SIGNING_KEY`: the file of the Ed25519 key that signs access tokens, PKCS#8 PEM.
     pub signing_key: Option<PathBuf>,
 }
 
@@ -66,23 +66,23 @@ impl Settings {
     }
 }
 
-/// Lanes of each domain: half as many as there are cores, four at most, for each holds a connection. Batches grow as lanes become fewer, and what a batch costs is
-/// mostly the same for one item and for a hundred.
+/// Lanes per domain: half the number of cores, rounded up, and at most four, since each lane holds a connection. With
+/// fewer lanes batches grow, and most of the cost of a batch is the same for one item as for a hundred.
 fn lanes_for(cores: std::io::Result<NonZero<usize>>) -> usize {
     cores.map_or(1, |cores| cores.get().div_ceil(2).min(4))
 }
 
-/// Where the servers are.
+/// The addresses and credentials of the servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Servers {
     pub nats: NatsConfig,
-    /// The local stack, as opposed to servers that somebody else runs.
+    /// Whether this is the local stack, as opposed to servers operated elsewhere.
     pub is_local: bool,
     databases: BTreeMap<String, String>,
 }
 
 impl Servers {
-    /// From `NATS_URL` and `DATABASE_URL`, or else the local stack that runs in `SOUK_HOME`.
+    /// Reads `NATS_URL` and `DATABASE_URL`, or uses the local stack that runs in `SOUK_HOME`.
     pub(crate) fn find(settings: &Settings, domains: &[&str]) -> Result<Self> {
         let nats_url = optional("NATS_URL")?;
         let base = optional("DATABASE_URL")?;
@@ -117,19 +117,19 @@ impl Servers {
         Ok(Self { nats: nats_of_stack(stack), is_local: true, databases })
     }
 
-    /// The URL of a domain's own database.
+    /// The URL of a domain's database.
     pub(crate) fn database(&self, domain: &str) -> Result<String> {
         self.databases.get(domain).cloned().ok_or_else(|| anyhow!("there is no domain {domain:?}"))
     }
 }
 
-/// Domain d uses database d and role d of the server that `DATABASE_URL` names.
+/// The URL of a domain on the server that `DATABASE_URL` names: its database and role have the domain's name.
 fn database_of(base: &str, domain: &str) -> Result<String> {
     let password = optional(&format!("SOUK_DB_PASSWORD_{}", domain.to_uppercase()))?;
     database_as(base, domain, Some(domain), password.as_deref()).context("DATABASE_URL")
 }
 
-/// The key that signs access tokens: configured, or made on the first start of the local stack.
+/// The key that signs access tokens: the configured one, or one generated on the first start of the local stack.
 pub(crate) fn signing_key(settings: &Settings, is_local: bool) -> Result<identity::SigningKey> {
     let path = match (&settings.signing_key, is_local) {
         (Some(path), _) => path.clone(),
@@ -146,7 +146,7 @@ fn local_key(home: &Path) -> Result<PathBuf> {
     let path = home.join("signing-key.pem");
     if !path.exists() {
         let pem = identity::SigningKey::generate()?;
-        // Written whole under another name first: a process that dies here leaves no half a key.
+        // Written under a temporary name first, so that a process that dies here leaves no partial key.
         let draft = home.join(format!("signing-key.{}", std::process::id()));
         let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(pem.as_bytes())?;
@@ -165,7 +165,7 @@ fn optional(variable: &str) -> Result<Option<String>> {
     }
 }
 
-/// Two files of which one is no use without the other.
+/// Two files that must be set together.
 fn pair(certificate: &str, key: &str) -> Result<Option<(PathBuf, PathBuf)>> {
     match (optional(certificate)?, optional(key)?) {
         (Some(certificate), Some(key)) => Ok(Some((certificate.into(), key.into()))),
@@ -188,8 +188,8 @@ fn within(variable: &str, value: usize, least: usize, most: usize) -> Result<usi
     if (least..=most).contains(&value) { Ok(value) } else { bail!("{variable} is {value}, not {least} to {most}") }
 }
 
-/// How old a commit of a log must be before `souk trim` deletes it: `SOUK_LOG_RETENTION`, a number of days such as `90d`. At
-/// least the age of the oldest backup that may be restored.
+/// The minimum age at which `souk trim` deletes a commit from a log: `SOUK_LOG_RETENTION`, a number of days such as
+/// `90d`. Must be at least the age of the oldest backup that may be restored.
 pub(crate) fn log_retention() -> Result<Duration> {
     let variable = "SOUK_LOG_RETENTION";
     let Some(text) = optional(variable)? else { return Ok(Duration::from_secs(90 * DAY)) };
@@ -199,10 +199,10 @@ pub(crate) fn log_retention() -> Result<Duration> {
     Ok(Duration::from_secs(days * DAY))
 }
 
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: u64 = 24 * 3600;
 
-/// `90`, `90s`, `15m` or `2h`.
+/// Parses `90`, `90s`, `15m` or `2h`.
 fn duration(variable: &str, default: Duration) -> Result<Duration> {
     let Some(text) = optional(variable)? else { return Ok(default) };
     parse_duration(text.trim()).with_context(|| format!("{variable} is {text:?}, not a time such as 90s, 15m or 2h"))

@@ -1,4 +1,4 @@
-//! The domains of this shop, and what each needs to start. The one place that knows them all.
+//! The domains of this shop and their dependencies. The only place that knows all of them.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
     settings::{self, Servers, Settings, signing_key},
 };
 
-/// Starts a node with some of the domains, and with the checks where they are wanted.
+/// Starts a node with the given domains, and with the checks if requested.
 pub(crate) async fn start(
     settings: &Settings,
     servers: &Servers,
@@ -69,7 +69,7 @@ pub(crate) fn migrations(domain: &str) -> Result<Migrator> {
     })
 }
 
-/// Brings the databases of some domains to the newest schema.
+/// Migrates the databases of the given domains to the newest schema.
 pub(crate) async fn migrate(servers: &Servers, domains: &[&str], progress: impl Fn(&str)) -> Result<()> {
     for domain in domains {
         progress(&format!("schema of {domain}"));
@@ -80,7 +80,7 @@ pub(crate) async fn migrate(servers: &Servers, domains: &[&str], progress: impl 
     Ok(())
 }
 
-/// How a domain's stream is kept: from nats/streams.json, or the file that `SOUK_STREAMS` names.
+/// The specification of a domain's stream, from nats/streams.json or the file that `SOUK_STREAMS` names.
 pub(crate) fn stream_spec(domain: &str) -> Result<StreamSpec> {
     let text = match std::env::var("SOUK_STREAMS") {
         Ok(path) => std::fs::read_to_string(&path).with_context(|| format!("SOUK_STREAMS is {path:?}"))?,
@@ -90,7 +90,7 @@ pub(crate) fn stream_spec(domain: &str) -> Result<StreamSpec> {
     Ok(specs.remove(domain).or_else(|| specs.remove("default")).unwrap_or_default())
 }
 
-/// Domains named on the command line, in the order in which they start.
+/// Validates the domains named on the command line and returns them in start order.
 pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static str>> {
     for name in names {
         if !DOMAINS.contains(&name.as_str()) {

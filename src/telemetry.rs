@@ -1,4 +1,4 @@
-//! Logs: JSON lines for machines, text for people, on standard error.
+//! Logs on standard error, as JSON lines or as text.
 
 use anyhow::{Result, bail};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};

@@ -1,6 +1,6 @@
-//! The HTTP client of one simulated user: one keep-alive connection, opened when first needed and again when it was lost.
+//! The HTTP client of one simulated user: one keep-alive connection, opened on demand and reopened when lost.
 //!
-//! A pooling client would hide who waits for a connection; here a client never waits for another.
+//! A pooling client would hide the wait for a connection; here no client waits for another.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use serde::Serialize;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 
-/// No answer of the shop is near this; what is larger is not read to its end.
+/// Well above any reply of the shop; a larger body is not read to its end.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Thousands of connects at once overflow the accept queue and are then timed by the kernel's SYN retries.
+/// Thousands of concurrent connects would overflow the accept queue and be delayed by the kernel's SYN retries.
 static CONNECTING: Semaphore = Semaphore::const_new(128);
 
 pub type Body = Full<Bytes>;
@@ -65,7 +65,7 @@ impl Serialize for Target {
 }
 
 impl Target {
-    /// Names are looked up once, so that no client measures a resolver.
+    /// Resolves the name once, so that no client measures a resolver.
     pub async fn resolve(&self) -> anyhow::Result<Address> {
         let mut found = lookup_host(&self.authority).await.with_context(|| format!("looking up {self}"))?;
         let socket = found.next().with_context(|| format!("{self} has no address"))?;
@@ -86,7 +86,7 @@ impl Address {
     }
 }
 
-/// The nodes in turn: client n talks to node n modulo their number, for as long as it lives.
+/// The addresses of the nodes. Client n always uses node n modulo their number.
 pub async fn resolve_all(targets: &[Target]) -> anyhow::Result<Arc<[Address]>> {
     Ok(futures::future::try_join_all(targets.iter().map(Target::resolve)).await?.into())
 }
@@ -97,7 +97,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Why there is no answer. The text is a kind that is counted, so nothing in it varies from request to request.
+/// The reason why there is no reply. It is counted by its text, which therefore has no parts that vary by request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(pub String);
 
@@ -125,8 +125,8 @@ impl Client {
         self.send(request).await
     }
 
-    /// One request, one answer, or the reason why not. After a failure the connection is given up: what still comes on
-    /// it would belong to nobody.
+    /// Sends one request and returns its reply, or the reason why there is none. Closes the connection after a failure,
+    /// because the rest of its data belongs to no request.
     pub async fn send(&mut self, mut request: Request<Body>) -> Result<Answer, Failure> {
         request.headers_mut().insert(HOST, self.address.host.clone());
         let result = match tokio::time::timeout(self.timeout, self.exchange(request)).await {
@@ -141,8 +141,8 @@ impl Client {
 
     async fn exchange(&mut self, request: Request<Body>) -> Result<Answer, Failure> {
         let mut request = request;
-        // A kept connection may have been closed meanwhile, which a server is free to do. When hyper hands the request
-        // back, no byte of it was sent, and it goes out once more on a fresh connection.
+        // The server may have closed a kept-alive connection in the meantime. If hyper returns the request, no byte of
+        // it was sent, and it is retried once on a fresh connection.
         for fresh in [false, true] {
             let sent = self.connection(fresh).await?.try_send_request(request).await;
             match sent {
@@ -189,7 +189,7 @@ async fn connect(socket: SocketAddr) -> Result<SendRequest<Body>, Failure> {
     stream.set_nodelay(true).map_err(|error| Failure(format!("connect: {}", error.kind())))?;
     let (sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure(format!("connect: {error}")))?;
-    // It ends with its sender. Its error comes out at the request that it broke.
+    // The task ends with its sender. Its error surfaces at the request that failed.
     tokio::spawn(async move {
         let _ = connection.await;
     });

@@ -1,4 +1,4 @@
-//! The machine a figure was reached on.
+//! The machine on which a figure was measured.
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ impl Machine {
     }
 }
 
-/// Says so before the run, where thousands of failed connects would otherwise say it badly.
+/// Fails before the run, with a clearer error than thousands of failed connections would give.
 pub fn require_open_files(needed: u64) -> anyhow::Result<()> {
     match open_files_allowed() {
         Some(allowed) if allowed < needed => anyhow::bail!(
@@ -36,7 +36,7 @@ pub fn open_files_allowed() -> Option<u64> {
     open_files(&std::fs::read_to_string("/proc/self/limits").unwrap_or_default())
 }
 
-/// The soft limit; `None` when it is unlimited or cannot be read.
+/// The soft limit; `None` if it is unlimited or cannot be read.
 fn open_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     first_number(line)

@@ -1,7 +1,8 @@
-//! Load on a running shop, through its public doors, beside what the machine itself can do.
+//! Load tests of a running shop through its public API, compared with the limits of the machine.
 //!
-//! A rate says little without the machine it was reached on. So every run first takes the limits of the machine (a bare
-//! poem server, a bare NATS request-reply, the batched SQL write alone) and prints each figure as a share of them.
+//! A rate means little without the machine it was measured on. Every run therefore first measures the limits of the
+//! machine (a bare poem server, a bare NATS request-reply, the batched SQL write alone) and prints each figure as a
+//! share of them.
 
 mod arguments;
 mod faults;

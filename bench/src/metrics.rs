@@ -1,4 +1,4 @@
-//! The mean batch size, from the nodes' own Prometheus text before and after.
+//! The mean batch size, from the nodes' Prometheus metrics before and after a phase.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::http::{Client, Target};
 
 const HISTOGRAM: &str = "lane_batch_size";
 
-/// What the lanes of one domain made of one kind of message while a phase ran, on all nodes.
+/// The batches of one domain and one kind of message during a phase, on all nodes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BatchSize {
     pub domain: String,
@@ -20,7 +20,7 @@ pub struct BatchSize {
     pub mean: f64,
 }
 
-/// Sum and count of the histogram by domain and kind, node by node.
+/// The sum and count of the histogram by domain and kind, for each node.
 #[derive(Debug)]
 pub struct Reading(Vec<Totals>);
 
@@ -43,7 +43,7 @@ impl Reading {
         for (before, after) in self.0.iter().zip(&after.0) {
             for (key, &(sum, count)) in after {
                 let (sum_before, count_before) = before.get(key).copied().unwrap_or_default();
-                // A count that fell is a node that was started anew: everything it counts is new.
+                // A lower count means that the node was restarted: all that it counted is new.
                 let restarted = count < count_before;
                 let total = all.entry(key.clone()).or_default();
                 total.0 += if restarted { sum } else { sum - sum_before };
@@ -68,7 +68,7 @@ fn totals(text: &str) -> Totals {
     for sample in text.lines().filter_map(sample) {
         let Some(rest) = sample.name.strip_prefix(HISTOGRAM) else { continue };
         let label = |name: &str| sample.labels.get(name).cloned().unwrap_or_default();
-        // Lanes of one domain may be labelled apart: they are one figure here.
+        // Sums over lanes, if they are labelled separately.
         let total = totals.entry((label("domain"), label("kind")));
         match rest {
             "_sum" => total.or_default().0 += sample.value,
@@ -85,7 +85,7 @@ struct Sample<'a> {
     value: f64,
 }
 
-/// `name{label="value",...} 12.5 [timestamp]`
+/// Parses `name{label="value",...} 12.5 [timestamp]`.
 fn sample(line: &str) -> Option<Sample<'_>> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -101,7 +101,7 @@ fn sample(line: &str) -> Option<Sample<'_>> {
     Some(Sample { name, labels, value })
 }
 
-/// The labels, and what follows the closing brace.
+/// Parses the labels, and returns the rest after the closing brace.
 fn labels(mut text: &str) -> Option<(BTreeMap<&str, String>, &str)> {
     let mut labels = BTreeMap::new();
     loop {
@@ -116,7 +116,7 @@ fn labels(mut text: &str) -> Option<(BTreeMap<&str, String>, &str)> {
     }
 }
 
-/// A value up to its closing quote, unescaped, and what follows the quote.
+/// Parses and unescapes a value up to its closing quote, and returns the rest after the quote.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

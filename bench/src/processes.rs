@@ -1,4 +1,5 @@
-//! What the processes of a shop on this machine use: each node, PostgreSQL and nats-server. The load tool is none of them.
+//! Resource usage of the shop's processes on this machine: each node, PostgreSQL and nats-server, without the load
+//! tool.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,33 +7,33 @@ use std::path::Path;
 
 use serde::Serialize;
 
-/// Clock ticks of /proc a second: the kernel fixes them at 100 for every program.
+/// Clock ticks per second in /proc, which the kernel fixes at 100 for user space.
 const TICKS: f64 = 100.0;
 
-/// What one node, or all processes of a server, used in a window.
+/// The usage of one node, or of all processes of a server, in a window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Usage {
     pub name: String,
     pub cpu_seconds: f64,
     pub context_switches: u64,
-    /// At the end of the window, shared memory counted once.
+    /// At the end of the window, with shared memory counted once.
     pub memory_mib: f64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Used {
-    /// With children that have ended.
+    /// Includes children that have ended.
     ticks: u64,
     switches: u64,
     memory_kib: u64,
 }
 
-/// The processes as they stand now, by name.
+/// A snapshot of the processes, by name.
 #[derive(Debug)]
 pub struct Reading(BTreeMap<String, Used>);
 
 impl Reading {
-    /// Reads /proc. A process that ends meanwhile is left out.
+    /// Reads /proc. Skips processes that end in the meantime.
     pub fn now() -> Self {
         let mut all = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -46,7 +47,7 @@ impl Reading {
         Self(all)
     }
 
-    /// What was used since an earlier reading.
+    /// The usage since an earlier snapshot.
     pub fn since(&self, before: &Self) -> Vec<Usage> {
         let usage = |(name, now): (&String, &Used)| {
             let before = before.0.get(name).copied().unwrap_or_default();
@@ -76,16 +77,16 @@ fn used(process: &Path, pid: u32) -> Option<(String, Used)> {
     Some((name, Used { ticks, switches: switches.sum(), memory_kib: sum_of(&memory, &["Pss:"]) }))
 }
 
-/// The command and its ticks: `pid (command) state ppid ...`, where the command may hold blanks and parentheses.
+/// Parses the command and its ticks from `pid (command) state ppid ...`. The command may hold blanks and parentheses.
 fn stat(text: &str) -> Option<(String, u64)> {
     let (head, fields) = text.rsplit_once(')')?;
     let (_, command) = head.split_once('(')?;
-    // User and system time of its own and of children that were waited for: fields 14 to 17 of proc(5).
+    // User and system time of the process and of reaped children: fields 14 to 17 of proc(5).
     let ticks = fields.split_whitespace().skip(11).take(4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Some((command.to_owned(), ticks))
 }
 
-/// The sum of the fields with these names, which begin their lines.
+/// Sums the fields with these names at the starts of lines.
 fn sum_of(text: &str, names: &[&str]) -> u64 {
     let fields = text.lines().filter_map(|line| line.split_once(char::is_whitespace));
     let named = fields.filter(|(name, _)| names.contains(name));

@@ -1,4 +1,4 @@
-//! The shop as an outside program sees it: the few calls that a run needs, in the shapes of the public API.
+//! The shop as seen by an external client: the few calls that a run needs, in the format of the public API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct Product {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Variant {
     pub id: String,
-    /// What an order of one unit costs.
+    /// The price of an order of one unit.
     pub price: Value,
 }
 
@@ -57,10 +57,10 @@ struct Tokens {
     expires_in: u64,
 }
 
-/// Somebody logged in. A run may be longer than an access token lives, so it is renewed meanwhile.
+/// An authenticated session. Renews its access token, because a run may outlast it.
 pub struct Session {
     bearer: watch::Receiver<HeaderValue>,
-    /// Ends with the session.
+    /// Aborted when the session is dropped.
     _renewing: JoinSet<()>,
 }
 
@@ -75,7 +75,7 @@ impl Shop {
         Ok(Self { gateways: http::resolve_all(&arguments.urls).await?, timeout: arguments.plan().timeout })
     }
 
-    /// Client n, of the node whose turn it is.
+    /// The n-th client, connected to the nodes in turn.
     pub fn client(&self, n: u32) -> Client {
         Client::new(self.gateways[n as usize % self.gateways.len()].clone(), self.timeout)
     }
@@ -103,12 +103,12 @@ impl Shop {
         self.call(Method::PUT, &path, Some(admin.bearer()), Some(&json!({"on_hand": on_hand}))).await
     }
 
-    /// What is held is shown to the product's staff only.
+    /// Reserved units are visible only to the product's seller and to admins.
     pub async fn stock(&self, admin: &Session, variant: &Variant) -> anyhow::Result<Stock> {
         self.call(Method::GET, &format!("/api/v1/inventory/{}", variant.id), Some(admin.bearer()), None).await
     }
 
-    /// The order's status now.
+    /// The current status of the order.
     pub async fn order_status(&self, customer: &Session, id: &str) -> anyhow::Result<String> {
         let order: Value =
             self.call(Method::GET, &format!("/api/v1/orders/{id}"), Some(customer.bearer()), None).await?;
@@ -138,7 +138,7 @@ impl Shop {
     }
 }
 
-/// The kind an answer is counted as: its status and the stable code of its error body.
+/// The kind under which a reply is counted: its status and the stable code of its error body.
 pub fn refusal(answer: &Answer) -> String {
     #[derive(Deserialize)]
     struct ErrorBody {
@@ -160,7 +160,7 @@ async fn renew(shop: Shop, mut tokens: Tokens, sender: watch::Sender<HeaderValue
                 tokens = renewed;
                 sender.send_replace(bearer);
             }
-            // Not lost: the requests that then fail are counted one by one.
+            // Not hidden: the requests that fail afterwards are counted.
             Err(error) => eprintln!("renewing the access token: {error:#}"),
         }
     }

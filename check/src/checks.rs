@@ -1,5 +1,5 @@
-//! The checks, one file each. A look reads what it compares from one database in one statement, or in one snapshot, so
-//! that nothing within a database is ever torn; across databases the next look decides.
+//! The checks, one file each. A look reads the rows it compares within one database in one statement or one snapshot,
+//! so that it never compares torn states; across databases, further looks decide.
 
 mod balance;
 mod captures;
@@ -23,10 +23,10 @@ use sqlx::{FromRow, PgPool, postgres::PgRow};
 
 use crate::{Sources, Suspect};
 
-/// Suspects of one check that are followed: where more is off, more of the same does not help.
+/// The most suspects that are followed per check: more of the same kind add no information.
 pub(crate) const MOST: usize = 1000;
 
-/// What a statement finds; its parameter is how many are followed.
+/// Runs a statement; its parameter limits the rows to [`MOST`].
 async fn found<T>(database: &PgPool, statement: &'static str) -> Result<Vec<T>>
 where
     T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
@@ -41,7 +41,7 @@ pub(crate) struct Check {
     pub look: for<'a> fn(&'a Sources) -> BoxFuture<'a, Result<Vec<Suspect>>>,
 }
 
-/// Every check, in the order in which they are made.
+/// All checks, in the order in which they run.
 pub(crate) const CHECKS: &[Check] = &[
     Check {
         name: "stock",

@@ -1,12 +1,12 @@
-//! Histories that a restore has ended. A database that comes from a backup begins an era anew, and its row says where the
-//! one before it stops: whatever is said to lie above that, or in an era that the log does not know, is of a history
-//! that is gone.
+//! Histories that a restore has ended. A database restored from a backup starts a new epoch, and the epoch's row holds
+//! the position at which the previous one stops. Positions above it, or in an epoch that the log does not have, belong
+//! to a lost history.
 
 use anyhow::Result;
 use contract::Position;
 use sqlx::{PgPool, Row};
 
-/// The eras of a log, in their order: each with the transaction id at which the one before it stops.
+/// The epochs of a log in order, each with the transaction id at which the previous one stops.
 pub(crate) struct Forks(Vec<(i64, i64)>);
 
 impl Forks {
@@ -16,7 +16,7 @@ impl Forks {
         Ok(Self(eras.collect::<Result<_, sqlx::Error>>()?))
     }
 
-    /// What to add to a fault about a position that the log does not have.
+    /// The explanation to append to a fault about a position that the log does not have.
     pub(crate) fn explain(&self, position: Position) -> &'static str {
         if self.has_ended(position) { ": a restore of the database has ended its history" } else { "" }
     }
@@ -24,7 +24,7 @@ impl Forks {
     fn has_ended(&self, position: Position) -> bool {
         match self.0.binary_search_by_key(&position.era, |(era, _)| *era) {
             Ok(index) => self.0.get(index + 1).is_some_and(|(_, forked_at)| position.xid > *forked_at),
-            // An era that began after the backup.
+            // An epoch that began after the backup.
             Err(index) => index > 0,
         }
     }
@@ -34,7 +34,7 @@ impl Forks {
 mod tests {
     use super::*;
 
-    /// Scenario 2: of a restored database, what is above the fork is named as such.
+    /// Scenario 2: positions above the fork of a restored database are reported as such.
     #[test]
     fn what_lies_above_a_fork_or_in_an_unknown_era_is_of_a_history_that_has_ended() {
         let forks = Forks(vec![(100, 0), (200, 750)]);

@@ -1,4 +1,4 @@
-//! Two tables of two databases, side by side, without holding either.
+//! A merge join of two tables in two databases, in constant memory.
 
 use std::cmp::Ordering;
 
@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
-/// One side: the rows of a statement that is sorted by its first column, which is the key.
+/// One side: the rows of a statement, sorted by the key in its first column.
 pub(crate) fn side<'a, T>(
     database: &'a PgPool,
     statement: &'static str,
@@ -18,7 +18,7 @@ where
     sqlx::query(statement).fetch(database).map(move |row| row.and_then(keyed)).boxed()
 }
 
-/// Walks two sides that are sorted by their keys; `each` gets every key once, with what each side has of it.
+/// Joins two sides that are sorted by key. Calls `each` once per key, with the row of each side that has it.
 pub(crate) async fn join<A, B>(
     mut left: impl Stream<Item = Result<(Uuid, A), sqlx::Error>> + Unpin,
     mut right: impl Stream<Item = Result<(Uuid, B), sqlx::Error>> + Unpin,

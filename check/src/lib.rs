@@ -1,9 +1,9 @@
-//! The conservation checks, over all domains' databases and streams, on a live system: nothing is stopped, nothing is
-//! written. The one place that reads everybody's tables, as a role that may only read; docs/reliability.md says what
-//! each check means.
+//! Conservation checks over the databases and streams of all domains, on a running system: nothing is stopped or
+//! written. The only code that reads the tables of all domains, with a read-only role; docs/reliability.md explains
+//! each check.
 //!
-//! There is no snapshot across databases, so what a look finds is a suspect first. It is a fault when it is found again
-//! and again, unchanged, for [`SETTLED`]; work in flight moves on meanwhile.
+//! There is no snapshot across databases, so a discrepancy is at first only a suspect. It becomes a fault if repeated
+//! looks find it unchanged for [`SETTLED`]; work in flight changes in that time.
 
 use std::time::Duration;
 
@@ -19,14 +19,15 @@ pub use report::{CheckReport, Fault, Report};
 pub use run::{SETTLED, run};
 pub use sources::Sources;
 
-/// What a look finds odd.
+/// A discrepancy that a look found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Suspect {
-    /// What it is about, with the ids by which a person finds it.
+    /// The subject, with the ids by which an operator finds it.
     pub key: String,
-    /// What is off. It holds nothing that moves by itself, such as an age: the same fault has the same text at every look.
+    /// The discrepancy. Contains nothing that changes by itself, such as an age, so that every look yields the same
+    /// text.
     pub text: String,
-    /// For how long it must not change to be a fault.
+    /// How long it must stay unchanged to be a fault.
     pub(crate) settled: Duration,
 }
 
@@ -35,7 +36,7 @@ impl Suspect {
         Self { key: key.into(), text: text.into(), settled: SETTLED }
     }
 
-    /// One that may stand still for longer while it is worked on.
+    /// Allows the suspect to stay unchanged for longer while it is processed.
     pub(crate) fn settled_after(self, settled: Duration) -> Self {
         Self { settled, ..self }
     }

@@ -1,53 +1,53 @@
-//! What a run found.
+//! The result of a run.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// What a run found, in all.
+/// The result of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Every check was made and found no fault.
+    /// Whether every check completed and found no fault.
     pub is_ok: bool,
     /// When the run began.
     pub checked_at: DateTime<Utc>,
-    /// How long it took.
+    /// The duration of the run.
     pub took_ms: u64,
-    /// Every check.
+    /// The result of each check.
     pub checks: Vec<CheckReport>,
-    /// What is off.
+    /// The faults of all checks.
     pub faults: Vec<Fault>,
-    /// What moved on at every look, to the end: a busy system, not a broken one.
+    /// Suspects that changed at every look until the end: a sign of load, not of a defect.
     pub unsettled: Vec<Fault>,
 }
 
-/// One check.
+/// The result of a check.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckReport {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it holds.
+    /// The invariant that it verifies.
     pub promise: &'static str,
-    /// How many faults it found.
+    /// The number of faults.
     pub faults: usize,
-    /// How many suspects never settled.
+    /// The number of suspects that never settled.
     pub unsettled: usize,
-    /// How long its first look took.
+    /// The duration of the first look.
     pub took_ms: u64,
-    /// Why it could not look.
+    /// The error, if the check could not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
-/// Something that is off.
+/// A discrepancy that has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// The check that found it.
     pub check: &'static str,
-    /// What it is about, with its ids.
+    /// The subject, with its ids.
     pub key: String,
-    /// What is off.
+    /// The discrepancy.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! A run: every check looks once, those that found a suspect look again until it is gone or has not changed for so long.
+//! A run: every check looks once; those with suspects look again until each suspect is gone or has settled.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,29 +13,29 @@ use crate::{
     report::{CheckReport, Fault, Report},
 };
 
-/// A suspect that has not changed for so long is a fault.
+/// A suspect unchanged for this long is a fault.
 pub const SETTLED: Duration = Duration::from_secs(5);
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A suspect as it is, since when, and when that was last seen.
+/// The current state of a suspect.
 struct Watched {
     text: String,
-    /// The end of the look that found it so first.
+    /// The end of the first look that found it in this state.
     since: Instant,
-    /// The beginning of the look that found it so last.
+    /// The start of the last look that found it in this state.
     seen: Instant,
-    /// For how long it must not change to be a fault.
+    /// How long it must stay unchanged to be a fault.
     settled: Duration,
-    /// It still moved when our patience was over.
+    /// Whether it still changed after the timeout.
     is_given_up: bool,
 }
 
-/// Looks once.
+/// Performs one look.
 type Look<'a> = Box<dyn FnMut() -> BoxFuture<'a, Result<Vec<Suspect>>> + Send + 'a>;
 
-/// A check in a run.
+/// A check during a run.
 struct Running<'a> {
     name: &'static str,
     promise: &'static str,
@@ -60,8 +60,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Only what the first look found is followed: what comes later is later work, and a later run's. Late is a look after
-    /// our patience was over: what has moved even then is given up.
+    /// Follows only the suspects of the first look: later ones stem from later work and are left to a later run.
+    /// `is_late` marks a look after the timeout: a suspect that changed even then is given up.
     async fn look_again(&mut self, is_late: bool) {
         let began = Instant::now();
         let mut found: BTreeMap<String, Suspect> = match (self.look)().await {
@@ -85,7 +85,7 @@ impl<'a> Running<'a> {
         });
     }
 
-    /// Another look would tell nothing that counts.
+    /// Whether another look could not change the result.
     fn is_done(&self) -> bool {
         self.failure.is_some() || self.watched.values().all(|watched| watched.is_given_up || watched.is_settled())
     }
@@ -102,7 +102,7 @@ impl Watched {
     }
 }
 
-/// Makes every check. Takes about as long as one look where nothing is suspect. Suspects that still move after `patience`
+/// Runs all checks. Without suspects, this takes about as long as one look. Suspects that still change after `patience`
 /// are given up: the system is busy.
 pub async fn run(sources: &Sources, patience: Duration) -> Report {
     let reached = sources.reach().await;
@@ -114,9 +114,9 @@ pub async fn run(sources: &Sources, patience: Duration) -> Report {
     follow(CHECKS.iter().map(of).collect(), patience).await
 }
 
-/// Looks until every suspect is gone, settled, or has been seen to move after our patience was over. That begins when all
-/// have looked once, and alone it ends nothing: however long looks take, what does not change is looked at until it has
-/// settled, for it must not pass as something that moves.
+/// Looks until every suspect is gone, has settled, or was seen to change after `patience`, which starts when all checks
+/// have looked once. The timeout alone ends nothing: however long looks take, a suspect that does not change is
+/// followed until it has settled, because it must not be reported as one that changes.
 async fn follow(mut checks: Vec<Running<'_>>, patience: Duration) -> Report {
     let (began, checked_at) = (Instant::now(), Utc::now());
     for check in &mut checks {
@@ -167,7 +167,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// A check whose looks take so many seconds each; what the n-th of them finds is given by `text`.
+    /// A check whose looks take this many seconds each; `text` gives the result of the n-th look.
     fn check(name: &'static str, seconds: u64, text: fn(usize) -> Option<String>) -> Running<'static> {
         let mut looks = 0;
         let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
@@ -193,7 +193,7 @@ mod tests {
         (look < 3).then(|| "it is on its way".into())
     }
 
-    /// A node that died holds its lease for a while.
+    /// The lease of a node that died lasts for a while.
     #[tokio::test(start_paused = true)]
     async fn what_is_worked_on_under_a_lease_may_stand_still_for_longer() {
         for (stands, is_ok) in [(14, true), (40, false)] {
@@ -244,7 +244,7 @@ mod tests {
                 Box::pin(async move { Ok(vec![Suspect::new("one", format!("it is off by {now}"))]) })
             };
             let report = follow(vec![Running::of("a", "", Box::new(look))], PATIENCE).await;
-            // It moved in the first look after 60 s, or never again.
+            // It changed in the first look after 60 s, or never again.
             assert_eq!(report.is_ok, last_move >= 60, "{last_move}: {report:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! Where is looked: every domain's database, and the streams.
+//! The data under check: the databases of all domains, and the streams.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,30 +10,30 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-/// How long a database may take to let us in.
+/// Timeout for connecting to a database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Every domain's database, and the streams.
+/// The databases of all domains, and the streams.
 #[derive(Clone)]
 pub struct Sources {
     databases: BTreeMap<String, PgPool>,
     streams: jetstream::Context,
-    /// Why databases cannot be looked into.
+    /// Errors of unreachable databases, by domain.
     away: BTreeMap<String, String>,
 }
 
 impl Sources {
-    /// Databases by domain, under a role that may read them; a connection of a NATS user who may read every stream. A
-    /// statement may take as long as `longest`, whether or not somebody still waits for it.
+    /// Opens databases by domain, with a role that may read them, and a connection of a NATS user that may read every
+    /// stream. `longest` limits each statement on the server, even if its client is gone.
     ///
     /// # Errors
-    /// Where a URL cannot be read. Nothing is connected yet.
+    /// If a URL is invalid. Nothing is connected yet.
     pub fn open(urls: &BTreeMap<String, String>, nats: async_nats::Client, longest: Duration) -> Result<Self> {
         let (mut databases, longest) = (BTreeMap::new(), format!("{}s", longest.as_secs()));
         for (domain, url) in urls {
             let options: PgConnectOptions = url.parse().with_context(|| format!("the database URL of {domain}"))?;
             let options = options.application_name("souk-check").options([
-                // Whatever the role may do: a check changes nothing.
+                // Enforces read-only access whatever the rights of the role.
                 ("default_transaction_read_only", "on"),
                 ("statement_timeout", longest.as_str()),
                 ("idle_in_transaction_session_timeout", "120s"),
@@ -50,7 +50,8 @@ impl Sources {
         Ok(Self { databases, streams, away: BTreeMap::new() })
     }
 
-    /// Knocks at every database at once, so that one that is away is waited for only once, and named with its reason.
+    /// Connects to all databases concurrently, so that unreachable ones cost one timeout in total, and records their
+    /// errors.
     pub(crate) async fn reach(&self) -> Self {
         let knock = |(domain, pool): (&String, &PgPool)| {
             let (domain, pool) = (domain.clone(), pool.clone());
@@ -60,14 +61,14 @@ impl Sources {
         Self { away, ..self.clone() }
     }
 
-    /// Lets go of every connection to a database.
+    /// Closes all database connections.
     pub async fn close(&self) {
         for pool in self.databases.values() {
             pool.close().await;
         }
     }
 
-    /// Every domain with its database.
+    /// All domains with their databases.
     pub(crate) fn domains(&self) -> Result<impl Iterator<Item = (&str, &PgPool)>> {
         if let Some((domain, reason)) = self.away.first_key_value() {
             bail!("the database of {domain} cannot be reached: {reason}");
@@ -75,7 +76,7 @@ impl Sources {
         Ok(self.databases.iter().map(|(domain, pool)| (domain.as_str(), pool)))
     }
 
-    /// A domain's database.
+    /// The database of a domain.
     pub(crate) fn database(&self, domain: &str) -> Result<&PgPool> {
         if let Some(reason) = self.away.get(domain) {
             bail!("the database of {domain} cannot be reached: {reason}");
@@ -88,13 +89,13 @@ impl Sources {
     }
 }
 
-/// Why a database lets nobody in; nothing where it does.
+/// The error of an unreachable database, or `None`.
 async fn why_away(pool: &PgPool) -> Option<String> {
     let error = pool.acquire().await.err()?;
     if !matches!(error, sqlx::Error::PoolTimedOut) {
         return Some(error.to_string());
     }
-    // The pool knocks until its time is over and then tells only that; what stands in the way is told at once.
+    // The pool retries until its timeout and then reports only that; a direct connection yields the cause at once.
     match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&pool.connect_options())).await {
         Ok(Ok(connection)) => connection.close().await.err().map(|error| error.to_string()),
         Ok(Err(error)) => Some(error.to_string()),

@@ -1,4 +1,4 @@
-//! What a stream holds: the ids of its events, read from the headers alone. And who consumes it.
+//! The contents of a stream, by the headers of its messages only, and its consumers.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -21,29 +21,29 @@ use uuid::Uuid;
 
 use crate::Sources;
 
-/// How long the server may be silent in the middle of a stream.
+/// How long the server may send nothing while a stream is read.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What a stream holds.
+/// The contents of a stream.
 pub(crate) struct Held {
-    /// Its events: where each stands in the stream, and in its owner's log.
+    /// Its events, by id.
     pub events: HashMap<Uuid, Place>,
-    /// Messages that are no events of ours, by their number.
+    /// The sequence numbers of messages that are not events of this system.
     pub strangers: Vec<u64>,
-    /// Events older than this leave it; `None` where none does.
+    /// The maximum age of events, if limited.
     pub max_age: Option<Duration>,
-    /// It has reached its limit of bytes, so that what is older than this has left before its age.
+    /// The time of the oldest message, if the stream is more than 90 % full: older events may have been removed early.
     pub full_since: Option<DateTime<Utc>>,
 }
 
-/// Where an event stands.
+/// The position of an event in the stream, and in the log of its domain.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub sequence: u64,
     pub position: Position,
 }
 
-/// Reads the whole stream of a domain; `None` where there is no stream.
+/// Reads the whole stream of a domain, or returns `None` if it does not exist.
 pub(crate) async fn read(sources: &Sources, domain: &str) -> Result<Option<Held>> {
     let name = subject::stream(domain);
     let Some(stream) = find(sources, &name).await? else { return Ok(None) };
@@ -82,7 +82,7 @@ pub(crate) async fn read(sources: &Sources, domain: &str) -> Result<Option<Held>
     Ok(Some(held))
 }
 
-/// The types of a domain's events that others handle, by consumer: what their durables filter.
+/// The event types of a domain that are handled, by consumer, from the filters of the durables.
 pub(crate) async fn handled(sources: &Sources, domain: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let name = subject::stream(domain);
     let Some(stream) = find(sources, &name).await? else { return Ok(BTreeMap::new()) };
@@ -96,7 +96,7 @@ pub(crate) async fn handled(sources: &Sources, domain: &str) -> Result<BTreeMap<
     Ok(handled)
 }
 
-/// The type of event that a filter lets through.
+/// The event type that a filter selects.
 fn type_of<'a>(domain: &str, filter: &'a str) -> Option<&'a str> {
     filter.split('.').nth(2).filter(|name| subject::event_filter(domain, name) == filter)
 }

@@ -1,4 +1,4 @@
-//! Access tokens: EdDSA JWTs, verified against the published keys by whoever owns the operation.
+//! Access tokens: EdDSA JWTs, verified against the published keys by the domain that owns the operation.
 
 use std::{
     collections::HashMap,
@@ -19,22 +19,22 @@ use crate::{
     revocations::{REVOCATIONS, RevocationSource, Revocations},
 };
 
-/// Where the keys come from: a query to whoever signs.
+/// The source of the keys: a query to the signer.
 pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<VerificationKeys, Fault>> + Send + Sync>;
 
-/// What verifies access tokens: the signer's keys and its revocations.
+/// What access tokens are verified against: the signer's keys and its revocations.
 #[derive(Clone)]
 pub struct TokenSources {
-    /// The keys.
+    /// The source of the keys.
     pub keys: KeySource,
-    /// What was revoked.
+    /// The source of the revocations.
     pub revocations: RevocationSource,
 }
 
-/// Tokens that were verified a moment ago: 48 us each is half of what a request costs.
+/// The most verified tokens that are cached: a verification takes 48 us, half of what a request costs.
 const CACHED: usize = 10_000;
 
-/// Unknown key ids make us ask again, but not more often than this.
+/// The shortest interval between requests for the keys, which an unknown key id triggers.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Verifies access tokens.
@@ -46,7 +46,7 @@ pub struct Verifier {
 struct Shared {
     source: KeySource,
     keys: RwLock<HashMap<String, DecodingKey>>,
-    /// When the keys were asked for last, and whether they came.
+    /// The time of the last request for the keys, and whether it succeeded.
     asked: tokio::sync::Mutex<Option<(Instant, bool)>>,
     verified: Mutex<HashMap<[u8; 32], (Identity, i64)>>,
     revocations: Revocations,
@@ -58,7 +58,7 @@ struct Claims {
     sub: Uuid,
     role: String,
     sid: Uuid,
-    /// Missing in tokens of before there were revocations: they count as the oldest of their account.
+    /// Absent in tokens that are older than revocations: these count as the oldest of their account.
     #[serde(default)]
     ver: i64,
     iat: i64,
@@ -66,15 +66,15 @@ struct Claims {
 }
 
 impl Verifier {
-    /// A verifier that goes by this machine's clock. It asks for keys when it needs them, and about every token, for it
-    /// keeps no list of revocations.
+    /// Creates a verifier that uses this machine's clock. It requests keys when it needs them, and keeps no list of
+    /// revocations, but queries them for each token.
     pub fn new(sources: TokenSources) -> Self {
         let clock = Clock::default();
         let revocations = Revocations::new("none", sources.revocations, REVOCATIONS, clock.clone());
         Self::with(sources.keys, revocations, clock)
     }
 
-    /// A verifier with a list of revocations, by a clock that is compared with a database's.
+    /// Creates a verifier with a list of revocations, and a clock that is compared with a database's.
     pub(crate) fn with(source: KeySource, revocations: Revocations, clock: Clock) -> Self {
         let shared = Shared {
             source,
@@ -90,27 +90,27 @@ impl Verifier {
     /// Verifies the value of an `Authorization` header.
     ///
     /// # Errors
-    /// 401 for whatever is not a token of ours that is valid now, revoked ones among them; 503 where the keys cannot be had.
+    /// 401 if it is not a valid token of this system or is known to be revoked; 503 if the keys cannot be read.
     pub async fn verify(&self, authorization: &str) -> Result<Identity, Fault> {
         let identity = self.authenticate(authorization).await?;
         self.shared.revocations.check(&identity.owner()).await?;
         Ok(identity)
     }
 
-    /// Makes sure that a verified token is not one that was revoked meanwhile.
+    /// Checks that a verified token has not been revoked in the meantime.
     ///
     /// # Errors
-    /// 401 where it was; 503 where that cannot be told.
+    /// 401 if it has been revoked; 503 if that cannot be determined.
     pub(crate) async fn confirm(&self, identity: &Identity) -> Result<(), Fault> {
         self.shared.revocations.confirm(&identity.owner()).await
     }
 
-    /// Ends once the token of an identity is known to be revoked.
+    /// Completes once the token of an identity is listed as revoked.
     pub async fn revoked(&self, identity: &Identity) {
         self.shared.revocations.listed(&identity.owner()).await;
     }
 
-    /// Whose token it is, revoked or not.
+    /// The identity of a token, which may be revoked.
     async fn authenticate(&self, authorization: &str) -> Result<Identity, Fault> {
         let (scheme, token) = authorization.split_once(' ').unwrap_or_default();
         let token = token.trim();
@@ -126,11 +126,11 @@ impl Verifier {
             return Ok(identity.clone());
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_token())?;
-        // The algorithm is ours to say, never the token's.
+        // The algorithm is fixed here and never taken from the token.
         let (Algorithm::EdDSA, Some(kid)) = (header.alg, header.kid) else { return Err(invalid_token()) };
         let key = self.key(&kid).await?;
         let mut validation = Validation::new(Algorithm::EdDSA);
-        // Compared below, by our clock and not by this machine's.
+        // Compared below, by the database's clock instead of this machine's.
         validation.validate_exp = false;
         validation.set_issuer(&[contract::SYSTEM]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
@@ -166,7 +166,7 @@ impl Verifier {
         }
         match *asked {
             Some((at, true)) if at.elapsed() < ASK_AGAIN => return Err(invalid_token()),
-            // Whoever waited for an answer that did not come does not ask in its turn: all would wait for each.
+            // Callers that waited for a request that failed do not repeat it: each would wait for all before it.
             Some((at, false)) if at.elapsed() < ASK_AGAIN => return Err(no_keys()),
             _ => {}
         }
@@ -174,7 +174,7 @@ impl Verifier {
         self.known(kid).ok_or_else(invalid_token)
     }
 
-    /// Reads the keys ahead of the first token, so that tokens are verified also while their signer is away.
+    /// Reads the keys before the first token arrives, so that tokens can be verified while the signer is down.
     pub(crate) async fn learn_keys(&self) {
         loop {
             let mut asked = self.shared.asked.lock().await;

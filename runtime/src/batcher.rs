@@ -1,5 +1,5 @@
-//! Natural batching: what arrives while a batch is under way forms the next one. There is no timer: an item
-//! waits only while two batches run.
+//! Natural batching: items that arrive while a batch runs form the next one. There is no timer: an item waits only
+//! while two batches run.
 
 use std::{
     collections::VecDeque,
@@ -15,15 +15,15 @@ use crate::{
     guard::guarded,
 };
 
-/// Batches of one kind that run at once: while one waits for the database, the next is read.
+/// Concurrent batches of one kind: while one waits for the database, the next is read.
 const CONCURRENT: usize = 2;
 
-/// Items of a batch at most.
+/// The most items of one batch.
 const SIZE: usize = 128;
 
 type Load<I, O> = Box<dyn Fn(PgPool, Vec<Arc<I>>) -> BoxFuture<'static, Result<Vec<O>, Breakage>> + Send + Sync>;
 
-/// Collects items into batches. How many may wait is bounded by admission.
+/// Collects items into batches. The limit on concurrent requests bounds how many items wait.
 pub(crate) struct Batcher<I, O> {
     /// What is batched, for metrics.
     name: &'static str,
@@ -42,16 +42,16 @@ struct Waiting<I, O> {
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
-    /// `load` returns one output per item, in their order.
+    /// Creates a batcher. `load` returns one output per item, in order.
     pub(crate) fn new(name: &'static str, load: Load<I, O>) -> Arc<Self> {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0 });
         Arc::new(Self { name, load, queue })
     }
 
-    /// The output of an item, as part of a batch. An item whose caller stops waiting is left out of batches to come.
+    /// Loads an item as part of a batch. An item whose caller stops waiting is left out of later batches.
     ///
     /// # Errors
-    /// What the batch failed with; where an item's data was the reason, the others are loaded without it.
+    /// The error of the batch. If the data of an item caused it, the other items are loaded without it.
     pub(crate) async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Result<O, Breakage> {
         let (output, result) = oneshot::channel();
         let starts_batch = {
@@ -63,7 +63,8 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
         };
         if starts_batch {
             let (batcher, db) = (self.clone(), db.clone());
-            // A task of its own: the caller may stop waiting while others of its batch do not. A drain waits for the callers.
+            // A separate task: the caller may stop waiting while other callers of its batch do not. A drain waits for
+            // the callers.
             tokio::spawn(async move {
                 while let Some(batch) = batcher.next() {
                     batcher.run(&db, batch).await;
@@ -73,7 +74,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
         result.await.unwrap_or_else(|_| Err(Breakage::other("a batch ended without an output")))
     }
 
-    /// The next batch; `None` where nothing waits, and this runner is done.
+    /// The next batch; `None` if no item waits, which ends this runner.
     fn next(&self) -> Option<Vec<Waiting<I, O>>> {
         let mut queue = self.lock();
         queue.waiting.retain(|waiting| !waiting.output.is_closed());
@@ -98,7 +99,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
             match guarded((self.load)(db.clone(), items)).await {
                 Ok(outputs) if outputs.len() == part.len() => {
                     for (waiting, output) in part.into_iter().zip(outputs) {
-                        // Closed where the caller stopped waiting.
+                        // Fails if the caller has stopped waiting.
                         let _ = waiting.output.send(Ok(output));
                     }
                 }

@@ -1,4 +1,4 @@
-//! Who asks.
+//! The callers of operations.
 
 use contract::TokenOwner;
 use sha2::{Digest, Sha256};
@@ -20,27 +20,27 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// By which revocations are compared.
+    /// What revocations are compared with.
     pub(crate) fn owner(&self) -> TokenOwner {
         TokenOwner { account: self.id, version: self.version, session: self.session }
     }
 }
 
-/// Who asks, as the owning domain established it.
+/// The caller of an operation, as established by the domain that owns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Nobody in particular.
+    /// A caller without credentials.
     Anonymous,
     /// An account with a verified token.
     User(Identity),
-    /// The holder of a capability, by its digest. The domain checks it itself.
+    /// The holder of a capability, identified by its digest. The domain checks the capability itself.
     Capability(Uuid),
     /// Another domain, or the runtime: a deadline, an effect.
     System,
 }
 
 impl Caller {
-    /// The account, where one asks.
+    /// The account, if the caller has one.
     pub fn user(&self) -> Option<&Identity> {
         match self {
             Self::User(identity) => Some(identity),
@@ -48,17 +48,17 @@ impl Caller {
         }
     }
 
-    /// The account's id, where one asks.
+    /// The account's id, if the caller has one.
     pub fn user_id(&self) -> Option<Uuid> {
         self.user().map(|identity| identity.id)
     }
 
-    /// Whether the caller's role is this one.
+    /// Whether the caller is an account with this role.
     pub fn has_role(&self, role: &str) -> bool {
         self.user().is_some_and(|identity| identity.role == role)
     }
 
-    /// By which command ids of different callers are told apart.
+    /// The namespace of the caller's command ids.
     pub(crate) fn key(&self) -> String {
         match self {
             Self::Anonymous => "-".into(),
@@ -69,7 +69,7 @@ impl Caller {
     }
 }
 
-/// The digest that stands for a secret wherever one must be compared or stored.
+/// The digest by which a secret is compared and stored.
 pub fn secret_digest(secret: &str) -> Uuid {
     let hash = Sha256::digest(secret.as_bytes());
     let mut bytes = [0; 16];

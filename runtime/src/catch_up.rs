@@ -1,8 +1,8 @@
-//! Catch-up: the one recovery path. Each second, for each source, one node compares the owner's log with its own inbox,
-//! asks for what is missing, hands it to the lanes as if delivered, and moves the cursors up. It covers a killed node, a
-//! lost or wiped stream, a new event type, a database restored from a backup, a new projection.
+//! Catch-up: the only recovery path. Each second, for each source, one node compares the owner's log with its own
+//! inbox, requests the missing events, hands them to the lanes like any delivery, and moves the cursors up. It covers a
+//! killed node, a lost or wiped stream, a new event type, a database restored from a backup, and a new projection.
 //!
-//! docs/catch-up.md tells its rules, each with what breaks without it; the numbers in comments are theirs.
+//! docs/catch-up.md lists the rules, each with what breaks without it; comments refer to them by number (R1 to R15).
 
 mod compare;
 mod cursors;
@@ -25,16 +25,16 @@ use crate::{
     operation::EventHead,
 };
 
-/// Younger commits are left to the stream, which is faster: so catch-up never races a healthy one.
+/// Commits younger than this are left to the stream, which is faster, so that catch-up never races a healthy one.
 const DELAY: Duration = Duration::from_secs(2);
 
-/// A lag counts for so much at most: a stream that never comes back must not stop the repair.
+/// The most that the stream's lag adds to [`DELAY`]: a stream that never recovers must not stop the repair.
 const MAX_LAG_MS: i64 = 30_000;
 
-/// Inbox rows pruned in one pass.
+/// The most inbox rows that one pass prunes.
 const PRUNED: i64 = 20_000;
 
-/// The lease is given up now and then, so that an old node cannot keep a new type from being repaired.
+/// How long the lease is kept before it is released, so that an old node cannot keep a new type from being repaired.
 const KEEP: Duration = Duration::from_secs(10);
 
 pub(crate) struct CatchUp {
@@ -42,12 +42,12 @@ pub(crate) struct CatchUp {
     pub db: Database,
     pub client: Client,
     pub node: Uuid,
-    /// The newest era that is written down, to spare writing it again.
+    /// The newest epoch that is recorded in the database, to avoid recording it again.
     pub seen_era: AtomicI64,
 }
 
 impl CatchUp {
-    /// One pass, if the lease is ours. `held_since` remembers when we got it.
+    /// Runs one pass if this node holds the lease. `held_since` is the time at which it acquired it.
     pub(crate) async fn pass(&self, held_since: &mut Option<Instant>) -> Result<(), Breakage> {
         let name = self.lease_name();
         if held_since.is_some_and(|at| at.elapsed() > KEEP) {
@@ -100,7 +100,8 @@ impl CatchUp {
         self.prune().await
     }
 
-    /// Types whose events are gone above their cursors: they stop, and the others go on.
+    /// Leaves out the types whose cursors lie below the trimmed position: their events are gone, so these types stop
+    /// and the others continue.
     fn leave_out_below(&self, trimmed: Position, cursors: &mut HashMap<String, Position>) {
         let (domain, source) = (self.consumer.domain, self.consumer.source);
         cursors.retain(|name, cursor| {
@@ -118,7 +119,8 @@ impl CatchUp {
         });
     }
 
-    /// R9: hands over like any delivery; the lane decides. What is in a lane of this node already is let alone.
+    /// R9: hands events over like any delivery; the lane decides whether they run. Events that are already in a lane of
+    /// this node are skipped.
     async fn hand_over(&self, missing: Vec<(EventHead, bytes::Bytes)>, era: i64) {
         let mut brought = 0_u64;
         for (head, payload) in missing {
@@ -136,8 +138,8 @@ impl CatchUp {
         }
     }
 
-    /// R3: one statement reads the cursor and deletes, by the row's own type; in slices, so that none runs long. What
-    /// lies above every cursor is not read.
+    /// R3: one statement reads the cursor and deletes, by the row's own type; limited to [`PRUNED`] rows, so that it
+    /// does not run long. Rows above every cursor are not read.
     async fn prune(&self) -> Result<(), Breakage> {
         sqlx::query(
             "delete from inbox where ctid = any(array(

@@ -1,4 +1,4 @@
-//! Requests over NATS: a deadline on every call, spaced retries with the same id, no leak on time-outs.
+//! Requests over NATS: every call has a deadline, retries are spaced and keep the id, and a timeout leaks nothing.
 
 mod inbox;
 
@@ -15,25 +15,25 @@ use uuid::Uuid;
 
 use crate::client::inbox::{Attempt, Inbox};
 
-/// What goes along with a call.
+/// The options of a call.
 #[derive(Clone)]
 pub struct Call {
     /// How long the caller waits in all, retries included.
     pub deadline: Duration,
     /// `Bearer <access token>`.
     pub authorization: Option<String>,
-    /// The secret that opens what belongs to no account.
+    /// The secret that grants access to a resource that belongs to no account.
     pub capability: Option<String>,
-    /// The command's id; one is made where there is none. The same id has one effect and one answer.
+    /// The command's id; generated if absent. The same id has one effect and one answer.
     pub command_id: Option<Uuid>,
-    /// Follows everything the request causes.
+    /// Passed on to everything that the request causes.
     pub request_id: Option<String>,
     /// W3C trace context.
     pub traceparent: Option<String>,
 }
 
 impl Call {
-    /// How long a call waits by default: longer than it takes to notice a dead node.
+    /// The default deadline: longer than it takes to detect a dead node.
     pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 }
 
@@ -50,7 +50,7 @@ impl Default for Call {
     }
 }
 
-/// Without the secrets.
+/// Omits the secrets.
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { deadline, command_id, request_id, .. } = self;
@@ -67,43 +67,42 @@ impl std::fmt::Debug for Call {
 pub struct Replied<T> {
     /// The answer.
     pub reply: T,
-    /// Whether an earlier run of the same command gave it.
+    /// Whether it was stored by an earlier run of the same command.
     pub replayed: bool,
 }
 
-/// Asks domains.
+/// Sends queries and commands to domains.
 #[derive(Clone)]
 pub struct Client {
     inbox: Arc<Inbox>,
 }
 
-/// The pauses before an attempt is repeated where nobody was there to answer.
+/// The pauses after attempts that no node received. The last one is used for all further attempts.
 const PAUSES: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
 
-/// How long one attempt waits before the request is sent again. A repeat that meets the first one still running waits
-/// for its answer, so sending again costs little and finds another node where the first is frozen.
+/// Timeout of the first attempt, which doubles with each one after it. A repeat that finds the first request still
+/// running waits for its answer, so a retry costs little, and it reaches another node if the first is suspended.
 const ATTEMPT: Duration = Duration::from_millis(1500);
 
-/// How long a call waits for a lost connection to come back before it is refused: a server that is merely restarted is
-/// back by then.
+/// How long a call waits for a lost connection before it fails: a server that only restarts is back by then.
 const RECONNECTION: Duration = Duration::from_secs(2);
 
-/// How often it looks.
+/// The interval at which the connection is checked meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Client {
-    /// A client on a connection of its own; its inbox prefix must be the connection's.
+    /// Creates a client. Replies go to the inbox prefix of the connection.
     ///
     /// # Errors
-    /// Where the inbox cannot be subscribed.
+    /// If the inbox cannot be subscribed to.
     pub async fn new(connection: async_nats::Client) -> Result<Self, async_nats::SubscribeError> {
         Ok(Self { inbox: Inbox::open(connection).await? })
     }
 
-    /// Asks a query.
+    /// Sends a query and waits for its reply.
     ///
     /// # Errors
-    /// The domain's own error, or a fault.
+    /// The domain's own error, or a service error.
     pub async fn ask<Q: Query>(&self, query: &Q, call: &Call) -> Result<Q::Reply, CallError<Q::Error>> {
         Ok(self.call(query, call, None).await?.reply)
     }
@@ -111,12 +110,13 @@ impl Client {
     /// Sends a command and waits for its answer.
     ///
     /// # Errors
-    /// The domain's own error, or a fault. After a deadline the command may still take effect; repeat it by its id.
+    /// The domain's own error, or a service error. After a timeout the command may still take effect; repeat it with
+    /// the same id.
     pub async fn send<C: Command>(&self, command: &C, call: &Call) -> Result<Replied<C::Reply>, CallError<C::Error>> {
         self.call(command, call, Some(call.command_id.unwrap_or_else(Uuid::now_v7))).await
     }
 
-    /// Whether the connection stands.
+    /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
         self.inbox.is_connected()
     }
@@ -126,7 +126,7 @@ impl Client {
         self.inbox.connection()
     }
 
-    /// Asks what every domain answers to those who consume its events.
+    /// Sends an internal request that the runtime answers in every domain.
     pub(crate) async fn ask_internal<Q: Serialize, A: DeserializeOwned>(
         &self,
         domain: &str,
@@ -137,7 +137,7 @@ impl Client {
         Ok(self.ask_common(subject::request(domain, operation, true), domain, query, call, None).await?.reply)
     }
 
-    /// Asks what every domain answers beside its own operations.
+    /// Sends a request that the runtime answers in every domain, beside the domain's own operations.
     pub(crate) async fn ask_common<Q: Serialize, A: DeserializeOwned>(
         &self,
         subject: String,
@@ -165,7 +165,7 @@ impl Client {
         decode::<R::Reply>(&reply, R::DOMAIN)?.map_err(|error| CallError::from_body(*error))
     }
 
-    /// Sends until somebody answers, or the deadline ends.
+    /// Sends the request until a reply arrives or the deadline passes.
     async fn exchange(
         &self,
         subject: String,
@@ -184,7 +184,7 @@ impl Client {
                 return Err(Fault::deadline(domain));
             }
             let headers = headers(call, command_id, left);
-            // The first attempts are short, the last one takes what is left.
+            // The first attempts are short; none exceeds the time that is left.
             let patience = (ATTEMPT * 2_u32.pow(attempts.min(8))).min(left);
             attempts += 1;
             match self.inbox.request(subject.clone(), headers, body.clone(), patience).await {
@@ -198,7 +198,7 @@ impl Client {
                     let text = "The request is too large to be passed on.";
                     return Err(Fault::new(ErrorKind::TooLarge, "request_too_large", text).of(domain));
                 }
-                // It fails at once, so the next attempt waits, or this would spin until the deadline.
+                // A failed send returns at once: without the pause the loop would spin until the deadline.
                 Attempt::NotSent(error) => tracing::debug!(domain, %error, "a request was not sent"),
             }
             let pause = pauses.next().unwrap_or(PAUSES[2]);
@@ -210,7 +210,8 @@ impl Client {
         }
     }
 
-    /// Nothing is sent while the connection is down: it would queue up, to be answered to nobody later.
+    /// Waits for the connection, for at most [`RECONNECTION`]. A request sent while it is down would be queued and
+    /// answered after its caller has stopped waiting.
     async fn wait_for_connection(&self, domain: &str, end: Instant) -> Result<(), Fault> {
         let end = end.min(Instant::now() + RECONNECTION);
         while !self.is_connected() {
@@ -237,7 +238,7 @@ fn headers(call: &Call, command_id: Option<Uuid>, left: Duration) -> HeaderMap {
         (header::TRACEPARENT, &call.traceparent),
     ];
     for (name, value) in optional {
-        // A line break would end the header and begin another one.
+        // A line break would end the header and start another one.
         if let Some(value) = value.as_deref().filter(|text| !text.contains(['\r', '\n'])) {
             headers.insert(name, value);
         }
@@ -249,7 +250,7 @@ fn is_no_responders(reply: &async_nats::Message) -> bool {
     reply.status == Some(async_nats::StatusCode::NO_RESPONDERS)
 }
 
-/// A reply, or the error in its place.
+/// Decodes a reply, or the error in its place.
 fn decode<A: DeserializeOwned>(
     reply: &async_nats::Message,
     domain: &str,

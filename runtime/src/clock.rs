@@ -1,5 +1,5 @@
-//! The time by the database's clock. A node's own clock may be wrong, and who trusted it would refuse valid tokens, or
-//! think that every event is an hour late.
+//! The time by the database's clock. A node's own clock may be wrong: relying on it would reject valid tokens, or make
+//! every event appear an hour late.
 
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::failure::Breakage;
 
-/// A node whose clock is further off than this is not ready.
+/// A node whose clock is off by more than this is not ready.
 const TOLERANCE_MS: i64 = 1000;
 
 /// The node's clock, and how far it is ahead of the database's.
@@ -20,17 +20,17 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Now, by the database's clock as far as it is known; by our own where nothing was compared yet.
+    /// The current time by the database's clock, or by the node's own before the first comparison.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         Utc::now() - TimeDelta::milliseconds(self.ahead_ms.load(Ordering::Relaxed))
     }
 
-    /// Whether our own clock is further off than a node's may be.
+    /// Whether the node's own clock is off by more than the tolerance.
     pub(crate) fn is_off(&self) -> bool {
         self.ahead_ms.load(Ordering::Relaxed).abs() > TOLERANCE_MS
     }
 
-    /// Looks at the database's clock.
+    /// Compares the node's clock with the database's.
     pub(crate) async fn compare(
         &self,
         look: impl Future<Output = Result<DateTime<Utc>, Breakage>>,
@@ -43,7 +43,8 @@ impl Clock {
     }
 }
 
-/// The database's clock was read between `before` and `after`; only what lies outside of that is an offset for sure.
+/// The database's clock was read between `before` and `after`, so only a difference beyond these is certain to be an
+/// offset.
 fn ahead(before: DateTime<Utc>, theirs: DateTime<Utc>, after: DateTime<Utc>) -> TimeDelta {
     if theirs < before {
         before - theirs

@@ -1,4 +1,4 @@
-//! Connections to NATS: an nkey and an inbox prefix per user, patience on every loss.
+//! Connections to NATS: an nkey and an inbox prefix per user, and endless reconnects with growing pauses.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,31 +9,30 @@ use async_nats::{ConnectOptions, Event};
 
 use crate::failure::Breakage;
 
-/// Where NATS is, and as whom we come.
+/// The NATS servers, and how to connect to them.
 #[derive(Debug, Clone)]
 pub struct NatsConfig {
     /// One or several servers, comma-separated.
     pub url: String,
-    /// A directory with one nkey seed per user (`<user>.nk`); without it we come without credentials.
+    /// A directory with one nkey seed per user (`<user>.nk`); without it, connections have no credentials.
     pub keys: Option<PathBuf>,
-    /// How the server is known.
+    /// The certificates of the connection.
     pub tls: NatsTls,
 }
 
 impl NatsConfig {
-    /// Servers without TLS, and a directory of nkeys.
+    /// Creates a configuration without TLS, with a directory of nkeys.
     pub fn new(url: String, keys: &Path) -> Self {
         Self { url, keys: Some(keys.to_owned()), tls: NatsTls::default() }
     }
 }
 
-/// The certificates of a connection to NATS. With any of them, or a URL that begins with `tls://`, nothing is said to a
-/// server that does not speak TLS.
+/// The certificates of a connection to NATS. With any of them, or a URL that begins with `tls://`, TLS is required.
 #[derive(Debug, Clone, Default)]
 pub struct NatsTls {
-    /// A PEM file with the roots that sign servers; without it they are the system's.
+    /// A PEM file with the root certificates for servers; those of the system if absent.
     pub ca: Option<PathBuf>,
-    /// PEM files with our own certificate and its key, for servers that ask.
+    /// PEM files with the client's certificate and its key, for servers that request it.
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
@@ -44,17 +43,17 @@ impl NatsConfig {
     }
 }
 
-/// Connects as `user`, whose answers come to an inbox prefix of its own.
+/// Connects as `user`. With a directory of nkeys, replies go to an inbox prefix of the user's own.
 ///
 /// # Errors
-/// Where the seed cannot be read or no server answers.
+/// If the seed or a certificate cannot be read, or no server answers.
 pub async fn connect(config: &NatsConfig, user: &str, purpose: &str) -> Result<async_nats::Client, Breakage> {
     let name = format!("{}-{user}-{purpose}", contract::SYSTEM);
     let logged = name.clone();
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(Duration::from_secs(5))
-        // As the server does with us: a frozen one is left after the second ping without an answer.
+        // As the server does: a suspended server is disconnected after the second ping without an answer.
         .ping_interval(Duration::from_secs(1))
         .subscription_capacity(32 * 1024)
         .client_capacity(8 * 1024)
@@ -74,7 +73,7 @@ pub async fn connect(config: &NatsConfig, user: &str, purpose: &str) -> Result<a
             .map_err(|error| Breakage::other(format!("the nkey {} cannot be read: {error}", path.display())))?;
         options = options.nkey(seed.trim().to_owned()).custom_inbox_prefix(format!("_INBOX_{user}"));
     }
-    // For every server, those it tells us of among them; what a server says of itself cannot take it back.
+    // Applies to every server, including those that a server announces; no server can disable it.
     options = options.require_tls(config.requires_tls());
     if let Some(ca) = &config.tls.ca {
         options = options.add_root_certificates(readable(ca).await?);
@@ -86,7 +85,7 @@ pub async fn connect(config: &NatsConfig, user: &str, purpose: &str) -> Result<a
     options.connect(servers).await.map_err(|error| Breakage::other(format!("NATS at {}: {error}", config.url)))
 }
 
-/// A file that is there, or a reason that names it.
+/// Returns the path if the file can be read, or an error that names it.
 async fn readable(path: &Path) -> Result<PathBuf, Breakage> {
     match tokio::fs::read(path).await {
         Ok(_) => Ok(path.to_owned()),
@@ -105,7 +104,7 @@ fn note(connection: &str, event: &Event) {
             metrics::counter!("nats_slow_consumer_total").increment(1);
             tracing::warn!(connection, "messages were dropped: a subscription is slow");
         }
-        // A denied permission shows itself here only: the request itself just times out.
+        // A denied permission is reported only here: the request itself times out.
         Event::ServerError(error) => {
             metrics::counter!("nats_server_errors_total").increment(1);
             tracing::error!(connection, %error, "NATS refused something");

@@ -1,5 +1,5 @@
-//! Consuming events: a durable pull consumer per source, shared by all nodes, without broker acks. The inbox is the ack;
-//! what a dead node had pulled, catch-up brings again.
+//! Consuming events: a durable pull consumer per source, shared by all nodes, without broker acks. The inbox row is the
+//! acknowledgement; catch-up delivers again what a dead node had pulled.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -31,19 +31,19 @@ use crate::{
     stream::Streams,
 };
 
-/// Events of a domain in its lanes at once. A node pulls no more than it has permits for.
+/// The most events of a domain in its lanes on this node. A node pulls no more than it has permits for.
 pub(crate) const PERMITS: usize = 1024;
 
-/// Messages of one pull.
+/// The most messages of one pull.
 const PULL: usize = 256;
 
-/// How often the filters of the durable are checked. Meanwhile catch-up brings what they leave out.
+/// The interval at which the filters of the durable are checked. Until then catch-up delivers what they leave out.
 const CHECK: Duration = Duration::from_secs(10);
 
-/// Filters are written so often in a row, before the next attempt waits.
+/// Consecutive attempts to write the filters, before a pause.
 const FILTER_WRITES: u32 = 5;
 
-/// One source's events, on their way into a domain's lanes.
+/// Consumes the events of one source and hands them to the domain's lanes.
 pub(crate) struct Consumer {
     pub domain: &'static str,
     pub source: &'static str,
@@ -52,16 +52,16 @@ pub(crate) struct Consumer {
     pub lanes: Lanes,
     pub permits: Arc<Semaphore>,
     pub in_flight: Arc<InFlightSet>,
-    /// How far behind the stream we are, in milliseconds; 0 where unknown.
+    /// How far this node is behind the stream, in milliseconds; 0 if unknown.
     pub lag_ms: AtomicI64,
     pub clock: Clock,
 }
 
-/// Events of this node that are in a lane now: catch-up need not bring them again.
+/// Events that are in a lane of this node, which catch-up skips.
 #[derive(Default)]
 pub(crate) struct InFlightSet(Mutex<HashMap<Uuid, usize>>);
 
-/// Takes an event out of the set, however it ends.
+/// RAII guard: dropping it removes the event from the set.
 pub(crate) struct InFlight {
     set: Arc<InFlightSet>,
     id: Uuid,
@@ -91,7 +91,7 @@ impl Drop for InFlight {
 }
 
 impl Consumer {
-    /// Pulls until told to stop. Whatever fails is tried again: the stream may be gone and come back.
+    /// Pulls until it is stopped. Every failure is retried: the stream may disappear and come back.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             let consumer = match self.durable().await {
@@ -105,7 +105,7 @@ impl Consumer {
             let mut checked = Instant::now();
             while !stop.is_cancelled() {
                 if let Err(error) = self.pull(&consumer, stop).await {
-                    // Unknown counts as none: a stream that is gone must not put the repair off.
+                    // An unknown lag counts as none: a stream that is gone must not delay the repair.
                     self.lag_ms.store(0, Ordering::Relaxed);
                     tracing::debug!(domain = self.domain, source = self.source, %error, "a pull failed");
                     pause(stop, Duration::from_millis(250)).await;
@@ -113,7 +113,7 @@ impl Consumer {
                 }
                 if checked.elapsed() >= CHECK {
                     checked = Instant::now();
-                    // The durable that is known may still be pulled from.
+                    // If the check fails, the known durable can still be pulled from.
                     if let Err(error) = self.durable().await {
                         tracing::debug!(domain = self.domain, source = self.source, %error, "the durable consumer's filters were not checked");
                     }
@@ -122,11 +122,11 @@ impl Consumer {
         }
     }
 
-    /// The durable, made where it is missing, with filters for all types that are handled here.
+    /// Returns the durable, with filters for all types that are handled here. Creates it if it is missing.
     ///
-    /// Filters are only ever added: another node may know more types than we do. The server has no compare-and-set for
-    /// them, so two nodes that add theirs at once may each write without the other's. Each reads them again, at once and
-    /// every [`CHECK`] after, until it finds its own.
+    /// Filters are only ever added: another node may handle other types. The server has no compare-and-set for them, so
+    /// two nodes that add filters at the same time may overwrite each other's. Each node reads them again, at once and
+    /// then every [`CHECK`], until it finds its own.
     async fn durable(&self) -> Result<PullConsumer, Breakage> {
         let stream =
             self.streams.jetstream().get_stream(subject::stream(self.source)).await.map_err(Breakage::other)?;
@@ -138,18 +138,18 @@ impl Consumer {
         Err(Breakage::other("the filters of the durable consumer keep being overwritten"))
     }
 
-    /// Adds the filters that are missing; gives the durable once none was.
+    /// Adds missing filters. Returns the durable only if none was missing.
     async fn add_filters(&self, stream: &jetstream::stream::Stream) -> Result<Option<PullConsumer>, Breakage> {
         let name = subject::durable(self.domain, self.source);
         let mut filters: BTreeSet<String> =
             self.routes.iter().map(|route| subject::event_filter(route.source, route.name)).collect();
-        // A new durable begins a minute back, for what came between a stream's making and its own; what is older is the
-        // log's matter: catch-up brings it. Where a durable begins cannot be changed later.
+        // A new durable starts one minute back, to cover what was published between the creation of the stream and its
+        // own. Catch-up delivers older events from the log. The start of a durable cannot be changed later.
         let mut deliver_policy = DeliverPolicy::ByStartTime { start_time: a_minute_before(self.clock.now()) };
         let existing = match stream.get_consumer::<pull::Config>(&name).await {
             Ok(existing) => Some(existing),
             Err(error) if is_missing(&*error) => None,
-            // To write now would drop the filters of other nodes.
+            // Writing now would drop the filters of other nodes.
             Err(error) => return Err(Breakage::other(error)),
         };
         if let Some(existing) = existing {
@@ -189,7 +189,7 @@ impl Consumer {
         let mut messages = batch.await.map_err(Breakage::other)?;
         let mut last = None;
         loop {
-            // A pull that was told to stop still hands on what has arrived: nobody else would get it soon.
+            // During a shutdown the pull still hands on what has arrived: no other node would receive it soon.
             let message = match tokio::time::timeout(Duration::from_secs(4), messages.next()).await {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => return Err(Breakage::other(error)),
@@ -200,7 +200,7 @@ impl Consumer {
                 last = self.deliver(&message, permit).or(last);
             }
         }
-        // A full pull means there is more: then the last one's age is the lag.
+        // A full pull means that more messages are available: the lag is then the age of the last one.
         let lag =
             if permits.is_empty() { last.map_or(0, |at| (self.clock.now() - at).num_milliseconds().max(0)) } else { 0 };
         self.lag_ms.store(lag, Ordering::Relaxed);
@@ -209,7 +209,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Hands a message to its lane; what has no head of ours or an unknown type is left alone.
+    /// Hands a message to its lane and returns the time of its event. A message without the headers of an event is
+    /// skipped.
     fn deliver(&self, message: &jetstream::Message, permit: OwnedSemaphorePermit) -> Option<DateTime<Utc>> {
         let Some(head) = message.headers.as_ref().and_then(head_of) else {
             tracing::warn!(domain = self.domain, subject = %message.subject, "a message without an event's headers");
@@ -222,7 +223,7 @@ impl Consumer {
         Some(at)
     }
 
-    /// Hands an event to its lane, as the stream or catch-up brings it.
+    /// Hands an event from the stream or from catch-up to its lane. An event of an unknown type is skipped.
     pub(crate) fn hand_over(
         &self,
         head: EventHead,
@@ -262,7 +263,7 @@ fn is_missing(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
         .is_some_and(|error| error.kind() == ConsumerInfoErrorKind::NotFound)
 }
 
-/// In the broker's words.
+/// In the type that the client library uses.
 fn a_minute_before(now: DateTime<Utc>) -> time::OffsetDateTime {
     let then = std::time::SystemTime::from(now) - Duration::from_secs(60);
     time::OffsetDateTime::from(then)
@@ -275,7 +276,7 @@ async fn pause(stop: &CancellationToken, duration: Duration) {
     }
 }
 
-/// Reads an event's headers; `None` where one is missing or not of our form.
+/// Reads an event's headers; `None` if one is missing or malformed.
 pub(crate) fn head_of(headers: &async_nats::HeaderMap) -> Option<EventHead> {
     let get = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
     let mut kind = get(header::CE_TYPE)?.splitn(3, '.');

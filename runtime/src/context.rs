@@ -1,4 +1,5 @@
-//! What handlers outside a lane may use: the caller, other domains, and in a domain its database.
+//! The request context: what handlers outside a lane may use. That is the caller, other domains, and in a domain its
+//! database.
 
 use std::{
     ops::Deref,
@@ -42,46 +43,46 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// To read the domain's own database, outside any transaction.
+    /// Reads the domain's own database, outside any transaction.
     pub fn reads(&self) -> Reads<'_> {
         Reads::of_pool(&self.db)
     }
 
-    /// The pool itself, for a simulated server of the outside world that keeps its state in tables of its own. What it
-    /// writes belongs to no command.
+    /// The pool itself, for a simulated external system that keeps its state in tables of its own. What it writes is
+    /// not part of any command.
     pub fn pool(&self) -> &PgPool {
         &self.db
     }
 }
 
 impl ServiceContext {
-    /// Who asks.
+    /// The caller of the operation.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// The digest of the capability that came along, beside an access token too.
+    /// The digest of the capability in the request, which may have an access token too.
     pub fn capability(&self) -> Option<Uuid> {
         self.capability
     }
 
-    /// What is left of the caller's time.
+    /// The time left until the caller's deadline.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Asks another domain, inside the caller's deadline.
+    /// Queries another domain, within the caller's deadline.
     ///
     /// # Errors
-    /// The other domain's own error, or a fault.
+    /// The other domain's own error, or a service error.
     pub async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, CallError<Q::Error>> {
         self.ask_within(query, Call::DEFAULT_DEADLINE).await
     }
 
-    /// Asks another domain for at most so long, where the answer can do without its reply.
+    /// Queries another domain for `at_most` this long, if the handler can do without the reply.
     ///
     /// # Errors
-    /// The other domain's own error, or a fault.
+    /// The other domain's own error, or a service error.
     pub async fn ask_within<Q: Query>(&self, query: &Q, at_most: Duration) -> Result<Q::Reply, CallError<Q::Error>> {
         let call = Call {
             deadline: self.remaining().min(at_most),

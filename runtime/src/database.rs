@@ -1,4 +1,4 @@
-//! A domain's pools, its migrations, and the era of its server.
+//! A domain's connection pools, its migrations, and the epoch of its database server.
 
 mod held;
 mod presence;
@@ -20,14 +20,15 @@ pub(crate) use presence::{Look, Presence};
 /// Connections for clients' queries.
 pub(crate) const READS: u32 = 4;
 
-/// So many of them are kept open: a connection takes ten round trips to open, which a node under load answers late.
+/// The number of those that are kept open: opening a connection takes ten round trips, which are slow on a node under
+/// load.
 const READS_KEPT: u32 = 2;
 
 /// Connections for internal reads.
 pub(crate) const INTERNAL_READS: u32 = 3;
 
-/// The connections of a domain on one node, in pools that do not wait for each other: a storm of commands, here or in
-/// another domain, leaves clients' queries their connections, and a storm of clients' queries leaves the lanes theirs.
+/// The connections of a domain on one node, in independent pools: a burst of commands, here or in another domain,
+/// leaves clients' queries their connections, and a burst of clients' queries leaves the lanes theirs.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub lanes: PgPool,
@@ -36,15 +37,15 @@ pub(crate) struct Database {
     /// For the queries of other domains, and for the reads of commands: look-ups and `prepare`, effects, deadlines.
     pub internal_reads: PgPool,
     pub presence: Presence,
-    /// What lanes hold between two batches.
+    /// The connections that lanes hold between two batches.
     pub held: Held,
 }
 
 impl Database {
-    /// A connection for a lane.
+    /// Takes a connection for a lane.
     ///
     /// # Errors
-    /// Where none can be had.
+    /// If no connection can be acquired.
     pub(crate) async fn lane(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         match self.held.take() {
             Some(connection) => Ok(connection),
@@ -52,28 +53,29 @@ impl Database {
         }
     }
 
-    /// Holds a lane's connection for its next batch. One whose transaction broke is dropped instead, so that the pool looks
-    /// at it.
+    /// Holds a lane's connection for its next batch. A connection whose transaction failed is dropped instead, so that
+    /// the pool checks it.
     pub(crate) fn hold(&self, connection: PoolConnection<Postgres>) {
         self.held.put(connection);
     }
 
-    /// Pools that connect when first used, and let go of connections that idle.
+    /// Opens pools that connect on first use and close idle connections.
     pub(crate) fn open(url: &str, domain: &str, lanes: u32) -> Result<Self, sqlx::Error> {
         let options = url.parse::<PgConnectOptions>()?.application_name(&format!("souk-{domain}")).options([
             ("lock_timeout", "2s"),
             ("statement_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "3s"),
-            // The inbox and its cursors are read in this order at this level; no other is safe.
+            // The inbox protocol relies on this isolation level: a later statement must see what was committed after an
+            // earlier one.
             ("default_transaction_isolation", "read committed"),
-            // Plans are kept per connection, and one made while a table was empty would scan it for ever after. Every
-            // statement here has an index to go by.
+            // Plans are cached per connection, and a plan made while a table was empty would keep scanning it. Every
+            // statement here has an index to use.
             ("enable_seqscan", "off"),
             ("random_page_cost", "1.1"),
             ("jit", "off"),
         ]);
-        // What lanes and domains run are a few statements over keys: one plan each. The lists of clients are planned with
-        // their filters.
+        // Lanes and domains run a small set of statements by key, which need one generic plan each. Clients' lists are
+        // planned with the values of their filters.
         let generic = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
         let pool = |options: &PgConnectOptions, size: u32, kept: u32| {
             PgPoolOptions::new()
@@ -81,7 +83,7 @@ impl Database {
                 .min_connections(kept)
                 .acquire_timeout(Duration::from_secs(5))
                 .idle_timeout(IDLE)
-                // One round trip per batch saved; a dead connection shows itself as a breakage, which is repeated.
+                // Saves one round trip per batch; a dead connection causes an internal error, and the batch is retried.
                 .test_before_acquire(false)
                 .connect_lazy_with(options.clone())
         };
@@ -94,10 +96,10 @@ impl Database {
         Ok(Self { lanes, reads, internal_reads, presence, held })
     }
 
-    /// Opens the connections that are kept, so that no client waits for them.
+    /// Opens the connections that are kept open, so that no client waits for them.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub(crate) async fn open_kept(&self) -> Result<(), sqlx::Error> {
         let mut kept = Vec::new();
         for _ in 0..READS_KEPT {
@@ -107,10 +109,11 @@ impl Database {
     }
 }
 
-/// Brings a domain's database to the newest schema: the runtime's tables first, then the domain's own.
+/// Migrates a domain's database to the newest schema, the runtime's tables first, then the domain's own, and begins an
+/// epoch if the server has restarted.
 ///
 /// # Errors
-/// Where a migration fails, or was changed after it ran.
+/// If a migration fails, or was changed after it ran.
 pub async fn migrate(url: &str, domain: Migrator) -> Result<(), sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
     let mut connection = options.connect().await?;
@@ -122,8 +125,8 @@ pub async fn migrate(url: &str, domain: Migrator) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
-/// Begins an era where the server was started anew since the last one. Its number is never used again: the clock in
-/// microseconds, or the last one plus one.
+/// Begins an epoch if the server has restarted since the last one began. The number of an epoch is never reused: it is
+/// the clock in microseconds, or the last number plus one if that is greater.
 pub(crate) async fn begin_era(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into era (era, started, forked_at)
@@ -138,7 +141,7 @@ pub(crate) async fn begin_era(connection: &mut PgConnection) -> Result<(), sqlx:
     Ok(())
 }
 
-/// The database's clock.
+/// Reads the database's clock.
 pub(crate) async fn clock(database: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar("select clock_timestamp()").fetch_one(database).await
 }

@@ -1,5 +1,5 @@
-//! What could not be done: events and effects, parked with their reason, listed, and redriven by a person. How events
-//! are parked is here, how effects are is in `effects`.
+//! Dead letters: events and effects that could not be handled are stored with a reason, listed, and redriven by an
+//! operator. Events are dead-lettered here, effects in `effects`.
 
 mod listing;
 mod messages;
@@ -22,7 +22,7 @@ pub(crate) use unpark::{Unparked, unpark};
 
 use crate::{failure::Breakage, lane::EventItem, log::mark, operation::EventHead};
 
-/// The head of a parked event, as its row keeps it.
+/// The head of a dead-lettered event, as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StoredHead {
     version: i64,
@@ -34,8 +34,8 @@ pub(crate) struct StoredHead {
     traceparent: Option<String>,
 }
 
-/// Parks an event: the inbox row and the dead letter in one transaction, or a copy could still run beside it. Nothing
-/// happens where the event was handled meanwhile.
+/// Dead-letters an event. R10: the inbox row and the dead letter are written in one transaction; otherwise another copy
+/// of the event could still run. Writes no dead letter if the event was handled in the meantime.
 pub(crate) async fn park(
     pool: &PgPool,
     head: &EventHead,
@@ -57,7 +57,7 @@ pub(crate) async fn park(
     .bind(mark(head.id))
     .execute(&mut *transaction)
     .await?;
-    // As in a lane: nothing at or below its cursor, and nothing of a history that a restore has ended.
+    // As in a lane: not an event at or below its cursor, nor one of a history that a restore has ended.
     let is_ghost: bool = sqlx::query_scalar("select exists (select 1 from source_era where source = $1 and era > $2)")
         .bind(&head.source)
         .bind(known_in_era)
@@ -105,7 +105,7 @@ pub(crate) async fn park(
     Ok(transaction.commit().await?)
 }
 
-/// What a redrive could not handle stays parked, with the newer reason.
+/// Keeps the dead letter of an event whose redrive failed, with the new reason.
 pub(crate) async fn park_again(pool: &PgPool, head: &EventHead, reason: &str) -> Result<(), Breakage> {
     let mut transaction = pool.begin().await?;
     sqlx::query(
@@ -125,8 +125,8 @@ pub(crate) async fn park_again(pool: &PgPool, head: &EventHead, reason: &str) ->
     Ok(transaction.commit().await?)
 }
 
-/// A redrive claims its event by deleting the dead letter in the transaction of the effect; it passes neither inbox nor
-/// cursor. Gives the places of what could be claimed.
+/// R11: claims events for a redrive by deleting their dead letters in the transaction that handles them; neither the
+/// inbox nor the cursor is checked. Returns the indices of the events that could be claimed.
 pub(crate) async fn claim_for_redrive(
     connection: &mut PgConnection,
     batch: &[EventItem],

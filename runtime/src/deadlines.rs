@@ -1,5 +1,5 @@
-//! Deadlines are columns: four times a second one node asks the domain what is due and runs the answers as commands, with
-//! ids made from key and deadline.
+//! Deadlines are columns: four times a second one node queries the domain for due deadlines and runs a command for
+//! each, with an id derived from key and deadline.
 
 use std::{
     sync::Arc,
@@ -17,16 +17,17 @@ use crate::{
     responder::{InternalCommand, Responder},
 };
 
-/// Deadlines of one look.
+/// The most deadlines of one query.
 const LIMIT: i64 = 20_000;
 
-/// Commands that run at once: enough to fill batches. They are not admitted like requests, for this is their bound.
+/// The most commands that run concurrently: enough to fill batches. The concurrency limiter for requests does not apply
+/// to them.
 const AT_ONCE: usize = 4096;
 
-/// Who looks has this long; what is left then is due at the next look.
+/// The lease of one pass. Deadlines that have not started by its end are left to the next pass.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// How long a command may take.
+/// Timeout of a command.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Deadlines {

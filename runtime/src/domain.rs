@@ -1,4 +1,4 @@
-//! What a domain author writes: the domain, its handlers, one registration line per message.
+//! The interface for domain authors: the domain, its handlers, and one registration line per message.
 
 use std::{future::Future, sync::Arc};
 
@@ -23,17 +23,17 @@ use crate::{
 
 /// A domain: its name, its tables, and one registration line per message.
 pub trait Domain: Send + Sync + Sized + 'static {
-    /// The name: of its subjects, its database, its stream.
+    /// The name, which its subjects, its database and its stream are named after.
     const NAME: &'static str;
 
     /// The migrations of its own database, numbered from 1001; lower numbers are the runtime's.
     fn migrations() -> Migrator;
 
-    /// One line per message it answers or reacts to.
+    /// Registers the messages that the domain answers or reacts to, one line each.
     fn register(routes: &mut Registry<Self>);
 }
 
-/// Answers a query, straight from a pool or from memory.
+/// Answers a query, from a pool or from memory.
 pub trait Answer<Q: Query>: Domain {
     /// The answer.
     fn answer(&self, cx: &Context, query: &Q) -> impl Future<Output = Answered<Q::Reply, Q::Error>> + Send;
@@ -44,22 +44,23 @@ pub trait Answer<Q: Query>: Domain {
 pub struct Queried<Q> {
     /// The query.
     pub message: Arc<Q>,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
 }
 
 /// Answers a query whose rows are read together with those of the requests that arrived at the same time.
 ///
-/// Requests that arrive while a batch is being read form the next one, so that a query under load costs a share of a
-/// statement. It waits only while two batches run. Rights, deadline and error stay those of each request.
+/// Requests that arrive while a batch is read form the next one, so that a query under load costs a fraction of a
+/// statement. A request waits only while two batches run. Authorization, deadline and error remain those of each
+/// request.
 pub trait AnswerBatch<Q: Query>: Domain {
-    /// What was read for one query.
+    /// The rows that were read for one query.
     type Loaded: Send + 'static;
 
-    /// Reads for a batch, one value per query in their order. One statement, so that all come from one moment.
+    /// Reads for a batch, one value per query, in order. Use one statement, so that all values come from one snapshot.
     ///
     /// # Errors
-    /// Where data is the reason, the batch is halved until the query that fails stands alone.
+    /// If data causes the error, the batch is halved until the query that fails is alone.
     fn load(
         &self,
         db: Reads<'_>,
@@ -75,28 +76,29 @@ pub trait AnswerBatch<Q: Query>: Domain {
     ) -> impl Future<Output = Answered<Q::Reply, Q::Error>> + Send;
 }
 
-/// A command on its way through a lane.
+/// A command envelope: a command in its lane.
 #[derive(Debug)]
 pub struct Commanded<C, P = ()> {
     /// The command.
     pub message: C,
-    /// What `prepare` found out.
+    /// The result of `prepare`.
     pub prepared: P,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// The digest of the capability that came along, beside an access token too.
+    /// The digest of the capability in the request, which may have an access token too.
     pub capability: Option<Uuid>,
-    /// For the events it causes.
+    /// The cause of the events that it emits.
     pub cause: Cause,
 }
 
-/// Finds out for a command what takes longer than a statement, before its lane: hashes a password, asks another domain.
+/// Does work for a command that takes longer than a statement, before its lane: hashes a password, queries another
+/// domain.
 pub trait Prepare<C: Command>: Domain {
-    /// What the handler gets.
+    /// The value that is passed to the handler.
     type Prepared: Send + Sync + 'static;
 
-    /// Runs outside any transaction. It must name the version of every own row that it relied on, for the handler to compare
-    /// under lock.
+    /// Runs outside any transaction. The result must include the version of every row of the domain that it relied on,
+    /// for the handler to compare under lock.
     fn prepare(
         &self,
         cx: &Context,
@@ -104,9 +106,9 @@ pub trait Prepare<C: Command>: Domain {
     ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
 }
 
-/// Handles a command, one at a time. `P` is what its [`Prepare`] found out.
+/// Handles a command, one at a time. `P` is the result of its [`Prepare`].
 pub trait Handle<C: Command, P = ()>: Domain {
-    /// Compares the versions that `prepare` relied on ([`HandleError::Stale`](crate::HandleError::Stale) where one has
+    /// Compares the versions that `prepare` relied on ([`HandleError::Stale`](crate::HandleError::Stale) if one has
     /// changed), decides, then writes.
     fn handle(
         &self,
@@ -115,10 +117,10 @@ pub trait Handle<C: Command, P = ()>: Domain {
     ) -> impl Future<Output = Handled<C::Reply, C::Error>> + Send;
 }
 
-/// Handles a whole batch of a command with set-based SQL, for the hot paths. `P` is what its [`Prepare`] found out.
+/// Handles a whole batch of a command with set-based SQL, for the hot paths. `P` is the result of its [`Prepare`].
 pub trait HandleBatch<C: Command, P = ()>: Domain {
-    /// One outcome per command, in their order. A rejected command must have written nothing; where it has left an event or an
-    /// effect, the batch fails.
+    /// Returns one outcome per command, in order. A rejected command must have written nothing; if it has left an event
+    /// or an effect, the batch fails.
     fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
@@ -126,8 +128,8 @@ pub trait HandleBatch<C: Command, P = ()>: Domain {
     ) -> impl Future<Output = Result<Vec<Handled<C::Reply, C::Error>>, Breakage>> + Send;
 }
 
-/// An event on its way through a lane. It is handled once, whatever the broker lost, repeated or reordered;
-/// events of one entity may come in any order.
+/// An event envelope: an event in its lane. It is handled once, even if the broker loses, repeats or reorders messages;
+/// events of one entity may arrive in any order.
 #[derive(Debug)]
 pub struct Delivered<E> {
     /// The event.
@@ -136,61 +138,61 @@ pub struct Delivered<E> {
     pub version: i64,
     /// The time of its commit, by the owner's database.
     pub at: DateTime<Utc>,
-    /// For the events it causes in turn.
+    /// The cause of the events that it leads to.
     pub cause: Cause,
 }
 
-/// Reacts to events, of its own log too.
+/// Reacts to events, including those of the domain's own log.
 ///
-/// A batch comes as one call, whatever the types of its events, so that a domain which locks the rows of a batch in the order
-/// of their keys never deadlocks with itself, however many lanes and nodes run.
+/// A batch is handled in one call, whatever the types of its events, so that a domain that locks the rows of a batch in
+/// the order of their keys never deadlocks with itself, however many lanes and nodes run.
 pub trait React: Domain {
-    /// What a batch consists of: `Delivered<E>` where the domain reacts to one type of event, else a type of its own with
+    /// The input of a batch: `Delivered<E>` if the domain reacts to one type of event, otherwise a type of its own with
     /// `From<Delivered<E>>` for each.
     type Input: Send + Sync + 'static;
 
     /// Handles a batch, in the order of arrival: decides, then writes.
     ///
     /// # Errors
-    /// An error rolls the whole batch back; it is repeated, or halved until the event that fails stands alone.
+    /// An error rolls the whole batch back; it is retried, or halved until the event that fails is alone.
     fn react(&self, tx: &mut Tx<'_>, inputs: &[&Self::Input]) -> impl Future<Output = Result<(), Breakage>> + Send;
 }
 
-/// Keeps what it is told, and does nothing else with it: no events, no effects, nothing that another row follows from.
-/// So it may be forgotten and told again from the log (`souk replay <source> --into <domain>`).
+/// A projection: stores a read model and emits nothing, no events and no effects, and no other row is derived from it.
+/// So it can be reset and rebuilt from the log (`souk replay <source> --into <domain>`).
 pub trait Project<E: Event>: Domain {
-    /// Forgets all that was made of `E`, also how new it was: whatever comes next must be taken. What is shown may
-    /// stand until then.
+    /// Resets what was stored from `E`, including its versions: every event that follows must be accepted. Rows that
+    /// are shown may remain until then.
     fn forget(&self, tx: &mut Tx<'_>) -> impl Future<Output = Result<(), Breakage>> + Send;
 }
 
-/// Work for the outside world, left in a commit.
+/// A call of an external system, left in a commit.
 pub trait Effect: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Its name in its domain.
     const NAME: &'static str;
 }
 
-/// An effect that was performed.
+/// An effect result.
 #[derive(Debug)]
 pub struct Performed<F, O> {
     /// The effect.
     pub effect: F,
-    /// What came of it.
+    /// The outcome.
     pub outcome: O,
     /// The effect's id.
     pub id: Uuid,
     /// The entity it belongs to.
     pub entity: Uuid,
-    /// For the events it causes.
+    /// The cause of the events that it emits.
     pub cause: Cause,
 }
 
 /// Performs an effect.
 pub trait Perform<F: Effect>: Domain {
-    /// What came of it.
+    /// The outcome.
     type Outcome: Send + Sync + 'static;
 
-    /// Calls the outside world with `id` as idempotency key: at least once, at most 10 s.
+    /// Calls the external system with `id` as idempotency key: at least once, for at most 10 s.
     fn perform(
         &self,
         cx: &Context,
@@ -198,7 +200,7 @@ pub trait Perform<F: Effect>: Domain {
         effect: &F,
     ) -> impl Future<Output = Result<Self::Outcome, Breakage>> + Send;
 
-    /// Writes what came of it, once, in the lane of the entity.
+    /// Writes the outcomes, once, in the lane of the entity.
     fn finish(
         &self,
         tx: &mut Tx<'_>,
@@ -206,18 +208,19 @@ pub trait Perform<F: Effect>: Domain {
     ) -> impl Future<Output = Result<(), Breakage>> + Send;
 }
 
-/// Finds what is due. Deadlines are columns; the database's clock decides.
+/// Finds due deadlines. Deadlines are columns; the database's clock decides.
 ///
-/// The column is all that says whether a deadline was acted on: the command may come twice, from two nodes at once too.
-/// Its handler locks the row, does nothing where the deadline does not stand any more, and else writes what ends it.
+/// Only the column records whether a deadline was handled: the command may run twice, also on two nodes at the same
+/// time. Its handler locks the row, does nothing if the deadline no longer applies, and otherwise writes what ends it.
 pub trait Due<C: Command>: Domain {
-    /// The deadlines that are over, with the commands that act on them; `limit` at most.
+    /// Returns due deadlines with the commands that handle them, at most `limit`.
     fn due(&self, db: Reads<'_>, limit: i64) -> impl Future<Output = Result<Vec<(DateTime<Utc>, C)>, Breakage>> + Send;
 }
 
-/// Has rows that nobody needs any more, after a while.
+/// Deletes rows that have passed their retention.
 pub trait Tidy: Domain {
-    /// Deletes some of them, `limit` at most; gives how many. One node runs it, again and again until it comes back short.
+    /// Deletes at most `limit` of them, and returns how many. One node calls it repeatedly, until it deletes fewer than
+    /// `limit`.
     fn tidy(&self, db: Writes<'_>, limit: u64) -> impl Future<Output = Result<u64, Breakage>> + Send;
 }
 
@@ -241,7 +244,7 @@ impl<D: Domain> Registry<D> {
         self.routes.queries.push(QueryRoute::one::<D, Q>(self.domain.clone()));
     }
 
-    /// Answers the query `Q`, and reads for all that arrive together with one statement.
+    /// Answers the query `Q`, and reads for concurrent requests with one statement.
     pub fn batched_query<Q: Query>(&mut self)
     where
         D: AnswerBatch<Q>,
@@ -298,7 +301,7 @@ impl<D: Domain> Registry<D> {
         self.routes.events.push(EventRoute::new::<D, E>(self.domain.clone()));
     }
 
-    /// Reacts to the event `E` by storing what it says, and nothing else.
+    /// Reacts to the event `E` with a projection.
     pub fn projected_event<E: Event>(&mut self)
     where
         D: React + Project<E>,
@@ -318,7 +321,7 @@ impl<D: Domain> Registry<D> {
         self.routes.effects.push(EffectRoute::new(EffectHandler::<D, F>::new(self.domain.clone())));
     }
 
-    /// Runs the command `C`, which must be registered too, for every deadline that is over.
+    /// Runs the command `C`, which must be registered too, for every due deadline.
     pub fn deadline<C: Command>(&mut self)
     where
         D: Due<C>,
@@ -327,7 +330,7 @@ impl<D: Domain> Registry<D> {
         self.routes.deadlines.push(DeadlineRoute::new(DeadlineSource::<D, C>::new(self.domain.clone())));
     }
 
-    /// Deletes what nobody needs any more.
+    /// Registers the domain's retention ([`Tidy`]).
     pub fn tidied(&mut self)
     where
         D: Tidy,

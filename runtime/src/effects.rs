@@ -1,5 +1,5 @@
-//! Effects: work for the outside world, performed after its commit, at least once, those of one entity one at a time in
-//! commit order, none later than its lease. A result is claimed by deleting the effect's row.
+//! Effects: calls of external systems, performed at least once after the commit that left them. Those of one entity run
+//! one at a time, in commit order; none runs beyond its lease. A result is claimed by deleting the effect's row.
 
 mod unregistered;
 
@@ -30,23 +30,25 @@ use crate::{
 
 pub(crate) use unregistered::{DUE_FOR, EXAMINED, unregistered};
 
-/// Effects of a domain that are performed on this node at once.
+/// The most effects of a domain that are performed on this node at once.
 const WINDOW: usize = 512;
 
-/// How long one call of the outside world may take. Shorter than the lease (15 s), which begins with the commit.
+/// Timeout of one call of an external system. Shorter than the lease (15 s), which begins with the commit or the sweep.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An effect that could not start this long after its lease began is given back, for a later look.
+/// An effect that could not start within this time of its lease is released for a later sweep.
 const START_WITHIN: Duration = Duration::from_secs(4);
 
-/// Attempts before an effect is parked: it then blocks its entity only, and a person must look. With pauses that grow to
-/// five minutes that is a day, so that an outage of the outside world heals without anybody.
+/// Attempts before an effect is dead-lettered: it then blocks only its own entity, until an operator redrives it. With
+/// pauses that grow to five minutes, the attempts last about a day, so that an outage of an external system needs no
+/// operator.
 const ATTEMPTS: i32 = 300;
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: f64 = 300.0;
 
-/// Runs in a row that nobody lived to finish, before an effect is parked unrun: it may be what kills them.
+/// Consecutive runs that never finished, before an effect is dead-lettered without another run: it may be what crashes
+/// the nodes.
 const UNFINISHED: i32 = 20;
 
 /// Runs a domain's effects.
@@ -64,9 +66,9 @@ struct Shared {
     window: Arc<Semaphore>,
     wake: Notify,
     lanes: OnceLock<Lanes>,
-    /// More is to be done than there was room for.
+    /// More effects are due than the window has room for.
     is_crowded: AtomicBool,
-    /// Unregistered names that were logged.
+    /// Unregistered names that have been logged.
     reported: Mutex<BTreeSet<String>>,
 }
 
@@ -97,14 +99,15 @@ impl Effects {
         }
     }
 
-    /// Where results go. Known once the lanes are made.
+    /// Sets the lanes that results go to, which are created after the effects.
     pub(crate) fn finish_in(&self, lanes: Lanes) {
-        // Set once, at the start of the domain.
+        // Set only once, when the domain starts.
         drop(self.shared.lanes.set(lanes));
     }
 
-    /// Starts effects whose lease this node has held since `began` at the latest: taken before the statement that took it,
-    /// for a process may be frozen in between. What finds no room or starts too late is given back at once.
+    /// Starts effects whose lease this node holds. `began` is a lower bound for the start of the leases: it is taken
+    /// before the statement that takes them, because the process may be suspended in between. Effects that find no room
+    /// or start too late are released at once.
     pub(crate) fn start(&self, rows: Vec<EffectRow>, began: Instant) {
         let mut without_room = Vec::new();
         for row in rows {
@@ -129,8 +132,9 @@ impl Effects {
         }
     }
 
-    /// Ends leases that were taken for nothing; the run that was counted with them did not begin. Only those that are ours
-    /// still: a process may be frozen here, and somebody else perform meanwhile, with one more attempt.
+    /// Ends the leases of effects that did not start, and takes back the attempts that were counted with them. Only
+    /// leases that this node still holds are ended: while the process was suspended, another node may have claimed the
+    /// effect, with one more attempt.
     async fn give_back(&self, taken: Vec<(Uuid, i32)>) {
         let shared = &self.shared;
         let (ids, attempts): (Vec<Uuid>, Vec<i32>) = taken.into_iter().unzip();
@@ -149,7 +153,7 @@ impl Effects {
         }
     }
 
-    /// There is room again: a look, where something waits for it.
+    /// Requests a sweep if effects wait for room in the window.
     pub(crate) fn has_room(&self) {
         if self.shared.is_crowded.swap(false, Ordering::Relaxed) {
             self.look();
@@ -161,7 +165,7 @@ impl Effects {
         self.has_room();
     }
 
-    /// Asks for a look soon: an effect may have become the first of its entity.
+    /// Requests a sweep: an effect may have become the first of its entity.
     pub(crate) fn look(&self) {
         self.shared.wake.notify_one();
     }
@@ -176,7 +180,7 @@ impl Effects {
         &self.shared.names
     }
 
-    /// Waits until asked for a look.
+    /// Waits until a sweep is requested.
     pub(crate) async fn asked(&self) {
         self.shared.wake.notified().await;
     }
@@ -185,7 +189,7 @@ impl Effects {
         self.shared.window.available_permits() == WINDOW
     }
 
-    /// Claims and starts effects whose lease has ended and whose turn it is.
+    /// Claims and starts effects whose lease has ended and that are the first of their entity.
     pub(crate) async fn sweep(&self) -> Result<(), Breakage> {
         let shared = &self.shared;
         let free = i64::try_from(shared.window.available_permits()).unwrap_or(0);
@@ -275,13 +279,14 @@ impl Effects {
         }
     }
 
-    /// Writes down a failure: a later attempt with a growing pause, or the end of all attempts.
+    /// Records a failure: schedules another attempt after a growing pause, or dead-letters the effect after the last
+    /// one.
     pub(crate) async fn failed(&self, id: Uuid, attempts: i32, breakage: &Breakage) {
         let shared = &self.shared;
         let is_last = attempts >= ATTEMPTS;
         let pause = (0.25 * 2_f64.powi(attempts.clamp(0, 20))).min(LONGEST_PAUSE);
         tracing::warn!(domain = shared.domain, effect = %id, attempts, %breakage, is_last, "an effect failed");
-        // Only of the attempt that the row counts: a later one, or a redrive, is not ended by what came before it.
+        // Only for the attempt that the row counts: a late failure must not end a newer attempt or a redrive.
         let written = sqlx::query(
             "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2, unfinished = 0,
                  next_at = clock_timestamp() + make_interval(secs => $3),
@@ -301,7 +306,7 @@ impl Effects {
                 tracing::error!(domain = shared.domain, effect = %id, %breakage, "an effect was parked: a person must look");
             }
             Ok(_) => {}
-            // The lease ends by itself.
+            // The effect is retried after its lease has ended.
             Err(error) => {
                 tracing::warn!(domain = shared.domain, effect = %id, %error, "a failure could not be written down");
             }

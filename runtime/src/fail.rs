@@ -1,7 +1,7 @@
-//! Crash points by name, for tests: `SOUK_CRASH_AT=<name>` ends the process there, as kill -9 would. Builds without
+//! Crash points by name, for tests: `SOUK_CRASH_AT=<name>` ends the process at that point, like kill -9. Builds without
 //! debug assertions have none.
 
-/// Ends the process where the environment names this point; `SOUK_CRASH_AT=<name>:<n>` at its n-th passing.
+/// Ends the process if the environment names this point; `SOUK_CRASH_AT=<name>:<n>` ends it on the n-th call.
 #[cfg(debug_assertions)]
 pub(crate) fn fail_point(name: &str) {
     use std::sync::{

@@ -1,23 +1,23 @@
-//! Two levels of failure: a refusal is an answer, a breakage is run again.
+//! Two levels of failure: a domain error is an answer, an internal error is retried.
 
 use std::sync::Arc;
 
 use contract::{CallError, ErrorKind, Fault, Refusal};
 
-/// Something broke: the transaction rolls back and the work is tried again, and parked at its limit.
-/// Unsure whether a write happened means breakage: run again, the rows decide.
+/// An internal error: the transaction is rolled back and the work is retried, and dead-lettered at its limit. If it is
+/// uncertain whether a write was committed, return an internal error: the retry reads the rows and decides.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Breakage {
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Sql(Arc<sqlx::Error>),
-    /// Another domain did not answer, or answered with a fault.
+    /// Another domain did not answer, or answered with a service error.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The database server was started anew: an era must begin before anything is committed.
+    /// The database server has restarted: an epoch must begin before anything is committed.
     #[error("the era is stale")]
     StaleEra,
-    /// The outside world did not answer, or not in a way that tells anything. The reason is for whoever runs the system.
+    /// An external system did not answer, or its answer is inconclusive. The reason is for the operator.
     #[error("{0}")]
     Unanswered(String),
     /// Anything else.
@@ -26,12 +26,12 @@ pub enum Breakage {
 }
 
 impl Breakage {
-    /// A breakage with a reason for the log.
+    /// An internal error with a reason for the log.
     pub fn other(reason: impl std::fmt::Display) -> Self {
         Self::Other(reason.to_string())
     }
 
-    /// What the caller hears of it. The reason itself stays inside.
+    /// The service error for the caller, which does not contain the reason.
     pub fn fault(&self, service: &str) -> Fault {
         match self {
             Self::Fault(fault) if matches!(fault.kind, ErrorKind::Unavailable | ErrorKind::Deadline) => fault.clone(),
@@ -54,7 +54,7 @@ impl Breakage {
         matches!(self, Self::Sql(error) if is_lost_connection(error))
     }
 
-    /// A row of this kind is there already: a fault of the item's, or a race with whoever wrote that row.
+    /// A unique constraint was violated, either because of the item's data or in a race with another writer of the row.
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Sql(error) if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
     }
@@ -75,18 +75,18 @@ impl<E: Refusal> From<CallError<E>> for Breakage {
     }
 }
 
-/// Whose fault a breakage is, which says how a batch goes on.
+/// The retry class of an internal error, which determines how a batch continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
-    /// An item's: halve until it stands alone.
+    /// Caused by an item: halve the batch until the item is alone.
     Data,
-    /// Nobody's, but the batch is too large for the server: halve without blame.
+    /// Not caused by an item, but the batch is too large for the server: halve it, and blame no item.
     Size,
-    /// Nobody's: repeat the whole batch.
+    /// Not caused by an item: retry the whole batch.
     Nobody,
 }
 
-/// The connection was dead, or died with the statement.
+/// Whether the connection was lost, before or during the statement.
 pub(crate) fn is_lost_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
@@ -109,10 +109,11 @@ fn blame(error: &sqlx::Error) -> Blame {
         _ => return Blame::Nobody,
     };
     match code.get(..2) {
-        // 22 data exception, 23 constraint, 42 a statement that cannot work, P0 raised by a function of ours.
+        // 22: data exception; 23: constraint; 42: invalid statement; P0: raised by a PL/pgSQL function; 0A: not
+        // supported.
         Some("22" | "23" | "42" | "P0" | "0A") => Blame::Data,
         Some("53") => Blame::Size,
-        // A statement or a lock that took too long: one of them may be why, and the others need not wait for it.
+        // A statement or lock timeout: one item may be the cause, and the others need not wait for it.
         _ if matches!(code.as_str(), "57014" | "55P03") => Blame::Size,
         _ => Blame::Nobody,
     }
@@ -130,9 +131,10 @@ pub enum QueryError<E> {
 /// Why `prepare` hands nothing to the lane.
 #[derive(Debug)]
 pub enum PrepareError<E> {
-    /// A domain error: the answer, stored unless it says that the body is wrong (`Malformed`, `Invalid`).
+    /// A domain error: the answer. It is stored if the operation keeps its answers, unless its kind is `Malformed`,
+    /// `Invalid` or `Unauthenticated`.
     Rejected(E),
-    /// A domain error that is not stored: for callers of whom nothing is known, who could fill the table with it.
+    /// A domain error that is not stored, for unauthenticated callers, which could fill the table with it.
     RejectedUnrecorded(E),
     /// An internal error.
     Broken(Breakage),
@@ -141,10 +143,10 @@ pub enum PrepareError<E> {
 /// Why a command has no reply.
 #[derive(Debug)]
 pub enum HandleError<E> {
-    /// A domain error: the answer, stored unless it says that the body is wrong (`Malformed`, `Invalid`). What the command
-    /// wrote, emitted or left is undone.
+    /// A domain error: the answer. It is stored if the operation keeps its answers, unless its kind is `Malformed`,
+    /// `Invalid` or `Unauthenticated`. What the command has written, emitted and left is undone.
     Rejected(E),
-    /// A domain error, where what the command wrote, emitted and left stays.
+    /// A domain error, stored under the same conditions. What the command has written, emitted and left is committed.
     RejectedKeepingWrites(E),
     /// What `prepare` relied on has changed: prepare again, three times at most.
     Stale,
@@ -178,8 +180,8 @@ impl<E> From<QueryError<E>> for PrepareError<E> {
     }
 }
 
-/// What queries return, and what is read for a command before its lane.
+/// The result of a query's handler, and of reads for a command before its lane.
 pub type Answered<T, E> = Result<T, QueryError<E>>;
 
-/// What handlers of commands return.
+/// The result of a command's handler.
 pub type Handled<T, E> = Result<T, HandleError<E>>;

@@ -1,4 +1,4 @@
-//! A handler's panic is a breakage, never the death of its actor.
+//! Turns a handler's panic into an internal error, so that it does not end the handler's actor.
 
 use std::panic::AssertUnwindSafe;
 
@@ -6,7 +6,7 @@ use futures::FutureExt;
 
 use crate::failure::Breakage;
 
-/// Runs to the end, also where the end is a panic. What the future held is dropped with it: a transaction rolls back.
+/// Runs a future to its end, even if it panics. What the future holds is dropped with it: a transaction rolls back.
 pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T, Breakage>>) -> Result<T, Breakage> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

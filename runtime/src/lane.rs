@@ -1,6 +1,6 @@
-//! Lanes: where a domain's writes happen. A lane runs whatever queued up while its last transaction ran: no timer, so
-//! no added latency when idle, and big batches under pressure. Commands and events wait in queues of their own, taken
-//! in turn.
+//! Lanes, which run a domain's writes. A lane runs everything that was queued while its previous transaction ran: there
+//! is no timer, so an idle lane adds no latency, and batches grow with the load. Due deadlines, commands, events and
+//! effect results have separate queues, which take turns.
 
 mod commands;
 pub(crate) mod commit;
@@ -32,22 +32,23 @@ use crate::{
     publisher::Publisher,
 };
 
-/// Items of one batch at most. 10,000 advisory locks in one transaction fit at the server's defaults; 128 leave room
+/// The most items of one batch. 10,000 advisory locks in one transaction fit at the server's defaults; 128 leave room
 /// for many lanes.
 const BATCH: usize = 128;
 
-/// Deadlines of one turn at most.
+/// The most deadlines of one turn.
 const DUE_IN_A_TURN: usize = 2048;
 
-/// Transactions that fail without anybody's blame are repeated so often, with growing pauses, before callers hear of it.
+/// Attempts at a transaction that fails for a reason other than its items, with growing pauses, before the callers get
+/// an error.
 const REPEATS: u32 = 6;
 
-/// Of an item that was too much even alone: longer than a frozen transaction of ours is let live (3 s), and no more, for
-/// a lock that somebody holds is not worth a lane's time.
+/// Attempts at a single item that exceeds a limit of the server. Three attempts outlast a suspended transaction of
+/// another lane, which the server ends after 3 s; a lock held for longer is not worth the lane's time.
 const REPEATS_ALONE: u32 = 3;
 
-/// An item that stands alone and met another writer's row runs again so often before it is to blame. Once heals a race of
-/// two; the second time is for a race after an attempt that failed for another reason.
+/// Retries of a single item that violates a unique constraint, before the item is considered the cause. The first
+/// resolves a race of two writers; the second covers a race after an attempt that failed for another reason.
 const RACES: u32 = 2;
 
 /// An item for a lane.
@@ -57,17 +58,17 @@ pub(crate) enum LaneMessage {
     Event(Box<EventItem>),
 }
 
-/// What a lane's mailbox holds.
+/// A message in a lane's mailbox.
 pub(crate) enum Mail {
     Item(LaneMessage, InLane),
     Run,
 }
 
-/// The number of items in all lanes of a domain on this node, waiting or running: what a drain waits for.
+/// The number of items in all lanes of a domain on this node, waiting or running. A drain waits until it is zero.
 #[derive(Clone, Default)]
 pub(crate) struct Depth(Arc<AtomicUsize>);
 
-/// RAII guard: the item it belongs to is counted until the guard is dropped, also where its lane dies.
+/// RAII guard: the item is counted until the guard is dropped, even if its lane dies.
 pub(crate) struct InLane(Arc<AtomicUsize>);
 
 impl Depth {
@@ -87,7 +88,7 @@ impl Drop for InLane {
     }
 }
 
-/// What every lane of a domain on this node shares.
+/// What the lanes of a domain on this node share.
 pub(crate) struct LaneContext {
     pub domain: &'static str,
     pub db: Database,
@@ -96,7 +97,8 @@ pub(crate) struct LaneContext {
     pub depth: Depth,
 }
 
-/// The lanes of a domain on this node. A key leads to a lane; which node runs it is only a hint, row locks decide.
+/// The lanes of a domain on this node. A key maps to one lane of a node. Several nodes may run the same key:
+/// correctness rests on row locks.
 #[derive(Clone)]
 pub(crate) struct Lanes {
     pub(crate) context: Arc<LaneContext>,
@@ -112,23 +114,23 @@ impl Lanes {
         self.refs.len()
     }
 
-    /// Puts a lane's actor in its place, also after a restart.
+    /// Registers the actor of a lane, after its start and after each restart.
     pub(crate) fn install(&self, number: usize, lane: ActorRef<Mail>) {
         *self.refs[number].write().unwrap_or_else(PoisonError::into_inner) = Some(lane);
     }
 
-    /// Hands an item to the lane of its key. Admit before: mailboxes have no bound. An item that no lane takes is
-    /// dropped, and whoever waits for it is told by its closed channel.
+    /// Sends an item to the lane of its key. Callers limit the number of items beforehand, because mailboxes are
+    /// unbounded. An item that no lane accepts is dropped, which closes its reply channel.
     pub(crate) fn cast(&self, key: Uuid, message: LaneMessage) {
         let number = contract::subject::partition(key) as usize % self.refs.len();
         let lane = self.refs[number].read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(lane) = lane {
-            // A lane that has just died gives the item back, to be dropped here.
+            // A lane that has just died returns the item, which is dropped here.
             drop(lane.cast(Mail::Item(message, self.context.depth.enter())));
         }
     }
 
-    /// The same, after a pause, for what could not be claimed now.
+    /// Sends an item to its lane after a pause, because it could not be claimed now.
     pub(crate) fn cast_later(&self, key: Uuid, message: LaneMessage, pause: Duration) {
         let lanes = self.clone();
         let counted = self.context.depth.enter();
@@ -192,7 +194,7 @@ impl Actor for Lane {
                 run(&state.lanes, queues).await;
             }
         }
-        // `Run` comes out of the mailbox behind everything that is in it: that is the batch.
+        // `Run` is queued behind every item that is already in the mailbox: these form the batch.
         if !queues.is_scheduled && !queues.is_empty() {
             queues.is_scheduled = true;
             myself.cast(Mail::Run)?;
@@ -216,8 +218,8 @@ impl Queues {
     }
 }
 
-/// Takes the items of a batch out of one queue. What is late already has every other turn, the queues of news share the
-/// rest.
+/// Runs one batch from one queue. Due deadlines, which are late already, have every other turn; the other queues share
+/// the rest.
 async fn run(lanes: &Lanes, queues: &mut Queues) {
     for _ in 0..6 {
         queues.turn = (queues.turn + 1) % 6;
@@ -244,17 +246,17 @@ async fn drain<T, F: Future<Output = ()>>(queue: &mut Queue<T>, most: usize, run
     count
 }
 
-/// What remains of a batch when an attempt at it broke.
+/// How to continue after an attempt at a batch failed.
 enum Next {
-    /// Try all of it again.
+    /// Retry the whole batch.
     Again,
-    /// Try each half alone.
+    /// Run each half as a batch of its own.
     Halve,
-    /// The item that stands alone is to blame, or patience is over.
+    /// The single item is the cause, or the attempts are used up.
     GiveUp,
 }
 
-/// Says how a broken batch goes on, and waits where waiting helps.
+/// Decides how to continue after a failed batch. Pauses before a retry, except after a data error or for a stale epoch.
 async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, attempt: u32) -> Next {
     let blame = breakage.blame();
     context.db.presence.heed(breakage);
@@ -265,7 +267,7 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
     tracing::warn!(domain = context.domain, size, attempt, %breakage, ?blame, "a batch broke");
     match blame {
         Blame::Data | Blame::Size if size > 1 => Next::Halve,
-        // Somebody else wrote the same at once: run again, the handler sees their row.
+        // Another transaction inserted the same row concurrently: on a retry the handler sees it.
         Blame::Data if breakage.is_unique_violation() && attempt <= RACES => Next::Again,
         Blame::Data => Next::GiveUp,
         Blame::Size if attempt >= REPEATS_ALONE => Next::GiveUp,
@@ -289,7 +291,7 @@ async fn renew_era(db: &Database) -> Result<(), Breakage> {
     Ok(begin_era(&mut connection).await?)
 }
 
-/// Tells the world what a batch has committed: notices, events, effects.
+/// Publishes what a batch has committed, and starts its effects.
 fn announce(context: &LaneContext, committed: Committed) {
     let Committed { position, at, events, leases_since, effects, has_waiting_effects } = committed;
     if !events.is_empty() {
@@ -301,7 +303,7 @@ fn announce(context: &LaneContext, committed: Committed) {
     }
 }
 
-/// The series every batch leaves.
+/// Records the metrics of a batch.
 fn measure(context: &LaneContext, kind: &'static str, size: usize, began: Instant) {
     let size = u32::try_from(size).unwrap_or(u32::MAX);
     metrics::histogram!("lane_batch_size", "domain" => context.domain, "kind" => kind).record(f64::from(size));

@@ -1,4 +1,4 @@
-//! Who does a thing that one node shall do. Correctness never rests on it: two holders do work twice, nothing else.
+//! A leader lease. An optimization only: two holders duplicate work but break nothing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::failure::Breakage;
 
-/// Takes or keeps a lease, by the database's clock. Gives whether it is ours.
+/// Takes or renews a lease, by the database's clock. Returns whether `holder` holds it.
 pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Duration) -> Result<bool, Breakage> {
     let held = sqlx::query(
         "insert into lease (name, holder, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
@@ -22,7 +22,7 @@ pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Durati
     Ok(held.rows_affected() == 1)
 }
 
-/// Gives a lease back, so that the next node need not wait for its end.
+/// Releases a lease, so that the next node need not wait for its end.
 pub(crate) async fn release(pool: &PgPool, name: &str, holder: Uuid) -> Result<(), Breakage> {
     sqlx::query("delete from lease where name = $1 and holder = $2").bind(name).bind(holder).execute(pool).await?;
     Ok(())

@@ -1,10 +1,11 @@
-//! The actor runtime over NATS and PostgreSQL. It could carry any system: it knows no business word.
+//! The actor runtime over NATS and PostgreSQL. It contains no business logic.
 //!
 //! A domain author writes message types, [`Domain`] with one registration line per message, one file per operation, its
-//! SQL and its migration. Retries, deduplication, transactions, subscriptions, metrics and spans are made here.
+//! SQL and its migration. The runtime provides retries, deduplication, transactions, subscriptions, metrics and spans.
 //!
-//! What it promises: one SQL commit is one step of the world; a command id has one effect and one answer; an (event,
-//! consumer) pair has one effect; no event of another domain is missed, whatever the broker loses.
+//! Its guarantees: the writes, events, effects and answer of a step are one SQL commit; a command id has one effect and
+//! one answer; an (event, consumer) pair has one effect; no event of another domain is missed, whatever the broker
+//! loses.
 
 mod auth;
 mod batcher;

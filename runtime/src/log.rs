@@ -1,4 +1,4 @@
-//! The event log: one row per commit, and what is read from it by those who consume it.
+//! The event log: one row per commit, and the queries by which consumers read it.
 
 mod events;
 
@@ -17,7 +17,7 @@ use crate::{database::begin_era, failure::Breakage, operation::EventHead, tx::Pe
 
 pub(crate) use events::{EventsPage, EventsRequest, events};
 
-/// An event as the log keeps it.
+/// An event as it is stored in the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoggedEvent {
     pub id: Uuid,
@@ -47,7 +47,7 @@ impl Digest {
     }
 }
 
-/// The low half of an event's id, by which digests are made.
+/// The low half of an event's id, from which digests are computed.
 pub(crate) fn mark(id: Uuid) -> i64 {
     let (_, low) = id.as_u64_pair();
     i64::from_ne_bytes(low.to_ne_bytes())
@@ -93,7 +93,7 @@ impl LoggedEvent {
         headers
     }
 
-    /// The message that it is published as.
+    /// The message as which the event is published.
     pub(crate) fn message(&self, domain: &str, position: Position, at: DateTime<Utc>) -> EventMessage {
         EventMessage {
             subject: subject::event(domain, &self.name, self.entity),
@@ -103,10 +103,10 @@ impl LoggedEvent {
     }
 }
 
-/// An event as it travels.
+/// An event as it is published.
 #[derive(Debug, Clone)]
 pub(crate) struct EventMessage {
-    /// Under which it is stored in the stream.
+    /// The subject under which it is stored in the stream.
     pub subject: String,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -127,11 +127,11 @@ impl LoggedCommit {
     }
 }
 
-/// Asks the owner which commits there are above a position.
+/// A request to the owner for the commits above a position.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LogRequest {
     pub after: Position,
-    /// Younger commits are not looked at yet.
+    /// Commits younger than this are left out.
     pub delay_ms: i64,
 }
 
@@ -145,26 +145,26 @@ pub(crate) struct LogRow {
 /// Commits in order of their positions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LogPage {
-    /// The owner's era.
+    /// The owner's epoch.
     pub era: i64,
-    /// Up to here everything is settled and in `rows` (from `after` on).
+    /// Every commit between `after` and here is settled and contained in `rows`.
     pub horizon: Position,
-    /// Old enough to be repaired, also above the horizon.
+    /// The commits that are older than the delay, including those above the horizon.
     pub rows: Vec<LogRow>,
-    /// Up to here the log was trimmed: a cursor below it would have to skip.
+    /// The position up to which the log was trimmed. A cursor below it would have to skip events.
     pub trimmed: Option<Position>,
-    /// Where the next page begins, if there is one.
+    /// The position after which the next page begins, if there is one.
     pub next: Option<Position>,
 }
 
-/// Rows of a page: bounded so that a page fits into one message.
+/// The most rows of a page, so that a page fits into one message.
 const PAGE: i64 = 1000;
 
-/// Reads a page. The horizon is read before the rows (or a late commit with a low id would be passed over), and is
-/// lowered below everything this page does not look at.
+/// Reads a page. R4: the horizon is read before the rows; otherwise a late commit with a low id would be skipped. R5:
+/// it is lowered to below every commit that this page leaves out.
 pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage, Breakage> {
     let mut connection = pool.acquire().await?;
-    // The era of this start of the server: right after a restore the newest one in the table is a dead one.
+    // The epoch of the running server. Right after a restore, the newest one in the table belongs to an earlier start.
     begin_era(&mut connection).await?;
     let row = sqlx::query(
         "select (select era from era where started = pg_postmaster_start_time()) as era,
@@ -199,8 +199,8 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage,
             old.push(LogRow { position, digest });
         }
     }
-    // Above the last commit that is there, transactions may have ended without one, and only a commit is sure to outlive a
-    // crash of the server, which would give their ids out again.
+    // Transactions above the last commit may have ended without committing. A server that crashes may assign their ids
+    // again; only the ids of commits are certain to survive.
     horizon = horizon.min(last_old);
     let trimmed = sqlx::query("select era, xid from log_trim order by era desc, xid desc limit 1")
         .fetch_optional(&mut *connection)

@@ -1,5 +1,5 @@
-//! The driver of state machines: a batch of inputs is folded over entities that were locked together, and each entity
-//! that moved is saved once.
+//! The driver of state machines: applies a batch of inputs to entities that were locked together, and saves each entity
+//! that has changed once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,36 +8,37 @@ use crate::{
     tx::{Cause, Tx},
 };
 
-/// What an input does to an entity.
+/// The result of applying an input to an entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transition<A> {
-    /// Nothing: it is known already, or too late to matter.
+    /// No change: the input was applied already, or comes too late to matter.
     Stay,
-    /// Nothing: the entity's state forbids it.
+    /// No change: the entity's state forbids the input.
     Illegal,
-    /// The entity moves, and this follows, in this order.
+    /// The entity has changed; these acts follow, in this order.
     Go(Vec<A>),
 }
 
-/// The state machine of a domain's entities, for the time of one batch.
+/// The state machine of a domain's entities, for the duration of one batch.
 pub trait Machine: Send {
-    /// What tells entities apart. They are locked in its order, so that batches do not wait for each other in a circle.
+    /// The identity of an entity. Entities are locked in the order of their keys, so that batches cannot deadlock.
     type Key: Copy + Ord + Send + Sync;
     /// An entity under lock, with its state and version.
     type Entity: Send + Sync;
-    /// What happens to an entity.
+    /// An input of the state machine.
     type Input: Send;
-    /// What follows: an event to emit or an effect to leave, with what it says of the state that led to it.
+    /// What follows a transition: an event to emit or an effect to leave, with what it needs of the state that led to
+    /// it.
     type Act: Send + Sync;
 
-    /// Locks entities. One that is absent from the map gets no inputs.
+    /// Locks entities. An entity that is absent from the map gets no inputs.
     fn lock(
         &mut self,
         tx: &mut Tx<'_>,
         keys: &[Self::Key],
     ) -> impl Future<Output = Result<BTreeMap<Self::Key, Self::Entity>, Breakage>> + Send;
 
-    /// Takes an entity where its table says. No I/O: tests go through every state and input.
+    /// Applies the transition table to an entity. No I/O, so that tests can go through every state and input.
     fn transition(&mut self, entity: &mut Self::Entity, input: Self::Input) -> Transition<Self::Act>;
 
     /// Reads what the acts need beyond their entities.
@@ -61,11 +62,11 @@ pub trait Machine: Send {
         cause: &Cause,
     ) -> Result<(), Breakage>;
 
-    /// Writes the entities that moved, sorted by key, with the versions of their last events.
+    /// Writes the entities that have changed, sorted by key, with the versions of their last events.
     fn save(&mut self, tx: &mut Tx<'_>, moved: &[&Self::Entity]) -> impl Future<Output = Result<(), Breakage>> + Send;
 }
 
-/// Entities of a machine under lock, and what has happened to them in this batch.
+/// The locked entities of a machine, and their transitions in this batch.
 #[derive(Debug)]
 pub struct Transitions<'a, M: Machine> {
     machine: M,
@@ -76,7 +77,7 @@ pub struct Transitions<'a, M: Machine> {
 }
 
 impl<'a, M: Machine> Transitions<'a, M> {
-    /// Locks the entities of a batch, whatever the order and number of their mentions.
+    /// Locks the entities of a batch. `keys` may be in any order and contain duplicates.
     ///
     /// # Errors
     /// Those of [`Machine::lock`].
@@ -91,17 +92,17 @@ impl<'a, M: Machine> Transitions<'a, M> {
         Ok(Self { machine, entities, moved: BTreeSet::new(), acts: Vec::new(), causes: Vec::new() })
     }
 
-    /// An entity as it stands after the inputs so far.
+    /// An entity, after the inputs so far.
     pub fn get(&self, key: M::Key) -> Option<&M::Entity> {
         self.entities.get(&key)
     }
 
-    /// The machine, with what it knows beyond the entities.
+    /// The machine, with its data beyond the entities.
     pub fn machine(&mut self) -> &mut M {
         &mut self.machine
     }
 
-    /// Applies an input; false where the entity is unknown, or its state forbids it.
+    /// Applies an input. Returns false if the entity is unknown or its state forbids the input.
     pub fn apply(&mut self, key: M::Key, input: M::Input, cause: &'a Cause) -> bool {
         let Some(entity) = self.entities.get_mut(&key) else { return false };
         match self.machine.transition(entity, input) {
@@ -116,7 +117,7 @@ impl<'a, M: Machine> Transitions<'a, M> {
         }
     }
 
-    /// Emits what follows and saves what moved.
+    /// Performs the acts and saves the entities that have changed.
     ///
     /// # Errors
     /// Those of the machine.

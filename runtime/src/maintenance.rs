@@ -1,4 +1,4 @@
-//! Keeping the tables small, and the series that tell what waits in them.
+//! Maintenance jobs: retention, and the metrics of what waits in the tables.
 
 use std::time::{Duration, Instant};
 
@@ -6,25 +6,25 @@ use uuid::Uuid;
 
 use crate::{database::Database, effects::Effects, failure::Breakage, lease, operation::Chore};
 
-/// Rows deleted at once, so that no statement runs long.
+/// The most rows of one delete, so that no statement runs long.
 const SLICE: u64 = 5000;
 
-/// The same where a domain deletes: more rows may hang on each of its own.
+/// The same for a domain's own deletes: other rows may depend on each of its rows.
 const CHORE_SLICE: u64 = 500;
 
-/// How long one pass deletes; what is left then waits for the next one.
+/// How long one job of a pass deletes; the rest is left to the next pass.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const LEASE: &str = "maintenance";
 
-/// A node that dies is followed by another one after so long. Longer than two passes are apart.
+/// After this time another node takes over from one that died. Longer than two intervals between passes.
 const LEASE_LENGTH: Duration = Duration::from_secs(30);
 
-/// What waits is counted so far and no further: a count reads what it counts.
+/// The limit of every count, because a count reads the rows that it counts.
 const COUNTED: i64 = 10_000;
 
-/// One pass: old answers go in slices, what waits is measured. A chore that breaks keeps nobody from the others. One node
-/// of a domain does it: another one would only wait for its locks, and count the same rows.
+/// Runs one pass: deletes old rows in slices, and measures what waits. A job that fails does not stop the others. Only
+/// one node of a domain runs it: another would wait for its locks and count the same rows.
 pub(crate) async fn pass(
     domain: &'static str,
     db: &Database,
@@ -33,7 +33,7 @@ pub(crate) async fn pass(
     node: Uuid,
 ) -> Result<(), Breakage> {
     if !lease::hold(&db.lanes, LEASE, node, LEASE_LENGTH).await? {
-        // Shown by the node that holds the lease. What this one has shown before is no longer true.
+        // The node that holds the lease reports these. What this node has reported before is out of date.
         show(domain, &Waiting::default());
         return Ok(());
     }
@@ -48,14 +48,14 @@ pub(crate) async fn pass(
     if broken.is_empty() { Ok(()) } else { Err(Breakage::other(broken.join("; "))) }
 }
 
-/// Leaves it to another node.
+/// Releases the lease to another node.
 pub(crate) async fn end(domain: &'static str, db: &Database, node: Uuid) {
     if let Err(breakage) = lease::release(&db.lanes, LEASE, node).await {
         tracing::debug!(domain, %breakage, "the maintenance lease ends by itself");
     }
 }
 
-/// What a domain itself has no more use for.
+/// Runs the domain's own retention.
 async fn tidy(db: &Database, own: &[Chore]) -> Result<(), Breakage> {
     for chore in own {
         in_slices(CHORE_SLICE, PATIENCE, || chore(db.lanes.clone(), CHORE_SLICE)).await?;
@@ -74,7 +74,7 @@ async fn forget_some_answers(db: &Database) -> Result<u64, Breakage> {
     Ok(deleted.rows_affected())
 }
 
-/// Takes slices until one comes back short, for so long at most.
+/// Runs slices until one is short, or until the timeout has passed.
 async fn in_slices<F>(size: u64, patience: Duration, mut slice: impl FnMut() -> F) -> Result<(), Breakage>
 where
     F: Future<Output = Result<u64, Breakage>>,
@@ -84,7 +84,8 @@ where
     Ok(())
 }
 
-/// Most events that ran twice were handled; what is still failing counts on with each run.
+/// Deletes old attempts. Most events that ran twice have been handled; an event that still fails renews its row with
+/// each run.
 async fn forget_some_attempts(db: &Database) -> Result<u64, Breakage> {
     let deleted = sqlx::query(
         "delete from attempt where ctid = any(array(
@@ -96,7 +97,7 @@ async fn forget_some_attempts(db: &Database) -> Result<u64, Breakage> {
     Ok(deleted.rows_affected())
 }
 
-/// What waits in a domain's tables.
+/// The number of rows that wait in a domain's tables.
 #[derive(Default, sqlx::FromRow)]
 struct Waiting {
     outbox: i64,
@@ -150,13 +151,14 @@ mod tests {
         connect::{NatsConfig, connect},
     };
 
-    /// What waits is counted once per domain: by the node that holds the lease. On one thread, whose recorder this is.
+    /// Only the node that holds the lease reports what waits. The test runs on one thread, because its recorder is
+    /// local to the thread.
     #[tokio::test]
     async fn one_node_of_a_domain_shows_what_waits_and_the_others_show_nothing() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _recording = metrics::set_default_local_recorder(&recorder);
         let home = tempfile::tempdir().unwrap();
-        // PostgreSQL runs as another user where we are root.
+        // PostgreSQL runs as another user if the test runs as root.
         std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let stack = Stack::start(StackConfig::on_free_ports(home.path(), &["things"]), |_| {}).await.unwrap();
         let url = stack.database_url("things").unwrap();
@@ -184,7 +186,7 @@ mod tests {
         assert!(shown("outbox_unconfirmed", 2) && shown("effects_waiting", 2) && shown("effects_unregistered", 1));
         pass("things", &db, &[], &effects, other).await.unwrap();
         assert!(shown("outbox_unconfirmed", 0) && shown("effects_waiting", 0) && shown("effects_unregistered", 0));
-        // A node that is drained leaves it to the other one at once.
+        // A drained node releases the lease, and another takes it at once.
         end("things", &db, one).await;
         pass("things", &db, &[], &effects, other).await.unwrap();
         assert!(shown("outbox_unconfirmed", 2), "{}", recorder.handle().render());

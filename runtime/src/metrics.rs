@@ -1,4 +1,4 @@
-//! The Prometheus exporter: histograms with buckets, which can be added across nodes.
+//! The Prometheus exporter. Histograms have buckets, so that they can be added across nodes.
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -9,7 +9,7 @@ const SECONDS: [f64; 15] =
 /// Items of a batch.
 const SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
-/// Renders what was measured.
+/// Renders the metrics of this process.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
@@ -17,7 +17,7 @@ impl Metrics {
     /// Installs the recorder of this process.
     ///
     /// # Errors
-    /// Where one is installed already.
+    /// If one is installed already.
     pub fn install() -> Result<Self, BuildError> {
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
@@ -34,7 +34,7 @@ impl Metrics {
         Ok(Self(handle))
     }
 
-    /// The Prometheus text.
+    /// Renders the metrics in the Prometheus text format.
     pub fn render(&self) -> String {
         self.0.render()
     }

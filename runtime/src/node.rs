@@ -1,4 +1,5 @@
-//! A node: some domains of the system in one process. Capacity grows by starting another one; nothing has to be told.
+//! A node: some domains and services of the system in one process. Capacity grows by starting more nodes, without any
+//! change to the running ones.
 
 mod children;
 mod endpoints;
@@ -26,23 +27,23 @@ use crate::{
     stream::StreamSpec,
 };
 
-/// How a node runs.
+/// The configuration of a node.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Where NATS is.
+    /// The connection to NATS.
     pub nats: NatsConfig,
-    /// Lanes of each domain.
+    /// The number of lanes of each domain.
     pub lanes: usize,
-    /// How long a drain may take.
+    /// The longest time a drain may take.
     pub drain: Duration,
-    /// Who may list and redrive what could not be handled, beside the operator.
+    /// The access to dead letters (list and redrive) besides the operator's. `Access::Internal` grants none.
     pub dead_letter_access: Access,
-    /// How many revocations are kept; beyond that the signer is asked about every token.
+    /// The most revocations kept in memory. If there are more, the signer is queried about every token not in the list.
     pub revocations: usize,
 }
 
 impl NodeConfig {
-    /// The defaults for a server.
+    /// The default configuration for a connection to NATS.
     pub fn new(nats: NatsConfig) -> Self {
         Self {
             nats,
@@ -54,7 +55,7 @@ impl NodeConfig {
     }
 }
 
-/// A domain with its place in the world.
+/// A domain with its database and its stream.
 pub(crate) struct Hosted {
     pub name: &'static str,
     pub routes: Routes,
@@ -62,7 +63,7 @@ pub(crate) struct Hosted {
     pub stream: StreamSpec,
 }
 
-/// A service, and the NATS user by which it is connected.
+/// A service, and the NATS user it connects as.
 pub(crate) struct HostedService {
     pub name: &'static str,
     pub user: &'static str,
@@ -92,7 +93,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Adds a service that is connected as an NATS user.
+    /// Adds a service that connects to NATS as `user`.
     #[must_use]
     pub fn service<S: Service>(mut self, service: S, user: &'static str) -> Self {
         let mut registry = ServiceRegistry::new(Arc::new(service));
@@ -102,25 +103,26 @@ impl NodeBuilder {
         self
     }
 
-    /// Connects, makes the streams, subscribes, pulls. The tokens of callers are verified by the keys that `K` answers, and
-    /// rejected where `R` names them.
+    /// Connects to the servers, creates missing streams and starts all domains and services. Callers' tokens are
+    /// verified with the keys that `K` returns, and rejected if `R` lists them as revoked.
     ///
     /// # Errors
-    /// Where a domain's registrations contradict each other, a server does not answer, or a domain does not start.
+    /// If the registrations of a domain or service contradict each other, NATS does not answer, or a domain or service
+    /// does not start.
     pub async fn start<K: KeysQuery, R: RevocationsQuery>(self) -> Result<Node, Breakage> {
         Node::start(self.config, self.domains, self.services, token_sources::<K, R>).await
     }
 
-    /// The same in a system without access tokens: none is valid.
+    /// As [`start`](Self::start), in a system without access tokens: every token is rejected.
     ///
     /// # Errors
-    /// Where a domain's registrations contradict each other, a server does not answer, or a domain does not start.
+    /// As [`start`](Self::start).
     pub async fn start_without_tokens(self) -> Result<Node, Breakage> {
         Node::start(self.config, self.domains, self.services, no_tokens).await
     }
 }
 
-/// The query for the signer's keys.
+/// The query for the signer's verification keys.
 pub trait KeysQuery: Query<Reply = VerificationKeys> + Default {}
 
 impl<Q: Query<Reply = VerificationKeys> + Default> KeysQuery for Q {}
@@ -130,10 +132,10 @@ pub trait RevocationsQuery: Query<Reply = RevocationsPage> + From<RevocationsReq
 
 impl<Q: Query<Reply = RevocationsPage> + From<RevocationsRequest>> RevocationsQuery for Q {}
 
-/// How long the signer has to answer about revocations: an attempt, and a second one where the first met a dead node.
+/// The timeout of a query for revocations: long enough for a second attempt if the first one reached a dead node.
 const REVOCATIONS_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Keys and revocations by request to the signer. Keys are asked for when a token names one that is not known.
+/// Reads keys and revocations from the signer. Keys are read again when a token names an unknown key.
 fn token_sources<K: KeysQuery, R: RevocationsQuery>(client: Client) -> TokenSources {
     let asker = client.clone();
     TokenSources {
@@ -163,11 +165,11 @@ fn fault<Q: Query>(error: CallError<Q::Error>) -> Fault {
     }
 }
 
-/// A client of the system as a NATS user, and the verifier of tokens that goes with it: what an edge needs. It keeps so
-/// many revocations.
+/// Connects an edge to NATS as `user`. Returns its client and its token verifier, which keeps up to `revocations`
+/// revocations in memory.
 ///
 /// # Errors
-/// Where NATS does not answer.
+/// If NATS does not answer.
 pub async fn edge<K: KeysQuery, R: RevocationsQuery>(
     nats: &NatsConfig,
     user: &'static str,

@@ -1,4 +1,4 @@
-//! From typed handlers to routes that the lanes can hold: the one place where message types are erased.
+//! Converts typed handlers into routes that lanes can hold. The only module that erases message types.
 
 mod command;
 mod deadline;
@@ -25,10 +25,10 @@ use sqlx::PgPool;
 
 use crate::failure::Breakage;
 
-/// Deletes some rows that nobody needs any more, so many at most; gives how many.
+/// A maintenance job: deletes expired rows, at most as many as given, and returns their number.
 pub(crate) type Chore = Arc<dyn Fn(PgPool, u64) -> BoxFuture<'static, Result<u64, Breakage>> + Send + Sync>;
 
-/// Everything a domain answers and reacts to.
+/// Everything a domain registers.
 #[derive(Default)]
 pub(crate) struct Routes {
     pub queries: Vec<QueryRoute>,
@@ -37,14 +37,14 @@ pub(crate) struct Routes {
     pub effects: Vec<EffectRoute>,
     pub deadlines: Vec<DeadlineRoute>,
     pub chores: Vec<Chore>,
-    /// What the above was made of, in the order of its registration.
+    /// The registrations of the routes above, in order.
     pub registrations: Vec<Registration>,
 }
 
-/// A message whose type was erased.
+/// A message whose type is erased.
 pub(crate) type Erased = Box<dyn std::any::Any + Send + Sync>;
 
-/// What a request's type fixes.
+/// The metadata that a request's type fixes.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestMeta {
     pub operation: &'static str,

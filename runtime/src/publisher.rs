@@ -1,6 +1,6 @@
-//! From the log to the stream: after the commit, one message per event, with a bounded window of unconfirmed ones. What
-//! is not confirmed within its lease is swept by any node. The rows decide: a
-//! message that is sent twice is two messages, and readers go by `ce-id`.
+//! Publishes committed events to the stream: after the commit, one message per event, with a bounded window of
+//! unconfirmed messages. A commit that is not confirmed within its lease is published again by the sweep of any node.
+//! The outbox rows decide what is published. Delivery is at least once: consumers deduplicate by `ce-id`.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,29 +21,30 @@ use crate::{
     tail::{self, Confirmed},
 };
 
-/// Messages that were sent and not confirmed yet.
+/// The most messages that are sent and not yet confirmed.
 const WINDOW: usize = 2048;
 
-/// How long a publisher has for a commit. The row says five seconds, by the database's clock; the margin covers ours.
+/// How long a publisher may work on a commit. The lease in the outbox row is five seconds by the database's clock; the
+/// margin covers differences between the clocks.
 const LEASE: Duration = Duration::from_millis(4500);
 
-/// Commits one sweep takes.
+/// The most commits of one sweep.
 const SWEEP: i64 = 200;
 
-/// Commits that wait for the fast path; what does not fit is left to the sweep.
+/// Capacity of the fast path's queue. Commits that do not fit are left to the sweep.
 const QUEUE: usize = 4096;
 
-/// Hands commits to a domain's publisher.
+/// The publisher of a domain, and the sending half of its queue.
 #[derive(Clone)]
 pub(crate) struct Publisher {
     queue: mpsc::Sender<Outgoing>,
     shared: Arc<Shared>,
 }
 
-/// A commit on its way.
+/// A commit in the queue of the publisher.
 pub(crate) struct Outgoing {
     commit: LoggedCommit,
-    /// Before this its lease had not begun.
+    /// A lower bound for the start of its lease.
     leased_since: Instant,
 }
 
@@ -53,18 +54,18 @@ struct Shared {
     streams: Streams,
     window: Arc<Semaphore>,
     confirmed: Mutex<Confirmations>,
-    /// Marks are written one after the other.
+    /// Serializes the writing of checkpoints.
     marking: tokio::sync::Mutex<()>,
 }
 
 /// What the stream has confirmed.
 #[derive(Default)]
 struct Confirmations {
-    /// The highest number, for the next mark.
+    /// The highest sequence number, for the next checkpoint.
     newest: Option<Confirmed>,
-    /// Positions whose events are all confirmed, and lie below no mark yet.
+    /// Positions whose events are all confirmed, but not yet covered by a checkpoint.
     unmarked: Vec<Position>,
-    /// Those that do: their rows go with the lane's next commit.
+    /// Positions that a checkpoint covers. Their outbox rows are deleted with the lane's next commit or by the sweep.
     marked: Vec<Position>,
 }
 
@@ -90,27 +91,27 @@ impl Publisher {
         (Self { queue, shared: Arc::new(shared) }, commits)
     }
 
-    /// Publishes a commit soon. Never waits: a full queue leaves it to the sweep.
+    /// Queues a commit. Never blocks: if the queue is full, the commit is left to the sweep.
     pub(crate) fn publish(&self, commit: LoggedCommit, leased_since: Instant) {
         if self.queue.try_send(Outgoing { commit, leased_since }).is_err() {
             metrics::counter!("publisher_overflow_total", "domain" => self.shared.domain).increment(1);
         }
     }
 
-    /// Rows to delete in the next commit.
+    /// Takes the positions whose outbox rows the next commit deletes.
     pub(crate) fn take_confirmed(&self) -> Vec<Position> {
         let mut positions = std::mem::take(&mut self.shared.confirmations().marked);
-        // Two nodes may hold the same ones: in one order they do not wait for each other in a ring.
+        // Two nodes may delete the same rows: a fixed order avoids deadlocks.
         positions.sort_unstable();
         positions
     }
 
-    /// Gives them back where that commit did not happen.
+    /// Puts the positions back if that commit failed.
     pub(crate) fn put_back(&self, positions: Vec<Position>) {
         self.shared.confirmations().marked.extend(positions);
     }
 
-    /// Writes down how far the stream has come, and lets go of what lies below.
+    /// Writes a checkpoint of the stream, and releases the positions it covers for deletion.
     pub(crate) async fn mark(&self) -> Result<(), Breakage> {
         let shared = &self.shared;
         let _one = shared.marking.lock().await;
@@ -133,7 +134,7 @@ impl Publisher {
         written
     }
 
-    /// The fast path: sends in the order of commits, and lets confirmations come as they will.
+    /// The fast path: sends in commit order without waiting for confirmations, which may arrive in any order.
     pub(crate) async fn run(&self, commits: &mut mpsc::Receiver<Outgoing>) {
         while let Some(Outgoing { commit, leased_since }) = commits.recv().await {
             let messages = commit.messages(self.shared.domain);
@@ -142,7 +143,8 @@ impl Publisher {
         }
     }
 
-    /// Each second: rows whose lease ended are published again, rows that idle after their confirmation are deleted.
+    /// Runs each second: writes a checkpoint, deletes rows of confirmed commits that no later commit has deleted, and
+    /// publishes rows with an expired lease again.
     pub(crate) async fn sweep(&self) -> Result<(), Breakage> {
         self.mark().await?;
         self.delete_confirmed().await?;
@@ -175,7 +177,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes a commit once more, for a stream that lost it; no row depends on it. Gives whether it is confirmed.
+    /// Republishes a commit that the stream lost; no outbox row is involved. Returns whether it was confirmed.
     pub(crate) async fn publish_again(&self, commit: &LoggedCommit) -> bool {
         let shared = &self.shared;
         let sent = commit.messages(shared.domain).into_iter().zip(&commit.events).map(|(message, event)| async move {
@@ -185,7 +187,7 @@ impl Publisher {
         tokio::time::timeout(LEASE, futures::future::join_all(sent)).await.is_ok()
     }
 
-    /// Waits until nothing is on its way, and deletes what was confirmed.
+    /// Waits until no message is unconfirmed, and deletes the rows of confirmed commits.
     pub(crate) async fn flush(&self) {
         // All permits back means no message is unconfirmed.
         let all = u32::try_from(WINDOW).unwrap_or(u32::MAX);
@@ -232,7 +234,8 @@ impl Shared {
         self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same messages on core NATS, for whoever watches an entity now. May be lost: state is read, notices hurry it.
+    /// Sends the same messages on core NATS, for clients that watch an entity. A notice may be lost: it only triggers
+    /// an earlier read of the state.
     async fn notify(&self, commit: &LoggedCommit, messages: &[EventMessage]) {
         for (event, EventMessage { headers, body, .. }) in commit.events.iter().zip(messages) {
             let subject = subject::notice(self.domain, event.entity);
@@ -247,7 +250,7 @@ impl Shared {
         crate::fail_point("publisher.before_publish");
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX).min(WINDOW as u32);
         let Ok(permits) = self.window.clone().acquire_many_owned(count).await else { return };
-        // What waited too long is swept by somebody, perhaps already: both would only double the load.
+        // After the lease, a sweep publishes the commit; publishing it here too would only double the load.
         let Some(left) = LEASE.checked_sub(leased_since.elapsed()) else { return };
         let mut confirmations = Vec::with_capacity(messages.len());
         for message in &messages {
@@ -272,7 +275,7 @@ impl Shared {
         self.streams.jetstream().publish_with_headers(subject, headers, body).await
     }
 
-    /// Waits for a confirmation, and sends again while the lease lasts: a leader's change takes seconds.
+    /// Waits for a confirmation and retries until the caller's timeout: a leader election takes seconds.
     async fn confirm(&self, message: EventMessage, id: Uuid, mut sent: Result<PublishAckFuture, PublishError>) {
         loop {
             let error = match sent {

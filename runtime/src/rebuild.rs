@@ -1,5 +1,5 @@
-//! A projection is made anew: a domain forgets what another one told it, and catch-up brings all of it once more, from
-//! the other's log. For projections only: what acts on events must never hear one twice.
+//! Rebuilds a projection: the domain resets it, and catch-up reads all events of the source domain again, from its log.
+//! For projections only: reactions with other consequences must not handle an event twice.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,36 +15,36 @@ use crate::{
     tx::Tx,
 };
 
-/// How often it is tried where a lane, a backup or a check holds the tables longer than it waits.
+/// The number of attempts if a lane, a backup or a check holds the tables longer than the lock timeout.
 const ATTEMPTS: u32 = 5;
 
-/// The pause between two tries, in which the lanes work off what waited.
+/// The pause between two attempts, in which the lanes process what was blocked.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long the operator waits.
+/// The timeout of the operator's request.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Which projection is made anew.
+/// Selects the projection to rebuild.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RebuildRequest {
-    /// The domain that told it.
+    /// The domain whose events it stores.
     pub source: String,
 }
 
-/// What a request to make a projection anew answers.
+/// The reply to a request to rebuild a projection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RebuildStarted {
-    /// The types of events that come again.
+    /// The types of events that are handled again.
     pub names: Vec<String>,
 }
 
 impl Client {
-    /// Has a domain forget what `source` told it, and hear all of it again. Gives the types of events that come again,
-    /// within seconds to minutes, from the log of `source`. Needs the rights of the operator.
+    /// Makes a domain reset its projection of the events of `source` and rebuild it. Returns the types of events that
+    /// are handled again, within seconds to minutes, from the log of `source`. Requires the operator's permissions.
     ///
     /// # Errors
-    /// A fault: where the domain acts on what it hears instead of only showing it, where the log of `source` was
-    /// trimmed, or where either does not answer.
+    /// A service error if the domain handles no events of `source` or reacts to any of them beyond a projection, if the
+    /// log of `source` was trimmed, or if either domain does not answer.
     pub async fn rebuild(&self, domain: &str, source: &str) -> Result<Vec<String>, Fault> {
         let request = RebuildRequest { source: source.to_owned() };
         let call = Call { deadline: DEADLINE, ..Call::default() };
@@ -53,7 +53,7 @@ impl Client {
     }
 }
 
-/// Forgets what a source told, so that catch-up brings it again; or says why that cannot be.
+/// Resets the projection of a source, so that catch-up rebuilds it. Returns a service error if that is not possible.
 pub(crate) async fn begin(
     domain: &'static str,
     pool: &PgPool,
@@ -74,7 +74,7 @@ pub(crate) async fn begin(
         let detail = format!("no projection: {}", acting.join(", "));
         return Ok(Err(refused(ErrorKind::Conflict, "not_a_projection", text, detail)));
     }
-    // A trimmed log could not bring what is forgotten, and catch-up would stop for ever below its first position.
+    // A trimmed log could not restore what is reset, and catch-up would stop for good below its first position.
     let question = LogRequest { after: Position::START, delay_ms: 0 };
     let page: LogPage = client.ask_internal(source, internal::LOG, &question, &Call::default()).await?;
     if let Some(trimmed) = page.trimmed {
@@ -103,21 +103,23 @@ fn refused(kind: ErrorKind, code: &str, text: String, detail: impl Into<String>)
     Fault::new(kind, code, text).about(Detail::new("source", detail_code, detail))
 }
 
-/// The projection, its inbox rows and its cursors go in one transaction, and nobody may be in the middle of anything that
-/// relies on one of them:
+/// Deletes the projection, its inbox rows and its cursors in one transaction. No concurrent transaction may rely on any
+/// of them:
 ///
-/// - A lane has read `cursor` before it handles an event (R1), so a lock that shuts out readers waits until it is
-///   finished, and what it wrote is forgotten with the rest. One that comes to its reading later does all its work in
-///   the time afterwards, its inbox row among it.
-/// - A catch-up that has read a cursor might move it up from where it was. It has read it in the transaction that
-///   moves (R2), so the same lock waits for it; the next one finds the cursor fallen and gives up.
-/// - A redrive asks no cursor (R11). It is finished before the lock on `dead_letter` is granted, or finds its row gone.
-/// - The locks are taken in the order in which lanes take theirs.
+/// - A lane reads `cursor` before it handles an event (R1), so a lock that excludes readers waits until the lane has
+///   committed, and its writes are deleted with the rest. A lane that reads `cursor` later does all its work
+///   afterwards, including its inbox row.
+/// - A catch-up that has read a cursor might advance it from there. It reads the cursor in the transaction that
+///   advances it (R2), so the same lock waits for that transaction; the next catch-up finds the cursor lowered and
+///   gives up.
+/// - A redrive does not read a cursor (R11). It commits before the lock on `dead_letter` is granted, or finds its row
+///   deleted.
+/// - The locks are taken in the same order as in lanes.
 ///
-/// The newest era that was seen stays (R14): the stream may still hold what a restore has ended.
+/// The newest epoch seen is kept (R14): the stream may still hold events of an epoch that a restore has ended.
 async fn forget(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Result<(), Breakage> {
     let mut transaction = pool.begin().await?;
-    // Lanes wait for as long as this does: rather try again. What is forgotten may be large, though.
+    // Lanes are blocked while this waits for a lock, so time out early and retry. The deletes themselves may be large.
     sqlx::raw_sql("set local lock_timeout = '1s'; set local statement_timeout = '20s'")
         .execute(&mut *transaction)
         .await?;
@@ -132,7 +134,7 @@ async fn forget(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Result<(
     if !tx.events.is_empty() {
         return Err(Breakage::other("a projection told something while it forgot"));
     }
-    // What was parked comes again as well, and is parked anew where it still fails.
+    // Dead-lettered events are handled again too, and dead-lettered again if they still fail.
     for delete in [
         "delete from inbox where source = $1 and name = any($2)",
         "delete from dead_letter where source = $1 and name = any($2)",

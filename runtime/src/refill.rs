@@ -1,5 +1,5 @@
-//! A stream that was lost is filled again from the log, for readers outside: newest first, slowly, without a person.
-//! Nobody inside waits for it: catch-up brings consumers what they miss, from the log itself.
+//! Republishes the log to a stream that has lost messages, for readers outside the system: newest first, throttled, and
+//! started automatically. The system's own consumers do not depend on it: catch-up reads from the log what they miss.
 
 use std::time::Duration;
 
@@ -18,28 +18,28 @@ use crate::{
     stream::Streams,
 };
 
-/// Commits of one step. A step each 250 ms leaves the stream to those who publish now.
+/// Commits per step. A pause of 250 ms between steps leaves capacity for current publishers.
 const STEP: i64 = 100;
 
 /// The pause between two steps.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 
-/// What a request for a refill answers.
+/// The reply to a request for a republish.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RefillStarted {
     pub is_started: bool,
 }
 
-/// An empty question.
+/// An empty request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RefillRequest {}
 
 impl Client {
-    /// Has a domain publish its log into its stream once more, as far back as the stream's age. The server's duplicate
-    /// window drops little of it; consumers' inboxes drop all of it. Needs the rights of the operator.
+    /// Makes a domain republish its log to its stream, as far back as the stream's maximum age. The stream stores the
+    /// messages again; the inboxes of consumers drop all of them as duplicates. Requires the operator's permissions.
     ///
     /// # Errors
-    /// A fault, where the domain does not answer.
+    /// A service error if the domain does not answer.
     pub async fn refill(&self, domain: &str) -> Result<(), Fault> {
         let call = Call::default();
         let _: RefillStarted = self.ask_internal(domain, internal::REFILL, &RefillRequest {}, &call).await?;
@@ -47,8 +47,8 @@ impl Client {
     }
 }
 
-/// Begins a refill from the newest commit down to a floor, or to that of the one which is at work, if that is lower. An
-/// empty log has nothing to fill with.
+/// Starts a republish from the newest commit down to a low watermark, or down to that of the republish in progress if
+/// that is lower. Starts nothing if the log is empty.
 pub(crate) async fn begin(executor: impl PgExecutor<'_>, floor: Position) -> Result<RefillStarted, Breakage> {
     let begun = sqlx::query(
         "insert into refill (is_only, era, xid, floor_era, floor_xid)
@@ -69,7 +69,7 @@ pub(crate) async fn begin(executor: impl PgExecutor<'_>, floor: Position) -> Res
     Ok(RefillStarted { is_started })
 }
 
-/// One step of a refill, if there is one and its lease is ours. Gives whether there is more to do.
+/// Runs one step of the republish in progress, if this node holds its lease. Returns whether there is more to do.
 pub(crate) async fn step(
     db: &Database,
     streams: &Streams,
@@ -81,7 +81,7 @@ pub(crate) async fn step(
         return Ok(false);
     }
     let rows = sqlx::query(
-        // The age is looked at in the page and does not choose it: the log may be long, and has no index by time.
+        // The age does not select the page but is computed for its rows: the log may be long and has no index on time.
         "select era, xid, at > clock_timestamp() - make_interval(secs => $3) as is_young from event_log
          where (era, xid) < ($1, $2) and (era, xid) >= ($5, $6) order by era desc, xid desc limit $4",
     )
@@ -100,7 +100,7 @@ pub(crate) async fn step(
         }
     }
     let Some(lowest) = positions.iter().min().copied() else {
-        // Only this one: another may have begun since.
+        // Delete only the row that was read: another republish may have started since.
         sqlx::query("delete from refill where xmin::text = $1").bind(writer).execute(&db.lanes).await?;
         tracing::info!(domain = streams.domain(), "the stream is filled again");
         return Ok(false);
@@ -113,7 +113,7 @@ pub(crate) async fn step(
         }
     }
     crate::fail_point("refill.after_publish");
-    // Or these could be lost in their turn, and nobody would know.
+    // Without a checkpoint, a loss of the republished messages would go undetected.
     publisher.mark().await?;
     crate::fail_point("refill.after_mark");
     sqlx::query("update refill set era = $1, xid = $2 where xmin::text = $3")
@@ -126,12 +126,12 @@ pub(crate) async fn step(
     Ok(true)
 }
 
-/// A refill at work.
+/// A republish in progress.
 struct Refill {
     below: Position,
     floor: Position,
-    /// Which transaction wrote its row: a stream that is lost a second time begins its refill anew, mostly at the very
-    /// same position, and what a step had put into the first one says nothing about the second.
+    /// The transaction that wrote the row. A stream that is lost a second time starts its republish anew, often at the
+    /// same position, and the progress of a step in the first republish must not count for the second.
     writer: String,
 }
 

@@ -1,5 +1,5 @@
-//! A domain's requests: one subscription in a queue group, admission before anything waits, answers in the request's
-//! own format.
+//! Serves the requests of a domain or a service: one subscription in a queue group, admission control before a request
+//! is read, replies in the format of the request.
 
 mod asked;
 mod command;
@@ -37,19 +37,19 @@ use crate::{
     stream::Streams,
 };
 
-/// Requests of a domain on this node that are answered at once. Beyond them: 503 at once, never a queue.
+/// Concurrency limits of one domain on this node. Requests beyond them are rejected with 503 and never queued.
 const QUERIES: usize = 512;
 const COMMANDS: usize = 2048;
 
-/// What answers a subject.
+/// The handler of a subject.
 pub(crate) enum Endpoint {
     Query(QueryRoute),
     Command(CommandRoute),
     Log,
     Events,
-    /// To the operator, or to callers with a right of their own.
+    /// Serves the operator (`Access::Internal`) or callers with the configured access.
     DeadLetters(Access),
-    /// Likewise.
+    /// As `DeadLetters`.
     Redrive(Access),
     Refill,
     Rebuild,
@@ -68,7 +68,7 @@ impl Endpoint {
     }
 }
 
-/// What a domain has and a service does not.
+/// The resources of a domain that a service does not have.
 pub(crate) struct Backing {
     pub db: Database,
     pub streams: Streams,
@@ -76,7 +76,7 @@ pub(crate) struct Backing {
     pub events: Vec<EventRoute>,
 }
 
-/// Answers the requests of a domain or a service.
+/// Serves the requests of a domain or a service.
 pub(crate) struct Responder {
     pub domain: &'static str,
     pub connection: async_nats::Client,
@@ -85,15 +85,15 @@ pub(crate) struct Responder {
     pub verifier: Verifier,
     pub endpoints: HashMap<String, Endpoint>,
     pub queries: Arc<Semaphore>,
-    /// Apart from clients' queries, as their connections are: the commands of other domains must not starve clients' reads.
+    /// Separate from `queries`, as are their connections: commands of other domains must not starve clients' reads.
     pub internal_queries: Arc<Semaphore>,
     pub commands: Arc<Semaphore>,
     pub micro: Arc<Micro>,
-    /// Requests that are being answered: what a drain waits for.
+    /// Requests in progress. A drain waits for them.
     pub tasks: TaskTracker,
 }
 
-/// A domain's responder.
+/// The responder of a domain, which has a [`Backing`].
 struct Backed<'a> {
     responder: &'a Responder,
     backing: &'a Backing,
@@ -117,7 +117,7 @@ impl Responder {
         [QUERIES, QUERIES, COMMANDS].map(|most| Arc::new(Semaphore::new(most)))
     }
 
-    /// Answers until told to stop, then takes what the server had sent already.
+    /// Serves requests until `stop` is cancelled, then those that the server had already delivered.
     pub(crate) async fn run(self: Arc<Self>, stop: &CancellationToken) -> Result<(), Breakage> {
         let subjects = subject::requests_of(self.domain);
         let mut requests =
@@ -131,7 +131,7 @@ impl Responder {
                 biased;
                 () = stop.cancelled(), if !is_draining => {
                     is_draining = true;
-                    // What was on the wire is mostly read still; whoever is not answered asks again elsewhere.
+                    // Most requests in flight are still read. A caller without a reply retries on another node.
                     requests.drain().await.map_err(Breakage::other)?;
                     discovery.unsubscribe().await.map_err(Breakage::other)?;
                 }
@@ -147,9 +147,9 @@ impl Responder {
         }
     }
 
-    /// Admission: a permit, or 503 at once.
+    /// Admission control: a request gets a permit or is rejected with 503, without waiting.
     fn admit(self: Arc<Self>, message: Message, rejections: &Rejections) {
-        // Whoever asks may name any reply subject, and we may publish events: answers go to inboxes only.
+        // A caller chooses the reply subject, and this connection may publish events: replies go to inboxes only.
         if message.reply.as_ref().is_some_and(|reply| !is_inbox(reply)) {
             metrics::counter!("requests_with_foreign_reply_total", "domain" => self.domain).increment(1);
             return;
@@ -187,7 +187,7 @@ impl Responder {
                 Err(_) => Fault::deadline(self.domain).into(),
                 Ok(Err(fault)) => fault.of(self.domain).into(),
                 Ok(Ok(caller)) => {
-                    // Beside a token it counts only where it opens more.
+                    // Beside an access token, a capability counts only where the operation accepts both.
                     match endpoint.access() {
                         Access::RolesAndCapability(_) => {}
                         Access::RolesOrCapability(_) if caller.is_none() => {}
@@ -227,11 +227,11 @@ impl Responder {
         }
     }
 
-    /// Who asks, by token; `None` without one.
+    /// The caller that the access token identifies; `None` without a token.
     async fn caller(&self, asked: &Asked, endpoint: &Endpoint) -> Result<Option<Caller>, Fault> {
         asked.check()?;
         let access = endpoint.access();
-        // Internal subjects are refused to everyone else by the rights of the NATS users.
+        // The permissions of the NATS users reject all other callers of internal subjects.
         if access == Access::Internal {
             return Ok(Some(Caller::System));
         }
@@ -252,7 +252,7 @@ impl Responder {
         }
     }
 
-    /// The caller in full: a token's, else a capability's, else nobody.
+    /// The caller by token, else by capability, else anonymous where the access is public.
     fn settle_caller(&self, access: Access, caller: Option<Caller>, capability: Option<Uuid>) -> Result<Caller, Fault> {
         match (caller, access, capability) {
             (Some(caller), ..) => Ok(caller),
@@ -297,7 +297,7 @@ impl Responder {
             loop {
                 let answer = guarded(async { Ok(decoded.answer(&context, asked.format).await) });
                 match answer.await.unwrap_or_else(QueryOutcome::Broken) {
-                    // After PostgreSQL came back, every connection of the pool may be a dead one.
+                    // After a restart of PostgreSQL every connection of the pool may be dead.
                     QueryOutcome::Broken(breakage) if breakage.is_lost_connection() && dead < READS => dead += 1,
                     answered => break answered,
                 }
@@ -319,7 +319,7 @@ impl Responder {
         if fault.kind == ErrorKind::Internal {
             tracing::error!(domain = self.domain, operation, %breakage, "a request broke");
         } else {
-            // Shed, late, or without a database: counted, and nothing to mend in the code.
+            // Overload, a passed deadline or an unavailable database: counted in the metrics, not a defect in the code.
             tracing::debug!(domain = self.domain, operation, %breakage, kind = ?fault.kind, "a request was not answered");
         }
         fault.into()

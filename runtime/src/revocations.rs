@@ -1,8 +1,8 @@
-//! The revocations that a node knows: a list that is read behind the signer's once a second.
+//! The revocations known to a node: a copy of the signer's list, updated once a second.
 //!
-//! An entry stays until no token that it concerns can be valid. A full list evicts nothing: what is not on it is then asked
-//! of the signer, token by token. While the signer does not answer, the list is used as it is, except by commands that are
-//! [sensitive](contract::Command::SENSITIVE).
+//! An entry is kept until every token it concerns has expired. A full list evicts nothing: the signer is then queried
+//! about each token that is not on it. While the signer does not answer, the list is used as it is, except for commands
+//! that are [sensitive](contract::Command::SENSITIVE).
 
 use std::{
     collections::HashMap,
@@ -19,26 +19,27 @@ use uuid::Uuid;
 
 use crate::{auth::invalid_token, clock::Clock};
 
-/// Where revocations come from: a query to the signer.
+/// The source of revocations: a query to the signer.
 pub type RevocationSource =
     Arc<dyn Fn(RevocationsRequest) -> BoxFuture<'static, Result<RevocationsPage, Fault>> + Send + Sync>;
 
-/// How many revocations a node keeps by default: some 10 MiB.
+/// The most revocations that a node keeps by default: some 10 MiB.
 pub const REVOCATIONS: usize = 100_000;
 
-/// How often the signer is asked for new ones.
+/// The interval at which the signer is polled for new revocations.
 const POLL: Duration = Duration::from_secs(1);
 
-/// A list that was not read for longer than this says nothing about sensitive commands.
+/// The maximum age at which the list counts for sensitive commands.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// How long the signer's answer about one token holds, and how long it is left alone after it gave none.
+/// How long the signer's answer about one token is cached, and how long the signer is not queried about single tokens
+/// after a failure.
 const ANSWERED: Duration = Duration::from_secs(1);
 
-/// How many of these answers are kept.
+/// The most cached answers about single tokens.
 const ANSWERS: usize = 10_000;
 
-/// The revocations that a node knows.
+/// The revocations known to a node.
 #[derive(Clone)]
 pub(crate) struct Revocations {
     shared: Arc<Shared>,
@@ -62,15 +63,15 @@ struct List {
     after: Option<RevocationMark>,
     /// The start of the last poll that reached the end.
     read_at: Option<Instant>,
-    /// The last poll found no room for all.
+    /// The last poll did not fit into the list.
     is_full: bool,
 }
 
-/// What a list says about a token.
+/// The state of a token according to the list.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
     Revoked,
-    /// It was not revoked at this moment.
+    /// The token was not revoked at this time.
     Valid(Instant),
     Unknown,
 }
@@ -85,7 +86,7 @@ impl List {
         }
     }
 
-    /// Adds a revocation; false where there is no room for it.
+    /// Adds a revocation. Returns false if the list is full.
     fn add(&mut self, revocation: &Revocation, bound: usize) -> bool {
         let has_room = self.len() < bound;
         let expires_at = revocation.expires_at;
@@ -114,7 +115,7 @@ impl List {
     }
 }
 
-/// What the signer said about single tokens.
+/// The cached answers of the signer about single tokens.
 #[derive(Default)]
 struct Answers {
     by_token: HashMap<TokenOwner, (Instant, bool)>,
@@ -128,7 +129,8 @@ impl Revocations {
         Self { shared: Arc::new(Shared { reader, source, bound, clock, list, answers, changed }) }
     }
 
-    /// Rejects a token that is revoked. One of which nothing is known passes: see [`confirm`](Self::confirm).
+    /// Rejects a revoked token. A token passes if neither the list nor the signer can tell: see
+    /// [`confirm`](Self::confirm).
     pub(crate) async fn check(&self, token: &TokenOwner) -> Result<(), Fault> {
         let is_revoked = match self.look(token) {
             Look::Revoked => true,
@@ -138,7 +140,7 @@ impl Revocations {
         if is_revoked { Err(invalid_token()) } else { Ok(()) }
     }
 
-    /// Rejects a token that is revoked, or of which nothing is known that is recent.
+    /// Rejects a revoked token, and any token whose state is not known from a recent answer of the signer.
     pub(crate) async fn confirm(&self, token: &TokenOwner) -> Result<(), Fault> {
         let is_revoked = match self.look(token) {
             Look::Revoked => Some(true),
@@ -155,18 +157,18 @@ impl Revocations {
         }
     }
 
-    /// Ends once a token is on the list.
+    /// Completes once the list revokes the token.
     pub(crate) async fn listed(&self, token: &TokenOwner) {
         let mut changes = self.shared.changed.subscribe();
         while self.look(token) != Look::Revoked {
             if changes.changed().await.is_err() {
-                // Without a reader of the signer's list nothing is ever added to this one.
+                // The sender is gone, so the list never changes again.
                 return std::future::pending().await;
             }
         }
     }
 
-    /// Reads behind the signer for as long as anybody uses the list.
+    /// Keeps the list up to date for as long as another handle to it exists.
     pub(crate) fn follow(&self) -> impl Future<Output = ()> + Send + use<> {
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
         async move {
@@ -189,7 +191,7 @@ impl Revocations {
         }
     }
 
-    /// Reads what is new, to its end or to the list's.
+    /// Reads the new revocations, until there are no more or the list is full.
     async fn poll(&self, began: Instant) -> Result<(), Fault> {
         let now = self.shared.clock.now().timestamp();
         self.shared.list.write().unwrap_or_else(PoisonError::into_inner).drop_expired(now);
@@ -200,7 +202,7 @@ impl Revocations {
                 let mut list = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
                 let fits = page.revocations.iter().all(|revocation| list.add(revocation, self.shared.bound));
                 let goes_on = page.has_more && !page.revocations.is_empty() && fits;
-                // A list that was full is whole again only once the last page has found room.
+                // A full list is complete again only once the last page fits.
                 if !goes_on {
                     list.is_full = !fits;
                 }
@@ -222,14 +224,14 @@ impl Revocations {
         self.shared.list.read().unwrap_or_else(PoisonError::into_inner).look(token)
     }
 
-    /// Asks the signer about one token; nothing where it does not answer.
+    /// Queries the signer about one token; `None` if it does not answer.
     async fn ask(&self, token: &TokenOwner) -> Option<bool> {
         {
             let answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((_, is_revoked)) = answers.by_token.get(token).filter(|(at, _)| at.elapsed() < ANSWERED) {
                 return Some(*is_revoked);
             }
-            // A call that has to wait for a signer that is away would make every request as slow.
+            // Waiting for an unavailable signer would slow down every request.
             if answers.failed_at.is_some_and(|at| at.elapsed() < ANSWERED) {
                 return None;
             }

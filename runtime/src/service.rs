@@ -1,4 +1,4 @@
-//! A service: queries without a database, lanes or events of its own. It answers from what it finds elsewhere.
+//! A service: queries without a database, lanes or events of its own. It answers from the data of other domains.
 
 use std::{future::Future, sync::Arc};
 
@@ -15,17 +15,17 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// The name in its subjects.
     const NAME: &'static str;
 
-    /// One line per query it answers.
+    /// Registers the queries of the service.
     fn register(routes: &mut ServiceRegistry<Self>);
 }
 
 /// Answers a query of a service.
 pub trait Serve<Q: Query>: Service {
-    /// The answer.
+    /// Answers the query.
     fn serve(&self, cx: &ServiceContext, query: &Q) -> impl Future<Output = Answered<Q::Reply, Q::Error>> + Send;
 }
 
-/// Collects what a service answers.
+/// Collects the queries of a service.
 pub struct ServiceRegistry<S> {
     service: Arc<S>,
     pub(crate) queries: Vec<QueryRoute>,
@@ -37,7 +37,7 @@ impl<S: Service> ServiceRegistry<S> {
         Self { service, queries: Vec::new(), registrations: Vec::new() }
     }
 
-    /// Answers the query `Q`.
+    /// Registers the query `Q`.
     pub fn query<Q: Query>(&mut self)
     where
         S: Serve<Q>,

@@ -1,7 +1,7 @@
-//! What a store function may do to the database, as types: [`Reads`], [`Locks`] and [`Writes`].
+//! Types for what a store function may do to the database: [`Reads`], [`Locks`] and [`Writes`].
 //!
-//! sqlx cannot tell a `select` from an `insert`. So builds with debug assertions, as those of all tests are, look at each
-//! statement, and reject one that does more than its type allows as an error of the item that ran it.
+//! sqlx does not distinguish a `select` from an `insert`. Builds with debug assertions, which include all tests,
+//! therefore check each statement. A statement that does not match its type fails with an error.
 
 mod statement;
 
@@ -38,8 +38,8 @@ pub struct Reads<'c>(Source<'c>);
 /// Runs selects that lock the rows they find.
 pub struct Locks<'c>(Source<'c>);
 
-/// Runs every statement, and notes whether it wrote a row: a command whose `insert ... on conflict do nothing` found another
-/// row has written nothing.
+/// Runs all statements, and records whether a row was written: an `insert ... on conflict do nothing` that meets an
+/// existing row writes nothing.
 pub struct Writes<'c> {
     source: Source<'c>,
     wrote: Option<&'c AtomicBool>,
@@ -65,7 +65,7 @@ impl<'c> Reads<'c> {
     }
 }
 
-/// To read what was locked, in the same transaction.
+/// Reads rows in the transaction that locked them.
 impl<'c> From<Locks<'c>> for Reads<'c> {
     fn from(locks: Locks<'c>) -> Self {
         Self(locks.0)
@@ -73,7 +73,7 @@ impl<'c> From<Locks<'c>> for Reads<'c> {
 }
 
 impl<'c> Writes<'c> {
-    /// Each statement commits by itself.
+    /// Runs on a pool: each statement commits on its own.
     pub(crate) fn of_pool(pool: &'c PgPool) -> Self {
         Self { source: Source::Pool(pool), wrote: None }
     }
@@ -139,7 +139,7 @@ impl<'c> Executor<'c> for Writes<'c> {
     }
 }
 
-/// A statement that was looked at.
+/// A statement that passed [`Allowed::check`].
 struct Checked {
     sql: SqlStr,
     statement: Option<PgStatement>,

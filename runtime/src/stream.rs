@@ -1,4 +1,4 @@
-//! Streams: one per domain, made by its owner from a specification, never deleted by it.
+//! Streams: one per domain, which creates it from a specification and never deletes it.
 
 use std::{
     sync::Arc,
@@ -17,17 +17,18 @@ use tokio::sync::Mutex;
 
 use crate::{holes, refill, tail};
 
-/// How a domain's stream is kept.
+/// The specification of a domain's stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamSpec {
-    /// Events older than this leave the stream; the log keeps them.
+    /// The stream deletes events older than this; the log keeps them.
     pub max_age_hours: u64,
-    /// Bytes the stream holds at most; the oldest events leave first.
+    /// The maximum size of the stream in bytes; the oldest events are deleted first.
     pub max_bytes: i64,
-    /// Servers that hold a copy: 1 on a single server, 3 in a cluster.
+    /// The number of servers that hold a copy: 1 on a single server, 3 in a cluster.
     pub replicas: usize,
-    /// How long the server compares message ids, which saves work and promises nothing.
+    /// How long the server remembers message ids. Without effect on events: they are published without a message id,
+    /// and consumers deduplicate by `ce-id`.
     pub duplicate_window_seconds: u64,
 }
 
@@ -38,13 +39,13 @@ impl Default for StreamSpec {
 }
 
 impl StreamSpec {
-    /// The server's configuration of a domain's stream.
+    /// The stream configuration for the server.
     pub fn config(&self, domain: &str) -> Config {
         Config {
             name: subject::stream(domain),
             description: Some(format!("Events of {domain}. The truth is its event log; this brings them soon.")),
             subjects: vec![subject::events_of(domain)],
-            // Never a work queue: it forgets what was consumed, and everybody reads these.
+            // Not a work queue, which deletes a message once it is consumed: every domain may consume these events.
             retention: RetentionPolicy::Limits,
             storage: StorageType::File,
             discard: DiscardPolicy::Old,
@@ -57,14 +58,14 @@ impl StreamSpec {
     }
 }
 
-/// A domain's way to the streams, on its connection for events.
+/// Access of a domain to the streams, on its connection for events.
 #[derive(Clone)]
 pub(crate) struct Streams {
     domain: &'static str,
     connection: async_nats::Client,
     jetstream: jetstream::Context,
     spec: Arc<StreamSpec>,
-    /// When the own stream was last looked after: many messages may miss it at once.
+    /// The time of the last check of the domain's own stream. Throttles checks: many publishes may miss it at once.
     ensured: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -83,7 +84,7 @@ impl Streams {
         self.domain
     }
 
-    /// How far back the stream reaches.
+    /// The maximum age of the events in the stream.
     pub(crate) fn max_age(&self) -> Duration {
         Duration::from_secs(self.spec.max_age_hours * 3600)
     }
@@ -96,9 +97,9 @@ impl Streams {
         &self.jetstream
     }
 
-    /// Makes the own stream where it is missing, and has it filled again from the log, as one is that has lost its tail.
-    /// That is written down first: who dies in between leaves a stream that somebody else makes, or a refill of one that
-    /// is whole.
+    /// Creates the domain's own stream if it is missing, and starts a republish from the log if the stream is missing
+    /// or has lost messages. The republish is recorded before the stream is created: if the node stops in between,
+    /// another node creates the stream. At worst a complete stream is republished.
     pub(crate) async fn ensure_own(&self, log: &PgPool) {
         let mut ensured = self.ensured.lock().await;
         if ensured.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
@@ -118,7 +119,7 @@ impl Streams {
                 return;
             }
             Err(error) if is_missing(&error) => {}
-            // A server that cannot be asked has lost nothing yet.
+            // A server that does not answer is no evidence of a missing stream.
             Err(error) => {
                 tracing::debug!(domain, stream, %error, "the stream could not be looked at");
                 return;
@@ -140,7 +141,7 @@ impl Streams {
     }
 }
 
-/// Whether the server says that there is no such stream, as opposed to saying nothing.
+/// Whether the server reports that the stream does not exist, as opposed to not answering.
 fn is_missing(error: &GetStreamError) -> bool {
     match error.kind() {
         GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,

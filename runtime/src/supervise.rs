@@ -1,5 +1,5 @@
-//! Supervision: one for one, with a growing pause and a limit of intensity. The actor library would stop a supervisor
-//! when a child dies; the policy here is ours.
+//! Supervision: one-for-one restarts with exponential backoff and a restart limit. By default, the actor library stops
+//! a supervisor when a child fails; this module replaces that policy.
 
 use std::{
     sync::{
@@ -14,16 +14,17 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, Supervisi
 
 use crate::failure::Breakage;
 
-/// More restarts of one child within [`WINDOW`] than this, and its domain is not ready.
+/// The restart limit: with more restarts of one child within [`WINDOW`], its domain is not ready.
 const INTENSITY: usize = 10;
 
-/// Over which restarts are counted, and how long a failing child must run without one before its domain is ready again.
+/// The window in which restarts are counted, and the time a failing child must run without a restart before its domain
+/// is ready again.
 const WINDOW: Duration = Duration::from_secs(60);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How a child is started, also again.
+/// Starts a child, at first and after each failure.
 pub(crate) type Spawn = Box<dyn Fn(ActorCell) -> BoxFuture<'static, Result<ActorCell, SpawnErr>> + Send + Sync>;
 
 /// A child of a supervisor.
@@ -32,12 +33,12 @@ pub(crate) struct Child {
     pub spawn: Spawn,
 }
 
-/// What a supervisor and those who ask for its health share.
+/// State that a supervisor shares with the health check.
 #[derive(Default)]
 pub(crate) struct Watch {
-    /// A child was restarted too often; until then, if it is not restarted again.
+    /// Set when a child was restarted too often: the time until which the domain is not ready, unless it is extended.
     failing_until: Mutex<Option<Instant>>,
-    /// Whoever ends now was told to.
+    /// Set on shutdown: children that end are not restarted.
     pub is_draining: AtomicBool,
 }
 
@@ -55,14 +56,14 @@ impl Watch {
 /// The restarts of one child.
 #[derive(Default)]
 struct Restarts {
-    /// Those of the last [`WINDOW`].
+    /// Restarts within the last [`WINDOW`].
     recent: Vec<Instant>,
     failing_until: Option<Instant>,
 }
 
 impl Restarts {
-    /// Records a restart and gives the pause before it. A child that was restarted too often stays failing until it has
-    /// run for [`WINDOW`]: the pauses alone would bring its restarts below the limit.
+    /// Records a restart and returns the pause before it. A child that was restarted too often stays failing until it
+    /// has run for [`WINDOW`]: otherwise the backoff alone would bring its restarts below the limit.
     fn record(&mut self, now: Instant, watch: &Watch) -> Duration {
         self.recent.retain(|at| now.duration_since(*at) < WINDOW);
         self.recent.push(now);
@@ -172,7 +173,7 @@ fn restart(myself: &ActorRef<SupervisorMessage>, state: &mut SupervisorState, nu
     myself.send_after(pause, move || SupervisorMessage::Start(number));
 }
 
-/// A long-running loop as an actor: it fails when the loop breaks or panics, and ends when the loop ends.
+/// Runs a loop as an actor, which fails when the loop returns an error or panics, and stops when the loop ends.
 pub(crate) struct Task;
 
 pub(crate) type TaskBody = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Breakage>> + Send + Sync>;
@@ -200,7 +201,7 @@ impl Actor for Task {
                 Ok(Err(breakage)) => TaskEnd::Broke(breakage.to_string()),
                 Err(error) => TaskEnd::Broke(error.to_string()),
             };
-            // The actor may have been stopped meanwhile, which aborts the task: then nobody needs to be told.
+            // Fails if the actor has been stopped, which aborts the task; no notification is needed then.
             drop(myself.cast(end));
         });
         Ok(abort)
@@ -277,7 +278,7 @@ mod tests {
     fn a_failing_child_that_dies_again_within_the_window_stays_failing() {
         let (watch, mut restarts) = (Watch::default(), Restarts::default());
         let mut last = restart(&mut restarts, &watch, Instant::now(), INTENSITY + 1);
-        // No window has more restarts than the limit any more.
+        // From here on, no window contains more restarts than the limit.
         for _ in 0..20 {
             last = restart(&mut restarts, &watch, last + WINDOW / 2, 1);
             assert!(watch.is_failing(last + WINDOW / 2));

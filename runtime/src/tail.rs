@@ -1,7 +1,7 @@
-//! The tail of the own stream. A server that dies may lose the newest messages it had confirmed, and new ones then take
-//! the same numbers: no count and no number looks wrong afterwards. So marks are kept, which event stands at which
-//! number, and the newest is compared each second. Where it does not stand, the stream is filled again from the log,
-//! down to the floor of the newest mark that does.
+//! Checkpoints of the domain's own stream. A server that crashes may lose the newest messages that it had confirmed,
+//! and new messages then take the same sequence numbers, so neither a count nor a number looks wrong afterwards. A
+//! checkpoint records which event has which sequence number, and the newest one is compared with the stream each
+//! second. If it does not match, the log is republished down to the low watermark of the newest checkpoint that does.
 
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use contract::{Position, header};
@@ -10,35 +10,36 @@ use uuid::Uuid;
 
 use crate::{failure::Breakage, refill};
 
-/// An event, and its number in the stream.
+/// An event and its sequence number in the stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Confirmed {
     pub sequence: u64,
     pub event: Uuid,
 }
 
-/// A mark, as it was written.
+/// A checkpoint as stored. `floor` is its low watermark.
 struct Mark {
     confirmed: Confirmed,
     floor: Position,
 }
 
-/// What the stream has at a mark's number.
+/// What the stream holds at the sequence number of a checkpoint.
 #[derive(PartialEq, Eq)]
 enum Found {
-    /// The event; or nothing any more, for the stream begins above it.
+    /// The event, or no message because the stream now starts above it.
     Stands,
-    /// Nothing, while the stream goes on above.
+    /// A gap: no message, while the stream continues above.
     Hole,
-    /// Another event, or the stream ends below it.
+    /// Another event, or the stream ends below the number.
     Lost,
 }
 
-/// Writes a mark, unless a higher one says as much already.
+/// Writes a checkpoint, unless there is one with the same or a higher sequence number.
 ///
-/// The floor is read in the same statement. What is below it has left the outbox, so a mark covers it, and it is not
-/// higher than this one, or that one would be seen here: outbox rows are deleted after their mark is committed. What has
-/// not committed yet lies above `pg_snapshot_xmin`. What a refill still has to bring lies above its own floor.
+/// The low watermark is read in the same statement. Commits below it have left the outbox, so a checkpoint covers them.
+/// That checkpoint is not higher than this one: outbox rows are deleted after their checkpoint is committed, so this
+/// statement would see it. Transactions that have not committed yet lie at or above `pg_snapshot_xmin`. What a
+/// republish has yet to publish lies at or above its own low watermark.
 pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Result<(), Breakage> {
     sqlx::query(
         "insert into stream_mark (sequence, event_id, floor_era, floor_xid)
@@ -57,7 +58,7 @@ pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Result<(), Breakag
     .bind(newest.event)
     .execute(pool)
     .await?;
-    // An hour of them tells how far back a loss goes; beyond that all is filled again.
+    // The checkpoints of an hour bound how far back a loss goes; a loss beyond them republishes the whole log.
     sqlx::query(
         "delete from stream_mark where at < now() - interval '1 hour'
          and sequence <> (select max(sequence) from stream_mark)",
@@ -67,18 +68,18 @@ pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Result<(), Breakag
     Ok(())
 }
 
-/// Compares the newest mark with the stream, and begins a refill where the stream has lost it.
+/// Compares the newest checkpoint with the stream, and starts a republish if the stream has lost it.
 pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Breakage> {
     let row = sqlx::query("select * from stream_mark order by sequence desc limit 1").fetch_optional(pool).await?;
     let Some(newest) = row.map(|row| read(&row)).transpose()? else { return Ok(()) };
     match look(stream, newest.confirmed).await? {
-        // A hole is counted by the server, and mended by that.
+        // The server counts gaps; `holes::verify` repairs them.
         Found::Stands | Found::Hole => return Ok(()),
         Found::Lost => {}
     }
     let rows = sqlx::query("select * from stream_mark order by sequence").fetch_all(pool).await?;
     let marks = rows.iter().map(read).collect::<Result<Vec<_>, Breakage>>()?;
-    // What was lost is the end: below it every mark stands.
+    // The loss is at the end of the stream, so every checkpoint below it matches: a binary search finds the boundary.
     let (mut standing, mut end) = (0, marks.len());
     while standing < end {
         let middle = usize::midpoint(standing, end);
@@ -95,17 +96,18 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Breakag
         "the stream has lost its tail"
     );
     refill::begin(pool, last.map_or(Position::START, |mark| mark.floor)).await?;
-    // Written down first: who dies in between finds the loss once more.
+    // The republish is recorded first: if the node stops in between, the next check detects the loss again.
     forget_above(pool, last.map_or(0, |mark| mark.confirmed.sequence)).await
 }
 
-/// Forgets marks that speak of what the stream does not have any more.
+/// Deletes the checkpoints above a sequence number, which no longer match the stream.
 pub(crate) async fn forget_above(executor: impl PgExecutor<'_>, sequence: u64) -> Result<(), Breakage> {
     sqlx::query("delete from stream_mark where sequence > $1").bind(number(sequence)?).execute(executor).await?;
     Ok(())
 }
 
-/// Everything below it is in the stream below a number, where a mark says so.
+/// The low watermark of the newest checkpoint below a sequence number: all commits below it were in the stream below
+/// that number. `None` without such a checkpoint.
 pub(crate) async fn floor_below(connection: &mut PgConnection, sequence: u64) -> Result<Option<Position>, Breakage> {
     let row = sqlx::query("select * from stream_mark where sequence < $1 order by sequence desc limit 1")
         .bind(number(sequence)?)

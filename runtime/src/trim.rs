@@ -1,4 +1,4 @@
-//! The old part of a domain's log goes, where every consumer has handled it. Never by itself: the operator asks for it.
+//! Deletes the old part of a domain's log that every consumer has handled. Never automatic: the operator requests it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,62 +13,63 @@ use crate::{
     stream::Streams,
 };
 
-/// Commits in one transaction.
+/// The most commits deleted in one transaction.
 const SLICE: i64 = 1000;
 
-/// Slices in one request: the caller repeats it, and says how far it is.
+/// The most slices in one request. The caller repeats the request until it is done, and can report progress.
 const SLICES: usize = 20;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Asks a domain how far it has handled the events of `source`.
+/// A request to a domain for how far it has handled the events of `source`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ConsumedRequest {
     pub source: String,
 }
 
-/// How far a domain has handled another one's events.
+/// How far a domain has handled the events of another domain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumed {
-    /// Everything up to here, of all types that it handles; absent where it handles none.
+    /// The position up to which the domain has handled all event types that it consumes; absent if it consumes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to: Option<Position>,
-    /// Whether a projection of it is rebuilt from that log.
+    /// Whether the domain has a projection of these events, which it can rebuild only from the complete log.
     pub is_rebuilt_from: bool,
 }
 
-/// Asks a domain to delete old commits of its log.
+/// A request to a domain to delete old commits of its log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TrimRequest {
-    /// What every consumer has handled.
+    /// The position up to which every consumer has handled the log.
     pub up_to: Position,
     pub older_than_seconds: u64,
 }
 
-/// What a request to trim did.
+/// The result of a trim request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trimmed {
-    /// Commits that were deleted.
+    /// The number of deleted commits.
     pub commits: u64,
-    /// Whether nothing more of what was asked for is left.
+    /// Whether no more commits can be deleted for this request. False if the caller should repeat it.
     pub is_done: bool,
 }
 
 impl Client {
-    /// How far `consumer` has handled the events of `source`. Needs the rights of the operator.
+    /// Returns how far `consumer` has handled the events of `source`. Requires the operator's permissions.
     ///
     /// # Errors
-    /// A service error, where the domain does not answer.
+    /// A service error if the domain does not answer.
     pub async fn consumed(&self, consumer: &str, source: &str) -> Result<Consumed, Fault> {
         let request = ConsumedRequest { source: source.to_owned() };
         self.ask_internal(consumer, internal::CONSUMED, &request, &Call::default()).await
     }
 
-    /// Has a domain delete commits of its log that lie at or below `up_to` and are older than `retention`: some thousands
-    /// per request. Needs the rights of the operator.
+    /// Makes a domain delete the commits of its log that lie at or below `up_to` and are older than `retention`: up to
+    /// 20,000 per request. Requires the operator's permissions.
     ///
     /// # Errors
-    /// A service error, where `retention` is shorter than the domain's stream keeps events, or the domain does not answer.
+    /// A service error if `retention` is shorter than the maximum age of the domain's stream, or the domain does not
+    /// answer.
     pub async fn trim(&self, domain: &str, up_to: Position, retention: Duration) -> Result<Trimmed, Fault> {
         let request = TrimRequest { up_to, older_than_seconds: retention.as_secs() };
         let call = Call { deadline: DEADLINE, ..Call::default() };
@@ -78,7 +79,7 @@ impl Client {
 
 pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, Breakage> {
     let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
-    // Types that only another version of the domain handles have a cursor here too.
+    // Event types that only another version of the domain handles have a cursor here too.
     let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
     let mut cursors: BTreeMap<String, Position> =
         routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
@@ -97,7 +98,7 @@ pub(crate) async fn run(
 ) -> Result<Result<Trimmed, Fault>, Breakage> {
     let (oldest, asked) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
     if asked < oldest {
-        // A reader of the stream must find in the log what it finds there.
+        // Every event in the stream must also be in the log.
         let text = "The log must be kept for as long as the stream keeps events.";
         let detail = Detail::new("older_than_seconds", DetailCode::Range, "is less than the stream's age");
         let fault = Fault::new(ErrorKind::Invalid, "retention_too_short", text);
@@ -116,8 +117,8 @@ pub(crate) async fn run(
     Ok(Ok(trimmed))
 }
 
-/// Deletes the first commits, up to one that is young, not yet published or not yet handled everywhere, and writes down in
-/// the same transaction how far.
+/// Deletes the first commits, up to one that is too recent, not yet published or not yet handled everywhere, and
+/// records the last deleted position in the same transaction.
 async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u64, Breakage> {
     let mut transaction = pool.begin().await?;
     let rows = sqlx::query(

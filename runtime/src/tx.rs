@@ -1,4 +1,4 @@
-//! The transaction of a batch, as handlers see it.
+//! The transaction of a batch, as handlers use it.
 
 use std::{
     collections::HashMap,
@@ -18,16 +18,17 @@ use crate::{
     sql::{Locks, Reads, Writes},
 };
 
-/// What made something happen: a command, an event, an effect's result. The ids of events and effects are derived from it and
-/// their entity, so that a restored domain which runs the same cause again for an entity that exists emits the same ids, and calls
-/// the outside world under the same keys. Ids of entities are generated (version 7), not derived.
+/// The cause of an event or effect: a command, an event or an effect result. The ids of events and effects are derived
+/// from their cause and entity. A restored domain that runs the same cause again for an existing entity therefore emits
+/// the same ids, and calls external systems with the same idempotency keys. Ids of entities are generated (version 7),
+/// not derived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// The id of the command, the event or the effect.
+    /// The id of the event or the effect; for a command, an id derived from its command id, caller and operation.
     pub id: Uuid,
     /// Its name, such as `orders.place` or `payments.succeeded`.
     pub name: String,
-    /// Follows everything that a request causes.
+    /// The id of the original request, passed on to everything it causes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// W3C trace context.
@@ -35,24 +36,24 @@ pub struct Cause {
     pub traceparent: Option<String>,
 }
 
-/// Counts the events of one entity: 1, 2, 3 ... without a gap, 0 before the first. Only [`Tx::emit`] advances it; a domain
-/// stores it in the entity's row.
+/// The version of an entity: the number of its events, without gaps, 0 before the first. Only [`Tx::emit`] advances it.
+/// A domain stores it in the entity's row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Version(i64);
 
 impl Version {
-    /// The number, as messages carry it.
+    /// The version as a number, as in messages.
     pub fn get(self) -> i64 {
         self.0
     }
 
-    /// Whether it is the one that a caller expects, or the caller expects none.
+    /// Whether it equals the version that a caller expects. True if the caller expects none.
     pub fn is_expected(self, expected: Option<i64>) -> bool {
         expected.is_none_or(|expected| expected == self.0)
     }
 
-    /// A version as a row may hold it, for tests.
+    /// An arbitrary version, for tests.
     pub fn for_test(version: i64) -> Self {
         Self(version)
     }
@@ -64,7 +65,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// An event that waits for its commit.
+/// An emitted event that is not yet committed.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingEvent {
     pub id: Uuid,
@@ -75,7 +76,7 @@ pub(crate) struct PendingEvent {
     pub data: String,
 }
 
-/// An effect that waits for its commit.
+/// An effect that is not yet committed.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingEffect {
     pub id: Uuid,
@@ -85,17 +86,17 @@ pub(crate) struct PendingEffect {
     pub body: String,
 }
 
-/// The transaction of a batch. State, answers, inbox rows, events and effects are written in it, or none of them.
+/// The transaction of a batch. State, answers, inbox rows, events and effects are committed together or not at all.
 pub struct Tx<'c> {
     connection: &'c mut PgConnection,
     now: DateTime<Utc>,
-    /// A row was written since the last mark.
+    /// Whether a row was written since the last [`mark`](Self::mark).
     wrote: AtomicBool,
     /// Names of the effects that the domain registers.
     registered: &'c [&'static str],
     pub(crate) events: Vec<PendingEvent>,
     pub(crate) effects: Vec<PendingEffect>,
-    /// How many of a kind each cause has left for an entity.
+    /// The number of events or effects per cause, name and entity.
     left: HashMap<(Uuid, &'static str, Uuid), usize>,
 }
 
@@ -112,31 +113,31 @@ impl<'c> Tx<'c> {
         }
     }
 
-    /// To read.
+    /// Access for plain reads.
     pub fn reads(&mut self) -> Reads<'_> {
         Reads::of_connection(self.connection)
     }
 
-    /// To lock rows and read them.
+    /// Access for reads that lock rows.
     pub fn locks(&mut self) -> Locks<'_> {
         Locks::of_connection(self.connection)
     }
 
-    /// To write. Decide first: a rejection after a write costs the batch a rollback.
+    /// Access for writes. Decide before writing: a rejection after a write rolls back the batch.
     pub fn writes(&mut self) -> Writes<'_> {
         Writes::of_connection(self.connection, &self.wrote)
     }
 
-    /// The database's clock at the start of the transaction. No other clock decides anything.
+    /// The database's time at the start of the transaction, the only clock that decisions depend on.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
     }
 
-    /// Emits an event: advances its entity's version and numbers the event with it. Published after the commit. Emit before
-    /// the row is written, so that it holds the version of its last event.
+    /// Emits an event, which is published after the commit: advances the version of its entity and assigns it to the
+    /// event. Emit before writing the entity's row, so that the row holds the version of its last event.
     ///
     /// # Errors
-    /// Where the event cannot be written as JSON, which is a defect of its type.
+    /// If the event cannot be serialized as JSON, which is a defect of its type.
     pub fn emit<E: Event>(&mut self, cause: &Cause, version: &mut Version, event: &E) -> Result<(), Breakage> {
         let entity = event.entity();
         let index = self.next_index(cause, E::NAME, entity);
@@ -153,7 +154,7 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    /// Emits the first event of an entity, and returns the version that this gives it.
+    /// Emits the first event of an entity, and returns the entity's version.
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
@@ -163,14 +164,14 @@ impl<'c> Tx<'c> {
         Ok(version)
     }
 
-    /// Leaves work for the outside world: performed after the commit, at least once, effects of one entity one at a
-    /// time in commit order. Returns the id that serves as the outside world's idempotency key.
+    /// Schedules an effect, a call to an external system: performed after the commit, at least once, effects of one
+    /// entity one at a time in commit order. Returns its id, which serves as the idempotency key of the call.
     ///
     /// # Errors
-    /// Where the domain does not register the effect, or it cannot be written as JSON, which is a defect of its type.
+    /// If the domain does not register the effect, or it cannot be serialized as JSON, which is a defect of its type.
     pub fn effect<F: Effect>(&mut self, cause: &Cause, entity: Uuid, effect: &F) -> Result<Uuid, Breakage> {
         if !self.registered.contains(&F::NAME) {
-            // It would never be performed, nor would any later effect of the entity.
+            // An unregistered effect would never be performed and would block all later effects of its entity.
             let type_name = std::any::type_name::<F>();
             return Err(Breakage::other(format!("the effect `{}` of `{type_name}` is not registered", F::NAME)));
         }
@@ -181,26 +182,26 @@ impl<'c> Tx<'c> {
         Ok(id)
     }
 
-    /// Tells apart what one cause leaves of one kind for one entity.
+    /// The index that distinguishes several events or effects of one name, cause and entity.
     fn next_index(&mut self, cause: &Cause, name: &'static str, entity: Uuid) -> usize {
         let count = self.left.entry((cause.id, name, entity)).or_default();
         *count += 1;
         *count - 1
     }
 
-    /// Whether a cause has left an event or an effect.
+    /// Whether a cause has pending events or effects.
     pub(crate) fn has_left(&self, cause: &Cause) -> bool {
         self.events.iter().any(|event| event.cause.id == cause.id)
             || self.effects.iter().any(|effect| effect.cause.id == cause.id)
     }
 
-    /// Where the transaction stands, to go back to when an item is refused.
+    /// Marks the current state, to which [`undo`](Self::undo) returns when an item is rejected.
     pub(crate) fn mark(&mut self) -> (usize, usize) {
         self.wrote = AtomicBool::new(false);
         (self.events.len(), self.effects.len())
     }
 
-    /// Drops what an item left behind; false where it wrote, so that only a rollback helps.
+    /// Discards the events and effects since the mark. Returns false if rows were written too: then roll back.
     pub(crate) fn undo(&mut self, (events, effects): (usize, usize)) -> bool {
         self.events.truncate(events);
         self.effects.truncate(effects);
@@ -212,8 +213,8 @@ fn to_json<T: Serialize>(value: &T) -> Result<String, Breakage> {
     serde_json::to_string(value).map_err(Breakage::other)
 }
 
-/// The id of an event or an effect: a hash of its cause, type, entity and index behind the entity's own time, so that ids of an entity
-/// lie close together in every index.
+/// The id of an event or an effect: the timestamp of the entity's id, followed by a hash of cause, name, entity and
+/// index. The shared prefix keeps the ids of an entity close together in every index.
 fn derived_id(cause: Uuid, name: &str, entity: Uuid, index: usize) -> Uuid {
     let mut hash = Sha256::new();
     hash.update(cause.as_bytes());
@@ -231,7 +232,7 @@ fn derived_id(cause: Uuid, name: &str, entity: Uuid, index: usize) -> Uuid {
 mod tests {
     use super::*;
 
-    /// Scenario 25: ids come from the cause.
+    /// Scenario 25: ids are derived from the cause.
     #[test]
     fn the_same_cause_speaks_with_the_same_ids() {
         let (cause, entity) = (Uuid::from_u128(1), Uuid::now_v7());

@@ -1,4 +1,4 @@
-//! The HTTP side: who may ask, what is asked, and in which manner it is answered.
+//! The HTTP API: authorization, parsing, and the delivery of replies.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -22,16 +22,16 @@ use crate::{
     methods::Manner,
 };
 
-/// How late a slow answer is.
+/// The delay of a slow reply.
 const SLOW: Duration = Duration::from_millis(800);
 
-/// How long a connection stays open over which nothing will come.
+/// How long a connection that gets no reply stays open.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The longest body, in bytes.
+/// The maximum body size, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// How long a stop waits for answers.
+/// How long shutdown waits for replies.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 pub(crate) async fn serve(listener: TcpListener, sandbox: Sandbox, stop: impl Future<Output = ()>) -> Result<()> {
@@ -96,7 +96,7 @@ async fn answer(request: &Request, body: Body, sandbox: Data<&Sandbox>) -> Respo
     response(&outcome)
 }
 
-/// Forms and queries are written alike.
+/// Parses the fields of a form or a query string, which have the same encoding.
 fn fields(text: &str) -> Fields {
     let pairs = Url::parse(&format!("http://sandbox/?{text}")).map(|url| url.query_pairs().into_owned().collect());
     Fields(pairs.unwrap_or_else(|_| BTreeMap::new()))

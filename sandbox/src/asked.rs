@@ -1,4 +1,4 @@
-//! Requests and answers, in Stripe's words.
+//! Requests and replies, in Stripe's terms.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::methods::Manner;
 
-/// What is asked.
+/// A parsed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     CreateIntent,
@@ -16,7 +16,7 @@ pub(crate) enum Asked {
     UpdateIntent(String),
     Confirm(String),
     Cancel(String),
-    /// The buyer confirms the charge at the card's issuer, or does not.
+    /// The buyer's confirmation of the charge at the card issuer, or its failure.
     Authenticate {
         intent: String,
         succeeds: bool,
@@ -26,14 +26,14 @@ pub(crate) enum Asked {
     ListRefunds,
     GetDispute(String),
     ListDisputes,
-    /// The shop answers a dispute; what it says decides.
+    /// The shop's evidence in a dispute, which decides it.
     AnswerDispute(String),
-    /// The shop gives a dispute up.
+    /// The shop's acceptance of a dispute as lost.
     CloseDispute(String),
 }
 
 impl Asked {
-    /// What a request asks; nothing where that is not spoken here.
+    /// Parses a request; `None` if the API does not have it.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let is_post = method == Method::POST;
@@ -59,7 +59,7 @@ impl Asked {
     }
 }
 
-/// The fields of a form or a query.
+/// The fields of a form or a query string.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields(pub(crate) BTreeMap<String, String>);
 
@@ -72,7 +72,7 @@ impl Fields {
         self.text(name)?.parse().ok()
     }
 
-    /// `metadata[name]=value`
+    /// Collects `metadata[name]=value` fields.
     pub(crate) fn metadata(&self) -> Value {
         let field = |(name, value): (&String, &String)| {
             let name = name.strip_prefix("metadata[")?.strip_suffix(']')?;
@@ -82,7 +82,7 @@ impl Fields {
     }
 }
 
-/// What is answered, and how.
+/// A reply, and how to deliver it.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

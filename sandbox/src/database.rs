@@ -1,14 +1,14 @@
-//! The sandbox's own database.
+//! The database of the sandbox.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-/// Held while the schema is made: two sandboxes may start at once.
+/// The advisory lock for creating the schema, because two sandboxes may start at once.
 const LOCK: i64 = 0x50_75_6b_5f_73_62;
 
-/// Opens the database and brings its schema up to date.
+/// Opens the database and migrates its schema.
 pub(crate) async fn open(url: &str) -> Result<PgPool> {
     let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
     let db = pool.connect(url).await.context("the sandbox's database")?;

@@ -1,4 +1,4 @@
-//! Disputes: the buyer takes a charge back at the bank, and the shop's evidence decides.
+//! Disputes: the buyer contests a charge at the bank, and the shop's evidence decides.
 
 use serde_json::{Value, json};
 use sqlx::{FromRow, PgConnection};
@@ -29,7 +29,7 @@ impl Dispute {
 
 type Done = Result<Answer, sqlx::Error>;
 
-/// Opens a dispute of all of a charge.
+/// Opens a dispute over the full amount of a charge.
 pub(crate) async fn open(db: &mut PgConnection, intent: &str, amount: i64) -> Result<(), sqlx::Error> {
     let id = format!("dp_sandbox_{}", Uuid::now_v7().simple());
     sqlx::query("insert into dispute (id, intent_id, amount, status) values ($1, $2, $3, 'needs_response')")
@@ -41,7 +41,7 @@ pub(crate) async fn open(db: &mut PgConnection, intent: &str, amount: i64) -> Re
     notify(db, &id, "charge.dispute.created").await
 }
 
-/// Whether the bank holds a charge back, or has taken it.
+/// Whether a charge has a dispute that is open or lost.
 pub(crate) async fn stands(db: &mut PgConnection, intent: &str) -> Result<bool, sqlx::Error> {
     let stands = "select exists (select 1 from dispute where intent_id = $1 and status <> 'won')";
     sqlx::query_scalar(stands).bind(intent).fetch_one(db).await
@@ -68,7 +68,7 @@ pub(crate) async fn get(db: &mut PgConnection, id: &str) -> Done {
     Ok(find(db, id).await?.map_or_else(|| Answer::missing("dispute"), |dispute| Answer::ok(dispute.json())))
 }
 
-/// The newest first.
+/// Lists disputes, newest first.
 pub(crate) async fn list(db: &mut PgConnection, fields: &Fields) -> Done {
     let found: Vec<Dispute> = sqlx::query_as(
         "select d.id, d.intent_id, d.amount, i.currency, d.status
@@ -82,7 +82,7 @@ pub(crate) async fn list(db: &mut PgConnection, fields: &Fields) -> Done {
     Ok(Answer::ok(json!({"object": "list", "url": "/v1/disputes", "data": data, "has_more": false})))
 }
 
-/// Evidence, in Stripe's words for tests.
+/// Decides a dispute by its evidence if that is one of Stripe's test values; other evidence leaves it open.
 pub(crate) async fn answer(db: &mut PgConnection, id: &str, fields: &Fields) -> Done {
     match fields.text("evidence[uncategorized_text]") {
         Some("winning_evidence") => decide(db, id, true).await,

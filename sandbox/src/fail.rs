@@ -1,15 +1,15 @@
-//! Crash points by name, for tests: `SOUK_CRASH_AT=<asked>.<moment>` ends the process there, as kill -9 would. Builds
-//! without debug assertions have none. The shop's own are elsewhere: nothing is shared with whoever calls.
+//! Named crash points for tests: `SOUK_CRASH_AT=<asked>.<moment>` aborts the process there, without any cleanup. Builds
+//! without debug assertions have none. Separate from the crash points of the shop, because no code is shared with it.
 
 use crate::asked::Asked;
 
-/// What was done is not committed, and nobody will ever hear of it.
+/// Before the transaction commits: the request has no effect.
 pub(crate) const BEFORE_COMMIT: &str = "before_commit";
 
-/// What was done is committed, its answer unsent.
+/// After the transaction commits, before the reply is sent.
 pub(crate) const AFTER_COMMIT: &str = "after_commit";
 
-/// Ends the process where the environment names this moment of what is asked.
+/// Aborts the process if the environment names this request and moment.
 #[cfg(debug_assertions)]
 pub(crate) fn fail_point(asked: &Asked, moment: &str) {
     use std::sync::LazyLock;

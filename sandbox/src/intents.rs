@@ -1,4 +1,4 @@
-//! Payment intents: created, given a method, confirmed or cancelled. One that is paid is never charged again.
+//! Payment intents: created, given a method, confirmed or cancelled. A paid intent is never charged again.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ const ACTION: &str = "requires_action";
 
 type Done = Result<Answer, sqlx::Error>;
 
-/// The intent, locked until the request is committed.
+/// Locks an intent until the request is committed.
 pub(crate) async fn lock(db: &mut PgConnection, id: &str) -> Result<Option<Intent>, sqlx::Error> {
     let select =
         "select id, amount, currency, client_secret, metadata, status, payment_method, last_payment_error, created_at
@@ -82,7 +82,7 @@ pub(crate) async fn get(db: &mut PgConnection, id: &str) -> Done {
     Ok(lock(db, id).await?.map_or_else(|| Answer::missing("payment_intent"), |intent| Answer::ok(intent.json())))
 }
 
-/// `query=metadata['name']:'value'`
+/// Finds intents by `query=metadata['name']:'value'`.
 pub(crate) async fn find(db: &mut PgConnection, fields: &Fields) -> Done {
     let query = fields.text("query").unwrap_or_default();
     let parts = query.strip_prefix("metadata['").and_then(|rest| rest.strip_suffix('\'')?.split_once("']:'"));
@@ -164,7 +164,7 @@ pub(crate) async fn confirm(db: &mut PgConnection, id: &str, fields: &Fields) ->
 
 const FAILED: &str = "payment_intent.payment_failed";
 
-/// The intent is open again, and the shop is let know.
+/// Reopens the intent and notifies the shop.
 async fn decline(db: &mut PgConnection, id: &str, error: &Value, kind: &str, told: Told) -> Result<(), sqlx::Error> {
     let decline = "update intent set status = 'requires_payment_method', last_payment_error = $2 where id = $1";
     sqlx::query(decline).bind(id).bind(error).execute(&mut *db).await?;
@@ -190,7 +190,7 @@ pub(crate) async fn authenticate(db: &mut PgConnection, id: &str, succeeds: bool
     get(db, id).await
 }
 
-/// Takes the money, and lets the shop know in the method's manner.
+/// Charges the intent and notifies the shop in the way of the payment method.
 pub(crate) async fn pay(db: &mut PgConnection, id: &str) -> Result<(), sqlx::Error> {
     sqlx::query("update intent set status = 'succeeded', settle_at = null where id = $1")
         .bind(id)

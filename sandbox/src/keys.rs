@@ -1,4 +1,5 @@
-//! Idempotency keys: the first answer is stored and comes back, a failure too, for as long as the key is remembered.
+//! Idempotency keys: the first reply to a key, including an error, is stored and repeated for as long as the key is
+//! kept.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -14,7 +15,7 @@ use crate::{
     refunds,
 };
 
-/// What came of a request: its answer, and whether it is an old one.
+/// A reply, and whether it is a stored one.
 pub(crate) struct Outcome {
     pub(crate) answer: Answer,
     pub(crate) is_replayed: bool,
@@ -27,7 +28,7 @@ impl Outcome {
 }
 
 impl Sandbox {
-    /// Does what is asked and commits it, with the answer under its key, before anybody hears of it.
+    /// Carries out a request and commits it, together with the reply under its key, before replying.
     pub(crate) async fn carry_out(
         &self,
         asked: &Asked,
@@ -85,7 +86,7 @@ impl Sandbox {
     }
 }
 
-/// From here on it is done, whoever hears of it.
+/// Commits the effect of a request, whether or not its reply will be delivered.
 async fn commit(transaction: Transaction<'_, Postgres>, asked: &Asked) -> Result<(), sqlx::Error> {
     fail_point(asked, BEFORE_COMMIT);
     transaction.commit().await?;
@@ -117,7 +118,7 @@ async fn run(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<An
     }
 }
 
-/// Whether an object is to be made that fails once, and has not failed yet under any key.
+/// Whether the request creates an object that must fail once, and has not yet failed under any key.
 async fn breaks(db: &mut PgConnection, asked: &Asked, fields: &Fields) -> Result<bool, sqlx::Error> {
     if !fields.number("amount").is_some_and(|amount| Creation::of(amount).breaks_once) {
         return Ok(false);

@@ -1,7 +1,8 @@
-//! A hostile payment provider: the part of Stripe's HTTP API that a shop needs, in a process and a database of its own.
+//! A misbehaving payment provider: the part of Stripe's HTTP API that a shop needs, in a process and a database of its
+//! own.
 //!
-//! It commits before it answers, so a charge survives every crash of either side; and it misbehaves on demand, by the
-//! name of the payment method, or by the amount: docs/payments.md lists them. It shares no code with whoever calls it.
+//! It commits before it replies, so a charge survives every crash of either side. It misbehaves on demand, selected by
+//! the name of the payment method or by the amount: docs/payments.md lists how. It shares no code with its callers.
 
 mod api;
 mod asked;
@@ -21,38 +22,38 @@ use anyhow::Result;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-/// Where webhooks go.
+/// The destination of webhooks.
 #[derive(Clone)]
 pub struct Webhooks {
-    /// The shop's address for them.
+    /// The URL of the shop's webhook endpoint.
     pub url: String,
-    /// Signs them.
+    /// The secret that signs webhooks.
     pub secret: String,
 }
 
-/// How the sandbox runs.
+/// Configuration of the sandbox.
 #[derive(Clone)]
 pub struct SandboxConfig {
-    /// Its own database.
+    /// The URL of the sandbox's database.
     pub database: String,
-    /// Nobody is told where absent.
+    /// The destination of webhooks; without one, none are sent.
     pub webhooks: Option<Webhooks>,
-    /// How long an idempotency key is remembered.
+    /// How long an idempotency key is kept.
     pub key_life: Duration,
 }
 
-/// What the handlers share.
+/// The state shared by the handlers.
 #[derive(Clone)]
 pub(crate) struct Sandbox {
     db: PgPool,
     key_life: Duration,
 }
 
-/// Serves until `stop` ends.
+/// Serves until `stop` completes.
 pub async fn serve(listener: TcpListener, config: SandboxConfig, stop: impl Future<Output = ()>) -> Result<()> {
     let db = database::open(&config.database).await?;
     let settling = tokio::spawn(sending::settle(db.clone()));
-    // On its own: a shop that takes its time over a webhook holds up no charge.
+    // A separate task, so that a shop that is slow to accept a webhook does not delay charges.
     let sending = config.webhooks.map(|webhooks| tokio::spawn(sending::send(db.clone(), webhooks)));
     let sandbox = Sandbox { db, key_life: config.key_life };
     let served = api::serve(listener, sandbox, stop).await;

@@ -1,51 +1,52 @@
-//! Payment methods by name: Stripe's own for tests, and the hostile ones.
+//! Payment methods by name: Stripe's test methods, and the misbehaving ones.
 
 use std::time::Duration;
 
-/// What charging a method does.
+/// The outcome of charging a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Charge {
-    /// Paid at once.
+    /// Succeeds at once.
     Pays,
-    /// Answered as `processing`, paid afterwards.
+    /// Replies with `processing`, and succeeds afterwards.
     PaysAfter(Duration),
-    /// Declined, with the provider's code, the bank's and a sentence.
+    /// Declines, with the provider's code, the bank's code and a message.
     Declines(&'static str, &'static str, &'static str),
-    /// The buyer has to confirm it first.
+    /// Requires the buyer's confirmation first.
     NeedsAuthentication,
-    /// The first request fails before anything happened; another one, under another key, pays.
+    /// Fails the first request before any effect; a request under another key succeeds.
     BreaksOnce,
 }
 
-/// How the caller hears of it.
+/// How the reply is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// At once.
     Plain,
-    /// After a while.
+    /// With a delay.
     Slow,
     /// Never.
     Silent,
-    /// Never, and the key is forgotten at once, as if a day had gone by.
+    /// Never, and the key is not stored, as if it had expired.
     Forgetful,
-    /// With a 500 that is stored under the key.
+    /// As a 500 that is stored under the key.
     Failing,
-    /// With a 400 that is stored under the key, though it was done.
+    /// As a 400 that is stored under the key, although the request took effect.
     Denying,
-    /// By somebody on the way, who has lost patience; the key has the true answer.
+    /// As a 408 from an intermediary; the true reply is stored under the key.
     TimedOut,
 }
 
-/// How the making of an object goes.
+/// How the creation of an object behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Creation {
     pub(crate) manner: Manner,
-    /// The first request fails before anything happened; another one, under another key, makes it.
+    /// Fails the first request before any effect; a request under another key creates the object.
     pub(crate) breaks_once: bool,
 }
 
 impl Creation {
-    /// No method is known when an object is made, so its amount tells, in minor units of whatever currency.
+    /// The method is unknown when an object is created, so the amount, in minor units of any currency, selects the
+    /// behaviour.
     pub(crate) fn of(amount: i64) -> Self {
         let made = |manner| Self { manner, breaks_once: false };
         match amount {
@@ -59,37 +60,37 @@ impl Creation {
     }
 }
 
-/// What the webhooks of a charge are like.
+/// How the webhooks of a charge are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     /// Once, at once.
     Once,
     /// The same event twice.
     Twice,
-    /// Long after the charge.
+    /// Well after the charge.
     Late,
-    /// The last one first.
+    /// The latest event first.
     Reordered,
-    /// Of a charge that never was, by somebody else.
+    /// For a charge that did not happen: with another secret, with an expired timestamp, and unsigned.
     Forged,
 }
 
-/// A method's manners.
+/// The behaviour of a payment method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Method {
     pub(crate) charge: Charge,
     pub(crate) manner: Manner,
     pub(crate) told: Told,
-    /// How the caller hears of a refund.
+    /// How the reply to a refund is delivered.
     pub(crate) refund: Manner,
-    /// What becomes of the money afterwards.
+    /// What happens to the money afterwards.
     pub(crate) aftermath: Aftermath,
 }
 
-/// What becomes of money that was taken or given back.
+/// What happens later to charged or refunded money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aftermath {
-    /// It stays where it is.
+    /// Nothing.
     None,
     /// The buyer disputes the charge.
     Disputed,
@@ -99,7 +100,7 @@ pub(crate) enum Aftermath {
 
 const SOON: Charge = Charge::PaysAfter(Duration::from_millis(300));
 
-/// The method of a name; nothing where there is none.
+/// Finds a method by name.
 pub(crate) fn method(name: &str) -> Option<Method> {
     let plain = Method {
         charge: Charge::Pays,

@@ -1,4 +1,4 @@
-//! Refunds: never more than was taken.
+//! Refunds, which never exceed the charged amount.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ pub(crate) async fn create(db: &mut PgConnection, fields: &Fields) -> Done {
     Ok(get(db, &refund).await?.manner(manner))
 }
 
-/// Money that had gone back comes back to the shop, which is let know.
+/// Fails a refund that had succeeded: the money returns to the shop, which is notified.
 pub(crate) async fn fail(db: &mut PgConnection, id: &str) -> Result<(), sqlx::Error> {
     sqlx::query("update refund set status = 'failed' where id = $1").bind(id).execute(&mut *db).await?;
     let Some(refund) = find(db, id).await? else { return Ok(()) };
@@ -101,7 +101,7 @@ pub(crate) async fn get(db: &mut PgConnection, id: &str) -> Done {
     Ok(refund.map_or_else(|| Answer::missing("refund"), |refund| Answer::ok(refund.json())))
 }
 
-/// The newest first.
+/// Lists refunds, newest first.
 pub(crate) async fn list(db: &mut PgConnection, fields: &Fields) -> Done {
     let limit = fields.number("limit").unwrap_or(10).clamp(1, 100);
     let mut found: Vec<Refund> = sqlx::query_as(

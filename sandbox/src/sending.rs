@@ -1,4 +1,4 @@
-//! What happens without being asked: late charges are made, webhooks are sent.
+//! Background work: late charges, failing refunds and webhooks.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{Webhooks, intents, refunds};
 
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long the shop may take to answer.
+/// Timeout for the shop's reply to a webhook.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Attempts before a webhook is given up, half a second apart.
@@ -25,12 +25,12 @@ struct Due {
     attempts: i32,
 }
 
-/// Makes late charges, until it is aborted. What it was about to do is done after the next start.
+/// Makes late charges until it is aborted. Pending ones continue after the next start.
 pub(crate) async fn settle(db: PgPool) {
     again_and_again(|| settle_some(&db)).await;
 }
 
-/// Sends webhooks, until it is aborted; the rest after the next start.
+/// Sends webhooks until it is aborted. Pending ones continue after the next start.
 pub(crate) async fn send(db: PgPool, webhooks: Webhooks) {
     let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap_or_default();
     again_and_again(|| send_some(&db, &client, &webhooks)).await;
@@ -45,7 +45,7 @@ async fn again_and_again<F: Future<Output = Result<(), sqlx::Error>>>(mut step: 
     }
 }
 
-/// Takes the money of intents, and takes refunds back, whose time has come.
+/// Charges intents and fails refunds that are due.
 async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
     let mut transaction = db.begin().await?;
     let due: Vec<String> = sqlx::query_scalar(
@@ -69,7 +69,7 @@ async fn settle_some(db: &PgPool) -> Result<(), sqlx::Error> {
     transaction.commit().await
 }
 
-/// Sends what is due, one after the other, in the order in which it was left.
+/// Sends due webhooks, one after the other, in the order of their due times.
 async fn send_some(db: &PgPool, client: &reqwest::Client, webhooks: &Webhooks) -> Result<(), sqlx::Error> {
     let due: Vec<Due> = sqlx::query_as(
         "select number, body, forgery, attempts from webhook
@@ -84,7 +84,7 @@ async fn send_some(db: &PgPool, client: &reqwest::Client, webhooks: &Webhooks) -
         }
         let answered = request.body(one.body.clone()).send().await.ok().map(|answer| answer.status());
         let is_taken = answered.is_some_and(|status| status.is_success());
-        // A forger hears an answer and goes.
+        // A forgery ends with any reply.
         let has_ended = is_taken || one.attempts + 1 >= ATTEMPTS || (one.forgery.is_some() && answered.is_some());
         sqlx::query(
             "update webhook set attempts = attempts + 1, answered = $2,
@@ -101,7 +101,7 @@ async fn send_some(db: &PgPool, client: &reqwest::Client, webhooks: &Webhooks) -
     Ok(())
 }
 
-/// `t=<unix time>,v1=<hex>`; of a forgery what its forger could make of it.
+/// The signature `t=<unix time>,v1=<hex>`; that of a forgery is invalid or absent.
 fn signature(one: &Due, secret: &str) -> Option<String> {
     let now = Utc::now().timestamp();
     let (secret, time) = match one.forgery.as_deref() {

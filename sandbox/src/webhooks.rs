@@ -1,4 +1,4 @@
-//! Webhooks are written down with what they tell of, and sent afterwards.
+//! Webhooks, stored in the transaction that they report and sent afterwards.
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::{intents::Intent, methods::Told};
 
-/// How late the late ones are, in seconds.
+/// The delay of late webhooks, in seconds.
 const LATE: f64 = 2.0;
 
-/// Leaves an event for the shop, in the given manner.
+/// Stores an event for the shop, to be delivered in the given way.
 pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, told: Told) -> Result<(), sqlx::Error> {
     let event = Event::of(intent, kind);
     match told {
@@ -21,7 +21,7 @@ pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, tol
         }
         Told::Reordered => {
             event.leave(db, None, 0.0).await?;
-            // What they say was true once, and is not any more.
+            // These statuses were true earlier and are outdated now.
             for (kind, status) in
                 [("payment_intent.processing", "processing"), ("payment_intent.created", "requires_payment_method")]
             {
@@ -38,7 +38,7 @@ pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, tol
     }
 }
 
-/// Leaves an event about something that belongs to an intent.
+/// Stores an event about an object that belongs to an intent.
 pub(crate) async fn tell_of(
     db: &mut PgConnection,
     intent: &str,
@@ -63,7 +63,7 @@ impl Event {
     fn saying(intent: &Intent, kind: &str, status: &str) -> Self {
         let mut object = intent.json();
         object["status"] = json!(status);
-        // Not for webhooks: whoever reads one must not be able to pay.
+        // Omitted from webhooks: their recipient must not be able to pay with it.
         object["client_secret"] = json!(null);
         Self::about(&intent.id, kind, &object)
     }

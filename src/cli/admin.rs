@@ -1,4 +1,4 @@
-//! `souk admin`: the first admin of a shop, which nobody else could make.
+//! `souk admin`: creates the first admin of a shop, which no existing account could create.
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};

@@ -1,4 +1,4 @@
-//! `souk check`: whether all databases and streams of the running shop agree.
+//! `souk check`: verifies that all databases and streams of the running shop agree.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ is a fault. docs/reliability.md says what each check means.
 In production: NATS_URL, SOUK_NATS_KEYS with check's nkey, and SOUK_CHECK_URL (or DATABASE_URL with \
 SOUK_DB_PASSWORD_SOUK_CHECK). Exit status 1 where something is off or could not be looked at.";
 
-/// How long a statement may take: one that reads a grown log through takes minutes.
+/// Timeout of each statement: scanning a large log takes minutes.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 
-/// Suspects that move for so long are given up: the shop is busy.
+/// Suspects that change for this long are given up: the shop is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Args)]

@@ -1,4 +1,4 @@
-//! `souk dead-letters`: events that a domain could not handle, effects that it could not perform, and their second chance.
+//! `souk dead-letters`: lists and redrives events that could not be handled and effects that could not be performed.
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};

@@ -1,4 +1,4 @@
-//! `souk migrate`: the schema, ahead of a roll-out.
+//! `souk migrate`: updates the schema ahead of a roll-out.
 
 use anyhow::Result;
 use subjects::DOMAINS;

@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         true => Some(operations::http(settings.http).await?),
         false => None,
     };
-    // Two nodes that start at once take turns; a schema that is new enough costs a look.
+    // Concurrent nodes take turns; with an up-to-date schema this is a single query.
     shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let (checks, sources) = match arguments.check {
         true => {
@@ -79,14 +79,14 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         None => None,
     };
     let http_addr = http.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
-    // The ports that were bound, for they may have been left to the system.
+    // The bound ports, since the system may have chosen them.
     tracing::info!(?domains, http = http_addr.map(tracing::field::display), metrics = %metrics_addr, "the node is ready");
     let (told, when) = tokio::sync::oneshot::channel();
     let stop = async {
         super::stop(arguments.stop_with_stdin).await;
         is_stopping.store(true, Ordering::Relaxed);
         tracing::info!("draining");
-        // Heard below, once the gateway has ended.
+        // Received below, after the gateway has ended.
         let _ = told.send(Instant::now());
     };
     match http {
@@ -100,13 +100,13 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     Ok(())
 }
 
-/// A gateway's share of the time a drain may take; what it leaves is for the domains of the same node, which answer
-/// until it has ended.
+/// The gateway's share of the drain timeout. The rest is left to the domains of the same node, which keep answering
+/// until the gateway has ended.
 fn leaving(drain: Duration, is_shared: bool) -> Leaving {
     Leaving { accepting: if is_shared { Duration::ZERO } else { drain / 8 }, notice: drain / 4, patience: drain / 2 }
 }
 
-/// The gateway's way into the system.
+/// The gateway's connection to the system.
 pub(crate) async fn gateway_config(settings: &Settings, servers: &Servers) -> Result<GatewayConfig> {
     let (client, verifier) =
         runtime::edge::<GetKeys, GetRevocations>(&servers.nats, "gateway", settings.revocations).await?;

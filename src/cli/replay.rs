@@ -1,4 +1,5 @@
-//! `souk replay`: a domain's log once more, into its stream for readers outside, or into what another domain shows of it.
+//! `souk replay`: republishes a domain's log to its stream for external readers, or rebuilds another domain's
+//! projection.
 
 use anyhow::{Result, bail};
 use clap::Args;

@@ -1,4 +1,5 @@
-//! `souk streams`: the streams, ahead of a roll-out. Nodes make what is missing; only this changes what is there.
+//! `souk streams`: plans and applies stream configuration. Nodes create missing streams; only this command changes
+//! existing ones.
 
 use anyhow::{Context, Result, bail};
 use async_nats::jetstream::{self, context::GetStreamErrorKind, stream::Config};
@@ -55,7 +56,7 @@ pub(crate) async fn run(arguments: StreamsArguments) -> Result<()> {
     Ok(())
 }
 
-/// What differs of the properties that a specification names.
+/// The differences in the properties that a specification names.
 fn difference(is: &Config, wanted: &Config) -> Option<String> {
     let mut changes = Vec::new();
     let mut compare = |what: &str, is: String, wanted: String| {

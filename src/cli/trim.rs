@@ -1,4 +1,4 @@
-//! `souk trim`: old commits leave the logs, where every consumer has handled them.
+//! `souk trim`: deletes old commits that every consumer has handled from the logs.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) struct TrimArguments {
     without_rebuild: bool,
 }
 
-/// A log that may be trimmed, or why not.
+/// Whether and how far a log is trimmed.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
     UpTo(Position),
@@ -66,7 +66,7 @@ fn plan(consumers: &[(&str, runtime::Consumed)], without_rebuild: bool) -> Plan 
     match lowest {
         Some((Position::START, consumer)) => Plan::Unhandled(consumer.to_owned()),
         Some((position, _)) => Plan::UpTo(position),
-        // Nothing in the shop handles its events: age alone decides.
+        // No domain handles its events: only the age decides.
         None => Plan::UpTo(Position { era: i64::MAX, xid: i64::MAX }),
     }
 }

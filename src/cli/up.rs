@@ -36,7 +36,7 @@ pub(crate) async fn run(up: Up) -> Result<()> {
     let began = Instant::now();
     let step = move |text: &str| say(&format!("[{:6.2} s] {text}\n", began.elapsed().as_secs_f64()));
     let settings = Settings::from_env()?;
-    // Taken before anything is started, so that a taken port costs nothing.
+    // Bound before anything is started, so that a port in use fails early.
     let ports = if up.servers_only {
         None
     } else {
@@ -93,14 +93,14 @@ async fn serve(
     Ok(())
 }
 
-/// Tells the one who started us. A pipe that was closed is no reason to stop serving.
+/// Prints to standard output. A closed pipe must not stop the server.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _nobody_reads = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn welcome(http: &str, metrics: &str, stack: &Stack, has_demo: bool) {
-    // As the options of `nats` want it.
+    // In the format of the options of `nats`.
     let nats = match stack.info().ca() {
         Some(ca) => format!("{} --tlsca {}", stack.nats_url(), ca.display()),
         None => stack.nats_url(),

@@ -1,4 +1,4 @@
-//! Where the conservation checks look.
+//! The data sources of the conservation checks.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{
 /// The role that may read every database and write none.
 const ROLE: &str = "souk_check";
 
-/// NATS, and every domain's database as the role that may read them all.
+/// NATS, and every domain's database with the read-only role.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckServers {
     pub nats: NatsConfig,
@@ -21,7 +21,7 @@ pub(crate) struct CheckServers {
 }
 
 impl CheckServers {
-    /// From `NATS_URL` and `SOUK_CHECK_URL`, or from the URLs of the domains with `SOUK_DB_PASSWORD_SOUK_CHECK`, or else
+    /// Reads `NATS_URL` and `SOUK_CHECK_URL`, or the URLs of the domains with `SOUK_DB_PASSWORD_SOUK_CHECK`, or uses
     /// the local stack that runs in `SOUK_HOME`.
     pub(crate) fn find(settings: &Settings, domains: &[&str]) -> Result<Self> {
         let own = optional("SOUK_CHECK_URL")?;
@@ -60,7 +60,7 @@ impl CheckServers {
     }
 }
 
-/// The same server under the role of the checks; the domain's database where the URL is that of all.
+/// The URL of the same server with the role of the checks, and with the domain's database if `url` is common to all.
 fn as_check_role(url: &str, domain: &str, is_common: bool, password: Option<&str>) -> Result<String> {
     database_as(url, ROLE, is_common.then_some(domain), password)
 }

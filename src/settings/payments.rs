@@ -1,4 +1,4 @@
-//! Who charges, and how it is reached.
+//! The payment provider and how to reach it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,10 +10,10 @@ use payments::{
 
 use super::{duration, optional, read};
 
-/// The longest that one request to the provider may take: an effect has ten seconds for all of them.
+/// The longest timeout of one request to the provider: an effect has ten seconds for all of its requests.
 const LONGEST: Duration = Duration::from_secs(9);
 
-/// `SOUK_PAYMENTS_PROVIDER` and what that provider needs.
+/// Reads `SOUK_PAYMENTS_PROVIDER` and the settings of that provider.
 pub(crate) fn payments(is_local: bool) -> Result<PaymentsConfig> {
     let provider = chosen(optional("SOUK_PAYMENTS_PROVIDER")?, is_local)?;
     match provider.as_str() {
@@ -26,7 +26,7 @@ pub(crate) fn payments(is_local: bool) -> Result<PaymentsConfig> {
     }
 }
 
-/// The provider that is named. Only the local stack has one without being told: elsewhere goods would leave for nothing.
+/// The configured provider. Only the local stack has a default: elsewhere, orders would ship without being paid.
 fn chosen(named: Option<String>, is_local: bool) -> Result<String> {
     match (named, is_local) {
         (Some(named), _) => Ok(named),

@@ -1,4 +1,4 @@
-//! What the hostile payment provider is told.
+//! Configuration of the payment sandbox.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sandbox::{SandboxConfig, Webhooks};
 
 use super::{Settings, duration, optional};
 
-/// `SOUK_SANDBOX_*`, and the database of the local stack where no other is named: it is made there.
+/// Reads `SOUK_SANDBOX_*`. Without a database URL, uses the local stack's sandbox database, which is created on demand.
 pub(crate) async fn sandbox(settings: &Settings) -> Result<SandboxConfig> {
     let database = match optional("SOUK_SANDBOX_DATABASE_URL")? {
         Some(url) => url,

@@ -1,4 +1,4 @@
-//! How NATS and PostgreSQL are reached: credentials, certificates, one URL made from another.
+//! Connection settings of NATS and PostgreSQL: credentials, certificates, and URLs derived from one another.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 use super::{optional, pair};
 
-/// NATS at `NATS_URL`: with the keys, the root certificate and the client's certificate that the environment names.
+/// NATS at `NATS_URL`, with the keys, root certificate and client certificate named by the environment.
 pub(super) fn nats(url: String) -> Result<NatsConfig> {
     let path = |variable| anyhow::Ok(optional(variable)?.map(PathBuf::from));
     let tls = NatsTls { ca: path("SOUK_NATS_CA")?, client: pair("SOUK_NATS_CLIENT_CERT", "SOUK_NATS_CLIENT_KEY")? };
@@ -21,8 +21,8 @@ pub(super) fn nats_of_stack(stack: &stack::StackInfo) -> NatsConfig {
     NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()), tls }
 }
 
-/// The same server for another role, and perhaps another database and password. How it is reached stays as it is, the
-/// certificates too.
+/// The URL of the same server for another role, and optionally another database and password. Other connection options,
+/// including the certificates, stay.
 pub(super) fn database_as(url: &str, role: &str, database: Option<&str>, password: Option<&str>) -> Result<String> {
     let mut options = PgConnectOptions::from_str(url).context("not a URL of a database")?.username(role);
     if let Some(database) = database {
@@ -32,7 +32,7 @@ pub(super) fn database_as(url: &str, role: &str, database: Option<&str>, passwor
         options = options.password(password);
     }
     let mut url = options.to_url_lossy();
-    // The library writes a certificate as `file: <path>`, which it could not find again.
+    // The library writes a certificate as `file: <path>`, which it cannot parse back.
     let parameters: Vec<(String, String)> = url
         .query_pairs()
         .map(|(name, value)| (name.into_owned(), value.strip_prefix("file: ").unwrap_or(&value).to_owned()))

@@ -1,4 +1,4 @@
-//! What a stack is started with.
+//! Configuration of a stack.
 
 use std::path::PathBuf;
 
@@ -21,20 +21,20 @@ const RESERVED: [&str; 11] = [
     "internal",
 ];
 
-/// What a stack is started with.
+/// Configuration of a stack.
 #[derive(Debug, Clone)]
 pub struct StackConfig {
-    /// The directory everything lives in.
+    /// The home directory.
     pub home: PathBuf,
-    /// NATS's port on 127.0.0.1; 0 picks a free one (the one of the last run, if it was killed).
+    /// The NATS port on 127.0.0.1; 0 picks a free one (that of the last run, if it was killed).
     pub nats_port: u16,
-    /// PostgreSQL's port on 127.0.0.1; 0 picks a free one.
+    /// The PostgreSQL port on 127.0.0.1; 0 picks a free one.
     pub pg_port: u16,
-    /// Whether a nats-server is started; without one, whoever starts the stack has servers of its own.
+    /// Whether to start a nats-server. Without it, the caller provides its own NATS servers.
     pub has_nats: bool,
     /// The domains that get a database, a role and a NATS user.
     pub domains: Vec<String>,
-    /// With it both servers speak TLS, and refuse whoever does not.
+    /// Makes both servers require TLS.
     pub tls: Option<TlsFiles>,
 }
 
@@ -45,8 +45,8 @@ impl StackConfig {
         Self { home: home.into(), nats_port: 0, pg_port: 0, has_nats: true, domains, tls: None }
     }
 
-    /// `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults, and the certificates of `SOUK_STACK_CA` and
-    /// its like; a bad value names its variable.
+    /// Reads `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults, and the certificates of
+    /// `SOUK_STACK_CA` and related variables; the error for an invalid value names its variable.
     pub fn from_env(domains: &[&str]) -> Result<Self> {
         let home = match std::env::var_os("SOUK_HOME") {
             Some(home) if home.is_empty() => bail!("SOUK_HOME is empty: unset it or name a directory"),
@@ -63,7 +63,7 @@ impl StackConfig {
         })
     }
 
-    /// Domain names become SQL identifiers and subject tokens, so only harmless ones pass.
+    /// Domain names become SQL identifiers and subject tokens, so only plain ones are accepted.
     pub(crate) fn validate(&self) -> Result<()> {
         for domain in &self.domains {
             let harmless = domain.len() <= 30

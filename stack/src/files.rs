@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::process::Owner;
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Atomically writes a file that only its owner may read.
 pub(crate) fn write_private(path: &Path, content: &str, owner: Option<Owner>) -> Result<()> {
     let attempt = || -> std::io::Result<()> {
         let partial = path.with_extension("partial");
@@ -28,7 +28,7 @@ pub(crate) fn write_private(path: &Path, content: &str, owner: Option<Owner>) ->
     attempt().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes like [`write_private`] and says whether the file said something else before.
+/// Writes like [`write_private`], and returns whether the content changed.
 pub(crate) fn update_private(path: &Path, content: &str, owner: Option<Owner>) -> Result<bool> {
     if read(path)?.is_some_and(|present| present == content) {
         return Ok(false);
@@ -37,7 +37,7 @@ pub(crate) fn update_private(path: &Path, content: &str, owner: Option<Owner>) -
     Ok(true)
 }
 
-/// A file's text, if it is there.
+/// The text of a file, if it exists.
 pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Makes a directory and its parents; the directory itself gets `mode` and `owner`.
+/// Creates a directory and its parents; the directory itself gets `mode` and `owner`.
 pub(crate) fn make_dir(path: &Path, mode: u32, owner: Option<Owner>) -> Result<()> {
     let attempt = || -> std::io::Result<()> {
         std::fs::create_dir_all(path)?;
@@ -59,7 +59,7 @@ pub(crate) fn make_dir(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(
     attempt().with_context(|| format!("cannot make the directory {}", path.display()))
 }
 
-/// Removes a file if it is there.
+/// Removes a file if it exists.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

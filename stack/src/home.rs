@@ -18,10 +18,11 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Makes the directory if need be and takes its lock.
+    /// Creates the directory if it is missing and takes its lock.
     pub(crate) fn open(dir: &Path) -> Result<(Self, File)> {
         if !dir.exists() {
-            // Others may pass through, for PostgreSQL runs as another user when we are root; nothing can be listed.
+            // If the current user is root, PostgreSQL runs as another one, which must be able to traverse the directory
+            // but not list it.
             files::make_dir(dir, 0o711, None)?;
         }
         let dir = dir.canonicalize().with_context(|| format!("cannot open SOUK_HOME {}", dir.display()))?;
@@ -42,7 +43,7 @@ impl Home {
         self.dir.join(below)
     }
 
-    /// The passwords of the named roles, made where missing and kept.
+    /// The passwords of the named roles; missing ones are generated and stored.
     pub(crate) fn passwords(&self, roles: &[String]) -> Result<BTreeMap<String, String>> {
         let path = self.path("secrets.json");
         let mut known: BTreeMap<String, String> = match files::read(&path)? {
@@ -91,11 +92,11 @@ fn lock(path: &Path, home: &Path) -> Result<File> {
 /// Whether a process holds the lock of a home.
 pub(crate) fn is_locked(home: &Path) -> bool {
     let Ok(file) = File::open(home.join("lock")) else { return false };
-    // A shared lock is enough to find out, and two that ask at once do not disturb each other.
+    // A shared lock suffices for the test, and concurrent callers do not block each other.
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// The port to use: the one asked for, else the one of a killed run, else a free one.
+/// The port to use: the requested one, or that of a killed run, or a free one.
 pub(crate) fn choose_port(asked: u16, before: Option<u16>, orphan: bool) -> Result<u16> {
     if asked != 0 {
         return Ok(asked);
@@ -105,7 +106,7 @@ pub(crate) fn choose_port(asked: u16, before: Option<u16>, orphan: bool) -> Resu
     {
         return Ok(port);
     }
-    // Below the ephemeral range: a port from it may be taken by any outgoing connection while the server restarts.
+    // Below the ephemeral range, whose ports an outgoing connection may take while the server restarts.
     let mut rng = rand::rng();
     (0..200)
         .map(|_| rng.random_range(15_000..32_000))
@@ -113,7 +114,7 @@ pub(crate) fn choose_port(asked: u16, before: Option<u16>, orphan: bool) -> Resu
         .context("no free port found between 15000 and 32000 on 127.0.0.1")
 }
 
-/// Whether nobody listens on a port of loopback.
+/// Whether a loopback port is free.
 pub(crate) fn is_free(port: u16) -> bool {
     std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What other commands learn about a running stack.
+//! The description of a running stack for other commands.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::home::{self, Home};
 use crate::postgres::Postgres;
 use crate::provision::{self, CHECK_ROLE, SANDBOX, SUPERUSER};
 
-/// Where a stack's servers are and how to log in: the content of `<home>/stack.json`.
+/// The servers of a stack and their credentials: the content of `<home>/stack.json`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StackInfo {
     /// The stack's home directory.
     pub home: PathBuf,
-    /// NATS's port on 127.0.0.1.
+    /// The NATS port on 127.0.0.1.
     pub nats_port: u16,
-    /// PostgreSQL's port on 127.0.0.1.
+    /// The PostgreSQL port on 127.0.0.1.
     pub pg_port: u16,
-    /// PostgreSQL's directory, which may lie outside the home.
+    /// The PostgreSQL directory, which may lie outside the home.
     pub pg_dir: PathBuf,
     /// The domains that have a database and a NATS user.
     pub domains: Vec<String>,
@@ -48,13 +48,13 @@ impl StackInfo {
         }
     }
 
-    /// `nats://127.0.0.1:<port>`, or `tls://` where the servers speak nothing else.
+    /// `nats://127.0.0.1:<port>`, or `tls://` if the servers require it.
     pub fn nats_url(&self) -> String {
         let scheme = if self.ca.is_some() { "tls" } else { "nats" };
         format!("{scheme}://127.0.0.1:{}", self.nats_port)
     }
 
-    /// The PEM file with the roots by which the servers are known, where they speak TLS.
+    /// The PEM file with the root certificates of the servers, if they speak TLS.
     pub fn ca(&self) -> Option<&Path> {
         self.ca.as_deref()
     }
@@ -64,7 +64,7 @@ impl StackInfo {
         &self.keys
     }
 
-    /// The URL of a domain's own database under its own role.
+    /// The URL of a domain's database with the role of the domain.
     pub fn database_url(&self, domain: &str) -> Result<String> {
         ensure!(
             self.domains.iter().any(|known| known == domain),
@@ -74,18 +74,18 @@ impl StackInfo {
         Ok(self.url(domain, domain))
     }
 
-    /// The URL of any database under PostgreSQL's superuser.
+    /// The URL of any database with the superuser role.
     pub fn superuser_url(&self, database: &str) -> String {
         self.url(SUPERUSER, database)
     }
 
-    /// The URL of any database under `souk_check`, which may read everything and write nothing.
+    /// The URL of any database with the role `souk_check`, which may read everything and write nothing.
     pub fn check_url(&self, database: &str) -> String {
         self.url(CHECK_ROLE, database)
     }
 
-    /// The URL of the sandbox's own database under its own role. Both are made where they are missing: a stack can do
-    /// without.
+    /// The URL of the sandbox's database with the sandbox role. Creates both on first use, because a stack does not
+    /// need them otherwise.
     pub async fn sandbox_url(&self) -> Result<String> {
         provision::sandbox(self).await.context("the sandbox's database")?;
         Ok(self.url(SANDBOX, SANDBOX))
@@ -124,7 +124,7 @@ impl StackInfo {
 }
 
 impl fmt::Debug for StackInfo {
-    // Without the passwords: this may end in a log.
+    // Omits the passwords: the output may be logged.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("StackInfo")
             .field("home", &self.home)
@@ -135,7 +135,7 @@ impl fmt::Debug for StackInfo {
     }
 }
 
-/// A path as a value in a URL.
+/// Encodes a path as a URL parameter.
 fn percent_encoded(path: &Path) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
     let bytes = path.as_os_str().as_encoded_bytes().iter();
@@ -146,7 +146,7 @@ fn percent_encoded(path: &Path) -> String {
 pub fn find_running(home: &Path) -> Result<StackInfo> {
     let missing = || format!("no local stack runs in {}: start one with `souk up`, or set SOUK_HOME", home.display());
     let info = StackInfo::read(home)?.with_context(missing)?;
-    // A server that is being restarted does not answer for a moment; its parent's lock says that it will.
+    // A server that is being restarted does not answer for a moment, but its parent still holds the lock.
     ensure!(home::is_locked(home) || (answers(info.nats_port) && answers(info.pg_port)), missing());
     Ok(info)
 }

@@ -1,20 +1,20 @@
 //! The local stack: a private nats-server and a private PostgreSQL for `souk up`, tests and benches.
 //!
-//! Everything lives below one directory, the *home* (`SOUK_HOME`, default `.souk`):
+//! All files live below one directory, the *home* (`SOUK_HOME`, default `.souk`):
 //!
 //! ```text
 //! lock            held by the process that runs the stack, with its pid
-//! stack.json      what other commands read to find a running stack (mode 0600)
+//! stack.json      describes the running stack for other commands (mode 0600)
 //! secrets.json    the database passwords (0600)
 //! nats/           configuration, streams, keys/<user>.nk (0600)
 //! pg/             PostgreSQL's configuration and data
-//! pg.pid          PostgreSQL's process id, as nats/server.pid is the other's
-//! pg-path         only as root, when PostgreSQL's user cannot reach the home: where its data is instead
-//! log/            what both servers say
+//! pg.pid          PostgreSQL's process id; that of nats-server is in nats/server.pid
+//! pg-path         only as root, if PostgreSQL's user cannot access the home: the location of its data
+//! log/            the output of both servers
 //! ```
 //!
-//! The servers run in process groups of their own, so that Ctrl-C reaches the parent first and it can drain. When
-//! the parent is killed they live on; the next start finds them and adopts or replaces them.
+//! The servers run in process groups of their own, so that Ctrl-C reaches only the parent, which drains first. They
+//! survive a parent that is killed; the next start finds them and adopts or replaces them.
 
 mod config;
 mod files;
@@ -53,26 +53,26 @@ use crate::supervise::Supervised;
 /// Receives one line per step.
 pub(crate) type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// A running local stack. [`Stack::stop`] ends it; a dropped stack tells both servers to stop but does not wait.
+/// A running local stack. [`Stack::stop`] ends it; dropping a stack signals both servers but does not wait for them.
 pub struct Stack {
     info: StackInfo,
     nats: Option<Supervised>,
     postgres: Supervised,
     stop: watch::Sender<bool>,
-    // Held for as long as the servers are ours: a second start on the same home is refused.
+    // Held while the stack owns the servers: a second start on the same home is rejected.
     _lock: File,
 }
 
 impl Stack {
-    /// Installs what is missing, starts or adopts both servers, makes databases, roles and NATS users, and returns
-    /// when both servers answer. `progress` gets one line per step.
+    /// Installs missing programs, starts or adopts both servers, creates databases, roles and NATS users, and returns
+    /// when both servers answer. `progress` receives one line per step.
     pub async fn start(mut config: StackConfig, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<Stack> {
         config.validate()?;
         config.tls = config.tls.as_ref().map(TlsFiles::resolved).transpose()?;
         let progress: Progress = Arc::new(progress);
         let (home, lock) = Home::open(&config.home)?;
 
-        // One after the other: both may want apt-get, which serves one at a time.
+        // Sequential: both may need apt-get, which runs once at a time.
         let postgres_bin = install::postgres(&home, &progress).await?;
         let nats = match config.has_nats {
             true => Some(Nats::prepare(&home, install::nats_server(&home, &progress).await?, &config)?),
@@ -81,7 +81,7 @@ impl Stack {
         let (postgres, postgres_changed) = Postgres::prepare(&home, postgres_bin, &config, &progress).await?;
         let nats_port = nats.as_ref().map_or(0, |(nats, _)| nats.port);
 
-        // Both to the end, whatever the other does: a future dropped half way would leave a server behind.
+        // Runs both to completion even if one fails: a future dropped half way would leave a server behind.
         let nats_server = async {
             match &nats {
                 Some((nats, changed)) => launch(nats, *changed, &progress).await.map(Some),
@@ -127,7 +127,7 @@ impl Stack {
         })
     }
 
-    /// What other processes learn from [`find_running`].
+    /// The description that other processes get from [`find_running`].
     pub fn info(&self) -> &StackInfo {
         &self.info
     }
@@ -142,37 +142,37 @@ impl Stack {
         self.info.nats_keys()
     }
 
-    /// The URL of a domain's own database under its own role.
+    /// The URL of a domain's database with the role of the domain.
     pub fn database_url(&self, domain: &str) -> Result<String> {
         self.info.database_url(domain)
     }
 
-    /// The URL of any database under PostgreSQL's superuser, for tests and set-up.
+    /// The URL of any database with the superuser role, for tests and set-up.
     pub fn superuser_url(&self, database: &str) -> String {
         self.info.superuser_url(database)
     }
 
-    /// The URL of any database under `souk_check`, which may read everything and write nothing.
+    /// The URL of any database with the role `souk_check`, which may read everything and write nothing.
     pub fn check_url(&self, database: &str) -> String {
         self.info.check_url(database)
     }
 
-    /// The present process id of nats-server, if it has one; another one after a restart.
+    /// The current process id of nats-server, if the stack has one; it changes with a restart.
     pub fn nats_pid(&self) -> Option<u32> {
         self.nats.as_ref().map(Supervised::pid)
     }
 
-    /// The present process id of PostgreSQL's postmaster; another one after a restart.
+    /// The current process id of PostgreSQL's postmaster; it changes with a restart.
     pub fn pg_pid(&self) -> u32 {
         self.postgres.pid()
     }
 
-    /// Stops both servers, gracefully and within a bound, and gives the home free.
+    /// Stops both servers, gracefully and in bounded time, and releases the home.
     pub async fn stop(mut self) -> Result<()> {
         self.halt().await
     }
 
-    /// Stops both servers and removes the home and all data: for tests and benches.
+    /// Stops both servers and removes the home and all data. For tests and benches.
     pub async fn destroy(mut self) -> Result<()> {
         self.halt().await?;
         for path in [self.info.pg_dir.clone(), self.info.home.clone()] {
@@ -181,14 +181,14 @@ impl Stack {
             }
         }
         if let Some(parent) = self.info.pg_dir.parent().filter(|parent| *parent == postgres::elsewhere()) {
-            // Fails, as it should, while another home has its data there.
+            // Fails, as intended, while another home has its data there.
             let _ = std::fs::remove_dir(parent);
         }
         Ok(())
     }
 
     async fn halt(&mut self) -> Result<()> {
-        // Nobody listens any more only if both tasks are gone already, which is as good as told.
+        // Without receivers, both tasks have already ended.
         let _ = self.stop.send(true);
         let nats = async {
             match &mut self.nats {
@@ -202,12 +202,12 @@ impl Stack {
     }
 }
 
-/// A port of loopback that nobody listens on, outside the range that outgoing connections are given.
+/// A free port on loopback, outside the range of ephemeral ports.
 pub fn free_port() -> Result<u16> {
     home::choose_port(0, None, false)
 }
 
-/// The nats-server program that a stack in this home would run: found, or fetched.
+/// The nats-server program that a stack in this home would run, fetched if necessary.
 pub async fn nats_server_program(home: &Path, progress: impl Fn(&str) + Send + Sync + 'static) -> Result<PathBuf> {
     let progress: Progress = Arc::new(progress);
     let (home, _lock) = Home::open(home)?;
@@ -216,7 +216,7 @@ pub async fn nats_server_program(home: &Path, progress: impl Fn(&str) + Send + S
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // The supervising tasks stop the servers; where they die with their runtime, the dropped servers are told.
+        // The supervising tasks stop the servers. If they end with their runtime, dropping the servers signals them.
         let _ = self.stop.send(true);
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// Writes keys and configuration; says whether the configuration differs from the one of the last run.
+    /// Writes keys and configuration, and returns whether the configuration differs from that of the last run.
     pub(crate) fn prepare(home: &Home, binary: PathBuf, config: &StackConfig) -> Result<(Self, bool)> {
         let dir = home.path("nats");
         files::make_dir(&dir, 0o700, None)?;
@@ -90,7 +90,8 @@ impl Program for Nats {
     }
 
     fn farewell(&self) -> Farewell {
-        // SIGTERM closes at once and syncs the streams; lame duck (SIGUSR2) would wait for clients we already drained.
+        // SIGTERM closes at once and syncs the streams; lame duck mode (SIGUSR2) would wait for clients that are
+        // drained already.
         Farewell { signal: Signal::TERM, patience: Duration::from_secs(10), last: Signal::KILL }
     }
 
@@ -111,7 +112,7 @@ impl Program for Nats {
     }
 }
 
-/// Puts quoted values in the place of the template's `$` names, outside comments.
+/// Replaces the `$` names of the template by quoted values, except in comments.
 fn render(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for line in template.lines() {
@@ -127,7 +128,7 @@ fn render(template: &str, values: &[(&str, &str)]) -> String {
     text
 }
 
-/// Makes the nkeys that are missing in a directory, one `<user>.nk` (mode 0600) per user, and returns all public keys.
+/// Creates missing nkeys in a directory, one `<user>.nk` (mode 0600) per user, and returns all public keys.
 pub fn ensure_keys(dir: &Path, users: &[String]) -> Result<HashMap<String, String>> {
     files::make_dir(dir, 0o700, None)?;
     let mut keys = HashMap::new();
@@ -145,7 +146,7 @@ pub fn ensure_keys(dir: &Path, users: &[String]) -> Result<HashMap<String, Strin
                 pair
             }
         };
-        // Kept tight also where someone copied the file about.
+        // An existing file may have been copied with wider permissions.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         keys.insert(user.clone(), pair.public_key());
     }

@@ -1,4 +1,4 @@
-//! The private PostgreSQL: where its data is, its configuration, its process.
+//! The private PostgreSQL: its data directory, its configuration, its process.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -22,15 +22,15 @@ use crate::program::Program;
 use crate::provision::{CHECK_ROLE, SANDBOX, SUPERUSER};
 use crate::run;
 
-/// Where the data goes when PostgreSQL's user cannot reach the home.
+/// The location of the data if PostgreSQL's user cannot access the home.
 const ELSEWHERE: &str = "/var/lib/souk";
-/// Only whoever knows a role's password, over loopback or the socket in a directory of its own.
+/// Password authentication only, over loopback or the socket in a private directory.
 const HBA: &str = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n";
 /// The same, over TLS only.
 const HBA_TLS: &str = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
 /// The kernel's limit of a socket path, less PostgreSQL's own part (`/.s.PGSQL.65535.lock`).
 const SOCKET_DIR_LIMIT: usize = 107 - 21;
-/// SIGINT is the fast shutdown: sessions end, a checkpoint is written. SIGQUIT leaves it to recovery.
+/// SIGINT is the fast shutdown: it ends sessions and writes a checkpoint. SIGQUIT leaves the rest to recovery.
 const FAREWELL: Farewell = Farewell { signal: Signal::INT, patience: Duration::from_secs(30), last: Signal::QUIT };
 
 /// The private PostgreSQL.
@@ -47,8 +47,8 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes the data directory if need be and writes the configuration; says whether that differs from the one of the
-    /// last run.
+    /// Creates the data directory if it is missing and writes the configuration. Returns whether the configuration
+    /// differs from that of the last run.
     pub(crate) async fn prepare(
         home: &Home,
         bin: PostgresBin,
@@ -88,7 +88,7 @@ impl Postgres {
         let mut changed = files::update_private(&data.join("souk.conf"), &postgres.settings(), owner)?
             | files::update_private(&data.join("pg_hba.conf"), hba, owner)?;
         if let Some(tls) = &config.tls {
-            // PostgreSQL wants a key of its own user's that nobody else may read.
+            // PostgreSQL requires a key that is owned by its user and readable by no other.
             for (from, to) in [(&tls.certificate, "server.crt"), (&tls.key, "server.key")] {
                 let pem = std::fs::read_to_string(from).with_context(|| format!("cannot read {}", from.display()))?;
                 changed |= files::update_private(&data.join(to), &pem, owner)?;
@@ -125,7 +125,7 @@ impl Postgres {
         )
     }
 
-    /// A data directory appears whole or not at all: initdb works beside it.
+    /// Creates the data directory atomically: initdb works on a sibling directory.
     async fn init(&self, progress: &Progress) -> Result<()> {
         progress(&format!("postgresql: making a new data directory in {}", self.dir.display()));
         let fresh = self.dir.join("data.new");
@@ -137,7 +137,7 @@ impl Postgres {
         let mut command = self.command("initdb");
         command.arg("-D").arg(&fresh).arg("-U").arg(SUPERUSER).arg("--pwfile").arg(&password);
         command.args(["--encoding=UTF8", "--auth=scram-sha-256"]);
-        // The same order of text on every machine. Untested: macOS has another name for it.
+        // The same collation on every machine. Untested: macOS names it differently.
         command.arg(if cfg!(target_os = "macos") { "--locale=en_US.UTF-8" } else { "--locale=C.UTF-8" });
         let made = run::output(command.current_dir("/")).await;
         files::remove(&password)?;
@@ -153,7 +153,7 @@ impl Postgres {
         if let Some(owner) = self.owner {
             command.uid(owner.uid).gid(owner.gid);
         }
-        // A locale or connection of whoever called us must not leak into the server.
+        // The caller's locale and connection settings must not leak into the server.
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C");
         command
     }
@@ -218,7 +218,7 @@ pub(crate) fn elsewhere() -> &'static Path {
     Path::new(ELSEWHERE)
 }
 
-/// PostgreSQL's directory: below the home, or elsewhere where its user cannot reach the home (root's own home).
+/// The PostgreSQL directory: below the home, or elsewhere if its user cannot access the home (root's own home).
 async fn place(home: &Home, owner: Option<Owner>, progress: &Progress) -> Result<PathBuf> {
     let note = home.path("pg-path");
     let noted = files::read(&note)?.map(|text| PathBuf::from(text.trim()));
@@ -252,8 +252,8 @@ async fn place(home: &Home, owner: Option<Owner>, progress: &Progress) -> Result
     Ok(dir)
 }
 
-/// A home that was removed leaves its data behind elsewhere, perhaps with a server on our port: stop that, keep the
-/// data (the home may only have been moved) and say so.
+/// A removed home leaves its data behind elsewhere, perhaps with a server on the same port: stops that server, but
+/// keeps the data, since the home may only have been moved, and reports it.
 async fn retire(home: &Path, progress: &Progress) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(elsewhere()) else { return Ok(()) };
     for dir in entries.flatten().map(|entry| entry.path()) {

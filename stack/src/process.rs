@@ -1,4 +1,4 @@
-//! Processes: our children and the orphans of an earlier run, told apart from strangers by their command line.
+//! Server processes: children, and orphans of an earlier run, identified by their command line.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -11,23 +11,23 @@ use tokio::process::{Child, Command};
 
 use crate::files;
 
-/// A log longer than this is set aside when its server starts.
+/// A log longer than this is rotated when its server starts.
 const LOG_LIMIT: u64 = 16 * 1024 * 1024;
 const POLL: Duration = Duration::from_millis(50);
 
-/// The user a server runs as, when it is not our own.
+/// The user to run a server as, if not the current one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-/// How a server is told to stop.
+/// How a server is stopped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Farewell {
     pub(crate) signal: Signal,
     pub(crate) patience: Duration,
-    /// Sent when the patience has ended.
+    /// The signal to send after `patience`.
     pub(crate) last: Signal,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a command in a process group of its own, its words appended to a log.
+    /// Starts a command in a process group of its own, with its output appended to a log.
     pub(crate) fn spawn(
         mut command: Command,
         marker: &str,
@@ -62,7 +62,7 @@ impl Server {
         Self { child: None, pid, marker: marker.to_owned(), farewell }
     }
 
-    /// Waits until the process has ended and says how. May be cancelled.
+    /// Waits until the process has ended and describes how. Cancel-safe.
     pub(crate) async fn ended(&mut self) -> String {
         match &mut self.child {
             Some(child) => match child.wait().await {
@@ -78,7 +78,7 @@ impl Server {
         }
     }
 
-    /// Stops the process: asks, waits, insists.
+    /// Stops the process with increasingly forceful signals.
     pub(crate) async fn stop(mut self) {
         for (sent, patience) in [
             (self.farewell.signal, self.farewell.patience),
@@ -95,13 +95,13 @@ impl Server {
 }
 
 impl Drop for Server {
-    // Whoever loses a server (a cancelled start, a runtime that shuts down) still tells it to stop.
+    // Also signals a server that is dropped by a cancelled start or by a runtime that shuts down.
     fn drop(&mut self) {
         signal(self.pid, &self.marker, self.farewell.signal);
     }
 }
 
-/// Sends a signal to a process if it is still the one we mean.
+/// Signals a process if it still is the server of `marker`.
 fn signal(pid: u32, marker: &str, signal: Signal) {
     let Some(target) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
     if is_ours(pid, marker)
@@ -111,8 +111,8 @@ fn signal(pid: u32, marker: &str, signal: Signal) {
     }
 }
 
-/// The process of an earlier run that still serves `marker`, by its pid file, else by its command line (the parent
-/// may have been killed between the start of the server and the writing of the file).
+/// Finds the process of an earlier run by its pid file, or else by its command line, since the parent may have been
+/// killed between starting the server and writing the file.
 pub(crate) fn find_orphan(pid_file: &Path, marker: &str) -> Result<Option<u32>> {
     let noted = files::read(pid_file)?.and_then(|text| text.trim().parse().ok());
     if let Some(pid) = noted
@@ -121,15 +121,15 @@ pub(crate) fn find_orphan(pid_file: &Path, marker: &str) -> Result<Option<u32>> 
         return Ok(Some(pid));
     }
     let Ok(processes) = std::fs::read_dir("/proc") else { return Ok(None) };
-    // A child between fork and exec shows its parent's command line: the parent has the lower number.
+    // Between fork and exec, a child has its parent's command line; the parent has the lower pid.
     Ok(processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid| is_ours(*pid, marker))
         .min())
 }
 
-/// Whether a process lives and has `marker` (a path of its home) among its arguments. A pid alone proves nothing:
-/// it may have been given to a stranger.
+/// Whether a process is alive and has `marker` (a path of its home) among its arguments. The pid alone is not enough,
+/// since it may have been reused.
 fn is_ours(pid: u32, marker: &str) -> bool {
     if cfg!(target_os = "linux") {
         let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
@@ -157,7 +157,7 @@ pub(crate) fn tail(path: &Path) -> String {
     lines[lines.len().saturating_sub(8)..].join("\n  ")
 }
 
-/// Asks `done` until it says yes or the time is over.
+/// Polls `done` until it returns true or the limit has passed.
 pub(crate) async fn eventually<F>(limit: Duration, mut done: impl FnMut() -> F) -> bool
 where
     F: Future<Output = bool>,

@@ -1,4 +1,4 @@
-//! What nats-server and PostgreSQL have in common: being found, adopted, started and waited for.
+//! The common part of nats-server and PostgreSQL: they are found, adopted, started and awaited.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,27 +9,27 @@ use crate::Progress;
 use crate::home;
 use crate::process::{Farewell, Server, eventually, find_orphan, tail};
 
-/// An orphan that does not answer in this time is replaced.
+/// An orphan that does not answer within this time is replaced.
 const ADOPTION: Duration = Duration::from_secs(5);
 /// PostgreSQL replays its log after a crash before it answers.
 const START: Duration = Duration::from_secs(120);
 
-/// One of the two servers.
+/// A server program.
 pub(crate) trait Program: Send + Sync + 'static {
-    /// Its name in messages.
+    /// The name in messages.
     const NAME: &'static str;
-    /// The variable that sets its port.
+    /// The environment variable that sets the port.
     const PORT_VARIABLE: &'static str;
 
-    /// Its port on 127.0.0.1.
+    /// The port on 127.0.0.1.
     fn port(&self) -> u16;
-    /// The argument that tells its process from all others: a path below the home.
+    /// The argument that identifies the process: a path below the home.
     fn marker(&self) -> &str;
-    /// Where its process id is noted.
+    /// The path of the pid file.
     fn pid_file(&self) -> PathBuf;
-    /// Where its words go.
+    /// The path of the log.
     fn log(&self) -> &Path;
-    /// How it is told to stop.
+    /// How the process is stopped.
     fn farewell(&self) -> Farewell;
     /// Starts the process.
     fn spawn(&self) -> Result<Server>;
@@ -37,7 +37,8 @@ pub(crate) trait Program: Send + Sync + 'static {
     fn answers(&self) -> impl Future<Output = bool> + Send;
 }
 
-/// Adopts the orphan of a killed parent where it answers and its configuration is unchanged, else starts anew.
+/// Adopts the orphan of a killed parent if it answers and its configuration is unchanged; otherwise starts a new
+/// process.
 pub(crate) async fn launch<P: Program>(program: &P, changed: bool, progress: &Progress) -> Result<Server> {
     let name = P::NAME;
     if let Some(pid) = find_orphan(&program.pid_file(), program.marker())? {
@@ -61,7 +62,7 @@ pub(crate) async fn launch<P: Program>(program: &P, changed: bool, progress: &Pr
     Ok(server)
 }
 
-/// Starts the process and waits until it answers, or until the wait is cancelled.
+/// Starts the process and waits until it answers or `cancelled` completes.
 pub(crate) async fn start<P: Program>(program: &P, cancelled: impl Future<Output = ()>) -> Result<Server> {
     let mut server = program.spawn()?;
     let answered = tokio::select! {

@@ -1,4 +1,5 @@
-//! Databases and roles: one of each per domain, one role that may read them all, and the sandbox's where it is wanted.
+//! Databases and roles: one of each per domain, one role that may read all databases, and those of the sandbox on
+//! demand.
 
 use anyhow::{Context, Result, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -6,16 +7,16 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::Progress;
 use crate::info::StackInfo;
 
-/// PostgreSQL's superuser.
+/// The superuser of PostgreSQL.
 pub(crate) const SUPERUSER: &str = "postgres";
 /// The role of `souk check`: SELECT everywhere, nothing else.
 pub(crate) const CHECK_ROLE: &str = "souk_check";
 /// The role and the database of `souk sandbox`, which is no domain.
 pub(crate) const SANDBOX: &str = "sandbox";
-/// Held while they are made: two sandboxes may start at once.
+/// The advisory lock for creating them, because two sandboxes may start at once.
 const SANDBOX_LOCK: i64 = 0x50_75_6b_5f_73_62;
 
-/// Makes what is missing. Names were checked to be plain identifiers, passwords are hexadecimal: nothing to escape.
+/// Creates what is missing. Needs no escaping: names are validated as plain identifiers, passwords are hexadecimal.
 pub(crate) async fn provision(info: &StackInfo, progress: &Progress) -> Result<()> {
     let mut connection = PgConnection::connect(&info.superuser_url("postgres"))
         .await
@@ -43,7 +44,7 @@ pub(crate) async fn provision(info: &StackInfo, progress: &Progress) -> Result<(
     Ok(())
 }
 
-/// Makes the sandbox's role and database where they are missing.
+/// Creates the sandbox's role and database if they are missing.
 pub(crate) async fn sandbox(info: &StackInfo) -> Result<()> {
     let is_known = !info.password(SANDBOX).is_empty();
     ensure!(is_known, "the local stack was started by an older souk: stop it and start it again");
@@ -68,20 +69,20 @@ async fn make_role(connection: &mut PgConnection, info: &StackInfo, role: &str, 
     run(connection, format!("{verb} ROLE {role} LOGIN PASSWORD '{}'", info.password(role))).await
 }
 
-/// The database of the role of the same name; says whether it was missing.
+/// Creates the database of the role with the same name; returns whether it was missing.
 async fn make_database(connection: &mut PgConnection, name: &str, present: &[String]) -> Result<bool> {
     let is_missing = !present.iter().any(|known| known == name);
     if is_missing {
         run(connection, format!("CREATE DATABASE {name} OWNER {name}")).await?;
     }
-    // Every role may connect everywhere by default: take that, then give each its own.
+    // By default every role may connect to every database: revoke that, then grant each role its own.
     run(connection, format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")).await?;
     run(connection, format!("GRANT CONNECT ON DATABASE {name} TO {name}")).await?;
     Ok(is_missing)
 }
 
 async fn run(connection: &mut PgConnection, sql: String) -> Result<()> {
-    // The statement is not part of the error: it may hold a password.
+    // The error omits the statement, which may contain a password.
     let what = sql.split(" PASSWORD").next().unwrap_or_default().to_owned();
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.context(what)?;
     Ok(())

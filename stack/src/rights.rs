@@ -1,21 +1,21 @@
-//! Who may say and hear what on NATS: one table, rendered into `users.conf`.
+//! NATS permissions per user: one table, rendered into `users.conf`.
 
 use std::fmt::Write;
 
-/// The user of whoever inspects and edits streams.
+/// The user for inspecting and editing streams.
 const OPERATOR: &str = "operator";
 const GATEWAY: &str = "gateway";
-/// The user of `souk check`, and of nodes that answer admins who ask for the same.
+/// The user of `souk check`, and of nodes that run the checks for admins.
 const CHECK: &str = "check";
-/// The user of a client without credentials; only where the listener binds loopback.
+/// The user of clients without credentials; only where the listener binds loopback.
 pub(crate) const CLI: &str = "cli";
 
-/// What only the operator may ask of a domain, by the operation: it undoes, repeats or shows what others did, or makes
-/// an admin. A domain that was broken into must not have it of another one.
+/// Operations of a domain that only the operator may request: they undo, repeat or reveal the work of other users, or
+/// create an admin. A compromised domain must not be able to request them from another one.
 const OPERATORS_ALONE: [&str; 7] =
     ["consumed", "create_account", "dead_letters", "rebuild", "redrive", "refill", "trim"];
 
-/// What a user that verifies access tokens asks of their signer, beside what is public: domains ask it by `req.>`.
+/// The request by which verifiers of access tokens read revocations. Domains are covered by `req.>`.
 const REVOCATIONS: &str = "req.identity.internal.revocations";
 
 struct Rights {
@@ -25,18 +25,18 @@ struct Rights {
     subscribe: Vec<String>,
 }
 
-/// The NATS users of a system with these domains, one nkey each. `cli` is not among them: it has no place but the
-/// local stack.
+/// The NATS users of a system with these domains, with one nkey each. Excludes `cli`, which exists only in the local
+/// stack.
 pub fn users_of(domains: &[String]) -> Vec<String> {
     domains.iter().map(String::as_str).chain([GATEWAY, CHECK, OPERATOR]).map(str::to_owned).collect()
 }
 
-/// `users.conf` for production: every public key comes from the environment, as `SOUK_NKEY_<USER>`.
+/// `users.conf` for production: every public key comes from the environment variable `SOUK_NKEY_<USER>`.
 pub fn production_users_conf(domains: &[String]) -> String {
     render(&table(domains, false), |user| format!("$SOUK_NKEY_{}", user.to_uppercase()))
 }
 
-/// `users.conf` of the local stack: keys in place, and `cli` for clients without credentials.
+/// `users.conf` of the local stack, with literal keys, and with `cli` for clients without credentials.
 pub(crate) fn local_users_conf(domains: &[String], key: impl Fn(&str) -> String) -> String {
     let mut text = render(&table(domains, true), &key);
     let _ = writeln!(text, "\n# Only because this listener binds loopback.\nno_auth_user: {}", key(CLI));
@@ -48,7 +48,7 @@ fn table(domains: &[String], local: bool) -> Vec<Rights> {
     let mut table: Vec<Rights> = domains.iter().map(|domain| of_domain(domain, domains, &users)).collect();
     table.push(Rights {
         user: GATEWAY.to_owned(),
-        // Two tokens: `req.<domain>.internal.<operation>` has three and stays out of its reach, but for one.
+        // Matches two tokens: `req.<domain>.internal.<operation>` has three and stays out of reach, with one exception.
         publish: texts(&[
             "req.*.*",
             REVOCATIONS,
@@ -65,7 +65,7 @@ fn table(domains: &[String], local: bool) -> Vec<Rights> {
     table.push(of_check(domains, &users));
     table.push(Rights {
         user: OPERATOR.to_owned(),
-        // Facts it does not state, and neither questions nor answers of others does it hear: those carry tokens.
+        // May not publish events, nor read the requests and replies of others, which carry tokens.
         publish: texts(&["req.>", "$SRV.>", "$JS.API.>", "$JS.FC.>", "$JS.ACK.>", "$SYS.REQ.USER.INFO"]),
         never: Vec::new(),
         subscribe: texts(&["_INBOX_operator.>", "evt.>", "ntf.>", "$JS.EVENT.>"]),
@@ -92,8 +92,8 @@ fn table(domains: &[String], local: bool) -> Vec<Rights> {
     table
 }
 
-/// The checks read every stream by consumers of their own, which the server forgets, and answer `req.operations.>`. They
-/// never touch the durables of domains.
+/// The checks read every stream through ephemeral consumers, and answer `req.operations.>`. They cannot touch the
+/// durables of domains.
 fn of_check(domains: &[String], users: &[String]) -> Rights {
     let mut publish = texts(&["req.*.*", REVOCATIONS]);
     publish.extend(inboxes(users));
@@ -121,13 +121,13 @@ fn of_check(domains: &[String], users: &[String]) -> Rights {
     }
 }
 
-/// Where answers go: a responder answers to whoever asks, and only there.
+/// The reply inboxes of all users.
 fn inboxes(users: &[String]) -> impl Iterator<Item = String> {
     std::iter::once("_INBOX.>".to_owned()).chain(users.iter().map(|user| format!("_INBOX_{user}.>")))
 }
 
-/// A domain says its own facts, asks everybody, answers to any inbox, and keeps its own stream and its own durables
-/// on the others'. It can never delete or purge one.
+/// A domain publishes its own events, sends requests to all domains, replies to any inbox, and manages its own stream
+/// and its own durables on the streams of others. It cannot delete or purge a stream.
 fn of_domain(domain: &str, domains: &[String], users: &[String]) -> Rights {
     let own = domain.to_uppercase();
     let mut publish = vec![format!("evt.{domain}.>"), format!("ntf.{domain}.>"), "req.>".to_owned()];
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// `UPDATE_GOLDEN=1` writes the file anew.
+    /// `UPDATE_GOLDEN=1` rewrites the file.
     #[test]
     fn the_checked_in_users_conf_is_current() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -1,4 +1,4 @@
-//! Running other programs to their end: installers and set-up tools.
+//! Runs installers and set-up tools to completion.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::Progress;
 
-/// Runs a program and returns what it printed; a failure carries the end of its words.
+/// Runs a program and returns its output; an error includes the last lines of it.
 pub(crate) async fn output(command: &mut Command) -> Result<String> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let output = command
@@ -29,7 +29,7 @@ pub(crate) async fn succeeds(program: &str, arguments: &[&str]) -> bool {
     output(Command::new(program).args(arguments)).await.is_ok()
 }
 
-/// Runs a long program, tells of the lines that `interesting` picks and that it is still at work in between.
+/// Runs a long program, reports the lines that `interesting` selects, and reports in between that it is still running.
 pub(crate) async fn with_progress(
     command: &mut Command,
     what: &str,
@@ -47,7 +47,7 @@ pub(crate) async fn with_progress(
     let stderr = child.stderr.take().context("no error output")?;
     let errors = tokio::spawn(async move {
         let mut text = String::new();
-        // What cannot be read is only missing from an error message.
+        // Unreadable output is only missing from an error message.
         let _ = tokio::io::AsyncReadExt::read_to_string(&mut BufReader::new(stderr), &mut text).await;
         text
     });

@@ -1,4 +1,4 @@
-//! Restarts a server that dies, stops it when told.
+//! Restarts a server that exits, and stops it on shutdown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use crate::program::{Program, start};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A server that lived this long has earned a quick restart again.
+/// A server that ran for this long resets the restart backoff.
 const STABLE: Duration = Duration::from_secs(30);
 
 /// A server under supervision.
@@ -23,19 +23,19 @@ pub(crate) struct Supervised {
 }
 
 impl Supervised {
-    /// Watches a running server until `stopping` says true.
+    /// Supervises a running server until `stopping` becomes true.
     pub(crate) fn watch<P: Program>(program: P, server: Server, stopping: watch::Receiver<bool>) -> Self {
         let pid = Arc::new(AtomicU32::new(server.pid));
         let task = tokio::spawn(supervise(program, server, pid.clone(), stopping));
         Self { pid, task: Some(task) }
     }
 
-    /// The present process id.
+    /// The current process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.load(Ordering::Acquire)
     }
 
-    /// Waits for the end of the task, which stops the server before it ends.
+    /// Waits for the supervising task, which stops the server before it ends.
     pub(crate) async fn stopped(&mut self) -> Result<()> {
         match self.task.take() {
             Some(task) => task.await.context("a supervising task failed"),
@@ -80,7 +80,7 @@ async fn supervise<P: Program>(
     }
 }
 
-/// Ends when the stack is told to stop, or is gone.
+/// Completes when the stack stops or is dropped.
 async fn told(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -1,13 +1,13 @@
-//! The certificate of a stack whose servers speak TLS and nothing else.
+//! The certificate of a stack whose servers require TLS.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// PEM files for both servers, which are reached at 127.0.0.1: the certificate must name that address.
+/// PEM files for both servers. The certificate must be valid for 127.0.0.1, where clients reach them.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
-    /// The roots by which clients know the servers.
+    /// The root certificates by which clients verify the servers.
     pub ca: PathBuf,
     /// The servers' certificate.
     pub certificate: PathBuf,
@@ -26,7 +26,7 @@ impl TlsFiles {
         }
     }
 
-    /// With paths that lead there from everywhere.
+    /// Returns the files with absolute paths.
     pub(crate) fn resolved(&self) -> Result<Self> {
         let resolve = |path: &Path| path.canonicalize().with_context(|| format!("the PEM file {}", path.display()));
         Ok(Self { ca: resolve(&self.ca)?, certificate: resolve(&self.certificate)?, key: resolve(&self.key)? })

@@ -1,4 +1,4 @@
-//! Puts units into the caller's cart.
+//! Adds units to the caller's cart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +19,13 @@ use crate::{
     store,
 };
 
-/// What was asked before the cart is touched.
+/// The quotes requested before the cart is locked.
 pub struct Quoted {
     variant: Uuid,
     quotes: Quotes,
 }
 
-/// Which variant is meant.
+/// The variant that the command names.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     Variant(VariantId),
@@ -35,8 +35,8 @@ enum Wanted {
 impl Prepare<AddItem> for Carts {
     type Prepared = Quoted;
 
-    /// Only the offer of the new line is relied on. The others are asked for along with it, so that the answer has their
-    /// prices and the change accepts them; a line that is put in meanwhile does not matter.
+    /// Only the offer of the new line is required. The other lines are quoted as well, so that the reply has their
+    /// current prices and the change accepts them; a line added in the meantime needs no quote.
     async fn prepare(&self, cx: &Context, command: &AddItem) -> Result<Quoted, PrepareError<CartsError>> {
         let wanted = validate(&command.item)?;
         let owner = Owner::of(cx.caller())?;
@@ -45,7 +45,7 @@ impl Prepare<AddItem> for Carts {
             Wanted::Variant(variant) => variant,
             Wanted::OnlyOneOf(product) => only_variant(cx, product).await?,
         };
-        // The other domains answer for as many lines as a cart holds, not for one more.
+        // The other domains accept as many variants per query as a cart has lines, and no more.
         room_for(&basket, variant.0)?;
         let lines = basket.lines.iter().map(|line| line.variant_id);
         let quotes = Quotes::ask(cx, lines.chain([variant.0])).await?;
@@ -70,8 +70,8 @@ impl HandleBatch<AddItem, Quoted> for Carts {
     }
 }
 
-/// Locks the carts of these owners. A customer without one gets one, to have a row to lock: an empty cart and none at all
-/// are the same.
+/// Locks the carts of these owners. A customer without a cart gets an empty one, so that there is a row to lock: an
+/// empty cart and an absent one are equivalent.
 async fn lock(tx: &mut Tx<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
     let mut carts = store::lock(tx.locks(), owners).await?;
     let now = tx.now();
@@ -101,7 +101,7 @@ fn validate(item: &NewCartItem) -> Result<Wanted, CartsError> {
     }
 }
 
-/// Refuses a quantity that no line can have.
+/// Rejects a quantity that no line can have.
 pub(crate) fn quantity_in_range(quantity: i64) -> Result<(), CartsError> {
     if (1..=MAX_QUANTITY).contains(&quantity) {
         return Ok(());
@@ -114,7 +114,7 @@ fn room_for(basket: &Basket, variant: Uuid) -> Result<(), CartsError> {
     if is_full { Err(CartsError::CartFull) } else { Ok(()) }
 }
 
-/// The cart as it shall be.
+/// The cart after the change.
 fn decide(basket: &Basket, variant: Uuid, quantity: i64, quotes: &Quotes) -> Result<Basket, CartsError> {
     let offer = quotes.for_sale(variant).ok_or(CartsError::NotForSale)?;
     room_for(basket, variant)?;

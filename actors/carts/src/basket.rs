@@ -1,4 +1,4 @@
-//! A cart as a value: what is stored, and how it looks with the prices of now.
+//! A cart as a value: as stored, and as shown with current prices.
 
 use contract::{Detail, DetailCode};
 use runtime::Breakage;
@@ -14,7 +14,7 @@ use crate::{
     quotes::Quotes,
 };
 
-/// A line, with what catalog said of it at the last change to the cart: the price that the buyer has accepted.
+/// A line, with the offer as of the last change to the cart: the price that the buyer has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub id: Uuid,
@@ -28,7 +28,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line of what is offered.
+    /// A line for an offer.
     pub(crate) fn of(id: Uuid, offer: &Offer, quantity: i64) -> Self {
         Self {
             id,
@@ -48,7 +48,7 @@ pub struct Basket {
     pub id: CartId,
     pub currency: Currency,
     pub version: i64,
-    /// In the order in which they were put in.
+    /// In the order in which they were added.
     pub lines: Vec<Line>,
 }
 
@@ -58,7 +58,7 @@ impl Basket {
         Self { id, currency: Currency::USD, version: 0, lines: Vec::new() }
     }
 
-    /// What is stored for an owner. Nothing stored is an empty cart for a customer, and no cart for a guest.
+    /// The stored cart of an owner. If none is stored, a customer has an empty cart and a guest has none.
     pub(crate) fn of(stored: Option<Self>, owner: Owner) -> Result<Self, CartsError> {
         match (stored, owner) {
             (Some(basket), _) => Ok(basket),
@@ -67,7 +67,7 @@ impl Basket {
         }
     }
 
-    /// Refuses where the cart has another version than the caller relies on.
+    /// Rejects the change if the cart's version is not the expected one.
     pub(crate) fn expect(&self, version: Option<i64>) -> Result<(), CartsError> {
         match version {
             Some(version) if version != self.version => Err(CartsError::CartVersionMismatch),
@@ -85,7 +85,7 @@ impl Basket {
         self.lines.iter().find(|line| line.id == id.0).ok_or(CartsError::ItemNotFound)
     }
 
-    /// The cart with a line put in, or put in another one's place.
+    /// The cart with a line added, or replaced if its id exists.
     pub(crate) fn with(&self, line: &Line) -> Self {
         let mut after = self.next();
         match after.lines.iter_mut().find(|known| known.id == line.id) {
@@ -102,7 +102,7 @@ impl Basket {
         after
     }
 
-    /// The cart without any line.
+    /// The cart without lines.
     pub(crate) fn cleared(&self) -> Self {
         Self { lines: Vec::new(), ..self.next() }
     }
@@ -111,7 +111,7 @@ impl Basket {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    /// The cart with current prices, which every change of the cart accepts.
+    /// The cart with current prices, which every change to the cart accepts.
     #[must_use]
     pub(crate) fn accepting(mut self, quotes: &Quotes) -> Self {
         for line in &mut self.lines {
@@ -122,24 +122,24 @@ impl Basket {
         self
     }
 
-    /// The lines that are new or differ, with their cart.
+    /// New and changed lines, with the id of their cart.
     pub(crate) fn changes_since(&self, before: &Self) -> Vec<(CartId, &Line)> {
         let is_new = |line: &&Line| !before.lines.contains(line);
         self.lines.iter().filter(is_new).map(|line| (self.id, line)).collect()
     }
 
-    /// The ids of the lines that are there no more.
+    /// The ids of removed lines.
     pub(crate) fn lines_gone_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = Uuid> + 'a {
         let ids = before.lines.iter().map(|line| line.id);
         ids.filter(|id| self.lines.iter().all(|line| line.id != *id))
     }
 
-    /// How it looks with the prices and the stock of now. A line that is not for sale any more, or in another currency,
-    /// is shown as it was stored, and none of it can be had. A line that was not asked about was put in a moment ago, while
-    /// the quotes were asked for: it is shown as it was put in.
+    /// The cart with current prices and stock. A line that is no longer for sale, or is for sale in another currency,
+    /// is shown as stored with 0 units available. A line that was not quoted was added while the quotes were requested;
+    /// it is shown as it was added.
     ///
     /// # Errors
-    /// Where the sum is larger than money can be.
+    /// If a sum overflows [`Money`].
     pub(crate) fn show(&self, quotes: &Quotes) -> Result<Cart, MoneyError> {
         let mut subtotal = Money::zero(self.currency);
         let mut items = Vec::with_capacity(self.lines.len());
@@ -183,24 +183,25 @@ impl Basket {
     }
 }
 
-/// A field that is wrong.
+/// The error for an invalid field.
 pub(crate) fn invalid(detail: Detail) -> CartsError {
     CartsError::InvalidItem { fields: vec![detail] }
 }
 
-/// A cart none of whose sums is larger than an order's may be. Prices that rise later can make it so: then it is still shown.
+/// Accepts a cart if none of its sums exceeds the limit of an order. A cart that exceeds it later, because prices rose,
+/// is still shown.
 pub(crate) fn accepted(cart: Cart) -> Result<Cart, MoneyError> {
     cart.totals.total.accepted()?;
     cart.items.iter().try_for_each(|item| item.line_total.accepted().map(drop))?;
     Ok(cart)
 }
 
-/// A sum that money cannot be, where the caller's quantity made it so.
+/// The error for a sum that overflows because of the caller's quantity.
 pub(crate) fn too_much(_: MoneyError) -> CartsError {
     invalid(Detail::new("quantity", DetailCode::Range, "the cart would cost more than can be counted"))
 }
 
-/// A sum that money cannot be, where the caller has no part in it.
+/// The error for a sum that overflows without the caller's doing.
 pub(crate) fn uncountable(error: MoneyError) -> Breakage {
     Breakage::other(format!("a cart's sum: {error}"))
 }
@@ -209,7 +210,7 @@ pub(crate) fn uncountable(error: MoneyError) -> Breakage {
 pub(crate) mod tests {
     use super::*;
 
-    /// A price that rises later does not make a cart unreadable.
+    /// Rising prices do not make a cart unreadable.
     #[test]
     fn a_cart_that_became_too_dear_is_shown_and_takes_no_more() {
         let cart = basket([1, 2]).show(&quotes(&[(1, Money::MAX_AMOUNT, 7), (2, 100, 1)])).unwrap();
@@ -219,7 +220,7 @@ pub(crate) mod tests {
         assert_eq!(accepted(cart.clone()), Ok(cart));
     }
 
-    /// A quote for each variant: number, price, units that can be had.
+    /// A quote per variant: number, price, available units.
     pub(crate) fn quotes(of: &[(u128, i64, i64)]) -> Quotes {
         let mut quotes = Quotes::default();
         for (variant, amount, available) in of {
@@ -241,7 +242,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A cart with one unit at 100 of each variant; the lines' ids are the variants'.
+    /// A cart with one unit at 100 of each variant; the line ids equal the variant ids.
     pub(crate) fn basket(variants: impl IntoIterator<Item = u128>) -> Basket {
         let line = |variant| Line::of(Uuid::from_u128(variant), &offer(variant, 100, Currency::USD), 1);
         let lines = variants.into_iter().map(line).collect();

@@ -19,7 +19,7 @@ use crate::{
 impl Prepare<ChangeItem> for Carts {
     type Prepared = Quotes;
 
-    /// Prices of all lines, this one included: a line's id is known to its client only after the line was stored.
+    /// Quotes all lines. The changed one is among them: its client learned the line's id after the line was stored.
     async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Result<Quotes, PrepareError<CartsError>> {
         quantity_in_range(command.changes.quantity)?;
         let owner = Owner::of(cx.caller())?;
@@ -46,7 +46,7 @@ impl HandleBatch<ChangeItem, Quotes> for Carts {
     }
 }
 
-/// The line as it shall be. What cannot be bought cannot be changed either, only taken out.
+/// The line after the change. A line that cannot be bought can only be removed.
 fn decide(basket: &Basket, item: ItemId, quantity: i64, quotes: &Quotes) -> Result<Line, CartsError> {
     let line = basket.line(item)?;
     let offer = quotes.for_sale(line.variant_id).ok_or(CartsError::NotForSale)?;

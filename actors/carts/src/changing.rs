@@ -1,5 +1,5 @@
-//! Changes carts, a batch of one kind of command at a time. All carts of a transaction are locked by one statement, in the
-//! order of their ids, as events lock them too, so that no two transactions wait for each other.
+//! Changes carts, one batch of one command type at a time. One statement locks all carts of a transaction in the order
+//! of their ids, and event handlers use the same order, so that transactions do not deadlock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use subjects::carts::{Cart, CartsError};
 
 use crate::{basket::Basket, owner::Owner, store};
 
-/// The cart after a command, and how it looks.
+/// The cart after a command, stored and as shown.
 pub(crate) type Changed = Handled<(Basket, Cart), CartsError>;
 
-/// Locks the carts of the callers, decides command by command and writes what differs.
+/// Locks the carts of the callers, applies the commands in order and writes the differences.
 pub(crate) async fn change<C, P>(
     tx: &mut Tx<'_>,
     commands: &[&Commanded<C, P>],
@@ -21,7 +21,7 @@ pub(crate) async fn change<C, P>(
     change_locked(tx, before, commands, decide).await
 }
 
-/// The same, with carts that are locked.
+/// As [`change`], for carts that are already locked.
 pub(crate) async fn change_locked<C, P>(
     tx: &mut Tx<'_>,
     before: BTreeMap<Owner, Basket>,

@@ -1,4 +1,4 @@
-//! Makes a guest's cart.
+//! Creates a guest's cart.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use runtime::{Commanded, Handle, Handled, Tx, secret_digest};
@@ -9,7 +9,7 @@ use subjects::{
 
 use crate::{Carts, basket::Basket, owner::Owner, store};
 
-/// Run twice, it makes two carts, of which the caller holds the token of one; the other is never opened.
+/// Not idempotent: a retry creates a second cart. The caller holds the token of one; the other is never opened.
 impl Handle<CreateCart> for Carts {
     async fn handle(&self, tx: &mut Tx<'_>, _: &Commanded<CreateCart>) -> Handled<NewCart, CartsError> {
         let (id, token) = (CartId::new(), new_token());
@@ -19,7 +19,7 @@ impl Handle<CreateCart> for Carts {
     }
 }
 
-/// A secret that cannot be guessed; its prefix tells people and secret scanners what it is.
+/// A secret that cannot be guessed; its prefix identifies it to readers and secret scanners.
 fn new_token() -> String {
     format!("cart_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }

@@ -1,4 +1,4 @@
-//! Takes what was ordered out of the cart it was ordered from.
+//! Removes ordered units from the cart that the order was placed from.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{Carts, store};
 /// Units by cart and variant.
 type Ordered = BTreeMap<(Uuid, Uuid), i64>;
 
-/// Units that were put in after the order was placed stay. An order without a cart changes none.
+/// Units added after the order was placed stay. An order without a cart changes none.
 impl React for Carts {
     type Input = Delivered<Confirmed>;
 
@@ -25,7 +25,7 @@ impl React for Carts {
     }
 }
 
-/// What left carts, summed: an order may name a variant twice, and two orders of a cart may come together.
+/// The ordered units, summed: an order may name a variant twice, and a batch may hold two orders of a cart.
 fn ordered<'a>(orders: impl Iterator<Item = &'a Confirmed>) -> Ordered {
     let mut ordered = Ordered::new();
     for order in orders {

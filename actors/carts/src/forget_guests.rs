@@ -1,4 +1,4 @@
-//! Anybody may make a guest's cart: what opens no more is deleted.
+//! Deletes expired guest carts, which unauthenticated callers can create.
 
 use runtime::{Breakage, Tidy, Writes};
 

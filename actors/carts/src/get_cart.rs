@@ -1,4 +1,4 @@
-//! The caller's cart, with the prices and the stock of now.
+//! The caller's cart, with current prices and stock.
 
 use std::collections::BTreeSet;
 

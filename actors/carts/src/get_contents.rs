@@ -1,4 +1,4 @@
-//! What is in somebody's cart, for orders.
+//! The contents of a cart, for orders.
 
 use runtime::{Answer, Answered, Context};
 use subjects::{
@@ -22,7 +22,7 @@ impl Answer<GetContents> for Carts {
     }
 }
 
-/// An account comes before a token, as at the door.
+/// An account takes precedence over a token, as in the gateway.
 fn owner(query: &GetContents) -> Result<Owner, CartsError> {
     match (query.user_id, query.guest) {
         (Some(user), _) => Ok(Owner::Customer(user)),

@@ -1,9 +1,9 @@
-//! Carts: one per customer, or one per guest's token.
+//! Carts: one per customer, and one per guest token.
 //!
-//! Promises: a cart holds one currency, 100 lines and 10,000 units of a line at most; nothing goes into it that cannot be
-//! bought now; prices and availability are those of now, asked of catalog and inventory at every look; a price that differs
-//! from the one that the buyer's last change accepted is marked; what an order took leaves the cart once. A cart holds no
-//! stock: only an order does.
+//! Guarantees: a cart holds one currency, at most 100 lines and at most 10,000 units per line. Only variants that can
+//! be bought now are added. Prices and availability are current: every read queries catalog and inventory. A price that
+//! differs from the one accepted by the buyer's last change is marked. Ordered units are removed from the cart once. A
+//! cart reserves no stock: only an order does.
 
 mod add_item;
 mod basket;

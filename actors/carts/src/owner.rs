@@ -1,23 +1,23 @@
-//! Whose cart it is.
+//! The owner of a cart.
 
 use runtime::Caller;
 use subjects::{CartId, carts::CartsError};
 use uuid::Uuid;
 
-/// Whose cart it is.
+/// The owner of a cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
-    /// A customer, by account.
+    /// A customer, by account id.
     Customer(Uuid),
-    /// A guest, by the digest of the token.
+    /// A guest, by the digest of the cart token.
     Guest(Uuid),
 }
 
-/// The namespace of the ids of customers' carts. Fixed for ever.
+/// The namespace of customer cart ids. Must never change.
 const CUSTOMERS: Uuid = Uuid::from_u128(0x6d5f_2b0e_93c4_4c61_8a57_1f0b_7e2d_9c34);
 
 impl Owner {
-    /// The owner of the cart that a caller means. An account comes before a token.
+    /// The owner of the cart that a caller addresses. An account takes precedence over a token.
     pub(crate) fn of(caller: &Caller) -> Result<Self, CartsError> {
         match caller {
             Caller::User(identity) => Ok(Self::Customer(identity.id)),
@@ -41,8 +41,8 @@ impl Owner {
     }
 }
 
-/// The id of a customer's cart. Made of the customer's, so that the empty cart that is shown before anything was put
-/// into it has the id that it will have afterwards, though nothing is stored yet.
+/// The id of a customer's cart. Derived from the customer's id, so that the empty cart shown before the first change
+/// has the id that it will be stored under.
 pub(crate) fn customers_cart(user: Uuid) -> CartId {
     CartId(Uuid::new_v5(&CUSTOMERS, user.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! What catalog and inventory say about variants now.
+//! Current offers and stock of variants, from catalog and inventory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::basket::Basket;
 
-/// What catalog and inventory said about variants. It stands as they said it: only an order asks again.
+/// Offers and stock of variants as of one request. Not refreshed: an order asks again.
 #[derive(Debug, Clone, Default)]
 pub struct Quotes {
     asked: BTreeSet<Uuid>,
@@ -24,14 +24,14 @@ pub struct Quotes {
 }
 
 impl Quotes {
-    /// Asks both at the same time. Without one of the two there is no answer: the fault goes to the caller.
+    /// Queries both domains concurrently. If either fails, the service error is returned to the caller.
     pub(crate) async fn ask(cx: &Context, variants: impl IntoIterator<Item = Uuid>) -> Result<Self, Breakage> {
         let asked: BTreeSet<_> = variants.into_iter().collect();
         if asked.is_empty() {
             return Ok(Self::default());
         }
         let variant_ids: Vec<_> = asked.iter().copied().map(VariantId).collect();
-        // Only what is available matters; how much is wanted is compared here.
+        // Only the available quantity is used; it is compared with the wanted quantity here.
         let items = variant_ids.iter().map(|variant_id| Units { variant_id: *variant_id, quantity: 1 }).collect();
         let (offers, stock) = (GetOffers { variant_ids, product_ids: Vec::new() }, CheckAvailability { items });
         let (offers, stock) =
@@ -44,27 +44,27 @@ impl Quotes {
         })
     }
 
-    /// Asks about every line of a cart.
+    /// Requests quotes for every line of a cart.
     pub(crate) async fn of(cx: &Context, basket: &Basket) -> Result<Self, Breakage> {
         Self::ask(cx, basket.lines.iter().map(|line| line.variant_id)).await
     }
 
-    /// Whether a variant was asked about.
+    /// Whether quotes were requested for a variant.
     pub(crate) fn cover(&self, variant: Uuid) -> bool {
         self.asked.contains(&variant)
     }
 
-    /// The offer of a variant that can be bought.
+    /// The offer of a variant, if it is for sale.
     pub(crate) fn for_sale(&self, variant: Uuid) -> Option<&Offer> {
         self.offers.get(&variant).filter(|offer| offer.is_active)
     }
 
-    /// The same, where it has this currency.
+    /// The offer of a variant, if it is for sale in this currency.
     pub(crate) fn for_sale_in(&self, variant: Uuid, currency: Currency) -> Option<&Offer> {
         self.for_sale(variant).filter(|offer| offer.price.currency == currency)
     }
 
-    /// Units of a variant that can be had.
+    /// The available units of a variant.
     pub(crate) fn available(&self, variant: Uuid) -> i64 {
         self.available.get(&variant).copied().unwrap_or(0)
     }
@@ -78,7 +78,7 @@ impl Quotes {
     }
 }
 
-/// The only variant of a product that can be bought.
+/// The variant of a product that has exactly one for sale.
 pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> Answered<VariantId, CartsError> {
     let ask = GetOffers { variant_ids: Vec::new(), product_ids: vec![product] };
     Ok(only_for_sale(&cx.ask(&ask).await.map_err(broken)?.offers)?)

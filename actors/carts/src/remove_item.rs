@@ -1,4 +1,4 @@
-//! Takes a line out of the caller's cart.
+//! Removes a line from the caller's cart.
 
 use runtime::{Breakage, Commanded, Context, HandleBatch, Handled, Prepare, PrepareError, Tx};
 use subjects::carts::{Cart, CartsError, RemoveItem};
@@ -15,7 +15,7 @@ use crate::{
 impl Prepare<RemoveItem> for Carts {
     type Prepared = Quotes;
 
-    /// Prices of the lines that stay.
+    /// Quotes the remaining lines.
     async fn prepare(&self, cx: &Context, command: &RemoveItem) -> Result<Quotes, PrepareError<CartsError>> {
         let owner = Owner::of(cx.caller())?;
         let basket = Basket::of(store::basket(cx.reads(), owner).await?, owner)?;

@@ -1,4 +1,4 @@
-//! The tables of carts.
+//! All SQL of this domain.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -12,7 +12,7 @@ use crate::{
     owner::Owner,
 };
 
-/// A cart's row beside one of its lines', or beside nothing where it has none.
+/// A cart joined with one of its lines, or with nulls if it has none.
 #[derive(sqlx::FromRow)]
 struct Row {
     cart_id: Uuid,
@@ -52,8 +52,8 @@ fn ids(owners: &BTreeSet<Owner>) -> (Vec<Uuid>, Vec<Uuid>) {
     (users, owners.iter().filter_map(|owner| owner.token_digest()).collect())
 }
 
-/// The carts of these owners, their lines and versions as of one moment: hence one statement. A guest's that was not
-/// touched for 30 days is there no more.
+/// The carts of these owners with their lines. A single statement, so that versions and lines are of one snapshot. A
+/// guest's cart that was not changed for 30 days is treated as absent.
 pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
     let statement = "select c.id as cart_id, c.user_id, c.token_digest, c.currency, c.version,
             i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
@@ -85,7 +85,7 @@ pub(crate) async fn basket(db: Reads<'_>, owner: Owner) -> Result<Option<Basket>
     Ok(baskets(db, &BTreeSet::from([owner])).await?.remove(&owner))
 }
 
-/// As [`baskets`], locked in the order of their ids.
+/// As [`baskets`], with the carts locked in the order of their ids.
 pub(crate) async fn lock(mut db: Locks<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
     if owners.is_empty() {
         return Ok(BTreeMap::new());
@@ -93,11 +93,11 @@ pub(crate) async fn lock(mut db: Locks<'_>, owners: &BTreeSet<Owner>) -> Result<
     let statement = "select id from cart where user_id = any($1) or token_digest = any($2) order by id for update";
     let (users, guests) = ids(owners);
     let carts: Vec<Uuid> = sqlx::query_scalar(statement).bind(users).bind(guests).fetch_all(db.reborrow()).await?;
-    // In a statement of its own: it sees what the last holder of the lock has written.
+    // A separate statement, so that its snapshot includes the writes of the previous lock holder.
     if carts.is_empty() { Ok(BTreeMap::new()) } else { baskets(db.into(), owners).await }
 }
 
-/// Makes a cart, where there is none.
+/// Inserts a cart unless it exists.
 pub(crate) async fn insert_cart(
     db: Writes<'_>,
     cart: &Basket,
@@ -118,7 +118,7 @@ pub(crate) async fn insert_cart(
     Ok(())
 }
 
-/// Writes the heads of carts that are locked.
+/// Updates the rows of locked carts, without their lines.
 pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTime<Utc>) -> Result<(), Breakage> {
     let statement = "update cart set currency = new.currency, version = new.version, updated_at = $4
         from unnest($1::uuid[], $2::text[], $3::bigint[]) as new (id, currency, version) where cart.id = new.id";
@@ -132,7 +132,7 @@ pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTim
     Ok(())
 }
 
-/// Writes lines of carts that are locked: new ones, or those in their own places.
+/// Inserts or updates lines of locked carts.
 pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: DateTime<Utc>) -> Result<(), Breakage> {
     if lines.is_empty() {
         return Ok(());
@@ -159,7 +159,7 @@ pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: Da
     Ok(())
 }
 
-/// Deletes lines of carts that are locked.
+/// Deletes lines of locked carts.
 pub(crate) async fn delete_lines(db: Writes<'_>, lines: &[Uuid]) -> Result<(), Breakage> {
     if !lines.is_empty() {
         sqlx::query("delete from cart_item where id = any($1)").bind(lines).execute(db).await?;
@@ -167,7 +167,7 @@ pub(crate) async fn delete_lines(db: Writes<'_>, lines: &[Uuid]) -> Result<(), B
     Ok(())
 }
 
-/// Takes ordered units out of carts, by cart and variant, in four statements. Locks the carts as [`lock`] does.
+/// Subtracts ordered units, by cart and variant, in four statements. Locks the carts as [`lock`] does.
 pub(crate) async fn drop_ordered(
     mut db: Writes<'_>,
     ordered: &BTreeMap<(Uuid, Uuid), i64>,
@@ -199,14 +199,14 @@ pub(crate) async fn drop_ordered(
         .await?;
     touched.extend(reduced);
 
-    // Only a cart that changed counts a change.
+    // Only carts that changed get a new version.
     let statement = "update cart set version = version + 1, updated_at = $2 where id = any($1)";
     sqlx::query(statement).bind(&touched).bind(now).execute(db).await?;
     Ok(())
 }
 
-/// Deletes guests' carts that open no more, see [`basket`], with their lines. Waits for nobody: what is locked is left to
-/// the next look.
+/// Deletes expired guest carts, see [`baskets`], with their lines. Skips locked rows instead of waiting; the next run
+/// deletes them.
 pub(crate) async fn delete_stale(db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
     let statement = "delete from cart where id = any(array(
             select id from cart where user_id is null and updated_at <= now() - interval '30 days'

@@ -1,4 +1,4 @@
-//! Changes a product: own ones, an admin any. What is absent stays, what is null is cleared.
+//! Changes a product: sellers their own, admins any. An absent field stays; a null one is cleared.
 
 use chrono::{DateTime, Utc};
 use contract::{Fields, text::trimmed};
@@ -15,10 +15,10 @@ use crate::{
     view::{self, full_name, may_manage},
 };
 
-/// Whether the caller may change the product, and means this version of it.
+/// Checks the caller's rights and the expected version.
 fn admit(row: &ProductRow, expected_version: Option<i64>, caller: &Caller) -> Result<(), CatalogError> {
     if !may_manage(caller, row.seller_id) {
-        // Whoever may not see it does not hear that it is there.
+        // The error must not reveal a product that the caller may not see.
         return Err(if row.is_for_sale() { CatalogError::NotYourProduct } else { CatalogError::ProductNotFound });
     }
     if !row.version.is_expected(expected_version) {
@@ -53,7 +53,7 @@ fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogE
     check::of_product(fields)
 }
 
-/// A price to compare with stays above the price, whichever of them changes.
+/// The compare price must exceed the price, whichever of them changes.
 fn check_prices(old: &ProductRow, row: &ProductRow) -> Handled<(), CatalogError> {
     let mut fields = Fields::default();
     let currency = row.currency()?;
@@ -65,7 +65,7 @@ fn check_prices(old: &ProductRow, row: &ProductRow) -> Handled<(), CatalogError>
     Ok(check::of_product(fields)?)
 }
 
-/// The row after the change, and what of it differs: the price, or anything else.
+/// The row after the change, and what changed: the price, any other field.
 #[derive(Debug, PartialEq, Eq)]
 struct Changed {
     row: ProductRow,
@@ -124,7 +124,7 @@ impl Handle<ChangeProduct> for Catalog {
         if price || rest {
             store::update_product(tx.writes(), &row).await?;
         }
-        // Read once more, for the name of its category.
+        // Read again for the category name.
         let changed = store::product_by_id(tx.reads(), row.id).await?;
         let changed = changed.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
         Ok(view::product(&changed.product, &changed.variants, &command.caller)?)
@@ -137,7 +137,7 @@ async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -
     {
         return Err(CatalogError::InvalidProduct { fields: check::no_such_category("category_id") }.into());
     }
-    // Somebody may take it between this look and the write: then the write breaks, and this runs again.
+    // A concurrent transaction may take the slug before the write; then the write fails and the command runs again.
     if row.slug != old.slug && store::slug_is_taken(tx.reads(), &row.slug, row.id).await? {
         return Err(CatalogError::SlugTaken.into());
     }

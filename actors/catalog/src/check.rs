@@ -1,4 +1,4 @@
-//! What products and categories may look like. A wrong field is named as the client sent it.
+//! Validation of products and categories. Errors name fields as the client sent them.
 
 use contract::{Detail, DetailCode, Fields, LineBreaks, text::compatible};
 use subjects::{
@@ -12,32 +12,32 @@ use crate::slug::is_slug;
 /// The highest price in minor units.
 pub(crate) const MAX_PRICE: i64 = 1_000_000_000_000;
 
-/// Nothing, or everything that is wrong with a product.
+/// Returns all invalid fields of a product as one error.
 pub(crate) fn of_product(fields: Fields) -> Result<(), CatalogError> {
     fields.finish().map_err(|fields| CatalogError::InvalidProduct { fields })
 }
 
-/// Nothing, or everything that is wrong with a category.
+/// Returns all invalid fields of a category as one error.
 pub(crate) fn of_category(fields: Fields) -> Result<(), CatalogError> {
     fields.finish().map_err(|fields| CatalogError::InvalidCategory { fields })
 }
 
-/// A category that is not there.
+/// The error for a category that does not exist.
 pub(crate) fn no_such_category(field: &str) -> Vec<Detail> {
     vec![Detail::new(field, DetailCode::NotFound, "there is no such category")]
 }
 
-/// A name: one line.
+/// Checks a name: a single line.
 pub(crate) fn name(fields: &mut Fields, field: &str, text: &str) {
     fields.text(field, text, 1..=200, LineBreaks::Forbidden);
 }
 
-/// A description: lines.
+/// Checks a description: line breaks are allowed.
 pub(crate) fn description(fields: &mut Fields, text: &str) {
     fields.text("description", text, 0..=20_000, LineBreaks::Allowed);
 }
 
-/// A slug that the client chose.
+/// Checks a slug chosen by the client.
 pub(crate) fn slug(fields: &mut Fields, text: &str) {
     if !is_slug(text) {
         let message = "must have 1 to 120 of a-z, 0-9 and single hyphens between them, and must not look like an id";
@@ -45,7 +45,8 @@ pub(crate) fn slug(fields: &mut Fields, text: &str) {
     }
 }
 
-/// A SKU: 1 to 64 printable characters without blanks, in the form in which it is kept, which may be longer than what was sent.
+/// Checks a SKU: 1 to 64 printable characters without blanks, in the stored form, which may be longer than the sent
+/// one.
 pub(crate) fn sku(fields: &mut Fields, field: &str, text: &str) {
     let text = compatible(text);
     fields.text(field, &text, 1..=64, LineBreaks::Forbidden);
@@ -54,7 +55,7 @@ pub(crate) fn sku(fields: &mut Fields, field: &str, text: &str) {
     }
 }
 
-/// Free properties.
+/// Checks custom attributes.
 pub(crate) fn attributes(fields: &mut Fields, field: &str, attributes: &Attributes) {
     if attributes.len() > 50 {
         fields.wrong(Detail::count(field, 0, 50));
@@ -70,7 +71,7 @@ pub(crate) fn attributes(fields: &mut Fields, field: &str, attributes: &Attribut
     }
 }
 
-/// A price of the product's currency.
+/// Checks a price, which must be in the product's currency.
 pub(crate) fn price(fields: &mut Fields, field: &str, price: Money, currency: Currency, min: i64) {
     fields.range(&format!("{field}.amount"), price.amount, min..=MAX_PRICE);
     if price.currency != currency {
@@ -80,7 +81,7 @@ pub(crate) fn price(fields: &mut Fields, field: &str, price: Money, currency: Cu
     }
 }
 
-/// The price that a product had before, or has elsewhere: higher than its own.
+/// Checks the price that a product had before, or has elsewhere: it must exceed the product's own.
 pub(crate) fn compare_price(fields: &mut Fields, compare_price: Money, price: Money) {
     if compare_price.currency == price.currency && compare_price.amount <= price.amount {
         let message = format!("must be above the price, {}", price.amount);
@@ -90,7 +91,7 @@ pub(crate) fn compare_price(fields: &mut Fields, compare_price: Money, price: Mo
     }
 }
 
-/// Units on the shelf.
+/// Checks the units in stock.
 pub(crate) fn on_hand(fields: &mut Fields, field: &str, on_hand: Option<i64>) {
     if let Some(units) = on_hand {
         fields.range(field, units, 0..=MAX_ON_HAND);
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(wrong(|f| description(f, &"a".repeat(20_001))), ["description"]);
         assert!(wrong(|f| sku(f, "sku", "LINEN/S_1.2")).is_empty());
         assert_eq!(wrong(|f| sku(f, "variants[0].sku", "A B")), ["variants[0].sku"]);
-        // One character that is kept as eighteen, and one that is kept with a blank.
+        // One character whose stored form has eighteen, and one whose stored form has a blank.
         assert_eq!(wrong(|f| sku(f, "sku", &"\u{fdfa}".repeat(4))), ["sku", "sku"]);
         assert_eq!(wrong(|f| sku(f, "sku", "A\u{a8}B")), ["sku"]);
     }

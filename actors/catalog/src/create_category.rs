@@ -1,4 +1,4 @@
-//! Makes a category.
+//! Creates a category.
 
 use chrono::{DateTime, Utc};
 use contract::{Detail, DetailCode, Fields, text::trimmed};
@@ -30,7 +30,7 @@ fn plan(command: &CreateCategory, now: DateTime<Utc>) -> Result<CategoryRow, Cat
     })
 }
 
-/// How deep categories may lie.
+/// The maximum depth of the category tree.
 const MAX_DEPTH: i64 = 8;
 
 fn check_parent(depth: Option<i64>) -> Result<(), CatalogError> {

@@ -1,4 +1,4 @@
-//! Makes a product with its variants, owned by the caller.
+//! Creates a product with its variants, owned by the caller.
 
 use std::collections::HashSet;
 
@@ -24,16 +24,16 @@ use crate::{
 /// The most variants of a product.
 const MAX_VARIANTS: usize = 100;
 
-/// What is about to be written.
+/// The rows to be written.
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
     row: ProductRow,
     variants: Vec<NewVariantRow>,
-    /// Units on the shelf, by variant.
+    /// Units in stock, in the order of `variants`.
     on_hand: Vec<i64>,
-    /// Whether the client chose the slug; ours may be made different.
+    /// Whether the client chose the slug. A generated one may get a suffix.
     chose_slug: bool,
-    /// Whether the client chose the SKUs.
+    /// Whether the client chose the SKUs. Generated ones may get a suffix.
     chose_skus: bool,
 }
 
@@ -135,7 +135,7 @@ fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, Cata
         attributes: Json(new.attributes.clone().unwrap_or_default()),
         is_active: new.is_active.unwrap_or(true),
         is_featured: new.is_featured.unwrap_or(false),
-        // The rights of the message admit only callers who may sell.
+        // Only callers that may sell are authorized to send the command.
         seller_may_sell: true,
         version: Version::default(),
         created_at: now,
@@ -155,7 +155,7 @@ fn variant_row(variant: &NewVariant, product: &str, price: Money) -> NewVariantR
     }
 }
 
-/// The SKU of a default variant whose seller names none, with room for a suffix.
+/// Generates the SKU of a default variant from the slug, with room for a suffix.
 fn sku_of(slug: &str) -> String {
     let short: String = slug.chars().take(55).collect();
     short.trim_end_matches('-').to_uppercase()
@@ -166,7 +166,7 @@ impl Plan {
         self.variants.iter().map(|variant| variant.sku.clone()).collect()
     }
 
-    /// Keeps out of the way of what is taken, where the client left us the choice.
+    /// Adds suffixes to generated slugs and SKUs that are taken; rejects chosen ones.
     fn avoid(&mut self, taken: &Taken) -> Result<(), CatalogError> {
         if taken.slug && self.chose_slug {
             return Err(CatalogError::SlugTaken);
@@ -204,7 +204,8 @@ impl Plan {
         })
     }
 
-    /// What the seller says is on the shelf, until inventory tells. Version 0 gives way to whatever it says.
+    /// The initial stock as given by the seller, until inventory reports. Any version of inventory's replaces version
+    /// 0.
     fn stock(&self) -> Vec<StockRow> {
         let row = |(variant, on_hand): (&NewVariantRow, &i64)| StockRow {
             variant_id: variant.id,
@@ -233,7 +234,7 @@ impl Handle<CreateProduct> for Catalog {
         let event = plan.event()?;
         tx.emit(&command.cause, &mut plan.row.version, &event)?;
         if !store::insert_product(tx.writes(), &plan.row).await? {
-            // Another transaction has taken the slug since: run again, and find it taken.
+            // Another transaction took the slug in the meantime: the retry finds it taken.
             return Err(Breakage::from(Fault::unavailable(DOMAIN)).into());
         }
         if !store::insert_variants(tx.writes(), plan.row.id, &plan.variants, now).await? {

@@ -1,4 +1,4 @@
-//! One product, by id or slug.
+//! A product, by id or slug.
 
 use std::collections::HashMap;
 

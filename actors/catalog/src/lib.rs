@@ -1,9 +1,10 @@
-//! What the shop sells, and for how much: products, their variants, and the tree of categories.
+//! The range of the shop: products, their variants and prices, and the category tree.
 //!
-//! What it promises: it is the price authority, so nobody else states a price. A product has at least one variant, and
-//! all of them one currency, which never changes. What a product cost its seller is shown to that seller and to admins.
-//! How much of a variant can be bought is inventory's to say; here stands what it said last. Whether it can be bought
-//! at all is decided here, and other domains ask: the product is active, and its seller may sell.
+//! Guarantees: this domain is the only source of prices. A product has at least one variant, and all its prices share
+//! one currency, which never changes. The cost price is shown only to the product's seller and to admins. Inventory
+//! owns the stock; this domain keeps a projection of what inventory last reported. This domain decides whether a
+//! variant is for sale at all, and other domains query it: the product must be active, and its seller must be allowed
+//! to sell.
 
 mod change_product;
 mod check;

@@ -1,4 +1,4 @@
-//! Every category, by slug.
+//! All categories, by slug.
 
 use runtime::{Answer, Answered, Context};
 use subjects::catalog::{CatalogError, Categories, ListCategories};

@@ -1,4 +1,4 @@
-//! The products that the caller may see, filtered, sorted and cut into pages.
+//! The products that the caller may see, filtered, sorted and paginated.
 
 use contract::{page::Moment, text::trimmed};
 use runtime::{Answer, Answered, Caller, Context};
@@ -16,7 +16,7 @@ use crate::{
     view,
 };
 
-/// The filter as the store takes it; `None` where nothing can be found.
+/// The filter for the store; `None` if nothing can match.
 fn filter(query: &ListProducts, caller: &Caller) -> Option<Filter> {
     let mut filter = Filter {
         currency: query.currency.map(|currency| currency.to_string()),
@@ -32,7 +32,7 @@ fn filter(query: &ListProducts, caller: &Caller) -> Option<Filter> {
     let is_sorted_by_price = matches!(query.sort, ProductSort::Price | ProductSort::PriceDescending);
     let compares_prices = is_sorted_by_price || filter.min_price.is_some() || filter.max_price.is_some();
     if filter.currency.is_none() && compares_prices {
-        // Amounts of several currencies do not compare; the shop's own is meant.
+        // Amounts in different currencies do not compare, so the default currency is implied.
         filter.currency = Some(Currency::USD.to_string());
     }
     if let Some(category) = &query.category {
@@ -81,7 +81,7 @@ impl Answer<ListProducts> for Catalog {
     }
 }
 
-/// The name of the list in its cursors: a cursor of another sort is none of this one.
+/// The list's name in cursors, so that a cursor of another sort order is rejected.
 fn list(sort: ProductSort) -> &'static str {
     match sort {
         ProductSort::Newest => "products by age",

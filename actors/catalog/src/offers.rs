@@ -1,4 +1,4 @@
-//! What can be bought at what price now: asked by carts and, for all lines of an order at once, by orders.
+//! Current offers of variants, queried by carts and, for all lines of an order at once, by orders.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -48,7 +48,7 @@ impl AnswerBatch<GetOffers> for Catalog {
             let GetOffers { variant_ids, product_ids } = query.message.as_ref();
             let named = variant_ids.iter().filter_map(|id| by_variant.get(id));
             let all = named.chain(product_ids.iter().filter_map(|id| by_product.get(id)).flatten());
-            // A variant may be asked for both ways.
+            // A query may name a variant both directly and through its product.
             let offers: BTreeMap<_, _> = all.map(|offer| (offer.variant_id, offer.clone())).collect();
             Offers { offers: offers.into_values().collect(), at }
         };

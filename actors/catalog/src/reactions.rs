@@ -1,5 +1,5 @@
-//! Two projections: the stock that inventory last reported of each variant, and who may sell, so that one event hides or
-//! shows however many products. Events come in any order; the highest version of a row stands.
+//! Two projections: the stock of each variant as last reported by inventory, and which accounts may sell, so that one
+//! event hides or shows any number of products. Events arrive in any order; the highest version of a row wins.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
     store::{self, SellerRow, StockRow},
 };
 
-/// The row that an event makes.
+/// The row derived from an event.
 #[derive(Debug, Clone, Copy)]
 pub enum Input {
     Stock(StockRow),
@@ -55,7 +55,7 @@ fn is_sellers_role(role: &str) -> bool {
     matches!(role, roles::SELLER | roles::ADMIN)
 }
 
-/// The newest row of each id, sorted by id.
+/// The row with the highest version of each id, sorted by id.
 fn newest<T: Copy>(rows: impl Iterator<Item = (Uuid, i64, T)>) -> Vec<T> {
     let mut newest = BTreeMap::new();
     for (id, version, row) in rows {
@@ -138,7 +138,7 @@ mod tests {
         assert!(!may_sell(delivered(UserReactivated { user_id, role: "customer".into() }, 1).into()));
     }
 
-    /// Scenario 4: a projection never waits for a version.
+    /// Scenario 4: a projection does not wait for missing versions.
     #[test]
     fn the_highest_version_stands_whatever_the_order() {
         let row = |id: u128, version: i64| (Uuid::from_u128(id), version, (id, version));

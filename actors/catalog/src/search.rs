@@ -1,14 +1,14 @@
-//! What a client searches for, as PostgreSQL's full text search reads it.
+//! Converts search texts to PostgreSQL full-text queries.
 
-/// How much of a search is read.
+/// Limits of a search text; the rest is ignored.
 const MAX_CHARACTERS: usize = 200;
 const MAX_WORDS: usize = 16;
 
-/// Every word must stand in the name or the description, or begin a word there. `None` where there is no word at all,
-/// which finds nothing.
+/// Builds a query that matches products whose name or description has, for every word, a word with that prefix. Returns
+/// `None` if the text has no words; such a search matches nothing.
 pub(crate) fn to_tsquery(text: &str) -> Option<String> {
     let text: String = text.chars().take(MAX_CHARACTERS).collect();
-    // Nothing but letters and digits gets through, so a word cannot end its quotes.
+    // Words consist of letters and digits only, so they cannot escape their quotes.
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(MAX_WORDS);
     let query = words.map(|word| format!("'{word}':*")).collect::<Vec<_>>().join(" & ");
     if query.is_empty() { None } else { Some(query) }

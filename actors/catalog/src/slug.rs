@@ -1,13 +1,13 @@
-//! Slugs: the readable names of products and categories in addresses.
+//! Slugs: the readable names of products and categories in URLs.
 
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-/// The longest slug.
+/// The maximum length of a slug.
 pub(crate) const MAX_SLUG: usize = 120;
 
-/// Whether a slug may be used: small letters, digits and single hyphens between them, and nothing that could be an id,
-/// since a product is looked up by either.
+/// Whether a slug is valid: lower-case letters, digits and single hyphens between them. It must not parse as an id,
+/// because a product is looked up by either.
 pub(crate) fn is_slug(text: &str) -> bool {
     (1..=MAX_SLUG).contains(&text.len())
         && text
@@ -16,9 +16,9 @@ pub(crate) fn is_slug(text: &str) -> bool {
         && Uuid::parse_str(text).is_err()
 }
 
-/// A slug from a name: accents fall, what is not a letter or a digit parts words.
+/// Generates a slug from a name: accents are removed; other characters separate words.
 pub(crate) fn from_name(name: &str) -> String {
-    // Room for a suffix.
+    // Leaves room for a suffix.
     const MAX: usize = MAX_SLUG - 20;
     let mut slug = String::new();
     for character in name.nfkd().flat_map(char::to_lowercase) {
@@ -43,13 +43,13 @@ pub(crate) fn from_name(name: &str) -> String {
     if is_slug(slug) { slug.to_owned() } else { with_suffix("product", slug) }
 }
 
-/// The slug of another product, made different.
+/// Appends a suffix to a slug.
 pub(crate) fn with_suffix(slug: &str, suffix: &str) -> String {
     let suffixed = format!("{slug}-{suffix}");
     suffixed.trim_end_matches('-').to_owned()
 }
 
-/// A short suffix that hardly anything else has: from the random end of an id.
+/// A short suffix that is unlikely to collide: the last random digits of an id.
 pub(crate) fn suffix_of(id: Uuid) -> String {
     let text = id.simple().to_string();
     text.chars().skip(24).collect()

@@ -1,4 +1,4 @@
-//! Every statement of this domain.
+//! All SQL of this domain.
 
 mod categories;
 mod listing;

@@ -1,4 +1,4 @@
-//! What of a product is shown to whom.
+//! Visibility of products and their fields.
 
 use runtime::{Breakage, Caller};
 use subjects::{
@@ -9,18 +9,18 @@ use uuid::Uuid;
 
 use crate::store::{ProductRow, VariantRow, Viewer};
 
-/// Whether a caller may see and change everything of a seller's products.
+/// Whether a caller may see and change all fields of a seller's products.
 pub(crate) fn may_manage(caller: &Caller, seller: Uuid) -> bool {
     let is_the_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(seller);
     caller.has_role(roles::ADMIN) || is_the_seller
 }
 
-/// Whether a caller may know of a product at all.
+/// Whether a caller may see that a product exists.
 pub(crate) fn is_visible(row: &ProductRow, caller: &Caller) -> bool {
     row.is_for_sale() || may_manage(caller, row.seller_id)
 }
 
-/// Which products a caller sees in lists: those that [`is_visible`] lets through.
+/// The viewer whose lists contain the products for which [`is_visible`] holds.
 pub(crate) fn viewer(caller: &Caller) -> Viewer {
     match caller.user_id() {
         Some(_) if caller.has_role(roles::ADMIN) => Viewer::Admin,
@@ -29,7 +29,7 @@ pub(crate) fn viewer(caller: &Caller) -> Viewer {
     }
 }
 
-/// A product as a caller sees it: what it cost is its seller's business.
+/// The product as a caller sees it. The cost price is visible only to its seller and to admins.
 pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller) -> Result<Product, Breakage> {
     let currency = row.currency()?;
     let money = |amount| subjects::Money::new(amount, currency);
@@ -68,7 +68,7 @@ pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller
     })
 }
 
-/// A variant's name where its product's does not stand beside it: in a cart, in an order.
+/// The name of a variant where the product's name is not shown beside it: in a cart, in an order.
 pub(crate) fn full_name(product: &str, variant: &str) -> String {
     if variant.contains(product) { variant.to_owned() } else { format!("{product} – {variant}") }
 }

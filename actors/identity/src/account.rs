@@ -1,41 +1,41 @@
-//! What an account may look like.
+//! Validation of accounts.
 
 use contract::{Detail, DetailCode, Fields, LineBreaks};
 use subjects::{identity::IdentityError, roles};
 
-/// Nothing, or everything that is wrong.
+/// Returns all invalid fields as one error.
 pub(crate) fn finish(fields: Fields) -> Result<(), IdentityError> {
     fields.finish().map_err(|fields| IdentityError::InvalidAccount { fields })
 }
 
-/// Whether a text may be looked up as an address: others have no account.
+/// Whether a text can be the e-mail address of an account. Others need no look-up.
 pub(crate) fn may_be_email(text: &str) -> bool {
     let mut fields = Fields::default();
     fields.email("email", text);
     fields.finish().is_ok()
 }
 
-/// Long enough to resist guessing, short enough to hash.
+/// Checks the length: enough to resist guessing, and bounded because it is hashed.
 pub(crate) fn check_password(fields: &mut Fields, password: &str) {
     if !(10..=256).contains(&password.chars().count()) {
         fields.wrong(Detail::length("password", 10, 256));
     }
 }
 
-/// A password that programs which guess try first.
+/// The error for a password that guessing programs try first.
 pub(crate) fn easily_guessed() -> IdentityError {
     let message = "is easily guessed: use a longer one, or words that do not belong together";
     IdentityError::InvalidAccount { fields: vec![Detail::new("password", DetailCode::Guessed, message)] }
 }
 
-/// A name or a number, where there is one.
+/// Checks an optional name or number.
 pub(crate) fn check_text(fields: &mut Fields, field: &str, text: Option<&str>, max: usize) {
     if let Some(text) = text {
         fields.text(field, text, 0..=max, LineBreaks::Forbidden);
     }
 }
 
-/// One of the shop's roles.
+/// Rejects an unknown role.
 pub(crate) fn check_role(role: &str) -> Result<(), IdentityError> {
     if roles::ALL.contains(&role) { Ok(()) } else { Err(IdentityError::UnknownRole) }
 }

@@ -1,5 +1,5 @@
-//! An admin changes the role or the active flag of an account. The account's tokens of before end with it, also where the
-//! change gives more: its clients refresh.
+//! An admin changes the role or the active flag of an account. Every change ends the access tokens that the account
+//! already has, even one that grants more rights: its clients refresh.
 
 use contract::Revoked;
 use runtime::{Breakage, Commanded, Handle, Handled, Tx};
@@ -16,16 +16,16 @@ use crate::{
     store::{self, Account},
 };
 
-/// What becomes of the account.
+/// The change to make.
 #[derive(Debug, PartialEq, Eq)]
 enum Decision {
-    /// It is as wished already.
+    /// The account already has the requested state.
     Nothing,
-    /// It has another role.
+    /// The role changes; the active flag stays.
     ChangeRole { role: String },
-    /// It is active again.
+    /// The account becomes active again.
     Reactivate { role: String },
-    /// It is switched off, and its sessions end.
+    /// The account becomes inactive, and its sessions end.
     Deactivate { role: String },
 }
 
@@ -39,7 +39,7 @@ fn decide(account: &Account, command: &ChangeUser, caller: Option<Uuid>) -> Resu
         return Ok(Decision::Nothing);
     }
     if caller == Some(account.id) {
-        // An admin who took the role from himself could not give it back.
+        // An admin who gave up the role could not restore it.
         return Err(IdentityError::CannotChangeYourself);
     }
     if account.is_active && !is_active {

@@ -1,4 +1,4 @@
-//! What an operator may set.
+//! Configuration of the domain.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use contract::VerificationKey;
 
 use crate::key::SigningKey;
 
-/// What an operator may set.
+/// Configuration of the domain.
 #[derive(Debug)]
 pub struct IdentityConfig {
     /// Signs access tokens.
     pub signing_key: SigningKey,
-    /// Keys that signed tokens which are still valid, such as the key before this one: published, no longer used.
+    /// Retired keys whose tokens may still be valid: still published, no longer used to sign.
     pub retired_keys: Vec<VerificationKey>,
     /// How long an access token is valid, unless it is revoked.
     pub access_ttl: Duration,
-    /// How long a refresh token is valid; each refresh begins anew.
+    /// How long a refresh token is valid. Each refresh issues one with the full lifetime.
     pub refresh_ttl: Duration,
-    /// How many passwords are hashed at a time. Each takes 19 MiB and a core for some 20 ms.
+    /// How many passwords are hashed concurrently. Each hash takes 19 MiB and occupies a core for some 20 ms.
     pub hash_parallelism: usize,
 }
 
 impl IdentityConfig {
-    /// Access for 15 minutes, refresh for 30 days, one hash per core.
+    /// Access tokens for 15 minutes, refresh tokens for 30 days, one hash per core.
     pub fn new(signing_key: SigningKey) -> Self {
         Self {
             signing_key,

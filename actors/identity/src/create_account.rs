@@ -1,5 +1,5 @@
-//! Makes an account with any role: the first admin, a demo account. An account that exists is left as it is, password
-//! included, and is the answer where it has the role asked for; so the command may be run as often as one likes.
+//! Creates an account with any role: the first admin, a demo account. The command is idempotent: an existing account
+//! is left unchanged, password included, and is returned if it has the requested role.
 
 use contract::{Fields, text::trimmed};
 use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx, Version};
@@ -15,11 +15,11 @@ use crate::{
     store::{self, Account, NewAccount},
 };
 
-/// What was found out before the lane.
+/// The result of the checks before the transaction.
 pub enum Checked {
-    /// The address is free. The password's hash.
+    /// The address is free. Holds the hash of the password.
     Free { password_hash: String },
-    /// The address has an account of the role.
+    /// The address has an account with the requested role.
     Known(User),
 }
 
@@ -57,7 +57,7 @@ impl Handle<CreateAccount, Checked> for Identity {
         command: &Commanded<CreateAccount, Checked>,
     ) -> Handled<User, IdentityError> {
         let password_hash = match &command.prepared {
-            // Nothing is written on the strength of this look, so it needs no second one.
+            // This branch writes nothing, so the read needs no repetition under a lock.
             Checked::Known(user) => return Ok(user.clone()),
             Checked::Free { password_hash } => password_hash,
         };

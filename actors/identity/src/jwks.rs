@@ -1,4 +1,4 @@
-//! The public keys by which access tokens are verified: the one in use, and those whose tokens may still be around.
+//! The public keys that verify access tokens: the current one, and retired ones whose tokens may still be valid.
 
 use contract::VerificationKeys;
 use runtime::{Answer, Answered, Context};

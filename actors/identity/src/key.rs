@@ -22,10 +22,10 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new key, as PKCS#8 PEM: to be stored, and read by [`from_pem`](Self::from_pem).
+    /// Generates a key as PKCS#8 PEM, which [`from_pem`](Self::from_pem) reads.
     ///
     /// # Errors
-    /// Where the operating system has no random numbers to give.
+    /// If the operating system's random number generator fails.
     pub fn generate() -> std::io::Result<String> {
         let mut seed = [0; 32];
         rand::rngs::OsRng.try_fill_bytes(&mut seed).map_err(std::io::Error::other)?;
@@ -33,10 +33,10 @@ impl SigningKey {
         Ok(pem.map_err(std::io::Error::other)?.to_string())
     }
 
-    /// Reads a key, as `generate` or `openssl genpkey -algorithm ed25519` writes it.
+    /// Reads a key in the format that `generate` and `openssl genpkey -algorithm ed25519` write.
     ///
     /// # Errors
-    /// Where the text is something else.
+    /// If the text is not an Ed25519 private key in PKCS#8 PEM.
     pub fn from_pem(pem: &str) -> Result<Self, InvalidKey> {
         let pair = ed25519_dalek::SigningKey::from_pkcs8_pem(pem.trim()).map_err(|_| InvalidKey)?;
         let public = pair.verifying_key().to_bytes();
@@ -44,12 +44,12 @@ impl SigningKey {
         Ok(Self { kid: thumbprint(&public), public, encoding: EncodingKey::from_ed_der(der.as_bytes()) })
     }
 
-    /// The key's id: its thumbprint (RFC 7638), so that the same key has the same id on every node.
+    /// The key id: the thumbprint (RFC 7638), so that the same key has the same id on every node.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The public half, as everybody may have it.
+    /// The public key, for publication.
     pub fn verification_key(&self) -> VerificationKey {
         VerificationKey {
             kid: self.kid.clone(),
@@ -74,7 +74,7 @@ impl fmt::Debug for SigningKey {
 
 fn thumbprint(public: &[u8; 32]) -> String {
     let x = URL_SAFE_NO_PAD.encode(public);
-    // The members that RFC 7638 names for this kind of key, in its order, without blanks.
+    // The required members for this key type (RFC 7638), in lexicographic order and without whitespace.
     let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
     URL_SAFE_NO_PAD.encode(Sha256::digest(canonical))
 }
@@ -98,7 +98,7 @@ mod tests {
         let pem = "-----BEGIN PRIVATE KEY-----\n\
                    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
                    -----END PRIVATE KEY-----\n";
-        // RFC 8037, appendix A: the key's public half and its thumbprint.
+        // RFC 8037, appendix A: the public key and its thumbprint.
         let key = SigningKey::from_pem(pem).unwrap();
         assert_eq!(key.verification_key().x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
         assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");

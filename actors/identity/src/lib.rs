@@ -1,10 +1,9 @@
-//! Who somebody is: accounts, roles, sessions and the tokens that prove them.
+//! Accounts, roles, sessions and the tokens that authenticate them.
 //!
-//! What it promises: a password is stored as an Argon2id hash and a refresh token as a digest, never as themselves. A
-//! refresh token is good for one use; a second use ends the whole session, because one of the two users is a thief. An
-//! account that is switched off can neither log in nor refresh, and its access tokens
-//! end; so do those of an account whose role changes and of a session that ends. Whether an e-mail address has an account cannot be told
-//! from how long a login takes.
+//! Guarantees: a password is stored only as an Argon2id hash and a refresh token only as a digest. A refresh token can
+//! be used once; a second use ends the session, because the token may have been stolen. An inactive account can neither
+//! log in nor refresh. Access tokens are revoked when their account becomes inactive or changes its role, and when
+//! their session ends. The duration of a login does not reveal whether an e-mail address has an account.
 
 mod account;
 mod change_user;
@@ -40,7 +39,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The domain, with its key and its limits.
+    /// Creates the domain from its signing key and limits.
     pub fn new(config: IdentityConfig) -> Self {
         let hasher = Hasher::new(config.hash_parallelism);
         Self { config, hasher }

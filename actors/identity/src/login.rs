@@ -1,8 +1,8 @@
-//! Opens a session for whoever knows the password.
+//! Opens a session for a caller that knows the password.
 //!
-//! The password is checked before the lane, against the row as it was then; the lane looks again under lock and sends
-//! the command back where the account has changed since, so that no session outlives a changed password or a
-//! deactivation. Run twice, it opens two sessions, and the one whose answer was lost ends by itself.
+//! The password is checked before the lane, against the row as read at that time. The lane reads the row again under a
+//! lock and reports the command as stale if the account has changed, so that no session outlives a changed password or
+//! a deactivation. A retry opens a second session; the one whose reply was lost expires.
 
 use contract::text::trimmed;
 use runtime::{Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx, Version};
@@ -15,7 +15,7 @@ use crate::{
     store::{self, Account},
 };
 
-/// The account as its password was checked.
+/// The account as of the password check.
 pub struct Checked {
     id: Uuid,
     version: Version,
@@ -35,13 +35,13 @@ impl Prepare<Login> for Identity {
         let email = trimmed(&command.email);
         let known = if may_be_email(email) { store::account_by_email(cx.reads(), email).await? } else { None };
         let hash = known.as_ref().map(|account| account.password_hash.as_str());
-        // The same work for an unknown address: how long it takes tells nothing.
+        // An unknown address takes the same work, so that the duration reveals nothing.
         let is_right = self.hasher.verify(&command.password, hash).await?;
         let Some(account) = known.filter(|_| is_right) else {
             return Err(IdentityError::WrongCredentials.into());
         };
         if !account.is_active {
-            // Told to nobody who does not know the password.
+            // Revealed only to callers that know the password.
             return Err(IdentityError::AccountInactive.into());
         }
         Ok(Checked { id: account.id, version: account.version, password_hash: account.password_hash })
@@ -65,7 +65,7 @@ impl Handle<Login, Checked> for Identity {
 mod tests {
     use super::*;
 
-    /// Scenario 22: what is compared under lock.
+    /// Scenario 22: the values compared under the lock.
     #[test]
     fn a_checked_password_holds_for_the_row_it_was_checked_against() {
         let account = Account::example();

@@ -19,7 +19,7 @@ impl Handle<Logout> for Identity {
         let now = tx.now();
         store::revoke_session(tx.writes(), caller.session, "logout", now).await?;
         self.revoke(tx, Revoked::Session { id: caller.session }).await?;
-        // A session that made room for newer ones has no row under which its end could be told once only.
+        // A session deleted to make room for newer ones has no row that would guard against emitting the event twice.
         if session.is_some() {
             let event = SessionRevoked { session_id: caller.session, user_id: UserId(caller.id) };
             tx.emit_first(&command.cause, &event)?;

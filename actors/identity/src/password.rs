@@ -1,5 +1,5 @@
-//! Password hashes: Argon2id by the OWASP parameters, off the async threads and bounded. What is hashed is the password's
-//! composed form (NFC), so that it opens the account from every keyboard.
+//! Password hashes: Argon2id with the OWASP parameters, on blocking threads and with bounded concurrency. The input of
+//! the hash is the password's composed form (NFC), so that it matches whichever form the client's keyboard produces.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -12,15 +12,15 @@ use runtime::Breakage;
 use subjects::identity::DOMAIN;
 use tokio::sync::Semaphore;
 
-/// How many may wait for each one that runs; one more is told to come back later. At some 20 ms a hash nobody waits much
-/// longer than a second.
+/// How many calls may wait per running hash; further ones fail as unavailable. At some 20 ms a hash, the wait stays
+/// close to a second.
 const WAITING: usize = 64;
 
-/// Hashes and verifies passwords, so many at a time.
+/// Hashes and verifies passwords with bounded concurrency.
 pub(crate) struct Hasher {
-    /// Those who wait and those who run.
+    /// Permits of waiting and running calls.
     admitted: Arc<Semaphore>,
-    /// Those who run.
+    /// Permits of running calls.
     running: Arc<Semaphore>,
 }
 
@@ -33,15 +33,15 @@ impl Hasher {
         }
     }
 
-    /// The hash of a new password, as it is stored; `None` where the password is easily guessed, also by someone who knows
-    /// these words of its account.
+    /// Hashes a new password for storage. Returns `None` if the password is easily guessed, including by a guesser that
+    /// knows the given words of the account.
     pub(crate) async fn hash(&self, password: &str, of_account: &[&str]) -> Result<Option<String>, Breakage> {
         let password = composed(password).into_owned();
         let of_account: Vec<String> = of_account.iter().map(|word| (*word).to_owned()).collect();
         self.run(move || if is_guessed(&password, &of_account) { Ok(None) } else { hash(&password).map(Some) }).await
     }
 
-    /// Whether a password is the one of a stored hash. Without a hash it takes as long, and says no.
+    /// Verifies a password against a stored hash. Without a hash the result is `false`, after the same amount of work.
     pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, Breakage> {
         let password = password.to_owned();
         let (hash, known) = match hash {
@@ -49,7 +49,7 @@ impl Hasher {
             None => (nobodys_hash(), false),
         };
         let is_right = move || {
-            // As it was sent first: it may have been hashed so.
+            // The password as received comes first: it may have been hashed without composition.
             let is_right = verify(&password, &hash)?;
             match composed(&password) {
                 Cow::Owned(composed) if !is_right => verify(&composed, &hash),
@@ -66,7 +66,7 @@ impl Hasher {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Fault::unavailable(DOMAIN))?;
         let running = self.running.clone().acquire_owned().await.map_err(Breakage::other)?;
         let task = tokio::task::spawn_blocking(move || {
-            // Held by the work itself: a caller that went away does not make room before its hash is done.
+            // The task owns the permits: a cancelled call frees its slot only when its hash is done.
             let _held = (admitted, running);
             work()
         });
@@ -74,7 +74,8 @@ impl Hasher {
     }
 }
 
-/// Whether a program that guesses needs less than a million tries: the names and words it knows, keyboards' rows, dates.
+/// Whether a guesser with dictionaries of names and words, keyboard patterns and dates needs fewer than a million
+/// tries.
 fn is_guessed(password: &str, of_account: &[String]) -> bool {
     let of_account: Vec<&str> = of_account.iter().map(String::as_str).collect();
     zxcvbn::zxcvbn(password, &of_account).score() < zxcvbn::Score::Two
@@ -94,7 +95,7 @@ fn verify(password: &str, hash: &str) -> Result<bool, Breakage> {
     }
 }
 
-/// A hash that costs as much to verify as a real one and is nobody's.
+/// A hash that no account has, which costs as much to verify as a real one.
 fn nobodys_hash() -> String {
     let (m, t, p) = (Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST);
     format!("$argon2id$v=19$m={m},t={t},p={p}$bm9ib2R5J3Mgc2FsdC4uLg$bm9ib2R5J3MgaGFzaCwgYXMgbG9uZyBhcyBhIG9uZS4")
@@ -125,7 +126,7 @@ mod tests {
             assert!(hasher.verify(composed, Some(&stored)).await.unwrap());
             assert!(hasher.verify(decomposed, Some(&stored)).await.unwrap());
         }
-        // One that was hashed as it was sent.
+        // A hash of the password as received, without composition.
         let stored = hash(decomposed).unwrap();
         assert!(hasher.verify(decomposed, Some(&stored)).await.unwrap());
     }
@@ -141,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_account_costs_the_same_work() {
         assert!(!Hasher::new(1).verify("anything at all", None).await.unwrap());
-        // The same parameters and lengths as a real one.
+        // The parameters and lengths equal those of a real hash.
         let shape = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
         let (real, nobodys) = (hash("anything at all").unwrap(), nobodys_hash());
         assert_eq!(shape(&real), shape(&nobodys));

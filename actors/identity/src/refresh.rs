@@ -1,10 +1,10 @@
-//! Goes on with a session.
+//! Continues a session.
 //!
-//! A session is a line of generations. The token of the present one begins the next; a token of an older one was spent
-//! already, so two parties hold tokens of this session and one of them stole it: the session ends for both, and so do its access tokens. The one
-//! exception is an answer that was lost: the token spent last is taken again for 30 seconds and gives another token of
-//! the present generation. The first of these siblings to be used begins the next generation, and from then on the
-//! others are tokens of an old one.
+//! A session is a sequence of token generations. A token of the current generation starts the next one. A token of an
+//! older generation has already been spent, so two parties hold tokens of this session and one of them stole it: the
+//! session and its access tokens end for both. The one exception covers a lost reply: for 30 seconds, a token of the
+//! previous generation is accepted again and yields another token of the current generation. The first of these
+//! siblings to be used starts the next generation, which makes the others tokens of an old one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::Revoked;
@@ -20,22 +20,22 @@ use crate::{
     token,
 };
 
-/// How long the token spent last is taken again.
+/// How long a token of the previous generation is accepted again.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
 
-/// How many tokens a generation has at most: nobody loses more answers than that.
+/// The most tokens of a generation, which bounds how many lost replies a client can recover from.
 const MAX_SIBLINGS: i32 = 16;
 
-/// What a refresh token is good for.
+/// The effect of presenting a refresh token.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// It begins the next generation.
+    /// Starts the next generation.
     Rotate,
-    /// Its answer was lost: another token of the present generation.
+    /// The reply was lost: issues another token of the current generation.
     Reissue,
-    /// It was spent: the session ends.
+    /// The token was already spent: ends the session.
     Revoke,
-    /// Nothing.
+    /// The token is rejected and the session unchanged.
     Refuse(IdentityError),
 }
 
@@ -60,7 +60,7 @@ impl Handle<Refresh> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Refresh>) -> Handled<Session, IdentityError> {
         let digest = token::digest(&command.message.refresh_token);
         let token = store::find_token(tx.reads(), &digest).await?.ok_or(IdentityError::InvalidRefreshToken)?;
-        // The account before the session, as everybody locks them.
+        // Every transaction locks the account before the session.
         let account = store::share_account(tx.locks(), token.user_id).await?;
         let account = account.ok_or(IdentityError::InvalidRefreshToken)?;
         let session = store::lock_session(tx.locks(), token.session_id).await?;
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(decide(&token(3), &session(3, 600), true, now()), Step::Rotate);
     }
 
-    /// Scenario 21: the answer of a refresh was lost.
+    /// Scenario 21: the reply to a refresh was lost.
     #[test]
     fn the_token_spent_last_is_taken_again_for_half_a_minute() {
         assert_eq!(decide(&token(3), &session(4, 30), true, now()), Step::Reissue);

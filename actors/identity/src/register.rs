@@ -1,9 +1,8 @@
-//! Makes an account with the role `customer`.
+//! Creates an account with the role `customer`.
 //!
-//! The answer holds secrets, so it is never stored, and the command may be run twice: once whose answer was lost, and
-//! again by its sender's retry. The account remembers the command that made it. The second run finds it, proves by the
-//! password that it is the same person's, and answers with a session; any other command is told that the address is
-//! taken.
+//! The reply holds secrets, so it is never stored, and a command may run twice: the sender retries when the reply is
+//! lost. The account therefore records the command that created it. The second run finds that account, verifies the
+//! password and returns a new session; any other command is rejected because the address is taken.
 
 use contract::{Fields, text::trimmed};
 use runtime::{Cause, Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx, Version};
@@ -20,11 +19,11 @@ use crate::{
     store::{self, Account, NewAccount},
 };
 
-/// What was found out before the lane.
+/// The result of the checks before the transaction.
 pub enum Checked {
-    /// The address is free. The password's hash.
+    /// The address is free. Holds the hash of the password.
     Free { password_hash: String },
-    /// The address has an account with this very password.
+    /// The address has an account with the same password.
     Known { id: Uuid, version: Version, password_hash: String },
 }
 
@@ -39,7 +38,7 @@ fn validate(command: &Register) -> Result<(), IdentityError> {
     finish(fields)
 }
 
-/// Whether this command made the account in an earlier run, whose answer was lost.
+/// Accepts an account that an earlier run of this command created, whose reply was lost.
 fn is_own_work(account: &Account, cause: Uuid) -> Result<(), IdentityError> {
     if account.made_by != cause {
         return Err(IdentityError::EmailTaken);
@@ -98,7 +97,7 @@ impl Handle<Register, Checked> for Identity {
     }
 }
 
-/// Makes an account. Where the address has been taken meanwhile nothing is written, and `prepare` looks again.
+/// Creates an account. If the address was taken in the meantime, nothing is written and `prepare` runs again.
 pub(crate) async fn insert(
     tx: &mut Tx<'_>,
     cause: &Cause,

@@ -1,9 +1,9 @@
-//! Revokes access tokens, and says which are revoked.
+//! Revokes access tokens and lists the revocations.
 //!
-//! A token carries its account's version and its session. Whatever changes an account's rights raises the version, so one
-//! row ends all tokens of before, and one row ends those of a session. The row is written in the transaction that takes the
-//! rights away. Nodes read these rows once a second and reject what they name; this domain looks at the account itself, in
-//! the transaction of each write that acts for a caller.
+//! A token carries the version of its account and the id of its session. Every change to the rights of an account
+//! raises its version, so one row revokes all earlier tokens of an account, and one row revokes all tokens of a
+//! session. The row is written in the transaction that removes the rights. Nodes poll these rows once a second and
+//! reject the tokens they match; this domain reads the account itself in each write transaction that acts for a caller.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{RevocationsPage, Revoked};
@@ -15,28 +15,28 @@ use crate::{
     store::{self, Account},
 };
 
-/// Revocations per answer.
+/// Revocations per reply.
 const PAGE: usize = 1000;
 
-/// A revocation outlives every token that it ends by so long: a token may be signed by a transaction that began after the one
-/// that revokes it, and a reader's clock may be off by a second.
+/// How much longer a revocation lives than the tokens that it revokes: a transaction that began after the revoking one
+/// may still sign a token, and the clock of a reader may be off by a second.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
 
 impl Identity {
-    /// Ends tokens from this commit on.
+    /// Revokes tokens as of this commit.
     pub(crate) async fn revoke(&self, tx: &mut Tx<'_>, revoked: Revoked) -> Result<(), Breakage> {
         let expires_at = self.last_token_ends(tx.now())?;
         store::insert_revocation(tx.writes(), revoked, expires_at).await
     }
 
-    /// When the last token that is signed now has certainly ended.
+    /// The time by which every token signed until now has expired.
     pub(crate) fn last_token_ends(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, Breakage> {
         let ttl = TimeDelta::from_std(self.config.access_ttl).map_err(Breakage::other)?;
         now.checked_add_signed(ttl + MARGIN).ok_or_else(|| Breakage::other("access_ttl is too long"))
     }
 }
 
-/// Rejects a caller whose token has lost its rights. `account` is the caller's row as this transaction holds it.
+/// Rejects a caller whose token is no longer valid. `account` is the caller's row as locked by this transaction.
 pub(crate) fn check_caller(
     caller: &Caller,
     account: Option<&Account>,

@@ -1,4 +1,4 @@
-//! What register, login and refresh have in common: the tokens of a session.
+//! The tokens of a session, as register, login and refresh issue them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use runtime::{Breakage, Tx};
@@ -11,23 +11,24 @@ use crate::{
     token,
 };
 
-/// Tokens that are about to be given out.
+/// Tokens that are about to be issued.
 pub(crate) struct Issued {
-    /// What is stored of them.
+    /// The stored part.
     pub token: NewToken,
-    /// What the client gets.
+    /// The reply to the client.
     pub session: Session,
 }
 
 impl Identity {
-    /// Opens a session for an account. Run twice, it opens two; the one whose answer was lost ends by itself.
+    /// Opens a session for an account. Not idempotent: a retry opens a second session, and the one whose reply was lost
+    /// expires.
     pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Result<Session, Breakage> {
         let issued = self.issue(account, Uuid::now_v7(), tx.now())?;
         store::open_session(tx.writes(), account.id, &issued.token).await?;
         Ok(issued.session)
     }
 
-    /// Makes the tokens of a session.
+    /// Issues the tokens of a session.
     pub(crate) fn issue(&self, account: &Account, session: Uuid, now: DateTime<Utc>) -> Result<Issued, Breakage> {
         let (refresh_token, digest) = token::refresh_token()?;
         let access_ttl = self.config.access_ttl;

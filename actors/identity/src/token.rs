@@ -1,4 +1,4 @@
-//! Access tokens, which anybody can verify, and refresh tokens, which only this domain knows.
+//! Access tokens, which can be verified with the public keys, and refresh tokens, which only this domain can verify.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use uuid::Uuid;
 
 use crate::{key::SigningKey, store::Account};
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub iss: String,
     pub sub: Uuid,
     pub email: String,
     pub role: String,
-    /// The account's version: a change of its rights ends the tokens of a lower one.
+    /// The version of the account: a change of its rights revokes the tokens with a lower one.
     pub ver: i64,
-    /// The session, which a logout ends.
+    /// The session that the token belongs to.
     pub sid: Uuid,
     pub iat: i64,
     pub exp: i64,
@@ -56,7 +56,7 @@ pub(crate) fn sign(
 /// The digest under which a refresh token is stored.
 pub(crate) type TokenDigest = [u8; 32];
 
-/// A new refresh token, and its digest: 256 random bits, so that a plain hash hides it.
+/// Generates a refresh token and its digest. With 256 random bits, a plain hash is enough to protect it.
 pub(crate) fn refresh_token() -> Result<(String, TokenDigest), Breakage> {
     let mut secret = [0; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut secret).map_err(Breakage::other)?;
@@ -65,7 +65,7 @@ pub(crate) fn refresh_token() -> Result<(String, TokenDigest), Breakage> {
     Ok((token, digest))
 }
 
-/// The digest of what somebody sent as a refresh token.
+/// The digest of a refresh token as received.
 pub(crate) fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }

@@ -1,5 +1,5 @@
-//! Settles a batch of facts about orders: reservations and shelves under lock, and what becomes of them. A constant number
-//! of statements, however many orders they are about.
+//! Applies a batch of order events to reservations and stock, both under lock. The number of statements is constant,
+//! whatever the number of orders.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
 /// Units per variant.
 pub type Lines = BTreeMap<Uuid, i64>;
 
-/// Sums the lines of an order: it may name a variant twice.
+/// Sums the lines per variant: an order may name a variant twice.
 pub(crate) fn sum(items: impl IntoIterator<Item = (VariantId, i64)>) -> Lines {
     let mut lines = Lines::new();
     for (variant, quantity) in items.into_iter().filter(|(_, quantity)| *quantity > 0) {
@@ -29,29 +29,28 @@ pub(crate) fn sum(items: impl IntoIterator<Item = (VariantId, i64)>) -> Lines {
     lines
 }
 
-/// Lines as messages carry them.
 pub(crate) fn units(lines: &Lines) -> Vec<Units> {
     lines.iter().map(|(variant, quantity)| Units { variant_id: VariantId(*variant), quantity: *quantity }).collect()
 }
 
-/// What is known about an order.
+/// The reservation of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reservation {
     pub order: Uuid,
     pub state: State,
-    /// The last event that ended it.
+    /// The input that last changed the state; `None` for `Placed`.
     pub cause: Option<&'static str>,
     pub version: Version,
-    /// What is held or was taken for it.
+    /// The units that were reserved or sold for the order.
     pub lines: Lines,
-    /// What of that is available again, or will be when it is sold.
+    /// The units that were restocked, or will be as soon as they are sold.
     pub returned: Lines,
-    /// Its lines are not as they were read.
+    /// Whether `lines` or `returned` differ from the stored rows.
     pub has_new_lines: bool,
 }
 
 impl Reservation {
-    /// The variants that a fact will move; their shelves must be locked before it is applied.
+    /// The variants whose stock an input may change; their rows must be locked before it is applied.
     pub(crate) fn moves<'a>(&'a self, incoming: &'a Incoming) -> Option<&'a Lines> {
         match step(self.state, incoming.fact) {
             Step::Reserve | Step::CommitUnheld => Some(&incoming.lines),
@@ -77,7 +76,7 @@ impl Reservation {
         self.has_new_lines = true;
     }
 
-    /// Units of its lines that are sold, where it is committed.
+    /// The units that are still sold. Meaningful for a committed reservation only.
     fn sold(&self) -> Lines {
         let sold = |(variant, quantity): (&Uuid, &i64)| (*variant, quantity - self.returned_of(*variant));
         self.lines.iter().map(sold).filter(|(_, quantity)| *quantity > 0).collect()
@@ -88,16 +87,16 @@ impl Reservation {
     }
 }
 
-/// What is heard of an order.
+/// An input of an order's reservation.
 #[derive(Debug, Clone)]
 pub struct Incoming {
     pub order: Uuid,
     pub fact: Fact,
-    /// Empty where the fact names none.
+    /// Empty if the event names none.
     pub lines: Lines,
 }
 
-/// A line of the ledger.
+/// An entry of the stock ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub variant: Uuid,
@@ -107,7 +106,7 @@ pub(crate) struct Entry {
     pub order: Option<Uuid>,
 }
 
-/// What is to be told about an order.
+/// An event to emit about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     Reserved(Lines),
@@ -116,15 +115,15 @@ pub(crate) enum Told {
     Committed(Lines),
 }
 
-/// A shelf that facts have changed.
+/// The stock of a variant before the batch changed it.
 #[derive(Debug)]
 pub(crate) struct Touched<'a> {
     before: Shelf,
-    /// Of the last fact that changed it.
+    /// The cause of the last input that changed it.
     cause: &'a Cause,
 }
 
-/// The shelves of one batch, all under lock, and what is written beside reservations.
+/// The stock of one batch, all rows locked, and what is written besides the reservations.
 #[derive(Debug, Default)]
 pub(crate) struct Account<'a> {
     pub shelves: BTreeMap<Uuid, Shelf>,
@@ -143,7 +142,7 @@ impl<'a> Machine for Account<'a> {
         store::lock_reservations(tx.writes(), orders, now).await
     }
 
-    /// Decides one fact against the balances that the facts before it left.
+    /// Decides one input against the balances that the inputs before it left.
     fn transition(&mut self, known: &mut Reservation, (incoming, cause): Self::Input) -> Transition<Told> {
         let Incoming { order, fact, lines: asked } = incoming;
         let told = match step(known.state, *fact) {
@@ -230,7 +229,7 @@ impl<'a> Machine for Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    /// Holds all lines, or none.
+    /// Reserves all lines, or none.
     fn reserve(&mut self, known: &mut Reservation, incoming: &Incoming, cause: &'a Cause) -> Told {
         let Incoming { order, fact, lines } = incoming;
         let shortages: Vec<_> = lines
@@ -249,8 +248,8 @@ impl<'a> Account<'a> {
         Told::Reserved(lines.clone())
     }
 
-    /// Takes what is there. What is not there was sold to somebody else after this inventory had lost the reservation:
-    /// it cannot be taken from those it is held for now, so it is left out and a person is told.
+    /// Sells the available units. Missing units were reserved or sold for other orders after this database lost the
+    /// reservation: they are left out, and an error is logged for an operator.
     fn take_unheld(&mut self, known: &mut Reservation, incoming: &Incoming, cause: &'a Cause) -> Lines {
         let mut taken = incoming.lines.clone();
         for (variant, quantity) in &mut taken {
@@ -268,7 +267,7 @@ impl<'a> Account<'a> {
         taken
     }
 
-    /// Puts units back that were sold to an order, as far as it still has them.
+    /// Restocks sold units of an order, capped by what it still has. `None` if there is nothing to restock.
     fn restock(&mut self, known: &mut Reservation, lines: &Lines, cause: &'a Cause) -> Option<Told> {
         let sold = known.sold();
         let back: Lines = lines
@@ -286,7 +285,7 @@ impl<'a> Account<'a> {
         Some(Told::Released(back))
     }
 
-    /// Puts units back that returned before they were sold: the events came in another order.
+    /// Restocks the units whose return arrived before their sale.
     fn restock_early(&mut self, known: &mut Reservation, cause: &'a Cause) -> Option<Told> {
         let early = std::mem::take(&mut known.returned);
         self.restock(known, &early, cause)
@@ -296,7 +295,8 @@ impl<'a> Account<'a> {
         self.shelves.get(&variant).map_or(0, Shelf::available)
     }
 
-    /// Moves lines between shelf, reserved and sold; what leaves the shelf is sold, what comes back is not.
+    /// Adds `on_hand` and `reserved` times the quantity of each line to the balances, with a ledger entry each. Units
+    /// that leave `on_hand` are added to `sold`, so that `received` stays equal to `on_hand + sold`.
     fn book(
         &mut self,
         order: Uuid,

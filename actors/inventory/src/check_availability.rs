@@ -1,4 +1,4 @@
-//! Whether so many units can be bought now. An answer, not a promise: only an order holds units.
+//! Whether quantities of variants are available now. Nothing is reserved: only an order reserves units.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn validate(items: &[Units]) -> Result<(), InventoryError> {
     fields.finish().map_err(|fields| InventoryError::InvalidItems { fields })
 }
 
-/// Lines of one variant are judged together: both can be had only if there is enough for both.
+/// Lines of the same variant are summed: they are available only if there is enough for all of them.
 fn judge(items: &[Units], available: &BTreeMap<Uuid, i64>) -> Vec<Availability> {
     let wanted = sum(items.iter().map(|line| (line.variant_id, line.quantity)));
     let judge = |line: &Units| {

@@ -1,4 +1,4 @@
-//! Shelves of new products.
+//! Creates the stock records of new products.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use subjects::{catalog::ProductCreated, inventory::MAX_ON_HAND};
 
 use crate::{account::Entry, shelf::Shelf, store};
 
-/// Makes a shelf for every variant, with the units its seller named. Where there is a shelf already, the seller has set the
-/// stock before this event came: what was set last stands, and the event's units are not added.
+/// Creates a shelf for every variant, with the units that the seller named. If a shelf exists, the seller has set its
+/// stock before this event arrived: the stock that was set is kept, and the event's units are not added.
 pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<ProductCreated>]) -> Result<(), Breakage> {
     if products.is_empty() {
         return Ok(());

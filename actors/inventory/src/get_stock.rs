@@ -19,7 +19,7 @@ impl AnswerBatch<GetStock> for Inventory {
         if shelf.is_managed_by(cx.caller()) {
             return Ok(shelf.into_stock());
         }
-        // The public is answered as by catalog: what is not for sale does not exist.
+        // As in catalog, a variant that is not for sale does not exist for the public.
         if offers::for_sale(cx, vec![query.variant_id]).await?.is_empty() {
             return Err(InventoryError::VariantNotFound.into());
         }

@@ -1,9 +1,9 @@
-//! Inventory: what is on the shelf, what is held for orders, and the ledger of every change.
+//! Inventory: stock, reservations of orders, and the ledger of every change.
 //!
-//! Promises: no unit is held or sold twice; an order holds all of its lines or none; per variant
-//! `received = available + reserved + sold`, always. What is held for an order has no clock of its own: only an event
-//! that ends the order ends it. What is on a shelf and what is held is shown to the product's seller and to admins; the
-//! public sees what it can buy, which is nothing of a variant that catalog does not offer.
+//! Guarantees: no unit is reserved or sold twice; an order reserves all of its lines or none; per variant
+//! `received = available + reserved + sold`, always. A reservation has no timeout: only an event of its order ends it.
+//! Stock on hand and reserved stock are shown to the product's seller and admins; the public sees only the available
+//! units of variants that catalog offers.
 
 mod account;
 mod check_availability;

@@ -1,4 +1,4 @@
-//! The ledger of a variant, newest first.
+//! The stock ledger of a variant, newest first.
 
 use runtime::{Answer, Answered, Context};
 use subjects::{

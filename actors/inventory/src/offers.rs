@@ -1,11 +1,11 @@
-//! Which variants are for sale. catalog alone decides; inventory asks.
+//! Which variants are for sale, read from catalog, which decides it.
 
 use std::collections::BTreeSet;
 
 use runtime::{Breakage, Context};
 use subjects::{VariantId, catalog::GetOffers};
 
-/// Those of the variants that are for sale.
+/// The variants that are for sale.
 pub(crate) async fn for_sale(cx: &Context, variant_ids: Vec<VariantId>) -> Result<BTreeSet<VariantId>, Breakage> {
     let ask = GetOffers { variant_ids, product_ids: Vec::new() };
     let offers = cx.ask(&ask).await.map_err(Breakage::from)?.offers;

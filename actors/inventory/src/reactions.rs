@@ -1,4 +1,4 @@
-//! What inventory does when something happens to an order or a product. The events of an order may come in any order.
+//! The reactions of inventory to events of orders and products. The events of an order may arrive in any order.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
     store,
 };
 
-/// What an event means here.
+/// An incoming event.
 #[derive(Debug)]
 pub enum Input {
     Product(Delivered<ProductCreated>),
@@ -50,8 +50,8 @@ input! {
     Returned: |returned| sum(returned.items.iter().map(|units| (units.variant_id, units.quantity)));
 }
 
-/// All transactions that change stock take their locks in one order, so that none waits for another in a circle: first
-/// reservations, then shelves that are new, then shelves that exist; each sorted by id.
+/// All transactions that change stock take their locks in the same order to avoid deadlocks: reservations, then new
+/// shelves, then existing shelves, each sorted by id.
 impl React for Inventory {
     type Input = Input;
 

@@ -1,21 +1,21 @@
-//! The story of an order as inventory sees it, in whatever order its events arrive.
+//! The state machine of a reservation. The events of an order may arrive in any order.
 
-/// Where the reservation of an order stands.
+/// The state of an order's reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Nothing was heard of the order.
+    /// No event of the order has been applied.
     New,
-    /// Its units are held.
+    /// Its units are reserved.
     Held,
-    /// A line could not be held, so none is.
+    /// A line could not be reserved, so none is.
     Rejected,
-    /// Its units were held and can be had again.
+    /// Its units were reserved and are available again.
     Released,
     /// Its units are sold.
     Committed,
-    /// Its units were sold and are back.
+    /// Its units were sold and are all restocked.
     Returned,
-    /// It had ended before it was heard of, or ended after nothing was held.
+    /// The order ended before it was placed here, or was cancelled after a rejection: later events have no effect.
     Tombstone,
 }
 
@@ -30,18 +30,16 @@ impl State {
         (Self::Tombstone, "tombstone"),
     ];
 
-    /// The word that stands for it in the table.
     pub(crate) fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(state, _)| *state == self).map_or("new", |(_, word)| word)
     }
 
-    /// The state that a word stands for.
     pub(crate) fn of(word: &str) -> Option<Self> {
         Self::WORDS.iter().find(|(_, known)| *known == word).map(|(state, _)| *state)
     }
 }
 
-/// What is heard of an order.
+/// An input of the reservation's state machine: what happened to the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     Placed,
@@ -49,12 +47,12 @@ pub enum Fact {
     Failed,
     Cancelled,
     Expired,
-    /// Units that were sold to it are available again; the rest stays sold.
+    /// Units that were sold to the order are to be restocked; the rest stays sold.
     Returned,
 }
 
 impl Fact {
-    /// The word by which a reservation remembers what ended it; being placed ends nothing.
+    /// The stored name of the input that last changed the reservation; `None` for `Placed`, which ends nothing.
     pub(crate) fn cause(self) -> Option<&'static str> {
         match self {
             Self::Placed => None,
@@ -67,39 +65,39 @@ impl Fact {
     }
 }
 
-/// What is to be done.
+/// The action of a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Hold all lines, or reject.
+    /// Reserve all lines, or reject.
     Reserve,
-    /// What is held is sold.
+    /// Sell the reserved units.
     Commit,
-    /// What is not held is sold: taken off the shelf as far as it is there.
+    /// Sell units that are not reserved, as far as they are available.
     CommitUnheld,
-    /// What is held can be had again.
+    /// Release the reserved units.
     Release,
-    /// What was sold goes back on the shelf.
+    /// Restock all units that are still sold.
     Return,
-    /// Some of what was sold goes back on the shelf.
+    /// Restock some of the sold units.
     Restock,
-    /// What is sold later goes back on the shelf as far as this says.
+    /// Record units to restock as soon as they are sold.
     RestockLater,
-    /// Remember the end, so that nothing that comes late holds or sells anything.
+    /// Record the end of the order, so that a late event neither reserves nor sells.
     Close,
-    /// It was known, or has no meaning any more.
+    /// Ignore the input: it is known already, or has no effect any more.
     Nothing,
-    /// The order's own rules forbid it: nothing is done, and the log says so.
+    /// The order's state machine rules this out: log an error and change nothing.
     Impossible,
 }
 
-/// What a fact means in a state. A row for every order of arrival:
+/// Returns the action for an input in a state. The rows that depend on the order of arrival:
 ///
-/// - Confirmed of an order that is not held: an order is confirmed only after inventory told `reserved`, so this inventory
-///   has forgotten that (it was restored from a backup, and `confirmed` overtook `placed`, or `placed` was rejected on
-///   balances that differ from those of its first run). The units are sold, whatever is remembered.
-/// - Cancelled is the one end that may follow `confirmed`. When it comes first the order is over all the same, and a late
-///   `confirmed` finds it closed.
-/// - Returned is about units that `confirmed` has sold. When it comes first they return when they are sold.
+/// - `Confirmed` without a reservation: an order is confirmed only after inventory emitted `reserved`, so this database
+///   has lost the reservation (it was restored from a backup, and `confirmed` arrived before `placed`, or `placed` was
+///   rejected on balances that differ from those of its first run). The units are sold regardless.
+/// - `Cancelled` is the only end that may follow `Confirmed`. When it arrives first, the order is closed, and the late
+///   `Confirmed` is ignored.
+/// - `Returned` concerns units that `Confirmed` sells. When it arrives first, they are restocked once they are sold.
 pub(crate) fn step(state: State, fact: Fact) -> Step {
     use Fact::{Cancelled, Confirmed, Expired, Failed, Placed, Returned};
     match (state, fact) {
@@ -126,7 +124,7 @@ pub(crate) fn step(state: State, fact: Fact) -> Step {
 mod tests {
     use super::*;
 
-    /// Where the order ends up when these facts arrive in this order, with enough on the shelf.
+    /// The final state when these inputs arrive in this order and stock is sufficient.
     fn end(facts: &[Fact]) -> State {
         facts.iter().fold(State::New, |state, fact| match step(state, *fact) {
             Step::Reserve => State::Held,
@@ -138,7 +136,7 @@ mod tests {
         })
     }
 
-    /// Whether units are missing from the shelf in a state.
+    /// Whether the order takes units from the available stock in a state.
     fn keeps(state: State) -> bool {
         matches!(state, State::Held | State::Committed)
     }
@@ -159,7 +157,7 @@ mod tests {
         all
     }
 
-    /// Scenario 4: no fact waits for another.
+    /// Scenario 4: no input waits for another.
     #[test]
     fn every_order_of_arrival_comes_to_the_same_shelf() {
         use Fact::{Cancelled, Confirmed, Expired, Failed, Placed};

@@ -1,4 +1,4 @@
-//! Sets what is on the shelf, as somebody counted it.
+//! Sets the stock on hand of a variant to a counted value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use subjects::{
 
 use crate::{Inventory, account::Entry, shelf::Shelf, store};
 
-/// The variant's offer, where inventory had not heard of the variant: a product's first stock may be set before the
-/// event that tells of the product has come.
+/// The variant's offer, if inventory does not know the variant: a product's first stock may be set before the event of
+/// the product arrives.
 type Unheard = Option<Offer>;
 
 impl Prepare<SetStock> for Inventory {
@@ -32,7 +32,7 @@ impl Prepare<SetStock> for Inventory {
 }
 
 impl HandleBatch<SetStock, Unheard> for Inventory {
-    /// Takes its locks in the order of [`react`](crate::reactions): new shelves, then those that exist.
+    /// Takes its locks in the order of `react`: new shelves, then existing shelves.
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
@@ -42,8 +42,8 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
         let (mut new, mut ids) = (BTreeMap::new(), BTreeSet::new());
         for command in commands {
             ids.insert(command.message.variant_id.0);
-            // A rejected command must leave no shelf behind: the event that announces the product adds its units only where
-            // there is none.
+            // A rejected command must not create a shelf: the event of the product adds its
+            // units only if there is none.
             if let Some(empty) = empty_shelf(command, now)
                 && decide(&empty, &command.message, &command.caller).is_ok()
             {
@@ -58,7 +58,7 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
         let (mut outcomes, mut entries, mut changed) = (Vec::new(), Vec::new(), BTreeSet::new());
         for command in commands {
             let Some(shelf) = shelves.get_mut(&command.message.variant_id.0) else {
-                // Only a rejected command finds none here: shelves are never removed.
+                // Only a rejected command has no shelf here: shelves are never deleted.
                 let rejected =
                     empty_shelf(command, now).and_then(|empty| decide(&empty, &command.message, &command.caller).err());
                 outcomes.push(Err(rejected.map_or(HandleError::Stale, HandleError::from)));
@@ -107,7 +107,7 @@ fn validate(count: &StockCount) -> Result<(), InventoryError> {
     fields.finish().map_err(|fields| InventoryError::InvalidStock { fields })
 }
 
-/// The shelf as it shall be; `None` where nothing changes. What was sold stays sold: a count corrects what was received.
+/// The new stock; `None` if nothing changes. Sold units stay sold: a count corrects the received units.
 fn decide(before: &Shelf, command: &SetStock, caller: &Caller) -> Result<Option<Shelf>, InventoryError> {
     if !before.is_managed_by(caller) {
         return Err(InventoryError::NotYourVariant);
@@ -121,7 +121,7 @@ fn decide(before: &Shelf, command: &SetStock, caller: &Caller) -> Result<Option<
     }
     let after = Shelf {
         on_hand,
-        // Null takes the minimum away: below 0 there is nothing.
+        // Null removes the minimum, which is stored as 0.
         min_stock: command.count.min_stock.map_or(before.min_stock, Option::unwrap_or_default),
         received: on_hand + before.sold,
         ..before.clone()

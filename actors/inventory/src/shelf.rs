@@ -1,4 +1,4 @@
-//! The stock of one variant, as a value.
+//! The stock of one variant, without I/O.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Caller, Cause, Tx, Version};
@@ -25,7 +25,7 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// A shelf with nothing on it, about which nothing was told yet.
+    /// A shelf without units, for which no event was emitted yet.
     pub(crate) fn empty(variant_id: Uuid, sku: String, seller_id: Uuid, at: DateTime<Utc>) -> Self {
         Self {
             variant_id,
@@ -41,29 +41,29 @@ impl Shelf {
         }
     }
 
-    /// Units that can be had.
+    /// Units that can be bought.
     pub(crate) fn available(&self) -> i64 {
         self.on_hand - self.reserved
     }
 
-    /// Whether so few units are left that somebody should order more. Without a minimum, never.
+    /// Whether the available units are at or below the minimum. Never, without a minimum.
     pub(crate) fn is_low(&self) -> bool {
         self.min_stock > 0 && self.available() <= self.min_stock
     }
 
-    /// Whether the caller may change it and see all of it and its ledger: the seller it belongs to, and an admin.
+    /// Whether the caller may change the stock and see it in full, with its ledger: its seller, an admin or the system.
     pub(crate) fn is_managed_by(&self, caller: &Caller) -> bool {
         let is_its_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(self.seller_id);
         matches!(caller, Caller::System) || caller.has_role(roles::ADMIN) || is_its_seller
     }
 
-    /// Whether going from `before` to this is worth a warning: only the step is, not every sale afterwards.
+    /// Whether stock has become low since `before`: the warning is emitted once, not for every later sale.
     fn became_low(&self, before: &Self) -> bool {
         self.is_low() && !before.is_low()
     }
 
-    /// Emits what happened on the way here from `before`: a warning where it became low, then the change. So the last version
-    /// of a variant is always that of a change, also to a reader of changes only.
+    /// Emits the difference to `before`: a warning if stock became low, then the change. In this order, so that a
+    /// consumer of changes only always sees the variant's last version.
     pub(crate) fn emit(&mut self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Result<(), Breakage> {
         let variant_id = VariantId(self.variant_id);
         let (sku, available) = (self.sku.clone(), self.available());
@@ -75,7 +75,7 @@ impl Shelf {
         tx.emit(cause, &mut self.version, &changed)
     }
 
-    /// As its seller and admins see it.
+    /// The stock for its seller and admins.
     pub(crate) fn into_stock(self) -> Stock {
         Stock {
             variant_id: VariantId(self.variant_id),
@@ -89,7 +89,7 @@ impl Shelf {
         }
     }
 
-    /// As everyone else sees it: what can be bought. A version would show how often something was ordered.
+    /// The stock for the public: what can be bought. Without a version, which would reveal the number of orders.
     pub(crate) fn into_public_stock(self) -> Stock {
         Stock { on_hand: None, reserved: None, min_stock: None, version: None, ..self.into_stock() }
     }

@@ -1,4 +1,4 @@
-//! The tables of inventory.
+//! All SQL of inventory.
 
 mod movements;
 mod reservations;

@@ -1,4 +1,4 @@
-//! Who sees what of an order, and who may do what to it.
+//! Access to orders: which parts of an order a caller sees, and which commands are allowed.
 
 use runtime::Caller;
 use subjects::{
@@ -10,30 +10,30 @@ use uuid::Uuid;
 
 use crate::store::Record;
 
-/// Whose an order is.
+/// The buyer and the sellers of an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owner {
-    /// The account that bought.
+    /// The buyer's account.
     pub user_id: Option<Uuid>,
-    /// The digest of the cart token that bought, while it still opens the order.
+    /// The digest of the guest's cart token, while it still opens the order.
     pub guest: Option<Uuid>,
-    /// The sellers of its lines, in their order.
+    /// The sellers of the lines, in the order of the lines.
     pub sellers: Vec<Uuid>,
 }
 
-/// What somebody is to an order.
+/// The role of a caller towards an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
-    /// Runs the shop: sees and does everything.
+    /// An admin or the system: sees and changes everything.
     Admin,
-    /// Bought it.
+    /// The buyer, by account or guest token.
     Buyer,
-    /// Sells lines of it.
+    /// The seller of at least one line.
     Seller(Uuid),
 }
 
-/// What the caller is to an order; `None` is told that there is no such order. `guest` is the digest of a cart token
-/// that came along.
+/// The role of the caller; `None` without access, which callers must report as an unknown order. `guest` is the digest
+/// of the request's cart token.
 pub(crate) fn view(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> Option<View> {
     if caller.has_role(roles::ADMIN) || *caller == Caller::System {
         return Some(View::Admin);
@@ -45,7 +45,7 @@ pub(crate) fn view(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> Optio
     owner.sellers.contains(&seller).then_some(View::Seller(seller))
 }
 
-/// Whether the caller placed the order, whatever else they may see.
+/// Whether the caller placed the order, regardless of other roles.
 pub(crate) fn is_buyer(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> bool {
     let digest = match caller {
         Caller::Capability(digest) => Some(*digest),
@@ -55,7 +55,7 @@ pub(crate) fn is_buyer(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> b
 }
 
 impl Owner {
-    /// Whether every line is of this seller.
+    /// Whether the seller sells every line.
     fn is_sold_by(&self, seller: Uuid) -> bool {
         !self.sellers.is_empty() && self.sellers.iter().all(|one| *one == seller)
     }
@@ -70,7 +70,7 @@ pub(crate) fn may_cancel(owner: &Owner, caller: &Caller, guest: Option<Uuid>) ->
     }
 }
 
-/// Whether the caller may take the order further: an admin, or the seller of every line. Who only bought it may not.
+/// Whether the caller may process and ship the order: an admin, or the seller of every line, but not the buyer as such.
 pub(crate) fn may_ship(owner: &Owner, caller: &Caller) -> Result<(), OrdersError> {
     if caller.has_role(roles::ADMIN) || *caller == Caller::System {
         return Ok(());
@@ -82,7 +82,7 @@ pub(crate) fn may_ship(owner: &Owner, caller: &Caller) -> Result<(), OrdersError
     Err(if view(owner, caller, None).is_some() { OrdersError::NotYourOrder } else { OrdersError::OrderNotFound })
 }
 
-/// The order as the caller sees it; `None` where there is no such order for them.
+/// The order as the caller sees it; `None` without access.
 pub(crate) fn seen(record: Record, caller: &Caller, guest: Option<Uuid>) -> Option<Order> {
     let mut order = record.order;
     match view(&record.owner, caller, guest)? {
@@ -91,7 +91,7 @@ pub(crate) fn seen(record: Record, caller: &Caller, guest: Option<Uuid>) -> Opti
             order.items.retain(|item| item.seller_id.0 == seller);
             let sum = order.items.iter().map(|item| item.line_total.amount).fold(0, i64::saturating_add);
             order.totals = Totals::of_subtotal(subjects::Money::new(sum, order.currency));
-            // What is between the buyer and the shop.
+            // Sellers do not see data between the buyer and the shop.
             order.billing_address = None;
             order.notes = None;
         }

@@ -1,4 +1,5 @@
-//! Its buyer, an admin or the seller of every line cancels an order. It is final at once; money that is there or comes later goes back.
+//! The buyer, an admin or the seller of every line cancels an order. The order ends at once; a payment that is captured
+//! before or after that is refunded.
 
 use contract::{Fields, LineBreaks};
 use runtime::{Commanded, Handle, Handled, Transitions, Tx};

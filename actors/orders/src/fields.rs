@@ -1,8 +1,8 @@
-//! Fields that only orders have.
+//! Validation of fields that only orders have.
 
 use contract::{Detail, Fields};
 
-/// The name of a provider's payment method. A card number does not have its form: orders are kept for ever.
+/// Checks the id of a provider's payment method. Its form excludes card numbers, as orders are kept forever.
 pub(crate) fn payment_method(fields: &mut Fields, field: &str, text: &str) {
     if !is_method(text) {
         let message = "must be a payment method of the provider, such as pm_card_visa, and never card data";

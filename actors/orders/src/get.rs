@@ -14,7 +14,7 @@ use crate::{
     store::{self, Record},
 };
 
-/// How long an order that waits for its buyer waits for payments: less than the caller waits for the order.
+/// Timeout of the query to payments. Shorter than that of the order's own query, which must still get its reply.
 const ACTION_TIMEOUT: Duration = Duration::from_millis(1500);
 
 impl AnswerBatch<GetOrder> for Orders {
@@ -39,8 +39,8 @@ impl AnswerBatch<GetOrder> for Orders {
     }
 }
 
-/// What the buyer has to do. Its secret is the provider's, so it is read for each answer and stored in none. The order
-/// is shown also where payments or the provider cannot be reached.
+/// The action that the buyer has to take. It holds the provider's secret, so it is read for each reply and never
+/// stored. `None` if payments or the provider is unavailable, so that the order is still returned.
 async fn action(cx: &Context, order: &Order) -> Option<PaymentAction> {
     match cx.ask_within(&GetAction { order_id: order.id }, ACTION_TIMEOUT).await {
         Ok(pending) => pending.action,

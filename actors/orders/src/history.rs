@@ -1,4 +1,4 @@
-//! How an order came to its status.
+//! The history of an order's transitions.
 
 use runtime::{Answer, Answered, Context};
 use subjects::orders::{GetHistory, History, OrderRef, OrdersError};

@@ -1,8 +1,8 @@
-//! Orders: the author of an order's story.
+//! Orders: owns the life cycle of an order.
 //!
-//! What it promises: an order has the prices of the moment it was placed, for ever; a cart has one live order; every
-//! step is one of a closed table ([`story`]) and one event; an order is confirmed only when its stock is held and its
-//! money is there; a deadline expires nobody who has paid.
+//! Guarantees: an order keeps the prices of the moment it was placed; a cart has at most one undecided order; every
+//! visible change is a transition of the state machine ([`story`]) and emits an event; an order is confirmed only when
+//! its stock is reserved and its payment is captured; a deadline never expires a paid order.
 
 mod access;
 mod cancel;
@@ -27,10 +27,10 @@ use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
 use subjects::{inventory, orders as messages, payments};
 
-/// What can be set about orders.
+/// The configuration of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrdersConfig {
-    /// How long an order waits for its payment (`SOUK_ORDERS_PAYMENT_DEADLINE`).
+    /// The time within which an order must be paid (`SOUK_ORDERS_PAYMENT_DEADLINE`).
     pub payment_deadline: Duration,
 }
 
@@ -40,16 +40,16 @@ impl Default for OrdersConfig {
     }
 }
 
-/// The domain.
+/// The orders domain.
 #[derive(Debug)]
 pub struct Orders {
     payment_deadline: chrono::Duration,
 }
 
 impl Orders {
-    /// The domain, set up.
+    /// Creates the domain.
     pub fn new(config: &OrdersConfig) -> Self {
-        // Beyond what the clock's own type holds, a deadline is a year away.
+        // Capped at a year, also if the configured duration is out of `chrono`'s range.
         let year = chrono::Duration::days(365);
         let payment_deadline = chrono::Duration::from_std(config.payment_deadline).unwrap_or(year).min(year);
         Self { payment_deadline }

@@ -1,4 +1,4 @@
-//! The lines of an order, for payments: what they cost, and how many units could return.
+//! The lines of an order, for payments: their prices, and how many units can be returned.
 
 use runtime::{Answer, Answered, Context};
 use subjects::orders::{GetLines, Line, Lines, OrderStatus, OrdersError};
@@ -8,7 +8,7 @@ use crate::{Orders, store};
 impl Answer<GetLines> for Orders {
     async fn answer(&self, cx: &Context, query: &GetLines) -> Answered<Lines, OrdersError> {
         let (status, lines) = store::lines_of(cx.reads(), query.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
-        // Nothing was sold before, and what had not been shipped has returned after.
+        // No unit is sold before, and the end of an order restocks the units that were not shipped.
         let is_sold = matches!(
             status,
             OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered

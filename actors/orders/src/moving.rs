@@ -1,5 +1,5 @@
-//! Moves orders on: facts about a whole batch of orders become rows, history and events, with a constant number of
-//! statements.
+//! Applies a batch of inputs to orders: writes rows, history and events with a constant number of statements, whatever
+//! the number of orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +11,23 @@ use crate::{
     story::{Fact, OrderState, Step, Tell, step},
 };
 
-/// The orders of a batch, and what is written beside their rows.
+/// What a batch reads and writes besides the rows of its orders.
 #[derive(Debug, Default)]
 pub(crate) struct Moving<'a> {
     cancel_reason: Option<&'a str>,
-    /// What confirmed orders hold.
+    /// The units of orders that the batch confirms.
     units: BTreeMap<OrderId, Vec<Units>>,
-    /// Lines of orders to which units return.
+    /// The lines of orders of which units are restocked.
     lines: Vec<store::Returnable>,
     history: Vec<store::Entry>,
-    /// Carts whose orders were confirmed.
+    /// Carts whose orders the batch confirms.
     confirmed: BTreeSet<(CartId, OrderId)>,
-    /// Carts whose orders ended without a sale.
+    /// Carts whose orders the batch ends as failed, cancelled or expired.
     ended: BTreeSet<(CartId, OrderId)>,
 }
 
 impl<'a> Moving<'a> {
-    /// Of an order that a person cancels, with what the person says.
+    /// For an order that a command cancels, with the reason.
     pub(crate) fn cancelled(reason: Option<&'a str>) -> Self {
         Self { cancel_reason: reason, ..Self::default() }
     }
@@ -113,7 +113,7 @@ impl Machine for Moving<'_> {
 }
 
 impl Tell {
-    /// The event's name.
+    /// The name of the emitted event.
     pub(crate) fn name(&self) -> &'static str {
         use contract::Event;
         match self {

@@ -3,16 +3,16 @@
 use chrono::{DateTime, NaiveTime, Utc};
 use subjects::OrderId;
 
-/// Crockford's alphabet: nothing in it is mistaken for something else.
+/// Crockford's base32 alphabet, which omits ambiguous letters.
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Such as `SK-261120-3F7K2Q-9ZXB1M`. Two orders of one millisecond share it once in 8,589,934,592 times; the unique
-/// index sees that, and the order is placed again under another id.
+/// Returns a number such as `SK-261120-3F7K2Q-9ZXB1M`. Two orders of one millisecond collide with a probability of 1 in
+/// 8,589,934,592; the unique index rejects the second, which is placed again under another id.
 pub(crate) fn order_number(id: OrderId) -> String {
     let bits = id.0.as_u128();
     let time = i64::try_from(bits >> 80).ok().and_then(DateTime::<Utc>::from_timestamp_millis).unwrap_or_default();
     let millisecond = (time.time() - NaiveTime::MIN).num_milliseconds().unsigned_abs();
-    // The lowest bits of the id are its random ones.
+    // The lowest bits of the id are random.
     let random = (bits & ((1 << 33) - 1)) as u64;
     let code = (millisecond << 33) | random;
     let letter = |index: u32| char::from(LETTERS[(code >> (5 * (11 - index)) & 31) as usize]);

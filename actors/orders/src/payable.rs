@@ -1,4 +1,4 @@
-//! What is owed for an order, for payments. Whoever may not see the order is told that there is none.
+//! The amount due of an order, for payments. A caller without access gets the same reply as for an unknown order.
 
 use runtime::{Answer, Answered, Context};
 use subjects::{

@@ -1,5 +1,5 @@
-//! Places an order: one question to catalog for all lines, then one row with its lines, its history and its event.
-//! What may still go wrong (stock, payment) is decided afterwards, by the story.
+//! Places an order: one query to catalog for all lines, then one row with its lines, history and event. Stock and
+//! payment are decided afterwards, by the state machine in [`story`](crate::story).
 
 mod quote;
 mod validate;
@@ -71,12 +71,12 @@ impl HandleBatch<PlaceOrder, Quote> for Orders {
     }
 }
 
-/// The lines that are asked for: named one by one, or those of the caller's cart.
+/// The lines to order: those that the command names, or those of the caller's cart.
 async fn lines(cx: &Context, command: &PlaceOrder) -> Answered<(Option<CartUse>, Vec<Units>), OrdersError> {
     let user_id = cx.caller().user_id();
     let whose = GetContents { user_id, guest: cx.capability() };
     if let Some(items) = &command.order.items {
-        // A guest's token must still open its cart, whatever is in it.
+        // A guest's token must still open a cart, even an empty one.
         if user_id.is_none() {
             contents(cx, &whose).await?.ok_or(OrdersError::CartNotFound)?;
         }
@@ -91,7 +91,8 @@ async fn lines(cx: &Context, command: &PlaceOrder) -> Answered<(Option<CartUse>,
     Ok((Some(cart), validate::merge(&contents.items)?))
 }
 
-/// Why the total is not the expected one. The totals of a cart leave out what is out of stock, so that comes first.
+/// The reason for a total that differs from the expected one. A cart's totals leave out lines that are out of stock, so
+/// stock is checked first.
 async fn why_another_total(cx: &Context, units: Vec<Units>, quote: Quote) -> Result<OrdersError, Breakage> {
     if quote.cart.is_some() {
         let stock = cx.ask(&CheckAvailability { items: units }).await.map_err(Breakage::from)?;
@@ -110,7 +111,7 @@ async fn contents(cx: &Context, whose: &GetContents) -> Result<Option<Contents>,
     }
 }
 
-/// An order that is about to be written, as it will be answered.
+/// An order before it is written.
 struct Draft<'a> {
     order: Order,
     version: Version,
@@ -228,8 +229,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Takes the carts that orders are made from, and names the orders that come too late: another one made from the same
-/// cart is undecided, or was confirmed with the cart unchanged.
+/// Claims the carts of orders, and returns the orders to reject: another order from the same cart is undecided, or was
+/// confirmed and the cart has not changed since.
 async fn claim_carts(tx: &mut Tx<'_>, drafts: &[Draft<'_>]) -> Result<BTreeMap<OrderId, OrdersError>, Breakage> {
     let mut first: BTreeMap<CartId, (&Draft<'_>, i64)> = BTreeMap::new();
     for draft in drafts {

@@ -1,4 +1,4 @@
-//! The events of inventory and payments, as facts of the table in [`story`](crate::story).
+//! The events of inventory and payments, as inputs of the state machine in [`story`](crate::story).
 
 use runtime::{Breakage, Cause, Delivered, React, Transitions, Tx};
 use subjects::{OrderId, inventory, orders::Failure, payments};
@@ -9,7 +9,7 @@ use crate::{
     story::{Back, Fact, Returns, out_of_stock},
 };
 
-/// A fact about an order.
+/// An incoming event about an order.
 #[derive(Debug)]
 pub struct Input {
     pub order_id: OrderId,
@@ -51,7 +51,7 @@ input! {
     payments::PaymentFailed: |event| Some(Fact::PaymentFailed(within_bounds(&event.message.failure)));
     payments::PaymentCancelled: |event| Some(Fact::PaymentCancelled);
     payments::Refunded: |event| Some(refunded(&event.message, event.version));
-    // One without a sum is of a time when a refund failed only where no money had moved.
+    // Events without a total are of an old version, in which no money had moved when a refund failed.
     payments::RefundFailed: |event| {
         let is_full = event.message.is_full;
         event.message.total_returned.map(|total| returned(event.version, is_full, total.amount))
@@ -61,7 +61,7 @@ input! {
     };
 }
 
-/// A decline in the provider's words, within what a row and an event should carry.
+/// Limits the provider's text to the size and characters that rows and events allow.
 fn within_bounds(failure: &Failure) -> Failure {
     let plain = |text: &str, max: usize| text.chars().filter(|c| !c.is_control()).take(max).collect::<String>();
     Failure { code: plain(&failure.code, 100), message: plain(&failure.message, 500) }
@@ -76,7 +76,7 @@ fn refunded(event: &payments::Refunded, version: i64) -> Fact {
     Fact::MoneyBack { back: if event.is_full { Back::All } else { Back::Part }, version, returns }
 }
 
-/// Where the money stands after an event that returns no units.
+/// The returned amount after an event that restocks no units.
 fn returned(version: i64, is_full: bool, total: i64) -> Fact {
     let back = match total {
         _ if is_full => Back::All,

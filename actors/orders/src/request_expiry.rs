@@ -1,4 +1,4 @@
-//! The deadline of an unpaid order: it asks payments to close the payment, and expires nobody by itself.
+//! The payment deadline of an order: requests payments to close the payment. The order expires only when that is done.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Commanded, Due, HandleBatch, Handled, Reads, Transitions, Tx};

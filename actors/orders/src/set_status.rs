@@ -1,4 +1,4 @@
-//! A seller or an admin takes an order a step further: processing, shipped, delivered.
+//! The seller of every line or an admin changes the status of an order to processing, shipped or delivered.
 
 use runtime::{Breakage, Commanded, Context, Handle, Handled, Prepare, PrepareError, Transitions, Tx};
 use subjects::{
@@ -14,8 +14,8 @@ use crate::{
     story::Fact,
 };
 
-/// Whether all money of the order is on its way back, where its goods are about to leave. A refund that is asked for
-/// after this was read is later than the step: it finds the order shipped.
+/// Whether all of the order's money is returned or being refunded. Read for `shipped` only, before the transaction. A
+/// refund that is requested after this read counts as later than the shipment.
 pub struct RefundPending(bool);
 
 impl Prepare<SetStatus> for Orders {

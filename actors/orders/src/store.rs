@@ -1,4 +1,4 @@
-//! All SQL of orders: placing them, moving them on, reading them.
+//! All SQL of orders.
 
 mod moving;
 mod placing;
@@ -13,7 +13,7 @@ pub use reading::Record;
 pub(crate) use reading::{Scope, find, history, id_of, load, page, payable_facts, units_of};
 pub(crate) use returning::{LineRow, Returnable, lines_of, returnable, set_returned};
 
-/// A word of the database as the type it stands for.
+/// Parses a stored name.
 fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Breakage> {
     text.parse().map_err(Breakage::other)
 }

@@ -1,5 +1,5 @@
-//! The order's story as a table: where an order stands, what is heard, and what follows. Nothing here waits, reads or
-//! writes; every pair of state and fact has an answer, late and crossing facts too.
+//! The state machine of an order: a pure function from a state and an input to a transition. It performs no I/O and is
+//! total: every pair of state and input has a defined result, including inputs that arrive late or out of order.
 
 mod words;
 
@@ -7,29 +7,31 @@ use subjects::orders::{Failure, FulfillmentStatus, OrderStatus, PaymentStatus};
 
 pub use words::{Back, Fact, Returns, Step, Tell};
 
-/// Where an order stands, as far as the story needs to know.
+/// The part of an order that the state machine depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderState {
-    /// Where the order stands.
+    /// The status of the order.
     pub status: OrderStatus,
-    /// Where its money stands.
+    /// The status of its payment.
     pub payment: PaymentStatus,
-    /// Where its goods stand.
+    /// The status of its fulfillment.
     pub fulfillment: FulfillmentStatus,
-    /// Inventory holds every line.
+    /// Whether inventory holds a reservation for every line.
     pub stock_held: bool,
-    /// A payment method was named: it is charged as soon as the stock is held.
+    /// Whether the order names a payment method, which is charged as soon as the stock is reserved.
     pub charges_at_once: bool,
-    /// Payments was asked to close the payment.
+    /// Whether the deadline passed while the order was unpaid. If the payment was open, payments was requested
+    /// to close it.
     pub expiry_requested: bool,
-    /// The buyer was asked to confirm the charge: payments says whether that is still so.
+    /// Whether the buyer was requested to confirm the charge. Never reset: payments knows whether that is still due.
     pub action_required: bool,
-    /// The payment's version behind `payment`, where money has gone back: what is older is known already.
+    /// The payment's version at the last [`Fact::MoneyBack`] that was applied. One with this version
+    /// or a lower one is outdated.
     pub money_version: i64,
 }
 
 impl OrderState {
-    /// An order that was just placed. One that costs nothing is paid from the start.
+    /// The initial state of an order. An order with a total of zero counts as paid.
     pub fn placed(total: i64, charges_at_once: bool) -> Self {
         Self {
             status: OrderStatus::Pending,
@@ -43,18 +45,18 @@ impl OrderState {
         }
     }
 
-    /// The order's money is with us, all or in part.
+    /// Whether the payment is captured and not refunded in full.
     fn is_paid(&self) -> bool {
         matches!(self.payment, PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded)
     }
 
-    /// Nobody knows yet whether its money will come.
+    /// Whether the payment is undecided.
     fn awaits_money(&self) -> bool {
         matches!(self.payment, PaymentStatus::Pending | PaymentStatus::Processing)
     }
 }
 
-/// What follows from `fact` where an order stands at `state`.
+/// Returns the transition of an order in `state` on `fact`.
 pub fn step(state: &OrderState, fact: Fact) -> Step {
     use OrderStatus as S;
     match state.status {
@@ -65,7 +67,7 @@ pub fn step(state: &OrderState, fact: Fact) -> Step {
     }
 }
 
-/// Pending: stock or payment is open.
+/// Transitions of a pending order: its stock or its payment is undecided.
 fn undecided(state: &OrderState, fact: Fact) -> Step {
     use OrderStatus as S;
     use PaymentStatus as P;
@@ -78,7 +80,7 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
                 next.status = S::Confirmed;
                 return go(next, [Tell::Confirmed]);
             }
-            // Its payment is closed or closing: nobody is asked to pay, the answer of payments ends it.
+            // The payment is closed or closing, so none becomes due: payments' event or the deadline ends the order.
             if state.expiry_requested || !state.awaits_money() {
                 return go(next, []);
             }
@@ -103,10 +105,10 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
             next.action_required = true;
             go(next, [Tell::StatusChanged])
         }
-        // A refund that overtook it says that it was paid.
+        // Paid already: a refund event may arrive before the capture.
         Fact::Paid if state.is_paid() => Step::Stay,
         Fact::Paid => paid(next, P::Succeeded),
-        // Payments never takes back what it said.
+        // Payments never reports a captured payment as failed or cancelled.
         Fact::PaymentFailed(_) | Fact::PaymentCancelled if state.is_paid() => Step::Stay,
         Fact::PaymentFailed(failure) => {
             next.status = S::Failed;
@@ -118,7 +120,7 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
             next.payment = P::Cancelled;
             go(next, [Tell::Expired])
         }
-        // Nobody asked for it: the deadline will find the answer here.
+        // The order did not request this: it stays pending until its deadline, which expires it at once.
         Fact::PaymentCancelled => payment_moves(next, P::Cancelled),
         Fact::MoneyBack { version, .. } if version <= state.money_version => Step::Stay,
         Fact::MoneyBack { back: Back::All, version, .. } => {
@@ -127,14 +129,14 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
             next.money_version = version;
             go(next, [Tell::Failed(money_returned())])
         }
-        // It overtook the payment: nothing was sold yet that could return.
+        // The refund arrived before the capture or the reservation: no unit is sold yet, so none is restocked.
         Fact::MoneyBack { back, version, .. } => {
             next.money_version = version;
             if state.is_paid() { money_moves(next, back) } else { paid(next, back.payment()) }
         }
-        // Paid, and waiting for its stock: that is not the buyer's delay.
+        // A paid order waits for its stock, not for the buyer, so it does not expire.
         Fact::DeadlinePassed if state.expiry_requested || state.is_paid() => Step::Stay,
-        // Payments has answered already.
+        // Payments has closed the payment already, so there is no reply to wait for.
         Fact::DeadlinePassed if state.payment == P::Cancelled => {
             next.expiry_requested = true;
             next.status = S::Expired;
@@ -149,7 +151,7 @@ fn undecided(state: &OrderState, fact: Fact) -> Step {
     }
 }
 
-/// Confirmed, or further on its way.
+/// Transitions of an order that is confirmed, processing, shipped or delivered.
 fn paid_for(state: &OrderState, fact: &Fact) -> Step {
     use OrderStatus as S;
     let mut next = *state;
@@ -181,12 +183,12 @@ fn paid_for(state: &OrderState, fact: &Fact) -> Step {
     }
 }
 
-/// Cancelled, failed or expired: only money moves.
+/// Transitions of an order that is cancelled, failed or expired: only its payment status changes.
 fn ended(state: &OrderState, fact: &Fact) -> Step {
     use PaymentStatus as P;
     let mut next = *state;
     match fact {
-        // It comes too late, and goes back.
+        // A capture after the end of the order is refunded.
         Fact::Paid if !state.is_paid() && state.payment != P::Refunded => {
             next.payment = P::Succeeded;
             go(next, [Tell::RefundDue])
@@ -209,8 +211,9 @@ fn ended(state: &OrderState, fact: &Fact) -> Step {
     }
 }
 
-/// Money of a standing order went back, or came back again. All of it: the order is over, and what was not shipped is
-/// available again. What a person has returned is so in any case, also where the money has moved on since.
+/// Applies a refund, a failed refund or a lost dispute to an order that is confirmed or further. When all money is
+/// returned, the order ends as refunded, and units that were not shipped are restocked. Units that the refund itself
+/// restocks are restocked even if a newer money event was applied before.
 fn money_back(mut next: OrderState, back: Back, version: i64, returns: &Returns) -> Step {
     use OrderStatus as S;
     let (was, mut tells) = (next, Vec::new());
@@ -236,7 +239,7 @@ fn money_back(mut next: OrderState, back: Back, version: i64, returns: &Returns)
     if next == was && tells.is_empty() { Step::Stay } else { Step::Go { next, tells } }
 }
 
-/// All money went back, and that is final: money that comes back again is sent once more.
+/// Transitions of a refunded order, which is terminal: when a refund fails later, the money is refunded again.
 fn refunded(state: &OrderState, fact: &Fact) -> Step {
     let mut next = *state;
     match fact {
@@ -265,8 +268,8 @@ fn refunded(state: &OrderState, fact: &Fact) -> Step {
     }
 }
 
-/// The same step with the units that a person has returned: their refund may be heard of after a later one that ended the
-/// order.
+/// Adds the units that a refund restocks to `step`: its event may arrive after that of a later
+/// refund that ended the order.
 fn with_returns(state: &OrderState, step: Step, returns: &Returns) -> Step {
     let told = Tell::Returned(returns.clone());
     match step {
@@ -279,7 +282,7 @@ fn with_returns(state: &OrderState, step: Step, returns: &Returns) -> Step {
     }
 }
 
-/// The money of an undecided order came: with its stock it is confirmed, without it waits for that.
+/// Applies the capture of a pending order: it is confirmed if its stock is held, and otherwise waits for its stock.
 fn paid(mut next: OrderState, payment: PaymentStatus) -> Step {
     if next.stock_held {
         next.status = OrderStatus::Confirmed;
@@ -290,7 +293,7 @@ fn paid(mut next: OrderState, payment: PaymentStatus) -> Step {
     }
 }
 
-/// A person's cancel is final at once. Where nobody was asked to pay yet, nobody will be.
+/// A cancel request ends the order at once. A payment that is not being charged counts as cancelled with it.
 fn cancelled(mut next: OrderState) -> Step {
     let was = next.status;
     next.status = OrderStatus::Cancelled;
@@ -300,7 +303,7 @@ fn cancelled(mut next: OrderState) -> Step {
     go(next, [Tell::Cancelled(was)])
 }
 
-/// Only the money moves.
+/// Changes the payment status only.
 fn payment_moves(mut next: OrderState, payment: PaymentStatus) -> Step {
     if next.payment == payment {
         return Step::Stay;
@@ -309,7 +312,7 @@ fn payment_moves(mut next: OrderState, payment: PaymentStatus) -> Step {
     go(next, [Tell::StatusChanged])
 }
 
-/// Only the money moves; of an event that changes nothing only its version counts.
+/// Changes the payment status only. `next` may differ in `money_version` alone, which is stored without an event.
 fn money_moves(mut next: OrderState, back: Back) -> Step {
     let payment = back.payment();
     if next.payment == payment {
@@ -320,7 +323,6 @@ fn money_moves(mut next: OrderState, back: Back) -> Step {
 }
 
 impl Back {
-    /// What is said of the payment then.
     fn payment(self) -> PaymentStatus {
         match self {
             Self::None => PaymentStatus::Succeeded,
@@ -334,7 +336,7 @@ fn go<const N: usize>(next: OrderState, tells: [Tell; N]) -> Step {
     Step::Go { next, tells: tells.into() }
 }
 
-/// Why an order fails whose stock cannot be had.
+/// The failure of an order whose stock could not be reserved.
 pub fn out_of_stock() -> Failure {
     Failure { code: "out_of_stock".into(), message: "So many units cannot be had.".into() }
 }

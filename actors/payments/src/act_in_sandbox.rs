@@ -1,4 +1,4 @@
-//! A test plays the buyer's part with the simulated provider: it confirms, or is declined.
+//! Lets a test act in place of the buyer with the simulated provider: confirm a payment, or have it declined.
 
 use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::payments::{ActInSandbox, Payment, PaymentsError, SandboxAction};

@@ -1,4 +1,5 @@
-//! What a buyer has to do to pay, for orders. The secret is read from the provider for each answer, and stored nowhere.
+//! The action that a buyer has to take to pay, for orders. The secret is read from the provider for
+//! each reply and never stored.
 
 use runtime::{Answer, Answered, Context};
 use subjects::payments::{GetAction, PaymentAction, PaymentsError, PendingAction};

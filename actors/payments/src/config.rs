@@ -1,4 +1,4 @@
-//! What a browser needs to pay.
+//! The configuration that a browser needs to pay.
 
 use runtime::{Answer, Answered, Context};
 use subjects::payments::{GetConfig, PaymentConfig, PaymentsError};

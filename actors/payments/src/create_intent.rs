@@ -1,5 +1,5 @@
-//! Opens the payment of an order for its buyer. The provider's object is made before the lane; it is committed here
-//! before its secret is told to anybody, so nothing can be confirmed that was not committed.
+//! Opens the payment of an order for its buyer. The provider's object is created before the transaction, which commits
+//! it before the reply reveals its secret: only a committed object can be confirmed.
 
 use contract::{CallError, Detail, DetailCode};
 use runtime::{Answered, Breakage, Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx};
@@ -18,13 +18,13 @@ use crate::{
     terms::Terms,
 };
 
-/// What is owed, and the provider's object for it.
+/// The amount due, and the provider's object for it.
 pub struct Opened {
     payable: Payable,
     object: ProviderObject,
 }
 
-/// Whether the attempt can take this object; `Err` says how it stands instead.
+/// Checks that the payment can have this object. `Err` is the payment's status.
 fn decide(attempt: &Attempt, object: &str) -> Result<(), &'static str> {
     let is_own = attempt.object.as_deref().is_none_or(|own| own == object);
     if attempt.can_be_paid() && is_own { Ok(()) } else { Err(attempt.status.word()) }
@@ -49,7 +49,7 @@ impl Prepare<CreateIntent> for Payments {
         if payable.status != OrderStatus::Pending || payable.amount.amount == 0 {
             return Err(PaymentsError::NotPayable { status: payable.status.word().into() }.into());
         }
-        // The committed object is looked up, never created anew: providers forget keys.
+        // A committed object is read and never created again: the provider may have forgotten the key.
         let object = match row.and_then(|row| row.attempt.object) {
             Some(own) => self.provider().get(cx, &own).await?.ok_or_else(|| Breakage::other("the object is gone"))?,
             None => self.create(cx, &payable).await?,
@@ -69,10 +69,10 @@ impl Handle<CreateIntent, Opened> for Payments {
         let key = (payment_id, payable.order_id);
         let mut locked = self.lock(tx, [key]).await?;
         let attempt = locked.get(key).map(|row| row.attempt.clone()).unwrap_or_default();
-        // Somebody with another provider may have been first: this object is none of theirs.
+        // A node with another provider may have opened the payment first, to which this object is unknown.
         let has_it = locked.get(key).is_none_or(|row| Terms::of(row, self.provider()).provider(self).is_ok());
         if !has_it || decide(&attempt, &object.id).is_err() {
-            // Closed or opened otherwise since it was prepared: the next `prepare` sees that, clears away and refuses.
+            // The payment was closed, or opened with another object, since `prepare`. The next `prepare` handles that.
             return Err(HandleError::Stale);
         }
         let details =
@@ -109,8 +109,8 @@ impl Payments {
         }
     }
 
-    /// A create that comes back to a closed payment is cancelled, never confirmed. Its id was committed nowhere and its
-    /// secret told to nobody.
+    /// Cancels an object whose payment was closed while it was being created. Its id was never committed and its secret
+    /// never published.
     async fn clear_away(&self, cx: &Context, attempt: &Attempt, payable: &Payable) -> Result<(), Breakage> {
         if attempt.object.is_some() || attempt.is_open() {
             return Ok(());
@@ -123,7 +123,7 @@ impl Payments {
     }
 }
 
-/// What is owed, by orders' word: the client names no amount.
+/// The amount due, read from orders: the client does not name it.
 async fn payable(cx: &Context, command: &CreateIntent) -> Answered<Payable, PaymentsError> {
     let Some(order_id) = command.intent.order() else {
         let message = "either order_id or order_number must be there";
@@ -133,7 +133,7 @@ async fn payable(cx: &Context, command: &CreateIntent) -> Answered<Payable, Paym
     payable_of(cx, order_id).await?.ok_or_else(|| PaymentsError::OrderNotFound.into())
 }
 
-/// What orders says of an order that the caller may pay; `None` where there is no such order for them.
+/// The amount due of an order, read from orders; `None` if the caller has no access to it.
 pub(crate) async fn payable_of(cx: &Context, order_id: OrderRef) -> Result<Option<Payable>, Breakage> {
     let question = GetPayable {
         order_id,

@@ -1,5 +1,5 @@
-//! What is asked of the provider, after the commit that decided it. Those of one payment run one at a time, in the order
-//! of their commits; each comes back as a fact.
+//! Requests to the provider, sent after the commit that decided them. The effects of one payment run one at a time, in
+//! the order of their commits; each result is an input of the state machine.
 
 use runtime::{Breakage, Cause, Context, Effect, Perform, Performed, Tx};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::{
     terms::Terms,
 };
 
-/// Creates the provider's object. Nothing is charged by it.
+/// Creates the provider's object without charging.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CreateObject {
     pub payment_id: PaymentId,
@@ -28,7 +28,7 @@ pub(crate) struct CreateObject {
     pub terms: Terms,
 }
 
-/// Charges a method, through an object that was committed.
+/// Charges a payment method through a committed object.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Confirm {
     pub payment_id: PaymentId,
@@ -39,7 +39,7 @@ pub(crate) struct Confirm {
     pub terms: Terms,
 }
 
-/// Closes an object, so that nobody can pay it any more.
+/// Cancels an object, so that it can no longer be paid.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CancelObject {
     pub payment_id: PaymentId,
@@ -49,7 +49,7 @@ pub(crate) struct CancelObject {
     pub terms: Terms,
 }
 
-/// Gives money back.
+/// Makes a refund.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RefundMoney {
     pub payment_id: PaymentId,
@@ -77,7 +77,7 @@ impl Effect for RefundMoney {
     const NAME: &'static str = "refund_money";
 }
 
-/// What came of effects, as facts.
+/// Converts effect results to inputs.
 fn facts<'a, F, O>(
     performed: &[&'a Performed<F, O>],
     key: fn(&F) -> Key,
@@ -92,7 +92,7 @@ impl Perform<CreateObject> for Payments {
 
     async fn perform(&self, cx: &Context, _id: Uuid, effect: &CreateObject) -> Result<Created, Breakage> {
         let new = NewObject {
-            // Of the payment, not of the effect: the buyer's own way to the object uses it too.
+            // The payment's id, not the effect's: `CreateIntent` creates the same object under the same key.
             key: effect.payment_id.0,
             amount: effect.amount,
             order_id: effect.order_id,
@@ -111,7 +111,7 @@ impl Perform<CreateObject> for Payments {
     }
 }
 
-/// What became of an object that is not to be charged any more.
+/// The result for an object that must not be charged any more: the status it has.
 fn as_it_stands(object: ProviderObject) -> Confirmation {
     match object.status {
         ObjectStatus::Succeeded => Confirmation::Succeeded(object.charged),
@@ -129,7 +129,8 @@ impl Perform<Confirm> for Payments {
         let confirmation = if row.is_some_and(|row| row.attempt.can_be_paid()) {
             provider.confirm(cx, &effect.object, &effect.method, id).await?
         } else {
-            // It was called off while the provider was away, say: what closes the object waits behind this.
+            // The payment was closed while this effect waited, for example for an unavailable provider. The effect that
+            // cancels the object follows this one, so the object is only read.
             let object = provider.get(cx, &effect.object).await?;
             as_it_stands(object.ok_or_else(|| Breakage::other("the provider does not know an object that it made"))?)
         };
@@ -149,8 +150,8 @@ impl Perform<Confirm> for Payments {
                 }
                 Confirmation::ActionRequired => Some(Fact::ActionRequired(object)),
                 Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
-                // Its end is still to come: by the provider's word, by the order's deadline, which asks, or by the cancel
-                // that waits for its turn.
+                // Undecided. A webhook, the order's deadline or the cancel that is queued behind
+                // this effect brings the result.
                 Confirmation::Processing => None,
             }
         };
@@ -189,7 +190,7 @@ impl Perform<RefundMoney> for Payments {
     type Outcome = RefundOutcome;
 
     async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<RefundOutcome, Breakage> {
-        // The refund's own id is the key: one row, one refund, whatever runs again.
+        // The refund's id is the idempotency key: one row makes one refund, however often the effect runs.
         effect.terms.provider(self)?.refund(cx, &effect.object, effect.amount, effect.refund_id.0).await
     }
 

@@ -1,8 +1,8 @@
-//! Texts from outside, within what a row can hold.
+//! Limits texts of the provider to what a row can hold.
 
 use subjects::orders::Failure;
 
-/// A provider's word for a decline, plain and short.
+/// Limits a provider's failure in length, and removes control characters.
 pub(crate) fn plain(failure: &Failure) -> Failure {
     let cut = |text: &str, max: usize| text.chars().filter(|c| !c.is_control()).take(max).collect::<String>();
     let code = cut(&failure.code, 100);

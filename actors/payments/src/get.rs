@@ -1,4 +1,4 @@
-//! A payment, for its buyer and for admins. To everybody else there is no such payment.
+//! A payment, for its buyer and admins. Other callers get the same reply as for an unknown payment.
 
 use runtime::{Answer, Answered, Breakage, Context};
 use subjects::{
@@ -20,7 +20,7 @@ async fn payment(cx: &Context, id: PaymentId) -> Answered<Payment, PaymentsError
     if may_see(cx, &view).await? { Ok(view.payment) } else { Err(PaymentsError::PaymentNotFound.into()) }
 }
 
-/// The buyer is known here; whether a guest's token opens the order, only orders knows.
+/// Whether the caller may see a payment. The buyer's account is stored here; a guest's token is checked by orders.
 pub(crate) async fn may_see(cx: &Context, view: &View) -> Result<bool, Breakage> {
     let caller = cx.caller();
     if caller.has_role(roles::ADMIN) || view.user_id.is_some_and(|user| caller.user_id() == Some(user.0)) {
@@ -39,7 +39,7 @@ impl Answer<GetPaymentOfOrder> for Payments {
     async fn answer(&self, cx: &Context, query: &GetPaymentOfOrder) -> Answered<Payment, PaymentsError> {
         let order_id = match &query.order_id {
             OrderRef::Id(id) => *id,
-            // Which order has a number, only orders knows.
+            // Only orders can resolve an order number.
             number @ OrderRef::Number(_) => {
                 let payable = payable_of(cx, number.clone()).await?;
                 payable.ok_or(PaymentsError::PaymentNotFound)?.order_id

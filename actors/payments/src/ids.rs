@@ -1,4 +1,4 @@
-//! Ids that follow from others: whoever comes first, and however often, means the same payment.
+//! Ids that are derived from others, so that concurrent and repeated inputs of an order refer to the same payment.
 
 use subjects::{OrderId, PaymentId, RefundId};
 use uuid::{Builder, Uuid, Version};
@@ -13,7 +13,7 @@ pub(crate) fn automatic_refund_of(payment: PaymentId) -> RefundId {
     RefundId(derived(payment.0, b"automatic refund"))
 }
 
-/// A UUIDv7 with the time of the id it comes from, so that it lies as close to its neighbours in every index.
+/// A UUIDv7 with the timestamp of `from`, so that it has the same locality in indexes.
 fn derived(from: Uuid, what: &[u8]) -> Uuid {
     let mut bytes = Uuid::new_v5(&from, what).into_bytes();
     bytes[..6].copy_from_slice(&from.as_bytes()[..6]);

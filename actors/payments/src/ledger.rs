@@ -1,5 +1,5 @@
-//! Moves payments on: facts about a whole batch of payments become rows, events and effects, with a constant number of
-//! statements.
+//! Applies a batch of inputs to payments: writes rows, events and effects with a constant number of statements,
+//! whatever the number of payments.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ use crate::{
     terms::Terms,
 };
 
-/// A payment of an order. An order has one, under an id made from its own.
+/// A payment and its order. The payment's id is derived from the order's, so an order has one payment.
 pub(crate) type Key = (PaymentId, OrderId);
 
 impl Payments {
-    /// Locks payments. One that is unknown stands at its beginning.
+    /// Locks payments. An unknown payment has the default state.
     pub(crate) async fn lock<'a>(
         &'a self,
         tx: &mut Tx<'_>,
@@ -34,7 +34,7 @@ impl Payments {
         Transitions::lock(Ledger::new(self.provider(), None), tx, keys).await
     }
 
-    /// Locks payments, decides by the table and writes what follows.
+    /// Locks payments, applies the inputs and saves the results.
     pub(crate) async fn advance(&self, tx: &mut Tx<'_>, heard: Vec<(Key, Fact, &Cause)>) -> Result<(), Breakage> {
         let mut payments = self.lock(tx, heard.iter().map(|(key, ..)| *key)).await?;
         for (key, fact, cause) in heard {
@@ -44,7 +44,7 @@ impl Payments {
     }
 }
 
-/// What follows from a fact, and where the payment stood after it.
+/// An action, with the payment's status and totals right after the input that caused it.
 #[derive(Debug)]
 pub(crate) struct Following {
     act: Act,
@@ -53,14 +53,14 @@ pub(crate) struct Following {
     returned: i64,
 }
 
-/// The payments of a batch, and what is written beside their rows.
+/// What a batch writes besides the rows of its payments.
 pub(crate) struct Ledger<'a> {
     provider: &'a dyn Provider,
-    /// The refund that a person asks for.
+    /// The refund that an admin requests.
     asked: Option<&'a messages::NewRefund>,
     refunds: Vec<NewRefund<'a>>,
     refund_ends: Vec<RefundEnd>,
-    /// What refunds return to the shelf.
+    /// The lines of refunds, and whether their units are restocked.
     goods: BTreeMap<RefundId, Goods>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Ledger<'a> {
         Self { provider, asked, refunds, refund_ends, goods }
     }
 
-    /// The row of a refund that is made now: one that a person asked for, or the automatic one.
+    /// The row of a new refund: one that an admin requests, or the automatic one if `id` is `None`.
     fn refund(&self, payment_id: PaymentId, id: Option<RefundId>, amount: Money) -> NewRefund<'a> {
         let asked = self.asked.filter(|_| id.is_some());
         NewRefund {
@@ -160,7 +160,7 @@ impl Machine for Ledger<'_> {
         if !new.is_empty() {
             let written = store::insert(tx.writes(), &new, self.provider.name(), now).await?;
             if written < new.len() as u64 {
-                // Another transaction has inserted it meanwhile: run again, and find its row.
+                // A concurrent transaction has inserted a row: a retry finds it.
                 return Err(Fault::unavailable(messages::DOMAIN).into());
             }
         }
@@ -220,7 +220,7 @@ fn carry_out(
             tx.emit(cause, &mut row.version, &messages::PaymentFailed { payment_id, order_id, failure })?;
         }
         Act::TellCancelled => tx.emit(cause, &mut row.version, &messages::PaymentCancelled { payment_id, order_id })?,
-        // With what it was for.
+        // Emitted by `Ledger::act`, which has the refund's lines.
         Act::TellRefunded { .. } => {}
         Act::TellRefundFailed { id, failure } => {
             tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "a refund failed: a person must look");
@@ -299,7 +299,7 @@ fn refunded(
 }
 
 impl RefundEnd {
-    /// How a refund ended, where the fact says so.
+    /// The end of a refund, if the input is one.
     fn of(fact: &Fact) -> Option<Self> {
         match fact {
             Fact::RefundDone { id, provider_id, .. } => {

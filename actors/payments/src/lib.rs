@@ -1,8 +1,9 @@
 //! Payments: one per order, through a provider.
 //!
-//! What it promises: the provider's object is created and its id committed before anything can confirm it; `failed` and
-//! `cancelled` are said only where nothing can be charged any more; money that is found on an ended attempt goes back,
-//! once. The table in [`story`] says what follows from what; the provider is asked by effects, never in a lane.
+//! Guarantees: the provider's object is created and its id committed before it can be confirmed; `failed` and
+//! `cancelled` are emitted only when nothing can be charged any more; a capture that is found on an ended payment is
+//! refunded, once. [`story`] is the state machine. Requests to the provider are effects or precede a transaction,
+//! never part of one.
 
 mod act_in_sandbox;
 mod action;
@@ -33,15 +34,15 @@ use subjects::{orders, payments as messages};
 
 use crate::provider::Provider;
 
-/// What can be set about payments.
+/// The configuration of payments.
 #[derive(Clone)]
 pub struct PaymentsConfig {
-    /// Who charges.
+    /// The payment provider.
     pub provider: Arc<dyn Provider>,
 }
 
 impl Default for PaymentsConfig {
-    /// The simulated provider.
+    /// Uses the simulated provider.
     fn default() -> Self {
         Self { provider: Arc::new(provider::Simulated::default()) }
     }
@@ -53,14 +54,14 @@ impl fmt::Debug for PaymentsConfig {
     }
 }
 
-/// The domain.
+/// The payments domain.
 #[derive(Debug)]
 pub struct Payments {
     config: PaymentsConfig,
 }
 
 impl Payments {
-    /// The domain, set up.
+    /// Creates the domain.
     pub fn new(config: PaymentsConfig) -> Self {
         Self { config }
     }

@@ -1,5 +1,5 @@
-//! A look at the provider's object: what it says counts, whoever gave the hint. So a message that is forged, late,
-//! repeated or out of order can do no more than cause a look.
+//! Reads the provider's object. Only the object's state counts, not the notice that triggered the read: a notice that
+//! is forged, late, repeated or out of order can only cause a read.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
     terms::Terms,
 };
 
-/// Reads an object at the provider.
+/// Reads an object from the provider.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Look {
     pub payment_id: PaymentId,
@@ -33,7 +33,7 @@ impl Effect for Look {
     const NAME: &'static str = "look";
 }
 
-/// What the provider has.
+/// The object that was read, with the refunds and disputes that were requested.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     object: Option<ProviderObject>,
@@ -41,8 +41,8 @@ pub(crate) struct Seen {
     disputes: Vec<SeenDispute>,
 }
 
-/// What an object says of its payment: an end, which nothing can make untrue again, or what the buyer did on the way to
-/// it.
+/// Converts an object's status to an input: a terminal status, which is final, or the buyer's progress towards it.
+/// `None` while the object is unchanged or processing.
 pub(crate) fn seen(object: &ProviderObject) -> Option<Fact> {
     match object.status {
         ObjectStatus::Succeeded => Some(Fact::Paid(object.id.clone())),
@@ -57,12 +57,12 @@ pub(crate) fn seen(object: &ProviderObject) -> Option<Fact> {
     }
 }
 
-/// An object that has money has what is owed.
+/// Checks that the captured amount is the amount due.
 pub(crate) fn checked(object: &ProviderObject, terms: &Terms) -> Result<(), Breakage> {
     if object.status == ObjectStatus::Succeeded { terms.check(&object.id, &object.charged) } else { Ok(()) }
 }
 
-/// Everything that was seen, as facts. A refund that had succeeded is reversed once: after that it is not done any more.
+/// Converts everything that was read to inputs. A reversed refund is removed from `done`, so that it is reversed once.
 fn facts(payment: PaymentId, seen_now: &Seen, done: &mut BTreeMap<String, Done>) -> Vec<Fact> {
     let mut facts: Vec<Fact> = seen_now.object.as_ref().and_then(seen).into_iter().collect();
     for SeenRefund { id, failure } in &seen_now.refunds {

@@ -1,4 +1,4 @@
-//! Whether all of an order's money has gone back or is on its way back. orders asks before an order is shipped.
+//! Whether all of an order's money is returned or being refunded. Queried by orders before an order is shipped.
 
 use runtime::{Answer, Answered, Context};
 use subjects::payments::{GetPendingRefund, PaymentsError, PendingRefund};

@@ -1,5 +1,5 @@
-//! Who charges. The trait has the shape of a payment intent as Stripe has it: an object is created, then confirmed with
-//! a method or cancelled, and its money may be given back.
+//! Payment providers. The trait models Stripe's payment intent: an object is created, then confirmed with a payment
+//! method or cancelled, and a captured amount can be refunded.
 
 mod simulated;
 mod stripe;
@@ -17,45 +17,46 @@ pub use simulated::Simulated;
 pub(crate) use simulated::{AUTHENTICATED, NOT_AUTHENTICATED};
 pub use stripe::{Secret, Stripe, StripeConfig};
 
-/// What a provider answers. A breakage means that nobody knows: asked again with the same key, it has one effect.
+/// The result of a request to a provider. An error means that the outcome is unknown: the request is repeated with the
+/// same key, under which it has one effect.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, Breakage>>;
 
-/// An object that is to be created.
+/// An object to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewObject {
-    /// The payment's id. The same key gives the same object, as long as the provider remembers it.
+    /// The payment's id, used as idempotency key: it gives the same object for as long as the provider stores the key.
     pub key: Uuid,
-    /// What is owed.
+    /// The amount due.
     pub amount: Money,
-    /// Goes along as metadata, by which the object can be found again.
+    /// Stored as metadata.
     pub order_id: OrderId,
-    /// Goes along as metadata.
+    /// Stored as metadata.
     pub order_number: String,
-    /// Goes along as metadata.
+    /// Stored as metadata.
     pub user_id: Option<UserId>,
 }
 
-/// Where a provider's object stands.
+/// The status of a provider's object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectStatus {
     /// It can be confirmed.
     Open,
-    /// It was confirmed, and the card's issuer wants the buyer to do something first.
+    /// It was confirmed, and the card's issuer requires an action of the buyer.
     ActionRequired,
-    /// It was confirmed, and is not decided.
+    /// It was confirmed, and is undecided.
     Processing,
-    /// Its money came.
+    /// It is captured.
     Succeeded,
-    /// Nobody can pay it any more.
+    /// It is cancelled and can no longer be paid.
     Cancelled,
 }
 
-/// How much an object is about, in the provider's words.
+/// An amount as the provider reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charged {
     /// Minor units.
     pub amount: i64,
-    /// ISO 4217, in letters of either case.
+    /// ISO 4217 code, in either case.
     pub currency: String,
 }
 
@@ -64,96 +65,96 @@ pub struct Charged {
 pub struct ProviderObject {
     /// The provider's id.
     pub id: String,
-    /// Where it stands.
+    /// Its status.
     pub status: ObjectStatus,
-    /// How much it is about.
+    /// Its amount; once captured, the captured amount.
     pub charged: Charged,
-    /// For the buyer's browser only.
+    /// For the buyer's browser only: not logged, and not stored with the payment.
     pub client_secret: String,
-    /// What the buyer has to do.
+    /// The action that the buyer has to take.
     pub next_action: Option<NextAction>,
-    /// The last attempt of the buyer, where it was declined and the object is open again.
+    /// The buyer's last attempt, if it was declined and the object is open again.
     pub decline: Option<Decline>,
 }
 
 impl ProviderObject {
-    /// One of which nothing else is known.
+    /// An object without a next action or a decline.
     pub fn new(id: String, status: ObjectStatus, charged: Charged, client_secret: String) -> Self {
         Self { id, status, charged, client_secret, next_action: None, decline: None }
     }
 }
 
-/// An attempt that was declined.
+/// A declined attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decline {
-    /// Tells this attempt from others of the same object.
+    /// Identifies this attempt among those of the same object.
     pub attempt: String,
-    /// Why.
+    /// The reason.
     pub failure: Failure,
 }
 
 impl std::fmt::Debug for ProviderObject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the secret.
+        // Omits the client secret.
         f.debug_struct("ProviderObject").field("id", &self.id).field("status", &self.status).finish_non_exhaustive()
     }
 }
 
-/// What comes of a create.
+/// The result of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// There it is.
+    /// The object.
     Object(ProviderObject),
-    /// The provider will never create it.
+    /// The provider rejected the request for good.
     Refused(Failure),
 }
 
-/// What comes of a confirm.
+/// The result of a confirm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Confirmation {
-    /// The money came.
+    /// The payment is captured.
     Succeeded(Charged),
-    /// Not with this method; the object stays open.
+    /// The payment method was declined; the object stays open.
     Declined {
-        /// Tells this attempt from others of the same object.
+        /// Identifies this attempt among those of the same object.
         attempt: String,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// Not before the buyer has done what the card's issuer wants.
+    /// The card's issuer requires an action of the buyer first.
     ActionRequired,
-    /// Not decided yet.
+    /// Undecided.
     Processing,
-    /// The object had been cancelled.
+    /// The object was cancelled before.
     Cancelled,
 }
 
-/// What comes of a cancel. An object that is processing cannot be cancelled yet: that is a breakage, asked again.
+/// The result of a cancel. An object that is processing cannot be cancelled yet: that is an error, and is retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancellation {
-    /// Nobody can pay it any more.
+    /// It is cancelled and can no longer be paid.
     Cancelled,
-    /// Its money came before.
+    /// It was captured before the cancel.
     AlreadySucceeded(Charged),
 }
 
-/// What comes of a refund.
+/// The result of a refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefundOutcome {
-    /// The money goes back.
+    /// The provider accepted the refund, which may still be pending.
     Succeeded {
-        /// The provider's id.
+        /// The provider's id of the refund.
         refund_id: String,
     },
-    /// It does not.
+    /// The refund failed.
     Failed(Failure),
 }
 
-/// What of an object is to be read beside itself.
+/// What to read together with an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
-    /// Nothing.
+    /// Nothing else.
     #[default]
     Object,
     /// Its refunds.
@@ -162,67 +163,68 @@ pub enum About {
     Disputes,
 }
 
-/// A refund that the provider has made.
+/// A refund as the provider reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenRefund {
     /// The provider's id.
     pub id: String,
-    /// Why it failed, where it did: the money has come back.
+    /// The reason, if it failed, so that the money is not returned to the buyer.
     pub failure: Option<Failure>,
 }
 
-/// A dispute of a charge.
+/// A dispute of a charge as the provider reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenDispute {
     /// The provider's id.
     pub id: String,
-    /// How much it is about, and where it stands.
+    /// Its amount and state.
     pub dispute: Dispute,
 }
 
-/// A message of the provider. It says that something happened, and of what; never is it believed what.
+/// A webhook notice: names the object that changed. Its content is never trusted; the object is read instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The provider's id of the message: the same one when it is sent again.
+    /// The provider's id of the notice, the same for every delivery.
     pub id: String,
-    /// The object that it is about, if any.
+    /// The object that changed, if any.
     pub object: Option<String>,
-    /// What of the object.
+    /// What to read together with the object.
     pub about: About,
 }
 
 /// A payment provider.
 pub trait Provider: Send + Sync + 'static {
-    /// Its name, as it stands in payments.
+    /// The name that is stored with payments.
     fn name(&self) -> &'static str;
 
-    /// What a browser needs to speak to it.
+    /// The key for requests from a browser.
     fn publishable_key(&self) -> &str;
 
-    /// Whether a test may play the buyer's part.
+    /// Whether tests may act in place of the buyer.
     fn is_sandbox(&self) -> bool {
         false
     }
 
-    /// Creates an object; nothing is charged by it.
+    /// Creates an object without charging.
     fn create<'a>(&'a self, cx: &'a Context, new: &'a NewObject) -> Asked<'a, Created>;
 
-    /// Looks at an object by its id.
+    /// Reads an object by its id.
     fn get<'a>(&'a self, cx: &'a Context, object: &'a str) -> Asked<'a, Option<ProviderObject>>;
 
-    /// Looks for the object of a payment of which only the key is known. Never creates one.
+    /// Searches the object of a payment by its key. Never creates one.
     fn find<'a>(&'a self, cx: &'a Context, key: Uuid, order_id: OrderId) -> Asked<'a, Option<ProviderObject>>;
 
-    /// Charges a method.
+    /// Charges a payment method.
     fn confirm<'a>(&'a self, cx: &'a Context, object: &'a str, method: &'a str, key: Uuid) -> Asked<'a, Confirmation>;
 
-    /// Closes an object.
+    /// Cancels an object.
     fn cancel<'a>(&'a self, cx: &'a Context, object: &'a str, key: Uuid) -> Asked<'a, Cancellation>;
 
-    /// Gives money back. A key that may be older than the provider's memory must be looked for in its refunds first.
+    /// Makes a refund. Where the provider may have forgotten `key`, the implementation must search the
+    /// object's refunds for it first.
     fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome>;
 
-    /// The refunds of an object. A provider that says at once how a refund ends has none to show.
+    /// The refunds of an object. Empty by default, for a provider whose refunds are final at once.
     fn refunds<'a>(&'a self, _cx: &'a Context, _object: &'a str) -> Asked<'a, Vec<SeenRefund>> {
         async { Ok(Vec::new()) }.boxed()
     }
@@ -232,7 +234,7 @@ pub trait Provider: Send + Sync + 'static {
         async { Ok(Vec::new()) }.boxed()
     }
 
-    /// Reads a message of the provider; nothing where its signature is wrong, or not of this time.
+    /// Reads a webhook notice. `None` if its signature is invalid or its time is out of bounds.
     fn read_notice(&self, _signature: &str, _body: &str, _now: DateTime<Utc>) -> Option<Notice> {
         None
     }

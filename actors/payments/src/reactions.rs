@@ -1,4 +1,4 @@
-//! The events of orders, as facts of the table in [`story`](crate::story).
+//! The events of orders, as inputs of the state machine in [`story`](crate::story).
 
 use runtime::{Breakage, Cause, Delivered, React, Tx};
 use subjects::{OrderId, orders};
@@ -9,7 +9,7 @@ use crate::{
     story::{Details, Fact},
 };
 
-/// A fact about the payment of an order.
+/// An incoming event about the payment of an order.
 #[derive(Debug)]
 pub struct Input {
     order_id: OrderId,
@@ -44,7 +44,7 @@ input! {
     };
     orders::ExpiryDue: |event| Fact::ExpiryDue;
     orders::Cancelled: |event| Fact::OrderEnded { wants_answer: true };
-    // No event is owed for a failed order: its payment was never opened, or orders knows how it ended.
+    // A failed order requires no event: orders has set its payment status already.
     orders::Failed: |event| Fact::OrderEnded { wants_answer: false };
     orders::RefundDue: |event| Fact::OrderEnded { wants_answer: false };
 }

@@ -1,5 +1,5 @@
-//! Every payment is read at the provider once more after its first day, when no key is remembered there any more: what
-//! was on its way all that time has arrived by then, and money that nobody told of is found.
+//! Reads every payment from the provider once more after 25 hours, when the provider no longer stores its keys:
+//! requests that were in flight have arrived by then, and a capture without a webhook is found.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Commanded, Due, Handle, Handled, Reads, Tx};

@@ -1,4 +1,5 @@
-//! A message of the provider: let in by its signature, counted once by its id, and then no more than a hint to look.
+//! Receives a webhook notice: authenticated by its signature and deduplicated by its id. It only
+//! triggers a read of the object.
 
 use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
 use subjects::payments::{PaymentsError, ReceiveWebhook, WebhookReceipt};
@@ -8,13 +9,13 @@ use crate::{Payments, look::Look, provider::Notice, store, terms::Terms};
 impl Prepare<ReceiveWebhook> for Payments {
     type Prepared = Notice;
 
-    /// Anybody may knock: who is not let in leaves nothing behind.
+    /// Public. Rejected requests are not recorded, so unauthenticated traffic cannot fill the table.
     async fn prepare(&self, cx: &Context, command: &ReceiveWebhook) -> Result<Notice, PrepareError<PaymentsError>> {
         let ReceiveWebhook { provider, signature, body } = command;
         if provider != self.provider().name() {
             return Err(PrepareError::RejectedUnrecorded(PaymentsError::UnknownProvider));
         }
-        // By the database's clock: a node whose own is off lets nothing old in.
+        // The database's clock: a node whose clock is wrong must not accept outdated signatures.
         let now = store::now(cx.reads()).await?;
         let notice = self.provider().read_notice(signature, body, now);
         notice.ok_or(PrepareError::RejectedUnrecorded(PaymentsError::InvalidSignature))
@@ -30,8 +31,8 @@ impl Handle<ReceiveWebhook, Notice> for Payments {
         let (notice, now) = (&command.prepared, tx.now());
         let is_new = store::remember_notice(tx.writes(), &command.message.provider, &notice.id, now).await?;
         if let Some(object) = notice.object.clone().filter(|_| is_new)
-            // Not locked, for a batch comes in any order, and others lock by id. Nor need it be: a look may cross whatever
-            // else is asked of the object.
+            // Not locked: other transactions lock payments in the order of their ids, but the notices of a batch have
+            // no order. No lock is needed, as a read may interleave with any other request about the object.
             && let Some(row) = store::with_object(tx.reads(), &object).await?
         {
             let (payment_id, order_id, terms) = (row.id, row.order_id, Terms::of(&row, self.provider()));

@@ -1,4 +1,4 @@
-//! An admin gives money back, all that is left or a part of it.
+//! An admin refunds a payment, in full or in part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,13 +21,13 @@ fn invalid(detail: Detail) -> PaymentsError {
     PaymentsError::InvalidRefund { fields: vec![detail] }
 }
 
-/// The most lines of a refund.
+/// Maximum number of lines of a refund.
 const MAX_ITEMS: usize = 100;
 
-/// The lines of an order, where a refund names some of them.
+/// The lines of the order, if the refund names lines.
 type Lines = Option<BTreeMap<ItemId, Line>>;
 
-/// What the named lines cost. `restocked` counts the units that other refunds return.
+/// The price of the named lines. `restocked` counts the units that other refunds restock.
 fn price(
     items: &[RefundItem],
     restock: bool,
@@ -59,7 +59,7 @@ fn price(
     Ok(sum)
 }
 
-/// How much goes back.
+/// Checks a refund and returns its amount.
 fn decide(
     attempt: &Attempt,
     refund: &NewRefund,
@@ -92,7 +92,7 @@ fn decide(
         _ => left,
     };
     let amount = refund.amount.unwrap_or(price);
-    // What is disputed or on its way back already is no part of it: either may come back to the shop.
+    // Disputed amounts and refunds in flight are not deducted: the shop may still keep either.
     let kept = attempt.captured - attempt.returned();
     if refund.items.is_none() && restock && amount.amount < kept {
         let message = "needs items where only a part of the money goes back";
@@ -104,7 +104,7 @@ fn decide(
     Ok(amount)
 }
 
-/// The lines of an order, by orders' word.
+/// The lines of an order, read from orders.
 async fn lines(cx: &Context, order_id: OrderId) -> Answered<BTreeMap<ItemId, Line>, PaymentsError> {
     match cx.ask(&GetLines { order_id }).await {
         Ok(found) => Ok(found.lines.into_iter().map(|line| (line.line_id, line)).collect()),
@@ -170,7 +170,7 @@ mod tests {
         ItemId(uuid::Uuid::from_u128(1))
     }
 
-    /// A refund of so many units of the one line: three at 20, of which two can be returned.
+    /// A refund of `quantity` units of the only line: three units at 20, two of them returnable.
     fn of_line(quantity: i64, restock: bool, restocked: i64) -> Result<Money, PaymentsError> {
         let line = Line { line_id: line_id(), unit_price: usd(20), quantity: 3, returnable: 2 };
         let items = Some(vec![RefundItem { line_id: line_id(), quantity }]);
@@ -202,7 +202,7 @@ mod tests {
             matches!(restock(Some(usd(69))), Err(PaymentsError::InvalidRefund { fields }) if fields[0].field == "restock")
         );
         assert_eq!(judge(&state, &NewRefund { restock: Some(false), ..ask(Some(usd(69))) }), Ok(usd(69)));
-        // A refund on its way may fail, and leave the goods without their money.
+        // The refund in flight may fail: all units would be restocked without a full refund.
         let state = paid(PaymentStatus::Succeeded, 0, 30);
         let all_that_is_left = judge(&state, &NewRefund { restock: Some(true), ..ask(None) });
         assert!(matches!(all_that_is_left, Err(PaymentsError::InvalidRefund { .. })), "{all_that_is_left:?}");

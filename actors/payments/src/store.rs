@@ -1,4 +1,4 @@
-//! All SQL of payments: moving them on, their refunds, reading them. What the simulated provider remembers is its own.
+//! All SQL of payments, except that of the simulated provider, which has tables of its own.
 
 mod looking;
 mod moving;
@@ -14,7 +14,7 @@ pub(crate) use refunds::{
     Done, Goods, NewRefund, RefundEnd, done_refunds, end_refunds, goods_of, insert_refunds, load_refund, restocked,
 };
 
-/// A word of the database as the type it stands for.
+/// Parses a stored name.
 fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Breakage> {
     text.parse().map_err(Breakage::other)
 }

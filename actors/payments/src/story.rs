@@ -1,9 +1,11 @@
-//! The attempt to get the money of an order, as a table: where it stands, what is heard, what follows. Nothing here
-//! waits, reads or writes; every pair of state and fact has an answer, late and crossing facts too.
+//! The state machine of a payment: a pure function from a state and an input to a new state and actions. It
+//! performs no I/O and is total: every pair of state and input has a defined result, including inputs that
+//! arrive late or out of order.
 //!
-//! What the table keeps: nothing is confirmed but an object that was committed; `failed` and `cancelled` are said only
-//! where no object was committed, or after the provider has confirmed its cancel; an order hears one verdict; money
-//! that is found after the verdict, or for an order that is over, goes back once.
+//! Invariants: only a committed object is confirmed; `failed` and `cancelled` are emitted only if no object was
+//! committed, or after the provider has confirmed its cancel; at most one of `succeeded`, `failed` and `cancelled` is
+//! emitted per order; a capture that is found after `failed` or `cancelled`, or for an order that has ended, is
+//! refunded once.
 
 mod attempt;
 
@@ -14,15 +16,15 @@ use subjects::{
 
 pub use attempt::{Act, Attempt, Closing, Details, Dispute, DisputeState, Fact};
 
-/// Declined attempts after which an order that did not name its method fails.
+/// Number of declined attempts after which the payment of an order that names no payment method fails.
 pub const MAX_DECLINES: usize = 3;
 
-/// Where an attempt stands after a fact, and what follows.
+/// The result of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Where it stands.
+    /// The new state.
     pub next: Attempt,
-    /// What follows, in this order.
+    /// The actions, in this order.
     pub acts: Vec<Act>,
 }
 
@@ -36,8 +38,8 @@ impl Step {
         self
     }
 
-    /// Counts what has gone back. A lost dispute counts as far as refunds have left something of the charge: what the
-    /// provider takes twice is the shop's loss and no order's.
+    /// Recomputes `lost` and the status. Lost disputes count up to what refunds have left of the charge: an amount that
+    /// the provider takes twice is a loss of the shop, not of the order.
     fn count(mut self) -> Self {
         let next = &mut self.next;
         next.lost = next.in_dispute(DisputeState::Lost).min(next.captured - next.refunded - next.refunding);
@@ -49,8 +51,8 @@ impl Step {
         self
     }
 
-    /// Where the order is over, all money that is left goes back, once: after every refund that a person asked for has
-    /// ended, so that what one of them fails to give back goes along, and after every dispute is decided.
+    /// Refunds all that is left of an ended order's money, once: after every requested refund has ended, so that the
+    /// amount of a failed one is included, and after every dispute is decided.
     fn give_back(mut self) -> Self {
         let amount = self.next.left();
         let is_settled = self.next.refunding == 0 && self.next.in_dispute(DisputeState::Open) == 0;
@@ -63,7 +65,7 @@ impl Step {
     }
 }
 
-/// What follows from `fact` where an attempt stands at `state`.
+/// Returns the new state and the actions of an attempt in `state` on `fact`.
 pub fn step(state: &Attempt, fact: Fact) -> Step {
     match fact {
         Fact::Due { details, method } => due(state, details, method),
@@ -89,11 +91,11 @@ pub fn step(state: &Attempt, fact: Fact) -> Step {
 
 fn due(state: &Attempt, details: Details, method: Option<String>) -> Step {
     let mut step = Step::stay(state);
-    // Also a tombstone learns what would have been owed.
+    // A tombstone stores the details too.
     step.next.details.get_or_insert(details);
     step.next.at_once |= method.is_some();
     match method {
-        // Where it is being charged already, by the buyer's own hand, it is not charged again.
+        // A payment that is being charged already is not charged again.
         Some(method) if state.can_be_paid() && state.status == PaymentStatus::Pending => charge(step, method),
         _ => step,
     }
@@ -103,7 +105,7 @@ fn intent_opened(state: &Attempt, details: Details, object: String) -> Step {
     let mut step = Step::stay(state);
     let is_foreign = state.object.as_ref().is_some_and(|own| *own != object);
     if is_foreign || !state.can_be_paid() && state.object.is_none() {
-        // Made for a payment that is closed, or beside its own object: never confirmed.
+        // The payment is closed, or has another object: this one is never confirmed.
         return step.act(Act::Cancel(object));
     }
     if !state.can_be_paid() {
@@ -122,12 +124,12 @@ fn object_created(state: &Attempt, object: String) -> Step {
     let mut step = Step::stay(state);
     step.next.creating = false;
     if state.object.as_ref().is_some_and(|own| *own != object) {
-        // The intent was opened with another one meanwhile. That one goes on; this one was never told to anybody.
+        // The buyer's intent has committed another object meanwhile. This one was never published.
         step = step.act(Act::Cancel(object));
     } else if state.is_open() {
         step.next.object = Some(object);
     } else if state.object.is_none() {
-        // A create that comes back to a closed payment.
+        // The payment was closed while the object was being created.
         return step.act(Act::Cancel(object));
     }
     let Some(own) = step.next.object.clone() else { return step };
@@ -148,7 +150,7 @@ fn create_refused(state: &Attempt, failure: Failure) -> Step {
         return step;
     }
     match (&state.object, state.closing) {
-        // The intent's object stands: it must be closed first.
+        // The intent's object can still be paid, so it is cancelled first.
         (Some(own), None) => {
             let own = own.clone();
             closing(step, Closing::Decline, Some(failure)).act(Act::Cancel(own))
@@ -167,7 +169,7 @@ fn buyer_acts(state: &Attempt, method: String) -> Step {
     if state.can_be_paid() && state.details.is_some() { charge(step, method) } else { step }
 }
 
-/// Charges the method: the object first, where there is none.
+/// Charges the method. Creates the object first if there is none.
 fn charge(mut step: Step, method: String) -> Step {
     step.next.method = Some(method.clone());
     step.next.awaits_action = false;
@@ -175,7 +177,7 @@ fn charge(mut step: Step, method: String) -> Step {
     step.next.status = PaymentStatus::Processing;
     match step.next.object.clone() {
         Some(object) => step.act(Act::Confirm { object, method }),
-        // It is confirmed when it is there.
+        // `object_created` confirms it.
         None if step.next.creating => step,
         None => {
             step.next.creating = true;
@@ -200,7 +202,7 @@ fn paid(state: &Attempt, object: String) -> Step {
     if was_open {
         step = step.act(Act::TellSucceeded);
     } else {
-        // The order has heard that there would be no money.
+        // The order was notified that the payment failed or was cancelled.
         step.next.order_ended = true;
     }
     step.give_back()
@@ -216,7 +218,7 @@ fn declined(state: &Attempt, object: &str, attempt: String, failure: Failure) ->
         step.next.declines.insert(attempt);
     }
     if state.at_once || step.next.declines.len() >= MAX_DECLINES {
-        // Another method could still be charged: it has failed only when the provider has closed it.
+        // Another method could still be charged: the payment fails only when the provider has cancelled the object.
         return closing(step, Closing::Decline, Some(failure)).act(Act::Cancel(object.to_owned()));
     }
     step.next.status = PaymentStatus::Pending;
@@ -226,7 +228,8 @@ fn declined(state: &Attempt, object: &str, attempt: String, failure: Failure) ->
 }
 
 fn decline_seen(state: &Attempt, object: &str, attempt: String, failure: Failure) -> Step {
-    // The answer to its own charge decides about an order that named its method, unless that was left to the buyer.
+    // If the order names its payment method, the result of its confirm decides, unless the issuer requires the buyer
+    // to confirm the charge.
     if state.declines.contains(&attempt) || state.at_once && !state.awaits_action {
         return Step::stay(state);
     }
@@ -252,7 +255,7 @@ fn buyer_authenticates(state: &Attempt, method: String) -> Step {
 
 fn cancel_confirmed(state: &Attempt, object: &str) -> Step {
     let step = Step::stay(state);
-    // An object that is being created is waited for: it comes back to a closing payment and is cancelled in turn.
+    // While a create is in flight the payment stays closing: the create's result requests the cancel that ends it.
     if !state.is_open() || !state.owns(object) || state.creating {
         return step;
     }
@@ -275,8 +278,8 @@ fn order_ended(state: &Attempt, wants_answer: bool) -> Step {
     step
 }
 
-/// Nobody shall pay it any more: closed at once where no object was committed or is being made, else when the provider
-/// has confirmed its cancel.
+/// Closes the payment: at once if no object is committed or being created, otherwise when the
+/// provider has confirmed the cancel.
 fn close(state: &Attempt, tells: bool) -> Step {
     let step = Step::stay(state);
     if !state.can_be_paid() {
@@ -351,7 +354,7 @@ fn refund_reversed(state: &Attempt, id: RefundId, amount: i64, failure: Failure)
 fn dispute_seen(state: &Attempt, id: String, dispute: Dispute) -> Step {
     let mut step = Step::stay(state);
     let known = state.disputes.get(&id).map(|dispute| dispute.state);
-    // A decision is final: whatever else is read of it is older.
+    // A decided dispute is final: any other state of it is outdated.
     if !state.is_captured() || dispute.amount <= 0 || known.is_some_and(|known| known != DisputeState::Open) {
         return step;
     }

@@ -1,4 +1,4 @@
-//! What stands firm about a payment when its provider is asked: who that is, and what is owed.
+//! The fixed terms of a payment, which every request to the provider carries: the provider's name and the amount due.
 
 use runtime::Breakage;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::{
     store::Row,
 };
 
-/// Goes along with what is asked of a provider. Empty where it was asked by a node that knew nothing of it.
+/// The terms that an effect carries. Empty in effects that were stored by an older version without terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     #[serde(default)]
@@ -20,18 +20,19 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Those of a payment; one that is new is this node's provider's.
+    /// The terms of a payment. A new payment belongs to this node's provider.
     pub(crate) fn of(row: &Row, own: &dyn Provider) -> Self {
         let provider = row.provider.clone().unwrap_or_else(|| own.name().to_owned());
         Self { provider: Some(provider), owed: row.attempt.details.as_ref().map(|details| details.amount) }
     }
 
-    /// Those of a payment that a provider has.
+    /// The terms of a payment with a known provider and amount.
     pub(crate) fn named(provider: String, owed: Money) -> Self {
         Self { provider: Some(provider), owed: Some(owed) }
     }
 
-    /// What came must be what is owed: no order is confirmed for another sum, and a person must look.
+    /// Checks that the captured amount is the amount due, if that is known: no order is confirmed for another amount. A
+    /// mismatch is logged as an error for an operator.
     pub(crate) fn check(&self, object: &str, came: &Charged) -> Result<(), Breakage> {
         let Some(owed) = self.owed else { return Ok(()) };
         if came.amount == owed.amount && came.currency.eq_ignore_ascii_case(owed.currency.code()) {
@@ -41,7 +42,7 @@ impl Terms {
         Err(Breakage::other(format!("the provider has another sum than is owed for {object}")))
     }
 
-    /// The provider to ask. Another one than the payment's knows nothing of it: what it said would be no outcome.
+    /// The payment's provider. Fails if this node has another one: its response would say nothing about the payment.
     pub(crate) fn provider<'a>(&self, payments: &'a Payments) -> Result<&'a dyn Provider, Breakage> {
         let own = payments.provider();
         match &self.provider {

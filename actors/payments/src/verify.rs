@@ -1,4 +1,4 @@
-//! Somebody who waits has the payment read at the provider: for webhooks that are lost, or do not come to this shop.
+//! Reads a payment from the provider on request of its buyer or an admin, for webhooks that are lost or not configured.
 
 use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
 use subjects::payments::{Payment, PaymentsError, VerifyPayment};
@@ -25,7 +25,8 @@ impl Prepare<VerifyPayment> for Payments {
             return Err(PaymentsError::PaymentNotFound.into());
         }
         let terms = Terms::named(view.payment.provider, view.payment.amount);
-        // What it says in the end stays true, whatever happens to our row before the lane: no version is needed.
+        // The state machine accepts what is read here in any state, so a change of the row before the transaction
+        // needs no version check.
         Ok(match view.payment.provider_transaction_id {
             Some(object) => {
                 let seen = terms.provider(self)?.get(cx, &object).await?;

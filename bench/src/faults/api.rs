@@ -1,4 +1,4 @@
-//! The calls that buyers and the verdict make, in the shapes of the public API.
+//! The calls of buyers and of the verification, in the format of the public API.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::cluster::{ADMIN, PASSWORD};
 use crate::http::{Address, Answer, Body, Client, Failure};
 use crate::shop::refusal;
 
-/// Longer than the shop lets a request take.
+/// Longer than the request timeout of the shop.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Somebody with a connection to each gateway, who goes to another one when the first does not serve.
+/// A client with a connection to each gateway, which switches to the next one when a gateway fails.
 pub struct Caller {
     clients: Vec<Client>,
     turn: usize,
@@ -28,13 +28,13 @@ impl Caller {
         Self { clients, turn, token: None }
     }
 
-    /// Somebody with a new account.
+    /// Registers a new account.
     pub async fn register(&mut self, email: &str) -> Result<()> {
         let account = json!({"email": email, "password": PASSWORD});
         self.enter("/auth/register", &account).await
     }
 
-    /// The admin of the cluster.
+    /// Logs in as the cluster's admin.
     pub async fn login_as_admin(&mut self) -> Result<()> {
         self.enter("/auth/login", &json!({"email": ADMIN, "password": PASSWORD})).await
     }
@@ -45,7 +45,7 @@ impl Caller {
         Ok(())
     }
 
-    /// One request to the gateway whose turn it is.
+    /// Sends one request to the current gateway.
     pub async fn send(
         &mut self,
         method: Method,
@@ -70,12 +70,12 @@ impl Caller {
         self.clients[turn].send(request).await
     }
 
-    /// From now on, the other gateway.
+    /// Switches to the next gateway.
     pub fn turn_to_the_other(&mut self) {
         self.turn += 1;
     }
 
-    /// A request that has to succeed, in a system that is well; a minute is given for it to be so.
+    /// Sends a request that must succeed, with retries for a minute.
     pub async fn expect(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let key = uuid::Uuid::new_v4().to_string();
         let began = tokio::time::Instant::now();
@@ -94,7 +94,7 @@ impl Caller {
         }
     }
 
-    /// All orders of the caller, newest first.
+    /// Lists all orders of the caller, newest first.
     pub async fn orders(&mut self) -> Result<Vec<Value>> {
         let mut orders = Vec::new();
         let mut path = "/orders?limit=100".to_owned();

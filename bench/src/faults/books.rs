@@ -1,4 +1,4 @@
-//! The payment provider's own books: what was really taken and given back.
+//! The payment provider's records: the money that was actually charged and refunded.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ left join (select intent_id, count(*) as number, sum(amount) as amount from char
 left join (select intent_id, sum(amount) as amount from refund where status <> 'failed' group by 1) refund on refund.intent_id = intent.id
 group by 1";
 
-/// By order id.
+/// Reads the records by order id.
 pub async fn read(url: &str) -> Result<BTreeMap<String, Money>> {
     let mut connection = PgConnection::connect(url).await?;
     let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(SQL).fetch_all(&mut connection).await?;

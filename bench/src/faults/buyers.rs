@@ -1,4 +1,4 @@
-//! People who buy while things break: every order under a key of its own, sent until there is an answer that counts.
+//! Buyers that place orders during faults: each order has its own key and is sent until it gets a definite reply.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use super::api::Caller;
 use super::cluster::Cluster;
 use crate::shop::refusal;
 
-/// So many variants run out.
+/// How many variants are scarce enough to sell out.
 const SCARCE: usize = 3;
-/// How many units of each variant there are: first what runs out, then plenty of the others.
+/// The units of each variant: first the scarce ones, then the plentiful ones.
 const ON_HAND: [i64; 8] = [25, 60, 150, 100_000, 100_000, 100_000, 100_000, 100_000];
-/// Who got no answer that counts for so long after everything was well again has none.
+/// How long after the last fault a missing reply is reported.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// The names that paying methods have, and how often each is taken.
+/// The paying methods and their weights.
 const PAYING: [(&str, u32); 8] = [
     ("pm_card_visa", 60),
     ("pm_sandbox_slow", 2),
@@ -38,7 +38,7 @@ const PAYING: [(&str, u32); 8] = [
 const DECLINED: [&str; 3] =
     ["pm_card_visa_chargeDeclined", "pm_card_chargeDeclinedInsufficientFunds", "pm_sandbox_forged_webhook"];
 
-/// How an order is paid.
+/// The payment behaviour of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payment {
     Paying(&'static str),
@@ -46,38 +46,38 @@ pub enum Payment {
     Unpaid,
 }
 
-/// What a buyer asked for and was told.
+/// The requests of a buyer for one order, and the replies.
 #[derive(Debug)]
 pub struct Receipt {
     pub key: String,
     pub variant: usize,
     pub quantity: i64,
     pub payment: Payment,
-    /// The order, where it was accepted.
+    /// The order id, if the order was accepted.
     pub id: Option<String>,
-    /// The statuses that answers showed.
+    /// The statuses seen in replies.
     pub seen: BTreeSet<String>,
-    /// The buyer cancelled it, and the shop said yes.
+    /// Whether the shop confirmed the buyer's cancellation.
     pub is_cancelled: bool,
-    /// The buyer tried to cancel it, whatever came of it.
+    /// Whether the buyer requested a cancellation, whatever its outcome.
     pub asked_to_cancel: bool,
 }
 
 impl Receipt {
-    /// There may not have been enough of it.
+    /// Whether the variant may have sold out.
     pub fn is_scarce(&self) -> bool {
         self.variant < SCARCE
     }
 }
 
-/// Something that a buyer was told and that is not right, whatever else happens.
+/// A reply that is wrong regardless of later events.
 pub type Complaint = String;
 
 pub struct Buyer {
     pub caller: Caller,
     pub receipts: Vec<Receipt>,
     pub complaints: Vec<Complaint>,
-    /// Orders that were refused for want of stock.
+    /// Orders rejected for lack of stock.
     pub refused: usize,
     rng: StdRng,
 }
@@ -88,7 +88,7 @@ pub struct Variant {
     pub on_hand: i64,
 }
 
-/// Makes what is sold.
+/// Creates the products and their stock.
 pub async fn stock(cluster: &Cluster) -> Result<Vec<Variant>> {
     let mut admin = Caller::new(&cluster.gateways, 0);
     admin.login_as_admin().await?;
@@ -113,7 +113,7 @@ pub async fn register(cluster: &Cluster, seed: u64, number: u32) -> Result<Buyer
 }
 
 impl Buyer {
-    /// Buys until it is told to stop; the last order is sent until it is answered.
+    /// Buys until `stop` is set; the last order is sent until it gets a reply.
     pub async fn buy(mut self, variants: Arc<Vec<Variant>>, stop: Arc<AtomicBool>) -> Self {
         while !stop.load(Ordering::Relaxed) {
             self.order(&variants, &stop).await;
@@ -124,7 +124,7 @@ impl Buyer {
     }
 
     async fn order(&mut self, variants: &[Variant], stop: &AtomicBool) {
-        // Every third order goes for what is scarce.
+        // Every third order is for a scarce variant.
         let scarce = self.rng.random_ratio(1, 3);
         let variant =
             if scarce { self.rng.random_range(0..SCARCE) } else { self.rng.random_range(SCARCE..variants.len()) };
@@ -171,7 +171,7 @@ impl Buyer {
             let answer = self.until_answered(&format!("/orders/{id}/cancel"), &json!({}), &key, stop).await;
             match answer {
                 Some((200, _)) => receipt.is_cancelled = true,
-                // It was over already.
+                // The order had already ended.
                 Some((409, _)) | None => {}
                 Some((status, answer)) => {
                     self.complaints.push(format!("order {id} could not be cancelled: {status} {answer}"));
@@ -191,7 +191,7 @@ impl Buyer {
         }
     }
 
-    /// Sends a request until an answer says what came of it: anything but a breakage.
+    /// Sends a request until a reply gives its definite outcome: no server error, no 429, and no 409 about the key.
     async fn until_answered(&mut self, path: &str, body: &Value, key: &str, stop: &AtomicBool) -> Option<(u16, Value)> {
         let mut stopped_at = None;
         loop {

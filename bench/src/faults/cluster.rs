@@ -1,4 +1,4 @@
-//! The cluster that is broken: every process of it on this machine, with its own directory, keys, ports and logs.
+//! The cluster under test: all its processes run on this machine, with separate directories, keys, ports and logs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,12 +21,12 @@ pub const SIZE: Size = Size { nats: 3, nodes: 2 * GROUPS.len(), gateways: 2 };
 pub const ADMIN: &str = "admin@souk.test";
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// Domains that share a node. Node n runs group n / 2.
+/// The domains that share a node. Node n runs group n / 2.
 const GROUPS: [&str; 3] = ["identity,catalog,carts", "inventory,orders", "payments"];
-/// An order that nobody pays ends within the run.
+/// Short enough for an unpaid order to expire within the run.
 const PAYMENT_DEADLINE: &str = "12s";
 const WEBHOOK_SECRET: &str = "whsec_faults";
-/// Three seconds for a frozen provider: the effect that waits for it has ten.
+/// Covers a frozen provider: the effect that waits for it has ten seconds.
 const PROVIDER_TIMEOUT: &str = "3s";
 const START: Duration = Duration::from_secs(120);
 
@@ -119,7 +119,7 @@ impl Cluster {
         }
     }
 
-    /// What every `souk` of the cluster is told.
+    /// The settings of every `souk` process of the cluster.
     fn settings(&self) -> Result<Vec<(String, String)>> {
         let streams = self.dir.join("streams.json");
         let specification = include_str!("../../../nats/streams.json").replace("\"replicas\": 1", "\"replicas\": 3");
@@ -200,7 +200,7 @@ impl Cluster {
         self.processes.values()
     }
 
-    /// Where a nats-server keeps its streams.
+    /// The store directory of a nats-server.
     pub fn store(&self, number: usize) -> PathBuf {
         self.dir.join(format!("nats/store-{number}"))
     }
@@ -210,12 +210,12 @@ impl Cluster {
         urls.join(",")
     }
 
-    /// The payment provider's own books.
+    /// The database of the payment provider.
     pub fn provider_url(&self) -> String {
         self.provider_url.clone()
     }
 
-    /// JetStream as the operator.
+    /// JetStream with the operator's user.
     pub async fn jetstream(&self) -> Result<jetstream::Context> {
         let seed = std::fs::read_to_string(self.keys.join("operator.nk"))?;
         let urls: Vec<String> = self.nats_ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
@@ -225,7 +225,7 @@ impl Cluster {
         Ok(jetstream::new(options.connect(urls).await?))
     }
 
-    /// Runs a command of `souk` to its end and returns what it printed.
+    /// Runs a `souk` command to completion and returns its output.
     pub async fn run(&self, arguments: &[&str], more: &[(&str, &str)]) -> Result<String> {
         let output = self.command(arguments).envs(more.iter().copied()).output().await?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -233,7 +233,7 @@ impl Cluster {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// A command of `souk` on this cluster.
+    /// A `souk` command on this cluster.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.souk);
         command
@@ -245,7 +245,7 @@ impl Cluster {
         command
     }
 
-    /// Waits until both gateways see a node of every domain.
+    /// Waits until both gateways have discovered a node of every domain.
     pub async fn wait_until_ready(&self, patience: Duration) -> Result<()> {
         let began = Instant::now();
         for port in &self.gateways {

@@ -1,4 +1,4 @@
-//! Does the planned faults, each at its time, and undoes each after its pause.
+//! Injects the planned faults on schedule, and undoes each after its pause.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use super::plan::{Fault, Planned, PostgresEnd, Target};
 use super::process::Process;
 use super::timeline::Timeline;
 
-/// How often it is looked whether a process has ended by itself.
+/// The interval of checks for processes that exited by themselves.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Does all of the plan and returns when the last fault is undone; gives what could not be done.
+/// Injects all planned faults, returns when the last one is undone, and reports those that failed.
 pub async fn run(cluster: &Arc<Cluster>, plan: Vec<Planned>, timeline: &Arc<Timeline>) -> Vec<String> {
     let began = Instant::now();
     let mut faults = JoinSet::new();
@@ -42,12 +42,12 @@ pub async fn run(cluster: &Arc<Cluster>, plan: Vec<Planned>, timeline: &Arc<Time
     failed
 }
 
-/// Starts again what ended by itself, as whatever runs a cluster would. Never ends.
+/// Restarts processes that exited by themselves, as a cluster manager would. Never completes.
 pub async fn keep_running(cluster: Arc<Cluster>, timeline: Arc<Timeline>) {
     loop {
         sleep(LOOK).await;
         for process in cluster.processes() {
-            // Held by a fault: whoever broke it mends it.
+            // Locked by a fault, which restarts the process itself.
             let Ok(mut process) = process.try_lock() else { continue };
             match process.ended() {
                 Ok(None) => {}
@@ -116,7 +116,7 @@ async fn one(cluster: &Cluster, planned: Planned, timeline: &Timeline) -> Result
         Fault::StepDown => {
             let stream = DOMAINS[planned.pause.as_millis() as usize % DOMAINS.len()].to_uppercase();
             timeline.fault(&format!("the leaders of the stream {stream} and of its consumers step down"));
-            // Without a leader there is none to step down: that is another fault's work.
+            // Without a leader there is nothing to step down; another fault causes that.
             if let Err(error) = step_down(cluster, &stream).await {
                 timeline.step(&format!("not all of them did: {error:#}"));
             }
@@ -139,7 +139,7 @@ fn postmaster(cluster: &Cluster) -> Result<Pid> {
     i32::try_from(cluster.stack.pg_pid()).ok().and_then(Pid::from_raw).context("no PostgreSQL")
 }
 
-/// The postmaster first, so that it makes no more processes, then every one it has made.
+/// Stops the postmaster first, so that it forks no further processes, then its children.
 fn freeze_postgres(cluster: &Cluster) -> Result<Vec<Pid>> {
     let postmaster = postmaster(cluster)?;
     signal(postmaster, Signal::STOP)?;
@@ -152,7 +152,7 @@ fn freeze_postgres(cluster: &Cluster) -> Result<Vec<Pid>> {
     Ok(frozen)
 }
 
-/// A process that has ended meanwhile needs none.
+/// Signals a process; one that has ended in the meantime is not an error.
 fn signal(pid: Pid, signal: Signal) -> Result<()> {
     match kill_process(pid, signal) {
         Err(error) if error != rustix::io::Errno::SRCH => Err(error).context("a process of PostgreSQL"),

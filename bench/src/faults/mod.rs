@@ -1,4 +1,4 @@
-//! `bench faults`: a whole cluster on this machine, bought from and broken at the same time, then judged.
+//! `bench faults`: runs a whole cluster on this machine, buys under injected faults, and verifies the final state.
 
 mod api;
 mod arguments;
@@ -32,14 +32,14 @@ use cluster::Cluster;
 use timeline::Timeline;
 use verdict::Verdict;
 
-/// How long everything may take to come to rest once nothing is broken any more.
+/// Timeout for the system to settle after the last fault.
 const REST: Duration = Duration::from_secs(180);
 
-/// What has to happen in a minute, or a run says little.
+/// The minimum rates per minute, below which a run has little significance.
 const ORDERS_A_MINUTE: u64 = 500;
 const FAULTS_A_MINUTE: u64 = 5;
 
-/// Runs all seeds and says whether each of them passed.
+/// Runs all seeds and returns whether all passed.
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     process::faketime()?;
     let souk = souk(arguments).await?;
@@ -47,7 +47,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     for seed in arguments.seed..arguments.seed + arguments.runs {
         println!("seed {seed}: {} s under faults, {} buyers", arguments.seconds, arguments.buyers);
         let dir = tempfile::Builder::new().prefix("souk-faults-").tempdir().context("a directory for the run")?;
-        // PostgreSQL may run as another user.
+        // PostgreSQL may run as another user and needs access.
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let timeline = Arc::new(Timeline::start());
         let verdict = one(arguments, seed, dir.path(), &souk, &timeline).await;
@@ -117,7 +117,7 @@ async fn one(arguments: &Arguments, seed: u64, dir: &Path, souk: &Path, timeline
     keeping.shutdown().await;
     match Arc::try_unwrap(cluster) {
         Ok(cluster) => cluster.stop().await?,
-        // Its task was ended; what still holds it ends with this process.
+        // The restarting task has ended; any other reference ends with this process.
         Err(_) => timeline.step("the cluster is still held by somebody"),
     }
     Ok(verdict)
@@ -145,7 +145,7 @@ async fn wait_until_decided(buyers: &mut [Buyer]) -> Result<()> {
     Ok(())
 }
 
-/// The faults that `souk check` names. What is unsettled gets another look: a refill may still be on its way.
+/// Runs `souk check` and returns its faults. Repeats it while suspects are unsettled: republishing may be in progress.
 async fn check(cluster: &Cluster) -> Result<Vec<String>> {
     let began = Instant::now();
     loop {
@@ -199,7 +199,7 @@ async fn judge(cluster: &Cluster, buyers: &mut [Buyer], variants: &[Variant], ve
     Ok(())
 }
 
-/// The `souk` program. Under cargo it is built first, in the profile of this program, so that it is never an old one.
+/// The `souk` program. Under cargo it is built first, in the profile of this program, so that it is never outdated.
 async fn souk(arguments: &Arguments) -> Result<PathBuf> {
     if let Some(program) = &arguments.souk {
         return program.canonicalize().with_context(|| format!("--souk {}", program.display()));

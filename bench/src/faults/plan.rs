@@ -1,4 +1,4 @@
-//! Which faults, when and where: drawn from the seed alone, before anything is broken.
+//! The schedule of faults, derived from the seed alone before the run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-/// A process, by its place in the cluster.
+/// A process, by its index in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     Nats(usize),
@@ -18,7 +18,7 @@ pub enum Target {
     Postgres,
 }
 
-/// How PostgreSQL is made to end; its supervisor starts it again.
+/// How PostgreSQL is terminated; its supervisor restarts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostgresEnd {
     Fast,
@@ -28,20 +28,20 @@ pub enum PostgresEnd {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// kill -9; started again after the pause.
+    /// SIGKILL; restarted after the pause.
     Kill(Target),
-    /// SIGTERM; started again after the pause.
+    /// SIGTERM; restarted after the pause.
     Terminate(Target),
     /// SIGSTOP, and SIGCONT after the pause.
     Freeze(Target),
-    /// kill -9 of a nats-server and its store removed; started again after the pause.
+    /// SIGKILL of a nats-server and removal of its store; restarted after the pause.
     Wipe(usize),
-    /// The same for all three at once: every stream is lost.
+    /// The same for all servers at once: every stream is lost.
     WipeAll,
     EndPostgres(PostgresEnd),
     /// The leaders of a stream and of its consumers step down.
     StepDown,
-    /// A node is killed and runs with a wrong clock for the pause, then it is killed and has the right one again.
+    /// A node is killed and runs with a wrong clock for the pause, then is killed and runs with the right one again.
     WrongClock {
         node: usize,
         seconds: i64,
@@ -55,7 +55,7 @@ pub struct Planned {
     pub pause: Duration,
 }
 
-/// How many of each there are.
+/// The number of processes of each kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub nats: usize,
@@ -63,19 +63,19 @@ pub struct Size {
     pub gateways: usize,
 }
 
-/// The plan of a run. Two faults never meet on one process; on the system they meet all the time.
+/// Draws the plan of a run. Faults never overlap on one process, but they do overlap on the system.
 pub fn plan(seed: u64, length: Duration, size: Size) -> Vec<Planned> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut planned = Vec::new();
     let mut busy: BTreeMap<Target, Duration> = BTreeMap::new();
     let mut at = Duration::from_secs(2);
-    // The last faults end within the run, more or less: what heals late is waited for anyway.
+    // The last faults may end after the run, which waits for them.
     while at < length {
         let (fault, pause) = draw(&mut rng, size);
         let targets = fault.targets(size);
         if targets.iter().all(|target| busy.get(target).is_none_or(|until| *until <= at)) {
             for target in targets {
-                // The time to start again is part of the fault.
+                // The time to restart is part of the fault.
                 busy.insert(target, at + pause + Duration::from_secs(2));
             }
             planned.push(Planned { at, fault, pause });
@@ -92,7 +92,7 @@ fn draw(rng: &mut StdRng, size: Size) -> (Fault, Duration) {
         70..88 => Target::Gateway(rng.random_range(0..size.gateways)),
         _ => Target::Provider,
     };
-    // PostgreSQL is killed in ways of its own.
+    // PostgreSQL is terminated by faults of its own.
     let frozen = |rng: &mut StdRng| if rng.random_ratio(1, 8) { Target::Postgres } else { process(rng) };
     let fault = match rng.random_range(0..100) {
         0..35 => Fault::Kill(process(rng)),
@@ -177,7 +177,7 @@ mod tests {
         |fault| matches!(fault, Fault::EndPostgres(_)),
         |fault| matches!(fault, Fault::StepDown),
         |fault| matches!(fault, Fault::WrongClock { .. }),
-        // Last, for it is the rarest.
+        // Last, because it is the rarest.
         |fault| matches!(fault, Fault::WipeAll),
     ];
 

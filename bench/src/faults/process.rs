@@ -1,4 +1,4 @@
-//! A process of the cluster: started, killed, frozen, and started again when it ended by itself.
+//! A process of the cluster: started, killed, frozen, and restarted if it exits by itself.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-/// How long a process may take to stop when it is asked to.
+/// Timeout of a graceful stop.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Its library goes in front of libc and shifts the wall clock, not the monotonic one.
+/// The paths of a library that is loaded before libc and shifts the wall clock, but not the monotonic clock.
 const FAKETIME: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
@@ -43,7 +43,7 @@ impl Process {
         self.start_with(&[])
     }
 
-    /// Starts it with a wall clock that is so many seconds ahead (or, below zero, behind).
+    /// Starts the process with a wall clock that is `seconds` ahead (or behind, if negative).
     pub fn start_at_wrong_time(&mut self, seconds: i64) -> Result<()> {
         let library = faketime()?;
         self.start_with(&[
@@ -55,7 +55,7 @@ impl Process {
 
     fn start_with(&mut self, more: &[(&str, &str)]) -> Result<()> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
-        // Whoever is started ends with us, however we end.
+        // The process must end with this one, however this one ends.
         let mut command = match cfg!(target_os = "linux") {
             true => {
                 let mut command = Command::new("setpriv");
@@ -86,7 +86,7 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("{signal:?} to {}", self.name))
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills the process with SIGKILL.
     pub async fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill().await.with_context(|| format!("killing {}", self.name))?;
@@ -94,7 +94,7 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it to stop and waits until it has.
+    /// Stops the process gracefully and waits for its end.
     pub async fn stop(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
@@ -108,7 +108,7 @@ impl Process {
         Ok(())
     }
 
-    /// How it ended, where it did by itself.
+    /// The exit status, if the process exited by itself.
     pub fn ended(&mut self) -> Result<Option<String>> {
         let Some(child) = &mut self.child else { return Ok(None) };
         let status = child.try_wait()?;
@@ -118,14 +118,14 @@ impl Process {
         Ok(status.map(|status| status.to_string()))
     }
 
-    /// The last line of what it said.
+    /// The last line of the log.
     pub fn last_words(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&text).lines().last().unwrap_or_default().to_owned()
     }
 }
 
-/// Where the library is that makes a clock wrong.
+/// The path of the library that shifts the wall clock.
 pub fn faketime() -> Result<&'static str> {
     let found = FAKETIME.into_iter().find(|path| Path::new(path).exists());
     found.context("libfaketime is missing, which sets a node's clock wrong: apt-get install libfaketime")

@@ -1,4 +1,4 @@
-//! What happened when. Each line is printed as it happens.
+//! The timeline of a run. Each line is printed as it happens.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -13,12 +13,12 @@ impl Timeline {
         Self { began: Instant::now(), faults: AtomicUsize::new(0) }
     }
 
-    /// A step of the run.
+    /// Records a step of the run.
     pub fn step(&self, what: &str) {
         println!("[{:6.1} s] {what}", self.began.elapsed().as_secs_f64());
     }
 
-    /// A fault that was done.
+    /// Records an injected fault.
     pub fn fault(&self, what: &str) {
         let number = self.faults.fetch_add(1, Ordering::Relaxed) + 1;
         self.step(&format!("fault {number:3}: {what}"));

@@ -1,4 +1,4 @@
-//! Compares what buyers were told with how everything ended.
+//! Compares the replies that buyers received with the final state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,16 +8,16 @@ use serde_json::Value;
 use super::books::Money;
 use super::buyers::{Payment, Receipt};
 
-/// Everything that is not as it has to be, by kind.
+/// All discrepancies, by kind.
 #[derive(Debug, Default)]
 pub struct Verdict {
     pub lost: Vec<String>,
     pub doubled: Vec<String>,
     pub oversold: Vec<String>,
     pub mischarged: Vec<String>,
-    /// An order that is not at an ending its story allows.
+    /// Orders whose final status is not possible for their payment and cancellation.
     pub wrong_ending: Vec<String>,
-    /// What buyers were told that was wrong at once, faults that could not be undone, and what `souk check` names.
+    /// Wrong replies to buyers, faults that could not be undone, and the findings of `souk check`.
     pub other: Vec<String>,
     pub orders: usize,
     pub refused: usize,
@@ -40,7 +40,7 @@ impl Verdict {
         ]
     }
 
-    /// One buyer's receipts against the orders that the shop lists for them.
+    /// Compares a buyer's receipts with the orders that the shop lists.
     pub fn compare(&mut self, receipts: &[Receipt], listed: &[Value], money: &BTreeMap<String, Money>) {
         let text = |order: &Value, field: &str| order[field].as_str().unwrap_or_default().to_owned();
         let by_id: BTreeMap<String, &Value> = listed.iter().map(|order| (text(order, "id"), order)).collect();
@@ -74,14 +74,14 @@ impl Verdict {
         }
     }
 
-    /// Money at the provider for orders that no buyer has.
+    /// Reports money at the provider for orders that no buyer has.
     pub fn compare_books(&mut self, orders: &BTreeSet<String>, money: &BTreeMap<String, Money>) {
         for (order, money) in money.iter().filter(|(order, money)| money.kept() != 0 && !orders.contains(*order)) {
             self.mischarged.push(format!("{money:?} for the order {order}, which nobody has"));
         }
     }
 
-    /// The stock of a variant against what was sold of it.
+    /// Compares the stock of a variant with the units sold.
     pub fn compare_stock(&mut self, variant: &str, before: i64, stock: &Value, sold: i64) {
         let (on_hand, reserved) = (stock["on_hand"].as_i64(), stock["reserved"].as_i64());
         if sold > before || on_hand != Some(before - sold) || reserved != Some(0) {
@@ -90,13 +90,13 @@ impl Verdict {
     }
 }
 
-/// Why an order must not have ended so.
+/// Why the final status of an order is wrong, or `None`.
 fn wrong_ending(receipt: &Receipt, status: &str) -> Option<String> {
     let may_be_cancelled = receipt.asked_to_cancel;
     let is_possible = match status {
         "confirmed" => matches!(receipt.payment, Payment::Paying(_)) && !receipt.is_cancelled,
         "failed" => matches!(receipt.payment, Payment::Declined(_)) || receipt.is_scarce(),
-        // Whoever could not be charged in time.
+        // Any payment may fail to complete in time.
         "expired" => true,
         "cancelled" => may_be_cancelled,
         _ => false,

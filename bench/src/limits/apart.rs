@@ -1,7 +1,7 @@
-//! Threads of its own for the side that answers.
+//! Separate threads for the responder of a limit.
 //!
-//! The shop shares no thread with its clients, so neither does what it is compared with. (It does not make the limit
-//! steadier: that was tried. How much a limit moved is printed beside it.)
+//! The shop shares no threads with its clients, so the responders that it is compared with do not either. (Measured:
+//! this does not make limits steadier. The spread of a limit is printed beside it.)
 
 use std::future::Future;
 
@@ -15,14 +15,14 @@ impl Apart {
         Ok(Self(Some(Runtime::new().context("threads for the answering side")?)))
     }
 
-    /// Runs until the future ends or this is dropped.
+    /// Spawns a future that runs until it completes or this is dropped.
     pub fn spawn(&self, answering: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.0 {
             runtime.spawn(answering);
         }
     }
 
-    /// Waits for a result from over there: what is opened there is served there.
+    /// Runs a future on the separate threads and waits for its result: sockets opened there are served there.
     pub async fn run<T: Send + 'static>(
         &self,
         opening: impl Future<Output = anyhow::Result<T>> + Send + 'static,
@@ -32,7 +32,7 @@ impl Apart {
     }
 }
 
-/// A runtime that is dropped inside another one waits for its threads, which tokio refuses.
+/// Dropping a runtime inside another one would block on its threads, which tokio rejects.
 impl Drop for Apart {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {

@@ -1,4 +1,4 @@
-//! What a hop over NATS alone costs: a responder that answers at once, asked by request-reply.
+//! The cost of a NATS hop alone: request-reply with a responder that replies at once.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const SUBJECT: &str = "bench.echo";
 const REQUEST_BYTES: usize = 200;
 const ANSWER_BYTES: usize = 600;
 
-/// More requests in flight only queue up in the two connections.
+/// More requests in flight would only queue in the two connections.
 const MOST_IN_FLIGHT: u32 = 1024;
 
 pub async fn take(arguments: &Arguments) -> anyhow::Result<Measured> {
@@ -24,7 +24,8 @@ pub async fn take(arguments: &Arguments) -> anyhow::Result<Measured> {
     match &arguments.nats {
         Some(url) => measure(url, &plan).await,
         None => {
-            // The shop's own server lets a stranger publish to its domains only, and answers would wake them.
+            // On the shop's own server a client without credentials may only publish to the domains, and their replies
+            // would wake them.
             let server = PrivateServer::start(&arguments.home).await?;
             let measured = measure(server.url(), &plan).await;
             server.stop().await;
@@ -67,7 +68,7 @@ impl Script for Asking {
     type Hand = (async_nats::Client, Bytes);
     const SERIES: &'static [&'static str] = &["bare NATS"];
 
-    /// All on one connection, as a node's requests are.
+    /// All clients share one connection, as the requests of a node do.
     async fn hand(&self, _: u32) -> anyhow::Result<Self::Hand> {
         Ok((self.client.clone(), Bytes::from(vec![b'x'; REQUEST_BYTES])))
     }

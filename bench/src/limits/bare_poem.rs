@@ -1,4 +1,4 @@
-//! What HTTP alone costs: poem with one route and nothing behind it, asked by the clients that ask the shop.
+//! The cost of HTTP alone: poem with one trivial route, requested by the same clients as the shop.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::http::{Address, Client};
 use crate::load::{self, Measured, Outcome, Plan, Script};
 use crate::machine;
 
-/// About what a product is as JSON.
+/// About the size of a product as JSON.
 const ANSWER_BYTES: usize = 600;
 
 pub async fn take(arguments: &Arguments) -> anyhow::Result<Measured> {
@@ -23,12 +23,12 @@ pub async fn take(arguments: &Arguments) -> anyhow::Result<Measured> {
     let port = port.context("bare poem listens on no port")?;
     let answer = Fixed { body: format!("{{\"text\":\"{}\"}}", "x".repeat(ANSWER_BYTES - 11)) };
     apart.spawn(async move {
-        // Its end shows in the clients' errors.
+        // A failure shows in the errors of the clients.
         let _ = Server::new_with_acceptor(acceptor).run(answer).await;
     });
 
     let limit = arguments.limit_plan();
-    // Both ends of a connection are open files of ours, the shop's are not.
+    // Both ends of a connection count against the open files of this process; with the shop, only one does.
     let room = machine::open_files_allowed().map_or(u64::MAX, |allowed| allowed.saturating_sub(SPARE_FILES) / 2);
     let clients = limit.clients.min(u32::try_from(room).unwrap_or(u32::MAX)).max(1);
     let plan = Plan { clients, ..limit };

@@ -1,4 +1,4 @@
-//! What the database alone takes: orders and their items written a batch at a time, one commit each, and nothing else.
+//! The capacity of the database alone: batches of orders and their items, one commit each.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::arguments::Arguments;
 use crate::load::{self, Measured, Outcome, Plan, Script};
 
-/// A lane's largest batch, and the lanes of a domain on one node.
+/// The largest batch of a lane, and the lanes of a domain on one node.
 const BATCH: usize = 128;
 const CONNECTIONS: u32 = 2;
 const ITEMS: usize = 3;
@@ -43,7 +43,7 @@ pub async fn take(arguments: &Arguments) -> anyhow::Result<Measured> {
     };
     let server = PgConnectOptions::from_str(&url).context("the database URL")?;
     let mut admin = PgConnection::connect_with(&server).await.context("connecting to PostgreSQL")?;
-    // One left over from a run that was interrupted goes first.
+    // An interrupted run may have left one behind.
     admin.execute("DROP DATABASE IF EXISTS souk_bench WITH (FORCE)").await?;
     admin.execute("CREATE DATABASE souk_bench").await.context("creating souk_bench: is this a superuser?")?;
     let measured = measure(server.database("souk_bench"), &arguments.limit_plan()).await;

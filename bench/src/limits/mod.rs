@@ -1,5 +1,5 @@
-//! What the machine does when nothing but the bare mechanism runs on it, taken in the same run as the figures it stands
-//! beside. A limit that cannot be taken is missing with its reason, and the run goes on.
+//! The limits of the machine when only the bare mechanism runs, measured in the same run as the figures beside them. If
+//! a limit cannot be measured, the report gives the reason and the run continues.
 
 mod apart;
 mod bare_nats;
@@ -18,7 +18,7 @@ use crate::load::{Figures, Measured};
 pub struct Limit {
     pub name: &'static str,
     pub what: &'static str,
-    /// May be fewer than the shop has: see each limit.
+    /// May be fewer than the shop has; see each limit.
     pub clients: u32,
     #[serde(flatten)]
     pub taken: Taken,
@@ -40,11 +40,11 @@ impl Limit {
     }
 }
 
-/// A limit whose seconds differ by more makes a poor yardstick, and says so.
+/// A limit whose seconds vary by more is a poor reference, which the report mentions.
 const STEADY: f64 = 1.2;
 
 impl Limit {
-    /// Its fastest second over its slowest, where that is too much.
+    /// The ratio of the fastest to the slowest second, if it is too high.
     pub fn unsteady(&self) -> Option<f64> {
         let Taken::Figures(figures) = &self.taken else { return None };
         let swing = figures.fastest_second as f64 / figures.slowest_second.max(1) as f64;
@@ -52,7 +52,7 @@ impl Limit {
     }
 }
 
-/// One after another: together they would be limits of half a machine each.
+/// Measures one limit after another: concurrently, each would get part of the machine.
 pub async fn take(arguments: &Arguments) -> Vec<Limit> {
     if arguments.limit_seconds == 0 {
         return Vec::new();
@@ -81,7 +81,7 @@ async fn limit(
     Limit { name, what, clients, taken }
 }
 
-/// A limit with errors in it is none.
+/// Rejects a measurement with errors.
 fn only_figures(measured: Measured) -> anyhow::Result<Figures> {
     if let Some((kind, count)) = measured.errors.iter().next() {
         anyhow::bail!("{count} times {kind}");

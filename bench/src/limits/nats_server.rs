@@ -1,4 +1,4 @@
-//! A nats-server of our own, for as long as a limit is taken.
+//! A private nats-server for the duration of a measurement.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -20,7 +20,7 @@ impl PrivateServer {
         let binary = find(home)?;
         let directory = std::env::temp_dir().join(format!("souk-bench-{}", std::process::id()));
         tokio::fs::create_dir_all(&directory).await.with_context(|| directory.display().to_string())?;
-        // The server takes a free port itself and tells it in a file: a port that we looked up could be gone by then.
+        // The server picks a free port itself and writes it to a file: a port chosen in advance could be taken by then.
         let process = Command::new(&binary)
             .args(["--addr", "127.0.0.1", "--port", "-1", "--ports_file_dir"])
             .arg(&directory)
@@ -42,7 +42,7 @@ impl PrivateServer {
     }
 
     pub async fn stop(mut self) {
-        // It holds nothing worth a farewell.
+        // Has no state worth a graceful shutdown.
         let _ = self.process.kill().await;
     }
 
@@ -59,25 +59,25 @@ impl PrivateServer {
     }
 }
 
-/// Also when the run is interrupted; the process goes with its handle.
+/// Cleans up after an interrupted run as well; dropping the handle kills the process.
 impl Drop for PrivateServer {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
-/// `{"nats":["nats://127.0.0.1:34567"],...}`, or nothing while it is being written.
+/// Parses `{"nats":["nats://127.0.0.1:34567"],...}`; `None` while the file is incomplete.
 fn first_url(ports: &[u8]) -> Option<String> {
     let ports: serde_json::Value = serde_json::from_slice(ports).ok()?;
     ports.get("nats")?.get(0)?.as_str().map(str::to_owned)
 }
 
-/// It is named after the binary and the process; the directory holds no other.
+/// The file is named after the binary and the process; the directory holds no other file with its extension.
 fn ports_file(directory: &Path) -> Option<PathBuf> {
     files_in(directory).find(|file| file.extension().is_some_and(|extension| extension == "ports"))
 }
 
-/// The one on PATH, else one that the local stack has fetched, which is named with its version.
+/// The nats-server on PATH, or else one fetched by the local stack, whose name contains its version.
 fn find(home: &Path) -> anyhow::Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();

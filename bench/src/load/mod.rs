@@ -1,5 +1,5 @@
-//! Runs a script with many clients for a while and measures it: HTTP, NATS and SQL alike, so that a figure and the limit
-//! beside it were taken by the same code.
+//! Runs a script with many clients and measures it. HTTP, NATS and SQL use the same code, so that a figure and the
+//! limit beside it are comparable.
 
 mod pace;
 mod progress;
@@ -21,8 +21,8 @@ use self::pace::Pace;
 use self::progress::Progress;
 use self::tally::Tally;
 
-/// After an error a client of the closed loop waits this long. Refusals come back faster than work is done: without the
-/// pause a shop that is down would be asked millions of times and the count of errors would say nothing.
+/// The pause of a closed-loop client after an error. Errors come back faster than successful replies: without the pause
+/// a shop that is down would get millions of requests and the error count would be meaningless.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
@@ -30,22 +30,22 @@ pub struct Plan {
     pub clients: u32,
     pub warmup: Duration,
     pub window: Duration,
-    /// Steps a second over all clients; `None` is the closed loop.
+    /// Steps per second over all clients; `None` is the closed loop.
     pub rate: Option<u32>,
     pub timeout: Duration,
 }
 
-/// What a client does over and over.
+/// The step that a client repeats.
 pub trait Script: Send + Sync + 'static {
-    /// What one client holds: its connection.
+    /// The state of one client: its connection.
     type Hand: Send;
 
-    /// What is counted apart, each with its own histogram.
+    /// The names of the series, each with its own histogram.
     const SERIES: &'static [&'static str];
 
     fn hand(&self, client: u32) -> impl Future<Output = anyhow::Result<Self::Hand>> + Send;
 
-    /// The n-th step of the whole run, whichever client it falls to.
+    /// Performs the n-th step of the run, counted over all clients.
     fn step(&self, hand: &mut Self::Hand, n: u64) -> impl Future<Output = Outcome> + Send;
 }
 
@@ -53,9 +53,9 @@ pub trait Script: Send + Sync + 'static {
 pub struct Outcome {
     /// Indices into the script's series.
     pub series: &'static [usize],
-    /// How much one step did: a SQL batch writes many orders.
+    /// How much work the step did: a SQL batch writes many orders.
     pub units: u64,
-    /// What was not expected, as a kind that is counted.
+    /// The kind under which an unexpected result is counted.
     pub error: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Outcome {
     }
 }
 
-/// When the steps of a run began to count and when they ceased to.
+/// The time span in which steps are counted.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     start: Instant,

@@ -1,4 +1,4 @@
-//! Whose turn is next, and since when it is due.
+//! Schedules steps and determines when each is due.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use super::Window;
 
 pub(super) struct Turn {
     pub number: u64,
-    /// Latency counts from here. In the open loop that is when the step should have begun, not when a client was free
-    /// for it: a shop that stalls is then seen to keep waiting everybody who would have come meanwhile.
+    /// The start of the latency measurement. In the open loop it is the scheduled time, not the time at which a client
+    /// was free: a stall of the shop then delays all steps scheduled during it (no coordinated omission).
     pub due: Instant,
 }
 
@@ -29,7 +29,7 @@ impl Pace {
         self.rate.is_none()
     }
 
-    /// `None` once the window has closed.
+    /// The next turn; `None` once the window has closed.
     pub async fn next(&self) -> Option<Turn> {
         let now = Instant::now();
         if now >= self.window.close {
@@ -47,7 +47,7 @@ impl Pace {
         Some(Turn { number, due })
     }
 
-    /// How many turns of the schedule came and went without a client to take them.
+    /// How many scheduled turns no client was free to take.
     pub fn never_sent(&self) -> u64 {
         let Some(rate) = self.rate else { return 0 };
         let length = self.window.close - self.window.start;

@@ -1,4 +1,4 @@
-//! One line a second while it runs, to stderr, so that stdout is the result alone.
+//! One line per second during a run, on stderr, so that stdout has only the result.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,7 +34,7 @@ impl Progress {
     }
 }
 
-/// Also when the run is given up: a line about a phase that is over would be a lie.
+/// Also stops the output when the run is aborted, so that no line follows the end of the phase.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.task.abort();

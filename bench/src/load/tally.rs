@@ -1,5 +1,5 @@
-//! What happened. Rates count what ended inside the window, latencies what was due inside it (so that what was still
-//! running when it closed is not left out), errors whatever went wrong at any time.
+//! Results of a phase. Rates count the steps that ended inside the window, latencies those due inside it (so that steps
+//! still running at its end are included), and errors those at any time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,22 +13,22 @@ use tokio::time::Instant;
 use super::{Outcome, Plan, Window};
 use crate::processes::Usage;
 
-/// A histogram for each of 20 000 clients would be gigabytes, one for all would be a lock they queue for.
+/// One histogram for each of 20 000 clients would take gigabytes; a single one would be a contended lock.
 const SHARDS: usize = 16;
 
-/// An hour of backlog and more; three digits are kept.
+/// The highest latency, more than an hour; three significant digits are kept.
 const MAX_MICROSECONDS: u64 = 4_000_000_000;
 
-/// Kinds of errors told apart; past it they are one kind.
+/// The most distinct kinds of errors; further ones are counted as one kind.
 const MAX_KINDS: usize = 100;
 
-/// One line of the table.
+/// A line of the table.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
     pub name: String,
     pub count: u64,
     pub per_second: f64,
-    /// The worst and the best whole second: how far the mean can be trusted.
+    /// The worst and the best whole second, which show how reliable the mean is.
     pub slowest_second: u64,
     pub fastest_second: u64,
     pub p50_ms: f64,
@@ -44,12 +44,12 @@ pub struct Measured {
     pub clients: u32,
     pub figures: Vec<Figures>,
     pub errors: BTreeMap<String, u64>,
-    /// What the shop's processes used in the window.
+    /// The resource usage of the shop's processes in the window.
     pub processes: Vec<Usage>,
 }
 
 impl Measured {
-    /// What CPU time is counted per: the last series, whose steps are whole.
+    /// The series to which CPU time is related: the last one, which counts complete steps.
     pub fn whole(&self) -> Option<&Figures> {
         self.figures.last().filter(|figures| figures.count > 0)
     }
@@ -60,7 +60,7 @@ pub(super) struct Tally {
     series: &'static [&'static str],
     shards: Vec<Mutex<Shard>>,
     errors: Mutex<BTreeMap<String, u64>>,
-    // For the line a second only, which must not stop the clients to count.
+    // Only for the progress line, which must not block the clients.
     pub before_window: AtomicU64,
     pub in_window: AtomicU64,
     pub failed: AtomicU64,
@@ -71,7 +71,7 @@ struct Shard {
 }
 
 struct Series {
-    /// By second of the window.
+    /// Per second of the window.
     units: Vec<u64>,
     latency: Histogram<u64>,
 }
@@ -155,7 +155,7 @@ impl Tally {
             for (all, units) in seconds.iter_mut().zip(&shard.series[index].units) {
                 *all += units;
             }
-            // It resizes itself, so adding cannot fail.
+            // The histogram is auto-resizing, so adding cannot fail.
             latency = latency.and_then(|mut all| all.add(&shard.series[index].latency).ok().map(|()| all));
         }
         let at = |quantile: f64| latency.as_ref().map_or(0.0, |all| all.value_at_quantile(quantile) as f64 / 1000.0);
@@ -181,12 +181,12 @@ impl Series {
     }
 }
 
-/// Every window is whole seconds long: the arguments know no other.
+/// The arguments allow only windows of whole seconds.
 fn seconds_of(window: Window) -> usize {
     (window.close - window.open).as_secs() as usize
 }
 
-/// A client that broke while it counted leaves counts that are still good.
+/// Ignores poisoning: the counts of a client that panicked are still valid.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What a run found: a table for people, JSON for everything else.
+//! The result of a run: a table for readers, JSON for programs.
 
 mod table;
 mod text;
@@ -17,7 +17,7 @@ pub struct Report {
     pub date: String,
     pub machine: Machine,
     pub arguments: Arguments,
-    /// Of all phases and checks, by kind.
+    /// The errors of all phases and checks, by kind.
     pub errors: BTreeMap<String, u64>,
     pub limits: Vec<Limit>,
     pub phases: Vec<Phase>,
@@ -50,7 +50,7 @@ fn errors(outcome: &Outcome) -> BTreeMap<String, u64> {
         *errors.entry(kind.clone()).or_default() += count;
     }
     for phase in &outcome.phases {
-        // A run that did nothing must not look like a clean one.
+        // A run without any success must not pass as free of errors.
         if phase.measured.figures.iter().all(|figures| figures.count == 0) {
             *errors.entry(format!("nothing succeeded in {}", phase.measured.name)).or_default() += 1;
         }

@@ -1,10 +1,10 @@
-//! A table that reads well in a terminal and is Markdown as it stands.
+//! A table that is readable in a terminal and valid Markdown.
 
 use std::fmt;
 
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
-    /// Columns from here on hold numbers.
+    /// The index of the first right-aligned column.
     right_from: usize,
 }
 
@@ -23,7 +23,7 @@ impl Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width =
             |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-        // A rule of Markdown has three dashes at least.
+        // A Markdown delimiter row needs at least three dashes per column.
         (0..columns).map(|column| width(column).unwrap_or(0).max(3)).collect()
     }
 }

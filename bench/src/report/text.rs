@@ -1,4 +1,4 @@
-//! The report as it is printed: what went wrong first.
+//! The printed report, errors first.
 
 use std::fmt;
 
@@ -57,7 +57,7 @@ impl Report {
         )
     }
 
-    /// Each figure beside its share of each limit.
+    /// Prints each figure with its share of each limit.
     fn figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shares = self.limits.iter().map(|limit| format!("of {}", limit.name));
         let mut table = Table::new(2, titles(["phase", "figure"]).chain(shares));
@@ -101,7 +101,7 @@ impl Report {
         Ok(())
     }
 
-    /// CPU time per order, or per page.
+    /// Prints CPU time per order, or per page.
     fn processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let titles = ["phase", "process", "per", "CPU ms", "cores", "context switches", "memory MiB"];
         let mut table = Table::new(3, titles);

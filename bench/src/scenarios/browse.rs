@@ -1,4 +1,4 @@
-//! Looking around: nine product pages to one listing.
+//! Browsing: nine product pages per listing.
 
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ impl Script for Browse {
 }
 
 impl Browse {
-    /// Scattered: in turn, a shop of ten products would never show the tenth, whose turn is always the listing's.
+    /// Picks products in scattered order: taken in turn, a shop of ten products would never show the tenth, whose turn
+    /// is always that of the listing.
     fn product(&self, n: u64) -> &str {
         let scattered = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         &self.products[scattered as usize % self.products.len()]

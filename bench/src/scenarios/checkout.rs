@@ -1,4 +1,4 @@
-//! Buying: log in once, place orders over many variants, wait until each is confirmed.
+//! Checkout: logs in once, places orders over many variants, and waits until each is confirmed.
 
 use super::preparation::prepare;
 use super::{Outcome, phase};

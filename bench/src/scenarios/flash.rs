@@ -1,9 +1,10 @@
-//! A flash sale: all want one variant. The same load runs spread in the same run, so that the two compare.
+//! A flash sale: all clients buy one variant. For comparison, the same load also runs spread over all variants.
 //!
-//! Each runs twice, in the order spread, hot, hot, spread: what drifts hits both alike, and what the same load does
-//! twice shows noise. It does not show all of it. Against a stand-in that treats both alike, phases of three seconds on
-//! a shared machine of two cores gave 1.07, 1.05, 0.72, 0.99 and 0.83 where 1 is true; two of the five were caught as
-//! noise, the 0.72 was called missed. One verdict is a hint: judge by long phases, several runs, an idle machine.
+//! Each load runs twice, in the order spread, hot, hot, spread: drift affects both alike, and the difference between
+//! runs of the same load shows the noise, but not all of it. Against a stand-in that treats both alike, phases of three
+//! seconds on a shared machine of two cores gave 1.07, 1.05, 0.72, 0.99 and 0.83, where 1 is correct; two of the five
+//! were identified as noise, and 0.72 was reported as missed. A single verdict is a hint: rely on long phases, several
+//! runs and an idle machine.
 
 use std::fmt;
 
@@ -13,14 +14,14 @@ use super::preparation::prepare;
 use super::{Outcome, Phase, phase};
 use crate::arguments::Arguments;
 
-/// One hot variant is not slower than spread ones by more than a fifth.
+/// One hot variant may be slower than spread ones by at most a fifth.
 const GOAL: f64 = 0.8;
 
 #[derive(Debug, Serialize)]
 pub struct Comparison {
-    /// Confirmed orders a second on one variant, over those spread.
+    /// Confirmed orders per second on one variant, divided by those on spread variants.
     pub hot_to_spread: f64,
-    /// How far the two runs of the same load were apart, the larger over the smaller, whichever differed more.
+    /// The ratio between two runs of the same load, the larger over the smaller; the higher of both loads.
     pub same_load_twice: f64,
     pub goal: f64,
     pub judgement: Judgement,
@@ -31,7 +32,7 @@ pub struct Comparison {
 pub enum Judgement {
     Met,
     Missed,
-    /// The ratio is nearer to the goal than the same load is to itself.
+    /// The ratio is closer to the goal than two runs of the same load are to each other.
     WithinNoise,
 }
 
@@ -55,7 +56,7 @@ fn confirmed_per_second(phase: &Phase) -> f64 {
     phase.measured.figures.iter().find(|figures| figures.name == "confirmed").map_or(0.0, |figures| figures.per_second)
 }
 
-/// `None` where a phase sold nothing: then there is nothing to compare.
+/// `None` if a phase sold nothing, which leaves nothing to compare.
 fn compare(spread: [f64; 2], hot: [f64; 2]) -> Option<Comparison> {
     if spread.iter().chain(&hot).any(|rate| *rate <= 0.0) {
         return None;

@@ -1,4 +1,4 @@
-//! What was sold, and whether the stock says the same. Warm-up and failures count here too: stock knows no warm-up.
+//! The units sold, for comparison with the stock. Includes warm-up and failures, which change the stock as well.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::order::{Attempt, Buying, Placed, is_sold};
 use crate::shop::{Session, Shop, Stock, Variant};
 
-/// Orders that are left to be asked about. Beyond it they stay unknown, and the check becomes a range.
+/// The most orders to follow up. Further ones stay unknown, and the check becomes a range.
 const MOST_OPEN: usize = 20_000;
 
-/// For orders to be decided and reservations to be committed once the load is gone.
+/// Timeout for orders to be decided and reservations to be committed after the load.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const ASKING_AT_ONCE: usize = 16;
@@ -30,7 +30,7 @@ pub struct Check {
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     Holds,
-    /// Nothing contradicts it, but what is unknown leaves room for a unit sold twice.
+    /// Consistent, but unknown orders leave room for a unit sold twice.
     Unproven,
     Broken,
 }
@@ -56,12 +56,12 @@ struct Entries {
     beyond: i64,
 }
 
-/// The stock at one time, over all variants that were bought.
+/// The change of stock, over all variants that were bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moved {
-    /// How far `on_hand` fell.
+    /// The decrease of `on_hand`.
     fallen: i64,
-    /// How much more is reserved.
+    /// The increase of reserved units.
     held: i64,
 }
 
@@ -111,7 +111,7 @@ impl Books<'_> {
         eprintln!("comparing what was sold with the stock");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Until none is left: a single order of unknown fate can hide a unit that was sold twice.
+            // Repeats until none is left: a single unknown order can hide a unit that was sold twice.
             repeat_unknown(buying, deadline).await;
             ask_undecided(buying).await;
             let (sold, moved) = (buying.ledger.sold(), self.moved().await?);
@@ -134,7 +134,7 @@ impl Books<'_> {
     }
 }
 
-/// The same key again gives the first answer, or places the order now, which then is a sale like any other.
+/// A request under the same key returns the first reply, or places the order now, which then counts as a sale.
 async fn repeat_unknown(buying: &Buying, deadline: Instant) {
     let unknown = buying.ledger.with(|entries| std::mem::take(&mut entries.unknown));
     if unknown.is_empty() {
@@ -168,7 +168,7 @@ async fn ask_undecided(buying: &Buying) {
     asked.await;
 }
 
-/// A unit sold has left `on_hand`, or is still reserved and about to. What nobody knows may be either.
+/// A sold unit has left `on_hand`, or is still reserved. An unknown order may be sold or not.
 fn check(sold: Sold, moved: Moved) -> Check {
     let Sold { confirmed, undecided, unknown } = sold;
     let Moved { fallen, held } = moved;

@@ -1,4 +1,4 @@
-//! What clients do to the shop. One file per scenario; what two of them share lies beside them.
+//! The load scenarios, one file each, with shared code beside them.
 
 mod browse;
 mod checkout;
@@ -48,7 +48,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Runs one phase, with the nodes' batch sizes read before and after it.
+/// Runs one phase, and reads the nodes' batch sizes before and after it.
 async fn phase<S: Script>(arguments: &Arguments, name: &str, script: Arc<S>) -> anyhow::Result<Phase> {
     let read = || metrics::read(&arguments.metrics, Duration::from_secs(5));
     let before = read().await;

@@ -1,4 +1,4 @@
-//! One order: placed with a key of its own, and waited for until it is decided.
+//! One order: placed with its own key, and awaited until it is decided.
 
 use std::sync::Arc;
 
@@ -21,35 +21,35 @@ const ACCEPTED_AND_CONFIRMED: &[usize] = &[0, 1];
 pub struct Buying {
     pub shop: Shop,
     pub customer: Arc<Session>,
-    /// Ready-made, one per variant.
+    /// Prepared request bodies, one per variant.
     pub bodies: Vec<Bytes>,
     pub ledger: Arc<Ledger>,
 }
 
-/// An order that can be sent again, and is then still the same one.
+/// An order that can be sent again under the same key.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     pub key: Uuid,
     pub body: Bytes,
 }
 
-/// How an attempt stands as far as its answer tells.
+/// The state of an attempt, as far as its reply shows it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Placed {
     Confirmed,
-    /// Stored, and over without a sale.
+    /// Stored, and ended without a sale.
     Ended {
         status: String,
         code: Option<String>,
     },
-    /// Stored, and not decided while the answer was waited for.
+    /// Stored, and undecided when the reply was sent.
     Undecided {
         id: String,
         status: String,
     },
-    /// Nothing was stored.
+    /// Not stored.
     Refused(String),
-    /// Stored or not: only the same key again can tell.
+    /// Unknown: only a request under the same key can tell.
     Unknown(String),
 }
 
@@ -65,7 +65,7 @@ pub fn body_of(variant: &Variant) -> Bytes {
 
 impl Script for Buying {
     type Hand = Client;
-    /// Both are timed to the one answer, which waits for the decision.
+    /// Both are timed to the same reply, which waits for the decision.
     const SERIES: &'static [&'static str] = &["accepted", "confirmed"];
 
     async fn hand(&self, client: u32) -> anyhow::Result<Client> {
@@ -117,7 +117,8 @@ fn read(answer: Result<Answer, Failure>) -> Placed {
         return created(&answer);
     }
     let kind = refusal(&answer);
-    // 5xx says that something broke, not where. A 409 about the key says that the first attempt is still running.
+    // A 5xx does not show whether the order was stored. A 409 about the key means that the first attempt is still
+    // running.
     let unsure = answer.status.is_server_error() || answer.status.is_success() || kind.starts_with("409 idempotency");
     if unsure { Placed::Unknown(kind) } else { Placed::Refused(kind) }
 }
@@ -141,7 +142,7 @@ fn created(answer: &Answer) -> Placed {
     }
 }
 
-/// Confirmed, or what only a confirmed order becomes.
+/// Whether the order is confirmed, or in a status that only a confirmed order reaches.
 pub fn is_sold(status: &str) -> bool {
     matches!(status, "confirmed" | "processing" | "shipped" | "delivered")
 }

@@ -1,4 +1,4 @@
-//! What has to stand before anybody buys: a customer logged in, and stock enough that nobody is refused for want of it.
+//! Prerequisites of buying: a logged-in customer, and enough stock that no order is rejected for lack of it.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::shop::{ADMIN, CUSTOMER, Session, Shop, Stock, Variant};
 
 const MOST_VARIANTS: usize = 40;
 
-/// More than any order path has done on one machine; an hour on one variant must not run dry.
+/// More than any measured rate of orders, so that even a single variant does not sell out in an hour.
 const UNITS_A_SECOND: i64 = 10_000;
 
 pub struct Prepared {
@@ -41,7 +41,7 @@ pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Prepared> {
 }
 
 impl Prepared {
-    /// Clients that buy the first so many variants, in turn.
+    /// Clients that buy the first `variants` variants, in turn.
     pub fn buying(&self, variants: usize) -> Arc<Buying> {
         Arc::new(Buying {
             shop: self.shop.clone(),
@@ -51,7 +51,7 @@ impl Prepared {
         })
     }
 
-    /// Whether what was sold is what the stock says.
+    /// Checks that the units sold match the stock.
     pub async fn settle(&self) -> anyhow::Result<Check> {
         let buying = self.buying(self.variants.len());
         let Self { shop, admin, variants, before, .. } = self;

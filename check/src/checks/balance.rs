@@ -1,9 +1,9 @@
-//! The money of every order: what is kept is what is owed.
+//! The money of every order: the amount kept equals the amount owed.
 //!
-//! An order owes its total less what was given back on a person's wish or by a lost dispute, while it stands: confirmed,
-//! processing, shipped or delivered. Every other order owes nothing. What is kept is captured less refunded and lost.
-//! One that is undecided may have its money already. Money on its way back is in flight, for as long as the provider takes: a refund that nobody asks for
-//! any more is named by `deadlines`, one that was given up by `dead_letters`.
+//! A confirmed, processing, shipped or delivered order owes its total, less completed refunds and lost disputes. Every
+//! other order owes nothing. The amount kept is captured less refunded and lost. A pending order may have been paid
+//! already. Money being refunded is in flight for as long as the provider takes: `deadlines` reports a refund that is
+//! no longer pursued, `dead_letters` one that was given up.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use crate::{
 
 const ORDERS: &str = "select id, status, payment_status, total_amount as total, currency from orders order by id";
 
-/// Refunds are counted from their own rows, which the sums in the payment's row must match.
+/// Refunds are summed from their own rows, which must match the sums in the payment's row.
 const PAYMENTS: &str = "
 select p.order_id, p.id, p.status, p.amount, p.currency, p.captured, p.refunded, p.refunding, p.lost, p.order_ended,
        (select least(coalesce(sum((d.value ->> 'amount')::bigint), 0), p.captured - p.refunded - p.refunding)::bigint
@@ -73,7 +73,7 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     Ok(suspects)
 }
 
-/// What is off between an order and its payment.
+/// The discrepancy between an order and its payment.
 fn odd(order: Option<&Order>, payment: Option<&Payment>) -> Option<String> {
     if let Some(payment) = payment
         && (payment.refunds_done, payment.refunds_pending) != (payment.refunded, payment.refunding)
@@ -119,7 +119,7 @@ fn odd(order: Option<&Order>, payment: Option<&Payment>) -> Option<String> {
         ));
     }
     if goes_back {
-        // The order hears of the money when it is back.
+        // The order's payment status changes only after the refund.
         return None;
     }
     let has_money = |status: &str| ["succeeded", "partially_refunded", "refunded"].contains(&status);
@@ -133,8 +133,9 @@ impl Payment {
         self.captured - self.refunded - self.lost
     }
 
-    /// More is kept than is owed, and a refund that is on its way ends that. Where the order is over that may be the first
-    /// of two: what a person's refund leaves goes back when that one has ended, and what is disputed when that is decided.
+    /// Whether more is kept than owed and a pending refund accounts for it. For an ended order that may be the first of
+    /// two: the remainder of a requested refund follows when that refund ends, and disputed money when the dispute is
+    /// decided.
     fn goes_back(&self, owed: i64) -> bool {
         let kept = self.kept();
         let is_over = self.order_ended && owed == 0;
@@ -219,17 +220,17 @@ mod tests {
         let cancelled = order("cancelled", "succeeded");
         assert_eq!(check(&cancelled, &refunding(100, payment("succeeded", 100, 0))), None);
         assert_eq!(check(&cancelled, &refunding(70, payment("partially_refunded", 100, 30))), None);
-        // Paid after the order had heard that it was not: it hears of the money when that is back.
+        // Paid after the order's payment failed: the order learns of the money when it has been refunded.
         assert_eq!(check(&order("expired", "cancelled"), &refunding(100, payment("succeeded", 100, 0))), None);
         assert!(check(&cancelled, &refunding(30, payment("succeeded", 100, 0))).is_some());
-        // Disputed money goes back when the dispute is decided.
+        // Disputed money is refunded when the dispute is decided.
         let disputed = Payment { is_disputed: true, order_ended: true, ..payment("succeeded", 100, 0) };
         assert_eq!(check(&cancelled, &disputed), None);
         assert!(check(&cancelled, &Payment { order_ended: false, ..disputed }).is_some());
-        // A person's refund: when it has ended, the rest follows.
+        // A requested refund: the rest follows when it has ended.
         let first_of_two = Payment { order_ended: true, ..refunding(30, payment("succeeded", 100, 0)) };
         assert_eq!(check(&cancelled, &first_of_two), None);
-        // A standing order owes its total until the refund has succeeded, and both sides name the same status.
+        // An active order owes its total until the refund succeeds, and both sides have the same status.
         assert_eq!(check(&order("confirmed", "succeeded"), &refunding(30, payment("succeeded", 100, 0))), None);
         assert!(check(&order("confirmed", "cancelled"), &refunding(30, payment("succeeded", 100, 0))).is_some());
     }

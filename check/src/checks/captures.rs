@@ -1,4 +1,4 @@
-//! One capture per order: in the books, at the provider, and in what was told.
+//! One capture per order: in payments, at the provider, and in the emitted events.
 
 use anyhow::Result;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ const BOOKED: &str = "
 select order_id, count(*) as count from payments where captured > 0 group by order_id having count(*) > 1
 order by order_id limit $1";
 
-/// What the simulated provider remembers.
+/// The records of the simulated provider.
 const CHARGED: &str = "
 select order_id, count(*) as count from sim_intent where status = 'succeeded' group by order_id having count(*) > 1
 order by order_id limit $1";

@@ -1,4 +1,4 @@
-//! Events that could not be handled and effects that could not be performed: each waits for a person.
+//! Events that could not be handled and effects that could not be performed. Each needs an operator.
 
 use anyhow::Result;
 use sqlx::FromRow;

@@ -1,4 +1,4 @@
-//! What should have ended: orders past their deadline, effects past their lease, payments that wait for nothing.
+//! Overdue work: orders past their deadline, effects past their lease, payments that wait without a pending effect.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -8,21 +8,22 @@ use uuid::Uuid;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// The deadline's own task looks each second, and payments' answer takes another while: after this it is late.
+/// The deadline task runs every second, and the reply of payments takes some more time: after this the order is
+/// overdue.
 const ORDERS: &str = "
 select id, payment_deadline, expiry_requested_at is not null as is_asked, payment_status from orders
 where status = 'pending' and least(payment_deadline, expiry_requested_at) < now() - interval '15 seconds'
 order by id limit $1";
 
-/// The first of its entity, its lease ended and its pause too: every sweep should have taken it.
+/// The first effect of its entity, past its lease and its pause: every sweep should have taken it.
 const EFFECTS: &str = "
 select id, name, entity from effect e
 where parked_at is null and greatest(lease_until, next_at) < now() - interval '15 seconds'
   and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
 order by id limit $1";
 
-/// Waits for an answer of the provider that nobody asks for. Whoever the provider is, what is asked of it is an effect
-/// from the commit that began the waiting to the one that ends it.
+/// Waits for a provider's reply without a request. Whichever the provider, a request is an effect from the commit that
+/// starts the waiting to the commit that ends it.
 const PAYMENTS: &str = "
 select p.id, p.order_id, p.status, p.creating, p.closing from payments p
 where (p.creating or p.closing is not null or p.refunding > 0)

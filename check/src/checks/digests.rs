@@ -1,4 +1,4 @@
-//! The digest of every commit, by which consumers tell what they miss without reading it.
+//! The digest of every commit, by which consumers detect missing events without reading the commit.
 
 use anyhow::Result;
 use contract::Position;
@@ -6,7 +6,7 @@ use contract::Position;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// Count, and xor of the low halves of the ids, per type.
+/// Per type: the count, and the xor of the low halves of the ids.
 const STATEMENT: &str = "
 select l.era, l.xid from event_log l cross join lateral (
     select coalesce(jsonb_object_agg(name, jsonb_build_object('count', count, 'xor', marks)), '{}') as digest from (

@@ -1,4 +1,4 @@
-//! Orders against the reservations made for them: no order without its goods, no goods without an order.
+//! Orders against their reservations: no order without its units, no units without an order.
 
 use anyhow::Result;
 use sqlx::FromRow;
@@ -9,7 +9,7 @@ use crate::{
     join::{join, side},
 };
 
-/// Lines as a text that both sides write alike, without what has returned.
+/// Lines, less returned units, as text in the same format on both sides.
 const ORDERS: &str = "
 select o.id, o.status, o.stock_held, o.fulfillment_status = 'unfulfilled' as is_unshipped, coalesce(l.lines, '') as lines
 from orders o left join (
@@ -54,7 +54,7 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     Ok(suspects)
 }
 
-/// What is off between an order and its reservation.
+/// The discrepancy between an order and its reservation.
 fn odd(order: Option<&Order>, reservation: Option<&Reservation>) -> Option<String> {
     let Some(order) = order else {
         let held = reservation.filter(|r| ["held", "committed"].contains(&r.status.as_str()))?;
@@ -65,7 +65,7 @@ fn odd(order: Option<&Order>, reservation: Option<&Reservation>) -> Option<Strin
         "pending" => &["held"],
         "confirmed" | "processing" | "shipped" | "delivered" | "refunded" if order.lines.is_empty() => &["returned"],
         "confirmed" | "processing" | "shipped" | "delivered" | "refunded" => &["committed"],
-        // The end may have come before the order was heard of, or after nothing could be held.
+        // The order may end before inventory receives it, or after nothing could be reserved.
         "failed" | "expired" => &["rejected", "released", "tombstone"],
         "cancelled" => &["rejected", "released", "returned", "tombstone"],
         _ => &[],

@@ -1,11 +1,12 @@
-//! Every consumer's inbox and cursors, against the log they speak of.
+//! The inbox and cursors of every consumer, against the logs that they refer to.
 //!
-//! At or below a cursor every event of its type was handled, and the inbox rows are pruned. Above it an event is handled
-//! if it has an inbox row. So: no cursor lies beyond its log, no event above a cursor is left unhandled for long, and no
-//! inbox row speaks of an event that its log does not have (a restored source forgets; its consumers must too).
+//! At or below a cursor, every event of its type was handled and the inbox rows are pruned. Above it, an event is
+//! handled if it has an inbox row. Therefore no cursor lies beyond its log, no event above a cursor stays unhandled for
+//! long, and no inbox row refers to an event that its log does not have (a restored source loses events; its consumers
+//! must drop them as well).
 //!
-//! A type that is handled has a cursor as soon as its log has anything that catch-up looks at, be it of another type.
-//! Without one nothing says that its events were handled.
+//! A handled type gets a cursor as soon as its log has any event that catch-up looks at, even of another type. Without
+//! a cursor, nothing shows that its events were handled.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,20 +19,20 @@ use uuid::Uuid;
 use super::MOST;
 use crate::{Sources, Suspect, forks::Forks, stream};
 
-/// Events that are compared at once: as much as is held of a log or an inbox, however long they are.
+/// Events compared at once, which bounds memory whatever the size of the log and the inbox.
 const PAGE: usize = 1000;
 
-/// Whose events a consumer has cursors or inbox rows for.
+/// The sources that a consumer has cursors or inbox rows for.
 const SOURCES: &str = "select source from cursor union select source from inbox";
 
-/// Where a log ends: no position beyond it was ever given. What is read later can only lie higher. Catch-up looks at a
-/// commit after 2 s and the stream's lag, which counts for 30 s at most: after a minute somebody has.
+/// The end of the log: no position at or above it has been assigned, and later reads can only yield higher ones.
+/// Catch-up looks at a commit after 2 s plus the stream's lag, which is capped at 30 s: after a minute it has done so.
 const END: &str = "
 select coalesce((select max(era) from era), 0) as era,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xid,
        exists (select 1 from event_log where at < now() - interval '60 seconds') as was_looked_at";
 
-/// Events of the log above the cursors of their types, old enough to have been brought.
+/// Events of the log above the cursors of their types, old enough to have been delivered.
 const ABOVE: &str = "
 select l.era, l.xid, e.id, e.name
 from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, name text)
@@ -40,8 +41,8 @@ where (l.era, l.xid) > ($1, $2) and (l.era, l.xid) > (c.era, c.xid)
   and l.at < now() - interval '3 seconds'
 order by l.era, l.xid";
 
-/// Those of some events that are not handled, with the cursors of their types. One statement, and so one snapshot: a
-/// prune between a look at the cursor and one at the inbox would look like a loss.
+/// The unhandled ones of the given events, with the cursors of their types. One statement, and so one snapshot: pruning
+/// between reads of the cursor and of the inbox would look like a loss.
 const UNHANDLED: &str = "
 select e.id, e.name, e.era, e.xid, c.era as cursor_era, c.xid as cursor_xid
 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) as e(id, name, era, xid)
@@ -49,19 +50,19 @@ join cursor c on c.source = $1 and c.name = e.name and (e.era, e.xid) > (c.era, 
 where not exists (select 1 from inbox i where i.source = $1 and i.event_id = e.id)
 order by e.era, e.xid, e.id";
 
-/// What a consumer has handled above its cursors.
+/// The events that a consumer has handled above its cursors.
 const HANDLED: &str = "select era, xid, event_id as id from inbox where source = $1 order by era, xid, event_id";
 
-/// Events at some positions.
+/// Events at the given positions.
 const AT: &str = "
 select l.era, l.xid, e.id from unnest($1::bigint[], $2::bigint[]) as p(era, xid)
 join event_log l on l.era = p.era and l.xid = p.xid
 cross join lateral json_to_recordset(l.events) as e(id uuid)";
 
-/// The highest position that was trimmed, if any was.
+/// The highest trimmed position, if any.
 const TRIMMED: &str = "select era, xid from log_trim order by era desc, xid desc limit 1";
 
-/// A consumer, and one of those whose events it handles.
+/// A consumer and one of its sources.
 struct Pair<'a> {
     consumer: &'a str,
     database: &'a PgPool,
@@ -71,7 +72,7 @@ struct Pair<'a> {
 
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
-    // The types that are handled, by consumer and source.
+    // The handled types, by consumer and source.
     let mut handled: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for (source, _) in sources.domains()? {
         for (consumer, types) in stream::handled(sources, source).await? {
@@ -136,7 +137,7 @@ impl Pair<'_> {
         Ok(suspects)
     }
 
-    /// The log before the inbox: what is handled meanwhile is no suspect.
+    /// Reads the log before the inbox, so that an event handled in between is not a suspect.
     async fn not_handled(&self, cursors: &BTreeMap<String, Position>) -> Result<Vec<Suspect>> {
         let mut suspects = Vec::new();
         let Some(lowest) = cursors.values().min() else { return Ok(suspects) };
@@ -156,7 +157,7 @@ impl Pair<'_> {
             for row in rows {
                 let (id, name, position): (Uuid, &str, _) = (row.try_get("id")?, row.try_get("name")?, position(&row)?);
                 let cursor = Position { era: row.try_get("cursor_era")?, xid: row.try_get("cursor_xid")? };
-                // While a backlog is worked off the cursor moves, and so the text.
+                // While a backlog is processed the cursor advances, which changes the text.
                 let text = format!("{name} of commit {position} is above its cursor {cursor} and was not handled");
                 suspects.push(self.suspect(format!("event {id}"), text));
             }
@@ -198,7 +199,7 @@ fn event(row: &PgRow) -> Result<(Position, Uuid), sqlx::Error> {
     Ok((position(row)?, row.try_get("id")?))
 }
 
-/// A column of some rows.
+/// One column of the rows.
 fn column<T>(rows: &[PgRow], name: &str) -> Result<Vec<T>, sqlx::Error>
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,

@@ -1,4 +1,4 @@
-//! Commits whose events were never confirmed by the stream.
+//! Commits whose events the stream never confirmed.
 
 use anyhow::Result;
 use contract::Position;
@@ -6,7 +6,7 @@ use contract::Position;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// A publisher has five seconds, then a sweep has; rows without a commit are nobody's.
+/// The publisher has five seconds, then a sweep takes over. A row without a commit is never published.
 const STATEMENT: &str = "
 select o.era, o.xid, l.at is null as is_orphan
 from outbox o left join event_log l using (era, xid)

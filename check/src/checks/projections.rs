@@ -1,4 +1,4 @@
-//! What catalog shows of the stock and who may sell, against inventory's and identity's own rows.
+//! Catalog's projections of stock and sellers, against the rows of inventory and identity.
 
 use anyhow::Result;
 use sqlx::FromRow;
@@ -51,7 +51,7 @@ async fn stock(sources: &Sources) -> Result<Vec<Suspect>> {
     Ok(suspects)
 }
 
-/// Catalog has no row of an account that never changed.
+/// Catalog has no row for an account that never changed.
 async fn sellers(sources: &Sources) -> Result<Vec<Suspect>> {
     let shown = side::<Seller>(sources.database(catalog::DOMAIN)?, SELLERS);
     let told = side::<Seller>(sources.database(identity::DOMAIN)?, ACCOUNTS);

@@ -1,8 +1,8 @@
-//! The books against the provider's memory: no charge without an order or a refund.
+//! Payments against the provider's records: no charge without an order or a refund.
 //!
-//! Only the simulated provider can be looked into; what another one has is read by payments itself. It commits before it
-//! answers, and a call whose node was killed is made again only when its lease is over: so a payment of which an effect
-//! waits is in flight. One that waits for ever is named by `deadlines`, or by `dead_letters`.
+//! Only the simulated provider can be checked; payments itself reconciles with any other. The provider commits before
+//! it replies, and a call from a node that was killed is repeated only after its lease expires. A payment with a
+//! pending effect is therefore in flight. `deadlines` or `dead_letters` report one that never completes.
 
 use anyhow::Result;
 use sqlx::{FromRow, PgPool};
@@ -46,7 +46,7 @@ fn suspect(Off { object, order_id, charged, returned, captured, refunded }: Off)
     Suspect::new(format!("order {order_id}, object {object}"), text)
 }
 
-/// Whether the simulated provider has its memory in this database.
+/// Whether this database holds the records of the simulated provider.
 pub(super) async fn has_memory(database: &PgPool) -> Result<bool> {
     Ok(sqlx::query_scalar("select to_regclass('sim_intent') is not null").fetch_one(database).await?)
 }

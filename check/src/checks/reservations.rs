@@ -1,4 +1,4 @@
-//! What is reserved and what was sold, against the reservations that say for whom.
+//! Reserved and sold units, against the reservations of orders.
 
 use anyhow::Result;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// What is off is told as a difference, which stays as it is while the variant goes on being sold.
+/// Discrepancies are reported as differences, which stay constant while the variant continues to sell.
 const STATEMENT: &str = "
 select * from (
     select variant_id, (coalesce(s.reserved, 0) - coalesce(r.held, 0))::bigint as reserved,

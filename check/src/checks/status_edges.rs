@@ -1,4 +1,4 @@
-//! The steps of every order, against the table of legal ones.
+//! The status transitions of every order, against the table of legal ones.
 
 use anyhow::Result;
 use futures::TryStreamExt;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::MOST;
 use crate::{Sources, Suspect};
 
-/// Every step with the one before it; the last one of an order with where the order stands.
+/// Every transition with its predecessor, and the last one of an order with the order's current status.
 const STATEMENT: &str = "
 select h.order_id, h.version, h.status, lag(h.status) over steps as before, lag(h.version) over steps as version_before,
        lead(h.version) over steps is null as is_last, o.status as order_status, o.version as order_version
@@ -17,7 +17,7 @@ from order_history h left join orders o on o.id = h.order_id
 window steps as (partition by h.order_id order by h.version)
 order by h.order_id, h.version";
 
-/// Orders that have no history at all.
+/// Orders without a history.
 const WITHOUT: &str = "
 select id from orders o where not exists (select 1 from order_history h where h.order_id = o.id) order by id limit $1";
 

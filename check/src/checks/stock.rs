@@ -1,4 +1,4 @@
-//! Conservation of units, per variant, and the ledger that must add up to it.
+//! Conservation of units per variant, and agreement with the ledger.
 
 use anyhow::Result;
 use sqlx::FromRow;
@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// Units come in by receiving and counting, leave by being sold, and come back when a sold order is cancelled or refunded.
-/// What is off is told as a difference, which stays as it is while the variant goes on being sold.
+/// Units enter by receiving and counting, leave by being sold, and return when a sold order is cancelled or refunded.
+/// Discrepancies are reported as differences, which stay constant while the variant continues to sell.
 const STATEMENT: &str = "
 select * from (
     select s.variant_id, s.received - (s.on_hand - s.reserved) - s.reserved - s.sold as vanished,

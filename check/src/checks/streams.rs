@@ -16,27 +16,26 @@ use crate::{
     stream::{self, Held, Place},
 };
 
-/// Publishing takes a moment, and its lease lasts longer: the outbox is another check's matter.
+/// Publishing takes a moment. Its lease lasts longer, but `outbox` covers that.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// Events this close to the stream's age may leave it while we look.
+/// Events this close to the stream's maximum age may expire during the look.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// Events of the log that the stream should hold.
+/// The events of the log that the stream should hold.
 const LOGGED: &str = "
 select e.id, e.name, l.era, l.xid
 from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, name text)
 where l.at < $1 and l.at > $2
 order by l.era, l.xid";
 
-/// A refill stands still for as long as the lease of a node that died in the middle of it lasts (10 s), and until the next one
-/// looks.
+/// How long republishing may stall: if a node dies during it, until its lease expires (10 s) and the next node polls.
 const REFILL_PAUSE: Duration = Duration::from_secs(20);
 
-/// How far a lost stream has been filled again: what lies below is still to come.
+/// The progress of republishing a lost stream: positions below are still missing.
 const REFILL: &str = "select era, xid from refill";
 
-/// The ids of commits, by their positions; nothing is known of what was trimmed.
+/// The event ids of commits at the given positions; those of trimmed commits are unknown.
 const AT: &str = "
 select p.era, p.xid, e.id,
        exists (select 1 from log_trim t where (t.era, t.xid) >= (p.era, p.xid)) as is_trimmed
@@ -47,7 +46,7 @@ left join lateral json_to_recordset(l.events) as e(id uuid) on true";
 pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains()? {
-        // The time first, then the stream, then the log: so the log is the newer of the two.
+        // The time first, then the stream, then the log, so that the log is the most recent.
         let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()").fetch_one(database).await?;
         match stream::read(sources, domain).await? {
             Some(held) => compare(domain, database, held, now, &mut suspects).await?,
@@ -77,7 +76,7 @@ async fn compare(
                 format!("{name} of commit {position} is in the log and not in the stream"),
             );
             missing.push(match refill.filter(|refill| position < *refill) {
-                // It moves, and so says that the refill is at work.
+                // The position in the text advances while republishing makes progress.
                 Some(refill) => {
                     let text = format!("{text}, which is being filled again and has come down to {refill}");
                     Suspect::new(key, text).settled_after(REFILL_PAUSE)
@@ -113,14 +112,14 @@ fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
     Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? })
 }
 
-/// Events since then must be in the stream.
+/// Events since this time must be in the stream.
 fn oldest(held: &Held, now: DateTime<Utc>) -> DateTime<Utc> {
     let by_age = held.max_age.and_then(|age| now.checked_sub_signed(chrono::Duration::from_std(age).ok()?));
     let by_age = by_age.map_or(DateTime::UNIX_EPOCH, |at| at + MARGIN);
     held.full_since.map_or(by_age, |at| by_age.max(at + MARGIN))
 }
 
-/// The events of a page that the log has, at their positions; those that were trimmed count as known.
+/// The events of a page that the log has, with their positions. Trimmed events count as known.
 async fn known(database: &PgPool, page: &[(Uuid, Place)]) -> Result<HashSet<(Uuid, Position)>> {
     let positions: HashSet<Position> = page.iter().map(|(_, place)| place.position).collect();
     let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();

@@ -1,4 +1,4 @@
-//! Event versions per entity: 1, 2, 3 ..., from the oldest kept on, to where the entity stands now.
+//! Event versions per entity: consecutive, from the oldest event kept to the current version of the entity.
 
 use anyhow::Result;
 use sqlx::PgPool;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::found;
 use crate::{Sources, Suspect};
 
-/// Where the log was never trimmed, every entity begins with 1.
+/// If the log was never trimmed, every entity starts with version 1.
 const COUNTED: &str = "
 select e.entity, count(*) as count, count(distinct e.version) as versions, min(e.version) as first,
        max(e.version) as last
@@ -17,7 +17,7 @@ having count(*) <> count(distinct e.version) or count(*) <> max(e.version) - min
     or (min(e.version) <> 1 and not exists (select 1 from log_trim))
 order by e.entity limit $1";
 
-/// The rows of a table whose version is not that of the last event about them, or with none is not 0.
+/// Rows whose version differs from that of the entity's last event, or from 0 if there is none.
 macro_rules! entity_of {
     ($table:literal, $id:literal) => {
         concat!(

@@ -1,23 +1,23 @@
 //! Who may call an operation.
 
-/// Who may call an operation. The owning domain enforces it, whoever asked first.
+/// Who may call an operation. The owning domain enforces it, whichever path a request takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// Any caller.
     Public,
-    /// A caller whose token names one of these roles.
+    /// A caller whose access token has one of these roles.
     Roles(&'static [&'static str]),
-    /// A caller with one of these roles or, without an access token, one who shows a capability
-    /// ([`header::CAPABILITY`](crate::header::CAPABILITY)). The domain checks what that opens.
+    /// A caller with one of these roles or, without an access token, a caller with a capability
+    /// ([`header::CAPABILITY`](crate::header::CAPABILITY)). The domain checks what the capability grants.
     RolesOrCapability(&'static [&'static str]),
-    /// The same, where a capability beside an access token opens more.
+    /// As `RolesOrCapability`, but a capability beside an access token counts too and grants additional access.
     RolesAndCapability(&'static [&'static str]),
-    /// Other domains only. Such subjects are refused to everyone else by the rights of the NATS users.
+    /// Other domains and the operator. The permissions of the NATS users reject all other callers.
     Internal,
 }
 
 impl Access {
-    /// In words, for endpoint metadata and generated documents.
+    /// Describes the access in endpoint metadata and generated documents.
     pub fn describe(self) -> String {
         match self {
             Self::Public => "public".into(),

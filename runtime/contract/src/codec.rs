@@ -1,7 +1,7 @@
-//! MessagePack maps between nodes, JSON for whoever sends JSON.
+//! Encoding and decoding of bodies: MessagePack maps between nodes, JSON for clients that send JSON.
 //!
-//! [`Format::decode`] reads what a node has written: an event, a reply, a stored answer. [`Format::decode_request`] reads
-//! what a client has written, over HTTP or NATS, and says in plain words which field is wrong.
+//! [`Format::decode`] reads bodies written by a node: events, replies, stored answers. [`Format::decode_request`] reads
+//! bodies written by a client, over HTTP or NATS, and reports in plain words which field is wrong.
 
 mod explain;
 mod strict;
@@ -15,36 +15,36 @@ use serde_path_to_error::{Segment, Track};
 use crate::{Detail, DetailCode, ErrorKind, Fault};
 use strict::Strict;
 
-/// The field by which a whole body is named.
+/// The field name that stands for a whole body.
 const WHOLE: &str = "body";
-/// How many unknown fields are named at most.
+/// The most unknown fields that an error names.
 const NAMED: usize = 20;
 
-/// How a body is written. An answer has the format of its request.
+/// The format of a body. A reply has the format of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// What a person types.
+    /// JSON, for people and external clients.
     Json,
-    /// Maps with field names, never arrays: an added field must not break a reader.
+    /// MessagePack. Structs are maps with field names, never arrays: an added field must not break a reader.
     MessagePack,
 }
 
-/// What becomes of a field of a request that its type does not have.
+/// How to handle fields of a request that its type does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownFields {
-    /// Ignored: a newer node may know more than we do.
+    /// Ignore them: a newer node may send fields that this version does not know.
     Ignore,
-    /// Rejected: a client would take an answer for a promise about them.
+    /// Reject them: a client would take a success to mean that they were applied.
     Reject,
 }
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Neither the content type nor the first byte names a format we speak.
+    /// The content type, or the first byte if there is none, is not that of a supported format.
     #[error("the content type is not supported")]
     Unsupported,
-    /// Not well-formed at all.
+    /// Not well-formed.
     #[error("the body is not well-formed: {0}")]
     Malformed(String),
     /// Well-formed, with a missing, mistyped or out-of-range field.
@@ -64,10 +64,10 @@ impl Format {
         }
     }
 
-    /// Tells the format by the content type, else by the first byte. An empty body is `{}`.
+    /// Detects the format by the content type or, if there is none, by the first byte. An empty body is `{}`.
     ///
     /// # Errors
-    /// [`DecodeError::Unsupported`] where neither names one, and for a text that is declared to be anything but UTF-8.
+    /// [`DecodeError::Unsupported`] if the format is not supported or the declared charset is not UTF-8.
     pub fn detect(content_type: Option<&str>, body: &[u8]) -> Result<Self, DecodeError> {
         if let Some(declared) = content_type {
             let mut parts = declared.split(';');
@@ -89,7 +89,7 @@ impl Format {
         }
     }
 
-    /// Writes a value.
+    /// Encodes a value.
     ///
     /// # Errors
     /// Only for a value that the format cannot express, such as a map whose keys are not text.
@@ -100,10 +100,10 @@ impl Format {
         }
     }
 
-    /// Reads a value that a node has written; unknown fields are ignored, for a newer node may know more than we do.
+    /// Decodes a value written by a node. Unknown fields are ignored: a newer node may have added them.
     ///
     /// # Errors
-    /// Tells malformed from invalid, and names the path of an invalid field. The reasons are for the log.
+    /// Distinguishes malformed from invalid bodies, and names the path of an invalid field, with messages for the log.
     pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, DecodeError> {
         match self.decode_plainly(body, |reader| T::deserialize(reader), |reader| T::deserialize(reader)) {
             Some(value) => Ok(value),
@@ -111,7 +111,7 @@ impl Format {
         }
     }
 
-    /// Reads a whole body without keeping track of the path, which costs as much again and is of use only in an error.
+    /// Decodes a whole body without tracking the path, which would double the cost and is needed only for errors.
     fn decode_plainly<'de, T>(
         self,
         body: &'de [u8],
@@ -161,11 +161,11 @@ impl Format {
         }
     }
 
-    /// Reads a value that a client has written. An enum is a string and an object is no array; a repeated key and a NUL are
-    /// rejected wherever they stand. An empty body is `{}`.
+    /// Decodes a value written by a client. An enum must be a string, and an object must not be an array. Repeated keys
+    /// and NUL characters are rejected everywhere. An empty body is `{}`.
     ///
     /// # Errors
-    /// Tells malformed from invalid, and names the path of an invalid field, in words for the client.
+    /// Distinguishes malformed from invalid bodies, and names the path of an invalid field, in words for the client.
     pub fn decode_request<T: DeserializeOwned>(self, body: &[u8], unknown: UnknownFields) -> Result<T, DecodeError> {
         match self.decode_plainly(body, |reader| strictly(reader, unknown), |reader| strictly(reader, unknown)) {
             Some(Some(value)) => Ok(value),
@@ -185,12 +185,12 @@ impl Format {
                 let mut reader = serde_json::Deserializer::from_str(text);
                 let value = read(&mut reader, unknown, |error: &serde_json::Error| {
                     let text = error.to_string();
-                    // serde_json appends the place in the text, which says nothing to someone who is told the path.
+                    // serde_json appends line and column, which are redundant beside the path.
                     let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
-                    // A number that no type of ours holds is JSON all the same.
+                    // A number that is out of range for every type is still well-formed JSON.
                     (error.is_data() || words.starts_with("number out of range")).then(|| words.to_owned())
                 });
-                // The first wrong field is found before a later place where the body is no JSON at all.
+                // Decoding stops at the first invalid field, but the rest of the body may still be malformed.
                 if let Err(DecodeError::Invalid(_)) = value {
                     serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))?;
                 }
@@ -215,13 +215,13 @@ impl Format {
     }
 }
 
-/// What says in which characters a text is written must say UTF-8.
+/// Whether a content type parameter is supported: a charset must be UTF-8, others are ignored.
 fn is_supported_parameter(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
 }
 
-/// What a node has written is wrong in a library's words.
+/// An invalid value written by a node. The message is the library's.
 fn invalid(path: String, message: String) -> DecodeError {
     DecodeError::Invalid(Detail::new(path, DetailCode::Invalid, message))
 }
@@ -233,7 +233,7 @@ fn malformed(reason: &impl ToString) -> DecodeError {
 type JsonReader<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
 type PackedReader<'r, 'de> = rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'r mut &'de [u8]>>;
 
-/// A value of a client; `None` where it has an unknown field and must not.
+/// Decodes a client's value; `None` if it has unknown fields that must be rejected.
 fn strictly<'de, T, D>(reader: D, unknown: UnknownFields) -> Result<Option<T>, D::Error>
 where
     T: DeserializeOwned,
@@ -247,7 +247,8 @@ where
     Ok(Some(value?).filter(|_| is_known))
 }
 
-/// `words` gives what serde says of a value that is well-formed.
+/// Decodes a client's value with its path. `words` returns serde's message for an error in a well-formed value, and
+/// `None` for a malformed one.
 fn read<'de, T, D>(
     reader: D,
     unknown: UnknownFields,
@@ -279,7 +280,7 @@ fn path_of(path: &serde_path_to_error::Path) -> String {
     path.iter().fold(String::new(), |path, segment| match segment {
         Segment::Seq { index } => format!("{path}[{index}]"),
         Segment::Map { key } => below(&path, key),
-        // A variant is no field, and a key that could not be read has no name.
+        // A variant is not a field, and a key that could not be read has no name.
         Segment::Enum { .. } | Segment::Unknown => path,
     })
 }
@@ -389,7 +390,7 @@ mod tests {
         Closed,
     }
 
-    /// A request with everything that a field of one may be.
+    /// A request with all kinds of fields.
     #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
     struct Change {
         #[serde(default)]
@@ -402,14 +403,14 @@ mod tests {
         is_open: Option<bool>,
     }
 
-    /// What a JSON text is rejected for in either format.
+    /// The field and message for which a JSON text is rejected.
     fn rejected(text: &str) -> (String, String) {
         let json = Format::Json.decode_request::<Change>(text.as_bytes(), UnknownFields::Ignore).unwrap_err();
         let DecodeError::Invalid(detail) = json else { panic!("{text}: {json:?}") };
         (detail.field, detail.message)
     }
 
-    /// The same of a MessagePack body; [`serde_json::Value`] keeps the last of two equal keys.
+    /// The same for a MessagePack body, as bytes: [`serde_json::Value`] keeps only the last of two equal keys.
     fn rejected_packed(body: &[u8]) -> (String, String) {
         let packed = Format::MessagePack.decode_request::<Change>(body, UnknownFields::Ignore).unwrap_err();
         let DecodeError::Invalid(detail) = packed else { panic!("{body:?}: {packed:?}") };
@@ -484,7 +485,7 @@ mod tests {
         assert_eq!(read.unwrap(), login);
         let read = Format::MessagePack.decode_request::<Login>(&packed(text), UnknownFields::Ignore);
         assert_eq!(read.unwrap(), login);
-        // Two keys that look the same are the same.
+        // Two keys with the same composed form are equal.
         let twice = r#"{"labels":{"\u00e9":"1","e\u0301":"2"}}"#;
         assert_eq!(rejected(twice), ("labels.\u{e9}".into(), "is given more than once".into()));
     }
@@ -527,7 +528,7 @@ mod tests {
             let read = Format::Json.decode_request::<Change>(body, UnknownFields::Ignore);
             assert!(matches!(read, Err(DecodeError::Malformed(_))), "{body:?}: {read:?}");
         }
-        // Cut short, bytes behind the value, a text that is not UTF-8.
+        // Truncated, bytes after the value, a string that is not UTF-8.
         let packed: [&[u8]; 3] = [b"\x82\xa6status\x05", b"\x80\x80", b"\x81\xa6status\xa1\xff"];
         for body in packed {
             let read = Format::MessagePack.decode_request::<Change>(body, UnknownFields::Ignore);

@@ -1,4 +1,4 @@
-//! What is wrong with one field: in words for people, in a code and parameters for programs.
+//! Error details about one field: a message for people, a code and parameters for programs.
 
 use std::{collections::BTreeMap, fmt::Display};
 
@@ -25,7 +25,7 @@ macro_rules! codes {
                 (Self::Invalid, "", " Not valid in some other way."),
             ];
 
-            /// The word that stands for it outside.
+            /// The serialized form.
             pub fn word(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)+
@@ -71,24 +71,24 @@ codes! {
     Value = "value", "value";
 }
 
-/// One field that is wrong.
-// The order of the fields is that of the pairs in which nodes of yesterday write them: they are read as such.
+/// An error detail about one field.
+// The order of the fields matters: older nodes write a detail as an array of field and message, read by position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
     /// The field's path, such as `items[0].quantity`.
     pub field: String,
-    /// What is wrong with it.
+    /// The message for people.
     pub message: String,
-    /// The same for programs.
+    /// The code for programs.
     #[serde(default)]
     pub code: DetailCode,
-    /// What the message is made of, by name.
+    /// The parameters of the message, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, Value>,
 }
 
 impl Detail {
-    /// A wrong field.
+    /// A detail about a field.
     pub fn new(field: impl Into<String>, code: DetailCode, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into(), code, params: BTreeMap::new() }
     }
@@ -100,7 +100,7 @@ impl Detail {
         self
     }
 
-    /// A field that is not there.
+    /// A missing field.
     pub fn required(field: impl Into<String>) -> Self {
         Self::new(field, DetailCode::Required, "is required")
     }
@@ -130,23 +130,23 @@ impl Detail {
         Self::new(field, DetailCode::Type, message).with("expected", expected)
     }
 
-    /// A word that is not one of those allowed.
+    /// A value that is not one of those allowed.
     pub fn one_of(field: impl Into<String>, allowed: &[&str]) -> Self {
         let message = format!("must be one of {}", allowed.join(", "));
         Self::new(field, DetailCode::OneOf, message).with("allowed", allowed)
     }
 
-    /// A text in another form.
+    /// A text that does not have the required format.
     pub fn format(field: impl Into<String>, format: &str, message: impl Into<String>) -> Self {
         Self::new(field, DetailCode::Format, message).with("format", format)
     }
 
-    /// What should be a UUID.
+    /// A value that is not a UUID.
     pub fn uuid(field: impl Into<String>) -> Self {
         Self::format(field, "uuid", "must be a UUID")
     }
 
-    /// A number out of its bounds.
+    /// A number out of range.
     pub fn range(field: impl Into<String>, min: i64, max: i64) -> Self {
         Self::new(field, DetailCode::Range, format!("must be {min} to {max}")).with("min", min).with("max", max)
     }

@@ -1,4 +1,4 @@
-//! The closed list of error kinds, and the one shape in which an error travels.
+//! The closed list of error kinds, and the body of an error reply.
 
 use std::fmt;
 
@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Detail;
 
-/// What kind of failure an error is. The list is closed, and fixes the HTTP status.
+/// The kind of an error. The list is closed, and each kind has a fixed HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
-    /// The request could not be read at all.
+    /// The request is not well-formed.
     Malformed,
     /// No valid access token.
     Unauthenticated,
-    /// A valid token that may not do this.
+    /// The access token is valid but does not permit the operation.
     Forbidden,
-    /// No such thing.
+    /// The entity does not exist.
     NotFound,
-    /// The state of the thing does not allow it.
+    /// The state of the entity does not allow the operation.
     Conflict,
-    /// The thing has another version than the caller relies on.
+    /// The entity has another version than the caller expects.
     PreconditionFailed,
     /// The body is too large.
     TooLarge,
-    /// The body's media type is not spoken here.
+    /// The media type of the body is not supported.
     UnsupportedMediaType,
-    /// Readable, but a field is missing, mistyped, unknown or out of range.
+    /// Well-formed, but a field is missing, mistyped, unknown or out of range.
     Invalid,
     /// Too many requests.
     TooMany,
-    /// A defect on our side.
+    /// An internal error.
     Internal,
-    /// Nobody there to answer, or overloaded: try again later.
+    /// The service is not available or is overloaded: retry later.
     Unavailable,
-    /// The caller's time was over before an answer was found.
+    /// The deadline of the caller passed before the reply.
     Deadline,
 }
 
@@ -76,20 +76,20 @@ impl ErrorKind {
     }
 }
 
-/// A domain's own error: an answer, replied and (but for `Malformed` and `Invalid`) stored. `Display` is the outward text,
-/// `Debug` the inward one.
+/// A domain error: an answer to a request. For a command it is stored like a reply, except for the kinds `Malformed`,
+/// `Invalid` and `Unauthenticated`. `Display` is the text for clients, `Debug` the text for logs.
 pub trait Refusal: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Send + Sync + 'static {
-    /// The stable word by which programs tell it.
+    /// The stable code for programs.
     fn code(&self) -> &'static str;
-    /// Its kind.
+    /// The kind of the error.
     fn kind(&self) -> ErrorKind;
-    /// The wrong fields, where it is about fields.
+    /// Details about fields, if the error concerns fields.
     fn details(&self) -> Vec<Detail> {
         Vec::new()
     }
 }
 
-/// Declares the errors of a domain. Each has its kind, its code and its text, and, where it is about fields, its details.
+/// Declares the errors of a domain. Each has a kind, a code and a text, and details if it concerns fields.
 ///
 /// ```
 /// use contract::{Detail, DetailCode, Refusal, domain_error};
@@ -150,82 +150,83 @@ macro_rules! domain_error {
     };
 }
 
-/// An error as it travels in a reply.
+/// The body of an error reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// Always `false`.
     pub success: bool,
-    /// The stable word.
+    /// The stable code for programs.
     pub code: String,
-    /// The kind, which fixes the status.
+    /// The kind, which determines the HTTP status.
     pub kind: ErrorKind,
-    /// For people.
+    /// The text for people.
     pub message: String,
-    /// The domain that answered.
+    /// The domain or service that replied.
     pub service: String,
-    /// Follows the request everywhere.
+    /// The id of the request.
     #[serde(default)]
     pub request_id: String,
-    /// The wrong fields.
+    /// Details about fields.
     #[serde(default)]
     pub details: Vec<Detail>,
-    /// The domain's own error, from which the caller gets it back as itself.
+    /// The domain error, from which the client restores the typed error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<serde_json::Value>,
 }
 
-/// A failure that is not a domain's own: unreadable, refused at the door, overloaded, too late, broken.
+/// A service error, that is any error that is not a domain error: an unreadable request, missing access, overload, a
+/// passed deadline, an internal error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{service}: {code}: {message}")]
 pub struct Fault {
-    /// The kind, which fixes the status.
+    /// The kind, which determines the HTTP status.
     pub kind: ErrorKind,
-    /// The stable word.
+    /// The stable code for programs.
     pub code: String,
-    /// For people, without inward details.
+    /// The text for people, without internal details.
     pub message: String,
-    /// Who answered; empty where nobody did.
+    /// The domain or service that replied; empty if none did.
     pub service: String,
-    /// The wrong fields.
+    /// Details about fields.
     pub details: Vec<Detail>,
 }
 
 impl Fault {
-    /// A fault of a kind.
+    /// A service error without details.
     pub fn new(kind: ErrorKind, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind, code: code.into(), message: message.into(), service: String::new(), details: Vec::new() }
     }
 
-    /// Nobody answered, or not now.
+    /// The service did not reply or is temporarily unavailable.
     pub fn unavailable(service: &str) -> Self {
         Self::new(ErrorKind::Unavailable, "unavailable", "The service cannot answer now. Try again.").of(service)
     }
 
-    /// The caller's time was over.
+    /// The deadline of the caller passed.
     pub fn deadline(service: &str) -> Self {
         Self::new(ErrorKind::Deadline, "deadline_exceeded", "The service did not answer in time.").of(service)
     }
 
-    /// A defect on our side; the reason goes to the log, never to the caller.
+    /// An internal error. Its reason is logged and never sent to the caller.
     pub fn internal(service: &str) -> Self {
         Self::new(ErrorKind::Internal, "internal", "Something went wrong on our side.").of(service)
     }
 
-    /// Names what is wrong.
+    /// Adds a detail.
     #[must_use]
     pub fn about(mut self, detail: Detail) -> Self {
         self.details.push(detail);
         self
     }
 
-    /// Names who answered.
+    /// Sets the domain or service that replied.
     #[must_use]
     pub fn of(mut self, service: &str) -> Self {
         service.clone_into(&mut self.service);
         self
     }
 
-    /// The body in which it travels.
+    /// The body of the error reply.
     pub fn body(&self, request_id: &str) -> ErrorBody {
         ErrorBody {
             success: false,
@@ -241,7 +242,7 @@ impl Fault {
 }
 
 impl ErrorBody {
-    /// The body in which a domain's own error travels.
+    /// The body of the reply for a domain error.
     pub fn of_refusal<E: Refusal>(refusal: &E, service: &str, request_id: &str) -> Self {
         Self {
             success: false,
@@ -256,17 +257,18 @@ impl ErrorBody {
     }
 }
 
-/// What a caller gets instead of a reply.
+/// The error of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallError<E> {
-    /// The domain's own error, back as itself.
+    /// The typed domain error.
     Refused(E),
-    /// Anything else.
+    /// Any other error.
     Fault(Fault),
 }
 
 impl<E: Refusal> CallError<E> {
-    /// Reads an error reply. A refusal that this side does not know becomes a fault with its code and kind.
+    /// Converts an error reply. A domain error that this client does not know becomes a service error with the same
+    /// code and kind.
     pub fn from_body(body: ErrorBody) -> Self {
         if let Some(Ok(refusal)) = body.refusal.map(serde_json::from_value::<E>) {
             return Self::Refused(refusal);
@@ -280,7 +282,7 @@ impl<E: Refusal> CallError<E> {
         })
     }
 
-    /// The kind of either.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refusal) => refusal.kind(),
@@ -288,7 +290,7 @@ impl<E: Refusal> CallError<E> {
         }
     }
 
-    /// The body for whoever asked us.
+    /// The body of the error reply to the caller.
     pub fn body(&self, service: &str, request_id: &str) -> ErrorBody {
         match self {
             Self::Refused(refusal) => ErrorBody::of_refusal(refusal, service, request_id),

@@ -1,4 +1,4 @@
-//! Checks of a request's fields.
+//! Validation of a request's fields.
 
 use std::ops::RangeInclusive;
 
@@ -7,16 +7,16 @@ use crate::{
     text::{is_invisible, trimmed},
 };
 
-/// Collects what is wrong with the fields of a request, each by its path in the client's body.
+/// Collects the invalid fields of a request, each with its path in the client's body.
 #[derive(Debug, Default)]
 pub struct Fields(Vec<Detail>);
 
-/// Whether a text may have several lines. No other control character is allowed in either.
+/// Whether a text may have several lines. Other control characters are never allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineBreaks {
-    /// One line.
+    /// A single line.
     Forbidden,
-    /// Line breaks and tabs.
+    /// Several lines; tabs are allowed too.
     Allowed,
 }
 
@@ -24,15 +24,16 @@ impl Fields {
     /// The longest e-mail address (RFC 5321, section 4.5.3.1.3).
     pub const MAX_EMAIL: usize = 254;
 
-    /// Adds a wrong field.
+    /// Adds an invalid field.
     pub fn wrong(&mut self, detail: Detail) {
         self.0.push(detail);
     }
 
-    /// A text of so many characters, those around it that show nothing not counted.
+    /// Checks the length of a text in characters, and that it contains no forbidden control characters. Surrounding
+    /// whitespace and invisible characters do not count towards the minimum.
     pub fn text(&mut self, field: &str, text: &str, length: RangeInclusive<usize>, breaks: LineBreaks) {
         let (min, max) = length.into_inner();
-        // What is not counted is bounded too.
+        // The maximum applies to the whole text.
         if trimmed(text).chars().count() < min || text.chars().count() > max {
             self.wrong(Detail::length(field, min, max));
         }
@@ -47,30 +48,30 @@ impl Fields {
         }
     }
 
-    /// A number within its bounds.
+    /// Checks that a number is within bounds.
     pub fn range(&mut self, field: &str, value: i64, bounds: RangeInclusive<i64>) {
         if !bounds.contains(&value) {
             self.wrong(Detail::range(field, *bounds.start(), *bounds.end()));
         }
     }
 
-    /// An e-mail address, as far as its form tells. Blanks around it do not matter.
+    /// Checks the form of an e-mail address. Surrounding whitespace and invisible characters are ignored.
     pub fn email(&mut self, field: &str, text: &str) {
         if !is_email(trimmed(text)) {
             self.wrong(Detail::format(field, "email", "must be an e-mail address"));
         }
     }
 
-    /// Nothing, or everything that is wrong.
+    /// Ends the validation.
     ///
     /// # Errors
-    /// The wrong fields.
+    /// All invalid fields.
     pub fn finish(self) -> Result<(), Vec<Detail>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 }
 
-/// A name of 64 bytes at most, one `@`, and a domain of at least two labels. Whether it can be reached, only a mail can tell.
+/// A local part of at most 64 bytes, one `@`, and a domain of at least two labels. Does not check deliverability.
 fn is_email(text: &str) -> bool {
     let Some((name, domain)) = text.split_once('@') else { return false };
     let is_plain = !text.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c));

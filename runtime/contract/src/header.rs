@@ -1,20 +1,21 @@
-//! Header names, exactly as outside programs see them.
+//! Header names. They are part of the external interface.
 
 /// Requests: the id under which a command has one effect and one answer.
 pub const COMMAND_ID: &str = "Souk-Command-Id";
-/// Requests: milliseconds the caller still waits.
+/// Requests: the milliseconds for which the caller still waits.
 pub const DEADLINE_MS: &str = "Souk-Deadline-Ms";
 /// Replies: `true` where the answer was stored by an earlier run of the same command.
 pub const REPLAYED: &str = "Souk-Replayed";
 /// Requests: `Bearer <access token>`.
 pub const AUTHORIZATION: &str = "Authorization";
-/// Requests: a secret that opens what belongs to no account; beside an access token too where the operation says so.
+/// Requests: a secret that grants access to an entity without an account. Also accepted beside an access token if the
+/// operation allows it.
 pub const CAPABILITY: &str = "Souk-Capability";
 
-/// What [`is_capability`] requires, as the details of an error say it.
+/// The rule that [`is_capability`] checks, as worded in error details.
 pub const CAPABILITY_RULE: &str = "must have 1 to 200 visible ASCII characters and no spaces";
 
-/// Whether a value of [`CAPABILITY`] has the shape of one.
+/// Whether a value of [`CAPABILITY`] is well-formed.
 pub fn is_capability(value: &str) -> bool {
     (1..=200).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -23,7 +24,7 @@ pub fn is_capability(value: &str) -> bool {
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
-/// Taken from the client or made at the edge; follows everything that the request causes.
+/// The request id: taken from the client or generated at the edge, and passed on to everything that the request causes.
 pub const REQUEST_ID: &str = "X-Request-Id";
 
 /// Replies that are errors: the stable code (NATS micro, ADR-32).
@@ -45,9 +46,9 @@ pub const CE_SUBJECT: &str = "ce-subject";
 pub const CE_TIME: &str = "ce-time";
 /// Always `application/json`.
 pub const CE_DATACONTENTTYPE: &str = "ce-datacontenttype";
-/// 1, 2, 3 ... per entity.
+/// The version of the entity: 1, 2, 3 ...
 pub const CE_ENTITYVERSION: &str = "ce-entityversion";
-/// What caused it: a command's or an event's id.
+/// The id of the cause: that of an event or an effect, or an id derived from a command's id, caller and operation.
 pub const CE_CAUSATIONID: &str = "ce-causationid";
-/// Era and position in the owner's log.
+/// The position in the owner's log: epoch and transaction id.
 pub const CE_POSITION: &str = "ce-position";

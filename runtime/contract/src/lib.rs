@@ -1,7 +1,7 @@
-//! What two parties of the system must agree on, and nothing else.
+//! The contract between components of the system: message traits, subjects, headers, errors and encoding.
 //!
-//! A message is a type. It fixes its subject, its reply and its error, so that no subject string and no untyped
-//! payload stands anywhere else. This crate does no I/O and knows nothing of what the messages are about.
+//! A message is a type, which fixes its subject, its reply and its error, so that domains contain no subject strings
+//! and no untyped payloads. This crate does no I/O and does not depend on any domain.
 
 mod access;
 mod codec;
@@ -26,7 +26,7 @@ pub use page::{PageRequest, Pagination};
 pub use position::Position;
 pub use revocation::{Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner};
 
-/// The name of the system, as it stands in event types, sources and header names.
+/// The name of the system, as used in event types, event sources and schema names.
 pub const SYSTEM: &str = "souk";
 
 /// A public key by which access tokens are verified (RFC 7517, OKP keys only).

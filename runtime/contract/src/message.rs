@@ -5,60 +5,61 @@ use uuid::Uuid;
 
 use crate::{Access, Refusal, subject};
 
-/// A message that is answered: a [`Query`] or a [`Command`].
+/// A message with a reply: a [`Query`] or a [`Command`].
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The domain that owns the operation.
     const DOMAIN: &'static str;
-    /// The operation, in `snake_case`, unique in its domain.
+    /// The name of the operation, in `snake_case`, unique in its domain.
     const OPERATION: &'static str;
     /// Who may call it.
     const ACCESS: Access;
-    /// What a success answers.
+    /// The reply on success.
     type Reply: Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// What a refusal answers.
+    /// The domain error.
     type Error: Refusal;
 
-    /// The subject on which the owning domain listens.
+    /// The subject to which the owning domain subscribes.
     fn subject() -> String {
         subject::request(Self::DOMAIN, Self::OPERATION, matches!(Self::ACCESS, Access::Internal))
     }
 }
 
-/// A read: any node answers it, from a pool or from memory, and nothing changes.
+/// A read. Any node of the domain answers it, from its database or from memory, without side effects.
 pub trait Query: Request {}
 
-/// Whether the answer to a command is stored for those who repeat it.
+/// Whether the answer to a command is stored, to be replayed when the command is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Stored with the command's id: a repeat gets the same answer.
     Kept,
-    /// Never stored, because it holds a secret. Such a command must bear being run twice. Of its body only the key leaves a
-    /// trace, by which a repeat for another entity is told.
+    /// Never stored, because it contains a secret. It must be safe to run such a command twice. Of its body only a hash
+    /// of the key is stored, to detect a repeat for another entity.
     Secret,
 }
 
-/// A write: it has one effect and one answer per command id, whoever repeats it.
+/// A write. It has one effect and one answer per caller and command id, however often the caller repeats it.
 pub trait Command: Request + Clone {
     /// Whether its answer may be stored.
     const ANSWER: Answer = Answer::Kept;
-    /// Whether it must not run on rights that may have been revoked: rejected with 503 while revocations cannot be read.
+    /// Whether the caller's rights must be confirmed as not revoked: the command is rejected with 503 while revocations
+    /// cannot be read.
     const SENSITIVE: bool = false;
 
-    /// The entity the command touches, which names its lane; `None` where the command creates one. Never a secret.
+    /// The entity that the command changes, which selects its lane; `None` if the command creates it. Never a secret.
     fn key(&self) -> Option<Uuid>;
 }
 
-/// A durable fact. The payload holds ids and facts of the trade, no personal data.
+/// A durable fact. The payload contains ids and business facts, but no personal data.
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The domain whose fact it is.
+    /// The domain that emits the event.
     const DOMAIN: &'static str;
     /// The event's name in its domain, in `snake_case`.
     const NAME: &'static str;
 
-    /// The entity that changed; versions count per entity.
+    /// The entity that changed. Its version counts its events.
     fn entity(&self) -> Uuid;
 
-    /// The type as the `ce-type` header names it.
+    /// The value of the `ce-type` header.
     fn event_type() -> String {
         format!("{}.{}.{}", crate::SYSTEM, Self::DOMAIN, Self::NAME)
     }
@@ -79,7 +80,8 @@ macro_rules! query {
     };
 }
 
-/// Declares a command: `command!(AddThing, "things", "add", Access::Public => Thing, ThingsError, key = |c| Some(c.id))`.
+/// Declares a command:
+/// `command!(AddThing, "things", "add", Access::Public => Thing, ThingsError, key = |c| Some(c.id))`.
 #[macro_export]
 macro_rules! command {
     ($message:ty, $domain:expr, $operation:literal, $access:expr => $reply:ty, $error:ty, key = $key:expr

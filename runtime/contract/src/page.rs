@@ -1,4 +1,4 @@
-//! How lists are cut into pages.
+//! Pagination of lists.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Format, UnknownFields};
 
-/// Which part of a list is asked for: `limit` with `offset`, or with `cursor` for depth.
+/// The requested part of a list: `limit` with `offset`, or with `cursor` to go deeper.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageRequest {
     /// 1 to 100; 20 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// How many to skip.
+    /// The number of rows to skip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u32>,
     /// `next_cursor` or `prev_cursor` of another page.
@@ -47,28 +47,28 @@ fn yes() -> bool {
     true
 }
 
-/// Rows of a list that are counted: a count reads what it counts.
+/// The most rows of a list that are counted: a count reads every row that it counts.
 pub const COUNTED: i64 = 10_000;
 
-/// A part of a list, as a store reads it. `K` is what the list is sorted by, with what makes it total.
+/// A part of a list for a store to read. `K` is the sort key, including a tie-breaker that makes the order total.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<K> {
     list: String,
     limit: u32,
     offset: u32,
-    /// The row from which the list is read on, without it.
+    /// The row after which reading starts, exclusive.
     pub from: Option<K>,
-    /// Whether it is read towards its start: in the opposite order.
+    /// Whether the list is read towards its start, in reverse order.
     pub is_backwards: bool,
 }
 
 impl PageRequest {
-    /// The greatest page.
+    /// The largest page size.
     pub const MAX_LIMIT: u32 = 100;
-    /// The deepest offset; a cursor goes deeper and costs nothing.
+    /// The largest offset. A cursor can go deeper, at no extra cost.
     pub const MAX_OFFSET: u32 = 10_000;
 
-    /// The part of `list`, which names the sort too; none where the cursor is not one of this list.
+    /// The requested part of `list`, whose name includes the sort order; `None` if the cursor belongs to another list.
     pub fn part<K: DeserializeOwned>(&self, list: &str) -> Option<Part<K>> {
         let limit = self.limit.unwrap_or(20).clamp(1, Self::MAX_LIMIT);
         let mut part = Part { list: list.to_owned(), limit, offset: 0, from: None, is_backwards: false };
@@ -77,7 +77,7 @@ impl PageRequest {
             return Some(part);
         };
         let text = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        // A client may make one up: as strict as with a request.
+        // A client may forge a cursor: decode it as strictly as a request.
         let (of, is_backwards, key) =
             Format::Json.decode_request::<(String, bool, K)>(&text, UnknownFields::Reject).ok()?;
         (of == list).then_some(Part { from: Some(key), is_backwards, ..part })
@@ -85,17 +85,18 @@ impl PageRequest {
 }
 
 impl<K: Serialize> Part<K> {
-    /// The rows to read: one more than the page holds tells whether there is another page.
+    /// The number of rows to read: one more than the page size, to detect whether there is another page.
     pub fn rows(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    /// The rows to skip.
+    /// The number of rows to skip.
     pub fn offset(&self) -> i64 {
         self.offset.into()
     }
 
-    /// The page, in the order of the list. `counted` are its rows up to [`COUNTED`] and one more; `key` is that of a row.
+    /// Builds the page, in the order of the list. `counted` is the number of rows of the list, counted up to
+    /// [`COUNTED`] plus one; `key` returns the sort key of a row.
     pub fn page<R>(self, mut rows: Vec<R>, counted: i64, key: impl Fn(&R) -> K) -> (Vec<R>, Pagination) {
         let has_more = rows.len() > self.limit as usize;
         rows.truncate(self.limit as usize);
@@ -120,7 +121,7 @@ impl<K: Serialize> Part<K> {
     }
 }
 
-/// A time in a cursor: microseconds, as PostgreSQL keeps them, of the years 1970 to 9999.
+/// A time in a cursor: in microseconds, the resolution of PostgreSQL, from the years 1970 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Moment(pub DateTime<Utc>);

@@ -1,23 +1,23 @@
-//! A place in a domain's event log.
+//! Positions in a domain's event log.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A place in a domain's event log: the era of the database server and the transaction id in it. Ordered by era first.
+/// A position in a domain's event log: the epoch of the database server and a transaction id. Ordered by epoch first.
 ///
-/// Everything below the oldest running transaction is settled, which no time-ordered id can promise; an era begins
-/// whenever the server was started anew, so that a restored database never hides new commits behind old cursors.
+/// Everything below the oldest running transaction is final, which no time-ordered id guarantees. An epoch begins with
+/// each start of the server, so that old cursors never hide the new commits of a restored database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
-    /// Microseconds since 1970 at which the server's era began, or the last era plus one.
+    /// The epoch: microseconds since 1970 at which it began, or the previous epoch plus one.
     pub era: i64,
     /// The committing transaction's id (`pg_current_xact_id()`).
     pub xid: i64,
 }
 
 impl Position {
-    /// Below every position of every log.
+    /// A position below all positions of every log.
     pub const START: Self = Self { era: 0, xid: 0 };
 
     /// The greatest position below this one.

@@ -1,9 +1,9 @@
-//! What the signer of access tokens publishes about those that ended before their time.
+//! Revocations of access tokens, as published by the signer.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Where a reader of revocations stands.
+/// The progress of a reader of revocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationMark {
     /// The position of the last revocation that was read.
@@ -12,7 +12,7 @@ pub struct RevocationMark {
     pub id: Uuid,
 }
 
-/// What an access token says about its owner.
+/// The claims of an access token about its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TokenOwner {
     /// The account.
@@ -23,54 +23,54 @@ pub struct TokenOwner {
     pub session: Uuid,
 }
 
-/// Asks for the revocations behind a mark, or about one token.
+/// Requests the revocations after a mark, or the state of one token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationsRequest {
-    /// Where the reader stands. Without a mark, or with one that is not known, the page begins with the oldest.
+    /// The mark after which the page begins. Without a known mark it begins with the oldest revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<RevocationMark>,
-    /// With a token the answer is about this token only.
+    /// If set, the reply is about this token only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenOwner>,
 }
 
-/// Which tokens a revocation ends.
+/// The tokens that a revocation revokes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Revoked {
-    /// Those of an account with a lower version.
+    /// The tokens of an account with a lower version.
     Account {
         /// The account.
         id: Uuid,
         /// The lowest version that is still valid.
         least_version: i64,
     },
-    /// Those of a session.
+    /// The tokens of a session.
     Session {
         /// The session.
         id: Uuid,
     },
 }
 
-/// Tokens that ended before their time.
+/// A revocation of tokens before their expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
-    /// Where it stands: positions become visible in their own order.
+    /// Its mark. Positions become visible in ascending order.
     pub mark: RevocationMark,
-    /// Which tokens.
+    /// The revoked tokens.
     pub revoked: Revoked,
-    /// The second since 1970 from which on none of these tokens is valid anyway.
+    /// The time, in seconds since 1970, at which all of these tokens have expired.
     pub expires_at: i64,
 }
 
-/// Some revocations, by position.
+/// A page of revocations, ordered by position.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationsPage {
-    /// Those behind the mark that are in force.
+    /// The revocations after the mark that are in force.
     pub revocations: Vec<Revocation>,
     /// Whether more follow.
     pub has_more: bool,
-    /// Where the request was about a token: whether that token is revoked.
+    /// Whether the token is revoked, if the request was about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_revoked: Option<bool>,
 }

@@ -1,12 +1,12 @@
-//! The subjects, and the partition an entity belongs to.
+//! Subjects, and the partition of an entity.
 
 use uuid::Uuid;
 
-/// Partitions an entity id is spread over. Fixed for ever: another number would re-key every stream.
+/// The number of partitions of entity ids. Must never change: another number would re-key every stream.
 pub const PARTITIONS: u32 = 64;
 
 /// The partition of an entity: FNV-1a-32 over its id as lower-case hyphenated text, modulo [`PARTITIONS`].
-/// The server's own `partition()` subject mapping gives the same number.
+/// The `partition()` subject mapping of the NATS server returns the same number.
 pub fn partition(entity: Uuid) -> u32 {
     let mut text = Uuid::encode_buffer();
     let bytes = entity.hyphenated().encode_lower(&mut text).as_bytes();
@@ -23,7 +23,7 @@ pub fn requests_of(domain: &str) -> String {
     format!("req.{domain}.>")
 }
 
-/// `evt.<domain>.<event>.<partition>`: where a fact about `entity` is stored.
+/// `evt.<domain>.<event>.<partition>`: the subject of an event of `entity`, stored in the stream.
 pub fn event(domain: &str, name: &str, entity: Uuid) -> String {
     format!("evt.{domain}.{name}.{}", partition(entity))
 }
@@ -33,27 +33,27 @@ pub fn event_filter(domain: &str, name: &str) -> String {
     format!("evt.{domain}.{name}.*")
 }
 
-/// Every event of a domain: what its stream stores.
+/// Every event of a domain, as stored in its stream.
 pub fn events_of(domain: &str) -> String {
     format!("evt.{domain}.>")
 }
 
-/// `ntf.<domain>.<entity id>`: the same fact, not stored.
+/// `ntf.<domain>.<entity id>`: the notice of an event of `entity`, not stored.
 pub fn notice(domain: &str, entity: Uuid) -> String {
     format!("ntf.{domain}.{entity}")
 }
 
-/// The stream that keeps a domain's events.
+/// The name of the stream that stores a domain's events.
 pub fn stream(domain: &str) -> String {
     domain.to_uppercase()
 }
 
-/// The durable consumer by which `consumer` reads the events of `source`.
+/// The name of the durable consumer with which `consumer` reads the events of `source`.
 pub fn durable(consumer: &str, source: &str) -> String {
     format!("{consumer}-on-{source}")
 }
 
-/// What every domain answers beside its own operations to callers of the roles that its node was started with.
+/// Operations that every domain serves besides its own, to callers with the access configured for its node.
 pub mod guarded {
     /// Events and effects that the domain could not get done, the longest parked first: a page of them.
     pub const LIST_DEAD_LETTERS: &str = "list_dead_letters";
@@ -61,7 +61,7 @@ pub mod guarded {
     pub const REDRIVE_DEAD_LETTER: &str = "redrive_dead_letter";
 }
 
-/// The operations every domain answers beside its own: for those who consume its events, and for the operator.
+/// Operations that every domain serves besides its own, to consumers of its events and to the operator.
 pub mod internal {
     /// Lists commits of the event log: position, time, digest per type.
     pub const LOG: &str = "log";

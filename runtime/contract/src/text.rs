@@ -1,7 +1,7 @@
-//! Text: its one form, when it is empty, when two texts are the same.
+//! Normalization of text, and its comparison for emptiness and equality.
 //!
-//! The decoder brings every text of a request into Unicode's composed form (NFC), so that a name looks and compares the same
-//! whichever keyboard wrote it. [`as_sent`] is for the exception.
+//! The decoder converts every string of a request to Unicode's composed form (NFC), so that a name looks and compares
+//! the same whichever keyboard wrote it. [`as_sent`] marks the exceptions.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// A text in its composed form (NFC).
+/// Converts a text to its composed form (NFC).
 pub fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return Cow::Borrowed(text);
@@ -17,31 +17,31 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.nfc().collect())
 }
 
-/// Whether a character shows nothing by itself: it neither makes a text non-empty nor different from another one.
+/// Whether a character is invisible by itself: it makes a text neither non-empty nor different from another text.
 pub fn is_invisible(character: char) -> bool {
     !character.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
-/// A text without the blanks and invisible characters around it.
+/// Removes surrounding whitespace and invisible characters.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
-/// The form of a text that may stand only once: compatible characters are the same (NFKC), invisible ones fall.
+/// The form in which texts that must be unique are compared: compatible characters are equal (NFKC), invisible
+/// characters are removed.
 pub fn compatible(text: &str) -> String {
     trimmed(text).chars().filter(|c| !is_invisible(*c)).nfkc().collect()
 }
 
-/// For `#[serde(deserialize_with)]`: a text that is kept as it was sent, such as a password. Bringing it into another form
-/// could change what it opens.
+/// For `#[serde(deserialize_with)]`: keeps a text as sent, such as a password, which must not be normalized.
 ///
 /// # Errors
-/// Where it is no text.
+/// If the value is not a string.
 pub fn as_sent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     AsSent::deserialize(deserializer).map(|text| text.0)
 }
 
-/// What tells the decoder to let a text alone.
+/// Marks a string that the decoder must not normalize.
 #[derive(Deserialize)]
 pub(crate) struct AsSent(String);
 
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn invisible_characters_make_no_text() {
         assert_eq!(trimmed(" \u{200b}\u{feff}\u{3164} "), "");
-        // Inside a text they may matter: this family is one picture.
+        // Inside a text they may be significant: this family is a single glyph.
         assert_eq!(trimmed("\u{200b} 👨\u{200d}👩 \u{2060}"), "👨\u{200d}👩");
     }
 

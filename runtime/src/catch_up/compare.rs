@@ -1,4 +1,4 @@
-//! The owner's log against our inbox.
+//! Compares the owner's log with the inbox.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl CatchUp {
-    /// Positions where digests differ, before the transaction that decides.
+    /// Positions where digests differ, before the transaction that decides: their events are fetched from the owner.
     pub(super) async fn suspects(
         &self,
         page: &LogPage,
@@ -59,8 +59,9 @@ impl CatchUp {
             .collect()
     }
 
-    /// R2: compares and moves in one transaction that re-reads the cursors first, gives up where one fell below the list
-    /// (a restore in between), and only ever moves up. Gives what is missing.
+    /// R2: compares and moves in one transaction, which reads the cursors again, gives up if one has fallen below
+    /// `lower` (a restore in between), and only ever moves cursors up. Returns the missing events, or `None` if it gave
+    /// up.
     pub(super) async fn compare_and_move(
         &self,
         page: &LogPage,
@@ -83,7 +84,7 @@ impl CatchUp {
         let mut targets: HashMap<String, Position> = HashMap::new();
         let mut missing = Vec::new();
         for (name, cursor) in cursors.iter().filter(|_| !page.rows.is_empty()) {
-            // A gap on an earlier page holds the cursor; this page is only repaired.
+            // A gap on an earlier page holds the cursor back; events missing on this page are still handed over.
             if gaps.contains_key(name) || *cursor < after {
                 gaps.insert(name.clone(), ());
             } else {
@@ -94,7 +95,8 @@ impl CatchUp {
             for name in differing(row, &cursors, &inbox) {
                 let of_type = || found.get(&row.position).into_iter().flatten().filter(|(head, _)| head.name == *name);
                 let open: Vec<_> = of_type().filter(|(head, _)| !handled.contains(&head.id)).cloned().collect();
-                // Only what the log itself counts is all there is: an answer that lacks an event proves nothing.
+                // The fetched events are complete only if they match the log's digest: an event missing from an answer
+                // proves nothing.
                 let is_whole = row.digest.get(name) == Some(&Digest::of(of_type().map(|(head, _)| head.id)));
                 if is_whole && open.is_empty() {
                     continue;
@@ -132,7 +134,7 @@ impl CatchUp {
     }
 }
 
-/// The types of a commit, above their cursors, whose digests the inbox does not have.
+/// The types of a commit, above their cursors, whose digests differ from those of the inbox.
 fn differing<'a>(
     row: &'a LogRow,
     cursors: &'a HashMap<String, Position>,

@@ -1,4 +1,4 @@
-//! How far everything of a type was handled, and the newest era that was seen.
+//! The cursors, at or below which every event of a type was handled, and the newest epoch that was seen.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::CatchUp;
 use crate::failure::Breakage;
 
 impl CatchUp {
-    /// The cursors of the types this node handles; a type without one starts at the beginning.
+    /// The cursors of the types that this node handles. A type without a cursor starts at the beginning.
     pub(super) async fn cursors(&self, connection: &mut PgConnection) -> Result<HashMap<String, Position>, Breakage> {
         let mut cursors: HashMap<String, Position> =
             self.consumer.routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
@@ -18,7 +18,7 @@ impl CatchUp {
             .fetch_all(connection)
             .await?;
         for row in rows {
-            // R8: cursors of types that only other nodes handle are theirs to move.
+            // R8: a node moves only the cursors of types that it handles.
             if let Some(cursor) = cursors.get_mut(row.try_get::<&str, _>("name")?) {
                 *cursor = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
             }
@@ -26,7 +26,7 @@ impl CatchUp {
         Ok(cursors)
     }
 
-    /// The newest era of the owner that is written down here; a restore may have taken it back.
+    /// The newest recorded epoch of the owner. A restore may have lowered it.
     pub(super) async fn written_era(&self) -> Result<i64, Breakage> {
         let era = sqlx::query_scalar("select era from source_era where source = $1")
             .bind(self.consumer.source)
@@ -42,7 +42,7 @@ impl CatchUp {
         cursors: &HashMap<String, Position>,
         targets: HashMap<String, Position>,
     ) -> Result<(), Breakage> {
-        // R14: the newest era that was seen, written by the same transaction.
+        // R14: records the newest epoch that was seen, in the same transaction.
         sqlx::query(
             "insert into source_era (source, era) values ($1, $2)
              on conflict (source) do update set era = excluded.era where source_era.era < excluded.era",

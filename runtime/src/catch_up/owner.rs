@@ -1,4 +1,4 @@
-//! What the owner of the events is asked.
+//! Requests to the owner of the events.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,11 @@ use crate::{
     operation::EventHead,
 };
 
-/// Positions whose events are asked for at once.
+/// The most positions of one request for events.
 const POSITIONS: usize = 100;
 
-/// Bytes of events that one page of the log brings, more or less. What is not brought is a gap, and the next pass's.
+/// The approximate number of bytes of events that are fetched for one page of the log. Events that are not fetched
+/// count as a gap and are left to the next pass.
 const PASS_BYTES: usize = 16_000_000;
 
 impl CatchUp {
@@ -24,7 +25,7 @@ impl CatchUp {
         Ok(self.client.ask_internal(self.consumer.source, subject::internal::LOG, request, &call).await?)
     }
 
-    /// The events of suspect commits, as far as one pass brings them.
+    /// Fetches the events of suspect commits, up to about [`PASS_BYTES`].
     pub(super) async fn fetch(
         &self,
         suspects: &[Position],

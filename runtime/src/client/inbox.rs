@@ -1,5 +1,5 @@
-//! The replies to all requests of a connection, on one subscription. The client library's own request keeps an entry
-//! for ever when it times out; here a guard takes it back.
+//! Receives the replies to all requests of a connection on one subscription. The request method of the client library
+//! leaks its entry when it times out; here a guard removes it.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ pub(super) struct Inbox {
     reader: tokio::task::JoinHandle<()>,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 pub(super) enum Attempt {
     Answered(Message),
     /// No reply in time.
@@ -33,7 +33,7 @@ pub(super) enum Attempt {
     NotSent(async_nats::PublishError),
 }
 
-/// Takes the entry back, however the request ends.
+/// RAII guard: dropping it removes the entry, however the request ends.
 struct Entry<'a> {
     waiting: &'a Waiting,
     number: u64,
@@ -56,7 +56,7 @@ impl Inbox {
                 let number = message.subject.rsplit('.').next().and_then(|token| token.parse().ok());
                 let waiter = number.and_then(|n: u64| to.lock().unwrap_or_else(PoisonError::into_inner).remove(&n));
                 if let Some(waiter) = waiter {
-                    // The one who asked may have given up meanwhile: then nobody is left to tell.
+                    // Fails if the caller has stopped waiting.
                     drop(waiter.send(message));
                 }
             }
@@ -72,7 +72,7 @@ impl Inbox {
         self.connection.connection_state() == State::Connected
     }
 
-    /// One attempt. Sending counts, for it can hang while the connection is down.
+    /// Makes one attempt. The timeout includes sending, which can block while the connection is down.
     pub(super) async fn request(
         &self,
         subject: String,

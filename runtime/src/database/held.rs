@@ -1,5 +1,5 @@
-//! Connections of lanes between two batches. A pool asks each connection that comes back whether it is alive, which is a
-//! round trip per batch.
+//! Connections that lanes hold between two batches. A pool pings each connection that is returned to it, which would
+//! cost a round trip per batch.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,15 +8,15 @@ use std::{
 
 use sqlx::{Postgres, pool::PoolConnection};
 
-/// After so long without a batch a connection is closed, as the pools do.
+/// A connection without a batch for this long is closed, as in the pools.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 
-/// The connections, and since when each is idle; the longest first.
+/// The connections with the time since which each is idle, the longest idle first.
 #[derive(Clone, Default)]
 pub(crate) struct Held(Arc<Mutex<Vec<(Instant, PoolConnection<Postgres>)>>>);
 
 impl Held {
-    /// One that was used a moment ago.
+    /// Takes the connection that was used last.
     pub(super) fn take(&self) -> Option<PoolConnection<Postgres>> {
         self.close_idle();
         self.lock().pop().map(|(_, connection)| connection)
@@ -27,7 +27,7 @@ impl Held {
         self.lock().push((Instant::now(), connection));
     }
 
-    /// Closes those that are idle for long.
+    /// Closes the connections that have been idle for [`IDLE`].
     pub(super) fn close_idle(&self) {
         let idle: Vec<_> = self.lock().extract_if(.., |(since, _)| since.elapsed() >= IDLE).collect();
         for (_, mut connection) in idle {
@@ -35,7 +35,7 @@ impl Held {
         }
     }
 
-    /// Drops all: they were lost together with another one.
+    /// Drops all connections, because one was lost and the others most likely with it.
     pub(crate) fn drop_all(&self) {
         let lost = std::mem::take(&mut *self.lock());
         for (_, connection) in lost {

@@ -1,5 +1,5 @@
-//! Whether a domain's database answers. While it does not, nobody waits for it and nobody knocks but one: whoever wants a
-//! connection is refused at once, however many ask, so that callers hear it soon and the server comes back in peace.
+//! Database health. While the database is down, calls fail fast and one task probes it, so that callers get an error at
+//! once and a recovering server is not flooded with connections.
 
 use std::{
     path::PathBuf,
@@ -19,23 +19,23 @@ use crate::{
     failure::{Breakage, is_lost_connection},
 };
 
-/// A database that takes longer to tell its time is away.
+/// Timeout of a probe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between two looks at a database that answers, and at one that is away.
+/// The interval between probes of a database that is up, and of one that is down.
 const PRESENT: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_millis(500);
 
-/// However many doubts are raised, no look sooner than this after the last one.
+/// The shortest interval between probes of a database that is up, however many errors request one.
 const SOONEST: Duration = Duration::from_millis(100);
 
-/// What is known of a database, and its pools.
+/// The health of a database, and its pools.
 #[derive(Clone)]
 pub(crate) struct Presence(Arc<Inner>);
 
 struct Inner {
     options: PgConnectOptions,
-    /// Each with its options.
+    /// The pools with their connect options.
     pools: [(PgPool, PgConnectOptions); 3],
     held: Held,
     is_away: AtomicBool,
@@ -47,24 +47,24 @@ impl Presence {
         Self(Arc::new(Inner { options, pools, held, is_away: AtomicBool::new(false), doubt: Notify::new() }))
     }
 
-    /// Where a connection was lost, or none could be had, the next look is due now.
+    /// Requests a probe if a connection was lost or could not be acquired.
     pub(crate) fn heed(&self, breakage: &Breakage) {
         if matches!(breakage, Breakage::Sql(error) if is_absence(error)) {
             self.0.doubt.notify_one();
         }
     }
 
-    /// Until the next look is due.
+    /// Waits until the next probe is due.
     pub(crate) async fn until_due(&self) {
         if self.0.is_away.load(Ordering::Relaxed) {
             return tokio::time::sleep(AWAY).await;
         }
         tokio::time::sleep(SOONEST).await;
-        // No matter which of the two it was.
+        // The probe is due in either case: after the interval, or on request.
         let _ = tokio::time::timeout(PRESENT - SOONEST, self.0.doubt.notified()).await;
     }
 
-    /// The connections that idle were lost together with another one: each would fail whoever gets it next.
+    /// Drops all idle connections: one was lost, and the others would most likely fail on their next use.
     fn drop_idle(&self) {
         self.0.held.drop_all();
         for (pool, _) in &self.0.pools {
@@ -74,15 +74,15 @@ impl Presence {
         }
     }
 
-    /// The pools connect as ever, or refuse at once.
+    /// Makes the pools connect normally, or fail at once.
     fn set_away(&self, is_away: bool) {
         if self.0.is_away.swap(is_away, Ordering::Relaxed) == is_away {
             return;
         }
         for (pool, options) in &self.0.pools {
             pool.set_connect_options(match is_away {
-                // A pool knows no such state, and would wait for a server that refuses it: so it is sent to a socket that
-                // does not exist, which fails without a pause. Whoever waits already finds that at the next try.
+                // A pool has no such state, and retries for as long as the server refuses connections. A socket that
+                // does not exist fails without a retry; calls that already wait find it on their next retry.
                 true => options.clone().socket(PathBuf::from("/nonexistent/the-database-is-away")),
                 false => options.clone(),
             });
@@ -90,8 +90,8 @@ impl Presence {
     }
 }
 
-/// Looks at a database by a connection of its own, so that a pool whose connections are all at work is not taken for a
-/// server that is away.
+/// Probes a database through a connection of its own, so that a pool whose connections are all in use is not mistaken
+/// for a server that is down.
 pub(crate) struct Look {
     presence: Presence,
     connection: Option<PgConnection>,
@@ -102,14 +102,14 @@ impl Look {
         Self { presence, connection: None }
     }
 
-    /// The database's time; what cannot be had marks the database as away.
+    /// Reads the database's time, and records whether the database is up.
     pub(crate) async fn time(&mut self) -> Result<DateTime<Utc>, Breakage> {
         self.presence.0.held.close_idle();
         let had_one = self.connection.is_some();
         let mut looked = self.ask().await;
         if had_one && looked.as_ref().is_err_and(is_absence) {
             self.presence.drop_idle();
-            // A server that was started anew has closed the old connection, and answers on a new one.
+            // A server that has restarted has closed the old connection, and answers on a new one.
             if !matches!(looked, Err(sqlx::Error::PoolTimedOut)) {
                 looked = self.ask().await;
             }
@@ -137,12 +137,14 @@ impl Look {
 
 impl Drop for Look {
     fn drop(&mut self) {
-        // Whoever looked died: without anybody to see it come back the database must not stay away.
+        // The probing task has ended. Without a probe the recovery would go unnoticed, so the database must not stay
+        // marked as down.
         self.presence.set_away(false);
     }
 }
 
-/// Whether there is no server to speak to; one that has an opinion is there, unless it says that it starts or stops.
+/// Whether an error means that the server cannot be reached. An error response means that it can, unless it reports
+/// that the server is starting or stopping.
 fn is_absence(error: &sqlx::Error) -> bool {
     is_lost_connection(error)
         || matches!(error, sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut)

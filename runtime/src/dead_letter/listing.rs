@@ -1,4 +1,4 @@
-//! What is parked, as people see it and as it is run again.
+//! Lists the dead letters of a domain, and reads one for a redrive.
 
 use contract::page::{COUNTED, Moment, Part};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
@@ -11,24 +11,24 @@ use crate::{
     operation::{EventHead, EventRoute},
 };
 
-/// Everything that a domain has parked, and the effects that no running node registers.
+/// The dead letters of a domain, and the effects that no running node registers.
 pub(crate) struct Parked<'a> {
     pub domain: &'static str,
     pub pool: &'a PgPool,
     /// Effects that this node registers.
     pub effects: &'a Effects,
-    /// Reads what events are about.
+    /// The routes that decode the entities of events.
     pub events: &'a [EventRoute],
 }
 
-/// What a redrive takes up again.
+/// What a redrive runs again.
 pub(crate) enum Work {
-    /// Nothing where the head of the event cannot be read.
+    /// The head and the payload. The head is `None` if it cannot be decoded.
     Event(Option<EventHead>, Vec<u8>),
     Effect,
 }
 
-/// Selects it, by the parameters of [`unregistered`].
+/// Selects the list, with the parameters of [`unregistered`].
 macro_rules! listed {
     () => {
         concat!(
@@ -43,7 +43,7 @@ macro_rules! listed {
 }
 
 impl Parked<'_> {
-    /// A page of it.
+    /// Reads a page of the list.
     pub(crate) async fn list(&self, part: Part<(Moment, Uuid)>) -> Result<DeadLetters, Breakage> {
         let counted =
             sqlx::query_scalar(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"))
@@ -82,7 +82,8 @@ impl Parked<'_> {
         Ok(DeadLetters { data, pagination })
     }
 
-    /// One of it. The id of an event is made from its source among others: no two sources share one.
+    /// Reads one dead letter. The id of an event is derived from its source among others, so no two sources share an
+    /// id.
     pub(crate) async fn read(&self, id: Uuid) -> Result<Option<(DeadLetter, Work)>, Breakage> {
         let row = sqlx::query(concat!("select * from ", listed!(), " where id = $4 order by kind, source limit 1"))
             .bind(self.effects.names())
@@ -116,7 +117,7 @@ impl Parked<'_> {
         Ok((letter, Work::Event(head, payload)))
     }
 
-    /// What an event is about, where that can be read.
+    /// The entity of an event, if its payload can be decoded.
     fn entity(&self, head: &EventHead, payload: &[u8]) -> Option<Uuid> {
         let route = self.events.iter().find(|route| route.is_of(head))?;
         (route.decode)(head, payload).ok().map(|(_, entity)| entity)

@@ -1,4 +1,4 @@
-//! What is asked about what is parked, and answered.
+//! Requests about dead letters, and their replies.
 
 use chrono::{DateTime, Utc};
 use contract::{
@@ -10,61 +10,62 @@ use uuid::Uuid;
 
 use crate::client::{Call, Client, Replied};
 
-/// What it is that was parked.
+/// The kind of a dead letter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterKind {
     /// An event that the domain could not handle.
     #[default]
     Event,
-    /// A call of the outside world that the domain could not get through.
+    /// A call of an external system that the domain could not complete.
     Effect,
 }
 
-/// A parked event or effect.
+/// A dead letter: an event or effect that could not be handled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// The event, or the effect.
+    /// The id of the event or effect.
     pub id: Uuid,
-    /// Which of them it is. Answers that were kept before effects were listed do not say.
+    /// Whether it is an event or an effect. Absent in answers that were stored before effects were listed.
     #[serde(default)]
     pub kind: DeadLetterKind,
-    /// Whose it is: an effect is its domain's own.
+    /// The domain that emitted the event, or that owns the effect.
     pub source: String,
-    /// Its name there.
+    /// The name of the event or effect.
     pub name: String,
-    /// The thing it is about; absent where an event cannot be read.
+    /// The entity that it concerns; absent if the event cannot be decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<Uuid>,
-    /// Why it could not be done.
+    /// Why it could not be handled.
     pub reason: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i32,
-    /// When it was parked, after the last try; of an effect that no running node registers, since when it is due.
+    /// When it was dead-lettered, after the last attempt; for an effect that no running node registers, when it became
+    /// due.
     pub parked_at: DateTime<Utc>,
 }
 
-/// A page of what is parked, the longest parked first.
+/// A page of dead letters, the oldest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeadLetters {
     /// The events and effects.
     pub data: Vec<DeadLetter>,
-    /// Where the page stands.
+    /// The position of the page in the list.
     pub pagination: Pagination,
 }
 
-/// Asks for one to be tried again.
+/// A request to redrive one dead letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RedriveRequest {
     pub id: Uuid,
 }
 
 impl Client {
-    /// What a domain has parked. With an access token in the call the domain checks that; without one the operator
-    /// asks, by the rights of its NATS user.
+    /// Lists the dead letters of a domain. If the call has an access token, the domain checks its rights; without one,
+    /// the rights of the operator's NATS user apply.
     ///
     /// # Errors
-    /// A fault, where the domain refuses or does not answer.
+    /// A service error, if the domain rejects the request or does not answer.
     pub async fn dead_letters(&self, domain: &str, request: &PageRequest, call: &Call) -> Result<DeadLetters, Fault> {
         let subject = match call.authorization {
             Some(_) => subject::request(domain, guarded::LIST_DEAD_LETTERS, false),
@@ -73,11 +74,11 @@ impl Client {
         Ok(self.ask_common(subject, domain, request, call, None).await?.reply)
     }
 
-    /// Has a parked event handled, or a parked effect performed, once more, and tells what it was; whoever looks at the
-    /// list again sees whether it was parked once more. Rights as with [`Client::dead_letters`].
+    /// Redrives a dead letter: the event is handled, or the effect performed, once more. Returns the dead letter as it
+    /// was; the list shows whether it failed again. Rights as with [`Client::dead_letters`].
     ///
     /// # Errors
-    /// A fault, where it is not parked, or the domain refuses or does not answer.
+    /// A service error, if there is no such dead letter, or the domain rejects the request or does not answer.
     pub async fn redrive(&self, domain: &str, id: Uuid, call: &Call) -> Result<Replied<DeadLetter>, Fault> {
         let subject = match call.authorization {
             Some(_) => subject::request(domain, guarded::REDRIVE_DEAD_LETTER, false),

@@ -1,4 +1,5 @@
-//! A redrive that is asked for twice by the same id is done once, and answered twice.
+//! Deduplicates redrives: a redrive that is requested again with the same command id runs once, and the repeat gets the
+//! stored answer.
 
 use contract::{ErrorKind, Fault, Format};
 use sha2::{Digest, Sha256};
@@ -8,13 +9,13 @@ use uuid::Uuid;
 use super::DeadLetter;
 use crate::failure::Breakage;
 
-/// What tells a repeat.
+/// Identifies a redrive, to detect a repeat.
 pub(crate) struct Repeat<'a> {
     pub caller: &'a str,
     pub operation: &'static str,
     /// The command's id.
     pub id: Uuid,
-    /// The event or effect that it is about.
+    /// The event or effect that is redriven.
     pub letter: Uuid,
 }
 
@@ -23,7 +24,7 @@ impl Repeat<'_> {
         Sha256::digest(self.letter.as_bytes()).to_vec()
     }
 
-    /// What the first one was told; a fault, where that was about another one.
+    /// The stored answer to an earlier redrive with this id, or a service error if that was for another dead letter.
     pub(crate) async fn earlier_answer(&self, pool: &PgPool) -> Result<Option<Result<DeadLetter, Fault>>, Breakage> {
         let row =
             sqlx::query("select fingerprint, answer from command_log where caller = $1 and operation = $2 and id = $3")
@@ -41,7 +42,7 @@ impl Repeat<'_> {
         Ok(Some(Ok(Format::MessagePack.decode(&answer).map_err(Breakage::other)?)))
     }
 
-    /// Keeps the answer; false where somebody else has kept one meanwhile.
+    /// Stores the answer. Returns false if another request has stored one in the meantime.
     pub(crate) async fn remember(&self, database: impl PgExecutor<'_>, answer: &DeadLetter) -> Result<bool, Breakage> {
         let answer = Format::MessagePack.encode(answer).map_err(Breakage::other)?;
         let kept = sqlx::query(

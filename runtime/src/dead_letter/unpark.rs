@@ -1,22 +1,22 @@
-//! The second chance of an effect.
+//! Redrives of effects.
 
 use sqlx::PgPool;
 
 use super::{DeadLetter, Repeat};
 use crate::failure::Breakage;
 
-/// How it went.
+/// The outcome of a redrive.
 pub(crate) enum Unparked {
-    /// It may be performed again.
+    /// The effect may be performed again.
     Done,
-    /// The same command has done it before, and its answer is kept.
+    /// The same command was handled before, and its answer is stored.
     Before,
-    /// It is not parked any more.
+    /// The effect is no longer dead-lettered.
     Gone,
 }
 
-/// Lets a parked effect be performed again, by the same key as ever and with its attempts counted anew. That and the
-/// answer of the command are one commit. Its place among the effects of its entity stays what it was.
+/// Makes a dead-lettered effect due again, with the same idempotency key and its attempts reset to zero. This and the
+/// answer of the command are one commit. The effect keeps its place among the effects of its entity.
 pub(crate) async fn unpark(
     pool: &PgPool,
     letter: &DeadLetter,

@@ -1,5 +1,5 @@
-//! Effects that no running node registers: left by an edition that is gone. They and the later effects of their entities
-//! wait until a node registers them, which is right during a roll-out and wrong for good.
+//! Effects that no running node registers, left by a version that is no longer deployed. They and the later effects of
+//! their entities wait until a node registers them, which is expected during a rollout and an error after it.
 
 use std::{sync::PoisonError, time::Duration};
 
@@ -8,11 +8,11 @@ use sqlx::Row;
 use super::Effects;
 use crate::failure::Breakage;
 
-/// A node that registers an effect starts it within a second. One that has been due for longer than this, is the first
-/// of its entity and is unknown here, is taken to be unknown everywhere.
+/// A node that registers an effect starts it within a second. An effect that has been due for longer than this, is the
+/// first of its entity and is not registered here is considered to be registered nowhere.
 pub(crate) const DUE_FOR: Duration = Duration::from_secs(60);
 
-/// So many of the effects that have been due for longest are examined.
+/// The most effects that are examined, those due for longest first.
 pub(crate) const EXAMINED: i64 = 10_000;
 
 /// Selects them: `$1` are the names that this node registers, `$2` is [`DUE_FOR`] in seconds, `$3` is [`EXAMINED`].
@@ -29,7 +29,7 @@ macro_rules! unregistered {
 pub(crate) use unregistered;
 
 impl Effects {
-    /// How many there are. Each name is logged once.
+    /// Counts the unregistered effects. Each name is logged once.
     pub(crate) async fn count_unregistered(&self) -> Result<i64, Breakage> {
         let shared = &self.shared;
         let rows = sqlx::query(concat!(

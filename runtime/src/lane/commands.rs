@@ -34,41 +34,43 @@ pub(crate) struct CommandItem {
     pub id: Uuid,
     pub key: Uuid,
     pub fingerprint: Vec<u8>,
-    /// `Err` is a refusal from `prepare`: an answer only after the id was claimed and no other one found.
+    /// `Err` is a domain error of `prepare`, or of an earlier run that had written. It becomes the answer only if the
+    /// id is claimed and no answer is stored for it.
     pub prepared: Result<Erased, Box<ErrorBody>>,
     pub deadline: Instant,
     pub reply: oneshot::Sender<LaneReply>,
     pub permit: Option<OwnedSemaphorePermit>,
-    /// A deadline that is over asks for it. What it names decides alone whether it still stands ([`crate::Due`]): no claim
-    /// on its id, no stored answer.
+    /// The command of a due deadline. Its handler decides by the row alone whether the deadline still applies
+    /// ([`crate::Due`]), so the id is not claimed and the answer is not stored.
     pub is_due: bool,
 }
 
-/// What becomes of a command in its lane.
+/// The outcome of a command in its lane.
 pub(crate) enum LaneReply {
     /// A reply, in MessagePack.
     Reply { body: Vec<u8>, replayed: bool },
-    /// A refusal.
+    /// A domain error.
     Refused { body: Box<ErrorBody>, replayed: bool },
-    /// Prepare it again.
+    /// What `prepare` relied on has changed: prepare again.
     Stale,
-    /// Neither answer nor effect.
+    /// A service error. Nothing is known to have been committed, but a commit whose connection was lost may have
+    /// succeeded.
     Fault(Fault),
 }
 
-/// How an item of a batch goes on after the batch's transaction.
+/// The outcome of one item of a batch.
 enum Verdict {
     Answered(LaneReply),
-    /// Another transaction has it: try again by itself.
+    /// Another transaction, or an earlier item of the batch, holds the claim on the id: retry later.
     Unclaimed,
-    /// Refused after a write: nothing of the batch may stay.
+    /// Rejected after it had written: the whole batch must roll back.
     RefusedAfterWrite(Box<ErrorBody>),
 }
 
-/// How long an item that another transaction holds waits before it is tried again.
+/// The pause before an item whose id is claimed elsewhere is retried.
 const CLAIM_PAUSE: Duration = Duration::from_millis(25);
 
-/// Deadlines of one transaction: they need no locks but those of their rows.
+/// The most deadlines of one transaction. More than `BATCH`, because they need no locks except those of their rows.
 const DUE_BATCH: usize = 512;
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
@@ -80,8 +82,8 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     }
 }
 
-/// Deadlines that are over. All are acted on before the first is told of, unless something holds them up: what they cause
-/// in other domains would compete with them for the processors.
+/// Runs due deadlines. All of them are committed before any of their events is published, so that the downstream work
+/// does not compete for CPU. Only if a batch does not commit are the ones before it published at once.
 pub(super) async fn run_due(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, DUE_BATCH);
     let mut untold = Vec::new();
@@ -95,8 +97,9 @@ pub(super) async fn run_due(lanes: &Lanes, items: Vec<CommandItem>) {
     }
 }
 
-/// The transactions that items make, the first one last. Each is of one operation and sorted by key, so that it locks the rows of
-/// its entities in one order, as events do: two transactions do not wait for each other.
+/// Splits items into batches, in reverse order, because the caller pops from the end. Each batch has one operation and
+/// is sorted by key, so that it locks the rows of its entities in the same order as batches of events do, and
+/// transactions cannot deadlock.
 fn batches(mut items: Vec<CommandItem>, most: usize) -> Vec<Vec<CommandItem>> {
     let mut batches: Vec<Vec<CommandItem>> = Vec::new();
     // Stable, so that commands on one entity stay in the order of arrival.
@@ -113,7 +116,8 @@ fn batches(mut items: Vec<CommandItem>, most: usize) -> Vec<Vec<CommandItem>> {
     batches
 }
 
-/// Answers what is too late: nobody waits for it any more, and a held row must not cost its lane more than that.
+/// Answers items whose deadline has passed: their callers have stopped waiting, and a locked row must not hold up the
+/// lane for longer than the deadline.
 fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
     let now = Instant::now();
     for item in items.extract_if(.., |item| item.deadline <= now) {
@@ -121,7 +125,8 @@ fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
     }
 }
 
-/// Runs a batch until it is committed or cut; what is cut off goes back onto `work`. Gives what was committed.
+/// Runs a batch until it is committed, split or given up. Parts that are split off are pushed onto `work`. Returns what
+/// was committed.
 async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Vec<CommandItem>>) -> Option<Committed> {
     let context = &lanes.context;
     let mut attempt = 0;
@@ -169,8 +174,8 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Ve
     }
 }
 
-/// Takes the item that was refused after a write out of its batch. Alone it runs once more, for its neighbours may have
-/// been the reason; refused again, only its refusal stands.
+/// Moves an item that was rejected after a write into a batch of its own, because its neighbours may have caused the
+/// rejection. If it is rejected again on its own, the next run records the rejection without calling the handler.
 fn isolate(batch: &mut Vec<CommandItem>, at: usize, verdicts: Vec<Verdict>, work: &mut Vec<Vec<CommandItem>>) {
     if batch.len() > 1 {
         let item = batch.remove(at);
@@ -199,11 +204,12 @@ fn settle(lanes: &Lanes, item: CommandItem, verdict: Verdict) {
 
 fn answer(item: CommandItem, reply: LaneReply) {
     drop(item.permit);
-    // The caller may be gone: the effect and the stored answer stand all the same.
+    // The caller may have stopped waiting; the writes and the stored answer remain.
     drop(item.reply.send(reply));
 }
 
-/// One transaction over a batch. Without a write there is nothing to commit.
+/// Runs one transaction over a batch. It is rolled back, and nothing is returned as committed, if an item was rejected
+/// after a write.
 async fn transact(
     context: &LaneContext,
     batch: &[CommandItem],
@@ -213,20 +219,21 @@ async fn transact(
     let mut transaction = connection.begin().await?;
     let mut verdicts: Vec<Option<Verdict>> = batch.iter().map(|_| None).collect();
 
-    // The same id twice in a batch: one runs, the other comes again and finds its answer.
+    // If an id occurs twice in a batch, the first item runs; the other is retried later and then finds the stored
+    // answer.
     let mut first_of: HashMap<(&str, &str, Uuid), usize> = HashMap::new();
     for (index, item) in batch.iter().enumerate() {
         if *first_of.entry(identity(item)).or_insert(index) != index {
             verdicts[index] = Some(Verdict::Unclaimed);
         }
     }
-    // A batch is of one kind, for deadlines have a queue of their own.
+    // Deadlines have a queue of their own, so a batch holds either deadlines only or none.
     let is_due = batch.iter().all(|item| item.is_due);
     let (now, stored) = if is_due {
         (sqlx::query_scalar("select now()").fetch_one(&mut *transaction).await?, Vec::new())
     } else {
         let now = claim(&mut transaction, batch, &mut verdicts).await?;
-        // A statement of its own: the one that took the locks has a snapshot from before they were held.
+        // A separate statement: the snapshot of the statement that took the locks is older than the locks.
         (now, look_up(&mut transaction, batch, &verdicts).await?)
     };
     let mut secret_repeats = Vec::new();
@@ -261,7 +268,7 @@ async fn transact(
     Ok((verdicts, Some(committed)))
 }
 
-/// Runs the handler of the batch's operation.
+/// Runs the handler of the batch's operation on the items that have no verdict yet.
 async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<Verdict>]) -> Result<(), Breakage> {
     let mut members = Vec::with_capacity(batch.len());
     let mut commands: Vec<&(dyn std::any::Any + Send + Sync)> = Vec::with_capacity(batch.len());

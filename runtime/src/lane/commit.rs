@@ -1,4 +1,5 @@
-//! The end of every batch: one statement that writes answers, events and effects, then the commit.
+//! The last statement of every batch, which writes answers, events and effects and deletes confirmed outbox rows. The
+//! caller then commits.
 
 use chrono::{DateTime, Utc};
 use contract::Position;
@@ -24,20 +25,22 @@ pub(super) struct AnswerRows {
     pub answers: Vec<Option<Vec<u8>>>,
 }
 
-/// What a batch has committed and the world must hear of.
+/// What a batch has committed: the events to publish and the effects to start.
 pub(crate) struct Committed {
     pub position: Position,
     pub at: DateTime<Utc>,
     pub events: Vec<LoggedEvent>,
-    /// Before this the leases of its events and effects had not begun.
+    /// A lower bound for the start of the leases of its events and effects.
     pub leases_since: Instant,
-    /// Effects that this node may perform at once.
+    /// Effects whose lease this node holds.
     pub effects: Vec<EffectRow>,
-    /// Whether there are more, which wait for others of their entity.
+    /// Whether the batch left effects without a lease: each waits for an earlier effect of its entity, or was in the
+    /// table already.
     pub has_waiting_effects: bool,
 }
 
-/// What a batch leaves, each part with the number of its parameters: its text has a place for each, in this order.
+/// The parts of the statement, each with its number of parameters. Each `{}` is the place of one parameter, in this
+/// order.
 const PARTS: [(usize, &str); 4] = [
     (
         6,
@@ -78,12 +81,12 @@ queued as (
     ),
 ];
 
-/// The statement for every set of parts. One statement, to spare round trips; only the parts that a batch has, because the
-/// server pays for each. The era is read inside the committing transaction, never cached: right after a restore a cached one
-/// would hide new commits behind old cursors.
+/// The statement for every set of parts. A single statement saves round trips, and it contains only the parts that a
+/// batch needs, because the server pays for each. The epoch is read inside the committing transaction and never cached:
+/// right after a restore a cached epoch would hide new commits behind old cursors.
 static STATEMENTS: LazyLock<[String; 16]> = LazyLock::new(|| std::array::from_fn(statement));
 
-/// `parts` has a bit for each of [`PARTS`].
+/// Builds the statement for a set of parts, with one bit for each of [`PARTS`].
 fn statement(parts: usize) -> String {
     let mut sql = "with now_era as (
     select era from era where started = pg_postmaster_start_time() order by era desc limit 1)"
@@ -140,7 +143,7 @@ pub(super) async fn write(
         query = query.bind(callers).bind(operations).bind(ids).bind(fingerprints).bind(statuses).bind(answers);
     }
     if parts & EVENTS != 0 {
-        // JSON goes over as text: the log keeps it as it was written.
+        // JSON is bound as text: the log stores the events exactly as written.
         query = query.bind(to_json(&digests)?).bind(to_json(&logged)?);
     }
     if parts & CONFIRMED != 0 {

@@ -1,4 +1,5 @@
-//! Batches of events: inbox rows first, cursors in a later statement, reactions, one commit. The inbox is the ack.
+//! Batches of events: inbox rows first, cursors in a later statement, reactions, one commit. The inbox row is the
+//! acknowledgement.
 
 mod attempts;
 mod inbox;
@@ -34,25 +35,26 @@ pub(crate) struct EventItem {
     pub head: EventHead,
     pub entity: Uuid,
     pub payload: Bytes,
-    /// The message, or why it could not be read.
+    /// The decoded message, or why it could not be decoded.
     pub message: Result<Erased, String>,
-    /// The owner's era when this copy was known to be in its log: what the stream brought knows only its own.
+    /// The owner's epoch in which this copy is known to have been in the log. For a copy from the stream, that is the
+    /// epoch of its position.
     pub known_in_era: i64,
-    /// It may have run before, and may have killed who ran it: count before running.
+    /// Whether it may have run before, and may have ended the process that ran it: such a run is counted beforehand.
     pub is_repeat: bool,
-    /// A person asked for it: it passes neither inbox nor cursor.
+    /// Redriven by an operator: neither the inbox nor the cursor is checked.
     pub is_redrive: bool,
-    /// Held for what its drop does.
+    /// RAII guard: dropping it removes the event from the in-flight set.
     pub _in_flight: Option<InFlight>,
-    /// Held for what its drop does.
+    /// RAII guard: dropping it releases the permit.
     pub _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// The pause before an event that failed runs again.
+/// The pause before an event that failed or could not be claimed is retried. It grows with each counted failure.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
-/// How long events may keep their lane once one of them makes trouble. What has not begun by then is let go of: it stays
-/// unhandled, so catch-up brings it again, and commands have their turn.
+/// How long one turn of events may keep the lane if its batches fail or run alone. Events that have not started by then
+/// are dropped, so that commands get their turn: they stay unhandled, and catch-up delivers them again.
 const TURN: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
@@ -99,7 +101,7 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<EventItem>, work: &mut Vec<Vec<
                 for index in unclaimed.into_iter().rev() {
                     let item = batch.swap_remove(index);
                     if item.is_repeat {
-                        // It did not run after all: somebody else holds it.
+                        // It did not run: another transaction holds the claim.
                         uncount_attempt(context, &item).await;
                     }
                     lanes.cast_later(item.entity, LaneMessage::Event(Box::new(item)), RETRY_PAUSE);
@@ -129,7 +131,7 @@ async fn run_batch(lanes: &Lanes, mut batch: Vec<EventItem>, work: &mut Vec<Vec<
     }
 }
 
-/// One transaction over a batch; gives the places of what could not be claimed.
+/// Runs one transaction over a batch, and returns the indices of the events that could not be claimed.
 async fn transact(
     context: &LaneContext,
     batch: &[EventItem],
@@ -138,8 +140,8 @@ async fn transact(
     let mut connection = context.db.lane().await?;
     let mut transaction = connection.begin().await?;
     let Claimed { unclaimed, mut fresh, redriven, now } = claim(&mut transaction, batch).await?;
-    // Cursors in a later statement of the same transaction: checked earlier, a copy held since before a prune would run
-    // a second time.
+    // The cursors are read in a later statement of the same transaction: if they were read first, a copy that has
+    // waited since before a prune would run a second time.
     drop_handled(&mut transaction, batch, &mut fresh).await?;
     fresh.extend(dead_letter::claim_for_redrive(&mut transaction, batch, &redriven).await?);
     fresh.sort_unstable();

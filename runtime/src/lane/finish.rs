@@ -1,4 +1,4 @@
-//! Results of effects: claimed by deleting the effect's row in the transaction that writes them.
+//! Effect results: claimed by deleting the effect's row in the transaction that writes them.
 
 use std::{any::Any, time::Instant};
 
@@ -24,7 +24,7 @@ pub(crate) struct EffectItem {
     pub id: Uuid,
     pub attempts: i32,
     pub performed: Erased,
-    /// Held for what its drop does.
+    /// RAII guard: dropping it releases the permit.
     pub _permit: OwnedSemaphorePermit,
 }
 
@@ -45,10 +45,10 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
                     measure(context, "effect", batch.len(), began);
                     announce(context, committed);
                     if has_waiting {
-                        // The next effect of one of these entities may go now.
+                        // The next effect of one of these entities may start now.
                         context.effects.look();
                     }
-                    // With their permits.
+                    // Drops the items, which releases their permits.
                     batch.clear();
                     context.effects.has_room();
                     break;
@@ -62,7 +62,8 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
                             work.push(second);
                             work.push(batch);
                         }
-                        // The rows stand: the effects are performed again, by the same keys, and finished then.
+                        // The rows remain: the effects are performed again with the same idempotency keys, and then
+                        // finished.
                         Next::GiveUp => {
                             for item in &batch {
                                 context.effects.failed(item.id, item.attempts, &breakage).await;
@@ -104,15 +105,15 @@ async fn transact(
     Ok((committed, has_waiting))
 }
 
-/// What of a batch is ours to write.
+/// The effect results that this transaction may write.
 struct Claimed {
     ids: Vec<Uuid>,
     now: chrono::DateTime<chrono::Utc>,
-    /// Other effects of these entities wait for their turn.
+    /// Whether other effects of these entities wait for their turn.
     has_waiting: bool,
 }
 
-/// A result whose row is gone was written by somebody else.
+/// Claims results by deleting their rows. A result whose row is gone was written by another transaction.
 async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<Claimed, Breakage> {
     let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
     ids.sort_unstable();

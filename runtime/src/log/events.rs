@@ -1,4 +1,4 @@
-//! The events of some commits, in answers that fit into a message.
+//! Reads the events of commits, in pages that fit into one message.
 
 use chrono::{DateTime, Utc};
 use contract::Position;
@@ -8,24 +8,24 @@ use sqlx::PgPool;
 use super::{LoggedCommit, LoggedEvent, commits_at};
 use crate::failure::Breakage;
 
-/// Asks the owner for events: of these positions, of these types.
+/// A request to the owner for the events of these types at these positions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventsRequest {
     pub positions: Vec<Position>,
     pub names: Vec<String>,
-    /// Events of the first position that came before.
+    /// The number of events of the first position that were in earlier pages.
     pub skip: usize,
 }
 
-/// The events asked for, as far as they fit; the rest is asked for again.
+/// The requested events, as far as they fit. The rest needs another request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventsPage {
     pub commits: Vec<JsonCommit>,
-    /// The last commit is cut: it goes on behind so many of its events.
+    /// If the last commit is incomplete, how many of its events have been returned so far.
     pub cut: Option<usize>,
 }
 
-/// A commit whose events travel as JSON text, whatever the format around them.
+/// A commit whose events are JSON text, whatever the format of the page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct JsonCommit {
     pub position: Position,
@@ -33,13 +33,13 @@ pub(crate) struct JsonCommit {
     pub events: String,
 }
 
-/// Bytes of events in one answer, well below the server's limit for a message.
+/// The most bytes of events in one page, well below the server's limit for a message.
 const ANSWER_BYTES: usize = 500_000;
 /// What an event's envelope adds to its data, at most.
 const ENVELOPE_BYTES: usize = 400;
 
 impl EventsRequest {
-    /// What is left to ask for after an answer; nothing, where all was answered or the log has none of the rest.
+    /// The request for the rest; `None` if everything was returned or the log does not contain the rest.
     pub(crate) fn rest(mut self, page: &EventsPage) -> Option<Self> {
         let last = page.commits.last()?.position;
         self.skip = page.cut.unwrap_or(0);
@@ -48,14 +48,14 @@ impl EventsRequest {
     }
 }
 
-/// Reads commits by position, in their order, with their events of the types asked for.
+/// Reads commits by position, in order, with their events of the requested types.
 pub(crate) async fn events(pool: &PgPool, request: &EventsRequest) -> Result<EventsPage, Breakage> {
     let mut connection = pool.acquire().await?;
     pack(commits_at(&mut connection, &request.positions).await?, request, ANSWER_BYTES)
 }
 
-/// As much as fits. A commit goes in whole, or cut behind at least one of its events, or not at all: one that went in
-/// without any event would look like one that has none.
+/// Packs as many commits as fit. A commit goes in whole, or cut after at least one of its events, or not at all:
+/// without any of its events it would look like a commit that has none.
 fn pack(commits: Vec<LoggedCommit>, request: &EventsRequest, limit: usize) -> Result<EventsPage, Breakage> {
     let (mut bytes, mut skip) = (0, request.skip);
     let mut page = EventsPage { commits: Vec::new(), cut: None };
@@ -63,7 +63,7 @@ fn pack(commits: Vec<LoggedCommit>, request: &EventsRequest, limit: usize) -> Re
         let wanted: Vec<LoggedEvent> =
             commit.events.into_iter().filter(|event| request.names.contains(&event.name)).collect();
         let first = std::mem::take(&mut skip).min(wanted.len());
-        // An event fits into a message, for it was published as one; a commit of many may not.
+        // A single event fits into a message, because it was published as one; a commit with many events may not.
         let fitting = wanted[first..]
             .iter()
             .take_while(|event| {
@@ -112,7 +112,7 @@ mod tests {
         LoggedCommit { position: Position { era: 1, xid }, at: DateTime::UNIX_EPOCH, events }
     }
 
-    /// Asks until nothing is left, as catch-up does; the ids that came for each position.
+    /// Sends requests until nothing is left, as catch-up does. Returns the ids of each position.
     fn ask_all(log: &[LoggedCommit], limit: usize) -> Vec<(Position, Vec<Uuid>)> {
         let positions = log.iter().map(|commit| commit.position).collect();
         let mut request = Some(EventsRequest { positions, names: vec!["wanted".to_owned()], skip: 0 });

@@ -1,4 +1,4 @@
-//! The children of a domain's supervisor, one function each: what runs beside the lanes.
+//! The children of the supervisor of a domain or a service, one function each.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -58,7 +58,8 @@ pub(super) fn publishing(
     })
 }
 
-/// Runs a step again and again until told to stop. A step that breaks is told once and tried again.
+/// Runs a step periodically until `stop` is cancelled. A failed step is retried; of consecutive failures only the first
+/// is logged as a warning.
 async fn every<F>(stop: CancellationToken, pause: Duration, what: String, mut step: impl FnMut() -> F)
 where
     F: Future<Output = Result<(), Breakage>>,
@@ -80,7 +81,7 @@ where
     }
 }
 
-/// Leaves off a step that may be long and feeds the lanes, so that they come to rest.
+/// Cancels a step on shutdown: it may be long and feeds the lanes, which must become idle.
 async fn until(stop: &CancellationToken, step: impl Future<Output = Result<(), Breakage>>) -> Result<(), Breakage> {
     tokio::select! {
         () = stop.cancelled() => Ok(()),
@@ -110,7 +111,7 @@ pub(super) fn sweeping(
     })
 }
 
-/// Fills a lost stream again.
+/// Republishes the log to a stream that has lost messages.
 pub(super) fn refilling(
     name: &'static str,
     db: &Database,
@@ -175,7 +176,7 @@ pub(super) fn keeping(
     })
 }
 
-/// Keeps the pulse: connections, database, clock, queue depth.
+/// Updates the health of a domain: connections, database, clock. Also measures the depth of the lanes.
 pub(super) fn watching(
     name: &'static str,
     db: &Database,
@@ -208,7 +209,7 @@ pub(super) fn watching(
     })
 }
 
-/// The same of a service, which has no database.
+/// Updates the health of a service, which has no database.
 pub(super) fn watching_connection(name: &'static str, connection: &async_nats::Client, pulse: &Arc<Pulse>) -> Child {
     let (connection, pulse) = (connection.clone(), pulse.clone());
     task(format!("{name}.watch"), move || {
@@ -224,8 +225,8 @@ pub(super) fn watching_connection(name: &'static str, connection: &async_nats::C
     })
 }
 
-/// Reads the signer's keys, and on one domain of a node its revocations; also while the node drains, for what is in flight is
-/// still to be checked.
+/// Reads the signer's keys and, in the first domain or service of a node, its revocations. Also runs while the node
+/// drains, because requests in flight are still verified.
 pub(super) fn learning_of_tokens(name: &str, verifier: &OwnVerifier) -> Child {
     let (verifier, followed) = (verifier.verifier.clone(), verifier.followed.clone());
     task(format!("{name}.tokens"), move || {
@@ -286,7 +287,7 @@ pub(super) fn responding(responder: Arc<Responder>, stop: &CancellationToken) ->
     let stop = stop.clone();
     task(format!("{}.responder", responder.domain), move || {
         let (responder, stop) = (responder.clone(), stop.clone());
-        // Tracked like the requests it admits: a drain waits until the last one was taken off the wire.
+        // Tracked like the requests it admits: a drain waits until it has read the last request.
         let tasks = responder.tasks.clone();
         async move { tasks.track_future(responder.run(&stop)).await }
     })

@@ -1,4 +1,4 @@
-//! What a domain answers, by subject.
+//! The endpoints of domains and services, by subject.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,11 +10,11 @@ use crate::{
     responder::{Endpoint, EndpointInfo},
 };
 
-/// Refuses a domain whose registrations contradict each other.
+/// Rejects a domain whose registrations contradict each other.
 pub(super) fn check_registrations(domain: &str, routes: &Routes) -> Result<(), Breakage> {
     let mut common = HashMap::new();
     add_common_endpoints(domain, &mut common);
-    // Taken also where this node leaves them to the operator: another node's configuration must not break the domain.
+    // Reserved even if this node does not serve them: the domain must also start with another node's configuration.
     add_guarded_endpoints(domain, Access::Public, &mut common, &mut Vec::new());
     let defects = defects(domain, &routes.registrations, |subject| common.contains_key(subject));
     if defects.is_empty() { Ok(()) } else { Err(Breakage::other(defects.join("; "))) }
@@ -41,7 +41,7 @@ pub(super) fn endpoints_of_queries(queries: &[QueryRoute]) -> (HashMap<String, E
     (endpoints.collect(), infos)
 }
 
-/// Refuses a service whose registrations contradict each other.
+/// Rejects a service whose registrations contradict each other.
 pub(super) fn check_service(name: &str, registrations: &[Registration]) -> Result<(), Breakage> {
     let defects = defects(name, registrations, |_| false);
     if defects.is_empty() { Ok(()) } else { Err(Breakage::other(defects.join("; "))) }
@@ -61,7 +61,7 @@ fn info_of(meta: &RequestMeta) -> EndpointInfo {
     }
 }
 
-/// What every domain answers beside its own operations.
+/// Adds the operations that every domain serves besides its own.
 pub(super) fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String, Endpoint>) {
     endpoints.insert(subject::request(domain, subject::internal::LOG, true), Endpoint::Log);
     endpoints.insert(subject::request(domain, subject::internal::EVENTS, true), Endpoint::Events);
@@ -76,7 +76,7 @@ pub(super) fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String,
     endpoints.insert(subject::request(domain, subject::internal::TRIM, true), Endpoint::Trim);
 }
 
-/// What every domain answers to those whom the system names; nothing, where it names nobody.
+/// Adds the operations that every domain serves to callers with the configured access; none for [`Access::Internal`].
 pub(super) fn add_guarded_endpoints(
     domain: &str,
     access: Access,

@@ -1,4 +1,4 @@
-//! Whether a node can do its work.
+//! The health of a node.
 
 use std::{
     sync::{
@@ -12,28 +12,28 @@ use serde::Serialize;
 
 use crate::{clock::Clock, supervise::Watch};
 
-/// How one domain on this node fares.
+/// The health of one domain or service of a node.
 #[derive(Debug, Clone, Serialize)]
 pub struct DomainHealth {
-    /// The domain.
+    /// The name of the domain or service.
     pub name: &'static str,
-    /// Whether it can answer.
+    /// Whether it can serve requests.
     pub is_ready: bool,
-    /// Why not.
+    /// Why it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
 }
 
-/// How a node fares.
+/// The health of a node.
 #[derive(Debug, Clone, Serialize)]
 pub struct Health {
-    /// Whether every domain of the node can answer.
+    /// Whether every domain and service of the node is ready.
     pub is_ready: bool,
-    /// Each domain.
+    /// The health of each domain and service.
     pub domains: Vec<DomainHealth>,
 }
 
-/// What is known of one domain, kept up by its watcher.
+/// The state of one domain or service from which its health is computed. Its watcher updates it.
 pub(super) struct Pulse {
     pub name: &'static str,
     pub watch: Arc<Watch>,

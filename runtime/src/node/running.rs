@@ -1,4 +1,4 @@
-//! A running node: its domains, each under a supervisor, and the way it ends.
+//! A running node: its domains and services, each under a supervisor, and its drain.
 
 use std::{
     collections::BTreeMap,
@@ -47,15 +47,15 @@ pub struct Node {
     services: Vec<RunningService>,
 }
 
-/// How the domains and services of a node verify tokens. They share one list of revocations, which the first of them
-/// follows.
+/// Creates the token verifiers of a node's domains and services. They share one list of revocations, which the first of
+/// them keeps up to date.
 pub(super) struct Tokens {
     sources: fn(Client) -> TokenSources,
     capacity: usize,
     revocations: Option<Revocations>,
 }
 
-/// A verifier, and the revocations that its owner follows.
+/// A verifier, and the revocations if its owner is the one that keeps them up to date.
 pub(super) struct OwnVerifier {
     pub verifier: Verifier,
     pub followed: Option<Revocations>,
@@ -107,7 +107,7 @@ impl Node {
             match Running::start(&node.config, hosted, &mut tokens, id).await {
                 Ok(running) => node.domains.push(running),
                 Err(breakage) => {
-                    // Those that were started serve already.
+                    // The domains that were started already serve requests.
                     node.drain().await;
                     return Err(Breakage::other(format!("{name}: {breakage}")));
                 }
@@ -126,19 +126,20 @@ impl Node {
         Ok(node)
     }
 
-    /// How the node fares.
+    /// The health of the node.
     pub fn health(&self) -> Health {
         let domains = self.domains.iter().map(|domain| domain.pulse.health());
         let domains: Vec<_> = domains.chain(self.services.iter().map(RunningService::health)).collect();
         Health { is_ready: domains.iter().all(|domain| domain.is_ready), domains }
     }
 
-    /// Ends in order: no new work, the work in flight, answers and events sent, then the connections. Bounded.
+    /// Shuts down in order: stops taking new work, finishes the work in flight, sends replies and events, then closes
+    /// the connections. Takes at most [`NodeConfig::drain`].
     pub async fn drain(&self) {
         self.drain_by(Instant::now() + self.config.drain).await;
     }
 
-    /// The same, for a node that had something else to end before.
+    /// As [`drain`](Self::drain), with a deadline that the caller sets for its whole shutdown.
     pub async fn drain_by(&self, deadline: Instant) {
         let domains = futures::future::join_all(self.domains.iter().map(|domain| domain.drain(deadline)));
         let services = futures::future::join_all(self.services.iter().map(|service| service.drain(deadline)));
@@ -152,7 +153,7 @@ impl Running {
         let lane_count = u32::try_from(config.lanes).unwrap_or(u32::MAX);
         let db = Database::open(&database_url, name, lane_count)?;
         let clock = Clock::default();
-        // Before the first token is looked at; without an answer the watcher goes on asking.
+        // Compare the clock before the first token is verified. On failure the watcher repeats it.
         if let Err(breakage) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
             tracing::warn!(domain = name, %breakage, "the database's clock could not be read");
         }
@@ -243,7 +244,7 @@ impl Running {
         self.watch.is_draining.store(true, Ordering::Relaxed);
         self.stop.cancel();
         let work = async {
-            // What came before the responder ended its subscriptions is answered.
+            // Every request that arrived before the responder ended its subscription gets a reply.
             self.tasks.close();
             self.tasks.wait().await;
             while !(self.lanes.is_empty() && self.effects.is_idle() && self.publisher.is_idle()) {

@@ -1,4 +1,4 @@
-//! Commands, erased.
+//! Type-erased commands.
 
 mod forms;
 
@@ -46,37 +46,38 @@ impl CommandRoute {
     }
 }
 
-/// A command whose body was read.
+/// A decoded command.
 pub(crate) struct DecodedCommand {
     pub message: Erased,
     pub key: Option<Uuid>,
-    /// By which a repeat with another body is told. Of a command whose answer is a secret only what it touches; empty where
-    /// it touches nothing yet.
+    /// A hash of the body, to detect a repeat with another body. If the answer is a secret, a hash of the key only;
+    /// empty without a key.
     pub fingerprint: Vec<u8>,
 }
 
-/// How a command ended. Bodies are MessagePack, as the command log stores them.
+/// The outcome of a command. Bodies are MessagePack, as the command log stores them.
 pub(crate) enum Outcome {
     Reply(Vec<u8>),
     Refused(Box<ErrorBody>),
-    /// Refused after it wrote: roll back, run it alone, let the refusal stand.
+    /// Rejected after a write. The batch is rolled back and the command runs alone; if it is rejected again, only its
+    /// rejection is stored.
     RefusedAfterWrite(Box<ErrorBody>),
-    /// To be prepared again.
+    /// The prepared result is stale: prepare again.
     Stale,
 }
 
-/// A command that was prepared.
+/// The result of `prepare`.
 pub(crate) enum PreparedCommand {
-    /// What the lane carries. `Err` is a refusal, an answer like any other.
+    /// The item for the lane. `Err` is a domain error, which the lane stores like any other answer.
     ForLane(Result<Erased, Box<ErrorBody>>),
-    /// Answered so at once, and not stored.
+    /// Rejected without a lane; the rejection is not stored.
     TurnedAway(Box<ErrorBody>),
 }
 
 pub(crate) trait ErasedCommand: Send + Sync {
     fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError>;
     fn wrap(&self, message: Erased) -> Option<DecodedCommand>;
-    /// What the lane will carry: the message with what was found out.
+    /// Prepares the item for the lane: the message with the prepared result.
     fn prepare<'a>(
         &'a self,
         cx: &'a Context,
@@ -90,11 +91,11 @@ pub(crate) trait ErasedCommand: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<Outcome>, Breakage>>
     where
         'c: 'a;
-    /// Writes a stored reply in another format.
+    /// Converts a stored reply to another format.
     fn recode(&self, stored: &[u8], format: Format) -> Result<Vec<u8>, contract::DecodeError>;
 }
 
-/// A command of a domain, with what happens before its lane (`B`) and in it (`H`).
+/// A command of a domain, with its form of preparation (`B`) and of handling in the lane (`H`).
 pub(crate) struct TypedCommand<D, C, B, H> {
     domain: Arc<D>,
     form: PhantomData<fn(C, B, H)>,
@@ -134,7 +135,7 @@ where
             };
             match B::prepare(&self.domain, cx, command).await {
                 Ok(prepared) => {
-                    // The lane owns a copy: the message stays outside for a second prepare.
+                    // The lane owns a copy: the caller keeps the message for a second prepare.
                     let (message, caller, capability) = (command.clone(), cx.caller.clone(), cx.capability);
                     let item = Commanded { message, prepared, caller, capability, cause };
                     Ok(PreparedCommand::ForLane(Ok(Box::new(item) as Erased)))
@@ -181,14 +182,15 @@ fn refused<D: Domain, C: Command>(refusal: C::Error) -> Box<ErrorBody> {
     Box::new(CallError::Refused(refusal).body(D::NAME, ""))
 }
 
-/// Whether a command's id was used with another body before. Of a command that left no fingerprint nobody can tell.
+/// Whether a command id was used before with another body. Always false if no fingerprint was stored.
 pub(crate) fn is_reused(stored: &[u8], asked: &[u8]) -> bool {
     !stored.is_empty() && stored != asked
 }
 
 fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeError> {
     let canonical = Format::MessagePack.encode(&message)?;
-    // Whose answer is a secret may hold one itself: a fast hash of a password has no place in a table. A key is none.
+    // A command with a secret answer may itself contain a secret, such as a password, of which no fast hash may be
+    // stored. A key is never a secret.
     let fingerprint = match (C::ANSWER, message.key()) {
         (KeptAnswer::Kept, _) => Sha256::digest(&canonical).to_vec(),
         (KeptAnswer::Secret, Some(key)) => Sha256::digest(key).to_vec(),
@@ -198,7 +200,7 @@ fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeErr
 }
 
 impl Cause {
-    /// The cause that a command is.
+    /// The cause for what a command emits.
     pub(crate) fn of_command(
         id: Uuid,
         caller: &Caller,
@@ -207,7 +209,7 @@ impl Cause {
         request_id: Option<String>,
         traceparent: Option<String>,
     ) -> Self {
-        // Two callers may use the same id: the events of both must differ all the same.
+        // Two callers may use the same command id; the ids of their events must still differ.
         let id = Uuid::new_v5(&id, format!("{}/{domain}.{operation}", caller.key()).as_bytes());
         Self { id, name: format!("{domain}.{operation}"), request_id, traceparent }
     }

@@ -1,4 +1,4 @@
-//! Deadlines, erased.
+//! Type-erased deadlines.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
     sql::Reads,
 };
 
-/// A query for what is due, and the command that acts on it.
+/// A query for due deadlines, and the command that handles them.
 #[derive(Clone)]
 pub(crate) struct DeadlineRoute {
     pub operation: &'static str,
@@ -28,7 +28,8 @@ impl DeadlineRoute {
 }
 
 pub(crate) trait ErasedDeadline: Send + Sync {
-    /// Commands with ids made from key and deadline, so that a restored database speaks with the same event ids.
+    /// Returns due commands. Their ids are derived from key and deadline, so that a restored database emits events with
+    /// the same ids.
     fn due<'a>(&'a self, db: &'a PgPool, limit: i64) -> BoxFuture<'a, Result<Vec<(Uuid, Erased)>, Breakage>>;
 }
 

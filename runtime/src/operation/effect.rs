@@ -1,4 +1,4 @@
-//! Effects, erased.
+//! Type-erased effects.
 
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
@@ -26,7 +26,7 @@ impl EffectRoute {
     }
 }
 
-/// An effect row.
+/// A row of the effects table.
 #[derive(Debug, Clone)]
 pub(crate) struct EffectRow {
     pub id: Uuid,
@@ -38,7 +38,7 @@ pub(crate) struct EffectRow {
 }
 
 pub(crate) trait ErasedEffect: Send + Sync {
-    /// Calls the outside world; gives what the lane shall finish.
+    /// Calls the external system. Returns the effect result, which the lane passes to `finish`.
     fn perform<'a>(&'a self, cx: &'a Context, row: &'a EffectRow) -> BoxFuture<'a, Result<Erased, Breakage>>;
     fn finish<'a, 'c>(
         &'a self,

@@ -1,4 +1,4 @@
-//! Reactions to events, erased.
+//! Type-erased reactions to events.
 
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
     tx::{Cause, Tx},
 };
 
-/// What the headers of an event say.
+/// The headers of an event, parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct EventHead {
     pub id: Uuid,
@@ -32,11 +32,11 @@ pub(crate) struct EventHead {
 pub(crate) struct EventRoute {
     pub source: &'static str,
     pub name: &'static str,
-    /// The domain's input, and the entity whose lane it belongs to.
+    /// Decodes the domain's input, and the entity that selects its lane.
     pub decode: fn(&EventHead, &[u8]) -> Result<(Erased, Uuid), DecodeError>,
-    /// The same for every event of a domain.
+    /// Shared by all events of a domain.
     pub reactions: Arc<dyn ErasedReactions>,
-    /// Resets what is stored of the event, where that can be rebuilt.
+    /// Resets the projection of the event; `None` if the event has other consequences and cannot be replayed.
     pub projection: Option<Arc<dyn ErasedProjection>>,
 }
 
@@ -61,7 +61,7 @@ impl EventRoute {
         self
     }
 
-    /// Whether it takes this event.
+    /// Whether the route handles this event.
     pub(crate) fn is_of(&self, head: &EventHead) -> bool {
         (self.source, self.name) == (head.source.as_str(), head.name.as_str())
     }
@@ -85,7 +85,7 @@ where
     Ok((Box::new(input), entity))
 }
 
-/// A domain's reactions, erased.
+/// The reactions of a domain.
 pub(crate) trait ErasedReactions: Send + Sync {
     fn run<'a, 'c>(
         &'a self,
@@ -116,7 +116,7 @@ impl<D: React> ErasedReactions for Reactions<D> {
     }
 }
 
-/// What a domain stores of an event, erased.
+/// A projection of an event.
 pub(crate) trait ErasedProjection: Send + Sync {
     fn forget<'a, 'c>(&'a self, tx: &'a mut Tx<'c>) -> BoxFuture<'a, Result<(), Breakage>>
     where

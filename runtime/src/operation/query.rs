@@ -1,4 +1,4 @@
-//! Queries, erased: decoding one gives the closure that answers it.
+//! Type-erased queries: decoding one returns the closure that answers it.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::{
     sql::Reads,
 };
 
-/// A query that a domain answers.
+/// A query that a domain or a service answers.
 #[derive(Clone)]
 pub(crate) struct QueryRoute {
     pub meta: RequestMeta,
     decode: Arc<dyn Fn(Format, &[u8]) -> Result<DecodedQuery, DecodeError> + Send + Sync>,
 }
 
-/// A query whose body was read.
+/// A decoded query.
 pub(crate) struct DecodedQuery {
     answer: Box<dyn Fn(QueryContext, Format) -> BoxFuture<'static, QueryOutcome> + Send + Sync>,
 }
 
-/// What a query is answered with: a service has no database.
+/// The context of a query. `db` is `None` in a service, which has no database.
 #[derive(Clone)]
 pub(crate) struct QueryContext {
     pub request: ServiceContext,
@@ -42,7 +42,7 @@ impl QueryContext {
     }
 }
 
-/// How a query ended: bytes of a reply in the asked format, the domain's error, or a breakage.
+/// The outcome of a query: a reply in the format of the request, a domain error, or an internal error.
 pub(crate) enum QueryOutcome {
     Reply(Vec<u8>),
     Refused(Box<ErrorBody>),
@@ -109,7 +109,7 @@ impl QueryRoute {
 }
 
 impl DecodedQuery {
-    /// Answers; may be called again where the answer is a breakage.
+    /// Answers the query. May be called again after an internal error.
     pub(crate) async fn answer(&self, cx: &QueryContext, format: Format) -> QueryOutcome {
         (self.answer)(cx.clone(), format).await
     }

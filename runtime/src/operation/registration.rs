@@ -1,5 +1,5 @@
-//! What a domain registers, checked before its node starts: of two handlers for one message the second would silently
-//! replace the first, or never run.
+//! The registrations of a domain or a service, checked before its node starts: of two handlers for one message, the
+//! second would silently replace the first or never run.
 
 use std::any::{TypeId, type_name};
 
@@ -10,9 +10,9 @@ use crate::domain::Effect;
 /// The registration of a type.
 pub(crate) struct Registration {
     kind: Kind,
-    /// By which its kind is found: a subject, a name, an operation.
+    /// Unique within the kind: a subject, a name or an operation.
     key: String,
-    /// Whose message it is.
+    /// The domain that owns the message; `None` where any domain may.
     owner: Option<&'static str>,
     type_id: TypeId,
     type_name: &'static str,
@@ -31,7 +31,7 @@ impl Registration {
         Self::of::<R>(Kind::Request, R::subject(), Some(R::DOMAIN))
     }
 
-    /// Events may be of any domain.
+    /// An event of any domain.
     pub(crate) fn event<E: Event>() -> Self {
         Self::of::<E>(Kind::Event, format!("{}.{}", E::DOMAIN, E::NAME), None)
     }
@@ -48,7 +48,7 @@ impl Registration {
         Self { kind, key, owner, type_id: TypeId::of::<T>(), type_name: type_name::<T>() }
     }
 
-    /// What it is registered for, as an error names it.
+    /// Describes the registration for error texts.
     fn describe(&self) -> String {
         let Self { kind, key, .. } = self;
         match kind {
@@ -60,7 +60,7 @@ impl Registration {
     }
 }
 
-/// What is wrong with a domain's registrations. The runtime answers some subjects of every domain itself.
+/// The defects of a domain's registrations. `is_taken` names the subjects that the runtime serves itself.
 pub(crate) fn defects(domain: &str, registrations: &[Registration], is_taken: impl Fn(&str) -> bool) -> Vec<String> {
     let mut defects = Vec::new();
     for (index, one) in registrations.iter().enumerate() {

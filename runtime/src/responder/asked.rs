@@ -1,4 +1,4 @@
-//! A request, as far as its headers tell.
+//! An incoming request: its headers, parsed and validated.
 
 use std::time::{Duration, Instant};
 
@@ -9,20 +9,20 @@ use uuid::Uuid;
 
 use crate::caller::secret_digest;
 
-/// How long a caller is taken to wait who does not say.
+/// The timeout of a request without a deadline header.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The headers that decide how a request is handled: of two values, none is the right one.
+/// The headers that decide how a request is handled. A request that repeats one of them is rejected.
 const SINGLE: [&str; 5] =
     [header::AUTHORIZATION, header::CAPABILITY, header::COMMAND_ID, header::CONTENT_TYPE, header::DEADLINE_MS];
 
-/// A request, as far as its headers tell.
+/// An incoming request with its parsed headers.
 pub(crate) struct Asked {
     pub(super) message: Message,
     pub(super) format: Format,
     pub(super) deadline: Instant,
-    /// The capability's digest.
+    /// The digest of the capability.
     pub(super) capability: Option<Uuid>,
     pub(super) request_id: Option<String>,
     pub(super) traceparent: Option<String>,
@@ -31,12 +31,12 @@ pub(crate) struct Asked {
 impl Asked {
     pub(super) fn read(message: Message) -> Self {
         let get = |name: &str| values(message.headers.as_ref(), name).next().map(str::to_owned);
-        // A deadline that is no number is refused by `check`; the refusal goes out in the default time.
+        // `check` rejects a deadline that is not a number; the default timeout applies to that rejection.
         let patience = get(header::DEADLINE_MS)
             .and_then(|text| milliseconds(&text))
             .map_or(DEFAULT_DEADLINE, |patience| patience.min(MAX_DEADLINE));
         let declared = get(header::CONTENT_TYPE);
-        // What is not a format of ours is refused when it is read; the refusal itself is JSON.
+        // `decode` rejects an unsupported format; that rejection is written as JSON.
         let format = Format::detect(declared.as_deref(), &message.payload).unwrap_or(Format::Json);
         let capability = get(header::CAPABILITY).as_deref().map(secret_digest);
         let request_id = get(header::REQUEST_ID).filter(|id| id.len() <= 128);
@@ -44,7 +44,7 @@ impl Asked {
         Self { format, deadline: Instant::now() + patience, capability, request_id, traceparent, message }
     }
 
-    /// What it takes to reject it. The reply subject is copied, for it shares its buffer with the payload.
+    /// Keeps only what a rejection needs. The reply subject is copied because it shares its buffer with the payload.
     pub(super) fn without_body(mut self) -> Self {
         self.message.reply = self.message.reply.map(|reply| reply.as_str().to_owned().into());
         self.message.payload = bytes::Bytes::new();
@@ -52,7 +52,7 @@ impl Asked {
         self
     }
 
-    /// Rejects headers that cannot be used.
+    /// Rejects repeated headers, a malformed capability and a deadline that is not a number.
     pub(super) fn check(&self) -> Result<(), Fault> {
         for name in SINGLE {
             if values(self.message.headers.as_ref(), name).nth(1).is_some() {
@@ -75,7 +75,7 @@ impl Asked {
         values(self.message.headers.as_ref(), name).next()
     }
 
-    /// The id by which the caller may repeat a command.
+    /// The command id, under which the caller may repeat the command.
     pub(super) fn command_id(&self) -> Result<Option<Uuid>, Fault> {
         self.header(header::COMMAND_ID).map(str::parse).transpose().map_err(|_| {
             let text = "The header Souk-Command-Id must be a UUID.";
@@ -88,13 +88,13 @@ impl Asked {
         Ok(decode(format, &self.message.payload)?)
     }
 
-    /// Reads a request of the runtime's own.
+    /// Decodes a request of the runtime itself, which has no route.
     pub(super) fn decode_as<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         self.decode(|format, body| format.decode_request(body, UnknownFields::Ignore))
     }
 }
 
-/// The values of a header, whose name is compared without case, as HTTP compares it.
+/// The values of a header. As in HTTP, names are compared case-insensitively.
 fn values<'a>(headers: Option<&'a HeaderMap>, name: &str) -> impl Iterator<Item = &'a str> {
     let named = headers.into_iter().flat_map(HeaderMap::iter).filter(move |(key, _)| {
         let key: &str = key.as_ref();
@@ -111,7 +111,7 @@ fn invalid_header(detail: Detail) -> Fault {
     Fault::new(ErrorKind::Malformed, "invalid_header", "A header is not valid.").about(detail)
 }
 
-/// Inboxes of any user: `_INBOX.>` or `_INBOX_<user>.>`.
+/// Whether a subject is the inbox of any user: `_INBOX.>` or `_INBOX_<user>.>`.
 pub(super) fn is_inbox(subject: &str) -> bool {
     let token = subject.split('.').next().unwrap_or_default();
     token == "_INBOX" || token.starts_with("_INBOX_")

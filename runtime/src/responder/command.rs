@@ -1,4 +1,4 @@
-//! A command's way: prepare, lane, answer.
+//! Runs commands: prepare, lane, reply.
 
 use std::{
     sync::Arc,
@@ -22,10 +22,10 @@ use crate::{
     tx::Cause,
 };
 
-/// A command whose `prepare` relied on what has changed is prepared so often.
+/// How often a command is prepared in all when its lane finds the prepared result stale.
 const PREPARES: u32 = 3;
 
-/// A repeat does not wait longer than this for a `prepare` whose result it does not need.
+/// After this time in `prepare`, a stored answer is looked up: a repeated command does not need the prepared result.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
 
 impl Backed<'_> {
@@ -92,7 +92,7 @@ impl Backed<'_> {
             };
             let prepared = match prepared {
                 Ok(PreparedCommand::ForLane(prepared)) => prepared,
-                // The lane, which knows the answers of repeats, does not hear of the others.
+                // This rejection bypasses the lane, which would replay the answer of a repeated command.
                 Ok(PreparedCommand::TurnedAway(body)) => {
                     let stored = self.stored_answer(&run, &caller_key).await?;
                     return Ok(stored.unwrap_or(LaneReply::Refused { body, replayed: false }));
@@ -117,7 +117,7 @@ impl Backed<'_> {
             match answer.await {
                 Ok(LaneReply::Stale) => {}
                 Ok(reply) => return Ok(reply),
-                // The lane was restarted: whether the command ran is not known, its id tells.
+                // The lane was restarted. Whether the command ran is unknown; repeating its id is safe.
                 Err(_) => return Ok(LaneReply::Fault(Fault::unavailable(self.domain))),
             }
         }
@@ -125,17 +125,17 @@ impl Backed<'_> {
         Ok(LaneReply::Fault(Fault::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
     }
 
-    /// The stored answer, where there is one and `prepare` takes long; never ends otherwise.
+    /// Completes with the stored answer if there is one, after [`LOOK_AFTER`]; never completes otherwise.
     async fn answer_of_repeat(&self, run: &Run<'_>, caller_key: &str) -> LaneReply {
         tokio::time::sleep(LOOK_AFTER).await;
         match self.stored_answer(run, caller_key).await {
             Ok(Some(reply)) => reply,
-            // What is wrong with the database, `prepare` or the lane will find too.
+            // `prepare` or the lane meets the same error of the database.
             Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 
-    /// What a command was answered before, where its caller named its id.
+    /// The stored answer of an earlier run, if the caller supplied the command id.
     async fn stored_answer(&self, run: &Run<'_>, caller_key: &str) -> Result<Option<LaneReply>, Breakage> {
         if !run.is_known_to_caller {
             return Ok(None);
@@ -176,8 +176,8 @@ impl Backed<'_> {
     }
 }
 
-/// The fingerprint of a command whose caller shows a capability beside an access token: another capability is another
-/// command. Without a token the capability is the caller.
+/// Adds the capability to the fingerprint where the caller presents it beside an access token: with another capability
+/// it is another command. Without a token the capability identifies the caller.
 fn beside_token(fingerprint: Vec<u8>, caller: &Caller, capability: Option<Uuid>) -> Vec<u8> {
     match (caller, capability) {
         (Caller::User(_), Some(digest)) if !fingerprint.is_empty() => {
@@ -187,7 +187,7 @@ fn beside_token(fingerprint: Vec<u8>, caller: &Caller, capability: Option<Uuid>)
     }
 }
 
-/// A command as the responder carries it.
+/// A decoded command on its way through prepare and lane.
 struct Run<'a> {
     route: &'a CommandRoute,
     id: Uuid,
@@ -198,14 +198,14 @@ struct Run<'a> {
     is_due: bool,
 }
 
-/// What the runtime itself asks: a deadline that is over.
+/// A command that the runtime issues itself for a due deadline.
 pub(crate) struct InternalCommand {
     pub id: Uuid,
     pub message: Erased,
 }
 
 impl Responder {
-    /// Runs a command of the runtime's own through prepare and lane. Gives whether it was answered.
+    /// Runs a command of the runtime through prepare and lane. Returns whether it was replied to or rejected.
     pub(crate) async fn run_internal(&self, operation: &str, command: InternalCommand, deadline: Instant) -> bool {
         match self.backed() {
             Some(backed) => backed.run_internal(operation, command, deadline).await,

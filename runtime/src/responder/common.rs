@@ -1,5 +1,5 @@
-//! What every domain answers beside its own operations: its log for those who consume its events, its stream for the
-//! operator, its dead letters for both the operator and whoever has the right.
+//! The operations that every domain serves besides its own: its log for consumers of its events, its stream and its
+//! projections for the operator, its dead letters for the operator and for callers with the configured access.
 
 use contract::{Fault, Position, subject::internal};
 
@@ -59,7 +59,7 @@ impl Backed<'_> {
         }
     }
 
-    /// What the operator asks for, and may be refused.
+    /// Runs a request of the operator, which may end in a service error.
     async fn for_operator<Q, A, F>(&self, asked: &Asked, operation: &str, run: impl FnOnce(Q) -> F) -> Sent
     where
         Q: serde::de::DeserializeOwned,

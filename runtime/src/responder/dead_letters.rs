@@ -1,4 +1,4 @@
-//! What is parked: a page of it, and its second chance.
+//! Dead letters: lists and redrives them.
 
 use contract::{Detail, DetailCode, ErrorKind, Fault, PageRequest, subject::guarded};
 use sqlx::PgPool;
@@ -13,10 +13,10 @@ use crate::{
     operation::EventHead,
 };
 
-/// Under which name the command log keeps the answers.
+/// The operation under which the command log stores the answers.
 const OPERATION: &str = guarded::REDRIVE_DEAD_LETTER;
 
-/// What was redriven, and whether an earlier run of the same command did it; or why it was not.
+/// The redriven dead letter and whether the answer is a replay of an earlier run, or the reason for a rejection.
 type Redriven = Result<(DeadLetter, bool), Fault>;
 
 impl Backed<'_> {
@@ -38,8 +38,9 @@ impl Backed<'_> {
         }
     }
 
-    /// Hands a parked event to its lane once more, past inbox and cursor, or lets a parked effect be performed again. A
-    /// repeat by the same id does neither, unless nothing has come of the first one.
+    /// Passes a dead-lettered event to its lane again, bypassing inbox and cursor, or schedules a dead-lettered effect
+    /// again. A repeat with the same command id does neither, unless the first run stored its answer and stopped before
+    /// it passed the event on.
     pub(super) async fn redrive(&self, asked: &Asked, caller: &Caller) -> Sent {
         let decoded = asked.decode_as().and_then(|request: RedriveRequest| Ok((request, asked.command_id()?)));
         let (request, id) = match decoded {
@@ -69,7 +70,7 @@ impl Backed<'_> {
             None => None,
         };
         match (self.parked(pool).read(id).await?, earlier) {
-            // Whoever kept the answer may have died before it handed the event over: it is parked as it was.
+            // The dead letter is unchanged: the earlier run may have stopped before it passed the event to the lane.
             (Some((letter, Work::Event(Some(head), payload))), Some(earlier))
                 if letter.parked_at == earlier.parked_at =>
             {
@@ -86,7 +87,7 @@ impl Backed<'_> {
                     let fault = Fault::new(ErrorKind::Conflict, "unknown_event", "Nothing here handles such an event.");
                     return Ok(Err(named(fault, &letter)));
                 };
-                // Remembered first: whoever dies in between has handed over nothing, and the list still shows the event.
+                // Stored first: if the node stops in between, the event is still listed and a repeat redrives it.
                 if let Some(repeat) = &repeat
                     && !repeat.remember(pool, &letter).await?
                 {
@@ -119,7 +120,7 @@ impl Backed<'_> {
         Parked { domain: self.domain, pool, effects: &self.backing.lanes.context.effects, events: &self.backing.events }
     }
 
-    /// The event as its lane takes it; nothing where no handler knows it.
+    /// The event as a lane item; `None` if no handler is registered for it.
     fn redriven(&self, head: EventHead, payload: Vec<u8>) -> Option<EventItem> {
         let route = self.backing.events.iter().find(|route| route.is_of(&head))?;
         let (message, entity) = match (route.decode)(&head, &payload) {
@@ -152,7 +153,7 @@ fn named(fault: Fault, letter: &DeadLetter) -> Fault {
     fault.about(Detail::state("id", &name, format!("it is {name}")))
 }
 
-/// Somebody else has run the same command meanwhile: its answer is the answer.
+/// Returns the answer of a concurrent run of the same command.
 async fn repeated(repeat: &Repeat<'_>, pool: &PgPool) -> Result<Redriven, Breakage> {
     let earlier = repeat.earlier_answer(pool).await?;
     Ok(earlier.map_or_else(|| Err(not_parked()), |earlier| earlier.map(|letter| (letter, true))))

@@ -1,4 +1,4 @@
-//! NATS micro services (ADR-32): `nats micro ls`, `info`, `stats` and `ping` show every domain and its endpoints.
+//! NATS micro services (ADR-32): `nats micro ls`, `info`, `stats` and `ping` show all domains, services and endpoints.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::asked::is_inbox;
 
-/// What one endpoint tells of itself.
+/// The description of one endpoint.
 #[derive(Serialize)]
 pub(crate) struct EndpointInfo {
     pub name: String,
@@ -30,7 +30,7 @@ struct Stats {
     nanoseconds: u64,
 }
 
-/// The discovery answers of one domain on one node.
+/// Service discovery for one domain or service on one node.
 pub(crate) struct Micro {
     /// `domain` or `service`.
     kind: &'static str,
@@ -49,7 +49,7 @@ impl Micro {
         Self { kind, name, id, version, started: Utc::now(), endpoints, stats: Mutex::default() }
     }
 
-    /// Counts a request; subjects that are not endpoints are not kept.
+    /// Counts a request. Subjects that are not listed endpoints are ignored, so that callers cannot grow the map.
     pub(crate) fn count(&self, subject: &str, took: Duration, error: Option<&str>) {
         if !self.endpoints.iter().any(|endpoint| endpoint.subject == subject) {
             return;
@@ -68,7 +68,7 @@ impl Micro {
         }
     }
 
-    /// Answers `$SRV.<verb>[.<name>[.<id>]]` where it means us.
+    /// Answers `$SRV.<verb>[.<name>[.<id>]]` if name and id match this instance.
     pub(crate) async fn answer(&self, connection: &async_nats::Client, message: &Message) {
         let mut tokens = message.subject.split('.').skip(1);
         let (verb, name, id) = (tokens.next(), tokens.next(), tokens.next());

@@ -1,5 +1,5 @@
-//! Rejections: 503 for requests beyond the concurrency limit. One task answers them all, so that overload neither spawns
-//! a task per request nor makes the responder wait for the connection.
+//! Rejections: 503 for requests beyond the concurrency limit. One task answers them all, so that overload neither
+//! spawns a task per request nor makes the responder wait for the connection.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,22 +9,22 @@ use tokio::sync::mpsc;
 
 use super::{Asked, Responder};
 
-/// Rejections that wait to be sent. They hold no payload, so that many are cheap.
+/// Capacity of the rejection queue. Queued rejections hold no payload, so many of them are cheap.
 const WAITING: usize = 4096;
 
-/// The sending half; the task ends when it is dropped and all that waited is answered.
+/// The sending half. When it is dropped, the task answers what is queued and ends.
 pub(super) struct Rejections(mpsc::Sender<Asked>);
 
 impl Rejections {
-    /// Queues a rejection; false where too many wait.
+    /// Queues a rejection. Returns false if the queue is full.
     pub(super) fn offer(&self, message: Message) -> bool {
-        // A slot first: reading the headers of a request that cannot be answered is work for nothing.
+        // Reserve a slot first: parsing the headers of a request that cannot be answered would be wasted work.
         self.0.try_reserve().map(|slot| slot.send(Asked::read(message).without_body())).is_ok()
     }
 }
 
 impl Responder {
-    /// Starts the task. It is tracked: a drain waits for what it has to send.
+    /// Starts the task. It is tracked, so a drain waits until the queue is sent.
     pub(super) fn answer_rejections(self: Arc<Self>) -> Rejections {
         let (sender, mut waiting) = mpsc::channel::<Asked>(WAITING);
         let responder = self.clone();
@@ -32,7 +32,7 @@ impl Responder {
             let text = "The service has more work than it can do. Try again.";
             let fault = Fault::new(ErrorKind::Unavailable, "overloaded", text).of(responder.domain);
             while let Some(asked) = waiting.recv().await {
-                // A lost connection holds them up for longer than their callers wait.
+                // After a connection loss, rejections may be queued for longer than their callers wait.
                 if asked.deadline <= Instant::now() {
                     metrics::counter!("rejections_dropped_total", "domain" => responder.domain).increment(1);
                     continue;

@@ -1,4 +1,4 @@
-//! Answers on their way out.
+//! Outgoing replies.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use contract::{ErrorBody, Fault, header};
 
 use super::{Asked, Responder};
 
-/// An answer on its way out.
+/// An outgoing reply or error.
 pub(crate) enum Sent {
     Reply { body: Vec<u8>, replayed: bool },
     Error { body: Box<ErrorBody>, replayed: bool },
@@ -42,7 +42,7 @@ impl Responder {
             }
         };
         crate::fail_point("responder.before_answer");
-        // A send can hang while the connection is down; nobody would get the answer then anyway.
+        // A send can block while the connection is down, and its caller no longer waits by then.
         let send = self.connection.publish_with_headers(reply_to, headers, Bytes::from(body));
         if !matches!(tokio::time::timeout(Duration::from_secs(5), send).await, Ok(Ok(()))) {
             tracing::warn!(domain = self.domain, "an answer could not be sent");

@@ -1,17 +1,17 @@
-//! What a statement does, by its words.
+//! Checks by keywords what a statement does.
 
-/// What a type of connection allows.
+/// The statements that a type of connection allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowed {
     /// Plain selects.
     Reads,
     /// Selects that lock rows.
     Locks,
-    /// Everything.
+    /// All statements.
     Writes,
 }
 
-/// Words that change rows, sequences, locks or the session.
+/// Keywords and functions that change rows, sequences or the session, or take locks.
 const WRITING: [&str; 20] = [
     "insert",
     "update",
@@ -36,10 +36,10 @@ const WRITING: [&str; 20] = [
 ];
 
 impl Allowed {
-    /// Whether the statement does no more than this.
+    /// Checks that the statement is allowed. [`Self::Locks`] also requires a locking clause.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why it is not allowed.
     pub fn check(self, sql: &str) -> Result<(), String> {
         if self == Self::Writes {
             return Ok(());
@@ -68,8 +68,8 @@ impl Allowed {
     }
 }
 
-/// The words of a statement in lower case, without those in comments, literals and quoted names. `key` and `no key` of a
-/// locking clause stay words.
+/// The words of a statement in lower case, without those in comments, literals and quoted identifiers. Includes `key`
+/// and `no key` of a locking clause.
 fn words(sql: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = sql;

@@ -1,4 +1,4 @@
-//! Finds the servers, and fetches what is missing.
+//! Finds the server programs, and installs missing ones.
 
 mod nats_server;
 mod postgresql;
@@ -14,16 +14,16 @@ use crate::run;
 pub(crate) use nats_server::nats_server;
 pub(crate) use postgresql::{PostgresBin, postgres};
 
-/// Whether we are root.
+/// Whether the current user is root.
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Installs Debian or Ubuntu packages: as root, or through a sudo that asks for no password.
+/// Installs Debian or Ubuntu packages, as root or through passwordless sudo.
 async fn apt_get(packages: &[&str], prepare: Option<&str>, progress: &Progress) -> Result<()> {
     let by_hand = format!("apt-get install {}", packages.join(" "));
     if !Path::new("/usr/bin/apt-get").exists() {
-        // Untested: other systems have their own ways.
+        // Untested on other systems.
         bail!("missing: {}. This system has no apt-get: install them its own way and start again", packages.join(", "));
     }
     let sudo = if is_root() {
@@ -45,7 +45,7 @@ async fn apt_get(packages: &[&str], prepare: Option<&str>, progress: &Progress) 
     if let Some(script) = prepare {
         run::output(&mut command(script)).await?;
     }
-    // What ends in DPkg::Options keeps a configuration file that is there already and asks nobody.
+    // DPkg::Options keeps existing configuration files without prompting.
     let script = format!(
         "export DEBIAN_FRONTEND=noninteractive; apt-get update -q && exec apt-get install -q -y \
          --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold {}",
@@ -57,7 +57,7 @@ async fn apt_get(packages: &[&str], prepare: Option<&str>, progress: &Progress) 
     .await
 }
 
-/// The first `major.minor` in what a program says about its version.
+/// The first `major.minor` in the version output of a program.
 fn version(text: &str) -> Option<(u32, u32)> {
     text.split_whitespace().find_map(|word| {
         let mut parts = word.trim_start_matches('v').split('.').map(|part| {

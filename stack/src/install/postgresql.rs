@@ -1,4 +1,4 @@
-//! PostgreSQL: from the system's packages.
+//! PostgreSQL, from the system's packages.
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,19 @@ use crate::process::Owner;
 use crate::run;
 
 const OLDEST: u32 = 15;
-/// Debian's packages make and start a cluster of their own unless told not to before they come.
+/// Debian's packages create and start a cluster unless this is configured before their installation.
 const NO_CLUSTER: &str = "mkdir -p /etc/postgresql-common && f=/etc/postgresql-common/createcluster.conf && \
     { grep -qs '^create_main_cluster *= *false' $f || echo 'create_main_cluster = false' >> $f; }";
 
-/// PostgreSQL's programs and who runs them.
+/// The PostgreSQL programs and the user that runs them.
 pub(crate) struct PostgresBin {
     /// The directory of initdb and postgres.
     pub(crate) dir: PathBuf,
-    /// The user to run them as, when we are root.
+    /// The user to run them as, if the current one is root.
     pub(crate) owner: Option<Owner>,
 }
 
-/// Finds PostgreSQL 15 or newer, of the same major version as data that is there already.
+/// Finds PostgreSQL 15 or newer, with the major version of existing data.
 pub(crate) async fn postgres(home: &Home, progress: &Progress) -> Result<PostgresBin> {
     let made_by = data_version(home)?;
     let mut found = find(made_by).await;
@@ -49,13 +49,13 @@ pub(crate) async fn postgres(home: &Home, progress: &Progress) -> Result<Postgre
     Ok(PostgresBin { dir, owner })
 }
 
-/// The major version that made the data of this home, if there is any.
+/// The major version of the existing data of this home, if any.
 fn data_version(home: &Home) -> Result<Option<u32>> {
     let dir = match files::read(&home.path("pg-path"))? {
         Some(elsewhere) => PathBuf::from(elsewhere.trim()),
         None => home.path("pg"),
     };
-    // Only root and PostgreSQL's user can look; anybody else has made it himself.
+    // Only root and PostgreSQL's user can read this; any other user owns the data.
     Ok(files::read(&dir.join("data/PG_VERSION"))?.and_then(|text| text.trim().parse().ok()))
 }
 
@@ -75,7 +75,7 @@ async fn find(major: Option<u32>) -> Option<PathBuf> {
     best.map(|(_, dir)| dir)
 }
 
-/// Where PostgreSQL's programs may be: Debian keeps each version apart and off PATH.
+/// Directories that may hold PostgreSQL's programs: Debian keeps each version apart and off PATH.
 fn candidates() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     // Untested: the last two, of Homebrew and of the Red Hat family.
@@ -87,13 +87,13 @@ fn candidates() -> Vec<PathBuf> {
         dirs.extend(named.map(|entry| entry.path().join(bin)));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // A link on PATH is followed: PostgreSQL finds its libraries beside its real place.
+    // Follows a link on PATH, because PostgreSQL finds its libraries relative to its real location.
     let real = std::env::split_paths(&path).filter_map(|dir| dir.join("initdb").canonicalize().ok());
     dirs.extend(real.filter_map(|initdb| initdb.parent().map(Path::to_path_buf)));
     dirs
 }
 
-/// PostgreSQL refuses root: its own user runs it, else nobody.
+/// PostgreSQL refuses to run as root: uses the user `postgres`, or else `nobody`.
 async fn unprivileged() -> Result<Owner> {
     for user in ["postgres", "nobody"] {
         let mut ids = Vec::new();

@@ -123,7 +123,7 @@ fn what_the_client_chose_is_refused_where_it_is_taken() {
     let sku_taken = Taken { slug: false, skus: vec!["A".into()] };
     let mut plan = made(&NewProduct { sku: Some("A".into()), ..shirt() });
     assert_eq!(plan.avoid(&sku_taken), Err(CatalogError::SkuTaken));
-    // Its SKU stays as it was chosen, also where our slug must move.
+    // Chosen SKUs stay, even if the generated slug gets a suffix.
     plan.avoid(&slug_taken).unwrap();
     assert_eq!(plan.variants[0].sku, "A");
 }

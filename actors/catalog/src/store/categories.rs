@@ -33,13 +33,13 @@ impl CategoryRow {
     }
 }
 
-/// Whether there is such a category. None is ever deleted, so the answer holds.
+/// Whether a category exists. Categories are never deleted, so the result stays valid without a lock.
 pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
     Ok(sqlx::query_scalar("select exists (select from categories where id = $1)").bind(id).fetch_one(db).await?)
 }
 
-/// How deep a category lies: 1 for one without a parent; none where there is no such category. None ever moves, so the answer
-/// holds.
+/// The depth of a category: 1 without a parent, `None` if it does not exist. Categories never move, so the result stays
+/// valid without a lock.
 pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<i64>, Breakage> {
     let sql = "with recursive path as (
             select parent_id from categories where id = $1
@@ -49,7 +49,7 @@ pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<
     Ok(sqlx::query_scalar(sql).bind(id).fetch_one(db).await?)
 }
 
-/// Makes a category; `false` where another one has its slug, and nothing was written.
+/// Inserts a category. Returns `false` and writes nothing if the slug is taken.
 pub(crate) async fn insert_category(db: Writes<'_>, row: &CategoryRow) -> Result<bool, Breakage> {
     let done = sqlx::query(
         "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
@@ -68,7 +68,7 @@ pub(crate) async fn insert_category(db: Writes<'_>, row: &CategoryRow) -> Result
     Ok(done.rows_affected() == 1)
 }
 
-/// Categories by slug.
+/// A page of categories, ordered by slug.
 pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Result<Vec<CategoryRow>, Breakage> {
     let sql = if part.is_backwards {
         "select id, slug, name, description, parent_id, created_at, updated_at from categories
@@ -82,7 +82,7 @@ pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Resul
     Ok(sqlx::query_as(sql).bind(&part.from).bind(part.rows()).bind(part.offset()).fetch_all(db).await?)
 }
 
-/// How many categories there are; counted up to [`COUNTED`] and one more.
+/// Counts categories, up to [`COUNTED`] + 1.
 pub(crate) async fn count_categories(db: Reads<'_>) -> Result<i64, Breakage> {
     let sql = "select count(*) from (select from categories limit $1) as counted";
     Ok(sqlx::query_scalar(sql).bind(COUNTED + 1).fetch_one(db).await?)

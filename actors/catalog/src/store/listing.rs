@@ -1,7 +1,7 @@
-//! The list of products: one filter, five sorts, each a fixed statement.
+//! The product list: one filter and five sort orders, each a fixed statement.
 //!
-//! A product is in the list where one of its variants satisfies everything that is asked of a variant, all of it
-//! together. Sorted by price, it stands where the cheapest of those variants puts it (descending: the dearest).
+//! A product is listed if one of its variants satisfies all conditions on variants. When sorted by price, the cheapest
+//! of those variants determines the product's place (descending: the most expensive).
 
 use contract::page::{COUNTED, Moment, Part};
 use runtime::{Breakage, Reads};
@@ -16,19 +16,19 @@ use uuid::Uuid;
 
 use super::products::{ProductRow, product_columns, product_joins};
 
-/// Whose list it is.
+/// The caller for which the list is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Viewer {
-    /// Sees what is for sale.
+    /// Sees products for sale.
     #[default]
     Public,
-    /// Sees what is for sale and all of the own products.
+    /// Sees products for sale and all of their own.
     Seller(Uuid),
-    /// Sees all.
+    /// Sees all products.
     Admin,
 }
 
-/// Which products are asked for; what is absent filters nothing.
+/// The conditions on products; an absent one does not filter.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub category_id: Option<Uuid>,
@@ -39,22 +39,22 @@ pub(crate) struct Filter {
     pub seller: Option<Uuid>,
     pub in_stock: Option<bool>,
     pub featured: Option<bool>,
-    /// As `to_tsquery` reads it.
+    /// In the syntax of `to_tsquery`.
     pub search: Option<String>,
     pub is_active: Option<bool>,
     pub viewer: Viewer,
 }
 
-/// A product of the list.
+/// A product in the list.
 #[derive(Debug, FromRow)]
 pub(crate) struct ListedRow {
     #[sqlx(flatten)]
     pub product: ProductRow,
-    /// The price by which it is sorted; the product's own in other sorts.
+    /// The price that determines the place in the list; the product's own price in other sort orders.
     pub sort_price: i64,
 }
 
-/// A product's place in the list: what it is sorted by, and its id.
+/// A product's place in the list: its sort key and its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ pub(crate) struct Place {
     pub id: Uuid,
 }
 
-/// What is asked of a product.
+/// The conditions on a product.
 macro_rules! of_product {
     () => {
         "(($1::uuid is null and $2::text is null) or p.category_id in (
@@ -85,7 +85,7 @@ macro_rules! of_product {
     };
 }
 
-/// What is asked of a variant, which is called `v`, and its stock `s`.
+/// The conditions on a variant; the parameters are the aliases of the variant and of its stock.
 macro_rules! of_variant {
     ($v:literal, $s:literal) => {
         concat!(
@@ -100,8 +100,8 @@ macro_rules! of_variant {
     };
 }
 
-/// What is asked of a product and of one of its variants. With an `offset` the planner looks at the variants product by
-/// product, and stops where a page is full; without, at all of them first, which is faster for a count.
+/// The conditions on a product and on one of its variants. With `offset`, the planner checks the variants product by
+/// product and stops when a page is full; without, it scans the variants first, which is faster for a count.
 macro_rules! filter {
     ($offset:literal) => {
         concat!(
@@ -117,7 +117,7 @@ macro_rules! filter {
     };
 }
 
-/// Behind the cursor ($13 its value, $14 its id), in order, cut.
+/// The rows after the cursor ($13 its value, $14 its id), in order, limited to a page.
 macro_rules! page {
     ($key:literal, $type:literal, $id:literal, $behind:literal, $order:literal) => {
         concat!(
@@ -155,7 +155,7 @@ macro_rules! by_product {
     };
 }
 
-/// Goes by the variants. Of those of a product that match, the first in the order of prices stands for it.
+/// Scans the variants. Of a product's matching variants, the first in the order of prices represents it.
 macro_rules! by_price {
     ($behind:literal, $order:literal, $before:literal) => {
         concat!(
@@ -188,7 +188,7 @@ const PRICE_BACKWARDS: &str = by_price!("<", "desc", "<");
 const PRICE_DESCENDING: &str = by_price!("<", "desc", ">");
 const PRICE_DESCENDING_BACKWARDS: &str = by_price!(">", "asc", ">");
 
-/// Binds what every statement of this file takes first.
+/// Binds the filter parameters, which come first in every statement of this file.
 macro_rules! bind_filter {
     ($query:expr, $filter:expr) => {{
         let filter: &Filter = $filter;
@@ -209,7 +209,7 @@ macro_rules! bind_filter {
     }};
 }
 
-/// A part of the list.
+/// A page of the list.
 pub(crate) async fn list_products(
     db: Reads<'_>,
     filter: &Filter,
@@ -236,7 +236,7 @@ pub(crate) async fn list_products(
     Ok(query.bind(from.map(|place| place.id)).bind(part.rows()).bind(part.offset()).fetch_all(db).await?)
 }
 
-/// How many products the filter lets through; counted up to [`COUNTED`] and one more.
+/// Counts the products that match the filter, up to [`COUNTED`] + 1.
 pub(crate) async fn count_products(db: Reads<'_>, filter: &Filter) -> Result<i64, Breakage> {
     const COUNT: &str = concat!(
         "select count(*) from (select from products p ",

@@ -1,4 +1,4 @@
-//! What other domains ask on the way of every order: one indexed look-up for all lines.
+//! Offers, which other domains query for every order: one indexed look-up for all lines.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Reads};
@@ -16,18 +16,18 @@ pub(crate) struct OfferRow {
     pub variant: String,
     pub price: i64,
     pub currency: String,
-    /// Whether it can be bought: the product is active, and its seller may sell.
+    /// Whether the variant is for sale: the product is active, and its seller may sell.
     pub is_active: bool,
     pub version: i64,
 }
 
-/// The offers of these variants and of every variant of these products, and the time of that, by the database's clock.
+/// The offers of these variants and of all variants of these products, with the time of the read by the database clock.
 pub(crate) async fn offers(
     db: Reads<'_>,
     variants: &[Uuid],
     products: &[Uuid],
 ) -> Result<(DateTime<Utc>, Vec<OfferRow>), Breakage> {
-    // One row with the time at least, so that it takes no second statement where there is no offer.
+    // The left join yields the time even without offers, which saves a second statement.
     let rows = sqlx::query(
         "select now() as at, offer.*
          from (select) as one left join (

@@ -31,12 +31,13 @@ pub struct ProductRow {
 }
 
 impl ProductRow {
-    /// Whether it can be bought, and is shown to the public. SQL has the same rule as `p.is_active and x.id is null`.
+    /// Whether the product is for sale, and so visible to the public. The same rule in SQL: `p.is_active and x.id is
+    /// null`.
     pub(crate) fn is_for_sale(&self) -> bool {
         self.is_active && self.seller_may_sell
     }
 
-    /// The currency of every price of the product.
+    /// The currency of all prices of the product.
     pub(crate) fn currency(&self) -> Result<Currency, Breakage> {
         self.currency.parse().map_err(Breakage::other)
     }
@@ -66,7 +67,7 @@ impl ProductRow {
     }
 }
 
-/// A variant's row, with what inventory last told of it.
+/// A variant's row, with its stock as last reported by inventory.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Deserialize)]
 pub struct VariantRow {
     pub id: Uuid,
@@ -87,7 +88,7 @@ macro_rules! product_columns {
     };
 }
 
-/// What a product is shown with: its category `c`, and `x`, its seller where that one may not sell.
+/// The tables joined to `products p`: its category `c`, and its seller `x` if the seller may not sell.
 macro_rules! product_joins {
     () => {
         "left join categories c on c.id = p.category_id left join sellers x on x.id = p.seller_id and not x.may_sell "
@@ -95,7 +96,7 @@ macro_rules! product_joins {
 }
 pub(super) use {product_columns, product_joins};
 
-/// The rows of variants `v`, as [`VariantRow`], with their positions.
+/// Selects variants `v` as [`VariantRow`], with their positions.
 macro_rules! variant_rows {
     () => {
         "select v.id, v.product_id, v.position, v.sku, v.name, v.price, v.attributes,
@@ -104,7 +105,7 @@ macro_rules! variant_rows {
     };
 }
 
-/// A product with its variants, in their order.
+/// A product with its variants in order.
 #[derive(Debug, Clone, FromRow)]
 pub struct FullProduct {
     #[sqlx(flatten)]
@@ -113,7 +114,7 @@ pub struct FullProduct {
     pub variants: Vec<VariantRow>,
 }
 
-/// Products by their ids or slugs, with their variants.
+/// Finds products by id or slug, with their variants.
 pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Result<Vec<FullProduct>, Breakage> {
     let sql = concat!(
         "select ",
@@ -128,12 +129,12 @@ pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Res
     Ok(sqlx::query_as(sql).bind(ids).bind(slugs).fetch_all(db).await?)
 }
 
-/// A product with its variants, by its id.
+/// Finds a product by id, with its variants.
 pub(crate) async fn product_by_id(db: Reads<'_>, id: Uuid) -> Result<Option<FullProduct>, Breakage> {
     Ok(products(db, &[id], &[]).await?.pop())
 }
 
-/// A product, to be changed.
+/// Locks a product for update.
 pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Result<Option<ProductRow>, Breakage> {
     let sql = concat!(
         "select ",
@@ -145,20 +146,20 @@ pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Result<Option<Produ
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
-/// The variants of products, each product's in their order.
+/// The variants of products, in the order of each product.
 pub(crate) async fn variants_of(db: Reads<'_>, products: &[Uuid]) -> Result<Vec<VariantRow>, Breakage> {
     let sql = concat!(variant_rows!(), "where v.product_id = any($1) order by v.product_id, v.position");
     Ok(sqlx::query_as(sql).bind(products).fetch_all(db).await?)
 }
 
-/// What of a wish is taken already.
+/// The slug and SKUs of a new product that are already taken.
 #[derive(Debug, Default, FromRow)]
 pub(crate) struct Taken {
     pub slug: bool,
     pub skus: Vec<String>,
 }
 
-/// Whether a slug and which SKUs are taken.
+/// Finds out whether the slug and which of the SKUs are taken.
 pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Result<Taken, Breakage> {
     let row = sqlx::query_as(
         "select exists (select from products where slug = $1) as slug,
@@ -177,7 +178,7 @@ pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> R
     Ok(sqlx::query_scalar(sql).bind(slug).bind(product).fetch_one(db).await?)
 }
 
-/// Makes a product; `false` where another one has its slug, and nothing was written.
+/// Inserts a product. Returns `false` and writes nothing if the slug is taken.
 pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, Breakage> {
     let done = sqlx::query(
         "insert into products (id, seller_id, category_id, slug, name, description, currency, price, compare_price,
@@ -206,7 +207,7 @@ pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<b
     Ok(done.rows_affected() == 1)
 }
 
-/// A variant that is being made.
+/// A variant to be inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewVariantRow {
     pub id: Uuid,
@@ -216,14 +217,14 @@ pub(crate) struct NewVariantRow {
     pub attributes: Attributes,
 }
 
-/// Makes the variants of a product, in their order; `false` where a SKU was taken meanwhile.
+/// Inserts the variants of a product in order. Returns `false` if a SKU was taken in the meantime.
 pub(crate) async fn insert_variants(
     db: Writes<'_>,
     product: Uuid,
     rows: &[NewVariantRow],
     now: DateTime<Utc>,
 ) -> Result<bool, Breakage> {
-    // Sorted by SKU, so that two who want the same ones wait for each other in one order.
+    // Sorted by SKU, so that concurrent inserts of the same SKUs wait in one order and do not deadlock.
     let done = sqlx::query(
         "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
          select id, $1, (position - 1)::integer, sku, name, price, attributes, $7, $7
@@ -244,7 +245,7 @@ pub(crate) async fn insert_variants(
     Ok(usize::try_from(done.rows_affected()).ok() == Some(rows.len()))
 }
 
-/// Writes what may change of a product.
+/// Updates the mutable columns of a product.
 pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(), Breakage> {
     sqlx::query(
         "update products
@@ -270,7 +271,7 @@ pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(
     Ok(())
 }
 
-/// Gives the variants that had the product's old price or name its new one.
+/// Updates the variants that had the product's old price or name.
 pub(crate) async fn update_variants(db: Writes<'_>, old: &ProductRow, new: &ProductRow) -> Result<(), Breakage> {
     sqlx::query(
         "update variants

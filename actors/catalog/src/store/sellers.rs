@@ -1,4 +1,4 @@
-//! Who may sell, as identity last told of each account.
+//! Which accounts may sell, as last reported by identity.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Writes};
@@ -12,7 +12,7 @@ pub struct SellerRow {
     pub version: i64,
 }
 
-/// Writes rows, sorted by account and one each, where they are newer than what stands there.
+/// Writes rows that are newer than the stored ones. `rows` must be sorted by account, without duplicates.
 pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into sellers (id, may_sell, version, updated_at)
@@ -32,7 +32,8 @@ pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateT
     Ok(())
 }
 
-/// Resets how new each row is, so that whatever identity tells next is taken; until then every row stands.
+/// Resets the version of each row, so that the next event of any version is applied; until then the rows keep their
+/// values.
 pub(crate) async fn forget_sellers(db: Writes<'_>) -> Result<(), Breakage> {
     sqlx::query("update sellers set version = 0 where version > 0").execute(db).await?;
     Ok(())

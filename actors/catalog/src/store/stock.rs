@@ -1,10 +1,10 @@
-//! What inventory last told of each variant.
+//! The stock of each variant as last reported by inventory.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Writes};
 use uuid::Uuid;
 
-/// What can be bought of a variant, as of a version.
+/// The available units of a variant, as of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockRow {
     pub variant_id: Uuid,
@@ -12,7 +12,7 @@ pub struct StockRow {
     pub version: i64,
 }
 
-/// Writes rows, sorted by variant and one each, where they are newer than what stands there.
+/// Writes rows that are newer than the stored ones. `rows` must be sorted by variant, without duplicates.
 pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into variant_stock (variant_id, available, version, updated_at)
@@ -32,8 +32,8 @@ pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime
     Ok(())
 }
 
-/// Forgets how new each row is, so that whatever inventory tells next is taken; until then the shop goes on showing
-/// what it showed. Rows of variants that nobody sells go altogether.
+/// Resets the version of each row, so that the next event of any version is applied; until then the shop shows the old
+/// stock. Rows of variants that do not exist are deleted.
 pub(crate) async fn forget_stock(mut db: Writes<'_>) -> Result<(), Breakage> {
     sqlx::query("delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)")
         .execute(db.reborrow())

@@ -72,7 +72,7 @@ impl Account {
     }
 }
 
-/// An account that is being made.
+/// An account to be inserted.
 #[derive(Debug)]
 pub(crate) struct NewAccount<'a> {
     pub id: UserId,
@@ -87,7 +87,7 @@ pub(crate) struct NewAccount<'a> {
     pub made_by: Uuid,
 }
 
-/// The account of an e-mail address, whatever its case and width.
+/// Finds an account by e-mail address, ignoring case and character width.
 pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Result<Option<Account>, Breakage> {
     let sql = concat!(
         "select ",
@@ -97,19 +97,19 @@ pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Result<Optio
     Ok(sqlx::query_as(sql).bind(email).fetch_optional(db).await?)
 }
 
-/// An account, which nobody changes before this transaction ends.
+/// Locks an account against changes until this transaction ends.
 pub(crate) async fn share_account(db: Locks<'_>, id: Uuid) -> Result<Option<Account>, Breakage> {
     let sql = concat!("select ", account_columns!(), " from users where id = $1 for share");
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
-/// Accounts, to be changed: locked in the order of their ids, so that two admins who change each other do not deadlock.
+/// Locks accounts for update, in the order of their ids, so that two admins who change each other do not deadlock.
 pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Result<Vec<Account>, Breakage> {
     let sql = concat!("select ", account_columns!(), " from users where id = any($1) order by id for no key update");
     Ok(sqlx::query_as(sql).bind(ids).fetch_all(db).await?)
 }
 
-/// Makes an account; `None` where the e-mail address has one, and nothing was written.
+/// Inserts an account. Returns `None` and writes nothing if the e-mail address has an account.
 pub(crate) async fn insert_account(
     db: Writes<'_>,
     account: &NewAccount<'_>,
@@ -140,7 +140,7 @@ pub(crate) async fn insert_account(
     Ok(row)
 }
 
-/// Writes an account's role, active flag and version.
+/// Updates the role, active flag and version of an account.
 pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Result<(), Breakage> {
     sqlx::query("update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1")
         .bind(account.id)

@@ -1,4 +1,4 @@
-//! Access tokens that ended before their time.
+//! Revoked access tokens.
 
 use chrono::{DateTime, Utc};
 use contract::{Revocation, RevocationMark, Revoked, TokenOwner};
@@ -6,7 +6,7 @@ use runtime::{Breakage, Reads, Writes};
 use sqlx::Row;
 use uuid::Uuid;
 
-/// Revokes tokens. The head stays locked until the transaction ends, so positions become visible in their own order.
+/// Inserts a revocation. The head row stays locked until the transaction ends, so positions become visible in order.
 pub(crate) async fn insert_revocation(
     db: Writes<'_>,
     revoked: Revoked,
@@ -30,8 +30,8 @@ pub(crate) async fn insert_revocation(
     Ok(())
 }
 
-/// Revocations in force behind a mark, by position; from the first one where the mark is not known, be it that its row has
-/// expired, or that the database was restored.
+/// The unexpired revocations after a mark, by position. An unknown mark, because its row has expired or the database
+/// was restored, yields them from the start.
 pub(crate) async fn revocations_after(
     db: Reads<'_>,
     mark: Option<RevocationMark>,
@@ -78,7 +78,7 @@ pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Result<bool
     Ok(found)
 }
 
-/// Whether a session was ended. Of one whose row made room for a newer session its revocation tells.
+/// Whether a session was ended. The row of a session may already be deleted; then its revocation shows it.
 pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
     let found = sqlx::query_scalar(
         "select exists (select from sessions where id = $1 and revoked_at is not null)
@@ -90,7 +90,7 @@ pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Result<bool, B
     Ok(found)
 }
 
-/// Deletes some revocations that have expired; gives how many.
+/// Deletes up to `limit` expired revocations and returns how many were deleted.
 pub(crate) async fn delete_expired_revocations(db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
     let limit = i64::try_from(limit).map_err(Breakage::other)?;
     let deleted = sqlx::query(

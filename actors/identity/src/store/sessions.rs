@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::token::TokenDigest;
 
-/// How many sessions an account has at most, ended ones included; the oldest make room.
+/// The most sessions of an account. Ended and expired ones are deleted first, then those refreshed longest ago.
 const MAX_SESSIONS: i64 = 50;
 
-/// How many generations back a session knows its tokens: more than a month of refreshing every 15 minutes.
+/// How many generations of refresh tokens are kept: more than a month of refreshing every 15 minutes.
 const KNOWN_GENERATIONS: i64 = 3000;
 
-/// A token that is given out, and until when it is good.
+/// A token to be issued, and when it expires.
 #[derive(Debug)]
 pub(crate) struct NewToken {
     pub session: Uuid,
@@ -22,7 +22,7 @@ pub(crate) struct NewToken {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Opens a session with its first token, and makes room for it.
+/// Opens a session with its first token, and deletes the account's sessions above [`MAX_SESSIONS`].
 pub(crate) async fn open_session(mut db: Writes<'_>, user: Uuid, token: &NewToken) -> Result<(), Breakage> {
     sqlx::query(
         "with opened as (
@@ -55,7 +55,7 @@ pub(crate) async fn open_session(mut db: Writes<'_>, user: Uuid, token: &NewToke
     Ok(())
 }
 
-/// What never changes of a refresh token.
+/// The immutable part of a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct Token {
     pub session_id: Uuid,
@@ -64,7 +64,7 @@ pub(crate) struct Token {
     pub expires_at: DateTime<Utc>,
 }
 
-/// A refresh token by its digest.
+/// Finds a refresh token by its digest.
 pub(crate) async fn find_token(db: Reads<'_>, digest: &TokenDigest) -> Result<Option<Token>, Breakage> {
     let row = sqlx::query_as(
         "select t.session_id, s.user_id, t.generation, t.expires_at
@@ -77,7 +77,7 @@ pub(crate) async fn find_token(db: Reads<'_>, digest: &TokenDigest) -> Result<Op
     Ok(row)
 }
 
-/// What changes of a session.
+/// The mutable part of a session.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct SessionState {
     pub generation: i64,
@@ -86,7 +86,7 @@ pub(crate) struct SessionState {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// A session, to be changed.
+/// Locks a session for update.
 pub(crate) async fn lock_session(db: Locks<'_>, id: Uuid) -> Result<Option<SessionState>, Breakage> {
     let row = sqlx::query_as(
         "select generation, siblings, rotated_at, revoked_at from sessions where id = $1 for no key update",
@@ -97,7 +97,7 @@ pub(crate) async fn lock_session(db: Locks<'_>, id: Uuid) -> Result<Option<Sessi
     Ok(row)
 }
 
-/// Begins the next generation of a session, and forgets the oldest.
+/// Starts the next generation of a session, and deletes tokens older than [`KNOWN_GENERATIONS`].
 pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Result<(), Breakage> {
     sqlx::query(
         "with session as (
@@ -121,7 +121,7 @@ pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Result<(), Break
     Ok(())
 }
 
-/// Adds a token to the generation that a session is in.
+/// Adds a token to the current generation of a session.
 pub(crate) async fn reissue(db: Writes<'_>, token: &NewToken) -> Result<(), Breakage> {
     sqlx::query(
         "with session as (

@@ -1,4 +1,4 @@
-//! Orders of arrival, as the books of one batch see them.
+//! Events of orders in different orders of arrival.
 
 use chrono::DateTime;
 
@@ -7,7 +7,7 @@ use super::*;
 const A: Uuid = Uuid::from_u128(0xA);
 const B: Uuid = Uuid::from_u128(0xB);
 
-/// The books of one batch after another.
+/// The state across several batches.
 struct Books {
     account: Account<'static>,
     reservations: BTreeMap<Uuid, Reservation>,
@@ -40,14 +40,14 @@ fn heard(order: u128, fact: Fact, lines: &[(Uuid, i64)]) -> Incoming {
     Incoming { order: Uuid::from_u128(order), fact, lines }
 }
 
-/// What brought the fact at this place of a batch.
+/// The cause of the input at this index of a batch.
 fn cause(index: usize) -> Cause {
     Cause { id: Uuid::from_u128(index as u128), name: "test".into(), request_id: None, traceparent: None }
 }
 
 fn run(books: &mut Books, facts: &[Incoming]) {
     for (index, incoming) in facts.iter().enumerate() {
-        // For as long as the test runs: books keep what brought their last change.
+        // Leaked for the lifetime of the test: `Touched` borrows the cause of the last change.
         let (incoming, cause): (&Incoming, &Cause) =
             (Box::leak(Box::new(incoming.clone())), Box::leak(Box::new(cause(index))));
         let Some(known) = books.reservations.get_mut(&incoming.order) else { continue };
@@ -66,7 +66,7 @@ fn balance(books: &Books, variant: Uuid) -> (i64, i64, i64) {
     (shelf.available(), shelf.reserved, shelf.sold)
 }
 
-/// Where the reservation of an order stands, and how many events it has emitted.
+/// The state of an order's reservation, and the number of events that were emitted for it.
 fn state(books: &Books, order: u128) -> (State, usize) {
     let order = Uuid::from_u128(order);
     (books.reservations[&order].state, books.told.iter().filter(|(told, _)| *told == order).count())
@@ -151,7 +151,7 @@ fn a_cancelled_order_returns_what_it_still_has() {
     assert_eq!((balance(&books, A), state(&books, 1).0), ((5, 0, 0), State::Returned));
 }
 
-/// Scenario 4: no fact waits for another.
+/// Scenario 4: no input waits for another.
 #[test]
 fn returned_units_come_to_the_same_shelf_in_every_order_of_arrival() {
     let facts = [

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::account::Entry;
 
-/// A line of the ledger.
+/// An entry of the ledger.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct MovementRow {
     pub id: i64,
@@ -19,7 +19,7 @@ pub(crate) struct MovementRow {
     pub at: DateTime<Utc>,
 }
 
-/// Lines of a variant's ledger, newest first.
+/// Entries of a variant's ledger, newest first.
 pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) -> Result<Vec<MovementRow>, Breakage> {
     let statement = if part.is_backwards {
         "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
@@ -32,13 +32,13 @@ pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) ->
     Ok(query.fetch_all(db).await?)
 }
 
-/// How many lines a variant's ledger has; counted up to [`COUNTED`] and one more.
+/// The number of entries of a variant's ledger, counted up to [`COUNTED`] + 1.
 pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64, Breakage> {
     let statement = "select count(*) from (select from movement where variant_id = $1 limit $2) as counted";
     Ok(sqlx::query_scalar(statement).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
 }
 
-/// Writes lines into the ledger, in their order.
+/// Appends entries to the ledger, in their order.
 pub(crate) async fn insert_movements(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
     if entries.is_empty() {
         return Ok(());

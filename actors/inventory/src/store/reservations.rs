@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::{account::Reservation, reservation::State};
 
-/// Locks what is known about orders, sorted by id, with the lines of those that hold or took something. Makes a
-/// placeholder for an order that is not known: two nodes that hear of it at the same moment wait for one another.
+/// Locks reservations, sorted by order, and reads their lines unless the state is terminal. Inserts a placeholder row
+/// for an unknown order, so that concurrent transactions about it serialize.
 pub(crate) async fn lock_reservations(
     mut db: Writes<'_>,
     orders: &[Uuid],
@@ -42,7 +42,7 @@ pub(crate) async fn lock_reservations(
     let lines: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as(statement).bind(&lined).fetch_all(db).await?;
     for (order, variant, quantity, returned) in lines {
         let Some(reservation) = reservations.get_mut(&order) else { continue };
-        // Without units it has only returned, before it was sold.
+        // A line without a quantity only records units that were returned before they were sold.
         if quantity > 0 {
             reservation.lines.insert(variant, quantity);
         }
@@ -53,7 +53,7 @@ pub(crate) async fn lock_reservations(
     Ok(reservations)
 }
 
-/// Writes reservations that are locked, sorted by order.
+/// Writes locked reservations, sorted by order.
 pub(crate) async fn write_reservations(
     mut db: Writes<'_>,
     reservations: &[&Reservation],

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::shelf::Shelf;
 
-/// The stock of those of the variants that are known.
+/// Reads the stock of variants. Unknown variants are absent from the result.
 pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
     let statement =
         "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
@@ -17,19 +17,18 @@ pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
-/// The stock of a variant.
 pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>, Breakage> {
     Ok(shelves(db, &[variant]).await?.remove(&variant))
 }
 
-/// What can be had of those of the variants that are known.
+/// Reads the available units of variants. Unknown variants are absent from the result.
 pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, Breakage> {
     let statement = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
     let rows: Vec<(Uuid, i64)> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().collect())
 }
 
-/// Locks the stock of those of the variants that are known, in the order of their ids.
+/// Locks the stock of variants in the order of their ids. Unknown variants are absent from the result.
 pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
     let statement =
         "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
@@ -38,7 +37,7 @@ pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTr
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
-/// Makes empty shelves, sorted by variant, where there are none; returns which were made.
+/// Inserts empty shelves, sorted by variant, unless they exist. Returns the variants that were inserted.
 pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result<BTreeSet<Uuid>, Breakage> {
     let statement = "insert into stock (variant_id, sku, seller_id, updated_at)
         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
@@ -54,7 +53,7 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result
     Ok(made.into_iter().collect())
 }
 
-/// Writes what was counted on shelves that are locked.
+/// Writes counts to locked rows.
 pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
     let statement = "update stock s
         set on_hand = u.on_hand, min_stock = u.min_stock, received = u.received, version = u.version, updated_at = $6
@@ -73,7 +72,7 @@ pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTim
     Ok(())
 }
 
-/// Writes what orders did to shelves that are locked.
+/// Writes the changes by orders to locked rows.
 pub(crate) async fn move_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
     let statement = "update stock s
         set on_hand = u.on_hand, reserved = u.reserved, sold = u.sold, version = u.version, updated_at = $6

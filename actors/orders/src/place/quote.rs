@@ -1,4 +1,4 @@
-//! What an order would hold and cost: catalog's offers of now, for all lines at once.
+//! The lines and prices of an order: catalog's current offers, in one query for all lines.
 
 use std::collections::BTreeMap;
 
@@ -23,16 +23,16 @@ pub struct Line {
     pub total: Money,
 }
 
-/// All lines with their prices. It stands as offered: catalog's later prices are for later orders.
+/// All lines with their prices. Fixed once quoted: later price changes in catalog apply to later orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// Where the lines are those of a cart.
+    /// The cart, if the lines are those of a cart.
     pub cart: Option<CartUse>,
     pub lines: Vec<Line>,
     pub totals: Totals,
 }
 
-/// Prices the lines; refuses what cannot be bought, or not together.
+/// Prices the lines. Rejects variants that are not for sale, or that cannot be ordered together.
 pub(super) fn quote(cart: Option<CartUse>, units: &[Units], offers: Vec<Offer>) -> Result<Quote, OrdersError> {
     let mut offers: BTreeMap<VariantId, Offer> = offers.into_iter().map(|offer| (offer.variant_id, offer)).collect();
     let mut lines = Vec::with_capacity(units.len());

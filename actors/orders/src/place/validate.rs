@@ -1,4 +1,4 @@
-//! Which orders can be read at all. Paths are those of the client's body.
+//! Validates the fields of an order. Field paths are those of the request body.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use subjects::{
 
 use crate::fields::payment_method;
 
-/// Everything that is wrong with the fields of an order. A guest has no account, so its e-mail address is required.
+/// Checks all fields of an order. A guest has no account, so an e-mail address is required.
 pub(super) fn validate(order: &NewOrder, is_guest: bool) -> Result<(), OrdersError> {
     let mut fields = Fields::default();
     order.shipping_address.check(&mut fields, "shipping_address");
@@ -40,7 +40,7 @@ pub(super) fn validate(order: &NewOrder, is_guest: bool) -> Result<(), OrdersErr
     fields.finish().map_err(|fields| OrdersError::InvalidOrder { fields })
 }
 
-/// One line per variant, in the order of first mention.
+/// Merges the lines of each variant into one, in the order of first mention.
 pub(super) fn merge(items: &[Units]) -> Result<Vec<Units>, OrdersError> {
     let mut merged: Vec<Units> = Vec::with_capacity(items.len());
     let mut places: BTreeMap<VariantId, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Moves orders on, a whole batch per statement.
+//! Updates orders, a batch per statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::word;
 use crate::story::OrderState;
 
-/// An order under lock: where it stands, and what its events say of it.
+/// A locked order: its state, and the fields that its events carry.
 #[derive(Debug)]
 pub(crate) struct Locked {
     pub id: OrderId,
@@ -25,7 +25,7 @@ pub(crate) struct Locked {
     pub payment_method: Option<String>,
     pub state: OrderState,
     pub version: Version,
-    /// Why it has failed now.
+    /// The reason, if this batch fails the order.
     pub failure: Option<Failure>,
 }
 
@@ -74,7 +74,7 @@ impl LockedRow {
     }
 }
 
-/// Locks orders, in the order of their ids. Unknown ones are absent.
+/// Locks orders in the order of their ids. Unknown orders are absent from the result.
 pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
     let rows: Vec<LockedRow> = sqlx::query_as(
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
@@ -88,7 +88,7 @@ pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<Orde
     rows.into_iter().map(|row| row.read().map(|order| (order.id, order))).collect()
 }
 
-/// Writes where orders stand now.
+/// Writes the state of orders.
 pub(crate) async fn update(
     db: Writes<'_>,
     orders: &[&Locked],
@@ -128,7 +128,7 @@ pub(crate) async fn update(
     Ok(())
 }
 
-/// A step in an order's history.
+/// An entry of an order's history.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub order_id: OrderId,
@@ -139,7 +139,6 @@ pub(crate) struct Entry {
     pub cause: String,
 }
 
-/// Writes steps into the history.
 pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into order_history (order_id, version, event, status, payment_status, cause, at)
@@ -157,7 +156,7 @@ pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateT
     Ok(())
 }
 
-/// Carts whose orders are decided: confirmed ones stay claimed at their version, those of ended orders are free again.
+/// Updates the claims on carts: a confirmed order keeps its claim, with the cart's version; an ended order releases it.
 pub(crate) async fn leave_carts(
     mut db: Writes<'_>,
     confirmed: &BTreeSet<(CartId, OrderId)>,
@@ -191,7 +190,7 @@ pub(crate) async fn leave_carts(
     Ok(())
 }
 
-/// Unpaid orders whose deadline is over, longest due first. One that is paid waits for its stock, not for its buyer.
+/// Unpaid pending orders whose deadline has passed, longest due first. Paid orders wait for stock and never expire.
 pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, OrderId)>, Breakage> {
     let rows: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
         "select payment_deadline, id from orders

@@ -1,4 +1,4 @@
-//! Writes new orders, a whole batch per statement.
+//! Inserts new orders, a batch per statement.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sqlx::{Row, types::Json};
 use subjects::{Address, CartId, OrderId};
 use uuid::Uuid;
 
-/// An order's row, as it is placed.
+/// The row of a new order.
 #[derive(Debug)]
 pub(crate) struct NewRow<'a> {
     pub id: Uuid,
@@ -19,7 +19,7 @@ pub(crate) struct NewRow<'a> {
     pub cart_id: Option<Uuid>,
     pub payment_status: &'static str,
     pub currency: &'a str,
-    /// Nothing is added to it and nothing taken away until pricing exists.
+    /// Also stored as the total, until pricing exists.
     pub subtotal: i64,
     pub shipping_address: &'a Address,
     pub billing_address: Option<&'a Address>,
@@ -27,7 +27,7 @@ pub(crate) struct NewRow<'a> {
     pub payment_method: Option<&'a str>,
 }
 
-/// A line, as it is placed.
+/// The row of a new order's line.
 #[derive(Debug)]
 pub(crate) struct NewItem<'a> {
     pub order_id: Uuid,
@@ -43,7 +43,7 @@ pub(crate) struct NewItem<'a> {
     pub total_price: i64,
 }
 
-/// A cart that an order wants to be made from.
+/// The claim of an order on the cart it is made from.
 #[derive(Debug)]
 pub(crate) struct CartClaim<'a> {
     pub cart_id: Uuid,
@@ -52,8 +52,9 @@ pub(crate) struct CartClaim<'a> {
     pub cart_version: i64,
 }
 
-/// Takes carts for their orders, and says which could be taken: no order from them is undecided, and the last confirmed
-/// one was made from an older version: a click that comes late must not order again what was ordered since. `claims` are sorted by cart, one per cart.
+/// Claims carts for their orders, and returns the carts that were claimed: those without an undecided order, and whose
+/// last confirmed order was made from an older version of the cart, so that a late repeat of a request does not order
+/// the same cart twice. `claims` are sorted by cart, one per cart.
 pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Result<Vec<CartId>, Breakage> {
     let carts: Vec<Uuid> = claims.iter().map(|c| c.cart_id).collect();
     let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
@@ -80,7 +81,7 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Res
     Ok(taken.into_iter().map(CartId).collect())
 }
 
-/// The orders that hold these carts.
+/// The orders that have claimed these carts.
 pub(crate) async fn checkouts(db: Reads<'_>, carts: &[Uuid]) -> Result<BTreeMap<CartId, (OrderId, String)>, Breakage> {
     let rows = sqlx::query("select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)")
         .bind(carts)
@@ -93,7 +94,7 @@ pub(crate) async fn checkouts(db: Reads<'_>, carts: &[Uuid]) -> Result<BTreeMap<
     Ok(held)
 }
 
-/// Writes new orders at version 1.
+/// Inserts new orders at version 1.
 pub(crate) async fn insert_orders(
     db: Writes<'_>,
     orders: &[NewRow<'_>],
@@ -132,7 +133,7 @@ pub(crate) async fn insert_orders(
     Ok(())
 }
 
-/// Writes the lines of new orders.
+/// Inserts the lines of new orders.
 pub(crate) async fn insert_items(db: Writes<'_>, items: &[NewItem<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,

@@ -1,4 +1,4 @@
-//! Reads orders as people see them.
+//! Reads orders for replies.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,12 +28,12 @@ macro_rules! order_columns {
     };
 }
 
-/// An order with everything it has, and whose it is.
+/// An order with all its parts, and its owner.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub order: Order,
     pub owner: Owner,
-    /// Its buyer was asked to confirm the charge.
+    /// Whether the buyer was requested to confirm the charge.
     pub action_required: bool,
 }
 
@@ -133,7 +133,7 @@ impl OrderRow {
     }
 }
 
-/// The number that an order is named by; `None` too for a text that can be no number: PostgreSQL takes no NUL.
+/// The number of a reference; `None` also for a text that cannot be one: PostgreSQL rejects NUL.
 fn number(order: &OrderRef) -> Option<&str> {
     match order {
         OrderRef::Number(text) if text.len() <= 64 && text.is_ascii() && !text.contains('\0') => Some(text),
@@ -141,7 +141,7 @@ fn number(order: &OrderRef) -> Option<&str> {
     }
 }
 
-/// The id of an order. One that is named by its id need not be there.
+/// The id of an order. A reference by id is returned as it is, even if there is no such order.
 pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<OrderId>, Breakage> {
     if let OrderRef::Id(id) = order {
         return Ok(Some(*id));
@@ -152,12 +152,11 @@ pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<Orde
     Ok(id.map(OrderId))
 }
 
-/// One order.
 pub(crate) async fn load(db: Reads<'_>, id: OrderId) -> Result<Option<Record>, Breakage> {
     Ok(find(db, &[OrderRef::Id(id)]).await?.pop().flatten())
 }
 
-/// Orders by their ids or numbers, in the order of the references.
+/// Reads orders by their ids or numbers, in the order of the references.
 pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Result<Vec<Option<Record>>, Breakage> {
     let id = |order: &OrderRef| if let OrderRef::Id(id) = order { Some(id.0) } else { None };
     let sql = concat!("select ", order_columns!(), " from orders where id = any($1) or order_number = any($2)");
@@ -176,18 +175,18 @@ pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Result<Vec<Optio
     Ok(orders.iter().map(|order| found(order).map(|record| (*record).clone())).collect())
 }
 
-/// Whose orders a list holds.
+/// The orders that a list contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Bought by this account.
+    /// Placed by this account.
     Buyer(Uuid),
-    /// Bought with this cart token, within its 30 days.
+    /// Placed with this cart token, at most 30 days ago.
     Guest(Uuid),
-    /// Bought by this account, or with a line that it sells.
+    /// Placed by this account, or with a line that it sells.
     Seller(Uuid),
 }
 
-/// The orders of a scope: newest first, oldest first, and how many.
+/// The queries of a scope: newest first, oldest first, and the count.
 macro_rules! orders_of {
     ($scope:literal) => {
         [
@@ -227,7 +226,7 @@ macro_rules! page_of {
     };
 }
 
-/// A part of the list of orders, newest first, and how many there are; counted up to [`COUNTED`] and one more.
+/// A page of orders, newest first, and the total, which is counted up to [`COUNTED`] + 1.
 pub(crate) async fn page(
     mut db: Reads<'_>,
     scope: Scope,
@@ -280,7 +279,7 @@ pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<History
         .collect()
 }
 
-/// What is owed for an order, and by whom.
+/// The amount due of an order, and its buyer.
 #[derive(Debug)]
 pub(crate) struct PayableFacts {
     pub order_number: String,
@@ -289,7 +288,6 @@ pub(crate) struct PayableFacts {
     pub status: OrderStatus,
 }
 
-/// What is owed for an order.
 pub(crate) async fn payable_facts(db: Reads<'_>, order: OrderId) -> Result<Option<PayableFacts>, Breakage> {
     let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, String, String)> = sqlx::query_as(
         "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',

@@ -1,4 +1,4 @@
-//! Units of lines that return.
+//! Returned units of order lines.
 
 use runtime::{Breakage, Reads, Writes};
 use subjects::{ItemId, Money, OrderId, VariantId, inventory::Units, orders::OrderStatus};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::word;
 use crate::story::Returns;
 
-/// What a refund of a line needs to know.
+/// The part of a line that a refund depends on.
 #[derive(Debug)]
 pub(crate) struct LineRow {
     pub id: ItemId,
@@ -16,7 +16,7 @@ pub(crate) struct LineRow {
     pub returned: i64,
 }
 
-/// An order's status and its lines, in their order.
+/// The status and the lines of an order, in the order of the lines.
 pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Option<(OrderStatus, Vec<LineRow>)>, Breakage> {
     let rows: Vec<(String, String, Uuid, i64, i64, i64)> = sqlx::query_as(
         "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
@@ -36,7 +36,7 @@ pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Option<(Or
     Ok(Some((status, rows.into_iter().map(line).collect())))
 }
 
-/// A line under the lock of its order, and what has returned of it.
+/// A line of a locked order, with its returned units.
 #[derive(Debug)]
 pub(crate) struct Returnable {
     pub order_id: OrderId,
@@ -48,7 +48,7 @@ pub(crate) struct Returnable {
 }
 
 impl Returnable {
-    /// Takes off what returns; nothing where the line is not meant, or has nothing left.
+    /// Returns units, capped by what is left. `None` if the line is not affected or has nothing left.
     pub(crate) fn give(&mut self, returns: &Returns) -> Option<Units> {
         let asked = match returns {
             Returns::Nothing => 0,
@@ -61,7 +61,6 @@ impl Returnable {
     }
 }
 
-/// The lines of orders, in their order.
 pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<Returnable>, Breakage> {
     let rows: Vec<(Uuid, i32, Uuid, Uuid, i64, i64)> = sqlx::query_as(
         "select order_id, position, id, variant_id, quantity, returned from order_items where order_id = any($1)
@@ -81,7 +80,7 @@ pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<
     Ok(rows.into_iter().map(line).collect())
 }
 
-/// Writes what has returned of lines.
+/// Writes the returned units of lines.
 pub(crate) async fn set_returned(db: Writes<'_>, lines: &[Returnable]) -> Result<(), Breakage> {
     sqlx::query(
         "update order_items i set returned = now.returned

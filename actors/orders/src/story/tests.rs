@@ -35,7 +35,7 @@ fn facts() -> Vec<Fact> {
     facts
 }
 
-/// Every state that can be written down, also those that no story leads to.
+/// Every representable state, including unreachable ones.
 fn every_state() -> Vec<OrderState> {
     let mut states = Vec::new();
     for &status in S::ALL {
@@ -57,7 +57,7 @@ fn every_state() -> Vec<OrderState> {
     states
 }
 
-/// Every state that some story leads to, facts in any order, each any number of times.
+/// Every state that is reachable by any sequence of inputs.
 fn reachable_states() -> Vec<OrderState> {
     let mut states: Vec<OrderState> = Vec::new();
     let mut next = vec![
@@ -153,7 +153,7 @@ fn every_change_that_can_be_seen_is_told() {
 #[test]
 fn no_fact_counts_twice() {
     for state in reachable_states() {
-        // Units return with each refund that returns some: the runtime hands every event over once.
+        // Restocked units are not deduplicated here: the runtime delivers every event once.
         for fact in facts().into_iter().filter(|fact| !matches!(fact, Fact::TakenTo(_)) && !returns_units(fact)) {
             if let Step::Go { next, .. } = step(&state, fact.clone()) {
                 let again = step(&next, fact.clone());
@@ -177,7 +177,7 @@ fn goods_leave_only_held_and_paid() {
 fn a_final_order_stays_as_it_is_but_for_its_money() {
     for state in every_state().into_iter().filter(|state| state.status.is_final()) {
         for fact in facts() {
-            // Units that a person has returned are so whenever it is heard of.
+            // Units that a refund restocks are restocked however late its event arrives.
             let may_return = state.status == S::Refunded && returns_units(&fact);
             if let Step::Go { next, tells } = step(&state, fact) {
                 assert_eq!(next.status, state.status);
@@ -204,7 +204,7 @@ fn money_that_comes_to_an_ended_order_goes_back() {
     }
 }
 
-/// Scenario 1: a deadline alone expires nobody.
+/// Scenario 1: a deadline alone expires no order.
 #[test]
 fn a_deadline_expires_only_by_the_answer_of_payments() {
     for state in reachable_states() {
@@ -276,7 +276,7 @@ fn a_refund_that_overtakes_its_payment_loses_nothing() {
     assert_eq!(older.payment, P::Refunded, "an earlier refund that comes later");
 }
 
-/// An order that was confirmed and taken as far as this.
+/// A confirmed order that has reached `status`.
 fn sold(status: S) -> OrderState {
     let fulfillment = match status {
         S::Shipped | S::Delivered => FulfillmentStatus::Fulfilled,
@@ -331,7 +331,7 @@ fn a_refund_that_fails_later_puts_the_money_back_and_a_final_order_sends_it_agai
     let cancelled = after(OrderState { status: S::Cancelled, ..sold(S::Confirmed) }, [money(Back::All, 2)]).0;
     let (state, told) = after(cancelled, [money(Back::None, 3)]);
     assert_eq!((state.payment, told), (P::Succeeded, vec![Tell::StatusChanged]), "payments sends it again by itself");
-    // The failure overtakes its refund: the money is here, and the order stands.
+    // The refund's failure arrives before its success: the money was not returned, and the order continues.
     let (state, told) = after(sold(S::Confirmed), [money(Back::None, 3), money(Back::All, 2)]);
     assert_eq!((state.status, state.payment, told), (S::Confirmed, P::Succeeded, vec![]));
 }
@@ -343,16 +343,16 @@ fn a_late_reservation_of_an_ended_order_is_left_to_inventory() {
     }
 }
 
-/// Scenario 4: no fact waits for another.
+/// Scenario 4: no input waits for another.
 #[test]
 fn every_order_of_facts_ends_the_same() {
-    // Stock and money, and a deadline that comes anywhere between: the order is confirmed, whoever is first.
+    // Reserved and paid, with a deadline at any point: the order is confirmed in every sequence.
     let facts = [Fact::Reserved, Fact::Paid, Fact::DeadlinePassed];
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let state = after(waiting(), order.map(|index| facts[index].clone())).0;
         assert_eq!((state.status, state.payment), (S::Confirmed, P::Succeeded), "{order:?}");
     }
-    // Declined or out of stock: failed, whoever is first.
+    // Declined or out of stock: the order fails in every sequence.
     let facts = [Fact::ReservationRejected(out_of_stock()), Fact::PaymentFailed(failure()), Fact::DeadlinePassed];
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         assert_eq!(after(waiting(), order.map(|index| facts[index].clone())).0.status, S::Failed, "{order:?}");

@@ -1,4 +1,4 @@
-//! What is heard about an order, what is told of it, and what follows.
+//! The inputs, emitted events and transitions of an order.
 
 use subjects::{
     ItemId,
@@ -7,61 +7,61 @@ use subjects::{
 
 use super::OrderState;
 
-/// What is heard about an order.
+/// An input of the order's state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// Inventory holds every line.
+    /// Inventory has reserved every line.
     Reserved,
-    /// Inventory holds no line.
+    /// Inventory could not reserve every line, so it reserved none.
     ReservationRejected(Failure),
-    /// The card's issuer wants the buyer to confirm the charge.
+    /// The card's issuer requires the buyer to confirm the charge.
     ActionRequired,
-    /// The money came.
+    /// The payment was captured.
     Paid,
-    /// The money was declined, and cannot come any more.
+    /// The payment was declined and is closed.
     PaymentFailed(Failure),
-    /// The payment is closed: the money cannot come any more.
+    /// The payment was closed without a capture.
     PaymentCancelled,
-    /// Money has gone back, or has come back again: where it stands after one of the payment's events.
+    /// A refund succeeded or failed, or a dispute was lost: how much of the money is returned after that event.
     MoneyBack {
-        /// How much of it is away.
+        /// How much of the captured amount is returned.
         back: Back,
-        /// The payment's version: of two, the one with the higher version is true.
+        /// The payment's version: the event with the highest version holds.
         version: i64,
-        /// The units that come back with it.
+        /// The units to restock with it.
         returns: Returns,
     },
-    /// The payment deadline is over.
+    /// The payment deadline has passed.
     DeadlinePassed,
-    /// A person calls it off.
+    /// The buyer, the seller or an admin cancels the order.
     CancelledByPerson,
-    /// A person takes it a step further.
+    /// The seller or an admin moves the order to this status.
     TakenTo(OrderStatus),
 }
 
-/// How much of an order's money has gone back.
+/// How much of the captured amount is returned to the buyer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Back {
     /// None of it.
     None,
-    /// A part.
+    /// A part of it.
     Part,
     /// All of it.
     All,
 }
 
-/// Units that are available again.
+/// Units of an order to restock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {
     /// None.
     Nothing,
-    /// All that the order still has.
+    /// All units that the order still has.
     Everything,
-    /// So many of each line, as far as the order still has them.
+    /// A quantity per line, capped by what the order still has of it.
     Lines(Vec<(ItemId, i64)>),
 }
 
-/// What is told about an order: one event each.
+/// An event to emit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tell {
     /// `orders.placed`
@@ -72,7 +72,7 @@ pub enum Tell {
     Confirmed,
     /// `orders.failed`
     Failed(Failure),
-    /// `orders.cancelled`, with the status it had
+    /// `orders.cancelled`, with the status before
     Cancelled(OrderStatus),
     /// `orders.expiry_due`
     ExpiryDue,
@@ -90,18 +90,18 @@ pub enum Tell {
     Delivered,
 }
 
-/// What follows from a fact.
+/// The result of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing: known already, or too late to matter.
+    /// No change: the input is known already, or too late to have an effect.
     Stay,
-    /// A person asks for what the order's status does not allow.
+    /// A command requests a change that the order's status does not allow.
     Illegal,
-    /// The order stands elsewhere, and says so.
+    /// The order changes, emits events, or both.
     Go {
-        /// Where it stands now.
+        /// The new state.
         next: OrderState,
-        /// What it tells, in this order.
+        /// The events to emit, in this order.
         tells: Vec<Tell>,
     },
 }

@@ -1,5 +1,6 @@
-//! The simulated provider: the default of the local stack and of tests. It remembers its charges in tables of its own,
-//! commits before it answers, and knows Stripe's test methods by name. What is asked at once is one transaction.
+//! The simulated provider: the default of the local stack and of tests. It stores its charges in tables of
+//! its own, commits before it responds, and supports Stripe's test payment methods by name. Concurrent
+//! requests share one transaction.
 
 mod books;
 mod memory;
@@ -20,18 +21,18 @@ use books::{Answer, Question, object_id};
 
 pub(crate) use methods::{AUTHENTICATED, NOT_AUTHENTICATED};
 
-/// Its name.
+/// The provider's name.
 pub const NAME: &str = "simulated";
 
-/// Questions that wait at once; whoever comes then waits, within the time an effect has.
+/// Capacity of the request queue. Further callers wait for a slot, within their own timeout.
 const QUEUE: usize = 1024;
 
-/// Questions in one transaction.
+/// Maximum number of requests in one transaction.
 const BATCH: usize = 128;
 
 struct Job {
     question: Question,
-    /// Comes along, so that a domain that was started again is not asked for a pool that was closed.
+    /// Passed with each request, so that the task does not keep the closed pool of a domain that was restarted.
     db: PgPool,
     answer: oneshot::Sender<Answer>,
 }
@@ -43,7 +44,7 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// Where questions go; opened by the first one, and again should it have closed.
+    /// The request queue. Starts its task on first use, and again if the task has ended.
     fn desk(&self) -> mpsc::Sender<Job> {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         match &*desk {
@@ -66,7 +67,7 @@ impl Simulated {
     }
 }
 
-/// Answers what is asked, as much at once as came while the last transaction ran.
+/// Processes requests. Those that arrive during a transaction form the next batch.
 async fn serve(mut jobs: mpsc::Receiver<Job>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut waiting, BATCH).await > 0 {
@@ -75,20 +76,20 @@ async fn serve(mut jobs: mpsc::Receiver<Job>) {
         match memory::answer(&db, &questions).await {
             Ok(answers) => {
                 for (job, answer) in waiting.drain(..).zip(answers) {
-                    // Who does not wait any more asks again.
+                    // A caller that has timed out repeats its request.
                     drop(job.answer.send(answer));
                 }
             }
             Err(breakage) => {
                 tracing::warn!(%breakage, questions = questions.len(), "the simulated provider could not remember");
-                // Nobody is answered: nobody knows.
+                // Dropping the jobs fails every call: the outcome is unknown.
                 waiting.clear();
             }
         }
     }
 }
 
-/// What it says where it has no answer to the question.
+/// The error for an answer that does not fit the request.
 fn no_answer(answer: &Answer) -> Breakage {
     Breakage::other(match answer {
         Answer::Unknown => "the simulated provider does not know this object",

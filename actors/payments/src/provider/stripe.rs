@@ -1,8 +1,9 @@
-//! Stripe, or whoever speaks its HTTP API: payment intents, refunds, signed webhooks.
+//! Stripe, or a server that implements its HTTP API: payment intents, refunds, signed webhooks.
 //!
-//! A key makes a repeat harmless only while the provider remembers it, and a failure that was stored under a key comes
-//! back for as long. So before money moves, the object itself is read: what it says is true, whatever happened to the
-//! answers. A fresh key is taken only after the provider has said that the old one gives nothing but its stored failure.
+//! An idempotency key makes a retry safe only while the provider stores it, and a failure that is stored under a key is
+//! replayed for as long. So before money moves, the object or the list of refunds is read: it holds the outcome of
+//! earlier requests, even of those whose response was lost. A second key is used only if the first one replays a stored
+//! failure, or if a cancel left the object open.
 
 mod answers;
 mod config;
@@ -24,13 +25,13 @@ use http::{Http, Said};
 
 pub use config::{Secret, StripeConfig};
 
-/// Its name.
+/// The provider's name.
 pub const NAME: &str = "stripe";
 
-/// Where its objects are.
+/// Path of the payment intents.
 const INTENTS: &str = "/v1/payment_intents";
 
-/// Stripe, or whoever speaks its HTTP API.
+/// Stripe, or a server that implements its HTTP API.
 #[derive(Debug)]
 pub struct Stripe {
     http: Http,
@@ -39,14 +40,18 @@ pub struct Stripe {
 }
 
 impl Stripe {
-    /// A provider that is spoken to as configured; the reason where that cannot work.
+    /// Creates a provider from its configuration.
+    ///
+    /// # Errors
+    ///
+    /// The reason, if the configuration is invalid.
     pub fn new(config: StripeConfig) -> Result<Self, String> {
         let http = Http::new(&config)?;
         let StripeConfig { publishable_key, webhook_secret, .. } = config;
         Ok(Self { http, publishable_key, webhook_secret })
     }
 
-    /// The object as it is; nothing where there is none.
+    /// Reads an object. `None` if it does not exist.
     async fn read(&self, id: &str) -> Result<Option<Value>, Breakage> {
         match self.http.get(&path_of(id)?).await? {
             Said::Done(value) => Ok(Some(value)),
@@ -56,7 +61,7 @@ impl Stripe {
         }
     }
 
-    /// An object whose id was committed is always there; if not, the keys are those of somebody else's account.
+    /// Reads an object whose id was committed. It always exists, unless the API keys belong to another account.
     async fn read_own(&self, id: &str) -> Result<Value, Breakage> {
         self.read(id).await?.ok_or_else(|| Breakage::other("the provider does not know an object that it made"))
     }
@@ -74,7 +79,7 @@ impl Stripe {
             form.push(("metadata[user_id]", user.to_string()));
         }
         let said = match self.http.post(INTENTS, &form, Some(&new.key.to_string())).await? {
-            // It may have been made all the same. One more would be harmless: nothing is confirmed but what was committed.
+            // The object may exist despite the failure. A second one is harmless: only a committed object is confirmed.
             Said::Stored => match self.find_object(new.key).await? {
                 Some(found) => return Ok(Created::Object(found)),
                 None => self.http.post(INTENTS, &form, Some(&fresh(new.key))).await?,
@@ -92,7 +97,7 @@ impl Stripe {
         let query = format!("{INTENTS}/search?query=metadata%5B%27payment_id%27%5D%3A%27{key}%27");
         match self.http.get(&query).await? {
             Said::Done(found) => of_payment(&found, key).map(object).transpose(),
-            // It has no search, or nothing to be found.
+            // The provider has no search, or rejects the query: treated as not found.
             Said::Refused { .. } => Ok(None),
             Said::Stored => Err(stuck()),
         }
@@ -100,7 +105,7 @@ impl Stripe {
 
     async fn charge(&self, id: &str, method: &str, key: Uuid) -> Result<Confirmation, Breakage> {
         let path = path_of(id)?;
-        // First of all: a charge whose answer was lost is found here, whatever became of its key.
+        // A charge whose response was lost is found here, even if its key is no longer stored.
         if let Some(decided) = decided(&self.read_own(id).await?)? {
             return Ok(decided);
         }
@@ -135,7 +140,7 @@ impl Stripe {
 
     async fn close(&self, id: &str, key: Uuid) -> Result<Cancellation, Breakage> {
         let cancel = format!("{}/cancel", path_of(id)?);
-        // A refusal is remembered too, though what stood in the way may be gone.
+        // A rejection is stored under the key too, although its cause may be gone: the second request has a new key.
         for key in [key.to_string(), fresh(key)] {
             let now = match self.http.post(&cancel, &[], Some(&key)).await? {
                 Said::Done(value) => value,
@@ -156,7 +161,7 @@ fn declined(attempt: String, failure: Failure) -> Confirmation {
     Confirmation::Declined { attempt, failure }
 }
 
-/// What an object says of a confirm; nothing while it is open.
+/// The result of a confirm by the object's status. `None` while the object is open.
 fn decided(value: &Value) -> Result<Option<Confirmation>, Breakage> {
     Ok(match status(value) {
         ObjectStatus::Succeeded => Some(Confirmation::Succeeded(charged(value)?)),
@@ -167,7 +172,7 @@ fn decided(value: &Value) -> Result<Option<Confirmation>, Breakage> {
     })
 }
 
-/// A key that nobody has used.
+/// A new key with `key` as its prefix.
 fn fresh(key: Uuid) -> String {
     format!("{key}-{}", Uuid::new_v4().simple())
 }
@@ -176,7 +181,7 @@ fn stuck() -> Breakage {
     Breakage::other("the provider repeats a failure that it stored")
 }
 
-/// Ids come from the provider, and stay within their place in a path.
+/// The path of an object. Ids come from the provider, so they are checked before they become part of a path.
 fn path_of(id: &str) -> Result<String, Breakage> {
     let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_plain { Ok(format!("{INTENTS}/{id}")) } else { Err(Breakage::other("no id of the provider")) }

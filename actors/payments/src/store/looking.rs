@@ -1,26 +1,26 @@
-//! What leads to a look at the provider: its messages, and the day that is over.
+//! The triggers of a read from the provider: webhook notices, and the read after the first day.
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Reads, Writes};
 use subjects::PaymentId;
 use uuid::Uuid;
 
-/// Messages that are forgotten with each new one, at most: the table shrinks faster than it grows.
+/// Maximum number of old notices that are deleted with each new one. Above 1, so that a backlog shrinks.
 const SLICE: i64 = 10;
 
-/// The time by the database's clock.
+/// The time of the database's clock.
 pub(crate) async fn now(db: Reads<'_>) -> Result<DateTime<Utc>, Breakage> {
     Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await?)
 }
 
-/// Remembers a message of the provider; false where it was known.
+/// Stores a notice of the provider. Returns `false` if it was stored before.
 pub(crate) async fn remember_notice(
     mut db: Writes<'_>,
     provider: &str,
     id: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, Breakage> {
-    // A provider sends a message again for three days.
+    // The provider repeats a notice for three days, so older ones are not needed for deduplication.
     sqlx::query(
         "delete from provider_notices where ctid = any(array(
              select ctid from provider_notices where received_at < $1::timestamptz - interval '7 days'
@@ -36,7 +36,7 @@ pub(crate) async fn remember_notice(
     Ok(done.rows_affected() > 0)
 }
 
-/// Payments whose day is over.
+/// Payments that are due to be read again.
 pub(crate) async fn due_to_read(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, PaymentId)>, Breakage> {
     let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
         "select read_again_at, id from payments where read_again_at <= now()
@@ -48,7 +48,7 @@ pub(crate) async fn due_to_read(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTi
     Ok(due.into_iter().map(|(at, id)| (at, PaymentId(id))).collect())
 }
 
-/// The payment need not be read again. Gives whether it had to be.
+/// Clears the time at which a payment is to be read again. Returns whether there was one.
 pub(crate) async fn forget_deadline(db: Writes<'_>, id: PaymentId) -> Result<bool, Breakage> {
     let forgot = sqlx::query("update payments set read_again_at = null where id = $1 and read_again_at is not null");
     Ok(forgot.bind(id.0).execute(db).await?.rows_affected() == 1)

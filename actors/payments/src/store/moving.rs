@@ -1,4 +1,4 @@
-//! Moves payments on, a whole batch per statement.
+//! Inserts, locks and updates payments, a batch per statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,21 +11,21 @@ use uuid::Uuid;
 use super::word;
 use crate::story::{Attempt, Closing, Details, Dispute};
 
-/// A payment: whose, and where it stands.
+/// A payment: its ids, state and version.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub id: PaymentId,
     pub order_id: OrderId,
     pub attempt: Attempt,
-    /// Who has it, as it was written first; nobody yet where it is new.
+    /// The provider that it was inserted with; `None` if it is not inserted yet.
     pub provider: Option<String>,
     pub version: Version,
-    /// It is not as it was read.
+    /// Whether it differs from the stored row.
     pub is_changed: bool,
 }
 
 impl Row {
-    /// A payment of which nothing was heard yet.
+    /// A payment without any input.
     pub(crate) fn new(id: PaymentId, order_id: OrderId) -> Self {
         let (attempt, version) = Default::default();
         Self { id, order_id, attempt, provider: None, version, is_changed: false }
@@ -120,32 +120,32 @@ macro_rules! select_payments {
     };
 }
 
-/// Locks payments, in the order of their ids. Unknown ones are absent.
+/// Locks payments in the order of their ids. Unknown payments are absent from the result.
 pub(crate) async fn lock(db: Locks<'_>, ids: &[Uuid]) -> Result<BTreeMap<PaymentId, Row>, Breakage> {
     let rows: Vec<PaymentRow> =
         sqlx::query_as(select_payments!("where id = any($1) order by id for update")).bind(ids).fetch_all(db).await?;
     rows.into_iter().map(|row| row.read().map(|row| (row.id, row))).collect()
 }
 
-/// Where a payment stands, as far as a reader can know.
+/// Reads a payment without a lock: it may change before the caller acts on it.
 pub(crate) async fn find(db: Reads<'_>, id: PaymentId) -> Result<Option<Row>, Breakage> {
     let row: Option<PaymentRow> =
         sqlx::query_as(select_payments!("where id = $1")).bind(id.0).fetch_optional(db).await?;
     row.map(PaymentRow::read).transpose()
 }
 
-/// The payment that has an object of the provider, as far as a reader can know.
+/// Reads the payment with this provider's object, without a lock.
 pub(crate) async fn with_object(db: Reads<'_>, object: &str) -> Result<Option<Row>, Breakage> {
     let row: Option<PaymentRow> =
         sqlx::query_as(select_payments!("where provider_transaction_id = $1")).bind(object).fetch_optional(db).await?;
     row.map(PaymentRow::read).transpose()
 }
 
-/// The payment with this id, or with this object of the provider; and its order.
+/// The ids of the payment, and of its order, that has this id or this provider's object.
 pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(PaymentId, OrderId)>, Breakage> {
     let ids: Option<(Uuid, Uuid)> = match intent.parse::<Uuid>() {
         Ok(id) => sqlx::query_as("select id, order_id from payments where id = $1").bind(id).fetch_optional(db).await?,
-        // PostgreSQL's text holds no NUL.
+        // PostgreSQL rejects NUL in a text.
         Err(_) if intent.len() > 255 || intent.contains('\0') => None,
         Err(_) => {
             let by_object = "select id, order_id from payments where provider_transaction_id = $1";
@@ -155,7 +155,7 @@ pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(P
     Ok(ids.map(|(id, order)| (PaymentId(id), OrderId(order))))
 }
 
-/// Writes payments of which nobody had heard; gives how many were new indeed.
+/// Inserts new payments. Returns how many were inserted: fewer, if a concurrent transaction has inserted some.
 pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: DateTime<Utc>) -> Result<u64, Breakage> {
     let columns = Columns::of(rows);
     let done = sqlx::query(
@@ -178,7 +178,7 @@ pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: D
     Ok(columns.bind(done).bind(provider).bind(now).execute(db).await?.rows_affected())
 }
 
-/// Writes where payments stand now.
+/// Writes the state of payments.
 pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) -> Result<(), Breakage> {
     let columns = Columns::of(rows);
     let update = sqlx::query(

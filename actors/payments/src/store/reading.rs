@@ -1,4 +1,4 @@
-//! Reads payments as people see them.
+//! Reads payments for replies.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::word;
 use crate::story::Dispute;
 
-/// A payment with its refunds, and whose it is.
+/// A payment with its refunds, and its buyer.
 #[derive(Debug)]
 pub(crate) struct View {
     pub payment: Payment,
@@ -42,7 +42,6 @@ struct ViewRow {
     updated_at: DateTime<Utc>,
 }
 
-/// A refund's row.
 #[derive(FromRow)]
 pub(super) struct RefundRow {
     id: Uuid,
@@ -83,7 +82,7 @@ impl RefundRow {
     }
 }
 
-/// A payment as people see it. A tombstone, of which nothing is known, is none.
+/// Reads a payment for a reply. `None` for a tombstone, whose amount due is not known.
 pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View>, Breakage> {
     let row: Option<ViewRow> = sqlx::query_as(
         "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
@@ -111,7 +110,8 @@ pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View
         provider: row.payment_provider,
         provider_transaction_id: row.provider_transaction_id,
         payment_method: row.payment_method,
-        // On its way to `failed` nothing is said yet. Otherwise the buyer may try another card.
+        // Not shown while the payment is closing, as it may still be captured. Otherwise the
+        // buyer may try another card.
         failure: row.failure_code.zip(row.failure_message).filter(|_| !row.is_closing).map(failure),
         status: row.status,
         refunds: refunds.into_iter().map(RefundRow::read).collect::<Result<_, Breakage>>()?,

@@ -1,4 +1,4 @@
-//! Refunds, a whole batch per statement.
+//! Inserts, ends and reads refunds, a batch per statement.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::reading::{RefundRow, select_refunds};
 
-/// A refund that is asked of the provider.
+/// The row of a refund that is requested from the provider.
 #[derive(Debug)]
 pub(crate) struct NewRefund<'a> {
     pub id: RefundId,
@@ -26,7 +26,7 @@ pub(crate) struct NewRefund<'a> {
     pub automatic: bool,
 }
 
-/// How a refund ended.
+/// The end of a refund.
 #[derive(Debug)]
 pub(crate) struct RefundEnd {
     pub id: RefundId,
@@ -34,7 +34,7 @@ pub(crate) struct RefundEnd {
     pub failure: Option<Failure>,
 }
 
-/// Writes refunds that are asked of the provider.
+/// Inserts pending refunds.
 pub(crate) async fn insert_refunds(
     db: Writes<'_>,
     refunds: &[NewRefund<'_>],
@@ -63,7 +63,7 @@ pub(crate) async fn insert_refunds(
     Ok(())
 }
 
-/// Writes how refunds ended. One that had succeeded may fail later.
+/// Writes the ends of refunds. A refund that has succeeded may fail later, but not the reverse.
 pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTime<Utc>) -> Result<(), Breakage> {
     sqlx::query(
         "update refunds set
@@ -86,27 +86,26 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
     Ok(())
 }
 
-/// One refund.
 pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Result<Option<Refund>, Breakage> {
     let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id.0).fetch_optional(db).await?;
     row.map(RefundRow::read).transpose()
 }
 
-/// What a refund was for.
+/// The lines that a refund names, and whether their units are restocked.
 #[derive(Debug, Default)]
 pub(crate) struct Goods {
     pub items: Vec<RefundItem>,
     pub restock: bool,
 }
 
-/// What refunds were for.
 pub(crate) async fn goods_of(db: Reads<'_>, ids: &[Uuid]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
     let rows: Vec<(Uuid, Json<Vec<RefundItem>>, bool)> =
         sqlx::query_as("select id, items, restock from refunds where id = any($1)").bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|(id, Json(items), restock)| (RefundId(id), Goods { items, restock })).collect())
 }
 
-/// The units of each line that refunds of a payment return or have returned. One that failed after it had succeeded has.
+/// The units per line that refunds of a payment restock, counting pending refunds and those that failed after they had
+/// succeeded, whose units were restocked.
 pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTreeMap<ItemId, i64>, Breakage> {
     let refunds: Vec<Json<Vec<RefundItem>>> = sqlx::query_scalar(
         "select items from refunds
@@ -130,7 +129,7 @@ pub(crate) struct Done {
     pub payment_id: PaymentId,
 }
 
-/// Refunds of payments that have succeeded, by the provider's ids.
+/// The succeeded refunds of payments, by the provider's ids.
 pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[Uuid]) -> Result<BTreeMap<String, Done>, Breakage> {
     let rows: Vec<(String, Uuid, i64, Uuid)> = sqlx::query_as(
         "select provider_refund_id, id, amount, payment_id from refunds

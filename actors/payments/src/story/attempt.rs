@@ -1,4 +1,4 @@
-//! Where an attempt stands, what is heard of it, and what may follow.
+//! The state, inputs and actions of a payment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,40 +8,40 @@ use subjects::{
     orders::{Failure, PaymentStatus},
 };
 
-/// What is owed, and by whom.
+/// The amount due, and the buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Details {
-    /// Readable number of the order.
+    /// The order's readable number.
     pub order_number: String,
-    /// The buyer, where it is an account.
+    /// The buyer's account; `None` for a guest.
     pub user_id: Option<UserId>,
     /// The order's total.
     pub amount: Money,
 }
 
-/// On its way to an end, until the provider confirms its cancel.
+/// How a payment ends once the provider has confirmed the cancel of its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Closing {
-    /// Nobody shall pay it any more.
+    /// As cancelled.
     Cancel,
-    /// It was declined.
+    /// As failed, after a decline.
     Decline,
 }
 
-/// Where a dispute stands.
+/// The state of a dispute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisputeState {
-    /// Not decided: the provider holds the money back.
+    /// Undecided: the provider withholds the disputed amount.
     Open,
-    /// The money stays.
+    /// Decided for the shop, which keeps the money.
     Won,
-    /// The money has gone back.
+    /// Decided for the buyer, who has the money back.
     Lost,
 }
 
 impl DisputeState {
-    /// The word that stands for it outside.
+    /// The name that is used on the wire.
     pub fn word(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -56,50 +56,50 @@ impl DisputeState {
 pub struct Dispute {
     /// Minor units.
     pub amount: i64,
-    /// The provider's word.
+    /// The provider's reason code.
     pub reason: Option<String>,
-    /// Where it stands.
+    /// Its state.
     pub state: DisputeState,
 }
 
-/// Where an attempt stands. The default is the payment of which nobody has heard yet.
+/// The state of a payment. The default is that of a payment without any input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attempt {
-    /// As it is told outside.
+    /// The status that events and replies carry.
     pub status: PaymentStatus,
-    /// What is owed; unknown in a tombstone.
+    /// The amount due; `None` in a tombstone, which was closed before it became known.
     pub details: Option<Details>,
-    /// The provider's object, once committed.
+    /// The provider's id of the committed object.
     pub object: Option<String>,
-    /// What it is charged to, once somebody said so.
+    /// The payment method to charge.
     pub method: Option<String>,
-    /// The order named its method when it was placed: its first decline is its last.
+    /// Whether the order names its payment method: the first decline is final.
     pub at_once: bool,
-    /// The card's issuer wants the buyer to confirm the charge.
+    /// Whether the card's issuer requires the buyer to confirm the charge.
     pub awaits_action: bool,
-    /// Attempts of the buyer that were declined.
+    /// The declined attempts. Not recorded if `at_once` is set.
     pub declines: BTreeSet<String>,
-    /// The provider was asked to create the object and has not answered.
+    /// Whether a create of the object is in flight.
     pub creating: bool,
-    /// On its way to an end.
+    /// How it ends once its object is cancelled; `None` while it is not being closed.
     pub closing: Option<Closing>,
-    /// Why it was declined.
+    /// Code and message of the last decline.
     pub failure: Option<(String, String)>,
-    /// The order is over, or was told that there is no money: what is found goes back.
+    /// Whether the order has ended, or was notified that the payment failed or was cancelled: a capture is refunded.
     pub order_ended: bool,
-    /// The order's buyer has opened an intent.
+    /// Whether `payments.intent_created` was emitted.
     pub intent_told: bool,
-    /// Got, in minor units.
+    /// The captured amount, in minor units.
     pub captured: i64,
-    /// Given back.
+    /// The refunded amount.
     pub refunded: i64,
-    /// Asked to be given back, not answered yet.
+    /// The amount of refunds that are in flight.
     pub refunding: i64,
-    /// Disputes of the charge, by the provider's ids.
+    /// The disputes of the charge, by the provider's ids.
     pub disputes: BTreeMap<String, Dispute>,
-    /// Gone back by lost disputes: as much of them as refunds have left.
+    /// The amount returned by lost disputes, up to what refunds leave of the charge.
     pub lost: i64,
-    /// The automatic refund was made.
+    /// Whether the automatic refund was requested.
     pub automatic_refund: bool,
 }
 
@@ -129,117 +129,116 @@ impl Default for Attempt {
 }
 
 impl Attempt {
-    /// It may still be paid.
+    /// Whether it is undecided.
     pub fn is_open(&self) -> bool {
         matches!(self.status, PaymentStatus::Pending | PaymentStatus::Processing)
     }
 
-    /// It may be paid, and nobody asked to close it.
+    /// Whether it is undecided and not being closed.
     pub fn can_be_paid(&self) -> bool {
         self.is_open() && self.closing.is_none()
     }
 
-    /// The provider's object of this payment.
     pub(super) fn owns(&self, object: &str) -> bool {
         self.object.as_deref() == Some(object)
     }
 
-    /// Its money came.
+    /// Whether it is captured.
     pub fn is_captured(&self) -> bool {
         self.captured > 0
     }
 
-    /// What has gone back, by refunds and lost disputes.
+    /// The amount returned by refunds and lost disputes.
     pub fn returned(&self) -> i64 {
         self.refunded + self.lost
     }
 
-    /// All of its money has gone back, or goes back by refunds that the provider has not answered.
+    /// Whether all of the captured amount is returned, counting refunds in flight.
     pub fn leaves_nothing(&self) -> bool {
         self.is_captured() && self.returned() + self.refunding == self.captured
     }
 
-    /// The sum of its disputes in a state.
+    /// The sum of the disputes in `state`.
     pub(super) fn in_dispute(&self, state: DisputeState) -> i64 {
         self.disputes.values().filter(|one| one.state == state).map(|one| one.amount).fold(0, i64::saturating_add)
     }
 
-    /// What can still be given back: nothing of what the provider holds back for a dispute.
+    /// The amount that can still be refunded. Excludes what the provider withholds for open disputes.
     pub fn left(&self) -> i64 {
         (self.captured - self.returned() - self.refunding).saturating_sub(self.in_dispute(DisputeState::Open)).max(0)
     }
 }
 
-/// What is heard of an attempt.
+/// An input of the payment's state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// The order's stock is held: it can be paid, and shall be at once where a method is named.
+    /// The order's stock is reserved: the payment is due, and is charged at once if the order names a payment method.
     Due {
-        /// What is owed.
+        /// The amount due.
         details: Details,
-        /// What to charge.
+        /// The payment method to charge.
         method: Option<String>,
     },
-    /// The buyer opened an intent; the provider has this object for it.
+    /// The buyer opened a payment intent, for which the provider has created an object.
     IntentOpened {
-        /// What is owed.
+        /// The amount due.
         details: Details,
-        /// The provider's id.
+        /// The provider's id of the object.
         object: String,
     },
     /// The provider has created an object.
     ObjectCreated(String),
-    /// The provider will not create one.
+    /// The provider rejected the creation of the object for good.
     CreateRefused(Failure),
-    /// The buyer confirms, by a test's hand.
+    /// A test confirms the payment in the sandbox, in place of the buyer.
     BuyerActs {
-        /// What to charge.
+        /// The payment method to charge.
         method: String,
     },
-    /// The provider has the money.
+    /// The provider has captured the payment with this object.
     Paid(String),
-    /// The buyer has answered the card's issuer; the simulated provider learns how by this method.
+    /// A test confirms or rejects the charge in the sandbox, in place of the buyer.
     BuyerAuthenticates {
-        /// What the provider is asked.
+        /// The sandbox's method that stands for the buyer's choice.
         method: String,
     },
-    /// The provider could not charge the method that it was asked to; the object could still be confirmed with another one.
+    /// The provider declined the requested charge; the object can still be confirmed with another payment method.
     Declined {
         /// The provider's id of the object.
         object: String,
-        /// Tells this attempt from others.
+        /// Identifies this attempt.
         attempt: String,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// The object shows that an attempt of the buyer was declined. It may be read many times.
+    /// A read of the object shows a declined attempt of the buyer. The same attempt may be read many times.
     DeclineSeen {
         /// The provider's id of the object.
         object: String,
-        /// Tells this attempt from others.
+        /// Identifies this attempt.
         attempt: String,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// The card's issuer wants the buyer to confirm the charge.
+    /// The card's issuer requires the buyer to confirm the charge of this object.
     ActionRequired(String),
-    /// The provider has cancelled the object: nobody can pay it any more.
+    /// The provider has cancelled this object, so it can no longer be paid.
     CancelConfirmed(String),
-    /// The order's deadline is over: it wants an answer.
+    /// The order's payment deadline has passed: it requires an event that ends the payment.
     ExpiryDue,
-    /// The order is over, whatever comes.
+    /// The order has ended.
     OrderEnded {
-        /// Whether it waits to hear that the payment is closed also where there was none.
+        /// Whether the order requires `payments.cancelled` even if the amount due is not known yet.
         wants_answer: bool,
     },
-    /// Somebody gives money back.
+    /// An admin requests a refund.
     RefundAsked {
         /// The refund's id.
         id: RefundId,
         /// Minor units.
         amount: i64,
     },
-    /// The provider gave money back.
+    /// The provider has made a refund.
     RefundDone {
         /// The refund's id.
         id: RefundId,
@@ -248,34 +247,34 @@ pub enum Fact {
         /// The provider's id of the refund.
         provider_id: String,
     },
-    /// Money that the provider had given back has come back.
+    /// A refund that had succeeded failed later.
     RefundReversed {
         /// The refund's id.
         id: RefundId,
         /// Minor units.
         amount: i64,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// The provider has a dispute of the charge. It may be read many times.
+    /// The provider reports a dispute of the charge. The same dispute may be read many times.
     DisputeSeen {
         /// The provider's id.
         id: String,
-        /// How much it is about, and where it stands.
+        /// Its amount and state.
         dispute: Dispute,
     },
-    /// The provider would not give money back.
+    /// The provider rejected a refund.
     RefundDeclined {
         /// The refund's id.
         id: RefundId,
         /// Minor units.
         amount: i64,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
 }
 
-/// What follows.
+/// An action: an event to emit, or a request to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// `payments.intent_created`
@@ -299,7 +298,7 @@ pub enum Act {
     TellRefundFailed {
         /// The refund's id.
         id: RefundId,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
     /// `payments.disputed`
@@ -317,20 +316,20 @@ pub enum Act {
         /// The provider's id.
         id: String,
     },
-    /// Ask the provider to create the object.
+    /// Create the provider's object.
     Create,
-    /// Ask the provider to charge a method.
+    /// Charge a payment method.
     Confirm {
-        /// The provider's id.
+        /// The provider's id of the object.
         object: String,
-        /// What to charge.
+        /// The payment method to charge.
         method: String,
     },
-    /// Ask the provider to close the object.
+    /// Cancel the provider's object.
     Cancel(String),
-    /// Ask the provider to give money back.
+    /// Refund an amount.
     GiveBack {
-        /// `None` for the automatic one.
+        /// The refund's id; `None` for the automatic refund.
         id: Option<RefundId>,
         /// Minor units.
         amount: i64,

@@ -1,4 +1,5 @@
-//! The table by itself, for every pair, and the table against a provider, for every order in which things can happen.
+//! The state machine by itself, for every pair of state and input, and against a model of a provider, for every
+//! possible interleaving.
 
 mod money;
 mod world;
@@ -84,15 +85,16 @@ fn disputes() -> Vec<Fact> {
     facts
 }
 
-/// Also those that only money is about.
+/// All inputs, including disputes.
 fn every_fact() -> Vec<Fact> {
     facts().into_iter().chain(disputes()).collect()
 }
 
-/// Every state that any facts in any order lead to, however unlikely a provider that brings them.
+/// Every state that is reachable by any sequence of inputs, including sequences that no real provider produces.
+/// Disputes are applied to captured payments only.
 fn every_state() -> HashSet<Attempt> {
     let mut states = closure(Attempt::default(), &facts());
-    // What happens to money does not depend on how it came.
+    // How a captured amount is refunded and disputed does not depend on how it was captured.
     let opened = Fact::IntentOpened { details: details(), object: OWN.into() };
     let about_money = |fact: &Fact| {
         matches!(fact, Fact::OrderEnded { .. } | Fact::DisputeSeen { .. } | Fact::RefundAsked { .. })
@@ -162,7 +164,7 @@ fn nothing_is_confirmed_but_the_committed_object() {
     }
 }
 
-/// Scenario 3: nobody writes an end that the provider has not confirmed.
+/// Scenario 3: a payment ends only after the provider's confirmation.
 #[test]
 fn cancelled_is_said_only_without_an_object_or_after_its_cancel() {
     for state in every_state() {
@@ -227,7 +229,7 @@ fn a_named_method_is_charged_object_first() {
     assert_eq!(acts[2..], [Act::Cancel(OWN.into()), Act::TellFailed(declined())]);
 }
 
-/// Whether an attempt has opened again, and how many declines it counts.
+/// Whether a payment can be paid, its status, and the number of declines.
 fn stands((state, _): &(Attempt, Vec<Act>)) -> (bool, P, usize) {
     (state.can_be_paid(), state.status, state.declines.len())
 }
@@ -290,7 +292,7 @@ fn an_intent_and_the_due_come_in_any_order() {
     assert_eq!(one, other);
 }
 
-/// Scenario 20: the intent comes after the tombstone.
+/// Scenario 20: the intent arrives after the tombstone.
 #[test]
 fn a_tombstone_refuses_what_comes_after_it() {
     let due = Fact::Due { details: details(), method: Some("pm_card_visa".into()) };
@@ -301,7 +303,7 @@ fn a_tombstone_refuses_what_comes_after_it() {
     assert_eq!(acts, [Act::TellCancelled, Act::Cancel(OWN.into())]);
 }
 
-/// Scenario 20: the object comes after the tombstone.
+/// Scenario 20: the object arrives while the payment is closing.
 #[test]
 fn a_create_in_flight_is_cancelled_when_it_comes_back_to_a_closing_payment() {
     let due = Fact::Due { details: details(), method: Some("pm_card_visa".into()) };
@@ -311,7 +313,7 @@ fn a_create_in_flight_is_cancelled_when_it_comes_back_to_a_closing_payment() {
     assert_eq!(acts, [Act::Create, Act::Cancel(OWN.into()), Act::TellCancelled]);
 }
 
-/// Its confirm waited for a provider that was away, and then only looks: the object is as open as before.
+/// The confirm waited for an unavailable provider and then only reads the object, which is still open.
 #[test]
 fn a_confirm_that_finds_its_payment_called_off_leaves_the_rest_to_the_cancel() {
     let called_off = || {
@@ -328,7 +330,7 @@ fn a_confirm_that_finds_its_payment_called_off_leaves_the_rest_to_the_cancel() {
     };
     let (cancelled, paid) = (Fact::CancelConfirmed(OWN.into()), Fact::Paid(OWN.into()));
     assert_eq!(then(std::slice::from_ref(&cancelled)), (P::Cancelled, vec![Act::TellCancelled]));
-    // What the look finds already, the cancel finds again: it is told once.
+    // The confirm's read and the cancel find the same end: it is emitted once.
     assert_eq!(then(&[cancelled.clone(), cancelled]), (P::Cancelled, vec![Act::TellCancelled]));
     let given_back = vec![Act::TellSucceeded, Act::GiveBack { id: None, amount: 100 }];
     assert_eq!(then(&[paid.clone(), paid]), (P::Succeeded, given_back));

@@ -1,14 +1,14 @@
-//! Plain words for what serde says, whose own words name types of this program.
+//! Converts serde's error messages, which name types of this program, into plain words.
 //!
-//! A type that reads a text of its own format says so itself: its error, or what its visitor expects, ends with a phrase such
-//! as `expected a colour code (format: colour)`, which becomes "must be a colour code".
+//! A type with a string format of its own supplies its text: its error, or the `expecting` text of its visitor, ends
+//! with a phrase such as `expected a colour code (format: colour)`, which becomes "must be a colour code".
 
 use super::{join, strict};
 use crate::{Detail, DetailCode};
 
-/// What is wrong at a path of a body.
+/// The detail for an error at a path of a body.
 pub(super) fn explain(path: &str, text: &str) -> Detail {
-    // A key with a NUL is part of the path below it.
+    // A rejected key with NUL is part of the path.
     let path = path.replace('\0', "");
     if let Some(field) = quoted_after(text, "missing field ") {
         return Detail::required(join(&path, field));
@@ -58,7 +58,7 @@ fn of_expected(field: String, found: &str, expected: &str) -> Detail {
     }
 }
 
-/// What a text in a type's own format is, and the format's name.
+/// The description and the name of a type's own string format.
 fn own_format(text: &str) -> Option<(&str, &str)> {
     let (words, format) = text.strip_suffix(')')?.rsplit_once(" (format: ")?;
     Some((words.rsplit_once("expected ").map_or(words, |(_, expected)| expected), format))

@@ -1,9 +1,9 @@
-//! What serde lets through and a request must not: an enum in any form but a string, an array in the place of an object,
-//! bytes in the place of a text, a repeated key of a map, and NUL, which PostgreSQL stores in no text. Every text but those
-//! of [`as_sent`](crate::text::as_sent) is brought into its composed form.
+//! Rejects what serde accepts but a request must not contain: an enum in any form but a string, an array in place of an
+//! object, bytes in place of a string, a repeated key of a map, and NUL, which PostgreSQL cannot store in text.
+//! Converts every string except those read with [`as_sent`](crate::text::as_sent) to its composed form.
 //!
-//! An adapter like those of `serde_path_to_error` and `serde_ignored`: it wraps the deserializer of a format, and on the
-//! way down every deserializer, visitor and access. What it rejects is an error of that format, in serde's own words.
+//! An adapter like those of `serde_path_to_error` and `serde_ignored`: it wraps the deserializer of a format and,
+//! recursively, every deserializer, visitor and access. Its rejections are errors of that format with serde's messages.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -14,13 +14,13 @@ use serde::de::{
 
 use crate::text::{AsSent, composed};
 
-/// How the error about a NUL reads.
+/// The error message for a NUL character.
 pub(super) const NUL: &str = "a text with NUL";
 
-/// The deserializer of a format, or one below it.
+/// A wrapped deserializer.
 pub(super) struct Strict<'k, D> {
     inner: D,
-    /// Where it reads a key of a map: the keys before it.
+    /// The keys read so far, if it reads a key of a map.
     keys: Option<&'k mut HashSet<String>>,
     as_sent: bool,
 }
@@ -39,8 +39,8 @@ macro_rules! forward {
     )*};
 }
 
-/// Asked for a number, MessagePack takes a text for a defect of the body, where JSON takes it for a wrong type. Not asked
-/// for anything, both show the visitor what is there.
+/// With a type hint for a number, MessagePack reports a string as a malformed body, while JSON reports a wrong type.
+/// Without a hint, both pass the actual value to the visitor.
 macro_rules! describe_itself {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -103,7 +103,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         self.inner.deserialize_any(Word { visitor, variants })
     }
 
-    /// What is skipped is not looked at.
+    /// Ignored values are not checked.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.inner.deserialize_ignored_any(visitor)
     }
@@ -113,7 +113,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     }
 }
 
-/// The visitor of a type.
+/// A wrapped visitor.
 struct Checked<'k, V> {
     visitor: V,
     keys: Option<&'k mut HashSet<String>>,
@@ -121,17 +121,17 @@ struct Checked<'k, V> {
     as_sent: bool,
 }
 
-/// What a type is made from, where it would take something else as well.
+/// The only form accepted for a type whose visitor accepts others too.
 #[derive(Clone, Copy, PartialEq)]
 enum Only {
-    /// An object, and no array of its fields.
+    /// An object, not an array of its fields.
     Map,
-    /// A text, and no bytes that are one.
+    /// A string, not bytes that contain one.
     Text,
 }
 
 impl<V> Checked<'_, V> {
-    /// The text in the form in which it is kept.
+    /// Checks a string and returns it in the form in which it is stored.
     fn check<'t, E: Error>(&mut self, text: &'t str) -> Result<Cow<'t, str>, E> {
         if text.contains('\0') {
             return Err(E::custom(NUL));
@@ -140,7 +140,7 @@ impl<V> Checked<'_, V> {
         if let Some(keys) = &mut self.keys
             && !keys.insert(text.clone().into_owned())
         {
-            // In the words of a struct that finds one of its fields twice.
+            // The same message as that of a struct with a repeated field.
             return Err(E::custom(format_args!("duplicate field `{text}`")));
         }
         Ok(text)
@@ -228,13 +228,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Checked<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        // An object finds a repeated field itself.
+        // A struct detects repeated fields itself.
         let keys = if self.only == Some(Only::Map) { None } else { Some(HashSet::new()) };
         self.visitor.visit_map(Entries { inner, keys })
     }
 }
 
-/// An enum's visitor, which is shown strings only.
+/// The visitor of an enum. Accepts strings only.
 struct Word<V> {
     visitor: V,
     variants: &'static [&'static str],
@@ -243,7 +243,7 @@ struct Word<V> {
 impl<'de, V: Visitor<'de>> Visitor<'de> for Word<V> {
     type Value = V::Value;
 
-    /// In the words of an enum that does not know a variant.
+    /// The same text as that of an enum for an unknown variant.
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one of ")?;
         for (place, variant) in self.variants.iter().enumerate() {
@@ -277,7 +277,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<A> {
 
 struct Entries<A> {
     inner: A,
-    /// Those read so far, where nothing else compares them.
+    /// The keys read so far; `None` for a struct, which detects repeated fields itself.
     keys: Option<HashSet<String>>,
 }
 

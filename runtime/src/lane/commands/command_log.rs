@@ -1,4 +1,4 @@
-//! Claims on the ids of commands, and the answers that are kept under them.
+//! Claims on command ids, and the answers stored under them.
 
 use contract::{ErrorKind, Format};
 use sqlx::{PgConnection, Row};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{CommandItem, LaneReply, Verdict};
 use crate::{failure::Breakage, lane::commit::AnswerRows};
 
-/// The answer that was stored for a command before.
+/// A stored answer. `answer` is `None` if the operation keeps no answers.
 pub(super) struct StoredAnswer {
     pub fingerprint: Vec<u8>,
     pub status: i16,
@@ -18,7 +18,8 @@ pub(super) fn identity(item: &CommandItem) -> (&str, &str, Uuid) {
     (&item.caller_key, item.route.meta.operation, item.id)
 }
 
-/// Claims what can be claimed, in one order everywhere, and tells the database's time.
+/// Claims the ids that no other transaction holds, in a fixed order, and returns the database's time. Items that cannot
+/// be claimed get the verdict `Unclaimed`.
 pub(super) async fn claim(
     connection: &mut PgConnection,
     batch: &[CommandItem],
@@ -84,7 +85,7 @@ pub(super) async fn look_up(
         .collect()
 }
 
-/// The answer that a repeat gets.
+/// Decodes a stored answer into the reply to a repeated command.
 pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Result<LaneReply, Breakage> {
     if status == 0 {
         return Ok(LaneReply::Reply { body: answer, replayed: true });
@@ -93,13 +94,14 @@ pub(crate) fn replay(status: i16, answer: Vec<u8>) -> Result<LaneReply, Breakage
     Ok(LaneReply::Refused { body, replayed: true })
 }
 
-/// A body that is wrong in itself had no effect, and is corrected by its caller: the id is free for the corrected one. So
-/// it is for a caller who was not let in and comes back with a token that is valid.
+/// Whether a rejection is stored. A malformed or invalid body had no effect and its caller corrects it, so the id stays
+/// free for the corrected command. The same holds for an unauthenticated caller, which may retry with a valid token.
 fn is_kept(refusal: ErrorKind) -> bool {
     !matches!(refusal, ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unauthenticated)
 }
 
-/// The new rows of the command log: for what was answered in this batch, in one order everywhere.
+/// The new command log rows for the answers of this batch, in a fixed order, so that concurrent inserts cannot
+/// deadlock.
 pub(super) fn answer_rows(
     batch: &[CommandItem],
     verdicts: &[Verdict],
@@ -112,7 +114,8 @@ pub(super) fn answer_rows(
         }
         let (status, bytes) = match verdict {
             Verdict::Answered(LaneReply::Reply { body, replayed: false }) => (0, body.clone()),
-            // Without an answer to keep, a refusal leaves nothing to guard: anybody could fill the table with wrong passwords.
+            // If the operation keeps no answers, its rejections are not recorded: otherwise unauthenticated requests
+            // with wrong passwords could fill the table.
             Verdict::Answered(LaneReply::Refused { body, replayed: false })
                 if item.route.keeps_answer && is_kept(body.kind) =>
             {

@@ -1,4 +1,5 @@
-//! Runs of an event are counted, so that what keeps failing, or kills who runs it, is parked in the end.
+//! Counts the runs of an event, so that an event that keeps failing, or that crashes the process, is dead-lettered in
+//! the end.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,21 +13,22 @@ use crate::{
     lane::{LaneContext, LaneMessage, Lanes},
 };
 
-/// Runs of an event before it is parked.
+/// Failed runs of an event before it is dead-lettered.
 const ATTEMPTS: i32 = 5;
 
-/// Runs that never finished, because the process died or the database went away, before an event is parked unrun.
+/// Runs that never finished, because the process died or the database was lost, before an event is dead-lettered
+/// without another run.
 const UNFINISHED_RUNS: i32 = 10;
 
-/// Parks what cannot be read; counts the runs of what may have run before. What was counted before runs alone, and those
-/// with the fewest runs first: one of them may kill the process, and its neighbours must neither be counted for it nor
-/// wait behind it.
+/// Dead-letters events that could not be decoded, and counts a run for those that may have run before. Events with an
+/// earlier count are returned separately, those with the fewest runs first, and run alone: one of them may crash the
+/// process, and its neighbours must neither be counted for it nor wait behind it.
 pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventItem>, Vec<EventItem>) {
     let context = &lanes.context;
     let mut seen = HashSet::new();
     let (mut ready, mut repeats) = (Vec::new(), Vec::new());
     for item in items {
-        // The same event twice in a batch: one copy is enough.
+        // One copy of each event is enough.
         if !seen.insert((item.head.source.clone(), item.head.id, item.is_redrive)) {
             continue;
         }
@@ -55,7 +57,7 @@ pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventI
             ready.extend(first);
             (ready, alone)
         }
-        // Not counted means not run: catch-up brings them again.
+        // An event that was not counted must not run; catch-up delivers it again.
         Err(breakage) => {
             tracing::warn!(domain = context.domain, %breakage, "attempts could not be counted");
             (ready, Vec::new())
@@ -63,7 +65,7 @@ pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventI
     }
 }
 
-/// Counts the run that is about to begin, and parks unrun what has had its runs.
+/// Counts the run that is about to begin. Dead-letters the event instead if it has reached the limit.
 pub(super) async fn count_or_park(context: &LaneContext, item: EventItem) -> Option<EventItem> {
     match count_attempts(context, std::slice::from_ref(&item)).await {
         Ok(counts) => {
@@ -81,7 +83,7 @@ pub(super) async fn count_or_park(context: &LaneContext, item: EventItem) -> Opt
     }
 }
 
-/// The runs that were counted so far.
+/// The current counts of those events that have one.
 async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, Breakage> {
     let (sources, ids) = keys(items);
     let rows = sqlx::query(
@@ -95,7 +97,7 @@ async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Result<
     rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
 }
 
-/// Sources and ids, in one order everywhere.
+/// Sources and ids in a fixed order, so that concurrent statements cannot deadlock.
 fn keys<'a>(items: impl IntoIterator<Item = &'a EventItem>) -> (Vec<String>, Vec<Uuid>) {
     let mut keys: Vec<(String, Uuid)> = items.into_iter().map(|i| (i.head.source.clone(), i.head.id)).collect();
     keys.sort_unstable();
@@ -115,8 +117,8 @@ async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Result<Ha
     rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
 }
 
-/// The run that was counted ahead did not happen, or failed by nobody's fault. Where the database is still away the count stands, which is
-/// why the limit for runs that never finished is the greater one.
+/// Takes back the count of a run that did not happen, or that failed for a reason other than the event. While the
+/// database is down this fails and the count stays, which is why [`UNFINISHED_RUNS`] is greater than [`ATTEMPTS`].
 pub(super) async fn uncount_attempt(context: &LaneContext, item: &EventItem) {
     let done = sqlx::query("update attempt set count = count - 1 where source = $1 and event_id = $2 and count > 0")
         .bind(&item.head.source)
@@ -128,8 +130,8 @@ pub(super) async fn uncount_attempt(context: &LaneContext, item: &EventItem) {
     }
 }
 
-/// An event that failed runs again after a pause, and is parked at its limit. A failure that is nobody's counts against
-/// nobody: catch-up brings the event again once the database is back.
+/// Retries a failed event after a pause, and dead-letters it at the limit; a failed redrive at once. A failure that the
+/// event did not cause is not counted: catch-up delivers the event again once the database is back.
 pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reason: &str) {
     let context = &lanes.context;
     if !blamed {
@@ -149,7 +151,7 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reas
         park(context, &item, reason, counted).await;
         return;
     }
-    // Counted here already, so the next run need not count again.
+    // Already counted here, so the next run does not count it again.
     item.is_repeat = false;
     lanes.cast_later(
         item.entity,
@@ -167,7 +169,7 @@ async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i
         dead_letter::park(pool, &item.head, &item.payload, item.known_in_era, reason, attempts).await
     };
     if let Err(breakage) = parked {
-        // It stays unhandled, so catch-up brings it again.
+        // The event stays unhandled, so catch-up delivers it again.
         tracing::error!(domain = context.domain, event = %item.head.id, %breakage, "an event could not be parked");
         return;
     }

@@ -1,4 +1,4 @@
-//! Which events of a batch are news: claims and inbox rows first, cursors in a later statement.
+//! Determines which events of a batch are new: claims and inbox rows first, cursors in a later statement.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,21 @@ use uuid::Uuid;
 use super::EventItem;
 use crate::{failure::Breakage, log::mark, operation::EventHead};
 
-/// What of a batch is whose, by the places of its events.
+/// The result of claiming a batch, by the indices of its events.
 pub(super) struct Claimed {
-    /// Another transaction has them.
+    /// Claimed by another transaction.
     pub unclaimed: Vec<usize>,
-    /// Those that had no inbox row, in the order of their ids.
+    /// Without an inbox row until now, ordered by source and id.
     pub fresh: Vec<usize>,
-    /// Those of which a person asked for another run.
+    /// Redriven by an operator.
     pub redriven: Vec<usize>,
     /// The database's time.
     pub now: chrono::DateTime<chrono::Utc>,
 }
 
-/// Claims events, and inserts inbox rows for those that are claimed; what had one was handled before. All locks are taken
-/// before the first row is inserted, for the rows are sorted in between. A row that another transaction committed after
-/// this statement began is in the way all the same: `on conflict` does not go by the snapshot.
+/// Claims events, and inserts inbox rows for those that it claims; an event that has a row was handled before. The rows
+/// are sorted in between, so all locks are taken before the first row is inserted. A row that another transaction
+/// committed after this statement began conflicts as well: `on conflict` does not depend on the snapshot.
 pub(super) async fn claim(connection: &mut PgConnection, batch: &[EventItem]) -> Result<Claimed, Breakage> {
     let heads = || batch.iter().map(|item| &item.head);
     let rows = sqlx::query(
@@ -63,7 +63,7 @@ pub(super) async fn claim(connection: &mut PgConnection, batch: &[EventItem]) ->
             claimed.fresh.push(index);
         }
     }
-    // They are taken out of the batch by their places, the last one first.
+    // The caller removes them from the batch by index, the last one first.
     claimed.unclaimed.sort_unstable();
     Ok(claimed)
 }
@@ -72,7 +72,7 @@ fn lock_number(head: &EventHead) -> i64 {
     mark(Uuid::new_v5(&head.id, head.source.as_bytes()))
 }
 
-/// Drops what lies at or below the cursor of its type, and what belongs to a history that a restore has ended.
+/// Drops events at or below the cursor of their type, and events of a history that a restore has ended.
 pub(super) async fn drop_handled(
     connection: &mut PgConnection,
     batch: &[EventItem],
@@ -108,7 +108,7 @@ pub(super) async fn drop_handled(
         known.get(&(head.source.clone(), head.name.clone())).is_none_or(|cursor| head.position > *cursor)
     });
     if !ghosts.is_empty() {
-        // Not handled: catch-up brings them again if the log still has them.
+        // These were not handled: catch-up delivers them again if they are still in the log.
         sqlx::query("delete from inbox where source = any($1) and event_id = any($2)")
             .bind(&sources)
             .bind(&ghosts)

@@ -1,4 +1,4 @@
-//! The forms in which a domain handles a command: prepared or not, one by one or together.
+//! The forms of command handlers: with or without `prepare`, one by one or as a batch.
 
 use std::future::Future;
 
@@ -12,7 +12,7 @@ use crate::{
     tx::Tx,
 };
 
-/// What happens to a command before its lane.
+/// The step before the lane.
 pub(crate) trait Before<D: Domain, C: Command>: Send + Sync + 'static {
     type Prepared: Send + Sync + 'static;
 
@@ -23,7 +23,7 @@ pub(crate) trait Before<D: Domain, C: Command>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Prepared, PrepareError<C::Error>>> + Send;
 }
 
-/// Nothing.
+/// No preparation.
 pub(crate) enum NotPrepared {}
 
 impl<D: Domain, C: Command> Before<D, C> for NotPrepared {
@@ -34,7 +34,7 @@ impl<D: Domain, C: Command> Before<D, C> for NotPrepared {
     }
 }
 
-/// Its `prepare`.
+/// The handler's [`Prepare::prepare`].
 pub(crate) enum Prepared {}
 
 impl<D: Prepare<C>, C: Command> Before<D, C> for Prepared {
@@ -54,7 +54,7 @@ pub(crate) trait Handling<D: Domain, C: Command, P>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Outcome>, Breakage>> + Send;
 }
 
-/// One after the other.
+/// One after the other, with [`Handle`].
 pub(crate) enum OneByOne {}
 
 impl<D: Handle<C, P>, C: Command, P: Send + Sync> Handling<D, C, P> for OneByOne {
@@ -69,7 +69,7 @@ impl<D: Handle<C, P>, C: Command, P: Send + Sync> Handling<D, C, P> for OneByOne
     }
 }
 
-/// All with the same statements.
+/// All with the same statements, with [`HandleBatch`].
 pub(crate) enum Together {}
 
 impl<D: HandleBatch<C, P>, C: Command, P: Send + Sync> Handling<D, C, P> for Together {
@@ -100,7 +100,7 @@ fn outcome<C: Command>(domain: &str, handled: Handled<C::Reply, C::Error>) -> Re
     }
 }
 
-/// One outcome, and what the item left behind taken back where it was rejected.
+/// Converts one handler result. Discards the events and effects of a rejected or stale command.
 fn settle<C: Command>(
     tx: &mut Tx<'_>,
     mark: (usize, usize),

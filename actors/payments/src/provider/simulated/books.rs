@@ -1,4 +1,4 @@
-//! The simulated provider's books: what an object does when it is asked something. Nothing here reads or writes.
+//! The simulated provider's state machine: how an object responds to a request. It performs no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::{
     methods::{self, AUTHENTICATED, Charge, NOT_AUTHENTICATED},
 };
 
-/// What is asked.
+/// A request.
 #[derive(Debug, Clone)]
 pub(super) enum Question {
     Create(NewObject),
@@ -21,18 +21,17 @@ pub(super) enum Question {
     Refund { object: String, amount: Money, key: Uuid },
 }
 
-/// What is answered.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     Seen(Option<ProviderObject>),
     Confirmed(Confirmation),
     Cancelled(Cancellation),
     Refunded(RefundOutcome),
-    /// There is no such object, so nobody knows what became of it.
+    /// There is no such object, so the outcome is unknown.
     Unknown,
 }
 
-/// The id of the object of a key.
 pub(super) fn object_id(key: Uuid) -> String {
     format!("pi_sim_{}", key.simple())
 }
@@ -51,7 +50,7 @@ impl Question {
     }
 }
 
-/// An object, as it is remembered.
+/// The stored row of an object.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(super) struct Intent {
     pub(super) id: String,
@@ -93,7 +92,7 @@ impl Intent {
                 self.status = SUCCEEDED.into();
                 return Confirmation::Succeeded(self.charged());
             }
-            // The same answer of the buyer once more: it was counted.
+            // A repeated choice of the buyer: it has no second effect.
             (OPEN, AUTHENTICATED | NOT_AUTHENTICATED) => return Confirmation::Processing,
             _ => {}
         }
@@ -139,14 +138,14 @@ impl Intent {
     }
 }
 
-/// A refund that was made in this batch.
+/// A refund that this batch makes.
 pub(super) struct NewRefund {
     pub(super) key: Uuid,
     pub(super) object: String,
     pub(super) amount: i64,
 }
 
-/// Everything that the questions are about.
+/// The rows that a batch of requests needs, and what it changes.
 #[derive(Default)]
 pub(super) struct Books {
     pub(super) intents: BTreeMap<String, Intent>,

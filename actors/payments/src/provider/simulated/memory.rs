@@ -1,4 +1,5 @@
-//! What the simulated provider remembers: a batch of questions is one transaction, committed before any is answered.
+//! The tables of the simulated provider. A batch of requests is one transaction, committed before any
+//! of them gets its response.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use super::{
     books::{Answer, Books, Intent, OPEN, Question, object_id, refund_id},
 };
 
-/// Answers a batch of questions, in their order, and remembers what came of them.
+/// Processes a batch of requests in their order, and commits the results.
 pub(super) async fn answer(db: &PgPool, questions: &[&Question]) -> Result<Vec<Answer>, Breakage> {
     let mut transaction = db.begin().await?;
     insert(&mut transaction, questions).await?;

@@ -1,25 +1,25 @@
-//! Stripe's test methods, by name.
+//! Stripe's test payment methods, by name.
 
 use subjects::orders::Failure;
 
-/// Charged, but its refunds are turned down.
+/// Can be charged, but its refunds fail.
 pub(super) const REFUNDS_FAIL: &str = "pm_card_refundFail";
 
-/// The buyer has confirmed the charge of the method before. The sandbox's own word: no card is called so.
+/// The buyer confirms a charge that requires it. Not one of Stripe's methods: only the sandbox uses it.
 pub(crate) const AUTHENTICATED: &str = "sandbox_authenticated";
 
-/// The buyer has turned it down.
+/// The buyer rejects a charge that requires confirmation. Only the sandbox uses it.
 pub(crate) const NOT_AUTHENTICATED: &str = "sandbox_not_authenticated";
 
-/// What charging a method comes to.
+/// How a charge that is not declined continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Charge {
     Pays,
-    /// Its issuer wants the buyer to confirm the charge.
+    /// The card's issuer requires the buyer to confirm the charge.
     NeedsAuthentication,
 }
 
-/// What charging a method would do.
+/// The result of charging a payment method.
 pub(super) fn charge(method: &str) -> Result<Charge, Failure> {
     let (code, message) = match method {
         "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_discover"

@@ -1,4 +1,4 @@
-//! What the provider's JSON says, in the words of [`Provider`](super::Provider).
+//! Converts the provider's JSON to the types of [`Provider`](super::Provider).
 
 use runtime::Breakage;
 use serde_json::Value;
@@ -9,19 +9,19 @@ use super::super::{About, Decline, SeenDispute, SeenRefund};
 use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome};
 use crate::story::{Dispute, DisputeState};
 
-/// Where an object stands.
+/// The status of an object.
 pub(super) fn status(value: &Value) -> ObjectStatus {
     match value["status"].as_str() {
         Some("succeeded") => ObjectStatus::Succeeded,
         Some("canceled") => ObjectStatus::Cancelled,
         Some("processing") => ObjectStatus::Processing,
         Some("requires_action") => ObjectStatus::ActionRequired,
-        // Waits for a method or a confirm: it can still be cancelled.
+        // It requires a payment method or a confirm, or the status is unknown: it can still be cancelled.
         _ => ObjectStatus::Open,
     }
 }
 
-/// An object.
+/// Reads a payment intent.
 pub(super) fn object(value: &Value) -> Result<ProviderObject, Breakage> {
     let text = |field: &str| value[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     match (text("id"), text("client_secret")) {
@@ -34,7 +34,7 @@ pub(super) fn object(value: &Value) -> Result<ProviderObject, Breakage> {
     }
 }
 
-/// What the buyer has to do, where the object waits for it.
+/// The action that the buyer has to take, if the object requires one.
 fn next_action(value: &Value) -> Option<NextAction> {
     let action = &value["next_action"];
     let redirect_url = action["redirect_to_url"]["url"].as_str().map(str::to_owned);
@@ -42,8 +42,8 @@ fn next_action(value: &Value) -> Option<NextAction> {
     (status(value) == ObjectStatus::ActionRequired).then_some(NextAction { kind, redirect_url })
 }
 
-/// The last attempt of the buyer, where it was declined. Without a charge of its own, as of an authentication that
-/// failed, the method that was tried tells it from others.
+/// The buyer's last attempt, if it was declined. Its charge identifies it; an attempt without a charge, such as a
+/// failed authentication, is identified by its payment method or error code.
 fn decline(value: &Value) -> Option<Decline> {
     let error = &value["last_payment_error"];
     if value["status"] != "requires_payment_method" || !error.is_object() {
@@ -54,7 +54,7 @@ fn decline(value: &Value) -> Option<Decline> {
     Some(Decline { attempt: attempt.chars().take(255).collect(), failure: reason(error) })
 }
 
-/// How much an object is about; what came of it, where its money came.
+/// The amount of an object: the received amount if it has succeeded.
 pub(super) fn charged(value: &Value) -> Result<Charged, Breakage> {
     let received = value["amount_received"].as_i64().filter(|_| status(value) == ObjectStatus::Succeeded);
     match (received.or_else(|| value["amount"].as_i64()), value["currency"].as_str()) {
@@ -63,13 +63,13 @@ pub(super) fn charged(value: &Value) -> Result<Charged, Breakage> {
     }
 }
 
-/// The object of a payment among those that a search found: whatever else it finds is somebody else's.
+/// The object of a payment among the results of a search. Others belong to other payments.
 pub(super) fn of_payment(found: &Value, key: Uuid) -> Option<&Value> {
     let key = key.to_string();
     found["data"].as_array()?.iter().find(|one| one["metadata"]["payment_id"].as_str() == Some(&key))
 }
 
-/// What came of a refund. One that is on its way is the provider's to finish.
+/// The result of a refund. A pending one counts as succeeded; if it fails later, it is reversed.
 pub(super) fn refund(value: &Value) -> Result<RefundOutcome, Breakage> {
     let id = value["id"].as_str().ok_or_else(|| Breakage::other("the provider's answer is no refund"))?;
     Ok(match value["status"].as_str() {
@@ -81,7 +81,7 @@ pub(super) fn refund(value: &Value) -> Result<RefundOutcome, Breakage> {
     })
 }
 
-/// A refund as it stands now.
+/// The current state of a refund.
 pub(super) fn seen_refund(value: &Value) -> Result<SeenRefund, Breakage> {
     let id = value["id"].as_str().ok_or_else(|| Breakage::other("the provider's answer is no refund"))?.to_owned();
     let failure = match refund(value)? {
@@ -91,7 +91,7 @@ pub(super) fn seen_refund(value: &Value) -> Result<SeenRefund, Breakage> {
     Ok(SeenRefund { id, failure })
 }
 
-/// A dispute as it stands now. An inquiry (`warning_...`) moves no money.
+/// The current state of a dispute. `None` for an inquiry (`warning_...`), which moves no money.
 pub(super) fn seen_dispute(value: &Value) -> Option<SeenDispute> {
     let state = match value["status"].as_str()? {
         "needs_response" | "under_review" => DisputeState::Open,
@@ -104,12 +104,12 @@ pub(super) fn seen_dispute(value: &Value) -> Option<SeenDispute> {
     Some(SeenDispute { id, dispute: Dispute { amount: value["amount"].as_i64()?, reason, state } })
 }
 
-/// The reason in an error's body: the bank's own word before the provider's.
+/// The reason of a rejected request.
 pub(super) fn failure(body: &Value) -> Failure {
     reason(&body["error"])
 }
 
-/// Why a charge was declined.
+/// The reason in an error object. The bank's decline code takes precedence over the provider's code.
 pub(super) fn reason(error: &Value) -> Failure {
     let word = |field: &str| error[field].as_str().filter(|word| !word.is_empty());
     let of_bank = word("decline_code").filter(|word| *word != "generic_decline");
@@ -118,7 +118,7 @@ pub(super) fn reason(error: &Value) -> Failure {
     Failure { code: code.into(), message: message.into() }
 }
 
-/// A message that the provider has signed. What it is about, if we can tell: an intent, or what belongs to one.
+/// Reads a notice whose signature is valid: the payment intent that it concerns, directly or through another object.
 pub(super) fn notice(body: &str) -> Notice {
     let event: Value = serde_json::from_str(body).unwrap_or_default();
     let about = &event["data"]["object"];
@@ -129,7 +129,7 @@ pub(super) fn notice(body: &str) -> Notice {
         _ => (about["payment_intent"].as_str(), About::Object),
     };
     let short = |text: &&str| text.len() <= 255 && !text.contains('\0');
-    // Signed, but not to be told apart: all such count as one.
+    // Notices without a usable id cannot be distinguished: all of them count as one.
     let id = event["id"].as_str().filter(short).unwrap_or("-");
     Notice { id: id.to_owned(), object: object.filter(short).map(str::to_owned), about }
 }

@@ -1,13 +1,13 @@
-//! How the provider is reached, and what must stay secret.
+//! The configuration of the Stripe provider.
 
 use std::{fmt, time::Duration};
 
-/// A text that is never shown.
+/// A secret text, which its `Debug` output omits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a text in.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -23,18 +23,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How the provider is reached.
+/// The configuration of the Stripe provider.
 #[derive(Debug, Clone)]
 pub struct StripeConfig {
-    /// Where its API is: `https://api.stripe.com`, or the address of a sandbox.
+    /// Base URL of the API: `https://api.stripe.com`, or the address of a sandbox.
     pub base: String,
-    /// Shown with every request.
+    /// API key that authenticates every request.
     pub secret_key: Secret,
-    /// For browsers.
+    /// API key for browsers.
     pub publishable_key: String,
-    /// Signs its webhooks.
+    /// Secret that webhooks are signed with.
     pub webhook_secret: Secret,
-    /// How long it may take to answer one request.
+    /// Timeout of one request.
     pub timeout: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! One request to the provider, and what its answer means: done, refused, or nobody knows.
+//! Sends one request to the provider and interprets the response: done, rejected, or outcome unknown.
 
 use std::{fmt, time::Duration};
 
@@ -12,24 +12,24 @@ use subjects::orders::Failure;
 
 use super::{answers::failure, config::StripeConfig};
 
-/// The version of the API whose answers are read here, whatever the account's own is.
+/// The API version that the responses are read as. Sent with every request, as the account's default may differ.
 const VERSION: &str = "2024-06-20";
 
-/// Answers larger than this are not read.
+/// Maximum size of a response body, in bytes.
 const LIMIT: usize = 4 * 1024 * 1024;
 
-/// What an answer means. Whatever is neither is a breakage: asked again, with the same key.
+/// The meaning of a response. Any other response is an error, and the request is retried with the same key.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// It is so.
+    /// The request succeeded.
     Done(Value),
-    /// It will not be so, with this request.
+    /// The provider rejected the request for good.
     Refused { status: u16, failure: Failure },
-    /// A failure that was stored under the key: it comes back for as long as the key is remembered.
+    /// A failure that is stored under the key, and replayed for as long as the provider stores the key.
     Stored,
 }
 
-/// The way to the provider.
+/// The HTTP client of the provider.
 pub(super) struct Http {
     client: reqwest::Client,
     base: String,
@@ -37,7 +37,7 @@ pub(super) struct Http {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client knows the key.
+        // Omits the client, which holds the API key.
         f.debug_struct("Http").field("base", &self.base).finish_non_exhaustive()
     }
 }
@@ -81,7 +81,7 @@ impl Http {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Said, Breakage> {
-        // Without the query: it names what is looked for.
+        // The query is not logged: it holds ids.
         let path = path.split('?').next().unwrap_or_default();
         let unknown = |reason: &dyn fmt::Display| {
             tracing::warn!(path, reason = %reason, "the payment provider gave no answer");
@@ -102,23 +102,23 @@ impl Http {
     }
 }
 
-/// What an answer means; nothing where it says nothing of the payment: our keys, our rate, the first of two that cross, a
-/// time-out on the way. Only what Stripe names as final, and in its own shape, is a refusal: whoever stands in between
-/// answers with other statuses of the 400s, and with bodies of its own.
+/// Interprets a response. `None` if it says nothing about the payment: invalid API keys, a rate limit, a concurrent
+/// request with the same key, a gateway timeout. Only a status that Stripe documents as final, with a body of Stripe's
+/// format, is a rejection: proxies respond with other 4xx statuses and with bodies of their own.
 fn meaning(status: u16, is_replayed: bool, body: Option<Value>) -> Option<Said> {
     match (status, body) {
         (200..=299, Some(body)) => Some(Said::Done(body)),
         (500..=599, _) if is_replayed => Some(Said::Stored),
         (400 | 402 | 404, Some(body)) => {
             let kind = body["error"]["type"].as_str()?;
-            // Of the key, not of the payment.
+            // It concerns the key, not the payment.
             (kind != "idempotency_error").then(|| Said::Refused { status, failure: failure(&body) })
         }
         _ => None,
     }
 }
 
-/// An error with what lies behind it.
+/// Displays an error with its sources.
 struct Causes<'a>(&'a reqwest::Error);
 
 impl fmt::Display for Causes<'_> {

@@ -1,4 +1,4 @@
-//! Refunds. There is no object to ask whether one was made, so the refunds of the charge are read first.
+//! Refunds and disputes. Only the list of a charge's refunds shows whether a refund was made, so it is read first.
 
 use runtime::Breakage;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use super::{
 const REFUNDS: &str = "/v1/refunds";
 const DISPUTES: &str = "/v1/disputes";
 
-/// Pages of a list that are read at most, a hundred each.
+/// Maximum number of pages that are read of a list, 100 entries each.
 const PAGES: usize = 10;
 
 impl Stripe {
@@ -28,13 +28,14 @@ impl Stripe {
             ("metadata[refund_id]", key.to_string()),
         ];
         for sent in [key.to_string(), fresh(key)] {
-            // Also before the first attempt: it may be the second of a node that died, a day ago.
+            // Also before the first request: a node that crashed may have sent it already, when
+            // the key is long forgotten.
             if let Some(made) = self.made(object, key).await? {
                 return refund(&made);
             }
             match self.http.post(REFUNDS, &form, Some(&sent)).await? {
                 Said::Done(value) => return refund(&value),
-                // It is said for good only after one more look: there may be nothing left just because it was made.
+                // The list is read again: the request is rejected too if nothing is left because the refund was made.
                 Said::Refused { failure, .. } => {
                     let made = self.made(object, key).await?;
                     return made.as_ref().map_or(Ok(RefundOutcome::Failed(failure)), refund);
@@ -45,26 +46,26 @@ impl Stripe {
         Err(stuck())
     }
 
-    /// The refund that was made under this key, whether or not the provider remembers the key.
+    /// The refund that was made under `key`. Found by its metadata, even if the provider has forgotten the key.
     async fn made(&self, object: &str, key: Uuid) -> Result<Option<Value>, Breakage> {
         let key = key.to_string();
         Ok(self.all(REFUNDS, object).await?.into_iter().find(|one| one["metadata"]["refund_id"] == key.as_str()))
     }
 
-    /// Its refunds, and which of them have failed.
+    /// The refunds of an object.
     pub(super) async fn seen_refunds(&self, object: &str) -> Result<Vec<SeenRefund>, Breakage> {
         let all = self.all(REFUNDS, object).await?;
         all.iter().map(seen_refund).collect()
     }
 
-    /// The disputes of its charge.
+    /// The disputes of an object's charge.
     pub(super) async fn seen_disputes(&self, object: &str) -> Result<Vec<SeenDispute>, Breakage> {
         Ok(self.all(DISPUTES, object).await?.iter().filter_map(seen_dispute).collect())
     }
 
-    /// What a list has of an object, the newest first.
+    /// All entries of a list for an object, newest first.
     async fn all(&self, list: &str, object: &str) -> Result<Vec<Value>, Breakage> {
-        // It goes into a query: as plain as in a path.
+        // Checks the id, which becomes part of the query.
         path_of(object)?;
         let (mut found, mut after) = (Vec::new(), String::new());
         for _ in 0..PAGES {

@@ -1,16 +1,16 @@
-//! Signatures of webhooks: `t=<unix time>,v1=<hex of HMAC-SHA256>`, over the time and the body.
+//! Webhook signatures: `t=<unix time>,v1=<hex of HMAC-SHA256>`, over the time and the body.
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// Older ones, and ones from further ahead, are not taken.
+/// Maximum age of a signature, and how far its time may lie in the future, in seconds.
 const WINDOW: i64 = 300;
 
-/// How many signatures of one message are looked at: a secret that is being replaced gives two.
+/// Maximum number of signatures that are checked per notice. During a rotation of the secret there are two.
 const SIGNATURES: usize = 8;
 
-/// Whether the provider signed this body, and lately.
+/// Whether the provider signed this body within [`WINDOW`].
 pub(super) fn is_valid(secret: &str, header: &str, body: &str, now: DateTime<Utc>) -> bool {
     let (mut time, mut signatures) = (None, Vec::new());
     for part in header.split(',') {
@@ -25,7 +25,7 @@ pub(super) fn is_valid(secret: &str, header: &str, body: &str, now: DateTime<Utc
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
     mac.update(format!("{time}.").as_bytes());
     mac.update(body.as_bytes());
-    // `verify_slice` takes as long for a near miss as for any other.
+    // `verify_slice` compares in constant time.
     !secret.is_empty() && is_lately && signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
 }
 

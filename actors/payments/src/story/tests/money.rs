@@ -1,4 +1,4 @@
-//! What becomes of money that came: refunds that are reversed, and disputes.
+//! Captured amounts: refunds, their reversal, and disputes.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn a_dispute_holds_its_money_back_and_takes_it_or_frees_it() {
     assert_eq!((lost.next.status, lost.next.left()), (P::PartiallyRefunded, 60));
     assert_eq!(lost.acts, [Act::TellDisputeLost { id: dp() }]);
     assert_eq!(step(&lost.next, dispute("dp_1", 40, Open)), Step::stay(&lost.next), "read late");
-    // Nobody was told before it was lost.
+    // The dispute is first read when it is already lost.
     let (state, acts) = told([dispute("dp_1", 100, Lost)]);
     assert_eq!(state.status, P::Refunded);
     assert_eq!(acts, [Act::TellDisputed { id: dp() }, Act::TellDisputeLost { id: dp() }]);

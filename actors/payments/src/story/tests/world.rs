@@ -1,5 +1,5 @@
-//! The table against a provider that may answer this or that, with a buyer, an admin and an order that do what they
-//! may, in every order in which it can happen.
+//! The state machine against a model of a provider with every possible result, and of a buyer, an admin and an order
+//! with every possible action, in every interleaving.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -8,7 +8,7 @@ use super::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Object {
     Open,
-    /// Confirmed; its buyer has to do something.
+    /// Confirmed, and requires an action of the buyer.
     Asks,
     Paid,
     Cancelled,
@@ -17,19 +17,19 @@ enum Object {
 #[derive(Debug, Clone)]
 struct World {
     attempt: Attempt,
-    /// The provider's truth.
+    /// The objects at the provider.
     objects: BTreeMap<String, Object>,
     given_back: i64,
-    /// Attempts that were declined.
+    /// The number of declined attempts.
     declined: u32,
-    /// Left in commits, performed one at a time.
+    /// Committed effects, performed one at a time.
     effects: VecDeque<Act>,
-    /// What else may happen, each once.
+    /// What may still happen, each once.
     may: Vec<May>,
-    /// What the order was told: at most one verdict.
+    /// The final events that were emitted to the order: at most one.
     verdicts: Vec<Act>,
     automatic: u32,
-    /// The order ended, or asked, and was heard.
+    /// The order has ended, or its deadline has passed, and that input was applied.
     asked: bool,
     ended: bool,
     browser_paid: bool,
@@ -38,17 +38,17 @@ struct World {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum May {
     Hear(Fact),
-    /// The buyer asks for an intent: the provider has an object before the lane knows.
+    /// The buyer opens an intent: the provider has an object before the transaction that commits it.
     Prepare,
     OpenIntent,
     Act(&'static str),
-    /// The buyer's browser pays, and we hear nothing of it.
+    /// The buyer pays in the browser, without an input.
     BrowserPays,
-    /// Its card is declined there.
+    /// The buyer's card is declined in the browser.
     BrowserFails,
-    /// The buyer answers the card's issuer.
+    /// The buyer confirms or rejects the charge.
     BrowserAnswers(bool),
-    /// The provider tells us what it has.
+    /// A webhook causes a read of the object.
     Webhook,
     Refund,
 }
@@ -95,7 +95,7 @@ impl World {
         self
     }
 
-    /// Everything that may come of the next effect.
+    /// All worlds that the next effect may lead to.
     fn perform(&self) -> Vec<Self> {
         let mut world = self.clone();
         let Some(effect) = world.effects.pop_front() else { return Vec::new() };
@@ -112,14 +112,14 @@ impl World {
             Act::Confirm { object, method } => {
                 let mut results = Vec::new();
                 if !world.attempt.can_be_paid() {
-                    // Its row is read first: this one is only looked at, its cancel comes behind.
+                    // The effect reads the row first, so it only reads the object; the cancel follows.
                     results.push(match world.objects[&object] {
                         Object::Paid => world.clone().hear(Fact::Paid(object.clone())),
                         Object::Cancelled => world.clone().hear(Fact::CancelConfirmed(object.clone())),
                         Object::Open | Object::Asks => world.clone(),
                     });
                 }
-                // Or it was read just before that.
+                // Or it read the row just before the payment was closed.
                 let Some(truth) = world.objects.get_mut(&object) else { panic!("confirmed what is not there") };
                 let fact = match truth {
                     Object::Paid => Fact::Paid(object),
@@ -165,7 +165,7 @@ impl World {
         }
     }
 
-    /// Everything that may happen next.
+    /// All worlds that may come next.
     fn next(&self) -> Vec<Self> {
         let mut worlds = self.perform();
         for index in 0..self.may.len() {
@@ -240,7 +240,8 @@ impl World {
         }
     }
 
-    /// Nothing is left to happen by itself: what is asked is answered, what came is the order's or went back.
+    /// Without pending inputs and effects, every request of the order is answered, and a captured amount either pays a
+    /// live order or is refunded.
     fn check_at_rest(&self) {
         let has_waiting = self.may.iter().any(|may| matches!(may, May::Hear(_)));
         if has_waiting || !self.effects.is_empty() {
@@ -263,7 +264,7 @@ impl World {
     }
 }
 
-/// Every world that `may` leads to.
+/// Checks every world that `may` leads to, and returns their number.
 fn explore(may: &[May]) -> usize {
     let mut seen = HashSet::new();
     let mut next = vec![World::new(may)];
@@ -285,7 +286,7 @@ fn ended(wants_answer: bool) -> May {
     May::Hear(Fact::OrderEnded { wants_answer })
 }
 
-/// Scenario 19: the effects of a payment one at a time, with every answer at every moment.
+/// Scenario 19: the effects of a payment, one at a time, with every result at every point.
 #[test]
 fn a_charged_order_in_every_course() {
     for method in ["good", "bad"] {
