@@ -67,7 +67,7 @@ impl Settings {
 }
 
 /// Lanes per domain: half the number of cores, rounded up, and at most four, since each lane holds a connection. With
-/// fewer lanes batches grow, and most of the cost of a batch is the same for one item as for a hundred.
+/// fewer lanes batches grow, and each item bears less of the cost of its transaction.
 fn lanes_for(cores: std::io::Result<NonZero<usize>>) -> usize {
     cores.map_or(1, |cores| cores.get().div_ceil(2).min(4))
 }
