@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_nats::Subscriber;
-use contract::{ErrorKind, Event, header, subject};
+use contract::{ErrorKind, header, subject};
 use futures::StreamExt;
-use subjects::orders::{DOMAIN, ExpiryDue, GetOrder, Order, OrderStatus, PaymentDue, Placed};
+use subjects::orders::{DOMAIN, GetOrder, Order, OrderStatus, leaves_undecided};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout, timeout_at},
@@ -86,9 +86,8 @@ pub(crate) enum Interest {
 
 /// Whether it is the notice of an event after which the order is as undecided as before, and its buyer has nothing to do.
 fn is_on_the_way(notice: &async_nats::Message) -> bool {
-    let steps = [Placed::NAME, PaymentDue::NAME, ExpiryDue::NAME];
     let event = notice.headers.as_ref().and_then(|headers| headers.get(header::CE_TYPE));
-    event.is_some_and(|event| event.as_str().rsplit('.').next().is_some_and(|name| steps.contains(&name)))
+    event.is_some_and(|event| event.as_str().rsplit('.').next().is_some_and(leaves_undecided))
 }
 
 fn is_old(notice: &async_nats::Message, seen: i64) -> bool {

@@ -11,12 +11,11 @@ use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErro
 use contract::{Position, subject};
 use sqlx::Row;
 use tokio::sync::{Semaphore, mpsc};
-use uuid::Uuid;
 
 use crate::{
     database::Database,
     failure::Breakage,
-    log::{EventMessage, LoggedCommit, commits_at},
+    log::{EventMessage, LoggedCommit, LoggedEvent, commits_at},
     stream::Streams,
     tail::{self, Confirmed},
 };
@@ -181,8 +180,8 @@ impl Publisher {
     pub(crate) async fn publish_again(&self, commit: &LoggedCommit) -> bool {
         let shared = &self.shared;
         let sent = commit.messages(shared.domain).into_iter().zip(&commit.events).map(|(message, event)| async move {
-            let sent = shared.start(message.clone()).await;
-            shared.confirm(message, event.id, sent).await;
+            let sent = shared.start(message).await;
+            shared.confirm(commit, event, sent).await;
         });
         tokio::time::timeout(LEASE, futures::future::join_all(sent)).await.is_ok()
     }
@@ -253,14 +252,13 @@ impl Shared {
         // After the lease, a sweep publishes the commit; publishing it here too would only double the load.
         let Some(left) = LEASE.checked_sub(leased_since.elapsed()) else { return };
         let mut confirmations = Vec::with_capacity(messages.len());
-        for message in &messages {
-            confirmations.push(self.start(message.clone()).await);
+        for message in messages {
+            confirmations.push(self.start(message).await);
         }
         let shared = self.clone();
         tokio::spawn(async move {
-            let sent = messages.into_iter().zip(&commit.events).zip(confirmations);
-            let all =
-                futures::future::join_all(sent.map(|((message, event), sent)| shared.confirm(message, event.id, sent)));
+            let sent = commit.events.iter().zip(confirmations);
+            let all = futures::future::join_all(sent.map(|(event, sent)| shared.confirm(&commit, event, sent)));
             let is_confirmed = tokio::time::timeout(left, all).await.is_ok();
             drop(permits);
             crate::fail_point("publisher.after_publish");
@@ -276,12 +274,17 @@ impl Shared {
     }
 
     /// Waits for a confirmation and retries until the caller's timeout: a leader election takes seconds.
-    async fn confirm(&self, message: EventMessage, id: Uuid, mut sent: Result<PublishAckFuture, PublishError>) {
+    async fn confirm(
+        &self,
+        commit: &LoggedCommit,
+        event: &LoggedEvent,
+        mut sent: Result<PublishAckFuture, PublishError>,
+    ) {
         loop {
             let error = match sent {
                 Ok(confirmation) => match confirmation.await {
                     Ok(confirmed) => {
-                        self.confirmations().note(Confirmed { sequence: confirmed.sequence, event: id });
+                        self.confirmations().note(Confirmed { sequence: confirmed.sequence, event: event.id });
                         metrics::counter!("events_published_total", "domain" => self.domain).increment(1);
                         return;
                     }
@@ -295,7 +298,7 @@ impl Shared {
                 self.streams.ensure_own(&self.db.lanes).await;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
-            sent = self.start(message.clone()).await;
+            sent = self.start(event.message(self.domain, commit.position, commit.at)).await;
         }
     }
 }

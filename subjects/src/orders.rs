@@ -17,7 +17,7 @@ pub use commands::{
 pub use error::OrdersError;
 pub use events::{
     Cancelled, Confirmed, Delivered, Expired, ExpiryDue, Failed, LineFact, PaymentDue, Placed, RefundDue, Returned,
-    Shipped, StatusChanged,
+    Shipped, StatusChanged, leaves_undecided,
 };
 pub use model::{Failure, History, HistoryEntry, Order, OrderItem, Orders};
 pub use queries::{GetHistory, GetLines, GetOrder, GetPayable, Line, Lines, ListOrders, Payable};

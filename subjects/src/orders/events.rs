@@ -129,3 +129,9 @@ pub struct Delivered {
     pub order_id: OrderId,
 }
 event!(Delivered, DOMAIN, "delivered", entity = |e| e.order_id.0);
+
+/// Whether an event with this name leaves its order undecided, and its buyer with nothing to do.
+pub fn leaves_undecided(name: &str) -> bool {
+    use contract::Event;
+    [Placed::NAME, PaymentDue::NAME, ExpiryDue::NAME].contains(&name)
+}
