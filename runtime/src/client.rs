@@ -9,7 +9,7 @@ use std::{
 
 use async_nats::{HeaderMap, client::PublishErrorKind};
 use bytes::Bytes;
-use contract::{CallError, Command, ErrorBody, ErrorKind, Fault, Format, Query, Request, header, subject};
+use contract::{CallError, Command, ErrorBody, ErrorKind, Fault, Format, Query, Request, header};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -126,19 +126,8 @@ impl Client {
         self.inbox.connection()
     }
 
-    /// Sends an internal request that the runtime answers in every domain.
-    pub(crate) async fn ask_internal<Q: Serialize, A: DeserializeOwned>(
-        &self,
-        domain: &str,
-        operation: &str,
-        query: &Q,
-        call: &Call,
-    ) -> Result<A, Fault> {
-        Ok(self.ask_common(subject::request(domain, operation, true), domain, query, call, None).await?.reply)
-    }
-
-    /// Sends a request that the runtime answers in every domain, beside the domain's own operations.
-    pub(crate) async fn ask_common<Q: Serialize, A: DeserializeOwned>(
+    /// Sends a request whose subject its type does not fix.
+    pub(crate) async fn ask_untyped<Q: Serialize, A: DeserializeOwned>(
         &self,
         subject: String,
         domain: &str,

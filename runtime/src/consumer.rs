@@ -236,24 +236,13 @@ impl Consumer {
             tracing::debug!(domain = self.domain, source = self.source, name = head.name, "a type unknown here");
             return;
         };
-        let (message, entity) = match (route.decode)(&head, &payload) {
-            Ok((message, entity)) => (Ok(message), entity),
-            Err(error) => (Err(format!("it could not be read: {error}")), head.id),
-        };
-        let held = Some(self.in_flight.enter(head.id));
         let item = EventItem {
-            route: route.clone(),
-            head,
-            entity,
-            payload,
-            message,
-            known_in_era,
             is_repeat,
-            is_redrive: false,
-            _in_flight: held,
+            _in_flight: Some(self.in_flight.enter(head.id)),
             _permit: permit,
+            ..EventItem::of(route, head, payload, known_in_era)
         };
-        self.lanes.cast(entity, LaneMessage::Event(Box::new(item)));
+        self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
     }
 }
 

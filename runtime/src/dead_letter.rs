@@ -3,8 +3,7 @@
 
 mod listing;
 mod messages;
-mod repeat;
-mod unpark;
+mod redrive;
 
 use std::collections::HashSet;
 
@@ -15,12 +14,14 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 pub(crate) use listing::{Parked, Work};
-pub(crate) use messages::RedriveRequest;
 pub use messages::{DeadLetter, DeadLetterKind, DeadLetters};
-pub(crate) use repeat::Repeat;
-pub(crate) use unpark::{Unparked, unpark};
+pub(crate) use messages::{ListRequest, RedriveRequest};
 
-use crate::{failure::Breakage, lane::EventItem, log::mark, operation::EventHead};
+use crate::{
+    failure::Breakage,
+    lane::{EventItem, claim, forget_attempts},
+    operation::EventHead,
+};
 
 /// The head of a dead-lettered event, as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,54 +36,18 @@ pub(crate) struct StoredHead {
 }
 
 /// Dead-letters an event. R10: the inbox row and the dead letter are written in one transaction; otherwise another copy
-/// of the event could still run. Writes no dead letter if the event was handled in the meantime.
-pub(crate) async fn park(
-    pool: &PgPool,
-    head: &EventHead,
-    payload: &[u8],
-    known_in_era: i64,
-    reason: &str,
-    attempts: i32,
-) -> Result<(), Breakage> {
+/// of the event could still run. Writes no dead letter if the event was handled in the meantime, or belongs to a history
+/// that a restore has ended. A dead letter whose redrive failed gets the new reason.
+pub(crate) async fn park(pool: &PgPool, item: &EventItem, reason: &str, attempts: i32) -> Result<(), Breakage> {
+    let head = &item.head;
     let mut transaction = pool.begin().await?;
-    let inserted = sqlx::query(
-        "insert into inbox (source, event_id, name, era, xid, mark) values ($1, $2, $3, $4, $5, $6)
-         on conflict do nothing",
-    )
-    .bind(&head.source)
-    .bind(head.id)
-    .bind(&head.name)
-    .bind(head.position.era)
-    .bind(head.position.xid)
-    .bind(mark(head.id))
-    .execute(&mut *transaction)
-    .await?;
-    // As in a lane: not an event at or below its cursor, nor one of a history that a restore has ended.
-    let is_ghost: bool = sqlx::query_scalar("select exists (select 1 from source_era where source = $1 and era > $2)")
-        .bind(&head.source)
-        .bind(known_in_era)
-        .fetch_one(&mut *transaction)
-        .await?;
-    if is_ghost {
-        return Ok(transaction.rollback().await?);
+    let (claimed, _) = claim(&mut transaction, std::slice::from_ref(item)).await?;
+    if !claimed.unclaimed.is_empty() {
+        return Err(Breakage::other("another transaction handles the event"));
     }
-    let below: bool = sqlx::query_scalar(
-        "select exists (select 1 from cursor where source = $1 and name = $2 and (era, xid) >= ($3, $4))",
-    )
-    .bind(&head.source)
-    .bind(&head.name)
-    .bind(head.position.era)
-    .bind(head.position.xid)
-    .fetch_one(&mut *transaction)
-    .await?;
-    if inserted.rows_affected() == 1 && !below {
-        let stored = StoredHead {
-            version: head.version,
-            at: head.at,
-            position: head.position,
-            request_id: head.request_id.clone(),
-            traceparent: head.traceparent.clone(),
-        };
+    if !claimed.fresh.is_empty() {
+        let (version, at, position) = (head.version, head.at, head.position);
+        let (request_id, traceparent) = (head.request_id.clone(), head.traceparent.clone());
         sqlx::query(
             "insert into dead_letter (source, event_id, name, head, payload, reason, attempts)
              values ($1, $2, $3, $4, $5, $6, $7) on conflict (source, event_id) do update set reason = excluded.reason",
@@ -90,38 +55,25 @@ pub(crate) async fn park(
         .bind(&head.source)
         .bind(head.id)
         .bind(&head.name)
-        .bind(Json(&stored))
-        .bind(payload)
+        .bind(Json(StoredHead { version, at, position, request_id, traceparent }))
+        .bind(&item.payload[..])
         .bind(reason)
         .bind(attempts)
         .execute(&mut *transaction)
         .await?;
     }
-    sqlx::query("delete from attempt where source = $1 and event_id = $2")
+    if item.is_redrive {
+        sqlx::query(
+            "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
+             where source = $1 and event_id = $2",
+        )
         .bind(&head.source)
         .bind(head.id)
+        .bind(reason)
         .execute(&mut *transaction)
         .await?;
-    Ok(transaction.commit().await?)
-}
-
-/// Keeps the dead letter of an event whose redrive failed, with the new reason.
-pub(crate) async fn park_again(pool: &PgPool, head: &EventHead, reason: &str) -> Result<(), Breakage> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query(
-        "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
-         where source = $1 and event_id = $2",
-    )
-    .bind(&head.source)
-    .bind(head.id)
-    .bind(reason)
-    .execute(&mut *transaction)
-    .await?;
-    sqlx::query("delete from attempt where source = $1 and event_id = $2")
-        .bind(&head.source)
-        .bind(head.id)
-        .execute(&mut *transaction)
-        .await?;
+    }
+    forget_attempts(&mut transaction, [item]).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -2,6 +2,7 @@
 //! is no timer, so an idle lane adds no latency, and batches grow with the load. Due deadlines, commands, events and
 //! effect results have separate queues, which take turns.
 
+mod batch;
 mod commands;
 pub(crate) mod commit;
 mod events;
@@ -19,9 +20,9 @@ use std::{
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use uuid::Uuid;
 
-pub(crate) use commands::{CommandItem, LaneReply, replay};
+pub(crate) use commands::{CommandItem, LaneReply};
 pub(crate) use commit::Committed;
-pub(crate) use events::EventItem;
+pub(crate) use events::{EventItem, claim, forget_attempts};
 pub(crate) use finish::EffectItem;
 
 use crate::{

@@ -9,10 +9,12 @@
 
 mod auth;
 mod batcher;
+mod builtin;
 mod caller;
 mod catch_up;
 mod client;
 mod clock;
+mod command_log;
 mod connect;
 mod consumer;
 mod context;

@@ -13,9 +13,15 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{database::begin_era, failure::Breakage, operation::EventHead, tx::PendingEvent};
+use crate::{
+    builtin::{BuiltinContext, BuiltinRequest, Outcome},
+    database::begin_era,
+    failure::Breakage,
+    operation::EventHead,
+    tx::PendingEvent,
+};
 
-pub(crate) use events::{EventsPage, EventsRequest, events};
+pub(crate) use events::EventsRequest;
 
 /// An event as it is stored in the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -133,6 +139,16 @@ pub(crate) struct LogRequest {
     pub after: Position,
     /// Commits younger than this are left out.
     pub delay_ms: i64,
+}
+
+impl BuiltinRequest for LogRequest {
+    type Reply = LogPage;
+
+    const INTERNAL: &'static str = subject::internal::LOG;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<LogPage> {
+        BuiltinContext::reply(page(&cx.backing.db.lanes, &self).await?)
+    }
 }
 
 /// One commit, without its events.

@@ -9,7 +9,6 @@ mod registration;
 
 pub(crate) use command::{
     Before, CommandRoute, Handling, NotPrepared, OneByOne, Outcome, Prepared, PreparedCommand, Together, TypedCommand,
-    is_reused,
 };
 pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
 pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};

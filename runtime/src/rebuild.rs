@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use crate::{
+    builtin::{BuiltinContext, BuiltinRequest, Outcome},
     client::{Call, Client},
     failure::{Blame, Breakage},
-    log::{LogPage, LogRequest},
+    log::LogRequest,
     operation::EventRoute,
     tx::Tx,
 };
@@ -48,21 +49,24 @@ impl Client {
     pub async fn rebuild(&self, domain: &str, source: &str) -> Result<Vec<String>, Fault> {
         let request = RebuildRequest { source: source.to_owned() };
         let call = Call { deadline: DEADLINE, ..Call::default() };
-        let started: RebuildStarted = self.ask_internal(domain, internal::REBUILD, &request, &call).await?;
-        Ok(started.names)
+        Ok(self.ask_builtin(domain, &request, &call).await?.reply.names)
     }
 }
 
-/// Resets the projection of a source, so that catch-up rebuilds it. Returns a service error if that is not possible.
-pub(crate) async fn begin(
-    domain: &'static str,
-    pool: &PgPool,
-    client: &Client,
-    routes: &[EventRoute],
-    request: &RebuildRequest,
-) -> Result<Result<RebuildStarted, Fault>, Breakage> {
-    let source = &request.source;
-    let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == *source).collect();
+/// Resets the projection of a source, so that catch-up rebuilds it. A service error if that is not possible.
+impl BuiltinRequest for RebuildRequest {
+    type Reply = RebuildStarted;
+
+    const INTERNAL: &'static str = internal::REBUILD;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<RebuildStarted> {
+        begin(cx, &self.source).await
+    }
+}
+
+async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted> {
+    let (domain, pool) = (cx.domain, &cx.backing.db.lanes);
+    let routes: Vec<&EventRoute> = cx.backing.events.iter().filter(|route| route.source == source).collect();
     if routes.is_empty() {
         let text = format!("{domain} hears nothing of {source}.");
         return Ok(Err(refused(ErrorKind::NotFound, "unknown_source", text, "nothing is registered for it")));
@@ -76,7 +80,7 @@ pub(crate) async fn begin(
     }
     // A trimmed log could not restore what is reset, and catch-up would stop for good below its first position.
     let question = LogRequest { after: Position::START, delay_ms: 0 };
-    let page: LogPage = client.ask_internal(source, internal::LOG, &question, &Call::default()).await?;
+    let page = cx.client.ask_builtin(source, &question, &Call::default()).await?.reply;
     if let Some(trimmed) = page.trimmed {
         let text = format!("The log of {source} was trimmed: what {domain} forgot would not come again.");
         return Ok(Err(refused(ErrorKind::Conflict, "log_trimmed", text, format!("its first commits, to {trimmed}"))));
@@ -95,7 +99,7 @@ pub(crate) async fn begin(
     }
     let names: BTreeSet<String> = routes.iter().map(|route| route.name.to_owned()).collect();
     tracing::warn!(domain, source, ?names, "a projection is made anew from the log");
-    Ok(Ok(RebuildStarted { names: names.into_iter().collect() }))
+    BuiltinContext::reply(RebuildStarted { names: names.into_iter().collect() })
 }
 
 fn refused(kind: ErrorKind, code: &str, text: String, detail: impl Into<String>) -> Fault {

@@ -9,6 +9,7 @@ use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use crate::{
+    builtin::{BuiltinContext, BuiltinRequest, Outcome},
     client::{Call, Client},
     database::Database,
     failure::Breakage,
@@ -41,9 +42,18 @@ impl Client {
     /// # Errors
     /// A service error if the domain does not answer.
     pub async fn refill(&self, domain: &str) -> Result<(), Fault> {
-        let call = Call::default();
-        let _: RefillStarted = self.ask_internal(domain, internal::REFILL, &RefillRequest {}, &call).await?;
+        self.ask_builtin(domain, &RefillRequest {}, &Call::default()).await?;
         Ok(())
+    }
+}
+
+impl BuiltinRequest for RefillRequest {
+    type Reply = RefillStarted;
+
+    const INTERNAL: &'static str = internal::REFILL;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<RefillStarted> {
+        BuiltinContext::reply(begin(&cx.backing.db.lanes, Position::START).await?)
     }
 }
 

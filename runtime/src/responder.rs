@@ -3,8 +3,6 @@
 
 mod asked;
 mod command;
-mod common;
-mod dead_letters;
 mod micro;
 mod rejections;
 mod sent;
@@ -18,7 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use asked::{Asked, is_inbox};
+pub(crate) use asked::Asked;
+use asked::is_inbox;
 pub(crate) use command::InternalCommand;
 pub(crate) use micro::{EndpointInfo, Micro};
 use rejections::Rejections;
@@ -26,6 +25,7 @@ pub(crate) use sent::Sent;
 
 use crate::{
     auth::Verifier,
+    builtin::{BuiltinContext, BuiltinRoute},
     caller::Caller,
     client::Client,
     context::ServiceContext,
@@ -33,7 +33,7 @@ use crate::{
     failure::Breakage,
     guard::guarded,
     lane::Lanes,
-    operation::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute},
+    operation::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute, RequestMeta},
     stream::Streams,
 };
 
@@ -45,25 +45,15 @@ const COMMANDS: usize = 2048;
 pub(crate) enum Endpoint {
     Query(QueryRoute),
     Command(CommandRoute),
-    Log,
-    Events,
-    /// Serves the operator (`Access::Internal`) or callers with the configured access.
-    DeadLetters(Access),
-    /// As `DeadLetters`.
-    Redrive(Access),
-    Refill,
-    Rebuild,
-    Consumed,
-    Trim,
+    Builtin(BuiltinRoute),
 }
 
 impl Endpoint {
-    fn access(&self) -> Access {
+    pub(crate) fn meta(&self) -> &RequestMeta {
         match self {
-            Self::Query(route) => route.meta.access,
-            Self::Command(route) => route.meta.access,
-            Self::DeadLetters(access) | Self::Redrive(access) => *access,
-            Self::Log | Self::Events | Self::Refill | Self::Rebuild | Self::Consumed | Self::Trim => Access::Internal,
+            Self::Query(route) => &route.meta,
+            Self::Command(route) => &route.meta,
+            Self::Builtin(route) => &route.meta,
         }
     }
 }
@@ -104,6 +94,25 @@ impl Deref for Backed<'_> {
 
     fn deref(&self) -> &Responder {
         self.responder
+    }
+}
+
+impl Backed<'_> {
+    async fn builtin(&self, route: &BuiltinRoute, asked: &Asked, caller: Option<Caller>) -> Sent {
+        let caller = match self.settle_caller(route.meta.access, caller, None) {
+            Ok(caller) => caller,
+            Err(fault) => return fault.into(),
+        };
+        let command_id = match asked.command_id() {
+            Ok(id) => id,
+            Err(fault) => return fault.of(self.domain).into(),
+        };
+        let (domain, client, backing) = (self.domain, &self.client, self.backing);
+        let cx = BuiltinContext { domain, client, backing, caller, command_id };
+        match (route.run)(&cx, asked).await {
+            Ok(sent) => sent,
+            Err(breakage) => self.broken(route.meta.operation, &breakage),
+        }
     }
 }
 
@@ -188,7 +197,7 @@ impl Responder {
                 Ok(Err(fault)) => fault.of(self.domain).into(),
                 Ok(Ok(caller)) => {
                     // Beside an access token, a capability counts only where the operation accepts both.
-                    match endpoint.access() {
+                    match endpoint.meta().access {
                         Access::RolesAndCapability(_) => {}
                         Access::RolesOrCapability(_) if caller.is_none() => {}
                         _ => asked.capability = None,
@@ -221,7 +230,7 @@ impl Responder {
         match (endpoint, self.backed()) {
             (Endpoint::Query(route), _) => self.query(route, asked, caller).await,
             (Endpoint::Command(route), Some(backed)) => backed.command(route, asked, caller, permit).await,
-            (_, Some(backed)) => backed.common(endpoint, asked, caller).await,
+            (Endpoint::Builtin(route), Some(backed)) => backed.builtin(route, asked, caller).await,
             // A service registers queries only.
             (_, None) => Fault::internal(self.domain).into(),
         }
@@ -230,7 +239,7 @@ impl Responder {
     /// The caller that the access token identifies; `None` without a token.
     async fn caller(&self, asked: &Asked, endpoint: &Endpoint) -> Result<Option<Caller>, Fault> {
         asked.check()?;
-        let access = endpoint.access();
+        let access = endpoint.meta().access;
         // The permissions of the NATS users reject all other callers of internal subjects.
         if access == Access::Internal {
             return Ok(Some(Caller::System));

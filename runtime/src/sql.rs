@@ -3,6 +3,7 @@
 //! sqlx does not distinguish a `select` from an `insert`. Builds with debug assertions, which include all tests,
 //! therefore check each statement. A statement that does not match its type fails with an error.
 
+mod columns;
 mod statement;
 
 use std::{

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row};
 
 use crate::{
+    builtin::{BuiltinContext, BuiltinRequest, Outcome},
     client::{Call, Client},
     failure::Breakage,
     operation::EventRoute,
@@ -61,7 +62,7 @@ impl Client {
     /// A service error if the domain does not answer.
     pub async fn consumed(&self, consumer: &str, source: &str) -> Result<Consumed, Fault> {
         let request = ConsumedRequest { source: source.to_owned() };
-        self.ask_internal(consumer, internal::CONSUMED, &request, &Call::default()).await
+        Ok(self.ask_builtin(consumer, &request, &Call::default()).await?.reply)
     }
 
     /// Makes a domain delete the commits of its log that lie at or below `up_to` and are older than `retention`: up to
@@ -73,11 +74,31 @@ impl Client {
     pub async fn trim(&self, domain: &str, up_to: Position, retention: Duration) -> Result<Trimmed, Fault> {
         let request = TrimRequest { up_to, older_than_seconds: retention.as_secs() };
         let call = Call { deadline: DEADLINE, ..Call::default() };
-        self.ask_internal(domain, internal::TRIM, &request, &call).await
+        Ok(self.ask_builtin(domain, &request, &call).await?.reply)
     }
 }
 
-pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, Breakage> {
+impl BuiltinRequest for ConsumedRequest {
+    type Reply = Consumed;
+
+    const INTERNAL: &'static str = internal::CONSUMED;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Consumed> {
+        BuiltinContext::reply(consumed(&cx.backing.db.lanes, &cx.backing.events, &self.source).await?)
+    }
+}
+
+impl BuiltinRequest for TrimRequest {
+    type Reply = Trimmed;
+
+    const INTERNAL: &'static str = internal::TRIM;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Trimmed> {
+        run(&cx.backing.db.lanes, &cx.backing.streams, &self).await
+    }
+}
+
+async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, Breakage> {
     let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
     // Event types that only another version of the domain handles have a cursor here too.
     let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
@@ -91,11 +112,7 @@ pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str)
     Ok(Consumed { up_to, is_rebuilt_from })
 }
 
-pub(crate) async fn run(
-    pool: &PgPool,
-    streams: &Streams,
-    request: &TrimRequest,
-) -> Result<Result<Trimmed, Fault>, Breakage> {
+async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome<Trimmed> {
     let (oldest, asked) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
     if asked < oldest {
         // Every event in the stream must also be in the log.
@@ -114,7 +131,7 @@ pub(crate) async fn run(
         }
     }
     tracing::info!(commits = trimmed.commits, is_done = trimmed.is_done, "old commits of the log were deleted");
-    Ok(Ok(trimmed))
+    BuiltinContext::reply(trimmed)
 }
 
 /// Deletes the first commits, up to one that is too recent, not yet published or not yet handled everywhere, and

@@ -3,6 +3,10 @@
 //!
 //! With the feature `openapi` the types that appear over HTTP also carry their schema.
 
+#[doc(hidden)]
+#[cfg(feature = "sqlx")]
+pub use sqlx;
+
 mod address;
 pub mod carts;
 pub mod catalog;
@@ -15,6 +19,7 @@ pub mod operations;
 pub mod orders;
 pub mod payments;
 pub mod roles;
+mod words;
 
 pub use address::Address;
 pub use catalogue::{MessageInfo, MessageKind, catalogue};

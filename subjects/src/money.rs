@@ -53,6 +53,8 @@ impl FromStr for Currency {
     }
 }
 
+crate::text_column!(Currency, code);
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

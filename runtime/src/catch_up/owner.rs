@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Position, subject};
+use contract::Position;
 
 use super::CatchUp;
 use crate::{
     client::Call,
     failure::Breakage,
-    log::{EventsPage, EventsRequest, LogPage, LogRequest, LoggedEvent, head},
+    log::{EventsRequest, LogPage, LogRequest, LoggedEvent, head},
     operation::EventHead,
 };
 
@@ -21,8 +21,7 @@ const PASS_BYTES: usize = 16_000_000;
 
 impl CatchUp {
     pub(super) async fn ask_log(&self, request: &LogRequest) -> Result<LogPage, Breakage> {
-        let call = Call::default();
-        Ok(self.client.ask_internal(self.consumer.source, subject::internal::LOG, request, &call).await?)
+        Ok(self.client.ask_builtin(self.consumer.source, request, &Call::default()).await?.reply)
     }
 
     /// Fetches the events of suspect commits, up to about [`PASS_BYTES`].
@@ -38,9 +37,7 @@ impl CatchUp {
                 if bytes > PASS_BYTES {
                     return Ok(found);
                 }
-                let call = Call::default();
-                let page: EventsPage =
-                    self.client.ask_internal(self.consumer.source, subject::internal::EVENTS, &asked, &call).await?;
+                let page = self.client.ask_builtin(self.consumer.source, &asked, &Call::default()).await?.reply;
                 for commit in &page.commits {
                     bytes += commit.events.len();
                     let events: Vec<LoggedEvent> = serde_json::from_str(&commit.events).map_err(Breakage::other)?;

@@ -1,10 +1,7 @@
 //! Requests about dead letters, and their replies.
 
 use chrono::{DateTime, Utc};
-use contract::{
-    Fault, PageRequest, Pagination,
-    subject::{self, guarded, internal},
-};
+use contract::{Fault, PageRequest, Pagination};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -54,6 +51,11 @@ pub struct DeadLetters {
     pub pagination: Pagination,
 }
 
+/// A request for a page of the dead letters.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ListRequest(pub PageRequest);
+
 /// A request to redrive one dead letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RedriveRequest {
@@ -67,11 +69,7 @@ impl Client {
     /// # Errors
     /// A service error, if the domain rejects the request or does not answer.
     pub async fn dead_letters(&self, domain: &str, request: &PageRequest, call: &Call) -> Result<DeadLetters, Fault> {
-        let subject = match call.authorization {
-            Some(_) => subject::request(domain, guarded::LIST_DEAD_LETTERS, false),
-            None => subject::request(domain, internal::DEAD_LETTERS, true),
-        };
-        Ok(self.ask_common(subject, domain, request, call, None).await?.reply)
+        Ok(self.ask_builtin(domain, &ListRequest(request.clone()), call).await?.reply)
     }
 
     /// Redrives a dead letter: the event is handled, or the effect performed, once more. Returns the dead letter as it
@@ -80,11 +78,6 @@ impl Client {
     /// # Errors
     /// A service error, if there is no such dead letter, or the domain rejects the request or does not answer.
     pub async fn redrive(&self, domain: &str, id: Uuid, call: &Call) -> Result<Replied<DeadLetter>, Fault> {
-        let subject = match call.authorization {
-            Some(_) => subject::request(domain, guarded::REDRIVE_DEAD_LETTER, false),
-            None => subject::request(domain, internal::REDRIVE, true),
-        };
-        let command = call.command_id.unwrap_or_else(Uuid::now_v7);
-        self.ask_common(subject, domain, &RedriveRequest { id }, call, Some(command)).await
+        self.ask_builtin(domain, &RedriveRequest { id }, call).await
     }
 }

@@ -1,29 +1,25 @@
 //! Batches of commands: claim, look up, decide, write, commit, answer.
 
-mod command_log;
-
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     time::{Duration, Instant},
 };
 
-use contract::{ErrorBody, ErrorKind, Fault};
-use sqlx::Connection;
+use chrono::{DateTime, Utc};
+use contract::{ErrorBody, ErrorKind, Fault, Format};
+use sqlx::{PgConnection, Row};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
-pub(crate) use command_log::replay;
-use command_log::{answer_rows, claim, identity, look_up};
-
 use super::{
-    LaneContext, LaneMessage, Lanes, Next, announce,
-    commit::{AnswerRows, Committed, write},
-    measure, next_after,
+    LaneContext, LaneMessage, Lanes, announce,
+    batch::{Kind, run_batch},
+    commit::AnswerRows,
 };
 use crate::{
+    command_log::{self, CommandKey},
     failure::Breakage,
-    guard::guarded,
-    operation::{CommandRoute, Erased, Outcome, is_reused},
+    operation::{CommandRoute, Erased, Outcome},
     tx::Tx,
 };
 
@@ -43,6 +39,12 @@ pub(crate) struct CommandItem {
     /// The command of a due deadline. Its handler decides by the row alone whether the deadline still applies
     /// ([`crate::Due`]), so the id is not claimed and the answer is not stored.
     pub is_due: bool,
+}
+
+impl CommandItem {
+    fn identity(&self) -> CommandKey<'_> {
+        CommandKey { caller: &self.caller_key, operation: self.route.meta.operation, id: self.id }
+    }
 }
 
 /// The outcome of a command in its lane.
@@ -76,7 +78,7 @@ const DUE_BATCH: usize = 512;
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, usize::MAX);
     while let Some(batch) = work.pop() {
-        if let Some(committed) = run_batch(lanes, batch, &mut work).await {
+        if let Some(committed) = run_batch::<Commands>(lanes, batch, &mut work).await {
             announce(&lanes.context, committed);
         }
     }
@@ -88,7 +90,7 @@ pub(super) async fn run_due(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, DUE_BATCH);
     let mut untold = Vec::new();
     while let Some(batch) = work.pop() {
-        let committed = run_batch(lanes, batch, &mut work).await;
+        let committed = run_batch::<Commands>(lanes, batch, &mut work).await;
         let is_held_up = committed.is_none();
         untold.extend(committed);
         if is_held_up || work.is_empty() {
@@ -125,51 +127,76 @@ fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
     }
 }
 
-/// Runs a batch until it is committed, split or given up. Parts that are split off are pushed onto `work`. Returns what
-/// was committed.
-async fn run_batch(lanes: &Lanes, mut batch: Vec<CommandItem>, work: &mut Vec<Vec<CommandItem>>) -> Option<Committed> {
-    let context = &lanes.context;
-    let mut attempt = 0;
-    loop {
-        drop_late(context, &mut batch);
-        if batch.is_empty() {
-            return None;
+/// Batches of commands of one operation.
+enum Commands {}
+
+/// The commands that have a verdict before they run, and those that run again because their answers are not kept.
+struct Claimed {
+    verdicts: Vec<Option<Verdict>>,
+    secret_repeats: Vec<usize>,
+}
+
+impl Kind for Commands {
+    type Item = CommandItem;
+    type Claimed = Claimed;
+    type Outcome = Vec<Verdict>;
+
+    const NAME: &'static str = "command";
+
+    fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
+        drop_late(context, items);
+    }
+
+    async fn claim(
+        connection: &mut PgConnection,
+        context: &LaneContext,
+        items: &[CommandItem],
+    ) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+        claim(connection, context.domain, items).await
+    }
+
+    async fn handle(
+        tx: &mut Tx<'_>,
+        items: &[CommandItem],
+        claimed: Claimed,
+    ) -> Result<(Vec<Verdict>, Option<AnswerRows>), Breakage> {
+        let Claimed { mut verdicts, secret_repeats } = claimed;
+        decide(tx, items, &mut verdicts).await?;
+        let verdicts: Vec<Verdict> =
+            verdicts.into_iter().map(|verdict| verdict.unwrap_or(Verdict::Unclaimed)).collect();
+        let answers = if verdicts.iter().any(|verdict| matches!(verdict, Verdict::RefusedAfterWrite(_))) {
+            None
+        } else {
+            Some(answer_rows(items, &verdicts, &secret_repeats)?)
+        };
+        Ok((verdicts, answers))
+    }
+
+    fn crash_point(is_committed: bool) {
+        if is_committed {
+            crate::fail_point("lane.after_commit");
+        } else {
+            crate::fail_point("lane.before_commit");
         }
-        attempt += 1;
-        let began = Instant::now();
-        let confirmed = context.publisher.take_confirmed();
-        match guarded(transact(context, &batch, &confirmed)).await {
-            Ok((verdicts, committed)) => {
-                if let Some(at) = verdicts.iter().position(|v| matches!(v, Verdict::RefusedAfterWrite(_))) {
-                    context.publisher.put_back(confirmed);
-                    isolate(&mut batch, at, verdicts, work);
-                    continue;
-                }
-                measure(context, "command", batch.len(), began);
-                for (item, verdict) in batch.into_iter().zip(verdicts) {
-                    settle(lanes, item, verdict);
-                }
-                return committed;
-            }
-            Err(breakage) => {
-                context.publisher.put_back(confirmed);
-                match next_after(context, &breakage, batch.len(), attempt).await {
-                    Next::Again => {}
-                    Next::Halve => {
-                        let second = batch.split_off(batch.len() / 2);
-                        work.push(second);
-                        work.push(batch);
-                        return None;
-                    }
-                    Next::GiveUp => {
-                        for item in batch {
-                            tracing::error!(domain = context.domain, operation = item.route.meta.operation, %breakage, "a command broke");
-                            answer(item, LaneReply::Fault(breakage.fault(context.domain)));
-                        }
-                        return None;
-                    }
-                }
-            }
+    }
+
+    async fn settle(lanes: &Lanes, items: Vec<CommandItem>, verdicts: Vec<Verdict>) {
+        for (item, verdict) in items.into_iter().zip(verdicts) {
+            settle(lanes, item, verdict);
+        }
+    }
+
+    fn rolled_back(items: &mut Vec<CommandItem>, verdicts: Vec<Verdict>, work: &mut Vec<Vec<CommandItem>>) {
+        if let Some(at) = verdicts.iter().position(|verdict| matches!(verdict, Verdict::RefusedAfterWrite(_))) {
+            isolate(items, at, verdicts, work);
+        }
+    }
+
+    async fn give_up(lanes: &Lanes, items: Vec<CommandItem>, breakage: &Breakage) {
+        let domain = lanes.context.domain;
+        for item in items {
+            tracing::error!(domain, operation = item.route.meta.operation, %breakage, "a command broke");
+            answer(item, LaneReply::Fault(breakage.fault(domain)));
         }
     }
 }
@@ -208,64 +235,55 @@ fn answer(item: CommandItem, reply: LaneReply) {
     drop(item.reply.send(reply));
 }
 
-/// Runs one transaction over a batch. It is rolled back, and nothing is returned as committed, if an item was rejected
-/// after a write.
-async fn transact(
-    context: &LaneContext,
-    batch: &[CommandItem],
-    confirmed: &[contract::Position],
-) -> Result<(Vec<Verdict>, Option<Committed>), Breakage> {
-    let mut connection = context.db.lane().await?;
-    let mut transaction = connection.begin().await?;
-    let mut verdicts: Vec<Option<Verdict>> = batch.iter().map(|_| None).collect();
-
+/// Claims the ids that no other transaction holds, in a fixed order, and looks up the answers stored under them.
+async fn claim(
+    connection: &mut PgConnection,
+    domain: &str,
+    items: &[CommandItem],
+) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+    let mut claimed = Claimed { verdicts: items.iter().map(|_| None).collect(), secret_repeats: Vec::new() };
+    // Deadlines have a queue of their own, so a batch holds either deadlines only or none.
+    if items.iter().all(|item| item.is_due) {
+        return Ok((claimed, sqlx::query_scalar("select now()").fetch_one(connection).await?));
+    }
     // If an id occurs twice in a batch, the first item runs; the other is retried later and then finds the stored
     // answer.
-    let mut first_of: HashMap<(&str, &str, Uuid), usize> = HashMap::new();
-    for (index, item) in batch.iter().enumerate() {
-        if *first_of.entry(identity(item)).or_insert(index) != index {
-            verdicts[index] = Some(Verdict::Unclaimed);
-        }
-    }
-    // Deadlines have a queue of their own, so a batch holds either deadlines only or none.
-    let is_due = batch.iter().all(|item| item.is_due);
-    let (now, stored) = if is_due {
-        (sqlx::query_scalar("select now()").fetch_one(&mut *transaction).await?, Vec::new())
-    } else {
-        let now = claim(&mut transaction, batch, &mut verdicts).await?;
-        // A separate statement: the snapshot of the statement that took the locks is older than the locks.
-        (now, look_up(&mut transaction, batch, &verdicts).await?)
-    };
-    let mut secret_repeats = Vec::new();
-    for (index, found) in stored {
-        let item = &batch[index];
-        if is_reused(&found.fingerprint, &item.fingerprint) {
-            let text = "This command id was used with another body.";
-            let fault = Fault::new(ErrorKind::Invalid, "command_id_reused", text).of(context.domain);
-            verdicts[index] = Some(Verdict::Answered(LaneReply::Fault(fault)));
-        } else if let Some(answer) = found.answer {
-            verdicts[index] = Some(Verdict::Answered(replay(found.status, answer)?));
+    let mut first_of = HashSet::new();
+    let mut locks = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        if first_of.insert(item.identity()) {
+            locks.push((item.identity().lock_number(), index));
         } else {
-            secret_repeats.push(index);
+            claimed.verdicts[index] = Some(Verdict::Unclaimed);
         }
     }
-
-    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
-    decide(&mut tx, batch, &mut verdicts).await?;
-    let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
-    let verdicts: Vec<Verdict> = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Unclaimed)).collect();
-    if verdicts.iter().any(|v| matches!(v, Verdict::RefusedAfterWrite(_))) {
-        transaction.rollback().await?;
-        context.db.hold(connection);
-        return Ok((verdicts, None));
+    locks.sort_unstable();
+    let rows = sqlx::query(
+        "select pg_try_advisory_xact_lock(number) as is_claimed, now() as now
+         from unnest($1::bigint[]) with ordinality as t(number, place) order by place",
+    )
+    .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+    let now = rows.first().ok_or_else(|| Breakage::other("a batch had nothing to claim"))?.try_get("now")?;
+    let (mut ours, mut keys) = (Vec::with_capacity(locks.len()), Vec::with_capacity(locks.len()));
+    for (row, (_, index)) in rows.iter().zip(locks) {
+        if row.try_get("is_claimed")? {
+            ours.push(index);
+            keys.push(items[index].identity());
+        } else {
+            claimed.verdicts[index] = Some(Verdict::Unclaimed);
+        }
     }
-    let answers = if is_due { AnswerRows::default() } else { answer_rows(batch, &verdicts, &secret_repeats)? };
-    let committed = write(&mut transaction, answers, &events, effects, confirmed).await?;
-    crate::fail_point("lane.before_commit");
-    transaction.commit().await?;
-    context.db.hold(connection);
-    crate::fail_point("lane.after_commit");
-    Ok((verdicts, Some(committed)))
+    // A separate statement: the snapshot of the statement that took the locks is older than the locks.
+    for (place, stored) in command_log::look_up(connection, &keys).await? {
+        let index = ours[place];
+        match stored.reply(&items[index].fingerprint, domain)? {
+            Some(reply) => claimed.verdicts[index] = Some(Verdict::Answered(reply)),
+            None => claimed.secret_repeats.push(index),
+        }
+    }
+    Ok((claimed, now))
 }
 
 /// Runs the handler of the batch's operation on the items that have no verdict yet.
@@ -299,4 +317,45 @@ async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<V
 
 fn refused(body: Box<ErrorBody>) -> Verdict {
     Verdict::Answered(LaneReply::Refused { body, replayed: false })
+}
+
+/// Whether a rejection is stored. A malformed or invalid body had no effect and its caller corrects it, so the id stays
+/// free for the corrected command. The same holds for an unauthenticated caller, which may retry with a valid token.
+fn is_kept(refusal: ErrorKind) -> bool {
+    !matches!(refusal, ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unauthenticated)
+}
+
+/// The new command log rows for the answers of this batch, in a fixed order, so that concurrent inserts cannot
+/// deadlock.
+fn answer_rows(items: &[CommandItem], verdicts: &[Verdict], secret_repeats: &[usize]) -> Result<AnswerRows, Breakage> {
+    let mut new: Vec<(&CommandItem, i16, Option<Vec<u8>>)> = Vec::new();
+    for (index, (item, verdict)) in items.iter().zip(verdicts).enumerate() {
+        if item.is_due || secret_repeats.contains(&index) {
+            continue;
+        }
+        let (status, bytes) = match verdict {
+            Verdict::Answered(LaneReply::Reply { body, replayed: false }) => (0, body.clone()),
+            // If the operation keeps no answers, its rejections are not recorded: otherwise unauthenticated requests
+            // with wrong passwords could fill the table.
+            Verdict::Answered(LaneReply::Refused { body, replayed: false })
+                if item.route.keeps_answer && is_kept(body.kind) =>
+            {
+                let status = i16::try_from(body.kind.status()).map_err(Breakage::other)?;
+                (status, Format::MessagePack.encode(body).map_err(Breakage::other)?)
+            }
+            _ => continue,
+        };
+        new.push((item, status, item.route.keeps_answer.then_some(bytes)));
+    }
+    new.sort_by_key(|(item, ..)| item.identity());
+    let mut rows = AnswerRows::default();
+    for (item, status, answer) in new {
+        rows.callers.push(item.caller_key.clone());
+        rows.operations.push(item.route.meta.operation.to_owned());
+        rows.ids.push(item.id);
+        rows.fingerprints.push(item.fingerprint.clone());
+        rows.statuses.push(status);
+        rows.answers.push(answer);
+    }
+    Ok(rows)
 }

@@ -7,24 +7,25 @@ mod inbox;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use contract::Position;
-use sqlx::Connection;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use attempts::{again, count_or_park, forget_attempts, prepare, uncount_attempt};
-use inbox::{Claimed, claim, drop_handled};
+pub(crate) use attempts::forget_attempts;
+use attempts::{again, count_or_park, prepare, uncount_attempt};
+use inbox::Claimed;
+pub(crate) use inbox::claim;
 
 use super::{
-    LaneContext, LaneMessage, Lanes, Next, announce,
-    commit::{AnswerRows, Committed, write},
-    measure, next_after,
+    LaneContext, LaneMessage, Lanes, announce,
+    batch::{Kind, run_batch},
+    commit::AnswerRows,
 };
 use crate::{
     consumer::InFlight,
     dead_letter,
-    failure::Breakage,
-    guard::guarded,
+    failure::{Blame, Breakage},
     operation::{Erased, EventHead, EventRoute},
     tx::Tx,
 };
@@ -48,6 +49,28 @@ pub(crate) struct EventItem {
     pub _in_flight: Option<InFlight>,
     /// RAII guard: dropping it releases the permit.
     pub _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl EventItem {
+    /// A first delivery, which holds nothing.
+    pub(crate) fn of(route: &EventRoute, head: EventHead, payload: Bytes, known_in_era: i64) -> Self {
+        let (message, entity) = match (route.decode)(&head, &payload) {
+            Ok((message, entity)) => (Ok(message), entity),
+            Err(error) => (Err(format!("it could not be read: {error}")), head.id),
+        };
+        Self {
+            route: route.clone(),
+            head,
+            entity,
+            payload,
+            message,
+            known_in_era,
+            is_repeat: false,
+            is_redrive: false,
+            _in_flight: None,
+            _permit: None,
+        }
+    }
 }
 
 /// The pause before an event that failed or could not be claimed is retried. It grows with each counted failure.
@@ -74,10 +97,9 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
 async fn run_all(lanes: &Lanes, items: Vec<EventItem>, until: Instant) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        if batch.is_empty() {
-            continue;
+        if let Some(committed) = run_batch::<Events>(lanes, batch, &mut work).await {
+            announce(&lanes.context, committed);
         }
-        run_batch(lanes, batch, &mut work).await;
         if Instant::now() > until {
             for item in work.into_iter().flatten().filter(|item| item.is_repeat) {
                 uncount_attempt(&lanes.context, &item).await;
@@ -87,76 +109,66 @@ async fn run_all(lanes: &Lanes, items: Vec<EventItem>, until: Instant) {
     }
 }
 
-async fn run_batch(lanes: &Lanes, mut batch: Vec<EventItem>, work: &mut Vec<Vec<EventItem>>) {
-    let context = &lanes.context;
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let began = Instant::now();
-        let confirmed = context.publisher.take_confirmed();
-        match guarded(transact(context, &batch, &confirmed)).await {
-            Ok((unclaimed, committed)) => {
-                measure(context, "event", batch.len(), began);
-                announce(context, committed);
-                for index in unclaimed.into_iter().rev() {
-                    let item = batch.swap_remove(index);
-                    if item.is_repeat {
-                        // It did not run: another transaction holds the claim.
-                        uncount_attempt(context, &item).await;
-                    }
-                    lanes.cast_later(item.entity, LaneMessage::Event(Box::new(item)), RETRY_PAUSE);
-                }
-                return;
-            }
-            Err(breakage) => {
-                context.publisher.put_back(confirmed);
-                match next_after(context, &breakage, batch.len(), attempt).await {
-                    Next::Again => {}
-                    Next::Halve => {
-                        let second = batch.split_off(batch.len() / 2);
-                        work.push(second);
-                        work.push(batch);
-                        return;
-                    }
-                    Next::GiveUp => {
-                        let blamed = breakage.blame() == crate::failure::Blame::Data;
-                        for item in batch {
-                            again(lanes, item, blamed, &breakage.to_string()).await;
-                        }
-                        return;
-                    }
-                }
-            }
+/// Batches of events.
+enum Events {}
+
+impl Kind for Events {
+    type Item = EventItem;
+    type Claimed = Claimed;
+    /// The indices of the events that could not be claimed.
+    type Outcome = Vec<usize>;
+
+    const NAME: &'static str = "event";
+
+    async fn claim(
+        connection: &mut PgConnection,
+        _context: &LaneContext,
+        items: &[EventItem],
+    ) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+        let (mut claimed, now) = claim(connection, items).await?;
+        claimed.fresh.extend(dead_letter::claim_for_redrive(connection, items, &claimed.redriven).await?);
+        claimed.fresh.sort_unstable();
+        let fresh = claimed.fresh.iter().map(|index| &items[*index]);
+        forget_attempts(connection, fresh.filter(|item| item.is_repeat)).await?;
+        Ok((claimed, now))
+    }
+
+    async fn handle(
+        tx: &mut Tx<'_>,
+        items: &[EventItem],
+        claimed: Claimed,
+    ) -> Result<(Vec<usize>, Option<AnswerRows>), Breakage> {
+        let Claimed { unclaimed, fresh, .. } = claimed;
+        let inputs: Vec<_> = fresh.into_iter().filter_map(|index| items[index].message.as_deref().ok()).collect();
+        if let (Some(item), false) = (items.first(), inputs.is_empty()) {
+            item.route.reactions.run(tx, &inputs).await?;
+        }
+        Ok((unclaimed, Some(AnswerRows::default())))
+    }
+
+    fn crash_point(is_committed: bool) {
+        if is_committed {
+            crate::fail_point("lane.after_event_commit");
+        } else {
+            crate::fail_point("lane.before_event_commit");
         }
     }
-}
 
-/// Runs one transaction over a batch, and returns the indices of the events that could not be claimed.
-async fn transact(
-    context: &LaneContext,
-    batch: &[EventItem],
-    confirmed: &[Position],
-) -> Result<(Vec<usize>, Committed), Breakage> {
-    let mut connection = context.db.lane().await?;
-    let mut transaction = connection.begin().await?;
-    let Claimed { unclaimed, mut fresh, redriven, now } = claim(&mut transaction, batch).await?;
-    // The cursors are read in a later statement of the same transaction: if they were read first, a copy that has
-    // waited since before a prune would run a second time.
-    drop_handled(&mut transaction, batch, &mut fresh).await?;
-    fresh.extend(dead_letter::claim_for_redrive(&mut transaction, batch, &redriven).await?);
-    fresh.sort_unstable();
-    forget_attempts(&mut transaction, batch, &fresh).await?;
-
-    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
-    let inputs: Vec<_> = fresh.into_iter().filter_map(|index| batch[index].message.as_deref().ok()).collect();
-    if let (Some(item), false) = (batch.first(), inputs.is_empty()) {
-        item.route.reactions.run(&mut tx, &inputs).await?;
+    async fn settle(lanes: &Lanes, mut items: Vec<EventItem>, unclaimed: Vec<usize>) {
+        for index in unclaimed.into_iter().rev() {
+            let item = items.swap_remove(index);
+            if item.is_repeat {
+                // It did not run: another transaction holds the claim.
+                uncount_attempt(&lanes.context, &item).await;
+            }
+            lanes.cast_later(item.entity, LaneMessage::Event(Box::new(item)), RETRY_PAUSE);
+        }
     }
-    let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
-    let committed = write(&mut transaction, AnswerRows::default(), &events, effects, confirmed).await?;
-    crate::fail_point("lane.before_event_commit");
-    transaction.commit().await?;
-    context.db.hold(connection);
-    crate::fail_point("lane.after_event_commit");
-    Ok((unclaimed, committed))
+
+    async fn give_up(lanes: &Lanes, items: Vec<EventItem>, breakage: &Breakage) {
+        let is_blamed = breakage.blame() == Blame::Data;
+        for item in items {
+            again(lanes, item, is_blamed, &breakage.to_string()).await;
+        }
+    }
 }

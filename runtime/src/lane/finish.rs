@@ -1,19 +1,19 @@
 //! Effect results: claimed by deleting the effect's row in the transaction that writes them.
 
-use std::{any::Any, time::Instant};
+use std::{any::Any, collections::HashSet};
 
-use sqlx::{Connection, PgConnection, Row};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::{
-    LaneContext, Lanes, Next, announce,
-    commit::{AnswerRows, Committed, write},
-    measure, next_after,
+    LaneContext, Lanes, announce,
+    batch::{Kind, run_batch},
+    commit::AnswerRows,
 };
 use crate::{
     failure::Breakage,
-    guard::guarded,
     operation::{EffectRoute, Erased},
     tx::Tx,
 };
@@ -30,91 +30,86 @@ pub(crate) struct EffectItem {
 
 pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
     let mut work = vec![items];
-    while let Some(mut batch) = work.pop() {
-        if batch.is_empty() {
-            continue;
-        }
-        let context = &lanes.context;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let began = Instant::now();
-            let confirmed = context.publisher.take_confirmed();
-            match guarded(transact(context, &batch, &confirmed)).await {
-                Ok((committed, has_waiting)) => {
-                    measure(context, "effect", batch.len(), began);
-                    announce(context, committed);
-                    if has_waiting {
-                        // The next effect of one of these entities may start now.
-                        context.effects.look();
-                    }
-                    // Drops the items, which releases their permits.
-                    batch.clear();
-                    context.effects.has_room();
-                    break;
-                }
-                Err(breakage) => {
-                    context.publisher.put_back(confirmed);
-                    match next_after(context, &breakage, batch.len(), attempt).await {
-                        Next::Again => continue,
-                        Next::Halve => {
-                            let second = batch.split_off(batch.len() / 2);
-                            work.push(second);
-                            work.push(batch);
-                        }
-                        // The rows remain: the effects are performed again with the same idempotency keys, and then
-                        // finished.
-                        Next::GiveUp => {
-                            for item in &batch {
-                                context.effects.failed(item.id, item.attempts, &breakage).await;
-                            }
-                        }
-                    }
-                    break;
-                }
-            }
+    while let Some(batch) = work.pop() {
+        if let Some(committed) = run_batch::<EffectResults>(lanes, batch, &mut work).await {
+            announce(&lanes.context, committed);
         }
     }
 }
 
-async fn transact(
-    context: &LaneContext,
-    batch: &[EffectItem],
-    confirmed: &[contract::Position],
-) -> Result<(Committed, bool), Breakage> {
-    let mut connection = context.db.lane().await?;
-    let mut transaction = connection.begin().await?;
-    let Claimed { ids: claimed, now, has_waiting } = claim(&mut transaction, batch).await?;
-    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
-    let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
-    for item in batch.iter().filter(|item| claimed.contains(&item.id)) {
-        match groups.iter_mut().find(|(route, _)| route.name == item.route.name) {
-            Some((_, members)) => members.push(&*item.performed),
-            None => groups.push((&item.route, vec![&*item.performed])),
+/// Batches of effect results.
+enum EffectResults {}
+
+impl Kind for EffectResults {
+    type Item = EffectItem;
+    type Claimed = Claimed;
+    /// Whether other effects of these entities wait for their turn.
+    type Outcome = bool;
+
+    const NAME: &'static str = "effect";
+
+    async fn claim(
+        connection: &mut PgConnection,
+        _context: &LaneContext,
+        items: &[EffectItem],
+    ) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+        claim(connection, items).await
+    }
+
+    async fn handle(
+        tx: &mut Tx<'_>,
+        items: &[EffectItem],
+        claimed: Claimed,
+    ) -> Result<(bool, Option<AnswerRows>), Breakage> {
+        let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
+        for item in items.iter().filter(|item| claimed.ids.contains(&item.id)) {
+            match groups.iter_mut().find(|(route, _)| route.name == item.route.name) {
+                Some((_, members)) => members.push(&*item.performed),
+                None => groups.push((&item.route, vec![&*item.performed])),
+            }
+        }
+        for (route, performed) in groups {
+            route.handler.finish(tx, &performed).await?;
+        }
+        Ok((claimed.has_waiting, Some(AnswerRows::default())))
+    }
+
+    fn crash_point(is_committed: bool) {
+        if is_committed {
+            crate::fail_point("lane.after_effect_commit");
+        } else {
+            crate::fail_point("lane.before_effect_commit");
         }
     }
-    for (route, performed) in groups {
-        route.handler.finish(&mut tx, &performed).await?;
+
+    async fn settle(lanes: &Lanes, items: Vec<EffectItem>, has_waiting: bool) {
+        let effects = &lanes.context.effects;
+        if has_waiting {
+            // The next effect of one of these entities may start now.
+            effects.look();
+        }
+        // Releases their permits.
+        drop(items);
+        effects.has_room();
     }
-    let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
-    let committed = write(&mut transaction, AnswerRows::default(), &events, effects, confirmed).await?;
-    crate::fail_point("lane.before_effect_commit");
-    transaction.commit().await?;
-    context.db.hold(connection);
-    crate::fail_point("lane.after_effect_commit");
-    Ok((committed, has_waiting))
+
+    /// The rows remain: the effects are performed again with the same idempotency keys, and then finished.
+    async fn give_up(lanes: &Lanes, items: Vec<EffectItem>, breakage: &Breakage) {
+        for item in &items {
+            lanes.context.effects.failed(item.id, item.attempts, breakage).await;
+        }
+    }
 }
 
 /// The effect results that this transaction may write.
 struct Claimed {
-    ids: Vec<Uuid>,
-    now: chrono::DateTime<chrono::Utc>,
+    ids: HashSet<Uuid>,
     /// Whether other effects of these entities wait for their turn.
     has_waiting: bool,
 }
 
 /// Claims results by deleting their rows. A result whose row is gone was written by another transaction.
-async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<Claimed, Breakage> {
+async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<(Claimed, DateTime<Utc>), Breakage> {
     let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
     ids.sort_unstable();
     let row = sqlx::query(
@@ -126,5 +121,6 @@ async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<Cl
     .bind(ids)
     .fetch_one(connection)
     .await?;
-    Ok(Claimed { ids: row.try_get("ids")?, now: row.try_get("now")?, has_waiting: row.try_get("has_waiting")? })
+    let ids = row.try_get::<Vec<Uuid>, _>("ids")?.into_iter().collect();
+    Ok((Claimed { ids, has_waiting: row.try_get("has_waiting")? }, row.try_get("now")?))
 }

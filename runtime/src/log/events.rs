@@ -1,12 +1,14 @@
 //! Reads the events of commits, in pages that fit into one message.
 
 use chrono::{DateTime, Utc};
-use contract::Position;
+use contract::{Position, subject::internal};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
 
 use super::{LoggedCommit, LoggedEvent, commits_at};
-use crate::failure::Breakage;
+use crate::{
+    builtin::{BuiltinContext, BuiltinRequest, Outcome},
+    failure::Breakage,
+};
 
 /// A request to the owner for the events of these types at these positions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,9 +51,15 @@ impl EventsRequest {
 }
 
 /// Reads commits by position, in order, with their events of the requested types.
-pub(crate) async fn events(pool: &PgPool, request: &EventsRequest) -> Result<EventsPage, Breakage> {
-    let mut connection = pool.acquire().await?;
-    pack(commits_at(&mut connection, &request.positions).await?, request, ANSWER_BYTES)
+impl BuiltinRequest for EventsRequest {
+    type Reply = EventsPage;
+
+    const INTERNAL: &'static str = internal::EVENTS;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<EventsPage> {
+        let commits = commits_at(&mut *cx.backing.db.lanes.acquire().await?, &self.positions).await?;
+        BuiltinContext::reply(pack(commits, &self, ANSWER_BYTES)?)
+    }
 }
 
 /// Packs as many commits as fit. A commit goes in whole, or cut after at least one of its events, or not at all:

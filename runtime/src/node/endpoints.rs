@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use contract::{Access, subject};
+use contract::Access;
 
 use crate::{
+    builtin::BuiltinRoute,
     failure::Breakage,
     operation::{QueryRoute, Registration, RequestMeta, Routes, defects},
     responder::{Endpoint, EndpointInfo},
@@ -12,39 +13,43 @@ use crate::{
 
 /// Rejects a domain whose registrations contradict each other.
 pub(super) fn check_registrations(domain: &str, routes: &Routes) -> Result<(), Breakage> {
-    let mut common = HashMap::new();
-    add_common_endpoints(domain, &mut common);
-    // Reserved even if this node does not serve them: the domain must also start with another node's configuration.
-    add_guarded_endpoints(domain, Access::Public, &mut common, &mut Vec::new());
-    let defects = defects(domain, &routes.registrations, |subject| common.contains_key(subject));
-    if defects.is_empty() { Ok(()) } else { Err(Breakage::other(defects.join("; "))) }
-}
-
-pub(super) fn endpoints(routes: &Routes) -> (HashMap<String, Endpoint>, Vec<EndpointInfo>) {
-    let mut endpoints = HashMap::new();
-    let mut infos = Vec::new();
-    let requests = routes
-        .queries
-        .iter()
-        .map(|route| (route.meta.clone(), Endpoint::Query(route.clone())))
-        .chain(routes.commands.iter().map(|route| (route.meta.clone(), Endpoint::Command(route.clone()))));
-    for (meta, endpoint) in requests {
-        infos.push(info_of(&meta));
-        endpoints.insert(meta.subject, endpoint);
-    }
-    (endpoints, infos)
-}
-
-pub(super) fn endpoints_of_queries(queries: &[QueryRoute]) -> (HashMap<String, Endpoint>, Vec<EndpointInfo>) {
-    let infos = queries.iter().map(|route| info_of(&route.meta)).collect();
-    let endpoints = queries.iter().map(|route| (route.meta.subject.clone(), Endpoint::Query(route.clone())));
-    (endpoints.collect(), infos)
+    // Those for callers are reserved even if this node does not serve them: the domain must also start with another
+    // node's configuration.
+    let builtin = BuiltinRoute::all(domain, Access::Public);
+    reject(defects(domain, &routes.registrations, |subject| builtin.iter().any(|route| route.meta.subject == subject)))
 }
 
 /// Rejects a service whose registrations contradict each other.
 pub(super) fn check_service(name: &str, registrations: &[Registration]) -> Result<(), Breakage> {
-    let defects = defects(name, registrations, |_| false);
+    reject(defects(name, registrations, |_| false))
+}
+
+fn reject(defects: Vec<String>) -> Result<(), Breakage> {
     if defects.is_empty() { Ok(()) } else { Err(Breakage::other(defects.join("; "))) }
+}
+
+/// The endpoints of a domain, with the built-in ones that `guarded` grants to callers.
+pub(super) fn endpoints_of_domain(domain: &str, routes: &Routes, guarded: Access) -> Endpoints {
+    let queries = routes.queries.iter().cloned().map(Endpoint::Query);
+    let commands = routes.commands.iter().cloned().map(Endpoint::Command);
+    let builtin = BuiltinRoute::all(domain, guarded).into_iter().map(Endpoint::Builtin);
+    by_subject(queries.chain(commands).chain(builtin))
+}
+
+pub(super) fn endpoints_of_service(queries: &[QueryRoute]) -> Endpoints {
+    by_subject(queries.iter().cloned().map(Endpoint::Query))
+}
+
+/// Endpoints by subject, and the descriptions of those that service discovery lists: all but the internal ones of the
+/// runtime.
+type Endpoints = (HashMap<String, Endpoint>, Vec<EndpointInfo>);
+
+fn by_subject(endpoints: impl Iterator<Item = Endpoint>) -> Endpoints {
+    let endpoints: Vec<_> = endpoints.collect();
+    let is_listed =
+        |endpoint: &&Endpoint| !matches!(endpoint, Endpoint::Builtin(route) if route.meta.access == Access::Internal);
+    let infos = endpoints.iter().filter(is_listed).map(|endpoint| info_of(endpoint.meta())).collect();
+    (endpoints.into_iter().map(|endpoint| (endpoint.meta().subject.clone(), endpoint)).collect(), infos)
 }
 
 fn info_of(meta: &RequestMeta) -> EndpointInfo {
@@ -58,41 +63,5 @@ fn info_of(meta: &RequestMeta) -> EndpointInfo {
             ("schema", format!("{}.{domain}.{}.v1", contract::SYSTEM, meta.operation)),
         ]),
         queue_group: domain,
-    }
-}
-
-/// Adds the operations that every domain serves besides its own.
-pub(super) fn add_common_endpoints(domain: &str, endpoints: &mut HashMap<String, Endpoint>) {
-    endpoints.insert(subject::request(domain, subject::internal::LOG, true), Endpoint::Log);
-    endpoints.insert(subject::request(domain, subject::internal::EVENTS, true), Endpoint::Events);
-    endpoints.insert(
-        subject::request(domain, subject::internal::DEAD_LETTERS, true),
-        Endpoint::DeadLetters(Access::Internal),
-    );
-    endpoints.insert(subject::request(domain, subject::internal::REDRIVE, true), Endpoint::Redrive(Access::Internal));
-    endpoints.insert(subject::request(domain, subject::internal::REFILL, true), Endpoint::Refill);
-    endpoints.insert(subject::request(domain, subject::internal::REBUILD, true), Endpoint::Rebuild);
-    endpoints.insert(subject::request(domain, subject::internal::CONSUMED, true), Endpoint::Consumed);
-    endpoints.insert(subject::request(domain, subject::internal::TRIM, true), Endpoint::Trim);
-}
-
-/// Adds the operations that every domain serves to callers with the configured access; none for [`Access::Internal`].
-pub(super) fn add_guarded_endpoints(
-    domain: &str,
-    access: Access,
-    endpoints: &mut HashMap<String, Endpoint>,
-    infos: &mut Vec<EndpointInfo>,
-) {
-    use subject::guarded::{LIST_DEAD_LETTERS, REDRIVE_DEAD_LETTER};
-    if access == Access::Internal {
-        return;
-    }
-    for (operation, endpoint) in
-        [(LIST_DEAD_LETTERS, Endpoint::DeadLetters(access)), (REDRIVE_DEAD_LETTER, Endpoint::Redrive(access))]
-    {
-        let subject = subject::request(domain, operation, false);
-        let is_command = matches!(endpoint, Endpoint::Redrive(_));
-        infos.push(info_of(&RequestMeta { operation, subject: subject.clone(), access, is_command }));
-        endpoints.insert(subject, endpoint);
     }
 }

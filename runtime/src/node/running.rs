@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Health, Hosted, HostedService, NodeConfig, children,
-    endpoints::{add_common_endpoints, add_guarded_endpoints, check_registrations, check_service, endpoints},
+    endpoints::{check_registrations, check_service, endpoints_of_domain},
     health::Pulse,
     service::RunningService,
 };
@@ -177,9 +177,7 @@ impl Running {
         effects.finish_in(lanes.clone());
         streams.ensure_own(&db.lanes).await;
 
-        let (mut endpoints, mut infos) = endpoints(&routes);
-        add_common_endpoints(name, &mut endpoints);
-        add_guarded_endpoints(name, config.dead_letter_access, &mut endpoints, &mut infos);
+        let (endpoints, infos) = endpoints_of_domain(name, &routes, config.dead_letter_access);
         let verifier = tokens.verifier(&client, &clock);
         let [queries, internal_queries, commands] = Responder::admission();
         let tasks = TaskTracker::new();

@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     HostedService, NodeConfig, children,
-    endpoints::endpoints_of_queries,
+    endpoints::endpoints_of_service,
     health::{DomainHealth, Pulse},
     running::Tokens,
 };
@@ -44,7 +44,7 @@ impl RunningService {
         let client = Client::new(connection.clone()).await.map_err(Breakage::other)?;
         let clock = Clock::default();
         let verifier = tokens.verifier(&client, &clock);
-        let (endpoints, infos) = endpoints_of_queries(&queries);
+        let (endpoints, infos) = endpoints_of_service(&queries);
         let [queries, internal_queries, commands] = Responder::admission();
         let tasks = TaskTracker::new();
         let responder = Arc::new(Responder {

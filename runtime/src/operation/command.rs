@@ -182,11 +182,6 @@ fn refused<D: Domain, C: Command>(refusal: C::Error) -> Box<ErrorBody> {
     Box::new(CallError::Refused(refusal).body(D::NAME, ""))
 }
 
-/// Whether a command id was used before with another body. Always false if no fingerprint was stored.
-pub(crate) fn is_reused(stored: &[u8], asked: &[u8]) -> bool {
-    !stored.is_empty() && stored != asked
-}
-
 fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeError> {
     let canonical = Format::MessagePack.encode(&message)?;
     // A command with a secret answer may itself contain a secret, such as a password, of which no fast hash may be
@@ -221,6 +216,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
+    use crate::command_log::is_reused;
 
     domain_error! {
         enum Never {

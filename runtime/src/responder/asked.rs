@@ -20,7 +20,7 @@ const SINGLE: [&str; 5] =
 /// An incoming request with its parsed headers.
 pub(crate) struct Asked {
     pub(super) message: Message,
-    pub(super) format: Format,
+    pub(crate) format: Format,
     pub(super) deadline: Instant,
     /// The digest of the capability.
     pub(super) capability: Option<Uuid>,
@@ -89,7 +89,7 @@ impl Asked {
     }
 
     /// Decodes a request of the runtime itself, which has no route.
-    pub(super) fn decode_as<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+    pub(crate) fn decode_as<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         self.decode(|format, body| format.decode_request(body, UnknownFields::Ignore))
     }
 }

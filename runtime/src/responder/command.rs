@@ -7,18 +7,18 @@ use std::{
 
 use contract::{ErrorKind, Fault, Format};
 use sha2::{Digest, Sha256};
-use sqlx::Row;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 use super::{Asked, Backed, Responder, Sent};
 use crate::{
     caller::Caller,
+    command_log::{self, CommandKey},
     context::Context,
     failure::Breakage,
     guard::guarded,
-    lane::{CommandItem, LaneMessage, LaneReply, replay},
-    operation::{CommandRoute, Erased, PreparedCommand, is_reused},
+    lane::{CommandItem, LaneMessage, LaneReply},
+    operation::{CommandRoute, Erased, PreparedCommand},
     tx::Cause,
 };
 
@@ -141,22 +141,9 @@ impl Backed<'_> {
         if !run.is_known_to_caller {
             return Ok(None);
         }
-        let row = sqlx::query(
-            "select fingerprint, status, answer from command_log where caller = $1 and operation = $2 and id = $3",
-        )
-        .bind(caller_key)
-        .bind(run.route.meta.operation)
-        .bind(run.id)
-        .fetch_optional(&self.backing.db.internal_reads)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        if is_reused(&row.try_get::<Vec<u8>, _>("fingerprint")?, &run.fingerprint) {
-            let text = "This command id was used with another body.";
-            let fault = Fault::new(ErrorKind::Invalid, "command_id_reused", text).of(self.domain);
-            return Ok(Some(LaneReply::Fault(fault)));
-        }
-        match row.try_get::<Option<Vec<u8>>, _>("answer")? {
-            Some(answer) => Ok(Some(replay(row.try_get("status")?, answer)?)),
+        let key = CommandKey { caller: caller_key, operation: run.route.meta.operation, id: run.id };
+        match command_log::look_up(&self.backing.db.internal_reads, &[key]).await?.pop() {
+            Some((_, stored)) => stored.reply(&run.fingerprint, self.domain),
             None => Ok(None),
         }
     }

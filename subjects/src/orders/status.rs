@@ -2,37 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum))]
-        #[cfg_attr(feature = "openapi", oai(rename_all = "snake_case"))]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
-
-        impl $name {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word that stands for it outside.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|one| one.word() == text).ok_or_else(|| format!("unknown word {text:?}"))
-            }
-        }
-    };
-}
+use crate::words;
 
 words! {
     /// Where an order stands.
-    OrderStatus {
+    #[derive(Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
+    #[serde(rename_all = "snake_case")]
+    pub OrderStatus {
         /// Not decided: stock or payment is open.
         Pending = "pending",
         /// Paid, its stock sold.
@@ -80,7 +57,10 @@ impl OrderStatus {
 
 words! {
     /// Where an order's money stands.
-    PaymentStatus {
+    #[derive(Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
+    #[serde(rename_all = "snake_case")]
+    pub PaymentStatus {
         Pending = "pending",
         Processing = "processing",
         Succeeded = "succeeded",
@@ -93,7 +73,10 @@ words! {
 
 words! {
     /// Where an order's goods stand.
-    FulfillmentStatus {
+    #[derive(Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
+    #[serde(rename_all = "snake_case")]
+    pub FulfillmentStatus {
         Unfulfilled = "unfulfilled",
         Partial = "partial",
         Fulfilled = "fulfilled",

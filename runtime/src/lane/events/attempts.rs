@@ -161,14 +161,8 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reas
 }
 
 async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
-    let pool = &context.db.lanes;
     crate::fail_point("park.before_commit");
-    let parked = if item.is_redrive {
-        dead_letter::park_again(pool, &item.head, reason).await
-    } else {
-        dead_letter::park(pool, &item.head, &item.payload, item.known_in_era, reason, attempts).await
-    };
-    if let Err(breakage) = parked {
+    if let Err(breakage) = dead_letter::park(&context.db.lanes, item, reason, attempts).await {
         // The event stays unhandled, so catch-up delivers it again.
         tracing::error!(domain = context.domain, event = %item.head.id, %breakage, "an event could not be parked");
         return;
@@ -182,12 +176,12 @@ async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i
     );
 }
 
-pub(super) async fn forget_attempts(
+/// Deletes the counts of events that are handled or dead-lettered.
+pub(crate) async fn forget_attempts(
     connection: &mut PgConnection,
-    batch: &[EventItem],
-    fresh: &[usize],
+    items: impl IntoIterator<Item = &EventItem>,
 ) -> Result<(), Breakage> {
-    let (sources, ids) = keys(fresh.iter().map(|index| &batch[*index]).filter(|item| item.is_repeat));
+    let (sources, ids) = keys(items);
     if !ids.is_empty() {
         sqlx::query(
             "delete from attempt using unnest($1::text[], $2::uuid[]) as gone(source, event_id)

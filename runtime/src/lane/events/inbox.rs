@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use contract::Position;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -10,21 +11,26 @@ use super::EventItem;
 use crate::{failure::Breakage, log::mark, operation::EventHead};
 
 /// The result of claiming a batch, by the indices of its events.
-pub(super) struct Claimed {
+#[derive(Default)]
+pub(crate) struct Claimed {
     /// Claimed by another transaction.
     pub unclaimed: Vec<usize>,
-    /// Without an inbox row until now, ordered by source and id.
+    /// Not handled before: without an inbox row until now, and above the cursor.
     pub fresh: Vec<usize>,
     /// Redriven by an operator.
     pub redriven: Vec<usize>,
-    /// The database's time.
-    pub now: chrono::DateTime<chrono::Utc>,
 }
 
 /// Claims events, and inserts inbox rows for those that it claims; an event that has a row was handled before. The rows
 /// are sorted in between, so all locks are taken before the first row is inserted. A row that another transaction
 /// committed after this statement began conflicts as well: `on conflict` does not depend on the snapshot.
-pub(super) async fn claim(connection: &mut PgConnection, batch: &[EventItem]) -> Result<Claimed, Breakage> {
+///
+/// The cursors are read in a later statement of the same transaction: if they were read first, a copy that has waited
+/// since before a prune would run a second time. Returns the database's time too.
+pub(crate) async fn claim(
+    connection: &mut PgConnection,
+    batch: &[EventItem],
+) -> Result<(Claimed, DateTime<Utc>), Breakage> {
     let heads = || batch.iter().map(|item| &item.head);
     let rows = sqlx::query(
         "with claimed as materialized (
@@ -48,12 +54,11 @@ pub(super) async fn claim(connection: &mut PgConnection, batch: &[EventItem]) ->
     .bind(heads().map(|head| head.position.xid).collect::<Vec<_>>())
     .bind(heads().map(|head| mark(head.id)).collect::<Vec<_>>())
     .bind(batch.iter().map(|item| item.is_redrive).collect::<Vec<_>>())
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    let (unclaimed, fresh, redriven) = Default::default();
-    let mut claimed = Claimed { unclaimed, fresh, redriven, now: chrono::DateTime::default() };
+    let (mut claimed, mut now) = (Claimed::default(), DateTime::default());
     for row in rows {
-        claimed.now = row.try_get("now")?;
+        now = row.try_get("now")?;
         let index = usize::try_from(row.try_get::<i64, _>("index")?).map_err(Breakage::other)?;
         if !row.try_get::<bool, _>("is_ours")? {
             claimed.unclaimed.push(index);
@@ -65,7 +70,8 @@ pub(super) async fn claim(connection: &mut PgConnection, batch: &[EventItem]) ->
     }
     // The caller removes them from the batch by index, the last one first.
     claimed.unclaimed.sort_unstable();
-    Ok(claimed)
+    drop_handled(connection, batch, &mut claimed.fresh).await?;
+    Ok((claimed, now))
 }
 
 fn lock_number(head: &EventHead) -> i64 {
@@ -73,7 +79,7 @@ fn lock_number(head: &EventHead) -> i64 {
 }
 
 /// Drops events at or below the cursor of their type, and events of a history that a restore has ended.
-pub(super) async fn drop_handled(
+async fn drop_handled(
     connection: &mut PgConnection,
     batch: &[EventItem],
     fresh: &mut Vec<usize>,

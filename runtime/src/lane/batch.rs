@@ -1,0 +1,126 @@
+//! Runs a batch of any kind: one transaction that claims the items, handles and writes them. A batch that fails is
+//! retried, halved or given up.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use contract::Position;
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    LaneContext, Lanes, Next,
+    commit::{AnswerRows, Committed, write},
+    measure, next_after,
+};
+use crate::{failure::Breakage, guard::guarded, tx::Tx};
+
+/// A kind of work for a lane.
+pub(super) trait Kind {
+    type Item: Send + Sync;
+    /// What the transaction may handle.
+    type Claimed: Send;
+    /// What became of the items.
+    type Outcome: Send;
+
+    /// The kind in metrics.
+    const NAME: &'static str;
+
+    /// Removes items that nothing waits for any longer. Called before each attempt.
+    fn drop_late(_context: &LaneContext, _items: &mut Vec<Self::Item>) {}
+
+    /// Claims the items, and returns the database's time.
+    fn claim(
+        connection: &mut PgConnection,
+        context: &LaneContext,
+        items: &[Self::Item],
+    ) -> impl Future<Output = Result<(Self::Claimed, DateTime<Utc>), Breakage>> + Send;
+
+    /// Runs the handlers, and returns the answers to store. Without them the transaction is rolled back.
+    fn handle(
+        tx: &mut Tx<'_>,
+        items: &[Self::Item],
+        claimed: Self::Claimed,
+    ) -> impl Future<Output = Result<(Self::Outcome, Option<AnswerRows>), Breakage>> + Send;
+
+    /// The crash points before and after the commit.
+    fn crash_point(is_committed: bool);
+
+    /// Releases the items after the commit.
+    fn settle(lanes: &Lanes, items: Vec<Self::Item>, outcome: Self::Outcome) -> impl Future<Output = ()> + Send;
+
+    /// Prepares the next attempt after a rollback that `handle` asked for. Items may be moved to `work`.
+    fn rolled_back(_items: &mut Vec<Self::Item>, _outcome: Self::Outcome, _work: &mut Vec<Vec<Self::Item>>) {}
+
+    /// Releases the items after the last failure.
+    fn give_up(lanes: &Lanes, items: Vec<Self::Item>, breakage: &Breakage) -> impl Future<Output = ()> + Send;
+}
+
+/// Runs a batch until it is committed, split or given up. Parts that are split off are pushed onto `work`. Returns what
+/// was committed, for the caller to publish.
+pub(super) async fn run_batch<K: Kind>(
+    lanes: &Lanes,
+    mut items: Vec<K::Item>,
+    work: &mut Vec<Vec<K::Item>>,
+) -> Option<Committed> {
+    let context = &lanes.context;
+    let mut attempt = 0;
+    loop {
+        K::drop_late(context, &mut items);
+        if items.is_empty() {
+            return None;
+        }
+        attempt += 1;
+        let began = Instant::now();
+        let confirmed = context.publisher.take_confirmed();
+        let breakage = match guarded(transact::<K>(context, &items, &confirmed)).await {
+            Ok((outcome, Some(committed))) => {
+                measure(context, K::NAME, items.len(), began);
+                K::settle(lanes, items, outcome).await;
+                return Some(committed);
+            }
+            Ok((outcome, None)) => {
+                context.publisher.put_back(confirmed);
+                K::rolled_back(&mut items, outcome, work);
+                continue;
+            }
+            Err(breakage) => breakage,
+        };
+        context.publisher.put_back(confirmed);
+        match next_after(context, &breakage, items.len(), attempt).await {
+            Next::Again => {}
+            Next::Halve => {
+                let second = items.split_off(items.len() / 2);
+                work.extend([second, items]);
+                return None;
+            }
+            Next::GiveUp => {
+                K::give_up(lanes, items, &breakage).await;
+                return None;
+            }
+        }
+    }
+}
+
+async fn transact<K: Kind>(
+    context: &LaneContext,
+    items: &[K::Item],
+    confirmed: &[Position],
+) -> Result<(K::Outcome, Option<Committed>), Breakage> {
+    let mut connection = context.db.lane().await?;
+    let mut transaction = connection.begin().await?;
+    let (claimed, now) = K::claim(&mut transaction, context, items).await?;
+    let mut tx = Tx::new(&mut transaction, now, context.effects.names());
+    let (outcome, answers) = K::handle(&mut tx, items, claimed).await?;
+    let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
+    let Some(answers) = answers else {
+        transaction.rollback().await?;
+        context.db.hold(connection);
+        return Ok((outcome, None));
+    };
+    let committed = write(&mut transaction, answers, &events, effects, confirmed).await?;
+    K::crash_point(false);
+    transaction.commit().await?;
+    context.db.hold(connection);
+    K::crash_point(true);
+    Ok((outcome, Some(committed)))
+}
