@@ -6,9 +6,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// An answer later than this has waited for others. Well below the first repeat of a request, or those would come on
 /// top of what is too much already.
@@ -51,7 +53,7 @@ impl Load {
     }
 
     fn bounds(&self) -> MutexGuard<'_, BTreeMap<Key, Bound>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

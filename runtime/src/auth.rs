@@ -2,13 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use contract::{ErrorKind, Fault, VerificationKeys};
 use futures::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -119,8 +120,7 @@ impl Verifier {
         }
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = self.shared.clock.now().timestamp();
-        if let Some((identity, expires)) =
-            self.shared.verified.lock().unwrap_or_else(PoisonError::into_inner).get(&digest)
+        if let Some((identity, expires)) = self.shared.verified.lock().get(&digest)
             && *expires > now
         {
             return Ok(identity.clone());
@@ -145,7 +145,7 @@ impl Verifier {
             session: claims.sid,
             issued_at: claims.iat,
         };
-        let mut verified = self.shared.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verified = self.shared.verified.lock();
         if verified.len() >= CACHED {
             verified.retain(|_, (_, expires)| *expires > now);
             if verified.len() >= CACHED {
@@ -196,12 +196,12 @@ impl Verifier {
                 keys.insert(key.kid, decoding);
             }
         }
-        *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.shared.keys.write() = keys;
         Ok(())
     }
 
     fn known(&self, kid: &str) -> Option<DecodingKey> {
-        self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+        self.shared.keys.read().get(kid).cloned()
     }
 }
 

@@ -1,12 +1,10 @@
 //! Natural batching: items that arrive while a batch runs form the next one. There is no timer: an item waits only
 //! while two batches run.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use futures::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard};
 use sqlx::PgPool;
 use tokio::sync::oneshot;
 
@@ -87,7 +85,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<I, O>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     async fn run(&self, db: &PgPool, batch: Vec<Waiting<I, O>>) {

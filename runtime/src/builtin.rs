@@ -116,6 +116,7 @@ impl Client {
             _ => subject::request(domain, R::INTERNAL, true),
         };
         let command_id = R::IS_COMMAND.then(|| call.command_id.unwrap_or_else(Uuid::now_v7));
-        self.ask_untyped(subject, domain, request, call, command_id).await
+        let answered = self.request(subject, domain, request, call, command_id).await?;
+        answered.map_err(|error| Fault::from(*error).of(domain))
     }
 }

@@ -141,18 +141,13 @@ impl CatchUp {
     /// R3: one statement reads the cursor and deletes, by the row's own type; limited to [`PRUNED`] rows, so that it
     /// does not run long. Rows above every cursor are not read.
     async fn prune(&self) -> Result<(), Breakage> {
-        sqlx::query(
-            "delete from inbox where ctid = any(array(
+        let sql = "delete from inbox where ctid = any(array(
                  select inbox.ctid from inbox join cursor using (source, name)
                  where source = $1 and (inbox.era, inbox.xid) <= (cursor.era, cursor.xid)
                    and (inbox.era, inbox.xid) <= (
                        select era, xid from cursor where source = $1 order by era desc, xid desc limit 1)
-                 order by inbox.era, inbox.xid limit $2))",
-        )
-        .bind(self.consumer.source)
-        .bind(PRUNED)
-        .execute(&self.db.lanes)
-        .await?;
+                 order by inbox.era, inbox.xid limit $2))";
+        sqlx::query(sql).bind(self.consumer.source).bind(PRUNED).execute(&self.db.lanes).await?;
         Ok(())
     }
 }

@@ -126,32 +126,27 @@ impl Client {
         self.inbox.connection()
     }
 
-    /// Sends a request whose subject its type does not fix.
-    pub(crate) async fn ask_untyped<Q: Serialize, A: DeserializeOwned>(
-        &self,
-        subject: String,
-        domain: &str,
-        query: &Q,
-        call: &Call,
-        command_id: Option<Uuid>,
-    ) -> Result<Replied<A>, Fault> {
-        let body: Bytes = Format::MessagePack.encode(query)?.into();
-        let reply = self.exchange(subject, domain, body, call, command_id).await?;
-        decode::<A>(&reply, domain)?.map_err(|error| {
-            let ErrorBody { kind, code, message, details, .. } = *error;
-            Fault { kind, code, message, details, service: domain.to_owned() }
-        })
-    }
-
     async fn call<R: Request>(
         &self,
         request: &R,
         call: &Call,
         command_id: Option<Uuid>,
     ) -> Result<Replied<R::Reply>, CallError<R::Error>> {
-        let body: Bytes = Format::MessagePack.encode(request).map_err(Fault::from)?.into();
-        let reply = self.exchange(R::subject(), R::DOMAIN, body, call, command_id).await?;
-        decode::<R::Reply>(&reply, R::DOMAIN)?.map_err(|error| CallError::from_body(*error))
+        let answered = self.request(R::subject(), R::DOMAIN, request, call, command_id).await?;
+        answered.map_err(|error| CallError::from_body(*error))
+    }
+
+    /// Sends a request, and decodes the reply or the error in its place.
+    pub(crate) async fn request<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        subject: String,
+        domain: &str,
+        request: &Q,
+        call: &Call,
+        command_id: Option<Uuid>,
+    ) -> Result<Result<Replied<A>, Box<ErrorBody>>, Fault> {
+        let body: Bytes = Format::MessagePack.encode(request)?.into();
+        decode(&self.exchange(subject, domain, body, call, command_id).await?, domain)
     }
 
     /// Sends the request until a reply arrives or the deadline passes.

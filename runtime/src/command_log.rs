@@ -1,10 +1,10 @@
 //! The command log: the answers stored under command ids, with which a repeated command is answered.
 
 use contract::{ErrorKind, Fault, Format};
-use sqlx::{PgExecutor, Row};
+use sqlx::{FromRow, PgExecutor, Row};
 use uuid::Uuid;
 
-use crate::{failure::Breakage, lane::LaneReply};
+use crate::{columns, failure::Breakage, lane::LaneReply};
 
 /// What identifies a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +23,7 @@ impl CommandKey<'_> {
 }
 
 /// A stored answer.
+#[derive(sqlx::FromRow)]
 pub(crate) struct StoredAnswer {
     fingerprint: Vec<u8>,
     status: i16,
@@ -58,21 +59,14 @@ pub(crate) async fn look_up(
     db: impl PgExecutor<'_>,
     keys: &[CommandKey<'_>],
 ) -> Result<Vec<(usize, StoredAnswer)>, Breakage> {
-    let rows = sqlx::query(
-        "select place - 1 as index, fingerprint, status, answer
+    let sql = "select place - 1 as index, fingerprint, status, answer
          from unnest($1::text[], $2::text[], $3::uuid[]) with ordinality as t(caller, operation, id, place)
-         join command_log using (caller, operation, id)",
-    )
-    .bind(keys.iter().map(|key| key.caller).collect::<Vec<_>>())
-    .bind(keys.iter().map(|key| key.operation).collect::<Vec<_>>())
-    .bind(keys.iter().map(|key| key.id).collect::<Vec<_>>())
-    .fetch_all(db)
-    .await?;
+         join command_log using (caller, operation, id)";
+    let rows = columns!(sqlx::query(sql), keys, key; key.caller, key.operation, key.id).fetch_all(db).await?;
     rows.into_iter()
         .map(|row| {
             let index = usize::try_from(row.try_get::<i64, _>("index")?).map_err(Breakage::other)?;
-            let (fingerprint, status) = (row.try_get("fingerprint")?, row.try_get("status")?);
-            Ok((index, StoredAnswer { fingerprint, status, answer: row.try_get("answer")? }))
+            Ok((index, StoredAnswer::from_row(&row)?))
         })
         .collect()
 }
@@ -84,16 +78,15 @@ pub(crate) async fn store(
     fingerprint: &[u8],
     reply: &[u8],
 ) -> Result<bool, Breakage> {
-    let stored = sqlx::query(
-        "insert into command_log (caller, operation, id, fingerprint, status, answer)
-         values ($1, $2, $3, $4, 0, $5) on conflict do nothing",
-    )
-    .bind(key.caller)
-    .bind(key.operation)
-    .bind(key.id)
-    .bind(fingerprint)
-    .bind(reply)
-    .execute(db)
-    .await?;
+    let sql = "insert into command_log (caller, operation, id, fingerprint, status, answer)
+         values ($1, $2, $3, $4, 0, $5) on conflict do nothing";
+    let stored = sqlx::query(sql)
+        .bind(key.caller)
+        .bind(key.operation)
+        .bind(key.id)
+        .bind(fingerprint)
+        .bind(reply)
+        .execute(db)
+        .await?;
     Ok(stored.rows_affected() == 1)
 }

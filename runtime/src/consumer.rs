@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     str::FromStr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use async_nats::jetstream::{
 use chrono::{DateTime, Utc};
 use contract::{Position, header, subject};
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -69,18 +70,18 @@ pub(crate) struct InFlight {
 
 impl InFlightSet {
     pub(crate) fn enter(self: &Arc<Self>, id: Uuid) -> InFlight {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default() += 1;
+        *self.0.lock().entry(id).or_default() += 1;
         InFlight { set: self.clone(), id }
     }
 
     pub(crate) fn holds(&self, id: Uuid) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+        self.0.lock().contains_key(&id)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut held = self.set.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.set.0.lock();
         if let Some(count) = held.get_mut(&self.id) {
             *count -= 1;
             if *count == 0 {

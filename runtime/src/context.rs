@@ -56,6 +56,16 @@ impl Context {
 }
 
 impl ServiceContext {
+    /// The context of work that no request asked for.
+    pub(crate) fn of_system(
+        client: Client,
+        deadline: Instant,
+        request_id: Option<String>,
+        traceparent: Option<String>,
+    ) -> Self {
+        Self { caller: Caller::System, capability: None, client, deadline, request_id, traceparent }
+    }
+
     /// The caller of the operation.
     pub fn caller(&self) -> &Caller {
         &self.caller

@@ -128,16 +128,13 @@ pub async fn migrate(url: &str, domain: Migrator) -> Result<(), sqlx::Error> {
 /// Begins an epoch if the server has restarted since the last one began. The number of an epoch is never reused: it is
 /// the clock in microseconds, or the last number plus one if that is greater.
 pub(crate) async fn begin_era(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into era (era, started, forked_at)
+    let sql = "insert into era (era, started, forked_at)
          select greatest(coalesce((select max(era) from era), 0) + 1,
                          (extract(epoch from clock_timestamp()) * 1000000)::bigint),
                 pg_postmaster_start_time(),
                 coalesce((select max(xid) from event_log where era = (select max(era) from era)), 0)
-         on conflict (started) do nothing",
-    )
-    .execute(connection)
-    .await?;
+         on conflict (started) do nothing";
+    sqlx::query(sql).execute(connection).await?;
     Ok(())
 }
 

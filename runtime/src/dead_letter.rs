@@ -7,9 +7,6 @@ mod redrive;
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
-use contract::Position;
-use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
@@ -23,18 +20,6 @@ use crate::{
     operation::EventHead,
 };
 
-/// The head of a dead-lettered event, as it is stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct StoredHead {
-    version: i64,
-    at: DateTime<Utc>,
-    position: Position,
-    #[serde(default)]
-    request_id: Option<String>,
-    #[serde(default)]
-    traceparent: Option<String>,
-}
-
 /// Dead-letters an event. R10: the inbox row and the dead letter are written in one transaction; otherwise another copy
 /// of the event could still run. Writes no dead letter if the event was handled in the meantime, or belongs to a history
 /// that a restore has ended. A dead letter whose redrive failed gets the new reason.
@@ -46,32 +31,23 @@ pub(crate) async fn park(pool: &PgPool, item: &EventItem, reason: &str, attempts
         return Err(Breakage::other("another transaction handles the event"));
     }
     if !claimed.fresh.is_empty() {
-        let (version, at, position) = (head.version, head.at, head.position);
-        let (request_id, traceparent) = (head.request_id.clone(), head.traceparent.clone());
-        sqlx::query(
-            "insert into dead_letter (source, event_id, name, head, payload, reason, attempts)
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict (source, event_id) do update set reason = excluded.reason",
-        )
-        .bind(&head.source)
-        .bind(head.id)
-        .bind(&head.name)
-        .bind(Json(StoredHead { version, at, position, request_id, traceparent }))
-        .bind(&item.payload[..])
-        .bind(reason)
-        .bind(attempts)
-        .execute(&mut *transaction)
-        .await?;
+        let sql = "insert into dead_letter (source, event_id, name, head, payload, reason, attempts)
+             values ($1, $2, $3, $4, $5, $6, $7) on conflict (source, event_id) do update set reason = excluded.reason";
+        sqlx::query(sql)
+            .bind(&head.source)
+            .bind(head.id)
+            .bind(&head.name)
+            .bind(Json(head))
+            .bind(&item.payload[..])
+            .bind(reason)
+            .bind(attempts)
+            .execute(&mut *transaction)
+            .await?;
     }
     if item.is_redrive {
-        sqlx::query(
-            "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
-             where source = $1 and event_id = $2",
-        )
-        .bind(&head.source)
-        .bind(head.id)
-        .bind(reason)
-        .execute(&mut *transaction)
-        .await?;
+        let sql = "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
+             where source = $1 and event_id = $2";
+        sqlx::query(sql).bind(&head.source).bind(head.id).bind(reason).execute(&mut *transaction).await?;
     }
     forget_attempts(&mut transaction, [item]).await?;
     Ok(transaction.commit().await?)
@@ -88,14 +64,13 @@ pub(crate) async fn claim_for_redrive(
         return Ok(Vec::new());
     }
     let heads = || places.iter().map(|index| &batch[*index].head);
-    let rows = sqlx::query(
-        "delete from dead_letter d using unnest($1::text[], $2::uuid[]) as t(source, event_id)
-         where d.source = t.source and d.event_id = t.event_id returning d.source, d.event_id",
-    )
-    .bind(heads().map(|head| head.source.clone()).collect::<Vec<_>>())
-    .bind(heads().map(|head| head.id).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
+    let sql = "delete from dead_letter d using unnest($1::text[], $2::uuid[]) as t(source, event_id)
+         where d.source = t.source and d.event_id = t.event_id returning d.source, d.event_id";
+    let rows = sqlx::query(sql)
+        .bind(heads().map(|head| head.source.clone()).collect::<Vec<_>>())
+        .bind(heads().map(|head| head.id).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
     let deleted: HashSet<(String, Uuid)> = rows
         .iter()
         .map(|row| Ok((row.try_get("source")?, row.try_get("event_id")?)))

@@ -9,13 +9,7 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use uuid::Uuid;
 
-use crate::{
-    database::Database,
-    failure::Breakage,
-    lease,
-    operation::DeadlineRoute,
-    responder::{InternalCommand, Responder},
-};
+use crate::{database::Database, failure::Breakage, lease, operation::DeadlineRoute, responder::Responder};
 
 /// The most deadlines of one query.
 const LIMIT: i64 = 20_000;
@@ -45,22 +39,21 @@ impl Deadlines {
             if !lease::hold(&self.db.lanes, &name, self.node, LEASE).await? {
                 continue;
             }
-            let due = route.source.due(&self.db.internal_reads, LIMIT).await?;
+            let due = (route.due)(self.db.internal_reads.clone(), LIMIT).await?;
             if due.is_empty() {
                 continue;
             }
             let began = Instant::now();
             let mut running = FuturesUnordered::new();
             let mut acted = 0_u64;
-            for (id, message) in due {
+            for (id, command) in due {
                 if began.elapsed() > LEASE - Duration::from_secs(1) {
                     break;
                 }
                 if running.len() >= AT_ONCE {
                     acted += u64::from(running.next().await.unwrap_or(false));
                 }
-                let command = InternalCommand { id, message };
-                running.push(self.responder.run_internal(route.operation, command, Instant::now() + PATIENCE));
+                running.push(self.responder.run_due(route.operation, id, command, Instant::now() + PATIENCE));
             }
             while let Some(done) = running.next().await {
                 acted += u64::from(done);

@@ -14,8 +14,8 @@ use crate::{
     context::Context,
     failure::{Answered, Breakage, Handled, PrepareError},
     operation::{
-        Before, CommandRoute, DeadlineRoute, DeadlineSource, EffectHandler, EffectRoute, EventRoute, Handling,
-        NotPrepared, OneByOne, Prepared, QueryRoute, Registration, Routes, Together, TypedCommand,
+        CommandRoute, DeadlineRoute, EffectRoute, EventRoute, Outcome, PrepareCommand, QueryRoute, Registration,
+        Routes, Run, one_by_one, prepared, together, unprepared,
     },
     sql::{Reads, Writes},
     tx::{Cause, Tx},
@@ -258,7 +258,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Handle<C>,
     {
-        self.add_command::<C, NotPrepared, OneByOne>();
+        self.add_command::<C>(unprepared::<C>(), one_by_one::<D, C, ()>(self.domain.clone()));
     }
 
     /// Handles the command `C` after its `prepare`, one at a time.
@@ -266,7 +266,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Prepare<C> + Handle<C, <D as Prepare<C>>::Prepared>,
     {
-        self.add_command::<C, Prepared, OneByOne>();
+        self.add_command::<C>(prepared(self.domain.clone()), one_by_one::<D, C, D::Prepared>(self.domain.clone()));
     }
 
     /// Handles the command `C`, a whole batch at a time.
@@ -274,7 +274,7 @@ impl<D: Domain> Registry<D> {
     where
         D: HandleBatch<C>,
     {
-        self.add_command::<C, NotPrepared, Together>();
+        self.add_command::<C>(unprepared::<C>(), together::<D, C, ()>(self.domain.clone()));
     }
 
     /// Handles the command `C` after its `prepare`, a whole batch at a time.
@@ -282,13 +282,12 @@ impl<D: Domain> Registry<D> {
     where
         D: Prepare<C> + HandleBatch<C, <D as Prepare<C>>::Prepared>,
     {
-        self.add_command::<C, Prepared, Together>();
+        self.add_command::<C>(prepared(self.domain.clone()), together::<D, C, D::Prepared>(self.domain.clone()));
     }
 
-    fn add_command<C: Command, B: Before<D, C>, H: Handling<D, C, B::Prepared>>(&mut self) {
+    fn add_command<C: Command>(&mut self, prepare: Arc<PrepareCommand>, run: Run<Vec<Outcome>>) {
         self.routes.registrations.push(Registration::request::<C>());
-        let handler = TypedCommand::<D, C, B, H>::new(self.domain.clone());
-        self.routes.commands.push(CommandRoute::new(handler));
+        self.routes.commands.push(CommandRoute::new::<C>(prepare, run));
     }
 
     /// Reacts to the event `E`.
@@ -318,7 +317,7 @@ impl<D: Domain> Registry<D> {
         D: Perform<F>,
     {
         self.routes.registrations.push(Registration::effect::<F>());
-        self.routes.effects.push(EffectRoute::new(EffectHandler::<D, F>::new(self.domain.clone())));
+        self.routes.effects.push(EffectRoute::new::<D, F>(self.domain.clone()));
     }
 
     /// Runs the command `C`, which must be registered too, for every due deadline.
@@ -327,7 +326,7 @@ impl<D: Domain> Registry<D> {
         D: Due<C>,
     {
         self.routes.registrations.push(Registration::deadline::<C>());
-        self.routes.deadlines.push(DeadlineRoute::new(DeadlineSource::<D, C>::new(self.domain.clone())));
+        self.routes.deadlines.push(DeadlineRoute::new::<D, C>(self.domain.clone()));
     }
 
     /// Registers the domain's retention ([`Tidy`]).

@@ -6,18 +6,17 @@ mod unregistered;
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use sqlx::{Row, types::Json};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{
-    caller::Caller,
     client::Client,
     context::{Context, ServiceContext},
     database::Database,
@@ -25,7 +24,7 @@ use crate::{
     guard::guarded,
     lane::{EffectItem, LaneMessage, Lanes},
     operation::{EffectRoute, EffectRow},
-    tx::{Cause, PendingEffect},
+    tx::PendingEffect,
 };
 
 pub(crate) use unregistered::{DUE_FOR, EXAMINED, unregistered};
@@ -52,12 +51,7 @@ const LONGEST_PAUSE: f64 = 300.0;
 const UNFINISHED: i32 = 20;
 
 /// Runs a domain's effects.
-#[derive(Clone)]
 pub(crate) struct Effects {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
     domain: &'static str,
     db: Database,
     client: Client,
@@ -80,38 +74,34 @@ impl EffectRow {
 }
 
 impl Effects {
-    pub(crate) fn new(domain: &'static str, db: Database, client: Client, routes: Vec<EffectRoute>) -> Self {
-        let window = Arc::new(Semaphore::new(WINDOW));
-        let names = routes.iter().map(|route| route.name).collect();
-        Self {
-            shared: Arc::new(Shared {
-                domain,
-                db,
-                client,
-                routes,
-                names,
-                window,
-                wake: Notify::new(),
-                lanes: OnceLock::new(),
-                is_crowded: AtomicBool::new(false),
-                reported: Mutex::default(),
-            }),
-        }
+    pub(crate) fn new(domain: &'static str, db: Database, client: Client, routes: Vec<EffectRoute>) -> Arc<Self> {
+        Arc::new(Self {
+            domain,
+            db,
+            client,
+            names: routes.iter().map(|route| route.name).collect(),
+            routes,
+            window: Arc::new(Semaphore::new(WINDOW)),
+            wake: Notify::new(),
+            lanes: OnceLock::new(),
+            is_crowded: AtomicBool::new(false),
+            reported: Mutex::default(),
+        })
     }
 
     /// Sets the lanes that results go to, which are created after the effects.
     pub(crate) fn finish_in(&self, lanes: Lanes) {
         // Set only once, when the domain starts.
-        drop(self.shared.lanes.set(lanes));
+        drop(self.lanes.set(lanes));
     }
 
     /// Starts effects whose lease this node holds. `began` is a lower bound for the start of the leases: it is taken
     /// before the statement that takes them, because the process may be suspended in between. Effects that find no room
     /// or start too late are released at once.
-    pub(crate) fn start(&self, rows: Vec<EffectRow>, began: Instant) {
+    pub(crate) fn start(self: &Arc<Self>, rows: Vec<EffectRow>, began: Instant) {
         let mut without_room = Vec::new();
         for row in rows {
-            let Ok(permit) = self.shared.window.clone().try_acquire_owned() else {
+            let Ok(permit) = self.window.clone().try_acquire_owned() else {
                 without_room.push((row.id, row.attempts));
                 continue;
             };
@@ -126,7 +116,7 @@ impl Effects {
             });
         }
         if !without_room.is_empty() {
-            self.shared.is_crowded.store(true, Ordering::Relaxed);
+            self.is_crowded.store(true, Ordering::Relaxed);
             let effects = self.clone();
             tokio::spawn(async move { effects.give_back(without_room).await });
         }
@@ -136,26 +126,21 @@ impl Effects {
     /// leases that this node still holds are ended: while the process was suspended, another node may have claimed the
     /// effect, with one more attempt.
     async fn give_back(&self, taken: Vec<(Uuid, i32)>) {
-        let shared = &self.shared;
         let (ids, attempts): (Vec<Uuid>, Vec<i32>) = taken.into_iter().unzip();
-        let given = sqlx::query(
+        let sql =
             "update effect set lease_until = clock_timestamp() - interval '1 second', attempts = effect.attempts - 1,
                  unfinished = greatest(unfinished - 1, 0)
              from unnest($1::uuid[], $2::int[]) as taken(id, attempts)
-             where effect.id = taken.id and effect.attempts = taken.attempts and parked_at is null",
-        )
-        .bind(ids)
-        .bind(attempts)
-        .execute(&shared.db.lanes)
-        .await;
+             where effect.id = taken.id and effect.attempts = taken.attempts and parked_at is null";
+        let given = sqlx::query(sql).bind(ids).bind(attempts).execute(&self.db.lanes).await;
         if let Err(error) = given {
-            tracing::warn!(domain = shared.domain, %error, "effects that were not started wait until their leases end");
+            tracing::warn!(domain = self.domain, %error, "effects that were not started wait until their leases end");
         }
     }
 
     /// Requests a sweep if effects wait for room in the window.
     pub(crate) fn has_room(&self) {
-        if self.shared.is_crowded.swap(false, Ordering::Relaxed) {
+        if self.is_crowded.swap(false, Ordering::Relaxed) {
             self.look();
         }
     }
@@ -167,111 +152,89 @@ impl Effects {
 
     /// Requests a sweep: an effect may have become the first of its entity.
     pub(crate) fn look(&self) {
-        self.shared.wake.notify_one();
+        self.wake.notify_one();
     }
 
     /// Whether this node can perform effects of this name.
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.shared.names.contains(&name)
+        self.names.contains(&name)
     }
 
     /// The names of the effects that this node can perform.
     pub(crate) fn names(&self) -> &[&'static str] {
-        &self.shared.names
+        &self.names
     }
 
     /// Waits until a sweep is requested.
     pub(crate) async fn asked(&self) {
-        self.shared.wake.notified().await;
+        self.wake.notified().await;
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.shared.window.available_permits() == WINDOW
+        self.window.available_permits() == WINDOW
     }
 
     /// Claims and starts effects whose lease has ended and that are the first of their entity.
-    pub(crate) async fn sweep(&self) -> Result<(), Breakage> {
-        let shared = &self.shared;
-        let free = i64::try_from(shared.window.available_permits()).unwrap_or(0);
-        if shared.routes.is_empty() {
+    pub(crate) async fn sweep(self: &Arc<Self>) -> Result<(), Breakage> {
+        let free = i64::try_from(self.window.available_permits()).unwrap_or(0);
+        if self.routes.is_empty() {
             return Ok(());
         }
         if free == 0 {
-            shared.is_crowded.store(true, Ordering::Relaxed);
+            self.is_crowded.store(true, Ordering::Relaxed);
             return Ok(());
         }
         self.park_unfinished().await?;
         let began = Instant::now();
-        let rows = sqlx::query(
-            "update effect set lease_until = clock_timestamp() + interval '15 seconds', attempts = attempts + 1,
+        let sql = "update effect set lease_until = clock_timestamp() + interval '15 seconds', attempts = attempts + 1,
                  unfinished = unfinished + 1
              where id = any(array(
                  select e.id from effect e
                  where e.parked_at is null and greatest(e.lease_until, e.next_at) < now() and e.name = any($1)
                    and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
                  order by greatest(e.lease_until, e.next_at), e.number limit $2 for update skip locked))
-             returning id, name, entity, cause, body, attempts",
-        )
-        .bind(&shared.names)
-        .bind(free)
-        .fetch_all(&shared.db.lanes)
-        .await?;
-        let rows = rows
-            .into_iter()
-            .map(|row| {
-                let Json(cause) = row.try_get("cause")?;
-                Ok(EffectRow {
-                    id: row.try_get("id")?,
-                    name: row.try_get("name")?,
-                    entity: row.try_get("entity")?,
-                    cause,
-                    body: row.try_get("body")?,
-                    attempts: row.try_get("attempts")?,
-                })
-            })
-            .collect::<Result<Vec<_>, sqlx::Error>>()?;
+             returning id, name, entity, cause, body, attempts";
+        let rows: Vec<EffectRow> = sqlx::query_as(sql).bind(&self.names).bind(free).fetch_all(&self.db.lanes).await?;
         if i64::try_from(rows.len()).is_ok_and(|taken| taken == free) {
-            shared.is_crowded.store(true, Ordering::Relaxed);
+            self.is_crowded.store(true, Ordering::Relaxed);
         }
         self.start(rows, began);
         Ok(())
     }
 
     async fn park_unfinished(&self) -> Result<(), Breakage> {
-        let shared = &self.shared;
-        let parked: Vec<Uuid> = sqlx::query_scalar(
+        let sql =
             "update effect set parked_at = clock_timestamp(), reason = 'whoever performed it did not live to the end'
-             where parked_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now() returning id",
-        )
-        .bind(UNFINISHED)
-        .fetch_all(&shared.db.lanes)
-        .await?;
+             where parked_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now() returning id";
+        let parked: Vec<Uuid> = sqlx::query_scalar(sql).bind(UNFINISHED).fetch_all(&self.db.lanes).await?;
         for id in parked {
-            metrics::counter!("effects_parked_total", "domain" => shared.domain).increment(1);
-            tracing::error!(domain = shared.domain, effect = %id, "an effect was parked unrun: a person must look");
+            metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
+            tracing::error!(domain = self.domain, effect = %id, "an effect was parked unrun: a person must look");
         }
         Ok(())
     }
 
     async fn perform(&self, row: EffectRow, permit: OwnedSemaphorePermit) {
-        let shared = &self.shared;
-        let Some(route) = shared.routes.iter().find(|route| route.name == row.name) else { return };
+        let Some(route) = self.routes.iter().find(|route| route.name == row.name) else { return };
         let began = Instant::now();
-        let context = shared.context(&row.cause);
+        let (request_id, traceparent) = (row.cause.request_id.clone(), row.cause.traceparent.clone());
+        let deadline = Instant::now() + PATIENCE;
+        let request = ServiceContext::of_system(self.client.clone(), deadline, request_id, traceparent);
+        let context = Context { request, db: self.db.internal_reads.clone() };
         crate::fail_point("effect.before_perform");
-        let performed = tokio::time::timeout(PATIENCE, guarded(route.handler.perform(&context, &row))).await;
+        let performed = tokio::time::timeout(PATIENCE, guarded((route.perform)(&context, &row))).await;
         crate::fail_point("effect.after_perform");
         let result = performed.unwrap_or_else(|_| Err(Breakage::other("the outside world did not answer in time")));
         let outcome = if result.is_ok() { "ok" } else { "failed" };
-        metrics::histogram!("effect_duration_seconds", "domain" => shared.domain, "effect" => route.name, "outcome" => outcome)
+        metrics::histogram!("effect_duration_seconds", "domain" => self.domain, "effect" => route.name, "outcome" => outcome)
             .record(began.elapsed().as_secs_f64());
-        match (result, shared.lanes.get()) {
+        match (result, self.lanes.get()) {
             (Ok(performed), Some(lanes)) => {
                 let item =
                     EffectItem { route: route.clone(), id: row.id, attempts: row.attempts, performed, _permit: permit };
                 lanes.cast(row.entity, LaneMessage::Effect(Box::new(item)));
             }
-            (Ok(_), None) => tracing::error!(domain = shared.domain, "an effect ran before the lanes were made"),
+            (Ok(_), None) => tracing::error!(domain = self.domain, "an effect ran before the lanes were made"),
             (Err(breakage), _) => {
                 self.failed(row.id, row.attempts, &breakage).await;
                 self.has_room_after(permit);
@@ -282,48 +245,33 @@ impl Effects {
     /// Records a failure: schedules another attempt after a growing pause, or dead-letters the effect after the last
     /// one.
     pub(crate) async fn failed(&self, id: Uuid, attempts: i32, breakage: &Breakage) {
-        let shared = &self.shared;
         let is_last = attempts >= ATTEMPTS;
         let pause = (0.25 * 2_f64.powi(attempts.clamp(0, 20))).min(LONGEST_PAUSE);
-        tracing::warn!(domain = shared.domain, effect = %id, attempts, %breakage, is_last, "an effect failed");
+        tracing::warn!(domain = self.domain, effect = %id, attempts, %breakage, is_last, "an effect failed");
         // Only for the attempt that the row counts: a late failure must not end a newer attempt or a redrive.
-        let written = sqlx::query(
+        let sql =
             "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2, unfinished = 0,
                  next_at = clock_timestamp() + make_interval(secs => $3),
                  parked_at = case when $4 then clock_timestamp() end
-             where id = $1 and attempts = $5 and parked_at is null",
-        )
-        .bind(id)
-        .bind(breakage.to_string())
-        .bind(pause)
-        .bind(is_last)
-        .bind(attempts)
-        .execute(&shared.db.lanes)
-        .await;
+             where id = $1 and attempts = $5 and parked_at is null";
+        let written = sqlx::query(sql)
+            .bind(id)
+            .bind(breakage.to_string())
+            .bind(pause)
+            .bind(is_last)
+            .bind(attempts)
+            .execute(&self.db.lanes)
+            .await;
         match written {
             Ok(done) if is_last && done.rows_affected() == 1 => {
-                metrics::counter!("effects_parked_total", "domain" => shared.domain).increment(1);
-                tracing::error!(domain = shared.domain, effect = %id, %breakage, "an effect was parked: a person must look");
+                metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
+                tracing::error!(domain = self.domain, effect = %id, %breakage, "an effect was parked: a person must look");
             }
             Ok(_) => {}
             // The effect is retried after its lease has ended.
             Err(error) => {
-                tracing::warn!(domain = shared.domain, effect = %id, %error, "a failure could not be written down");
+                tracing::warn!(domain = self.domain, effect = %id, %error, "a failure could not be written down");
             }
         }
-    }
-}
-
-impl Shared {
-    fn context(&self, cause: &Cause) -> Context {
-        let request = ServiceContext {
-            caller: Caller::System,
-            capability: None,
-            client: self.client.clone(),
-            deadline: Instant::now() + PATIENCE,
-            request_id: cause.request_id.clone(),
-            traceparent: cause.traceparent.clone(),
-        };
-        Context { request, db: self.db.internal_reads.clone() }
     }
 }

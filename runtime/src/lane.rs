@@ -11,12 +11,13 @@ mod finish;
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use parking_lot::RwLock;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use uuid::Uuid;
 
@@ -93,8 +94,8 @@ impl Drop for InLane {
 pub(crate) struct LaneContext {
     pub domain: &'static str,
     pub db: Database,
-    pub publisher: Publisher,
-    pub effects: Effects,
+    pub publisher: Arc<Publisher>,
+    pub effects: Arc<Effects>,
     pub depth: Depth,
 }
 
@@ -117,14 +118,14 @@ impl Lanes {
 
     /// Registers the actor of a lane, after its start and after each restart.
     pub(crate) fn install(&self, number: usize, lane: ActorRef<Mail>) {
-        *self.refs[number].write().unwrap_or_else(PoisonError::into_inner) = Some(lane);
+        *self.refs[number].write() = Some(lane);
     }
 
     /// Sends an item to the lane of its key. Callers limit the number of items beforehand, because mailboxes are
     /// unbounded. An item that no lane accepts is dropped, which closes its reply channel.
     pub(crate) fn cast(&self, key: Uuid, message: LaneMessage) {
         let number = contract::subject::partition(key) as usize % self.refs.len();
-        let lane = self.refs[number].read().unwrap_or_else(PoisonError::into_inner).clone();
+        let lane = self.refs[number].read().clone();
         if let Some(lane) = lane {
             // A lane that has just died returns the item, which is dropped here.
             drop(lane.cast(Mail::Item(message, self.context.depth.enter())));

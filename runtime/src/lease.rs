@@ -9,16 +9,10 @@ use crate::failure::Breakage;
 
 /// Takes or renews a lease, by the database's clock. Returns whether `holder` holds it.
 pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Duration) -> Result<bool, Breakage> {
-    let held = sqlx::query(
-        "insert into lease (name, holder, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
+    let sql = "insert into lease (name, holder, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
          on conflict (name) do update set holder = excluded.holder, until = excluded.until
-         where lease.holder = excluded.holder or lease.until < now()",
-    )
-    .bind(name)
-    .bind(holder)
-    .bind(length.as_secs_f64())
-    .execute(pool)
-    .await?;
+         where lease.holder = excluded.holder or lease.until < now()";
+    let held = sqlx::query(sql).bind(name).bind(holder).bind(length.as_secs_f64()).execute(pool).await?;
     Ok(held.rows_affected() == 1)
 }
 

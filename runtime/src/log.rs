@@ -182,24 +182,20 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage,
     let mut connection = pool.acquire().await?;
     // The epoch of the running server. Right after a restore, the newest one in the table belongs to an earlier start.
     begin_era(&mut connection).await?;
-    let row = sqlx::query(
-        "select (select era from era where started = pg_postmaster_start_time()) as era,
-                pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    let sql = "select (select era from era where started = pg_postmaster_start_time()) as era,
+                pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin";
+    let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
     let (era, xmin): (i64, i64) = (row.try_get("era")?, row.try_get("xmin")?);
     let mut horizon = Position { era, xid: xmin - 1 };
-    let rows = sqlx::query(
-        "select era, xid, digest, at > clock_timestamp() - make_interval(secs => $3::float8 / 1000) as young
-         from event_log where (era, xid) > ($1, $2) order by era, xid limit $4",
-    )
-    .bind(request.after.era)
-    .bind(request.after.xid)
-    .bind(request.delay_ms)
-    .bind(PAGE)
-    .fetch_all(&mut *connection)
-    .await?;
+    let sql = "select era, xid, digest, at > clock_timestamp() - make_interval(secs => $3::float8 / 1000) as young
+         from event_log where (era, xid) > ($1, $2) order by era, xid limit $4";
+    let rows = sqlx::query(sql)
+        .bind(request.after.era)
+        .bind(request.after.xid)
+        .bind(request.delay_ms)
+        .bind(PAGE)
+        .fetch_all(&mut *connection)
+        .await?;
     let is_cut = rows.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
     let mut next = None;
     let mut last_old = request.after;
@@ -232,14 +228,9 @@ pub(crate) async fn commits_at(
     positions: &[Position],
 ) -> Result<Vec<LoggedCommit>, Breakage> {
     let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();
-    let rows = sqlx::query(
-        "select l.era, l.xid, l.at, l.events::text as events from event_log l
-         join unnest($1::bigint[], $2::bigint[]) as p(era, xid) using (era, xid) order by l.era, l.xid",
-    )
-    .bind(eras)
-    .bind(xids)
-    .fetch_all(connection)
-    .await?;
+    let sql = "select l.era, l.xid, l.at, l.events::text as events from event_log l
+         join unnest($1::bigint[], $2::bigint[]) as p(era, xid) using (era, xid) order by l.era, l.xid";
+    let rows = sqlx::query(sql).bind(eras).bind(xids).fetch_all(connection).await?;
     rows.into_iter()
         .map(|row| {
             let events: String = row.try_get("events")?;

@@ -39,8 +39,8 @@ pub(crate) async fn pass(
     }
     let chores = [
         ("what waits", measure(domain, db, effects).await),
-        ("old answers", in_slices(SLICE, PATIENCE, || forget_some_answers(db)).await),
-        ("old attempts", in_slices(SLICE, PATIENCE, || forget_some_attempts(db)).await),
+        ("old answers", in_slices(SLICE, PATIENCE, || delete_slice(db, DELETE_ANSWERS)).await),
+        ("old attempts", in_slices(SLICE, PATIENCE, || delete_slice(db, DELETE_ATTEMPTS)).await),
         ("the domain's own", tidy(db, own).await),
     ];
     let broken: Vec<String> =
@@ -63,17 +63,6 @@ async fn tidy(db: &Database, own: &[Chore]) -> Result<(), Breakage> {
     Ok(())
 }
 
-async fn forget_some_answers(db: &Database) -> Result<u64, Breakage> {
-    let deleted = sqlx::query(
-        "delete from command_log where ctid = any(array(
-             select ctid from command_log where at < now() - interval '7 days' limit $1))",
-    )
-    .bind(SLICE.cast_signed())
-    .execute(&db.lanes)
-    .await?;
-    Ok(deleted.rows_affected())
-}
-
 /// Runs slices until one is short, or until the timeout has passed.
 async fn in_slices<F>(size: u64, patience: Duration, mut slice: impl FnMut() -> F) -> Result<(), Breakage>
 where
@@ -84,17 +73,15 @@ where
     Ok(())
 }
 
-/// Deletes old attempts. Most events that ran twice have been handled; an event that still fails renews its row with
-/// each run.
-async fn forget_some_attempts(db: &Database) -> Result<u64, Breakage> {
-    let deleted = sqlx::query(
-        "delete from attempt where ctid = any(array(
-             select ctid from attempt where at < now() - interval '1 hour' limit $1))",
-    )
-    .bind(SLICE.cast_signed())
-    .execute(&db.lanes)
-    .await?;
-    Ok(deleted.rows_affected())
+const DELETE_ANSWERS: &str = "delete from command_log where ctid = any(array(
+     select ctid from command_log where at < now() - interval '7 days' limit $1))";
+
+/// Most events that ran twice have been handled; an event that still fails renews its row with each run.
+const DELETE_ATTEMPTS: &str = "delete from attempt where ctid = any(array(
+     select ctid from attempt where at < now() - interval '1 hour' limit $1))";
+
+async fn delete_slice(db: &Database, sql: &'static str) -> Result<u64, Breakage> {
+    Ok(sqlx::query(sql).bind(SLICE.cast_signed()).execute(&db.lanes).await?.rows_affected())
 }
 
 /// The number of rows that wait in a domain's tables.
@@ -111,19 +98,15 @@ struct Waiting {
 }
 
 async fn measure(domain: &'static str, db: &Database, effects: &Effects) -> Result<(), Breakage> {
-    let mut waiting: Waiting = sqlx::query_as(
-        "select (select count(*) from (select 1 from outbox limit $1) as o) as outbox,
+    let sql = "select (select count(*) from (select 1 from outbox limit $1) as o) as outbox,
                 (select coalesce(extract(epoch from now() - min(lease_until) + interval '5 seconds'), 0)::float8
                  from outbox) as oldest_seconds,
                 (select count(*) from (select 1 from dead_letter limit $1) as d) as dead_letters,
                 (select count(*) from (select 1 from effect where parked_at is null limit $1) as e) as effects,
                 (select count(*) from (
                      select 1 from effect where parked_at is null and attempts > 10 limit $1) as e) as failing,
-                (select count(*) from (select 1 from effect where parked_at is not null limit $1) as e) as parked",
-    )
-    .bind(COUNTED)
-    .fetch_one(&db.lanes)
-    .await?;
+                (select count(*) from (select 1 from effect where parked_at is not null limit $1) as e) as parked";
+    let mut waiting: Waiting = sqlx::query_as(sql).bind(COUNTED).fetch_one(&db.lanes).await?;
     waiting.unregistered = effects.count_unregistered().await?;
     show(domain, &waiting);
     Ok(())

@@ -5,7 +5,6 @@ mod children;
 mod endpoints;
 mod health;
 mod running;
-mod service;
 
 use std::{sync::Arc, time::Duration};
 

@@ -8,21 +8,21 @@ mod query;
 mod registration;
 
 pub(crate) use command::{
-    Before, CommandRoute, Handling, NotPrepared, OneByOne, Outcome, Prepared, PreparedCommand, Together, TypedCommand,
+    CommandRoute, DecodedCommand, Outcome, PrepareCommand, PreparedCommand, one_by_one, prepared, together, unprepared,
 };
-pub(crate) use deadline::{DeadlineRoute, DeadlineSource};
-pub(crate) use effect::{EffectHandler, EffectRoute, EffectRow};
+pub(crate) use deadline::DeadlineRoute;
+pub(crate) use effect::{EffectRoute, EffectRow};
 pub(crate) use event::{EventHead, EventRoute};
 pub(crate) use query::{QueryContext, QueryOutcome, QueryRoute};
 pub(crate) use registration::{Registration, defects};
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use contract::{Access, Request};
 use futures::future::BoxFuture;
 use sqlx::PgPool;
 
-use crate::failure::Breakage;
+use crate::{failure::Breakage, tx::Tx};
 
 /// A maintenance job: deletes expired rows, at most as many as given, and returns their number.
 pub(crate) type Chore = Arc<dyn Fn(PgPool, u64) -> BoxFuture<'static, Result<u64, Breakage>> + Send + Sync>;
@@ -41,7 +41,27 @@ pub(crate) struct Routes {
 }
 
 /// A message whose type is erased.
-pub(crate) type Erased = Box<dyn std::any::Any + Send + Sync>;
+pub(crate) type Erased = Box<dyn Any + Send + Sync>;
+
+/// The items of a batch for one handler.
+pub(crate) type Batch<'a> = &'a [&'a (dyn Any + Send + Sync)];
+
+/// Runs a handler on a batch.
+pub(crate) type Run<R> =
+    Arc<dyn for<'a, 'c> Fn(&'a mut Tx<'c>, Batch<'a>) -> BoxFuture<'a, Result<R, Breakage>> + Send + Sync>;
+
+fn batch_handler<R, F>(handler: F) -> Run<R>
+where
+    F: for<'a, 'c> Fn(&'a mut Tx<'c>, Batch<'a>) -> BoxFuture<'a, Result<R, Breakage>> + Send + Sync + 'static,
+{
+    Arc::new(handler)
+}
+
+/// Restores the type of a batch's items. Items are batched by route, so that the type is always that of the handler.
+fn typed<'a, T: 'static>(batch: Batch<'a>) -> Result<Vec<&'a T>, Breakage> {
+    let items: Option<Vec<&T>> = batch.iter().map(|item| item.downcast_ref()).collect();
+    items.ok_or_else(|| Breakage::other("an item came to another handler"))
+}
 
 /// The metadata that a request's type fixes.
 #[derive(Debug, Clone)]

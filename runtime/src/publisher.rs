@@ -3,12 +3,13 @@
 //! The outbox rows decide what is published. Delivery is at least once: consumers deduplicate by `ce-id`.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use contract::{Position, subject};
+use parking_lot::{Mutex, MutexGuard};
 use sqlx::Row;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -33,11 +34,16 @@ const SWEEP: i64 = 200;
 /// Capacity of the fast path's queue. Commits that do not fit are left to the sweep.
 const QUEUE: usize = 4096;
 
-/// The publisher of a domain, and the sending half of its queue.
-#[derive(Clone)]
+/// The publisher of a domain.
 pub(crate) struct Publisher {
+    domain: &'static str,
     queue: mpsc::Sender<Outgoing>,
-    shared: Arc<Shared>,
+    db: Database,
+    streams: Streams,
+    window: Arc<Semaphore>,
+    confirmed: Mutex<Confirmations>,
+    /// Serializes the writing of checkpoints.
+    marking: tokio::sync::Mutex<()>,
 }
 
 /// A commit in the queue of the publisher.
@@ -45,16 +51,6 @@ pub(crate) struct Outgoing {
     commit: LoggedCommit,
     /// A lower bound for the start of its lease.
     leased_since: Instant,
-}
-
-struct Shared {
-    domain: &'static str,
-    db: Database,
-    streams: Streams,
-    window: Arc<Semaphore>,
-    confirmed: Mutex<Confirmations>,
-    /// Serializes the writing of checkpoints.
-    marking: tokio::sync::Mutex<()>,
 }
 
 /// What the stream has confirmed.
@@ -77,29 +73,30 @@ impl Confirmations {
 }
 
 impl Publisher {
-    pub(crate) fn new(domain: &'static str, db: Database, streams: Streams) -> (Self, mpsc::Receiver<Outgoing>) {
+    pub(crate) fn new(domain: &'static str, db: Database, streams: Streams) -> (Arc<Self>, mpsc::Receiver<Outgoing>) {
         let (queue, commits) = mpsc::channel(QUEUE);
-        let shared = Shared {
+        let publisher = Self {
             domain,
+            queue,
             db,
             streams,
             window: Arc::new(Semaphore::new(WINDOW)),
             confirmed: Mutex::default(),
             marking: tokio::sync::Mutex::default(),
         };
-        (Self { queue, shared: Arc::new(shared) }, commits)
+        (Arc::new(publisher), commits)
     }
 
     /// Queues a commit. Never blocks: if the queue is full, the commit is left to the sweep.
     pub(crate) fn publish(&self, commit: LoggedCommit, leased_since: Instant) {
         if self.queue.try_send(Outgoing { commit, leased_since }).is_err() {
-            metrics::counter!("publisher_overflow_total", "domain" => self.shared.domain).increment(1);
+            metrics::counter!("publisher_overflow_total", "domain" => self.domain).increment(1);
         }
     }
 
     /// Takes the positions whose outbox rows the next commit deletes.
     pub(crate) fn take_confirmed(&self) -> Vec<Position> {
-        let mut positions = std::mem::take(&mut self.shared.confirmations().marked);
+        let mut positions = std::mem::take(&mut self.confirmations().marked);
         // Two nodes may delete the same rows: a fixed order avoids deadlocks.
         positions.sort_unstable();
         positions
@@ -107,23 +104,22 @@ impl Publisher {
 
     /// Puts the positions back if that commit failed.
     pub(crate) fn put_back(&self, positions: Vec<Position>) {
-        self.shared.confirmations().marked.extend(positions);
+        self.confirmations().marked.extend(positions);
     }
 
     /// Writes a checkpoint of the stream, and releases the positions it covers for deletion.
     pub(crate) async fn mark(&self) -> Result<(), Breakage> {
-        let shared = &self.shared;
-        let _one = shared.marking.lock().await;
+        let _one = self.marking.lock().await;
         let (newest, positions) = {
-            let mut confirmations = shared.confirmations();
+            let mut confirmations = self.confirmations();
             (confirmations.newest.take(), std::mem::take(&mut confirmations.unmarked))
         };
         let written = match newest {
-            Some(newest) => tail::mark(&shared.db.lanes, newest).await,
+            Some(newest) => tail::mark(&self.db.lanes, newest).await,
             None => Ok(()),
         };
         crate::fail_point("publisher.after_mark");
-        let mut confirmations = shared.confirmations();
+        let mut confirmations = self.confirmations();
         if written.is_ok() {
             confirmations.marked.extend(positions);
         } else {
@@ -134,30 +130,25 @@ impl Publisher {
     }
 
     /// The fast path: sends in commit order without waiting for confirmations, which may arrive in any order.
-    pub(crate) async fn run(&self, commits: &mut mpsc::Receiver<Outgoing>) {
+    pub(crate) async fn run(self: &Arc<Self>, commits: &mut mpsc::Receiver<Outgoing>) {
         while let Some(Outgoing { commit, leased_since }) = commits.recv().await {
-            let messages = commit.messages(self.shared.domain);
-            self.shared.notify(&commit, &messages).await;
-            self.shared.clone().send(commit, messages, leased_since).await;
+            let messages = commit.messages(self.domain);
+            self.notify(&commit, &messages).await;
+            self.clone().send(commit, messages, leased_since).await;
         }
     }
 
     /// Runs each second: writes a checkpoint, deletes rows of confirmed commits that no later commit has deleted, and
     /// publishes rows with an expired lease again.
-    pub(crate) async fn sweep(&self) -> Result<(), Breakage> {
+    pub(crate) async fn sweep(self: &Arc<Self>) -> Result<(), Breakage> {
         self.mark().await?;
         self.delete_confirmed().await?;
-        let shared = &self.shared;
         let leased_since = Instant::now();
-        let rows = sqlx::query(
-            "update outbox set lease_until = clock_timestamp() + interval '5 seconds'
+        let sql = "update outbox set lease_until = clock_timestamp() + interval '5 seconds'
              where ctid = any(array(select ctid from outbox where lease_until < now()
                                     order by lease_until limit $1 for update skip locked))
-             returning era, xid",
-        )
-        .bind(SWEEP)
-        .fetch_all(&shared.db.lanes)
-        .await?;
+             returning era, xid";
+        let rows = sqlx::query(sql).bind(SWEEP).fetch_all(&self.db.lanes).await?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -165,23 +156,22 @@ impl Publisher {
             .iter()
             .map(|row| Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? }))
             .collect::<Result<Vec<_>, sqlx::Error>>()?;
-        metrics::counter!("outbox_swept_total", "domain" => shared.domain).increment(positions.len() as u64);
-        let mut connection = shared.db.lanes.acquire().await?;
+        metrics::counter!("outbox_swept_total", "domain" => self.domain).increment(positions.len() as u64);
+        let mut connection = self.db.lanes.acquire().await?;
         let commits = commits_at(&mut connection, &positions).await?;
         drop(connection);
         for commit in commits {
-            let messages = commit.messages(shared.domain);
-            shared.clone().send(commit, messages, leased_since).await;
+            let messages = commit.messages(self.domain);
+            self.clone().send(commit, messages, leased_since).await;
         }
         Ok(())
     }
 
     /// Republishes a commit that the stream lost; no outbox row is involved. Returns whether it was confirmed.
     pub(crate) async fn publish_again(&self, commit: &LoggedCommit) -> bool {
-        let shared = &self.shared;
-        let sent = commit.messages(shared.domain).into_iter().zip(&commit.events).map(|(message, event)| async move {
-            let sent = shared.start(message).await;
-            shared.confirm(commit, event, sent).await;
+        let sent = commit.messages(self.domain).into_iter().zip(&commit.events).map(|(message, event)| async move {
+            let sent = self.start(message).await;
+            self.confirm(commit, event, sent).await;
         });
         tokio::time::timeout(LEASE, futures::future::join_all(sent)).await.is_ok()
     }
@@ -190,7 +180,7 @@ impl Publisher {
     pub(crate) async fn flush(&self) {
         // All permits back means no message is unconfirmed.
         let all = u32::try_from(WINDOW).unwrap_or(u32::MAX);
-        if let Ok(permits) = self.shared.window.acquire_many(all).await {
+        if let Ok(permits) = self.window.acquire_many(all).await {
             drop(permits);
         }
         let deleted = async {
@@ -198,7 +188,7 @@ impl Publisher {
             self.delete_confirmed().await
         };
         if let Err(breakage) = deleted.await {
-            tracing::warn!(domain = self.shared.domain, %breakage, "confirmed commits stay in the outbox");
+            tracing::warn!(domain = self.domain, %breakage, "confirmed commits stay in the outbox");
         }
     }
 
@@ -212,25 +202,18 @@ impl Publisher {
             return Ok(());
         }
         let (eras, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.era, p.xid)).unzip();
-        let result = sqlx::query(
-            "delete from outbox using unnest($1::bigint[], $2::bigint[]) as gone(era, xid)
-             where outbox.era = gone.era and outbox.xid = gone.xid",
-        )
-        .bind(eras)
-        .bind(xids)
-        .execute(&self.shared.db.lanes)
-        .await;
+        let sql = "delete from outbox using unnest($1::bigint[], $2::bigint[]) as gone(era, xid)
+             where outbox.era = gone.era and outbox.xid = gone.xid";
+        let result = sqlx::query(sql).bind(eras).bind(xids).execute(&self.db.lanes).await;
         if result.is_err() {
             self.put_back(confirmed);
         }
         result?;
         Ok(())
     }
-}
 
-impl Shared {
     fn confirmations(&self) -> MutexGuard<'_, Confirmations> {
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.confirmed.lock()
     }
 
     /// Sends the same messages on core NATS, for clients that watch an entity. A notice may be lost: it only triggers
@@ -255,15 +238,15 @@ impl Shared {
         for message in messages {
             confirmations.push(self.start(message).await);
         }
-        let shared = self.clone();
+        let publisher = self.clone();
         tokio::spawn(async move {
             let sent = commit.events.iter().zip(confirmations);
-            let all = futures::future::join_all(sent.map(|(event, sent)| shared.confirm(&commit, event, sent)));
+            let all = futures::future::join_all(sent.map(|(event, sent)| publisher.confirm(&commit, event, sent)));
             let is_confirmed = tokio::time::timeout(left, all).await.is_ok();
             drop(permits);
             crate::fail_point("publisher.after_publish");
             if is_confirmed {
-                shared.confirmations().unmarked.push(commit.position);
+                publisher.confirmations().unmarked.push(commit.position);
             }
         });
     }

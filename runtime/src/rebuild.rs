@@ -71,7 +71,7 @@ async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted>
         let text = format!("{domain} hears nothing of {source}.");
         return Ok(Err(refused(ErrorKind::NotFound, "unknown_source", text, "nothing is registered for it")));
     }
-    let acting: Vec<_> = routes.iter().filter(|route| route.projection.is_none()).map(|route| route.name).collect();
+    let acting: Vec<_> = routes.iter().filter(|route| route.forget.is_none()).map(|route| route.name).collect();
     if !acting.is_empty() {
         let text =
             format!("{domain} acts on what {source} tells, so it must hear nothing twice: it cannot be rebuilt.");
@@ -132,8 +132,8 @@ async fn forget(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Result<(
         .await?;
     let now = sqlx::query_scalar("select now()").fetch_one(&mut *transaction).await?;
     let mut tx = Tx::new(&mut transaction, now, &[]);
-    for projection in routes.iter().filter_map(|route| route.projection.as_ref()) {
-        projection.forget(&mut tx).await?;
+    for forget in routes.iter().filter_map(|route| route.forget.as_ref()) {
+        forget(&mut tx).await?;
     }
     if !tx.events.is_empty() {
         return Err(Breakage::other("a projection told something while it forgot"));

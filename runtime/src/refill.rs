@@ -60,18 +60,13 @@ impl BuiltinRequest for RefillRequest {
 /// Starts a republish from the newest commit down to a low watermark, or down to that of the republish in progress if
 /// that is lower. Starts nothing if the log is empty.
 pub(crate) async fn begin(executor: impl PgExecutor<'_>, floor: Position) -> Result<RefillStarted, Breakage> {
-    let begun = sqlx::query(
-        "insert into refill (is_only, era, xid, floor_era, floor_xid)
+    let sql = "insert into refill (is_only, era, xid, floor_era, floor_xid)
          select true, era, xid + 1, $1, $2 from event_log order by era desc, xid desc limit 1
          on conflict (is_only) do update set (era, xid, floor_era, floor_xid) = (
              select excluded.era, excluded.xid, f.era, f.xid
              from (values (refill.floor_era, refill.floor_xid), (excluded.floor_era, excluded.floor_xid)) as f(era, xid)
-             order by f.era, f.xid limit 1)",
-    )
-    .bind(floor.era)
-    .bind(floor.xid)
-    .execute(executor)
-    .await?;
+             order by f.era, f.xid limit 1)";
+    let begun = sqlx::query(sql).bind(floor.era).bind(floor.xid).execute(executor).await?;
     let is_started = begun.rows_affected() == 1;
     if is_started {
         tracing::warn!("the stream is filled again from the log");
@@ -147,13 +142,10 @@ struct Refill {
 
 async fn present(pool: &PgPool) -> Result<Option<Refill>, Breakage> {
     let row = sqlx::query("select *, xmin::text as writer from refill").fetch_optional(pool).await?;
-    Ok(row
-        .map(|row| {
-            Ok::<_, sqlx::Error>(Refill {
-                below: Position { era: row.try_get("era")?, xid: row.try_get("xid")? },
-                floor: Position { era: row.try_get("floor_era")?, xid: row.try_get("floor_xid")? },
-                writer: row.try_get("writer")?,
-            })
-        })
-        .transpose()?)
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Refill {
+        below: Position { era: row.try_get("era")?, xid: row.try_get("xid")? },
+        floor: Position { era: row.try_get("floor_era")?, xid: row.try_get("floor_xid")? },
+        writer: row.try_get("writer")?,
+    }))
 }

@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 pub(crate) use asked::Asked;
 use asked::is_inbox;
-pub(crate) use command::InternalCommand;
 pub(crate) use micro::{EndpointInfo, Micro};
 use rejections::Rejections;
 pub(crate) use sent::Sent;

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use contract::{
     ErrorKind, Fault, Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner,
 };
 use futures::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
 use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 
@@ -194,12 +195,12 @@ impl Revocations {
     /// Reads the new revocations, until there are no more or the list is full.
     async fn poll(&self, began: Instant) -> Result<(), Fault> {
         let now = self.shared.clock.now().timestamp();
-        self.shared.list.write().unwrap_or_else(PoisonError::into_inner).drop_expired(now);
+        self.shared.list.write().drop_expired(now);
         loop {
-            let after = self.shared.list.read().unwrap_or_else(PoisonError::into_inner).after;
+            let after = self.shared.list.read().after;
             let page = (self.shared.source)(RevocationsRequest { after, token: None }).await?;
             let goes_on = {
-                let mut list = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
+                let mut list = self.shared.list.write();
                 let fits = page.revocations.iter().all(|revocation| list.add(revocation, self.shared.bound));
                 let goes_on = page.has_more && !page.revocations.is_empty() && fits;
                 // A full list is complete again only once the last page fits.
@@ -221,13 +222,13 @@ impl Revocations {
     }
 
     fn look(&self, token: &TokenOwner) -> Look {
-        self.shared.list.read().unwrap_or_else(PoisonError::into_inner).look(token)
+        self.shared.list.read().look(token)
     }
 
     /// Queries the signer about one token; `None` if it does not answer.
     async fn ask(&self, token: &TokenOwner) -> Option<bool> {
         {
-            let answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let answers = self.shared.answers.lock();
             if let Some((_, is_revoked)) = answers.by_token.get(token).filter(|(at, _)| at.elapsed() < ANSWERED) {
                 return Some(*is_revoked);
             }
@@ -239,7 +240,7 @@ impl Revocations {
         let began = Instant::now();
         let answer = (self.shared.source)(RevocationsRequest { after: None, token: Some(*token) }).await;
         let is_revoked = answer.ok().and_then(|page| page.is_revoked);
-        let mut answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.shared.answers.lock();
         match is_revoked {
             Some(is_revoked) => {
                 answers.failed_at = None;
@@ -254,7 +255,7 @@ impl Revocations {
     }
 
     fn measure(&self) {
-        let list = self.shared.list.read().unwrap_or_else(PoisonError::into_inner);
+        let list = self.shared.list.read();
         let age = list.read_at.map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("revocations", "reader" => self.shared.reader).set(list.len() as f64);
         metrics::gauge!("revocations_age_seconds", "reader" => self.shared.reader).set(age);

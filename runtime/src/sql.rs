@@ -33,6 +33,25 @@ macro_rules! on_source {
     };
 }
 
+/// The calls that run no statement.
+macro_rules! unchecked {
+    ($source:tt) => {
+        fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+        where
+            'c: 'e,
+        {
+            on_source!(self.$source, db => db.prepare_with(sql, parameters))
+        }
+
+        fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+        where
+            'c: 'e,
+        {
+            on_source!(self.$source, db => db.describe(sql))
+        }
+    };
+}
+
 /// Runs plain selects.
 pub struct Reads<'c>(Source<'c>);
 
@@ -125,19 +144,7 @@ impl<'c> Executor<'c> for Writes<'c> {
         results.try_fold(None, keep).boxed()
     }
 
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
-    where
-        'c: 'e,
-    {
-        on_source!(self.source, db => db.prepare_with(sql, parameters))
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
-    where
-        'c: 'e,
-    {
-        on_source!(self.source, db => db.describe(sql))
-    }
+    unchecked!(source);
 }
 
 /// A statement that passed [`Allowed::check`].
@@ -227,23 +234,7 @@ macro_rules! executor {
                 }
             }
 
-            fn prepare_with<'e>(
-                self,
-                sql: SqlStr,
-                parameters: &'e [PgTypeInfo],
-            ) -> BoxFuture<'e, Result<PgStatement, Error>>
-            where
-                'c: 'e,
-            {
-                on_source!(self.0, db => db.prepare_with(sql, parameters))
-            }
-
-            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
-            where
-                'c: 'e,
-            {
-                on_source!(self.0, db => db.describe(sql))
-            }
+            unchecked!(0);
         }
     )+};
 }

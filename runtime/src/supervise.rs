@@ -3,13 +3,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
 use crate::failure::Breakage;
@@ -44,12 +45,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     fn failing_until(&self, until: Instant) {
-        let mut latest = self.failing_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.failing_until.lock();
         *latest = (*latest).max(Some(until));
     }
 
     pub(crate) fn is_failing(&self, now: Instant) -> bool {
-        self.failing_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
+        self.failing_until.lock().is_some_and(|until| now < until)
     }
 }
 

@@ -41,8 +41,7 @@ enum Found {
 /// statement would see it. Transactions that have not committed yet lie at or above `pg_snapshot_xmin`. What a
 /// republish has yet to publish lies at or above its own low watermark.
 pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into stream_mark (sequence, event_id, floor_era, floor_xid)
+    let sql = "insert into stream_mark (sequence, event_id, floor_era, floor_xid)
          select $1, $2, lowest.era, lowest.xid from (
              (select era, xid from outbox order by era, xid limit 1)
              union all
@@ -52,19 +51,12 @@ pub(crate) async fn mark(pool: &PgPool, newest: Confirmed) -> Result<(), Breakag
              select floor_era, floor_xid from refill
              order by era, xid limit 1) as lowest
          where not exists (select 1 from stream_mark where sequence >= $1)
-         on conflict do nothing",
-    )
-    .bind(number(newest.sequence)?)
-    .bind(newest.event)
-    .execute(pool)
-    .await?;
+         on conflict do nothing";
+    sqlx::query(sql).bind(number(newest.sequence)?).bind(newest.event).execute(pool).await?;
     // The checkpoints of an hour bound how far back a loss goes; a loss beyond them republishes the whole log.
-    sqlx::query(
-        "delete from stream_mark where at < now() - interval '1 hour'
-         and sequence <> (select max(sequence) from stream_mark)",
-    )
-    .execute(pool)
-    .await?;
+    let sql = "delete from stream_mark where at < now() - interval '1 hour'
+         and sequence <> (select max(sequence) from stream_mark)";
+    sqlx::query(sql).execute(pool).await?;
     Ok(())
 }
 

@@ -108,7 +108,7 @@ async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<
         cursors.insert(row.try_get("name")?, Position { era: row.try_get("era")?, xid: row.try_get("xid")? });
     }
     let up_to = cursors.into_values().min();
-    let is_rebuilt_from = routes.iter().any(|route| route.projection.is_some());
+    let is_rebuilt_from = routes.iter().any(|route| route.forget.is_some());
     Ok(Consumed { up_to, is_rebuilt_from })
 }
 
@@ -138,17 +138,16 @@ async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome
 /// records the last deleted position in the same transaction.
 async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u64, Breakage> {
     let mut transaction = pool.begin().await?;
-    let rows = sqlx::query(
-        "select l.era, l.xid, l.at < now() - make_interval(secs => $3) and o.xid is null as may_go
+    let sql = "select l.era, l.xid, l.at < now() - make_interval(secs => $3) and o.xid is null as may_go
          from event_log l left join outbox o on o.era = l.era and o.xid = l.xid
-         where (l.era, l.xid) <= ($1, $2) order by l.era, l.xid limit $4",
-    )
-    .bind(up_to.era)
-    .bind(up_to.xid)
-    .bind(retention.as_secs_f64())
-    .bind(SLICE)
-    .fetch_all(&mut *transaction)
-    .await?;
+         where (l.era, l.xid) <= ($1, $2) order by l.era, l.xid limit $4";
+    let rows = sqlx::query(sql)
+        .bind(up_to.era)
+        .bind(up_to.xid)
+        .bind(retention.as_secs_f64())
+        .bind(SLICE)
+        .fetch_all(&mut *transaction)
+        .await?;
     let mut last = None;
     for row in rows {
         if !row.try_get::<bool, _>("may_go")? {

@@ -4,8 +4,7 @@
 //! when the next one began. They are counted against the length of each message, so that a part of a head that came with
 //! the message before it does not pass for an idle connection.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Duration, Instant};
 
 use crate::Limits;
@@ -123,7 +122,7 @@ impl Meter {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(crate) fn received(&self, bytes: &[u8]) {

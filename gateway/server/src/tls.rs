@@ -3,10 +3,11 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
+use parking_lot::RwLock;
 use tokio::net::TcpStream;
 use tokio_rustls::{
     Accept, TlsAcceptor,
@@ -52,7 +53,7 @@ impl Tls {
 
     /// The handshake of a connection, with the certificate as it is now.
     pub(crate) fn accept(&self, stream: TcpStream) -> Accept<TcpStream> {
-        let config = self.0.current.read().unwrap_or_else(PoisonError::into_inner).config.clone();
+        let config = self.0.current.read().config.clone();
         TlsAcceptor::from(config).accept(stream)
     }
 }
@@ -74,11 +75,11 @@ impl Certificate {
     /// Whether there is another one.
     fn look_again(&self) -> io::Result<bool> {
         let now = read(&self.certificate, &self.key)?;
-        if now == self.current.read().unwrap_or_else(PoisonError::into_inner).pems {
+        if now == self.current.read().pems {
             return Ok(false);
         }
         let loaded = Loaded { config: Arc::new(config_of(&now)?), pems: now };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        *self.current.write() = loaded;
         Ok(true)
     }
 }

@@ -6,74 +6,56 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Detail;
 
-/// The kind of an error. The list is closed, and each kind has a fixed HTTP status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// The request is not well-formed.
-    Malformed,
-    /// No valid access token.
-    Unauthenticated,
-    /// The access token is valid but does not permit the operation.
-    Forbidden,
-    /// The entity does not exist.
-    NotFound,
-    /// The state of the entity does not allow the operation.
-    Conflict,
-    /// The entity has another version than the caller expects.
-    PreconditionFailed,
-    /// The body is too large.
-    TooLarge,
-    /// The media type of the body is not supported.
-    UnsupportedMediaType,
-    /// Well-formed, but a field is missing, mistyped, unknown or out of range.
-    Invalid,
-    /// Too many requests.
-    TooMany,
-    /// An internal error.
-    Internal,
-    /// The service is not available or is overloaded: retry later.
-    Unavailable,
-    /// The deadline of the caller passed before the reply.
-    Deadline,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $status:literal,)+) => {
+        /// The kind of an error. The list is closed, and each kind has a fixed HTTP status.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ErrorKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl ErrorKind {
+            /// Every kind, in the order of their statuses.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The HTTP status of the kind.
+            pub fn status(self) -> u16 {
+                match self {
+                    $(Self::$kind => $status,)+
+                }
+            }
+        }
+    };
 }
 
-impl ErrorKind {
-    /// Every kind, in the order of their statuses.
-    pub const ALL: [Self; 13] = [
-        Self::Malformed,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::Conflict,
-        Self::PreconditionFailed,
-        Self::TooLarge,
-        Self::UnsupportedMediaType,
-        Self::Invalid,
-        Self::TooMany,
-        Self::Internal,
-        Self::Unavailable,
-        Self::Deadline,
-    ];
-
-    /// The HTTP status of the kind.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::Malformed => 400,
-            Self::Unauthenticated => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::Conflict => 409,
-            Self::PreconditionFailed => 412,
-            Self::TooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::Invalid => 422,
-            Self::TooMany => 429,
-            Self::Internal => 500,
-            Self::Unavailable => 503,
-            Self::Deadline => 504,
-        }
-    }
+kinds! {
+    /// The request is not well-formed.
+    Malformed = 400,
+    /// No valid access token.
+    Unauthenticated = 401,
+    /// The access token is valid but does not permit the operation.
+    Forbidden = 403,
+    /// The entity does not exist.
+    NotFound = 404,
+    /// The state of the entity does not allow the operation.
+    Conflict = 409,
+    /// The entity has another version than the caller expects.
+    PreconditionFailed = 412,
+    /// The body is too large.
+    TooLarge = 413,
+    /// The media type of the body is not supported.
+    UnsupportedMediaType = 415,
+    /// Well-formed, but a field is missing, mistyped, unknown or out of range.
+    Invalid = 422,
+    /// Too many requests.
+    TooMany = 429,
+    /// An internal error.
+    Internal = 500,
+    /// The service is not available or is overloaded: retry later.
+    Unavailable = 503,
+    /// The deadline of the caller passed before the reply.
+    Deadline = 504,
 }
 
 /// A domain error: an answer to a request. For a command it is stored like a reply, except for the kinds `Malformed`,
@@ -257,6 +239,12 @@ impl ErrorBody {
     }
 }
 
+impl From<ErrorBody> for Fault {
+    fn from(ErrorBody { kind, code, message, service, details, .. }: ErrorBody) -> Self {
+        Self { kind, code, message, service, details }
+    }
+}
+
 /// The error of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallError<E> {
@@ -269,17 +257,11 @@ pub enum CallError<E> {
 impl<E: Refusal> CallError<E> {
     /// Converts an error reply. A domain error that this client does not know becomes a service error with the same
     /// code and kind.
-    pub fn from_body(body: ErrorBody) -> Self {
-        if let Some(Ok(refusal)) = body.refusal.map(serde_json::from_value::<E>) {
+    pub fn from_body(mut body: ErrorBody) -> Self {
+        if let Some(Ok(refusal)) = body.refusal.take().map(serde_json::from_value::<E>) {
             return Self::Refused(refusal);
         }
-        Self::Fault(Fault {
-            kind: body.kind,
-            code: body.code,
-            message: body.message,
-            service: body.service,
-            details: body.details,
-        })
+        Self::Fault(body.into())
     }
 
     /// The kind of the error.

@@ -39,17 +39,16 @@ impl CatchUp {
         rows: &[LogRow],
     ) -> Result<HashMap<(Position, String), Digest>, Breakage> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(HashMap::new()) };
-        let rows = sqlx::query(
-            "select era, xid, name, count(*) as count, bit_xor(mark) as mark from inbox
-             where source = $1 and (era, xid) >= ($2, $3) and (era, xid) <= ($4, $5) group by era, xid, name",
-        )
-        .bind(self.consumer.source)
-        .bind(first.position.era)
-        .bind(first.position.xid)
-        .bind(last.position.era)
-        .bind(last.position.xid)
-        .fetch_all(connection)
-        .await?;
+        let sql = "select era, xid, name, count(*) as count, bit_xor(mark) as mark from inbox
+             where source = $1 and (era, xid) >= ($2, $3) and (era, xid) <= ($4, $5) group by era, xid, name";
+        let rows = sqlx::query(sql)
+            .bind(self.consumer.source)
+            .bind(first.position.era)
+            .bind(first.position.xid)
+            .bind(last.position.era)
+            .bind(last.position.xid)
+            .fetch_all(connection)
+            .await?;
         rows.iter()
             .map(|row| {
                 let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };

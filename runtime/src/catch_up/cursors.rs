@@ -43,30 +43,24 @@ impl CatchUp {
         targets: HashMap<String, Position>,
     ) -> Result<(), Breakage> {
         // R14: records the newest epoch that was seen, in the same transaction.
-        sqlx::query(
-            "insert into source_era (source, era) values ($1, $2)
-             on conflict (source) do update set era = excluded.era where source_era.era < excluded.era",
-        )
-        .bind(self.consumer.source)
-        .bind(era)
-        .execute(&mut *connection)
-        .await?;
+        let sql = "insert into source_era (source, era) values ($1, $2)
+             on conflict (source) do update set era = excluded.era where source_era.era < excluded.era";
+        sqlx::query(sql).bind(self.consumer.source).bind(era).execute(&mut *connection).await?;
         let mut moves: Vec<(String, Position)> = targets
             .into_iter()
             .filter(|(name, target)| cursors.get(name).is_some_and(|cursor| target > cursor))
             .collect();
         moves.sort_unstable();
-        sqlx::query(
-            "insert into cursor (source, name, era, xid) select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
+        let sql = "insert into cursor (source, name, era, xid) select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
              on conflict (source, name) do update set era = excluded.era, xid = excluded.xid
-             where (cursor.era, cursor.xid) < (excluded.era, excluded.xid)",
-        )
-        .bind(self.consumer.source)
-        .bind(moves.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
-        .bind(moves.iter().map(|(_, position)| position.era).collect::<Vec<_>>())
-        .bind(moves.iter().map(|(_, position)| position.xid).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
+             where (cursor.era, cursor.xid) < (excluded.era, excluded.xid)";
+        sqlx::query(sql)
+            .bind(self.consumer.source)
+            .bind(moves.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
+            .bind(moves.iter().map(|(_, position)| position.era).collect::<Vec<_>>())
+            .bind(moves.iter().map(|(_, position)| position.xid).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
         Ok(())
     }
 }

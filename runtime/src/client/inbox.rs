@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,6 +13,7 @@ use std::{
 use async_nats::{HeaderMap, Message, connection::State};
 use bytes::Bytes;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 type Waiting = Mutex<HashMap<u64, oneshot::Sender<Message>>>;
@@ -41,7 +42,7 @@ struct Entry<'a> {
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.waiting.lock().remove(&self.number);
     }
 }
 
@@ -54,7 +55,7 @@ impl Inbox {
         let reader = tokio::spawn(async move {
             while let Some(message) = replies.next().await {
                 let number = message.subject.rsplit('.').next().and_then(|token| token.parse().ok());
-                let waiter = number.and_then(|n: u64| to.lock().unwrap_or_else(PoisonError::into_inner).remove(&n));
+                let waiter = number.and_then(|n: u64| to.lock().remove(&n));
                 if let Some(waiter) = waiter {
                     // Fails if the caller has stopped waiting.
                     drop(waiter.send(message));
@@ -82,7 +83,7 @@ impl Inbox {
     ) -> Attempt {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
+        self.waiting.lock().insert(number, sender);
         let _entry = Entry { waiting: &self.waiting, number };
         let exchange = async {
             let reply_to = format!("{}.{number}", self.prefix);

@@ -2,10 +2,11 @@
 //! cost a round trip per batch.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use sqlx::{Postgres, pool::PoolConnection};
 
 /// A connection without a batch for this long is closed, as in the pools.
@@ -44,6 +45,6 @@ impl Held {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Instant, PoolConnection<Postgres>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -4,7 +4,7 @@ use contract::page::{COUNTED, Moment, Part};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
-use super::{DeadLetter, DeadLetterKind, DeadLetters, StoredHead};
+use super::{DeadLetter, DeadLetterKind, DeadLetters};
 use crate::{
     effects::{DUE_FOR, EXAMINED, Effects, unregistered},
     failure::Breakage,
@@ -112,7 +112,12 @@ impl Parked<'_> {
         }
         letter.kind = DeadLetterKind::Event;
         let payload: Vec<u8> = row.try_get("payload")?;
-        let head = row.try_get("head").ok().map(|Json(head): Json<StoredHead>| head.of(&letter));
+        let head = row.try_get("head").ok().map(|Json(head): Json<EventHead>| EventHead {
+            id: letter.id,
+            source: letter.source.clone(),
+            name: letter.name.clone(),
+            ..head
+        });
         letter.entity = head.as_ref().and_then(|head| self.entity(head, &payload));
         Ok((letter, Work::Event(head, payload)))
     }
@@ -121,20 +126,5 @@ impl Parked<'_> {
     fn entity(&self, head: &EventHead, payload: &[u8]) -> Option<Uuid> {
         let route = self.events.iter().find(|route| route.is_of(head))?;
         (route.decode)(head, payload).ok().map(|(_, entity)| entity)
-    }
-}
-
-impl StoredHead {
-    fn of(self, letter: &DeadLetter) -> EventHead {
-        EventHead {
-            id: letter.id,
-            source: letter.source.clone(),
-            name: letter.name.clone(),
-            version: self.version,
-            at: self.at,
-            position: self.position,
-            request_id: self.request_id,
-            traceparent: self.traceparent,
-        }
     }
 }

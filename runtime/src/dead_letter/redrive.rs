@@ -117,13 +117,9 @@ impl BuiltinContext<'_> {
             transaction.rollback().await?;
             return repeat.concurrent_answer(pool).await;
         }
-        let unparked = sqlx::query(
-            "update effect set parked_at = null, attempts = 0, unfinished = 0, next_at = clock_timestamp()
-             where id = $1 and parked_at is not null",
-        )
-        .bind(letter.id)
-        .execute(&mut *transaction)
-        .await?;
+        let sql = "update effect set parked_at = null, attempts = 0, unfinished = 0, next_at = clock_timestamp()
+             where id = $1 and parked_at is not null";
+        let unparked = sqlx::query(sql).bind(letter.id).execute(&mut *transaction).await?;
         if unparked.rows_affected() == 0 {
             transaction.rollback().await?;
             return Ok(Err(not_parked()));

@@ -1,7 +1,7 @@
 //! Effects that no running node registers, left by a version that is no longer deployed. They and the later effects of
 //! their entities wait until a node registers them, which is expected during a rollout and an error after it.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use sqlx::Row;
 
@@ -31,25 +31,24 @@ pub(crate) use unregistered;
 impl Effects {
     /// Counts the unregistered effects. Each name is logged once.
     pub(crate) async fn count_unregistered(&self) -> Result<i64, Breakage> {
-        let shared = &self.shared;
         let rows = sqlx::query(concat!(
             "select name, count(*) as count from (",
             unregistered!(),
             ") as unregistered group by name order by name"
         ))
-        .bind(&shared.names)
+        .bind(&self.names)
         .bind(DUE_FOR.as_secs_f64())
         .bind(EXAMINED)
-        .fetch_all(&shared.db.lanes)
+        .fetch_all(&self.db.lanes)
         .await?;
         let mut total = 0;
         for row in rows {
             let (name, count): (String, i64) = (row.try_get("name")?, row.try_get("count")?);
             total += count;
-            let is_new = shared.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+            let is_new = self.reported.lock().insert(name.clone());
             if is_new {
                 tracing::error!(
-                    domain = shared.domain,
+                    domain = self.domain,
                     effect = name,
                     count,
                     "no running node registers this effect: it blocks the later effects of its entities"

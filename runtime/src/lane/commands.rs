@@ -258,13 +258,12 @@ async fn claim(
         }
     }
     locks.sort_unstable();
-    let rows = sqlx::query(
-        "select pg_try_advisory_xact_lock(number) as is_claimed, now() as now
-         from unnest($1::bigint[]) with ordinality as t(number, place) order by place",
-    )
-    .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
-    .fetch_all(&mut *connection)
-    .await?;
+    let sql = "select pg_try_advisory_xact_lock(number) as is_claimed, now() as now
+         from unnest($1::bigint[]) with ordinality as t(number, place) order by place";
+    let rows = sqlx::query(sql)
+        .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
     let now = rows.first().ok_or_else(|| Breakage::other("a batch had nothing to claim"))?.try_get("now")?;
     let (mut ours, mut keys) = (Vec::with_capacity(locks.len()), Vec::with_capacity(locks.len()));
     for (row, (_, index)) in rows.iter().zip(locks) {
@@ -303,7 +302,7 @@ async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<V
         }
     }
     let Some(route) = members.first().map(|index| &batch[*index].route) else { return Ok(()) };
-    let outcomes = route.handler.run(tx, &commands).await?;
+    let outcomes = (route.run)(tx, &commands).await?;
     for (index, outcome) in members.into_iter().zip(outcomes) {
         verdicts[index] = Some(match outcome {
             Outcome::Reply(body) => Verdict::Answered(LaneReply::Reply { body, replayed: false }),

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::LazyLock, time::Instant};
 use uuid::Uuid;
 
 use crate::{
+    columns,
     failure::Breakage,
     log::{Digest, LoggedEvent, mark},
     operation::EffectRow,
@@ -151,12 +152,9 @@ pub(super) async fn write(
         query = query.bind(eras).bind(xids);
     }
     if parts & EFFECTS != 0 {
-        query = query
-            .bind(effects.iter().map(|e| e.id).collect::<Vec<_>>())
-            .bind(effects.iter().map(|e| e.name).collect::<Vec<_>>())
-            .bind(effects.iter().map(|e| e.entity).collect::<Vec<_>>())
-            .bind(effects.iter().map(|e| to_json(&e.cause)).collect::<Result<Vec<_>, _>>()?)
-            .bind(effects.iter().map(|e| e.body.clone()).collect::<Vec<_>>());
+        let causes = effects.iter().map(|effect| to_json(&effect.cause)).collect::<Result<Vec<_>, _>>()?;
+        query = columns!(query, effects, effect; effect.id, effect.name, effect.entity).bind(causes);
+        query = columns!(query, effects, effect; effect.body.as_str());
     }
     let row = query.fetch_one(connection).await?;
     let Some(era) = row.try_get::<Option<i64>, _>("era")? else {

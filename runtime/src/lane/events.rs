@@ -141,7 +141,7 @@ impl Kind for Events {
         let Claimed { unclaimed, fresh, .. } = claimed;
         let inputs: Vec<_> = fresh.into_iter().filter_map(|index| items[index].message.as_deref().ok()).collect();
         if let (Some(item), false) = (items.first(), inputs.is_empty()) {
-            item.route.reactions.run(tx, &inputs).await?;
+            (item.route.react)(tx, &inputs).await?;
         }
         Ok((unclaimed, Some(AnswerRows::default())))
     }

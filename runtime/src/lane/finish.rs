@@ -69,7 +69,7 @@ impl Kind for EffectResults {
             }
         }
         for (route, performed) in groups {
-            route.handler.finish(tx, &performed).await?;
+            (route.finish)(tx, &performed).await?;
         }
         Ok((claimed.has_waiting, Some(AnswerRows::default())))
     }
@@ -112,15 +112,11 @@ struct Claimed {
 async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<(Claimed, DateTime<Utc>), Breakage> {
     let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
     ids.sort_unstable();
-    let row = sqlx::query(
-        "with held as (select id, entity from effect where id = any($1) order by id for update),
+    let sql = "with held as (select id, entity from effect where id = any($1) order by id for update),
               gone as (delete from effect using held where effect.id = held.id returning effect.id)
          select now() as now, array(select id from gone) as ids,
-                exists (select 1 from effect o join held on o.entity = held.entity where o.id <> all($1)) as has_waiting",
-    )
-    .bind(ids)
-    .fetch_one(connection)
-    .await?;
+                exists (select 1 from effect o join held on o.entity = held.entity where o.id <> all($1)) as has_waiting";
+    let row = sqlx::query(sql).bind(ids).fetch_one(connection).await?;
     let ids = row.try_get::<Vec<Uuid>, _>("ids")?.into_iter().collect();
     Ok((Claimed { ids, has_waiting: row.try_get("has_waiting")? }, row.try_get("now")?))
 }

@@ -42,7 +42,7 @@ pub(super) fn endpoints_of_service(queries: &[QueryRoute]) -> Endpoints {
 
 /// Endpoints by subject, and the descriptions of those that service discovery lists: all but the internal ones of the
 /// runtime.
-type Endpoints = (HashMap<String, Endpoint>, Vec<EndpointInfo>);
+pub(super) type Endpoints = (HashMap<String, Endpoint>, Vec<EndpointInfo>);
 
 fn by_subject(endpoints: impl Iterator<Item = Endpoint>) -> Endpoints {
     let endpoints: Vec<_> = endpoints.collect();

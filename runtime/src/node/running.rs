@@ -15,10 +15,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    Health, Hosted, HostedService, NodeConfig, children,
-    endpoints::{check_registrations, check_service, endpoints_of_domain},
+    Health, Hosted, HostedService, NodeConfig,
+    children::{self, Work},
+    endpoints::{Endpoints, check_registrations, check_service, endpoints_of_domain, endpoints_of_service},
     health::Pulse,
-    service::RunningService,
 };
 use crate::{
     auth::{TokenSources, Verifier},
@@ -43,13 +43,13 @@ use crate::{
 /// A running node.
 pub struct Node {
     config: NodeConfig,
-    domains: Vec<Running>,
-    services: Vec<RunningService>,
+    /// The domains, then the services.
+    running: Vec<Running>,
 }
 
 /// Creates the token verifiers of a node's domains and services. They share one list of revocations, which the first of
 /// them keeps up to date.
-pub(super) struct Tokens {
+struct Tokens {
     sources: fn(Client) -> TokenSources,
     capacity: usize,
     revocations: Option<Revocations>,
@@ -62,7 +62,7 @@ pub(super) struct OwnVerifier {
 }
 
 impl Tokens {
-    pub(super) fn verifier(&mut self, client: &Client, clock: &Clock) -> OwnVerifier {
+    fn verifier(&mut self, client: &Client, clock: &Clock) -> OwnVerifier {
         let TokenSources { keys, revocations: source } = (self.sources)(client.clone());
         let is_first = self.revocations.is_none();
         let capacity = self.capacity;
@@ -73,6 +73,7 @@ impl Tokens {
     }
 }
 
+/// A running domain or service.
 struct Running {
     name: &'static str,
     supervisor: ActorRef<SupervisorMessage>,
@@ -80,10 +81,9 @@ struct Running {
     pulse: Arc<Pulse>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    lanes: Lanes,
-    effects: Effects,
-    publisher: Publisher,
-    connections: [async_nats::Client; 2],
+    connections: Vec<async_nats::Client>,
+    /// `None` for a service.
+    lanes: Option<Lanes>,
 }
 
 impl Node {
@@ -93,43 +93,49 @@ impl Node {
         services: Vec<HostedService>,
         sources: fn(Client) -> TokenSources,
     ) -> Result<Self, Breakage> {
+        let named = |name: &'static str| move |breakage| Breakage::other(format!("{name}: {breakage}"));
         for HostedService { name, registrations, .. } in &services {
-            check_service(name, registrations).map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?;
+            check_service(name, registrations).map_err(named(name))?;
         }
         for Hosted { name, routes, .. } in &hosted {
-            check_registrations(name, routes).map_err(|breakage| Breakage::other(format!("{name}: {breakage}")))?;
+            check_registrations(name, routes).map_err(named(name))?;
         }
         let id = Uuid::now_v7();
-        let mut tokens = Tokens { sources, capacity: config.revocations, revocations: None };
-        let mut node = Self { config, domains: Vec::new(), services: Vec::new() };
+        let tokens = Tokens { sources, capacity: config.revocations, revocations: None };
+        let mut node = Self { config, running: Vec::new() };
+        match node.start_all(hosted, services, tokens, id).await {
+            Ok(()) => Ok(node),
+            Err((name, breakage)) => {
+                // The domains that were started already serve requests.
+                node.drain().await;
+                Err(named(name)(breakage))
+            }
+        }
+    }
+
+    async fn start_all(
+        &mut self,
+        hosted: Vec<Hosted>,
+        services: Vec<HostedService>,
+        mut tokens: Tokens,
+        node: Uuid,
+    ) -> Result<(), (&'static str, Breakage)> {
         for hosted in hosted {
             let name = hosted.name;
-            match Running::start(&node.config, hosted, &mut tokens, id).await {
-                Ok(running) => node.domains.push(running),
-                Err(breakage) => {
-                    // The domains that were started already serve requests.
-                    node.drain().await;
-                    return Err(Breakage::other(format!("{name}: {breakage}")));
-                }
-            }
+            let running = Running::start_domain(&self.config, hosted, &mut tokens, node).await;
+            self.running.push(running.map_err(|breakage| (name, breakage))?);
         }
         for hosted in services {
             let name = hosted.name;
-            match RunningService::start(&node.config, hosted, &mut tokens).await {
-                Ok(running) => node.services.push(running),
-                Err(breakage) => {
-                    node.drain().await;
-                    return Err(Breakage::other(format!("{name}: {breakage}")));
-                }
-            }
+            let running = Running::start_service(&self.config, hosted, &mut tokens).await;
+            self.running.push(running.map_err(|breakage| (name, breakage))?);
         }
-        Ok(node)
+        Ok(())
     }
 
     /// The health of the node.
     pub fn health(&self) -> Health {
-        let domains = self.domains.iter().map(|domain| domain.pulse.health());
-        let domains: Vec<_> = domains.chain(self.services.iter().map(RunningService::health)).collect();
+        let domains: Vec<_> = self.running.iter().map(|running| running.pulse.health()).collect();
         Health { is_ready: domains.iter().all(|domain| domain.is_ready), domains }
     }
 
@@ -141,18 +147,63 @@ impl Node {
 
     /// As [`drain`](Self::drain), with a deadline that the caller sets for its whole shutdown.
     pub async fn drain_by(&self, deadline: Instant) {
-        let domains = futures::future::join_all(self.domains.iter().map(|domain| domain.drain(deadline)));
-        let services = futures::future::join_all(self.services.iter().map(|service| service.drain(deadline)));
-        futures::future::join(domains, services).await;
+        futures::future::join_all(self.running.iter().map(|running| running.drain(deadline))).await;
+    }
+}
+
+/// What a domain or service needs to serve requests.
+struct Serving {
+    name: &'static str,
+    requests: async_nats::Client,
+    client: Client,
+    clock: Clock,
+    verifier: Arc<OwnVerifier>,
+}
+
+impl Serving {
+    async fn new(
+        config: &NodeConfig,
+        name: &'static str,
+        user: &'static str,
+        tokens: &mut Tokens,
+    ) -> Result<Self, Breakage> {
+        let requests = connect(&config.nats, user, "requests").await?;
+        let client = Client::new(requests.clone()).await.map_err(Breakage::other)?;
+        let clock = Clock::default();
+        let verifier = Arc::new(tokens.verifier(&client, &clock));
+        Ok(Self { name, requests, client, clock, verifier })
+    }
+
+    fn responder(&self, kind: &'static str, backing: Option<Backing>, (endpoints, infos): Endpoints) -> Arc<Responder> {
+        let [queries, internal_queries, commands] = Responder::admission();
+        Arc::new(Responder {
+            domain: self.name,
+            connection: self.requests.clone(),
+            client: self.client.clone(),
+            backing,
+            verifier: self.verifier.verifier.clone(),
+            endpoints,
+            queries,
+            internal_queries,
+            commands,
+            micro: Arc::new(Micro::new(kind, self.name, infos)),
+            tasks: TaskTracker::new(),
+        })
     }
 }
 
 impl Running {
-    async fn start(config: &NodeConfig, hosted: Hosted, tokens: &mut Tokens, node: Uuid) -> Result<Self, Breakage> {
+    async fn start_domain(
+        config: &NodeConfig,
+        hosted: Hosted,
+        tokens: &mut Tokens,
+        node: Uuid,
+    ) -> Result<Self, Breakage> {
         let Hosted { name, routes, database_url, stream } = hosted;
         let lane_count = u32::try_from(config.lanes).unwrap_or(u32::MAX);
         let db = Database::open(&database_url, name, lane_count)?;
-        let clock = Clock::default();
+        let serving = Serving::new(config, name, name, tokens).await?;
+        let clock = &serving.clock;
         // Compare the clock before the first token is verified. On failure the watcher repeats it.
         if let Err(breakage) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
             tracing::warn!(domain = name, %breakage, "the database's clock could not be read");
@@ -160,82 +211,67 @@ impl Running {
         if let Err(error) = db.open_kept().await {
             tracing::warn!(domain = name, %error, "connections for reads could not be opened");
         }
-        let requests = connect(&config.nats, name, "requests").await?;
         let events = connect(&config.nats, name, "events").await?;
-        let client = Client::new(requests.clone()).await.map_err(Breakage::other)?;
+        let client = &serving.client;
         let streams = Streams::new(name, events.clone(), stream);
         let (publisher, commits) = Publisher::new(name, db.clone(), streams.clone());
         let effects = Effects::new(name, db.clone(), client.clone(), routes.effects.clone());
-        let context = Arc::new(LaneContext {
-            domain: name,
-            db: db.clone(),
-            publisher: publisher.clone(),
-            effects: effects.clone(),
-            depth: Depth::default(),
-        });
-        let lanes = Lanes::new(context, config.lanes);
+        let depth = Depth::default();
+        let context = LaneContext { domain: name, db: db.clone(), publisher, effects: effects.clone(), depth };
+        let lanes = Lanes::new(Arc::new(context), config.lanes);
         effects.finish_in(lanes.clone());
         streams.ensure_own(&db.lanes).await;
 
-        let (endpoints, infos) = endpoints_of_domain(name, &routes, config.dead_letter_access);
-        let verifier = tokens.verifier(&client, &clock);
-        let [queries, internal_queries, commands] = Responder::admission();
-        let tasks = TaskTracker::new();
-        let responder = Arc::new(Responder {
-            domain: name,
-            connection: requests.clone(),
-            client: client.clone(),
-            backing: Some(Backing {
-                db: db.clone(),
-                streams: streams.clone(),
-                lanes: lanes.clone(),
-                events: routes.events.clone(),
-            }),
-            verifier: verifier.verifier.clone(),
-            endpoints,
-            queries,
-            internal_queries,
-            commands,
-            micro: Arc::new(Micro::new("domain", name, infos)),
-            tasks: tasks.clone(),
-        });
-        let consumers = consumers(name, &routes, &streams, &lanes, &clock);
-
+        let backing =
+            Backing { db: db.clone(), streams: streams.clone(), lanes: lanes.clone(), events: routes.events.clone() };
+        let endpoints = endpoints_of_domain(name, &routes, config.dead_letter_access);
+        let responder = serving.responder("domain", Some(backing), endpoints);
+        let consumers = consumers(name, &routes, &streams, &lanes, clock);
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());
-        let pulse = Arc::new(Pulse::new(name, watch.clone(), clock));
+        let pulse = Arc::new(Pulse::new(name, watch.clone(), clock.clone()));
+        let connections = vec![serving.requests.clone(), events];
+        let (chores, stopping) = (routes.chores, stop.clone());
+        let work = Arc::new(Work { name, node, lanes: lanes.clone(), streams, chores, stop: stopping });
         let mut children: Vec<Child> = (0..lanes.count()).map(|number| children::lane(&lanes, number)).collect();
-        children.push(children::publishing(name, &publisher, commits));
-        children.push(children::sweeping(name, &db, &publisher, &streams, &stop));
-        children.push(children::refilling(name, &db, &publisher, &streams, &stop, node));
-        children.push(children::performing(name, &effects, &stop));
-        children.push(children::keeping(name, &db, &routes.chores, &effects, &stop, node));
-        children.push(children::watching(name, &db, [requests.clone(), events.clone()], &pulse, &lanes));
-        children.push(children::learning_of_tokens(name, &verifier));
+        children.extend([
+            children::publishing(&work, commits),
+            children::sweeping(&work),
+            children::refilling(&work),
+            children::performing(&work),
+            children::keeping(&work),
+            children::watching(&work, connections.clone(), &pulse),
+            children::learning_of_tokens(name, &serving.verifier),
+        ]);
         for consumer in consumers {
             children.push(children::consuming(&consumer, &stop));
-            let catch_up =
-                CatchUp { consumer, db: db.clone(), client: client.clone(), node, seen_era: AtomicI64::new(0) };
-            children.push(children::catching_up(Arc::new(catch_up), &stop));
+            let (db, client) = (db.clone(), client.clone());
+            let catch_up = CatchUp { consumer, db, client, node, seen_era: AtomicI64::new(0) };
+            children.push(children::catching_up(catch_up, &stop));
         }
         let deadlines = Deadlines { domain: name, db, routes: routes.deadlines, responder: responder.clone(), node };
-        children.push(children::acting_on_deadlines(Arc::new(deadlines), &stop));
-        children.push(children::responding(responder, &stop));
+        children.push(children::acting_on_deadlines(deadlines, &stop));
+        children.push(children::responding(&responder, &stop));
+        let tasks = responder.tasks.clone();
+        let supervisor = supervise(name, children, &watch).await?;
+        Ok(Self { name, supervisor, watch, pulse, stop, tasks, connections, lanes: Some(lanes) })
+    }
 
-        let arguments = (name.to_owned(), children, watch.clone());
-        let (supervisor, _) = Actor::spawn(None, Supervisor, arguments).await.map_err(Breakage::other)?;
-        Ok(Self {
-            name,
-            supervisor,
-            watch,
-            pulse,
-            stop,
-            tasks,
-            lanes,
-            effects,
-            publisher,
-            connections: [requests, events],
-        })
+    async fn start_service(config: &NodeConfig, hosted: HostedService, tokens: &mut Tokens) -> Result<Self, Breakage> {
+        let HostedService { name, user, queries, .. } = hosted;
+        let serving = Serving::new(config, name, user, tokens).await?;
+        let responder = serving.responder("service", None, endpoints_of_service(&queries));
+        let stop = CancellationToken::new();
+        let watch = Arc::new(Watch::default());
+        let pulse = Arc::new(Pulse::new(name, watch.clone(), serving.clock));
+        let children = vec![
+            children::watching_connection(name, serving.requests.clone(), &pulse),
+            children::learning_of_tokens(name, &serving.verifier),
+            children::responding(&responder, &stop),
+        ];
+        let (tasks, connections) = (responder.tasks.clone(), vec![serving.requests]);
+        let supervisor = supervise(name, children, &watch).await?;
+        Ok(Self { name, supervisor, watch, pulse, stop, tasks, connections, lanes: None })
     }
 
     async fn drain(&self, deadline: Instant) {
@@ -245,10 +281,13 @@ impl Running {
             // Every request that arrived before the responder ended its subscription gets a reply.
             self.tasks.close();
             self.tasks.wait().await;
-            while !(self.lanes.is_empty() && self.effects.is_idle() && self.publisher.is_idle()) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            if let Some(lanes) = &self.lanes {
+                let LaneContext { effects, publisher, .. } = &*lanes.context;
+                while !(lanes.is_empty() && effects.is_idle() && publisher.is_idle()) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                publisher.flush().await;
             }
-            self.publisher.flush().await;
             for connection in &self.connections {
                 if let Err(error) = connection.flush().await {
                     tracing::debug!(domain = self.name, %error, "a connection was lost while draining");
@@ -266,6 +305,16 @@ impl Running {
             }
         }
     }
+}
+
+async fn supervise(
+    name: &str,
+    children: Vec<Child>,
+    watch: &Arc<Watch>,
+) -> Result<ActorRef<SupervisorMessage>, Breakage> {
+    let arguments = (name.to_owned(), children, watch.clone());
+    let (supervisor, _) = Actor::spawn(None, Supervisor, arguments).await.map_err(Breakage::other)?;
+    Ok(supervisor)
 }
 
 fn consumers(

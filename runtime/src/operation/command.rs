@@ -2,23 +2,25 @@
 
 mod forms;
 
-use std::{any::Any, marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
-use contract::{Answer as KeptAnswer, CallError, Command, ErrorBody, Format, UnknownFields};
-use futures::future::{BoxFuture, FutureExt};
+use contract::{Answer as KeptAnswer, Command, DecodeError, ErrorBody, Format, UnknownFields};
+use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub(crate) use forms::{Before, Handling, NotPrepared, OneByOne, Prepared, Together};
+pub(crate) use forms::{one_by_one, prepared, together, unprepared};
 
-use super::{Erased, RequestMeta};
+use super::{Erased, RequestMeta, Run};
 use crate::{
-    caller::Caller,
-    context::Context,
-    domain::{Commanded, Domain},
-    failure::{Breakage, PrepareError},
-    tx::{Cause, Tx},
+    context::{Context, ServiceContext},
+    failure::Breakage,
+    tx::Cause,
 };
+
+/// Prepares the item for the lane: the message with the prepared result.
+pub(crate) type PrepareCommand =
+    dyn for<'a> Fn(&'a Context, &'a Erased, Cause) -> BoxFuture<'a, Result<PreparedCommand, Breakage>> + Send + Sync;
 
 /// A command that a domain handles.
 #[derive(Clone)]
@@ -26,22 +28,23 @@ pub(crate) struct CommandRoute {
     pub meta: RequestMeta,
     pub keeps_answer: bool,
     pub is_sensitive: bool,
-    pub handler: Arc<dyn ErasedCommand>,
+    pub decode: fn(Format, &[u8]) -> Result<DecodedCommand, DecodeError>,
+    pub prepare: Arc<PrepareCommand>,
+    pub run: Run<Vec<Outcome>>,
+    /// Converts a stored reply to another format.
+    pub recode: fn(&[u8], Format) -> Result<Vec<u8>, DecodeError>,
 }
 
 impl CommandRoute {
-    pub(crate) fn new<D, C, B, H>(handler: TypedCommand<D, C, B, H>) -> Self
-    where
-        D: Domain,
-        C: Command,
-        B: Before<D, C>,
-        H: Handling<D, C, B::Prepared>,
-    {
+    pub(crate) fn new<C: Command>(prepare: Arc<PrepareCommand>, run: Run<Vec<Outcome>>) -> Self {
         Self {
             meta: RequestMeta::of::<C>(true),
             keeps_answer: C::ANSWER == KeptAnswer::Kept,
             is_sensitive: C::SENSITIVE,
-            handler: Arc::new(handler),
+            decode: |format, body| decoded(format.decode_request::<C>(body, UnknownFields::Ignore)?),
+            prepare,
+            run,
+            recode: recode::<C>,
         }
     }
 }
@@ -74,115 +77,15 @@ pub(crate) enum PreparedCommand {
     TurnedAway(Box<ErrorBody>),
 }
 
-pub(crate) trait ErasedCommand: Send + Sync {
-    fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError>;
-    fn wrap(&self, message: Erased) -> Option<DecodedCommand>;
-    /// Prepares the item for the lane: the message with the prepared result.
-    fn prepare<'a>(
-        &'a self,
-        cx: &'a Context,
-        message: Arc<Erased>,
-        cause: Cause,
-    ) -> BoxFuture<'a, Result<PreparedCommand, Breakage>>;
-    fn run<'a, 'c>(
-        &'a self,
-        tx: &'a mut Tx<'c>,
-        commands: &'a [&'a (dyn Any + Send + Sync)],
-    ) -> BoxFuture<'a, Result<Vec<Outcome>, Breakage>>
-    where
-        'c: 'a;
-    /// Converts a stored reply to another format.
-    fn recode(&self, stored: &[u8], format: Format) -> Result<Vec<u8>, contract::DecodeError>;
+fn recode<C: Command>(stored: &[u8], format: Format) -> Result<Vec<u8>, DecodeError> {
+    if format == Format::MessagePack {
+        return Ok(stored.to_vec());
+    }
+    let reply: C::Reply = Format::MessagePack.decode(stored)?;
+    format.encode(&reply)
 }
 
-/// A command of a domain, with its form of preparation (`B`) and of handling in the lane (`H`).
-pub(crate) struct TypedCommand<D, C, B, H> {
-    domain: Arc<D>,
-    form: PhantomData<fn(C, B, H)>,
-}
-
-impl<D, C, B, H> TypedCommand<D, C, B, H> {
-    pub(crate) fn new(domain: Arc<D>) -> Self {
-        Self { domain, form: PhantomData }
-    }
-}
-
-impl<D, C, B, H> ErasedCommand for TypedCommand<D, C, B, H>
-where
-    D: Domain,
-    C: Command,
-    B: Before<D, C>,
-    H: Handling<D, C, B::Prepared>,
-{
-    fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedCommand, contract::DecodeError> {
-        let message: C = format.decode_request(body, UnknownFields::Ignore)?;
-        decoded(message)
-    }
-
-    fn wrap(&self, message: Erased) -> Option<DecodedCommand> {
-        decoded(*message.downcast::<C>().ok()?).ok()
-    }
-
-    fn prepare<'a>(
-        &'a self,
-        cx: &'a Context,
-        message: Arc<Erased>,
-        cause: Cause,
-    ) -> BoxFuture<'a, Result<PreparedCommand, Breakage>> {
-        async move {
-            let Some(command) = message.downcast_ref::<C>() else {
-                return Err(Breakage::other("a command came to another command's handler"));
-            };
-            match B::prepare(&self.domain, cx, command).await {
-                Ok(prepared) => {
-                    // The lane owns a copy: the caller keeps the message for a second prepare.
-                    let (message, caller, capability) = (command.clone(), cx.caller.clone(), cx.capability);
-                    let item = Commanded { message, prepared, caller, capability, cause };
-                    Ok(PreparedCommand::ForLane(Ok(Box::new(item) as Erased)))
-                }
-                Err(PrepareError::Rejected(refusal)) => Ok(PreparedCommand::ForLane(Err(refused::<D, C>(refusal)))),
-                Err(PrepareError::RejectedUnrecorded(refusal)) => {
-                    Ok(PreparedCommand::TurnedAway(refused::<D, C>(refusal)))
-                }
-                Err(PrepareError::Broken(breakage)) => Err(breakage),
-            }
-        }
-        .boxed()
-    }
-
-    fn run<'a, 'c>(
-        &'a self,
-        tx: &'a mut Tx<'c>,
-        commands: &'a [&'a (dyn Any + Send + Sync)],
-    ) -> BoxFuture<'a, Result<Vec<Outcome>, Breakage>>
-    where
-        'c: 'a,
-    {
-        async move {
-            let typed: Option<Vec<_>> =
-                commands.iter().map(|c| c.downcast_ref::<Commanded<C, B::Prepared>>()).collect();
-            let Some(typed) = typed else {
-                return Err(Breakage::other("a command came to another command's handler"));
-            };
-            H::run(&self.domain, tx, &typed).await
-        }
-        .boxed()
-    }
-
-    fn recode(&self, stored: &[u8], format: Format) -> Result<Vec<u8>, contract::DecodeError> {
-        if format == Format::MessagePack {
-            return Ok(stored.to_vec());
-        }
-        let reply: C::Reply = Format::MessagePack.decode(stored)?;
-        format.encode(&reply)
-    }
-}
-
-fn refused<D: Domain, C: Command>(refusal: C::Error) -> Box<ErrorBody> {
-    Box::new(CallError::Refused(refusal).body(D::NAME, ""))
-}
-
-fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeError> {
+pub(super) fn decoded<C: Command>(message: C) -> Result<DecodedCommand, DecodeError> {
     let canonical = Format::MessagePack.encode(&message)?;
     // A command with a secret answer may itself contain a secret, such as a password, of which no fast hash may be
     // stored. A key is never a secret.
@@ -196,16 +99,10 @@ fn decoded<C: Command>(message: C) -> Result<DecodedCommand, contract::DecodeErr
 
 impl Cause {
     /// The cause for what a command emits.
-    pub(crate) fn of_command(
-        id: Uuid,
-        caller: &Caller,
-        domain: &str,
-        operation: &str,
-        request_id: Option<String>,
-        traceparent: Option<String>,
-    ) -> Self {
+    pub(crate) fn of_command(id: Uuid, domain: &str, operation: &str, request: &ServiceContext) -> Self {
         // Two callers may use the same command id; the ids of their events must still differ.
-        let id = Uuid::new_v5(&id, format!("{}/{domain}.{operation}", caller.key()).as_bytes());
+        let id = Uuid::new_v5(&id, format!("{}/{domain}.{operation}", request.caller.key()).as_bytes());
+        let (request_id, traceparent) = (request.request_id.clone(), request.traceparent.clone());
         Self { id, name: format!("{domain}.{operation}"), request_id, traceparent }
     }
 }

@@ -1,31 +1,40 @@
 //! Type-erased reactions to events.
 
-use std::{any::Any, marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use contract::{DecodeError, Event, Format, Position};
 use futures::future::{BoxFuture, FutureExt};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Erased;
+use super::{Erased, Run, batch_handler, typed};
 use crate::{
     domain::{Delivered, Project, React},
     failure::Breakage,
     tx::{Cause, Tx},
 };
 
-/// The headers of an event, parsed.
-#[derive(Debug, Clone)]
+/// The headers of an event, parsed. A dead letter stores those that have no column of their own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventHead {
+    #[serde(skip)]
     pub id: Uuid,
+    #[serde(skip)]
     pub source: String,
+    #[serde(skip)]
     pub name: String,
     pub version: i64,
     pub at: DateTime<Utc>,
     pub position: Position,
+    #[serde(default)]
     pub request_id: Option<String>,
+    #[serde(default)]
     pub traceparent: Option<String>,
 }
+
+/// Resets a projection.
+type Forget = dyn for<'a, 'c> Fn(&'a mut Tx<'c>) -> BoxFuture<'a, Result<(), Breakage>> + Send + Sync;
 
 /// An event that a domain reacts to.
 #[derive(Clone)]
@@ -34,10 +43,10 @@ pub(crate) struct EventRoute {
     pub name: &'static str,
     /// Decodes the domain's input, and the entity that selects its lane.
     pub decode: fn(&EventHead, &[u8]) -> Result<(Erased, Uuid), DecodeError>,
-    /// Shared by all events of a domain.
-    pub reactions: Arc<dyn ErasedReactions>,
+    /// Handles inputs of any of the domain's events.
+    pub react: Run<()>,
     /// Resets the projection of the event; `None` if the event has other consequences and cannot be replayed.
-    pub projection: Option<Arc<dyn ErasedProjection>>,
+    pub forget: Option<Arc<Forget>>,
 }
 
 impl EventRoute {
@@ -47,18 +56,19 @@ impl EventRoute {
         E: Event,
         Delivered<E>: Into<D::Input>,
     {
-        Self {
-            source: E::DOMAIN,
-            name: E::NAME,
-            decode: decode::<D, E>,
-            reactions: Arc::new(Reactions(domain)),
-            projection: None,
-        }
+        let react = batch_handler(move |tx, batch| {
+            let domain = domain.clone();
+            async move { domain.react(tx, &typed(batch)?).await }.boxed()
+        });
+        Self { source: E::DOMAIN, name: E::NAME, decode: decode::<D, E>, react, forget: None }
     }
 
-    pub(crate) fn with_projection<D: Project<E>, E: Event>(mut self, domain: Arc<D>) -> Self {
-        self.projection = Some(Arc::new(Projection { domain, event: PhantomData }));
-        self
+    pub(crate) fn with_projection<D: Project<E>, E: Event>(self, domain: Arc<D>) -> Self {
+        let forget: Arc<Forget> = Arc::new(move |tx| {
+            let domain = domain.clone();
+            async move { domain.forget(tx).await }.boxed()
+        });
+        Self { forget: Some(forget), ..self }
     }
 
     /// Whether the route handles this event.
@@ -83,56 +93,4 @@ where
     };
     let input: D::Input = Delivered { message, version: head.version, at: head.at, cause }.into();
     Ok((Box::new(input), entity))
-}
-
-/// The reactions of a domain.
-pub(crate) trait ErasedReactions: Send + Sync {
-    fn run<'a, 'c>(
-        &'a self,
-        tx: &'a mut Tx<'c>,
-        inputs: &'a [&'a (dyn Any + Send + Sync)],
-    ) -> BoxFuture<'a, Result<(), Breakage>>
-    where
-        'c: 'a;
-}
-
-struct Reactions<D>(Arc<D>);
-
-impl<D: React> ErasedReactions for Reactions<D> {
-    fn run<'a, 'c>(
-        &'a self,
-        tx: &'a mut Tx<'c>,
-        inputs: &'a [&'a (dyn Any + Send + Sync)],
-    ) -> BoxFuture<'a, Result<(), Breakage>>
-    where
-        'c: 'a,
-    {
-        async move {
-            let typed: Option<Vec<&D::Input>> = inputs.iter().map(|input| input.downcast_ref()).collect();
-            let typed = typed.ok_or_else(|| Breakage::other("an event came to another domain's reactions"))?;
-            self.0.react(tx, &typed).await
-        }
-        .boxed()
-    }
-}
-
-/// A projection of an event.
-pub(crate) trait ErasedProjection: Send + Sync {
-    fn forget<'a, 'c>(&'a self, tx: &'a mut Tx<'c>) -> BoxFuture<'a, Result<(), Breakage>>
-    where
-        'c: 'a;
-}
-
-struct Projection<D, E> {
-    domain: Arc<D>,
-    event: PhantomData<fn(E)>,
-}
-
-impl<D: Project<E>, E: Event> ErasedProjection for Projection<D, E> {
-    fn forget<'a, 'c>(&'a self, tx: &'a mut Tx<'c>) -> BoxFuture<'a, Result<(), Breakage>>
-    where
-        'c: 'a,
-    {
-        self.domain.forget(tx).boxed()
-    }
 }

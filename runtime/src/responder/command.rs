@@ -1,24 +1,21 @@
 //! Runs commands: prepare, lane, reply.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use contract::{ErrorKind, Fault, Format};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
-use super::{Asked, Backed, Responder, Sent};
+use super::{Asked, Backed, Endpoint, Responder, Sent};
 use crate::{
     caller::Caller,
     command_log::{self, CommandKey},
-    context::Context,
+    context::{Context, ServiceContext},
     failure::Breakage,
     guard::guarded,
     lane::{CommandItem, LaneMessage, LaneReply},
-    operation::{CommandRoute, Erased, PreparedCommand},
+    operation::{CommandRoute, DecodedCommand, Erased, PreparedCommand},
     tx::Cause,
 };
 
@@ -37,7 +34,7 @@ impl Backed<'_> {
         caller: Option<Caller>,
         permit: OwnedSemaphorePermit,
     ) -> Sent {
-        let decoded = match asked.decode(|format, body| route.handler.decode(format, body)) {
+        let decoded = match asked.decode(|format, body| (route.decode)(format, body)) {
             Ok(decoded) => decoded,
             Err(fault) => return fault.of(self.domain).into(),
         };
@@ -55,15 +52,11 @@ impl Backed<'_> {
             is_known_to_caller: id.is_some(),
             key: decoded.key,
             fingerprint: beside_token(decoded.fingerprint, &caller, asked.capability),
-            message: Arc::new(decoded.message),
+            message: decoded.message,
             is_due: false,
         };
-        match tokio::time::timeout_at(
-            asked.deadline.into(),
-            guarded(self.run_command(run, asked, caller, Some(permit))),
-        )
-        .await
-        {
+        let work = guarded(self.run_command(run, self.context(asked, caller), Some(permit)));
+        match tokio::time::timeout_at(asked.deadline.into(), work).await {
             Ok(Ok(reply)) => self.out(route, asked, reply),
             Ok(Err(breakage)) => self.broken(route.meta.operation, &breakage),
             Err(_) => Fault::deadline(self.domain).into(),
@@ -73,18 +66,14 @@ impl Backed<'_> {
     async fn run_command(
         &self,
         run: Run<'_>,
-        asked: &Asked,
-        caller: Caller,
+        request: ServiceContext,
         mut permit: Option<OwnedSemaphorePermit>,
     ) -> Result<LaneReply, Breakage> {
-        let caller_key = caller.key();
-        let operation = run.route.meta.operation;
-        let (request_id, traceparent) = (asked.request_id.clone(), asked.traceparent.clone());
-        let cause = Cause::of_command(run.id, &caller, self.domain, operation, request_id, traceparent);
-        let db = self.backing.db.internal_reads.clone();
-        let context = Context { request: self.context(asked, caller), db };
+        let caller_key = request.caller.key();
+        let cause = Cause::of_command(run.id, self.domain, run.route.meta.operation, &request);
+        let context = Context { request, db: self.backing.db.internal_reads.clone() };
         for _ in 0..PREPARES {
-            let prepare = run.route.handler.prepare(&context, run.message.clone(), cause.clone());
+            let prepare = (run.route.prepare)(&context, &run.message, cause.clone());
             // Beside `prepare`, which may hold one of the few connections that the look-up needs.
             let prepared = tokio::select! {
                 biased;
@@ -109,7 +98,7 @@ impl Backed<'_> {
                 key,
                 fingerprint: run.fingerprint.clone(),
                 prepared,
-                deadline: asked.deadline,
+                deadline: context.deadline,
                 reply,
                 permit: permit.take(),
                 is_due: run.is_due,
@@ -153,7 +142,7 @@ impl Backed<'_> {
             LaneReply::Reply { body, replayed } if asked.format == Format::MessagePack => {
                 Sent::Reply { body, replayed }
             }
-            LaneReply::Reply { body, replayed } => match route.handler.recode(&body, asked.format) {
+            LaneReply::Reply { body, replayed } => match (route.recode)(&body, asked.format) {
                 Ok(body) => Sent::Reply { body, replayed },
                 Err(error) => self.broken(route.meta.operation, &Breakage::other(error)),
             },
@@ -182,72 +171,29 @@ struct Run<'a> {
     is_known_to_caller: bool,
     key: Option<Uuid>,
     fingerprint: Vec<u8>,
-    message: Arc<Erased>,
+    message: Erased,
     is_due: bool,
 }
 
-/// A command that the runtime issues itself for a due deadline.
-pub(crate) struct InternalCommand {
-    pub id: Uuid,
-    pub message: Erased,
-}
-
 impl Responder {
-    /// Runs a command of the runtime through prepare and lane. Returns whether it was replied to or rejected.
-    pub(crate) async fn run_internal(&self, operation: &str, command: InternalCommand, deadline: Instant) -> bool {
-        match self.backed() {
-            Some(backed) => backed.run_internal(operation, command, deadline).await,
-            None => false,
-        }
-    }
-}
-
-impl Backed<'_> {
-    async fn run_internal(&self, operation: &str, command: InternalCommand, deadline: Instant) -> bool {
+    /// Runs the command of a due deadline through prepare and lane. Returns whether it was replied to or rejected.
+    pub(crate) async fn run_due(&self, operation: &str, id: Uuid, command: DecodedCommand, deadline: Instant) -> bool {
         let route = self.endpoints.values().find_map(|endpoint| match endpoint {
-            super::Endpoint::Command(route) if route.meta.operation == operation => Some(route),
+            Endpoint::Command(route) if route.meta.operation == operation => Some(route),
             _ => None,
         });
-        let Some((route, decoded)) = route.and_then(|route| Some((route, route.handler.wrap(command.message)?))) else {
-            tracing::error!(domain = self.domain, operation, "a deadline names a command that is not registered");
-            return false;
+        // Registration has checked both.
+        let (Some(backed), Some(route)) = (self.backed(), route) else { return false };
+        let DecodedCommand { message, key, fingerprint } = command;
+        let run = Run { route, id, is_known_to_caller: false, key, fingerprint, message, is_due: true };
+        let request = ServiceContext::of_system(self.client.clone(), deadline, None, None);
+        let reason = match backed.run_command(run, request, None).await {
+            Ok(LaneReply::Reply { .. } | LaneReply::Refused { .. }) => return true,
+            Ok(LaneReply::Stale) => return false,
+            Ok(LaneReply::Fault(fault)) => fault.to_string(),
+            Err(breakage) => breakage.to_string(),
         };
-        let run = Run {
-            route,
-            id: command.id,
-            is_known_to_caller: false,
-            key: decoded.key,
-            fingerprint: decoded.fingerprint,
-            message: Arc::new(decoded.message),
-            is_due: true,
-        };
-        let asked = Asked::internal(deadline);
-        match self.run_command(run, &asked, Caller::System, None).await {
-            Ok(LaneReply::Reply { .. } | LaneReply::Refused { .. }) => true,
-            Ok(LaneReply::Fault(fault)) => {
-                tracing::warn!(domain = self.domain, operation, %fault, "a deadline was not acted on yet");
-                false
-            }
-            Ok(LaneReply::Stale) => false,
-            Err(breakage) => {
-                tracing::warn!(domain = self.domain, operation, %breakage, "a deadline was not acted on yet");
-                false
-            }
-        }
-    }
-}
-
-impl Asked {
-    fn internal(deadline: Instant) -> Self {
-        let message = async_nats::Message {
-            subject: "internal".into(),
-            reply: None,
-            payload: bytes::Bytes::new(),
-            headers: None,
-            status: None,
-            description: None,
-            length: 0,
-        };
-        Self { message, format: Format::MessagePack, deadline, capability: None, request_id: None, traceparent: None }
+        tracing::warn!(domain = self.domain, operation, reason, "a deadline was not acted on yet");
+        false
     }
 }

@@ -1,13 +1,10 @@
 //! NATS micro services (ADR-32): `nats micro ls`, `info`, `stats` and `ping` show all domains, services and endpoints.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_nats::Message;
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -54,7 +51,7 @@ impl Micro {
         if !self.endpoints.iter().any(|endpoint| endpoint.subject == subject) {
             return;
         }
-        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stats = self.stats.lock();
         if !stats.contains_key(subject) {
             stats.insert(subject.to_owned(), Stats::default());
         }
@@ -100,7 +97,7 @@ impl Micro {
     }
 
     fn stats(&self) -> Vec<Value> {
-        let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let stats = self.stats.lock();
         self.endpoints
             .iter()
             .map(|endpoint| {

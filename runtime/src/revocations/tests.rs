@@ -33,7 +33,7 @@ impl Signer {
         if self.is_away.load(Relaxed) {
             return Err(Fault::unavailable("signer"));
         }
-        let list = self.list.lock().unwrap();
+        let list = self.list.lock();
         if let Some(token) = &request.token {
             self.asked_for_tokens.fetch_add(1, Relaxed);
             let ends = |one: &Revocation| match one.revoked {
@@ -94,14 +94,14 @@ fn an_entry_goes_when_no_token_can_be_left_and_no_sooner() {
 #[tokio::test]
 async fn a_poll_reads_every_page_and_then_what_is_new() {
     let signer = Arc::<Signer>::default();
-    signer.list.lock().unwrap().extend((1..=5).map(|position| session(position, position.unsigned_abs().into())));
+    signer.list.lock().extend((1..=5).map(|position| session(position, position.unsigned_abs().into())));
     let reader = signer.reader(100);
     reader.poll(Instant::now()).await.unwrap();
     for number in 1..=5 {
         reader.check(&token(1, 1, number)).await.expect_err("revoked");
     }
     reader.check(&token(1, 1, 6)).await.unwrap();
-    signer.list.lock().unwrap().push(session(6, 6));
+    signer.list.lock().push(session(6, 6));
     reader.poll(Instant::now()).await.unwrap();
     reader.check(&token(1, 1, 6)).await.expect_err("revoked meanwhile");
     assert_eq!(signer.asked_for_tokens.load(std::sync::atomic::Ordering::Relaxed), 0, "a list that is whole suffices");
@@ -110,7 +110,7 @@ async fn a_poll_reads_every_page_and_then_what_is_new() {
 #[tokio::test]
 async fn before_the_first_poll_and_beyond_the_bound_the_signer_is_asked_about_each_token() {
     let signer = Arc::<Signer>::default();
-    signer.list.lock().unwrap().extend((1..=3).map(|position| session(position, position.unsigned_abs().into())));
+    signer.list.lock().extend((1..=3).map(|position| session(position, position.unsigned_abs().into())));
     let reader = signer.reader(1);
     for round in 0..2 {
         for number in 1..=3 {
@@ -125,7 +125,7 @@ async fn before_the_first_poll_and_beyond_the_bound_the_signer_is_asked_about_ea
     }
     // What is on the list needs no signer.
     away(&signer, true);
-    *reader.shared.answers.lock().unwrap() = Answers::default();
+    *reader.shared.answers.lock() = Answers::default();
     reader.check(&token(1, 1, 1)).await.expect_err("revoked");
     reader.check(&token(1, 1, 4)).await.unwrap();
     assert_eq!(reader.confirm(&token(1, 1, 4)).await.unwrap_err().kind, ErrorKind::Unavailable);
@@ -134,14 +134,14 @@ async fn before_the_first_poll_and_beyond_the_bound_the_signer_is_asked_about_ea
 #[tokio::test]
 async fn a_full_list_takes_up_the_rest_when_there_is_room_again() {
     let signer = Arc::<Signer>::default();
-    signer.list.lock().unwrap().extend([Revocation { expires_at: NOW, ..session(1, 1) }, session(2, 2), session(3, 3)]);
+    signer.list.lock().extend([Revocation { expires_at: NOW, ..session(1, 1) }, session(2, 2), session(3, 3)]);
     let reader = signer.reader(2);
     // The clock is past the first entry's end: it is dropped at the next poll.
     reader.poll(Instant::now()).await.unwrap();
-    assert!(reader.shared.list.read().unwrap().is_full);
-    reader.shared.list.write().unwrap().drop_expired(NOW);
+    assert!(reader.shared.list.read().is_full);
+    reader.shared.list.write().drop_expired(NOW);
     reader.poll(Instant::now()).await.unwrap();
-    let list = reader.shared.list.read().unwrap();
+    let list = reader.shared.list.read();
     assert_eq!((list.is_full, list.len()), (false, 2));
     assert_eq!(list.look(&token(1, 1, 3)), Look::Revoked);
 }
@@ -150,8 +150,8 @@ async fn a_full_list_takes_up_the_rest_when_there_is_room_again() {
 async fn a_full_list_stays_full_until_the_last_page_has_found_room() {
     let signer = Arc::<Signer>::default();
     let expired = |position| Revocation { expires_at: NOW, ..session(position, position.unsigned_abs().into()) };
-    signer.list.lock().unwrap().extend([expired(1), expired(2), expired(3)]);
-    signer.list.lock().unwrap().extend([4, 5, 6, 7].map(|position| session(position, position.unsigned_abs().into())));
+    signer.list.lock().extend([expired(1), expired(2), expired(3)]);
+    signer.list.lock().extend([4, 5, 6, 7].map(|position| session(position, position.unsigned_abs().into())));
     let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let source: RevocationSource = Arc::new(move |request| {
         let is_fourth = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 3;
@@ -160,10 +160,10 @@ async fn a_full_list_stays_full_until_the_last_page_has_found_room() {
     });
     let reader = Revocations::new("test", source, 3, Clock::default());
     reader.poll(Instant::now()).await.unwrap();
-    assert!(reader.shared.list.read().unwrap().is_full);
-    reader.shared.list.write().unwrap().drop_expired(NOW);
+    assert!(reader.shared.list.read().is_full);
+    reader.shared.list.write().drop_expired(NOW);
     reader.poll(Instant::now()).await.expect_err("the signer fails between two pages");
-    let list = reader.shared.list.read().unwrap();
+    let list = reader.shared.list.read();
     assert_eq!(list.look(&token(1, 1, 7)), Look::Unknown, "it is on a page that was not read");
 }
 
@@ -194,10 +194,10 @@ async fn a_wait_for_a_revocation_ends_with_it() {
         let reader = reader.clone();
         async move { reader.listed(&token(1, 1, 9)).await }
     });
-    signer.list.lock().unwrap().push(session(1, 8));
+    signer.list.lock().push(session(1, 8));
     reader.poll(Instant::now()).await.unwrap();
     assert!(!waiting.is_finished());
-    signer.list.lock().unwrap().push(session(2, 9));
+    signer.list.lock().push(session(2, 9));
     reader.poll(Instant::now()).await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it ends").unwrap();
 }

@@ -277,7 +277,7 @@ pub fn errors() -> String {
          ## Kinds\n\n| Kind | Status |\n| --- | --- |\n",
         shape(),
     );
-    for kind in ErrorKind::ALL {
+    for &kind in ErrorKind::ALL {
         let _ = writeln!(page, "| {} | {} |", word(kind), kind.status());
     }
     page.push_str(

@@ -86,14 +86,9 @@ pub(super) async fn count_or_park(context: &LaneContext, item: EventItem) -> Opt
 /// The current counts of those events that have one.
 async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, Breakage> {
     let (sources, ids) = keys(items);
-    let rows = sqlx::query(
-        "select event_id, count from unnest($1::text[], $2::uuid[]) as t(source, event_id)
-         join attempt using (source, event_id)",
-    )
-    .bind(sources)
-    .bind(ids)
-    .fetch_all(&context.db.lanes)
-    .await?;
+    let sql = "select event_id, count from unnest($1::text[], $2::uuid[]) as t(source, event_id)
+         join attempt using (source, event_id)";
+    let rows = sqlx::query(sql).bind(sources).bind(ids).fetch_all(&context.db.lanes).await?;
     rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
 }
 
@@ -106,14 +101,9 @@ fn keys<'a>(items: impl IntoIterator<Item = &'a EventItem>) -> (Vec<String>, Vec
 
 async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, Breakage> {
     let (sources, ids) = keys(items);
-    let rows = sqlx::query(
-        "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
-         on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp() returning event_id, count",
-    )
-    .bind(sources)
-    .bind(ids)
-    .fetch_all(&context.db.lanes)
-    .await?;
+    let sql = "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
+         on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp() returning event_id, count";
+    let rows = sqlx::query(sql).bind(sources).bind(ids).fetch_all(&context.db.lanes).await?;
     rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
 }
 
@@ -183,14 +173,9 @@ pub(crate) async fn forget_attempts(
 ) -> Result<(), Breakage> {
     let (sources, ids) = keys(items);
     if !ids.is_empty() {
-        sqlx::query(
-            "delete from attempt using unnest($1::text[], $2::uuid[]) as gone(source, event_id)
-             where attempt.source = gone.source and attempt.event_id = gone.event_id",
-        )
-        .bind(sources)
-        .bind(ids)
-        .execute(connection)
-        .await?;
+        let sql = "delete from attempt using unnest($1::text[], $2::uuid[]) as gone(source, event_id)
+             where attempt.source = gone.source and attempt.event_id = gone.event_id";
+        sqlx::query(sql).bind(sources).bind(ids).execute(connection).await?;
     }
     Ok(())
 }

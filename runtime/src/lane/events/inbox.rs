@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::EventItem;
-use crate::{failure::Breakage, log::mark, operation::EventHead};
+use crate::{columns, failure::Breakage, log::mark, operation::EventHead};
 
 /// The result of claiming a batch, by the indices of its events.
 #[derive(Default)]
@@ -31,9 +31,7 @@ pub(crate) async fn claim(
     connection: &mut PgConnection,
     batch: &[EventItem],
 ) -> Result<(Claimed, DateTime<Utc>), Breakage> {
-    let heads = || batch.iter().map(|item| &item.head);
-    let rows = sqlx::query(
-        "with claimed as materialized (
+    let sql = "with claimed as materialized (
              select *, pg_try_advisory_xact_lock(number) as is_ours
              from unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
                          $8::boolean[])
@@ -44,18 +42,11 @@ pub(crate) async fn claim(
              order by source, event_id
              on conflict do nothing returning source, event_id)
          select place - 1 as index, is_ours, is_redrive, fresh.event_id is not null as is_fresh, now() as now
-         from claimed left join fresh using (source, event_id) order by source, event_id",
-    )
-    .bind(heads().map(lock_number).collect::<Vec<_>>())
-    .bind(heads().map(|head| head.source.as_str()).collect::<Vec<_>>())
-    .bind(heads().map(|head| head.id).collect::<Vec<_>>())
-    .bind(heads().map(|head| head.name.as_str()).collect::<Vec<_>>())
-    .bind(heads().map(|head| head.position.era).collect::<Vec<_>>())
-    .bind(heads().map(|head| head.position.xid).collect::<Vec<_>>())
-    .bind(heads().map(|head| mark(head.id)).collect::<Vec<_>>())
-    .bind(batch.iter().map(|item| item.is_redrive).collect::<Vec<_>>())
-    .fetch_all(&mut *connection)
-    .await?;
+         from claimed left join fresh using (source, event_id) order by source, event_id";
+    let query = columns!(sqlx::query(sql), batch, item;
+        lock_number(&item.head), item.head.source.as_str(), item.head.id, item.head.name.as_str(),
+        item.head.position.era, item.head.position.xid, mark(item.head.id), item.is_redrive);
+    let rows = query.fetch_all(&mut *connection).await?;
     let (mut claimed, mut now) = (Claimed::default(), DateTime::default());
     for row in rows {
         now = row.try_get("now")?;
@@ -90,13 +81,9 @@ async fn drop_handled(
     let mut sources: Vec<String> = fresh.iter().map(|index| batch[*index].head.source.clone()).collect();
     sources.sort_unstable();
     sources.dedup();
-    let rows = sqlx::query(
-        "select source, name, era, xid from cursor where source = any($1)
-         union all select source, '', era, 0 from source_era where source = any($1)",
-    )
-    .bind(&sources)
-    .fetch_all(&mut *connection)
-    .await?;
+    let sql = "select source, name, era, xid from cursor where source = any($1)
+         union all select source, '', era, 0 from source_era where source = any($1)";
+    let rows = sqlx::query(sql).bind(&sources).fetch_all(&mut *connection).await?;
     let mut known: HashMap<(String, String), Position> = HashMap::new();
     for row in rows {
         let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
