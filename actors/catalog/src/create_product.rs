@@ -128,7 +128,7 @@ fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, Cata
         slug,
         name,
         description: new.description.clone().unwrap_or_default(),
-        currency: new.price.currency.to_string(),
+        currency: new.price.currency,
         price: variants.first().map_or(new.price.amount, |first| first.price),
         compare_price: new.compare_price.map(|price| price.amount),
         cost_price: new.cost_price.map(|price| price.amount),
@@ -186,22 +186,21 @@ impl Plan {
         Ok(())
     }
 
-    fn event(&self) -> Result<ProductCreated, Breakage> {
-        let currency = self.row.currency()?;
+    fn event(&self) -> ProductCreated {
         let fact = |(variant, on_hand): (&NewVariantRow, &i64)| VariantFact {
             variant_id: VariantId(variant.id),
             sku: variant.sku.clone(),
             name: full_name(&self.row.name, &variant.name),
-            price: Money::new(variant.price, currency),
+            price: Money::new(variant.price, self.row.currency),
             on_hand: Some(*on_hand),
         };
-        Ok(ProductCreated {
+        ProductCreated {
             product_id: ProductId(self.row.id),
             seller_id: subjects::UserId(self.row.seller_id),
             name: self.row.name.clone(),
             category_id: self.row.category_id.map(subjects::CategoryId),
             variants: self.variants.iter().zip(&self.on_hand).map(fact).collect(),
-        })
+        }
     }
 
     /// The initial stock as given by the seller, until inventory reports. Any version of inventory's replaces version
@@ -231,7 +230,7 @@ impl Handle<CreateProduct> for Catalog {
         let taken = store::taken(tx.reads(), &plan.row.slug, &plan.skus()).await?;
         plan.avoid(&taken)?;
 
-        let event = plan.event()?;
+        let event = plan.event();
         tx.emit(&command.cause, &mut plan.row.version, &event)?;
         if !store::insert_product(tx.writes(), &plan.row).await? {
             // Another transaction took the slug in the meantime: the retry finds it taken.
@@ -244,7 +243,7 @@ impl Handle<CreateProduct> for Catalog {
 
         let made = store::product_by_id(tx.reads(), plan.row.id).await?;
         let made = made.ok_or_else(|| Breakage::other("a product that was just made is gone"))?;
-        Ok(view::product(&made.product, &made.variants, &command.caller)?)
+        Ok(view::product(&made.product, &made.variants, &command.caller))
     }
 }
 

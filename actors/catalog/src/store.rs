@@ -7,9 +7,7 @@ mod products;
 mod sellers;
 mod stock;
 
-pub(crate) use categories::{
-    CategoryRow, category_exists, count_categories, depth_of_category, insert_category, list_categories,
-};
+pub(crate) use categories::{category_exists, count_categories, depth_of_category, insert_category, list_categories};
 pub(crate) use listing::{Filter, ListedRow, Place, Viewer, count_products, list_products};
 pub(crate) use offers::{OfferRow, offers};
 pub use products::{FullProduct, ProductRow, VariantRow};

@@ -32,7 +32,7 @@ fn validate(command: &CreateAccount) -> Result<(), IdentityError> {
 }
 
 fn known(account: &Account, role: &str) -> Result<User, IdentityError> {
-    if account.role == role { Ok(account.user()) } else { Err(IdentityError::EmailTaken) }
+    if account.user.role == role { Ok(account.user()) } else { Err(IdentityError::EmailTaken) }
 }
 
 impl Prepare<CreateAccount> for Identity {

@@ -40,11 +40,11 @@ impl Prepare<Login> for Identity {
         let Some(account) = known.filter(|_| is_right) else {
             return Err(IdentityError::WrongCredentials.into());
         };
-        if !account.is_active {
+        if !account.user.is_active {
             // Revealed only to callers that know the password.
             return Err(IdentityError::AccountInactive.into());
         }
-        Ok(Checked { id: account.id, version: account.version, password_hash: account.password_hash })
+        Ok(Checked { id: account.user.id.0, version: account.version, password_hash: account.password_hash })
     }
 }
 
@@ -54,7 +54,7 @@ impl Handle<Login, Checked> for Identity {
         if !command.prepared.still_holds(&account) {
             return Err(HandleError::Stale);
         }
-        if !account.is_active {
+        if !account.user.is_active {
             return Err(IdentityError::AccountInactive.into());
         }
         Ok(self.open_session(tx, &account).await?)
@@ -70,7 +70,7 @@ mod tests {
     fn a_checked_password_holds_for_the_row_it_was_checked_against() {
         let account = Account::example();
         let checked =
-            Checked { id: account.id, version: account.version, password_hash: account.password_hash.clone() };
+            Checked { id: account.user.id.0, version: account.version, password_hash: account.password_hash.clone() };
         assert!(checked.still_holds(&account));
         assert!(!checked.still_holds(&Account { version: Version::for_test(2), ..account.clone() }));
         assert!(!checked.still_holds(&Account { password_hash: "another".into(), ..account }));

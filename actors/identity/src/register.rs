@@ -43,7 +43,7 @@ fn is_own_work(account: &Account, cause: Uuid) -> Result<(), IdentityError> {
     if account.made_by != cause {
         return Err(IdentityError::EmailTaken);
     }
-    if account.is_active { Ok(()) } else { Err(IdentityError::AccountInactive) }
+    if account.user.is_active { Ok(()) } else { Err(IdentityError::AccountInactive) }
 }
 
 impl Prepare<Register> for Identity {
@@ -61,7 +61,7 @@ impl Prepare<Register> for Identity {
         if !self.hasher.verify(&command.password, Some(&known.password_hash)).await? {
             return Err(IdentityError::EmailTaken.into());
         }
-        Ok(Checked::Known { id: known.id, version: known.version, password_hash: known.password_hash })
+        Ok(Checked::Known { id: known.user.id.0, version: known.version, password_hash: known.password_hash })
     }
 }
 
@@ -151,7 +151,8 @@ mod tests {
         let account = Account { made_by: own, ..Account::example() };
         assert_eq!(is_own_work(&account, own), Ok(()));
         assert_eq!(is_own_work(&account, Uuid::now_v7()), Err(IdentityError::EmailTaken));
-        let switched_off = Account { is_active: false, ..account };
+        let mut switched_off = account;
+        switched_off.user.is_active = false;
         assert_eq!(is_own_work(&switched_off, own), Err(IdentityError::AccountInactive));
     }
 }

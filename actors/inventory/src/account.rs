@@ -39,7 +39,7 @@ pub(crate) struct Reservation {
     pub order: Uuid,
     pub state: State,
     /// The input that last changed the state; `None` for `Placed`.
-    pub cause: Option<&'static str>,
+    pub cause: Option<Fact>,
     pub version: Version,
     /// The units that were reserved or sold for the order.
     pub lines: Lines,
@@ -61,7 +61,7 @@ impl Reservation {
 
     fn enter(&mut self, state: State, fact: Fact) {
         self.state = state;
-        self.cause = fact.cause();
+        self.cause = Some(fact).filter(|fact| *fact != Fact::Placed);
     }
 
     fn hold(&mut self, lines: Lines) {

@@ -17,7 +17,8 @@ pub struct ProductRow {
     pub slug: String,
     pub name: String,
     pub description: String,
-    pub currency: String,
+    /// Of all prices of the product.
+    pub currency: Currency,
     pub price: i64,
     pub compare_price: Option<i64>,
     pub cost_price: Option<i64>,
@@ -37,11 +38,6 @@ impl ProductRow {
         self.is_active && self.seller_may_sell
     }
 
-    /// The currency of all prices of the product.
-    pub(crate) fn currency(&self) -> Result<Currency, Breakage> {
-        self.currency.parse().map_err(Breakage::other)
-    }
-
     #[cfg(test)]
     pub(crate) fn example() -> Self {
         Self {
@@ -52,7 +48,7 @@ impl ProductRow {
             slug: "linen-shirt".into(),
             name: "Linen Shirt".into(),
             description: String::new(),
-            currency: "USD".into(),
+            currency: Currency::USD,
             price: 4999,
             compare_price: None,
             cost_price: None,
@@ -192,7 +188,7 @@ pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<b
     .bind(&row.slug)
     .bind(&row.name)
     .bind(&row.description)
-    .bind(&row.currency)
+    .bind(row.currency)
     .bind(row.price)
     .bind(row.compare_price)
     .bind(row.cost_price)

@@ -16,47 +16,25 @@ macro_rules! account_columns {
 /// An account's row.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct Account {
-    pub id: Uuid,
-    pub email: String,
+    #[sqlx(flatten)]
+    pub user: User,
     pub password_hash: String,
-    pub role: String,
-    pub username: Option<String>,
-    pub first_name: Option<String>,
-    pub last_name: Option<String>,
-    pub phone: Option<String>,
-    pub is_active: bool,
-    pub is_verified: bool,
+    /// The version that the next event advances; that of `user` is the stored one.
     pub version: Version,
     pub made_by: Uuid,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
 }
 
 impl Account {
     /// The account as its owner sees it.
     pub(crate) fn user(&self) -> User {
-        User {
-            id: UserId(self.id),
-            email: self.email.clone(),
-            role: self.role.clone(),
-            username: self.username.clone(),
-            first_name: self.first_name.clone(),
-            last_name: self.last_name.clone(),
-            phone: self.phone.clone(),
-            is_active: self.is_active,
-            is_verified: self.is_verified,
-            version: self.version.get(),
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        }
+        User { version: self.version.get(), ..self.user.clone() }
     }
 
     #[cfg(test)]
     pub(crate) fn example() -> Self {
-        Self {
-            id: Uuid::now_v7(),
+        let user = User {
+            id: UserId::new(),
             email: "ann@example.com".into(),
-            password_hash: "$argon2id$".into(),
             role: "customer".into(),
             username: None,
             first_name: Some("Ann".into()),
@@ -64,11 +42,11 @@ impl Account {
             phone: None,
             is_active: true,
             is_verified: false,
-            version: Version::default(),
-            made_by: Uuid::nil(),
+            version: 0,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
-        }
+        };
+        Self { user, password_hash: "$argon2id$".into(), version: Version::default(), made_by: Uuid::nil() }
     }
 }
 
@@ -143,11 +121,11 @@ pub(crate) async fn insert_account(
 /// Updates the role, active flag and version of an account.
 pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Result<(), Breakage> {
     sqlx::query("update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1")
-        .bind(account.id)
-        .bind(&account.role)
-        .bind(account.is_active)
+        .bind(account.user.id)
+        .bind(&account.user.role)
+        .bind(account.user.is_active)
         .bind(account.version)
-        .bind(account.updated_at)
+        .bind(account.user.updated_at)
         .execute(db)
         .await?;
     Ok(())

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
 use runtime::{Breakage, Reads, Writes};
+use subjects::inventory::Movement;
 use uuid::Uuid;
 
 use crate::account::Entry;
@@ -11,12 +12,8 @@ use crate::account::Entry;
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct MovementRow {
     pub id: i64,
-    pub variant_id: Uuid,
-    pub reason: String,
-    pub on_hand_delta: i64,
-    pub reserved_delta: i64,
-    pub order_id: Option<Uuid>,
-    pub at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    pub movement: Movement,
 }
 
 /// Entries of a variant's ledger, newest first.

@@ -22,11 +22,10 @@ pub(crate) async fn lock_reservations(
 
     let statement = "select order_id, status, version from reservation
         where order_id = any($1) order by order_id for update";
-    let rows: Vec<(Uuid, String, Version)> = sqlx::query_as(statement).bind(orders).fetch_all(db.reborrow()).await?;
+    let rows: Vec<(Uuid, State, Version)> = sqlx::query_as(statement).bind(orders).fetch_all(db.reborrow()).await?;
     let mut reservations = BTreeMap::new();
     let mut lined = Vec::new();
-    for (order, word, version) in rows {
-        let state = State::of(&word).ok_or_else(|| Breakage::other(format!("a reservation is {word:?}")))?;
+    for (order, state, version) in rows {
         if matches!(state, State::New | State::Held | State::Rejected | State::Committed) {
             lined.push(order);
         }
@@ -66,7 +65,7 @@ pub(crate) async fn write_reservations(
         where r.order_id = u.order_id";
     sqlx::query(statement)
         .bind(reservations.iter().map(|known| known.order).collect::<Vec<_>>())
-        .bind(reservations.iter().map(|known| known.state.word()).collect::<Vec<_>>())
+        .bind(reservations.iter().map(|known| known.state).collect::<Vec<_>>())
         .bind(reservations.iter().map(|known| known.cause).collect::<Vec<_>>())
         .bind(reservations.iter().map(|known| known.version).collect::<Vec<_>>())
         .bind(now)
