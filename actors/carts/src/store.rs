@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Writes};
+use runtime::{Breakage, Locks, Reads, Writes, columns};
 use subjects::CartId;
 use uuid::Uuid;
 
@@ -122,13 +122,8 @@ pub(crate) async fn insert_cart(
 pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTime<Utc>) -> Result<(), Breakage> {
     let statement = "update cart set currency = new.currency, version = new.version, updated_at = $4
         from unnest($1::uuid[], $2::text[], $3::bigint[]) as new (id, currency, version) where cart.id = new.id";
-    sqlx::query(statement)
-        .bind(carts.iter().map(|cart| cart.id.0).collect::<Vec<_>>())
-        .bind(carts.iter().map(|cart| cart.currency.code()).collect::<Vec<_>>())
-        .bind(carts.iter().map(|cart| cart.version).collect::<Vec<_>>())
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(statement), carts, cart; cart.id, cart.currency, cart.version);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
@@ -141,21 +136,14 @@ pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: Da
             (id, cart_id, variant_id, product_id, sku, name, unit_amount, quantity, created_at, updated_at)
         select id, cart_id, variant_id, product_id, sku, name, unit_amount, quantity, $9, $9
         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
-            as line (id, cart_id, variant_id, product_id, sku, name, unit_amount, quantity)
+            as line (cart_id, id, variant_id, product_id, sku, name, unit_amount, quantity)
         on conflict (id) do update set product_id = excluded.product_id, sku = excluded.sku, name = excluded.name,
             unit_amount = excluded.unit_amount, quantity = excluded.quantity, updated_at = excluded.updated_at";
-    sqlx::query(statement)
-        .bind(lines.iter().map(|(_, line)| line.id).collect::<Vec<_>>())
-        .bind(lines.iter().map(|(cart, _)| cart.0).collect::<Vec<_>>())
-        .bind(lines.iter().map(|(_, line)| line.variant_id).collect::<Vec<_>>())
-        .bind(lines.iter().map(|(_, line)| line.product_id).collect::<Vec<_>>())
-        .bind(lines.iter().map(|(_, line)| line.sku.as_str()).collect::<Vec<_>>())
-        .bind(lines.iter().map(|(_, line)| line.name.as_str()).collect::<Vec<_>>())
-        .bind(lines.iter().map(|(_, line)| line.unit_amount).collect::<Vec<_>>())
-        .bind(lines.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>())
-        .bind(now)
-        .execute(db)
-        .await?;
+    let carts: Vec<_> = lines.iter().map(|(cart, _)| *cart).collect();
+    let lines: Vec<_> = lines.iter().map(|(_, line)| *line).collect();
+    let query = columns!(sqlx::query(statement).bind(carts), lines, line; line.id, line.variant_id, line.product_id,
+        line.sku.as_str(), line.name.as_str(), line.unit_amount, line.quantity);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 

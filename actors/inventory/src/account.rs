@@ -82,7 +82,13 @@ impl Reservation {
         self.lines.iter().map(sold).filter(|(_, quantity)| *quantity > 0).collect()
     }
 
-    fn returned_of(&self, variant: Uuid) -> i64 {
+    /// The units of a variant that were reserved or sold for the order.
+    pub(crate) fn quantity_of(&self, variant: Uuid) -> i64 {
+        self.lines.get(&variant).copied().unwrap_or_default()
+    }
+
+    /// The units of a variant that were restocked, or will be as soon as they are sold.
+    pub(crate) fn returned_of(&self, variant: Uuid) -> i64 {
         self.returned.get(&variant).copied().unwrap_or_default()
     }
 }

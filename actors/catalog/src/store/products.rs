@@ -1,7 +1,7 @@
 //! Products and their variants.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
 use serde::Deserialize;
 use sqlx::{FromRow, types::Json};
 use subjects::{Currency, catalog::Attributes};
@@ -221,23 +221,15 @@ pub(crate) async fn insert_variants(
     now: DateTime<Utc>,
 ) -> Result<bool, Breakage> {
     // Sorted by SKU, so that concurrent inserts of the same SKUs wait in one order and do not deadlock.
-    let done = sqlx::query(
-        "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
-         select id, $1, (position - 1)::integer, sku, name, price, attributes, $7, $7
-         from unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
-              with ordinality as made (id, sku, name, price, attributes, position)
-         order by sku
-         on conflict (sku) do nothing",
-    )
-    .bind(product)
-    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.price).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| Json(&row.attributes)).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+    let sql = "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
+        select id, $1, (position - 1)::integer, sku, name, price, attributes, $7, $7
+        from unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
+             with ordinality as made (id, sku, name, price, attributes, position)
+        order by sku
+        on conflict (sku) do nothing";
+    let query = columns!(sqlx::query(sql).bind(product), rows, row;
+        row.id, row.sku.as_str(), row.name.as_str(), row.price, Json(&row.attributes));
+    let done = query.bind(now).execute(db).await?;
     Ok(usize::try_from(done.rows_affected()).ok() == Some(rows.len()))
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
-use runtime::{Breakage, Reads, Writes};
+use runtime::{Breakage, Reads, Writes, columns};
 use subjects::inventory::Movement;
 use uuid::Uuid;
 
@@ -42,18 +42,8 @@ pub(crate) async fn insert_movements(db: Writes<'_>, entries: &[Entry], now: Dat
     }
     let statement = "insert into movement (variant_id, reason, on_hand_delta, reserved_delta, order_id, at)
         select u.*, $6 from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[]) as u";
-    sqlx::query(statement)
-        .bind(column(entries, |entry| entry.variant))
-        .bind(column(entries, |entry| entry.reason))
-        .bind(column(entries, |entry| entry.on_hand))
-        .bind(column(entries, |entry| entry.reserved))
-        .bind(column(entries, |entry| entry.order))
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(statement), entries, entry;
+        entry.variant, entry.reason, entry.on_hand, entry.reserved, entry.order);
+    query.bind(now).execute(db).await?;
     Ok(())
-}
-
-fn column<T>(entries: &[Entry], value: impl Fn(&Entry) -> T) -> Vec<T> {
-    entries.iter().map(value).collect()
 }

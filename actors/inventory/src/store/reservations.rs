@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Version, Writes};
+use runtime::{Breakage, Version, Writes, columns};
 use uuid::Uuid;
 
 use crate::{account::Reservation, reservation::State};
@@ -63,33 +63,26 @@ pub(crate) async fn write_reservations(
         set status = u.status, cause = u.cause, version = u.version, updated_at = $5
         from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) as u (order_id, status, cause, version)
         where r.order_id = u.order_id";
-    sqlx::query(statement)
-        .bind(reservations.iter().map(|known| known.order).collect::<Vec<_>>())
-        .bind(reservations.iter().map(|known| known.state).collect::<Vec<_>>())
-        .bind(reservations.iter().map(|known| known.cause).collect::<Vec<_>>())
-        .bind(reservations.iter().map(|known| known.version).collect::<Vec<_>>())
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(statement), reservations, known;
+        known.order, known.state, known.cause, known.version);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
 async fn insert_lines(db: Writes<'_>, reservations: &[&Reservation]) -> Result<(), Breakage> {
-    let (mut orders, mut variants, mut quantities, mut returned) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut lines = Vec::new();
     for known in reservations.iter().filter(|known| known.has_new_lines) {
-        for variant in known.lines.keys().chain(known.returned.keys()).collect::<BTreeSet<_>>() {
-            orders.push(known.order);
-            variants.push(*variant);
-            quantities.push(known.lines.get(variant).copied().unwrap_or_default());
-            returned.push(known.returned.get(variant).copied().unwrap_or_default());
-        }
+        let variants: BTreeSet<_> = known.lines.keys().chain(known.returned.keys()).collect();
+        lines.extend(variants.into_iter().map(|variant| (*known, variant)));
     }
-    if orders.is_empty() {
+    if lines.is_empty() {
         return Ok(());
     }
     let statement = "insert into reservation_line (order_id, variant_id, quantity, returned)
         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
         on conflict (order_id, variant_id) do update set quantity = excluded.quantity, returned = excluded.returned";
-    sqlx::query(statement).bind(orders).bind(variants).bind(quantities).bind(returned).execute(db).await?;
+    let query = columns!(sqlx::query(statement), lines, line;
+        line.0.order, *line.1, line.0.quantity_of(*line.1), line.0.returned_of(*line.1));
+    query.execute(db).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Writes};
+use runtime::{Breakage, Locks, Reads, Writes, columns};
 use uuid::Uuid;
 
 use crate::shelf::Shelf;
@@ -43,13 +43,9 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result
         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
         on conflict do nothing
         returning variant_id";
-    let made: Vec<Uuid> = sqlx::query_scalar(statement)
-        .bind(column(shelves, |shelf| shelf.variant_id))
-        .bind(column(shelves, |shelf| shelf.sku.clone()))
-        .bind(column(shelves, |shelf| shelf.seller_id))
-        .bind(column(shelves, |shelf| shelf.updated_at))
-        .fetch_all(db)
-        .await?;
+    let query = columns!(sqlx::query_scalar(statement), shelves, shelf;
+        shelf.variant_id, shelf.sku.as_str(), shelf.seller_id, shelf.updated_at);
+    let made: Vec<Uuid> = query.fetch_all(db).await?;
     Ok(made.into_iter().collect())
 }
 
@@ -60,15 +56,9 @@ pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTim
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
             as u (variant_id, on_hand, min_stock, received, version)
         where s.variant_id = u.variant_id";
-    sqlx::query(statement)
-        .bind(column(shelves, |shelf| shelf.variant_id))
-        .bind(column(shelves, |shelf| shelf.on_hand))
-        .bind(column(shelves, |shelf| shelf.min_stock))
-        .bind(column(shelves, |shelf| shelf.received))
-        .bind(column(shelves, |shelf| shelf.version))
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(statement), shelves, shelf;
+        shelf.variant_id, shelf.on_hand, shelf.min_stock, shelf.received, shelf.version);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
@@ -79,18 +69,8 @@ pub(crate) async fn move_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTi
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
             as u (variant_id, on_hand, reserved, sold, version)
         where s.variant_id = u.variant_id";
-    sqlx::query(statement)
-        .bind(column(shelves, |shelf| shelf.variant_id))
-        .bind(column(shelves, |shelf| shelf.on_hand))
-        .bind(column(shelves, |shelf| shelf.reserved))
-        .bind(column(shelves, |shelf| shelf.sold))
-        .bind(column(shelves, |shelf| shelf.version))
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(statement), shelves, shelf;
+        shelf.variant_id, shelf.on_hand, shelf.reserved, shelf.sold, shelf.version);
+    query.bind(now).execute(db).await?;
     Ok(())
-}
-
-fn column<T>(shelves: &[&Shelf], value: impl Fn(&Shelf) -> T) -> Vec<T> {
-    shelves.iter().map(|shelf| value(shelf)).collect()
 }
