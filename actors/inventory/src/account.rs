@@ -112,6 +112,14 @@ pub(crate) struct Entry {
     pub order: Option<Uuid>,
 }
 
+impl Entry {
+    /// The entry for units that come or go without an order; `None` if there are none.
+    pub(crate) fn of_units(before: &Shelf, after: &Shelf, reason: &'static str) -> Option<Self> {
+        let on_hand = after.on_hand - before.on_hand;
+        (on_hand != 0).then_some(Self { variant: after.variant_id, reason, on_hand, reserved: 0, order: None })
+    }
+}
+
 /// An event to emit about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -227,7 +235,7 @@ impl<'a> Machine for Account<'a> {
         }
         let shelves: Vec<_> = self.touched.keys().filter_map(|variant| self.shelves.get(variant)).collect();
         if !shelves.is_empty() {
-            store::move_shelves(tx.writes(), &shelves, now).await?;
+            store::update_shelves(tx.writes(), &shelves, now).await?;
         }
         store::write_reservations(tx.writes(), moved, now).await?;
         store::insert_movements(tx.writes(), &self.entries, now).await

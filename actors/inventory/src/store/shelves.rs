@@ -49,28 +49,16 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result
     Ok(made.into_iter().collect())
 }
 
-/// Writes counts to locked rows.
-pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
-    let statement = "update stock s
-        set on_hand = u.on_hand, min_stock = u.min_stock, received = u.received, version = u.version, updated_at = $6
-        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-            as u (variant_id, on_hand, min_stock, received, version)
+/// Updates locked rows.
+pub(crate) async fn update_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
+    let sql = "update stock s
+        set on_hand = u.on_hand, reserved = u.reserved, min_stock = u.min_stock, received = u.received, sold = u.sold,
+            version = u.version, updated_at = $8
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+            as u (variant_id, on_hand, reserved, min_stock, received, sold, version)
         where s.variant_id = u.variant_id";
-    let query = columns!(sqlx::query(statement), shelves, shelf;
-        shelf.variant_id, shelf.on_hand, shelf.min_stock, shelf.received, shelf.version);
-    query.bind(now).execute(db).await?;
-    Ok(())
-}
-
-/// Writes the changes by orders to locked rows.
-pub(crate) async fn move_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
-    let statement = "update stock s
-        set on_hand = u.on_hand, reserved = u.reserved, sold = u.sold, version = u.version, updated_at = $6
-        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-            as u (variant_id, on_hand, reserved, sold, version)
-        where s.variant_id = u.variant_id";
-    let query = columns!(sqlx::query(statement), shelves, shelf;
-        shelf.variant_id, shelf.on_hand, shelf.reserved, shelf.sold, shelf.version);
+    let query = columns!(sqlx::query(sql), shelves, shelf; shelf.variant_id, shelf.on_hand, shelf.reserved,
+        shelf.min_stock, shelf.received, shelf.sold, shelf.version);
     query.bind(now).execute(db).await?;
     Ok(())
 }
