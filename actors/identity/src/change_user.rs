@@ -2,7 +2,7 @@
 //! already has, even one that grants more rights: its clients refresh.
 
 use contract::Revoked;
-use runtime::{Breakage, Commanded, Handle, Handled, Tx};
+use runtime::{Commanded, Handle, Handled, Tx};
 use subjects::identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated, UserReactivated};
 use uuid::Uuid;
 
@@ -13,39 +13,25 @@ use crate::{
     store::{self, Account},
 };
 
-/// The change to make.
-#[derive(Debug, PartialEq, Eq)]
-enum Decision {
-    /// The account already has the requested state.
-    Nothing,
-    /// The role changes; the active flag stays.
-    ChangeRole { role: String },
-    /// The account becomes active again.
-    Reactivate { role: String },
-    /// The account becomes inactive, and its sessions end.
-    Deactivate { role: String },
-}
-
-fn decide(account: &Account, command: &ChangeUser, caller: Option<Uuid>) -> Result<Decision, IdentityError> {
+/// The role and the active flag to set; `None` if the account already has them.
+fn decide(
+    account: &Account,
+    command: &ChangeUser,
+    caller: Option<Uuid>,
+) -> Result<Option<(String, bool)>, IdentityError> {
     if !account.version.is_expected(command.expected_version) {
         return Err(IdentityError::UserVersionMismatch);
     }
-    let role = command.changes.role.clone().unwrap_or_else(|| account.user.role.clone());
+    let role = command.changes.role.as_ref().unwrap_or(&account.user.role);
     let is_active = command.changes.is_active.unwrap_or(account.user.is_active);
-    if role == account.user.role && is_active == account.user.is_active {
-        return Ok(Decision::Nothing);
+    if *role == account.user.role && is_active == account.user.is_active {
+        return Ok(None);
     }
     if caller == Some(account.user.id.0) {
         // An admin who gave up the role could not restore it.
         return Err(IdentityError::CannotChangeYourself);
     }
-    if account.user.is_active && !is_active {
-        return Ok(Decision::Deactivate { role });
-    }
-    if !account.user.is_active && is_active {
-        return Ok(Decision::Reactivate { role });
-    }
-    Ok(Decision::ChangeRole { role })
+    Ok(Some((role.clone(), is_active)))
 }
 
 impl Handle<ChangeUser> for Identity {
@@ -60,42 +46,24 @@ impl Handle<ChangeUser> for Identity {
         let has_session_ended = store::has_session_ended(tx.reads(), caller.session).await?;
         check_caller(&command.caller, account_of(caller.id), has_session_ended)?;
         let account = account_of(message.user_id.0).ok_or(IdentityError::UserNotFound)?;
-        let next = |role, is_active, now| Account {
-            user: User { role, is_active, updated_at: now, ..account.user.clone() },
-            ..account.clone()
+        let Some((role, is_active)) = decide(account, message, Some(caller.id))? else {
+            return Ok(account.user());
         };
-        let (user_id, now) = (account.user.id, tx.now());
-        match decide(account, message, Some(caller.id))? {
-            Decision::Nothing => Ok(account.user()),
-            Decision::ChangeRole { role } => {
-                let mut changed = next(role, account.user.is_active, now);
-                let event = UserChanged { user_id, role: changed.user.role.clone(), is_active: changed.user.is_active };
-                tx.emit(&command.cause, &mut changed.version, &event)?;
-                self.change(tx, &changed).await?;
-                Ok(changed.user())
-            }
-            Decision::Reactivate { role } => {
-                let mut changed = next(role, true, now);
-                let event = UserReactivated { user_id, role: changed.user.role.clone() };
-                tx.emit(&command.cause, &mut changed.version, &event)?;
-                self.change(tx, &changed).await?;
-                Ok(changed.user())
-            }
-            Decision::Deactivate { role } => {
-                let mut changed = next(role, false, now);
-                tx.emit(&command.cause, &mut changed.version, &UserDeactivated { user_id })?;
-                self.change(tx, &changed).await?;
-                store::revoke_sessions(tx.writes(), changed.user.id.0, "deactivated", now).await?;
-                Ok(changed.user())
-            }
+        let (was_active, user_id, now) = (account.user.is_active, account.user.id, tx.now());
+        let user = User { role: role.clone(), is_active, updated_at: now, ..account.user.clone() };
+        let mut changed = Account { user, ..account.clone() };
+        let version = &mut changed.version;
+        match (was_active, is_active) {
+            (true, false) => tx.emit(&command.cause, version, &UserDeactivated { user_id })?,
+            (false, true) => tx.emit(&command.cause, version, &UserReactivated { user_id, role })?,
+            _ => tx.emit(&command.cause, version, &UserChanged { user_id, role, is_active })?,
         }
-    }
-}
-
-impl Identity {
-    async fn change(&self, tx: &mut Tx<'_>, changed: &Account) -> Result<(), Breakage> {
-        store::update_account(tx.writes(), changed).await?;
-        self.revoke(tx, Revoked::Account { id: changed.user.id.0, least_version: changed.version.get() }).await
+        store::update_account(tx.writes(), &changed).await?;
+        self.revoke(tx, Revoked::Account { id: user_id.0, least_version: changed.version.get() }).await?;
+        if was_active && !is_active {
+            store::revoke_sessions(tx.writes(), user_id.0, "deactivated", now).await?;
+        }
+        Ok(changed.user())
     }
 }
 
@@ -114,21 +82,21 @@ mod tests {
     #[test]
     fn what_is_as_wished_already_is_no_change() {
         let account = Account::example();
-        assert_eq!(decide(&account, &change(&account, None, None), None), Ok(Decision::Nothing));
+        assert_eq!(decide(&account, &change(&account, None, None), None), Ok(None));
         let same = change(&account, Some("customer"), Some(true));
-        assert_eq!(decide(&account, &same, Some(account.user.id.0)), Ok(Decision::Nothing));
+        assert_eq!(decide(&account, &same, Some(account.user.id.0)), Ok(None));
     }
 
     #[test]
     fn a_role_is_given_and_an_account_switched_off_and_on() {
         let account = Account::example();
-        let seller = Decision::ChangeRole { role: "seller".into() };
+        let seller = Some(("seller".into(), true));
         assert_eq!(decide(&account, &change(&account, Some("seller"), None), None), Ok(seller));
-        let off = Decision::Deactivate { role: "seller".into() };
+        let off = Some(("seller".into(), false));
         assert_eq!(decide(&account, &change(&account, Some("seller"), Some(false)), None), Ok(off));
         let mut sleeping = account;
         sleeping.user.is_active = false;
-        let on = Decision::Reactivate { role: "customer".into() };
+        let on = Some(("customer".into(), true));
         assert_eq!(decide(&sleeping, &change(&sleeping, None, Some(true)), None), Ok(on));
     }
 

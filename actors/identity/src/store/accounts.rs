@@ -1,6 +1,7 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
+use contract::text::trimmed;
 use runtime::{Breakage, Locks, Reads, Version, Writes};
 use sqlx::FromRow;
 use subjects::{UserId, identity::User};
@@ -30,39 +31,29 @@ impl Account {
         User { version: self.version.get(), ..self.user.clone() }
     }
 
-    #[cfg(test)]
-    pub(crate) fn example() -> Self {
+    /// A new account, without names.
+    pub(crate) fn new(email: &str, role: &str, password_hash: String, made_by: Uuid, now: DateTime<Utc>) -> Self {
         let user = User {
             id: UserId::new(),
-            email: "ann@example.com".into(),
-            role: "customer".into(),
+            email: trimmed(email).to_owned(),
+            role: role.to_owned(),
             username: None,
-            first_name: Some("Ann".into()),
+            first_name: None,
             last_name: None,
             phone: None,
             is_active: true,
             is_verified: false,
             version: 0,
-            created_at: DateTime::UNIX_EPOCH,
-            updated_at: DateTime::UNIX_EPOCH,
+            created_at: now,
+            updated_at: now,
         };
-        Self { user, password_hash: "$argon2id$".into(), version: Version::default(), made_by: Uuid::nil() }
+        Self { user, password_hash, version: Version::default(), made_by }
     }
-}
 
-/// An account to be inserted.
-#[derive(Debug)]
-pub(crate) struct NewAccount<'a> {
-    pub id: UserId,
-    pub email: &'a str,
-    pub password_hash: &'a str,
-    pub role: &'a str,
-    pub username: Option<&'a str>,
-    pub first_name: Option<&'a str>,
-    pub last_name: Option<&'a str>,
-    pub phone: Option<&'a str>,
-    pub version: Version,
-    pub made_by: Uuid,
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self::new("ann@example.com", "customer", "$argon2id$".into(), Uuid::nil(), DateTime::UNIX_EPOCH)
+    }
 }
 
 /// Finds an account by e-mail address, ignoring case and character width.
@@ -88,11 +79,8 @@ pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Result<Vec<Acc
 }
 
 /// Inserts an account. Returns `None` and writes nothing if the e-mail address has an account.
-pub(crate) async fn insert_account(
-    db: Writes<'_>,
-    account: &NewAccount<'_>,
-    now: DateTime<Utc>,
-) -> Result<Option<Account>, Breakage> {
+pub(crate) async fn insert_account(db: Writes<'_>, account: &Account) -> Result<Option<Account>, Breakage> {
+    let Account { user, password_hash, version, made_by } = account;
     let sql = concat!(
         "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, version, made_by,
                             created_at, updated_at)
@@ -102,17 +90,17 @@ pub(crate) async fn insert_account(
         account_columns!()
     );
     let row = sqlx::query_as(sql)
-        .bind(account.id.0)
-        .bind(account.email)
-        .bind(account.password_hash)
-        .bind(account.role)
-        .bind(account.username)
-        .bind(account.first_name)
-        .bind(account.last_name)
-        .bind(account.phone)
-        .bind(account.version)
-        .bind(account.made_by)
-        .bind(now)
+        .bind(user.id)
+        .bind(&user.email)
+        .bind(password_hash)
+        .bind(&user.role)
+        .bind(&user.username)
+        .bind(&user.first_name)
+        .bind(&user.last_name)
+        .bind(&user.phone)
+        .bind(version)
+        .bind(made_by)
+        .bind(user.created_at)
         .fetch_optional(db)
         .await?;
     Ok(row)
