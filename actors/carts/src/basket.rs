@@ -2,6 +2,8 @@
 
 use contract::{Detail, DetailCode};
 use runtime::Breakage;
+use serde::Deserialize;
+use sqlx::FromRow;
 use subjects::{
     CartId, Currency, ItemId, Money, MoneyError, ProductId, VariantId,
     carts::{Cart, CartItem, CartsError, LineProblem, Totals},
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// A line, with the offer as of the last change to the cart: the price that the buyer has accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Line {
     pub id: Uuid,
     pub variant_id: Uuid,
@@ -43,12 +45,13 @@ impl Line {
 }
 
 /// A cart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Basket {
     pub id: CartId,
     pub currency: Currency,
     pub version: i64,
     /// In the order in which they were added.
+    #[sqlx(json)]
     pub lines: Vec<Line>,
 }
 

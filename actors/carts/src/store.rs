@@ -1,6 +1,6 @@
 //! All SQL of this domain.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Locks, Reads, Writes, columns};
@@ -12,38 +12,19 @@ use crate::{
     owner::Owner,
 };
 
-/// A cart joined with one of its lines, or with nulls if it has none.
+/// A cart with its owner: one of them is null.
 #[derive(sqlx::FromRow)]
 struct Row {
-    cart_id: Uuid,
     user_id: Option<Uuid>,
     token_digest: Option<Uuid>,
-    currency: String,
-    version: i64,
-    id: Option<Uuid>,
-    variant_id: Option<Uuid>,
-    product_id: Option<Uuid>,
-    sku: Option<String>,
-    name: Option<String>,
-    unit_amount: Option<i64>,
-    quantity: Option<i64>,
+    #[sqlx(flatten)]
+    basket: Basket,
 }
 
 impl Row {
-    fn owner(&self) -> Option<Owner> {
-        self.user_id.map(Owner::Customer).or(self.token_digest.map(Owner::Guest))
-    }
-
-    fn line(self) -> Option<Line> {
-        Some(Line {
-            id: self.id?,
-            variant_id: self.variant_id?,
-            product_id: self.product_id?,
-            sku: self.sku?,
-            name: self.name?,
-            unit_amount: self.unit_amount?,
-            quantity: self.quantity?,
-        })
+    fn owned(self) -> Option<(Owner, Basket)> {
+        let owner = self.user_id.map(Owner::Customer).or(self.token_digest.map(Owner::Guest));
+        Some((owner?, self.basket))
     }
 }
 
@@ -55,29 +36,15 @@ fn ids(owners: &BTreeSet<Owner>) -> (Vec<Uuid>, Vec<Uuid>) {
 /// The carts of these owners with their lines. A single statement, so that versions and lines are of one snapshot. A
 /// guest's cart that was not changed for 30 days is treated as absent.
 pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
-    let statement = "select c.id as cart_id, c.user_id, c.token_digest, c.currency, c.version,
-            i.id, i.variant_id, i.product_id, i.sku, i.name, i.unit_amount, i.quantity
-        from cart c left join cart_item i on i.cart_id = c.id
+    let statement = "select c.id, c.user_id, c.token_digest, c.currency, c.version, coalesce(
+            (select json_agg(i order by i.created_at, i.id) from cart_item i where i.cart_id = c.id), '[]') as lines
+        from cart c
         where (c.user_id = any($1) or c.token_digest = any($2))
-            and (c.user_id is not null or c.updated_at > now() - interval '30 days')
-        order by i.created_at, i.id";
+            and (c.user_id is not null or c.updated_at > now() - interval '30 days')";
     let (users, guests) = ids(owners);
     let rows: Vec<Row> = sqlx::query_as(statement).bind(users).bind(guests).fetch_all(db).await?;
-    let mut baskets = BTreeMap::new();
-    for row in rows {
-        let owner = row.owner().ok_or_else(|| Breakage::other("a cart without an owner"))?;
-        let basket = match baskets.entry(owner) {
-            Entry::Occupied(basket) => basket.into_mut(),
-            Entry::Vacant(place) => place.insert(Basket {
-                id: CartId(row.cart_id),
-                currency: row.currency.parse().map_err(Breakage::other)?,
-                version: row.version,
-                lines: Vec::new(),
-            }),
-        };
-        basket.lines.extend(row.line());
-    }
-    Ok(baskets)
+    let baskets: Option<_> = rows.into_iter().map(Row::owned).collect();
+    baskets.ok_or_else(|| Breakage::other("a cart without an owner"))
 }
 
 /// The cart of an owner.
@@ -110,7 +77,7 @@ pub(crate) async fn insert_cart(
         .bind(cart.id.0)
         .bind(owner.user_id())
         .bind(owner.token_digest())
-        .bind(cart.currency.code())
+        .bind(cart.currency)
         .bind(cart.version)
         .bind(now)
         .execute(db)
