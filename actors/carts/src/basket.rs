@@ -1,7 +1,7 @@
 //! A cart as a value: as stored, and as shown with current prices.
 
 use contract::{Detail, DetailCode};
-use runtime::Breakage;
+use runtime::{Answered, Breakage, Context};
 use serde::Deserialize;
 use sqlx::FromRow;
 use subjects::{
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     owner::{Owner, customers_cart},
     quotes::Quotes,
+    store,
 };
 
 /// A line, with the offer as of the last change to the cart: the price that the buyer has accepted.
@@ -68,6 +69,12 @@ impl Basket {
             (None, Owner::Customer(user)) => Ok(Self::empty(customers_cart(user))),
             (None, Owner::Guest(_)) => Err(CartsError::CartNotFound),
         }
+    }
+
+    /// The cart that the caller addresses.
+    pub(crate) async fn read(cx: &Context) -> Answered<Self, CartsError> {
+        let owner = Owner::of(cx.caller())?;
+        Ok(Self::of(store::basket(cx.reads(), owner).await?, owner)?)
     }
 
     /// Rejects the change if the cart's version is not the expected one.
