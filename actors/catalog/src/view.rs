@@ -11,8 +11,8 @@ use crate::store::{ProductRow, VariantRow, Viewer};
 
 /// Whether a caller may see and change all fields of a seller's products.
 pub(crate) fn may_manage(caller: &Caller, seller: Uuid) -> bool {
-    let is_the_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(seller);
-    caller.has_role(roles::ADMIN) || is_the_seller
+    let is_its_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(seller);
+    caller.has_role(roles::ADMIN) || is_its_seller
 }
 
 /// Whether a caller may see that a product exists.
