@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 /// Whether a category exists. Categories are never deleted, so the result stays valid without a lock.
 pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
-    Ok(sqlx::query_scalar("select exists (select from categories where id = $1)").bind(id).fetch_one(db).await?)
+    let sql = "select exists (select from categories where id = $1)";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(db).await?)
 }
 
 /// The depth of a category: 1 without a parent, `None` if it does not exist. Categories never move, so the result stays
@@ -23,20 +24,19 @@ pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<
 
 /// Inserts a category. Returns `false` and writes nothing if the slug is taken.
 pub(crate) async fn insert_category(db: Writes<'_>, category: &Category) -> Result<bool, Breakage> {
-    let done = sqlx::query(
-        "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (slug) do nothing",
-    )
-    .bind(category.id)
-    .bind(&category.slug)
-    .bind(&category.name)
-    .bind(&category.description)
-    .bind(category.parent_id)
-    .bind(category.created_at)
-    .bind(category.updated_at)
-    .execute(db)
-    .await?;
+    let sql = "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        on conflict (slug) do nothing";
+    let done = sqlx::query(sql)
+        .bind(category.id)
+        .bind(&category.slug)
+        .bind(&category.name)
+        .bind(&category.description)
+        .bind(category.parent_id)
+        .bind(category.created_at)
+        .bind(category.updated_at)
+        .execute(db)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

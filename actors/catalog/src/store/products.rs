@@ -157,15 +157,9 @@ pub(crate) struct Taken {
 
 /// Finds out whether the slug and which of the SKUs are taken.
 pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Result<Taken, Breakage> {
-    let row = sqlx::query_as(
-        "select exists (select from products where slug = $1) as slug,
-                array(select sku from variants where sku = any($2)) as skus",
-    )
-    .bind(slug)
-    .bind(skus)
-    .fetch_one(db)
-    .await?;
-    Ok(row)
+    let sql = "select exists (select from products where slug = $1) as slug,
+               array(select sku from variants where sku = any($2)) as skus";
+    Ok(sqlx::query_as(sql).bind(slug).bind(skus).fetch_one(db).await?)
 }
 
 /// Whether another product has this slug.
@@ -176,30 +170,30 @@ pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> R
 
 /// Inserts a product. Returns `false` and writes nothing if the slug is taken.
 pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, Breakage> {
-    let done = sqlx::query(
+    let sql =
         "insert into products (id, seller_id, category_id, slug, name, description, currency, price, compare_price,
-                               cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         on conflict (slug) do nothing",
-    )
-    .bind(row.id)
-    .bind(row.seller_id)
-    .bind(row.category_id)
-    .bind(&row.slug)
-    .bind(&row.name)
-    .bind(&row.description)
-    .bind(row.currency)
-    .bind(row.price)
-    .bind(row.compare_price)
-    .bind(row.cost_price)
-    .bind(&row.attributes)
-    .bind(row.is_active)
-    .bind(row.is_featured)
-    .bind(row.version)
-    .bind(row.created_at)
-    .bind(row.updated_at)
-    .execute(db)
-    .await?;
+                              cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        on conflict (slug) do nothing";
+    let done = sqlx::query(sql)
+        .bind(row.id)
+        .bind(row.seller_id)
+        .bind(row.category_id)
+        .bind(&row.slug)
+        .bind(&row.name)
+        .bind(&row.description)
+        .bind(row.currency)
+        .bind(row.price)
+        .bind(row.compare_price)
+        .bind(row.cost_price)
+        .bind(&row.attributes)
+        .bind(row.is_active)
+        .bind(row.is_featured)
+        .bind(row.version)
+        .bind(row.created_at)
+        .bind(row.updated_at)
+        .execute(db)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -235,46 +229,44 @@ pub(crate) async fn insert_variants(
 
 /// Updates the mutable columns of a product.
 pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(), Breakage> {
-    sqlx::query(
-        "update products
-         set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
-             attributes = $9, is_active = $10, is_featured = $11, version = $12, updated_at = $13
-         where id = $1",
-    )
-    .bind(row.id)
-    .bind(row.category_id)
-    .bind(&row.slug)
-    .bind(&row.name)
-    .bind(&row.description)
-    .bind(row.price)
-    .bind(row.compare_price)
-    .bind(row.cost_price)
-    .bind(&row.attributes)
-    .bind(row.is_active)
-    .bind(row.is_featured)
-    .bind(row.version)
-    .bind(row.updated_at)
-    .execute(db)
-    .await?;
+    let sql = "update products
+        set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
+            attributes = $9, is_active = $10, is_featured = $11, version = $12, updated_at = $13
+        where id = $1";
+    sqlx::query(sql)
+        .bind(row.id)
+        .bind(row.category_id)
+        .bind(&row.slug)
+        .bind(&row.name)
+        .bind(&row.description)
+        .bind(row.price)
+        .bind(row.compare_price)
+        .bind(row.cost_price)
+        .bind(&row.attributes)
+        .bind(row.is_active)
+        .bind(row.is_featured)
+        .bind(row.version)
+        .bind(row.updated_at)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
 /// Updates the variants that had the product's old price or name.
 pub(crate) async fn update_variants(db: Writes<'_>, old: &ProductRow, new: &ProductRow) -> Result<(), Breakage> {
-    sqlx::query(
-        "update variants
-         set price = case when price = $2 then $3 else price end,
-             name = case when name = $4 then $5 else name end,
-             updated_at = $6
-         where product_id = $1 and (price = $2 or name = $4)",
-    )
-    .bind(old.id)
-    .bind(old.price)
-    .bind(new.price)
-    .bind(&old.name)
-    .bind(&new.name)
-    .bind(new.updated_at)
-    .execute(db)
-    .await?;
+    let sql = "update variants
+        set price = case when price = $2 then $3 else price end,
+            name = case when name = $4 then $5 else name end,
+            updated_at = $6
+        where product_id = $1 and (price = $2 or name = $4)";
+    sqlx::query(sql)
+        .bind(old.id)
+        .bind(old.price)
+        .bind(new.price)
+        .bind(&old.name)
+        .bind(&new.name)
+        .bind(new.updated_at)
+        .execute(db)
+        .await?;
     Ok(())
 }

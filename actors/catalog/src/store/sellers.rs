@@ -29,6 +29,7 @@ pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateT
 /// Resets the version of each row, so that the next event of any version is applied; until then the rows keep their
 /// values.
 pub(crate) async fn forget_sellers(db: Writes<'_>) -> Result<(), Breakage> {
-    sqlx::query("update sellers set version = 0 where version > 0").execute(db).await?;
+    let sql = "update sellers set version = 0 where version > 0";
+    sqlx::query(sql).execute(db).await?;
     Ok(())
 }

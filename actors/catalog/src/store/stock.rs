@@ -29,9 +29,9 @@ pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime
 /// Resets the version of each row, so that the next event of any version is applied; until then the shop shows the old
 /// stock. Rows of variants that do not exist are deleted.
 pub(crate) async fn forget_stock(mut db: Writes<'_>) -> Result<(), Breakage> {
-    sqlx::query("delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)")
-        .execute(db.reborrow())
-        .await?;
-    sqlx::query("update variant_stock set version = 0 where version > 0").execute(db).await?;
+    let sql = "delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)";
+    sqlx::query(sql).execute(db.reborrow()).await?;
+    let sql = "update variant_stock set version = 0 where version > 0";
+    sqlx::query(sql).execute(db).await?;
     Ok(())
 }

@@ -108,13 +108,8 @@ pub(crate) async fn insert_account(db: Writes<'_>, account: &Account) -> Result<
 
 /// Updates the role, active flag and version of an account.
 pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Result<(), Breakage> {
-    sqlx::query("update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1")
-        .bind(account.user.id)
-        .bind(&account.user.role)
-        .bind(account.user.is_active)
-        .bind(account.version)
-        .bind(account.user.updated_at)
-        .execute(db)
-        .await?;
+    let User { id, role, is_active, updated_at, .. } = &account.user;
+    let sql = "update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1";
+    sqlx::query(sql).bind(id).bind(role).bind(is_active).bind(account.version).bind(updated_at).execute(db).await?;
     Ok(())
 }

@@ -10,10 +10,9 @@ use crate::shelf::Shelf;
 
 /// Reads the stock of variants. Unknown variants are absent from the result.
 pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
-    let statement =
-        "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+    let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1)";
-    let rows: Vec<Shelf> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
@@ -23,27 +22,26 @@ pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>,
 
 /// Reads the available units of variants. Unknown variants are absent from the result.
 pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, Breakage> {
-    let statement = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
-    let rows: Vec<(Uuid, i64)> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    let sql = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().collect())
 }
 
 /// Locks the stock of variants in the order of their ids. Unknown variants are absent from the result.
 pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
-    let statement =
-        "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+    let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1) order by variant_id for update";
-    let rows: Vec<Shelf> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
 /// Inserts empty shelves, sorted by variant, unless they exist. Returns the variants that were inserted.
 pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result<BTreeSet<Uuid>, Breakage> {
-    let statement = "insert into stock (variant_id, sku, seller_id, updated_at)
+    let sql = "insert into stock (variant_id, sku, seller_id, updated_at)
         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
         on conflict do nothing
         returning variant_id";
-    let query = columns!(sqlx::query_scalar(statement), shelves, shelf;
+    let query = columns!(sqlx::query_scalar(sql), shelves, shelf;
         shelf.variant_id, shelf.sku.as_str(), shelf.seller_id, shelf.updated_at);
     let made: Vec<Uuid> = query.fetch_all(db).await?;
     Ok(made.into_iter().collect())
