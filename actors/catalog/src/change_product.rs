@@ -2,17 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Fields, text::trimmed};
-use runtime::{Breakage, Caller, Commanded, Handle, Handled, Tx};
+use runtime::{Caller, Commanded, Handle, Handled, Tx};
 use sqlx::types::Json;
 use subjects::{
-    Currency, Money, ProductId, UserId, VariantId,
-    catalog::{CatalogError, ChangeProduct, PriceChanged, Product, ProductChanges, ProductUpdated, VariantFact},
+    Currency, Money, ProductId, UserId,
+    catalog::{CatalogError, ChangeProduct, PriceChanged, Product, ProductChanges, ProductUpdated},
 };
 
 use crate::{
     Catalog, check,
-    store::{self, ProductRow, VariantRow},
-    view::{self, full_name, may_manage},
+    store::{self, ProductRow},
+    view::{self, may_manage},
 };
 
 /// Checks the caller's rights and the expected version.
@@ -113,7 +113,9 @@ impl Handle<ChangeProduct> for Catalog {
             store::update_variants(tx.writes(), &old, &row).await?;
         }
         if price {
-            let event = price_changed(&row, &store::variants_of(tx.reads(), &[row.id]).await?);
+            let variants = store::variants_of(tx.reads(), &[row.id]).await?;
+            let variants = variants.iter().map(|variant| view::fact(&row, variant)).collect();
+            let event = PriceChanged { product_id: ProductId(row.id), variants };
             tx.emit(&command.cause, &mut row.version, &event)?;
         }
         if rest {
@@ -124,8 +126,7 @@ impl Handle<ChangeProduct> for Catalog {
             store::update_product(tx.writes(), &row).await?;
         }
         // Read again for the category name.
-        let changed = store::product_by_id(tx.reads(), row.id).await?;
-        let changed = changed.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
+        let changed = store::written_product(tx.reads(), row.id).await?;
         Ok(view::product(&changed.product, &changed.variants, &command.caller))
     }
 }
@@ -141,17 +142,6 @@ async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -
         return Err(CatalogError::SlugTaken.into());
     }
     Ok(())
-}
-
-fn price_changed(row: &ProductRow, variants: &[VariantRow]) -> PriceChanged {
-    let fact = |variant: &VariantRow| VariantFact {
-        variant_id: VariantId(variant.id),
-        sku: variant.sku.clone(),
-        name: full_name(&row.name, &variant.name),
-        price: Money::new(variant.price, row.currency),
-        on_hand: None,
-    };
-    PriceChanged { product_id: ProductId(row.id), variants: variants.iter().map(fact).collect() }
 }
 
 fn product_updated(row: &ProductRow) -> ProductUpdated {

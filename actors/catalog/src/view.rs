@@ -2,7 +2,7 @@
 
 use runtime::Caller;
 use subjects::{
-    catalog::{PriceRange, Product, Variant},
+    catalog::{PriceRange, Product, Variant, VariantFact},
     roles,
 };
 use uuid::Uuid;
@@ -64,6 +64,17 @@ pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller
         version: row.version.get(),
         created_at: row.created_at,
         updated_at: row.updated_at,
+    }
+}
+
+/// A variant as other domains need to know it.
+pub(crate) fn fact(product: &ProductRow, variant: &VariantRow) -> VariantFact {
+    VariantFact {
+        variant_id: subjects::VariantId(variant.id),
+        sku: variant.sku.clone(),
+        name: full_name(&product.name, &variant.name),
+        price: subjects::Money::new(variant.price, product.currency),
+        on_hand: None,
     }
 }
 

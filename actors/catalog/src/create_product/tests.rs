@@ -45,7 +45,7 @@ fn a_plain_product_gets_a_default_variant() {
     assert_eq!((plan.row.slug.as_str(), plan.row.name.as_str()), ("linen-shirt", "Linen Shirt"));
     let [variant] = plan.variants.as_slice() else { panic!("one variant") };
     assert_eq!((variant.sku.as_str(), variant.name.as_str(), variant.price), ("LINEN-SHIRT", "Linen Shirt", 4999));
-    assert_eq!(plan.on_hand, [7]);
+    assert_eq!(variant.available, 7);
     assert_eq!(made(&NewProduct { variants: Some(vec![]), ..shirt() }).variants.len(), 1);
 }
 

@@ -125,9 +125,10 @@ pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Res
     Ok(sqlx::query_as(sql).bind(ids).bind(slugs).fetch_all(db).await?)
 }
 
-/// Finds a product by id, with its variants.
-pub(crate) async fn product_by_id(db: Reads<'_>, id: Uuid) -> Result<Option<FullProduct>, Breakage> {
-    Ok(products(db, &[id], &[]).await?.pop())
+/// Reads a product that this transaction has written.
+pub(crate) async fn written_product(db: Reads<'_>, id: Uuid) -> Result<FullProduct, Breakage> {
+    let found = products(db, &[id], &[]).await?.pop();
+    found.ok_or_else(|| Breakage::other("a product that was just written is gone"))
 }
 
 /// Locks a product for update.
@@ -197,21 +198,11 @@ pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<b
     Ok(done.rows_affected() == 1)
 }
 
-/// A variant to be inserted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewVariantRow {
-    pub id: Uuid,
-    pub sku: String,
-    pub name: String,
-    pub price: i64,
-    pub attributes: Attributes,
-}
-
 /// Inserts the variants of a product in order. Returns `false` if a SKU was taken in the meantime.
 pub(crate) async fn insert_variants(
     db: Writes<'_>,
     product: Uuid,
-    rows: &[NewVariantRow],
+    rows: &[VariantRow],
     now: DateTime<Utc>,
 ) -> Result<bool, Breakage> {
     // Sorted by SKU, so that concurrent inserts of the same SKUs wait in one order and do not deadlock.
@@ -222,7 +213,7 @@ pub(crate) async fn insert_variants(
         order by sku
         on conflict (sku) do nothing";
     let query = columns!(sqlx::query(sql).bind(product), rows, row;
-        row.id, row.sku.as_str(), row.name.as_str(), row.price, Json(&row.attributes));
+        row.id, row.sku.as_str(), row.name.as_str(), row.price, Json(&row.attributes.0));
     let done = query.bind(now).execute(db).await?;
     Ok(usize::try_from(done.rows_affected()).ok() == Some(rows.len()))
 }
