@@ -114,6 +114,7 @@ pub struct Availabilities {
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Movement {
     pub variant_id: VariantId,
     /// `received`, `counted`, `reserved`, `released`, `committed`, `returned` (the order was cancelled) or `restocked`.

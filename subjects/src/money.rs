@@ -83,6 +83,7 @@ impl<'de> Deserialize<'de> for Currency {
 /// An amount of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Money {
     /// Minor units (cents of a dollar, yen of a yen).
     pub amount: i64,

@@ -39,8 +39,7 @@ impl Prepare<AddItem> for Carts {
     /// current prices and the change accepts them; a line added in the meantime needs no quote.
     async fn prepare(&self, cx: &Context, command: &AddItem) -> Result<Quoted, PrepareError<CartsError>> {
         let wanted = validate(&command.item)?;
-        let owner = Owner::of(cx.caller())?;
-        let basket = Basket::of(store::basket(cx.reads(), owner).await?, owner)?;
+        let basket = Basket::read(cx).await?;
         let variant = match wanted {
             Wanted::Variant(variant) => variant,
             Wanted::OnlyOneOf(product) => only_variant(cx, product).await?,

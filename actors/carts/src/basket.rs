@@ -1,7 +1,9 @@
 //! A cart as a value: as stored, and as shown with current prices.
 
 use contract::{Detail, DetailCode};
-use runtime::Breakage;
+use runtime::{Answered, Breakage, Context};
+use serde::Deserialize;
+use sqlx::FromRow;
 use subjects::{
     CartId, Currency, ItemId, Money, MoneyError, ProductId, VariantId,
     carts::{Cart, CartItem, CartsError, LineProblem, Totals},
@@ -12,10 +14,11 @@ use uuid::Uuid;
 use crate::{
     owner::{Owner, customers_cart},
     quotes::Quotes,
+    store,
 };
 
 /// A line, with the offer as of the last change to the cart: the price that the buyer has accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Line {
     pub id: Uuid,
     pub variant_id: Uuid,
@@ -43,12 +46,13 @@ impl Line {
 }
 
 /// A cart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Basket {
     pub id: CartId,
     pub currency: Currency,
     pub version: i64,
     /// In the order in which they were added.
+    #[sqlx(json)]
     pub lines: Vec<Line>,
 }
 
@@ -65,6 +69,12 @@ impl Basket {
             (None, Owner::Customer(user)) => Ok(Self::empty(customers_cart(user))),
             (None, Owner::Guest(_)) => Err(CartsError::CartNotFound),
         }
+    }
+
+    /// The cart that the caller addresses.
+    pub(crate) async fn read(cx: &Context) -> Answered<Self, CartsError> {
+        let owner = Owner::of(cx.caller())?;
+        Ok(Self::of(store::basket(cx.reads(), owner).await?, owner)?)
     }
 
     /// Rejects the change if the cart's version is not the expected one.

@@ -11,9 +11,7 @@ use crate::{
     add_item::quantity_in_range,
     basket::{Basket, Line, accepted, too_much},
     changing::change,
-    owner::Owner,
     quotes::Quotes,
-    store,
 };
 
 impl Prepare<ChangeItem> for Carts {
@@ -22,9 +20,7 @@ impl Prepare<ChangeItem> for Carts {
     /// Quotes all lines. The changed one is among them: its client learned the line's id after the line was stored.
     async fn prepare(&self, cx: &Context, command: &ChangeItem) -> Result<Quotes, PrepareError<CartsError>> {
         quantity_in_range(command.changes.quantity)?;
-        let owner = Owner::of(cx.caller())?;
-        let basket = Basket::of(store::basket(cx.reads(), owner).await?, owner)?;
-        Ok(Quotes::of(cx, &basket).await?)
+        Ok(Quotes::of(cx, &Basket::read(cx).await?).await?)
     }
 }
 

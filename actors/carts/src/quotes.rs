@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::CallError;
 use futures::future::try_join;
 use runtime::{Answered, Breakage, Context};
 use subjects::{
@@ -34,9 +33,10 @@ impl Quotes {
         // Only the available quantity is used; it is compared with the wanted quantity here.
         let items = variant_ids.iter().map(|variant_id| Units { variant_id: *variant_id, quantity: 1 }).collect();
         let (offers, stock) = (GetOffers { variant_ids, product_ids: Vec::new() }, CheckAvailability { items });
-        let (offers, stock) =
-            try_join(async { cx.ask(&offers).await.map_err(broken) }, async { cx.ask(&stock).await.map_err(broken) })
-                .await?;
+        let (offers, stock) = try_join(async { cx.ask(&offers).await.map_err(Breakage::from) }, async {
+            cx.ask(&stock).await.map_err(Breakage::from)
+        })
+        .await?;
         Ok(Self {
             asked,
             offers: offers.offers.into_iter().map(|offer| (offer.variant_id.0, offer)).collect(),
@@ -81,7 +81,7 @@ impl Quotes {
 /// The variant of a product that has exactly one for sale.
 pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> Answered<VariantId, CartsError> {
     let ask = GetOffers { variant_ids: Vec::new(), product_ids: vec![product] };
-    Ok(only_for_sale(&cx.ask(&ask).await.map_err(broken)?.offers)?)
+    Ok(only_for_sale(&cx.ask(&ask).await.map_err(Breakage::from)?.offers)?)
 }
 
 fn only_for_sale(offers: &[Offer]) -> Result<VariantId, CartsError> {
@@ -91,10 +91,6 @@ fn only_for_sale(offers: &[Offer]) -> Result<VariantId, CartsError> {
         (None, _) => Err(CartsError::NotForSale),
         (Some(_), Some(_)) => Err(CartsError::VariantRequired),
     }
-}
-
-fn broken<E: contract::Refusal>(error: CallError<E>) -> Breakage {
-    error.into()
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@ use crate::{
     Carts,
     basket::{Basket, uncountable},
     changing::change,
-    owner::Owner,
     quotes::Quotes,
-    store,
 };
 
 impl Prepare<RemoveItem> for Carts {
@@ -17,8 +15,7 @@ impl Prepare<RemoveItem> for Carts {
 
     /// Quotes the remaining lines.
     async fn prepare(&self, cx: &Context, command: &RemoveItem) -> Result<Quotes, PrepareError<CartsError>> {
-        let owner = Owner::of(cx.caller())?;
-        let basket = Basket::of(store::basket(cx.reads(), owner).await?, owner)?;
+        let basket = Basket::read(cx).await?;
         Ok(Quotes::of(cx, &basket.without(command.item_id.0)).await?)
     }
 }

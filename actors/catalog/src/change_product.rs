@@ -2,17 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Fields, text::trimmed};
-use runtime::{Breakage, Caller, Commanded, Handle, Handled, Tx};
+use runtime::{Caller, Commanded, Handle, Handled, Tx};
 use sqlx::types::Json;
 use subjects::{
-    Currency, Money, ProductId, UserId, VariantId,
-    catalog::{CatalogError, ChangeProduct, PriceChanged, Product, ProductChanges, ProductUpdated, VariantFact},
+    Currency, Money, ProductId, UserId,
+    catalog::{CatalogError, ChangeProduct, PriceChanged, Product, ProductChanges, ProductUpdated},
 };
 
 use crate::{
     Catalog, check,
-    store::{self, ProductRow, VariantRow},
-    view::{self, full_name, may_manage},
+    store::{self, ProductRow},
+    view::{self, may_manage},
 };
 
 /// Checks the caller's rights and the expected version.
@@ -54,15 +54,14 @@ fn validate(changes: &ProductChanges, currency: Currency) -> Result<(), CatalogE
 }
 
 /// The compare price must exceed the price, whichever of them changes.
-fn check_prices(old: &ProductRow, row: &ProductRow) -> Handled<(), CatalogError> {
+fn check_prices(old: &ProductRow, row: &ProductRow) -> Result<(), CatalogError> {
     let mut fields = Fields::default();
-    let currency = row.currency()?;
     if let Some(compare) =
         row.compare_price.filter(|_| (row.price, row.compare_price) != (old.price, old.compare_price))
     {
-        check::compare_price(&mut fields, Money::new(compare, currency), Money::new(row.price, currency));
+        check::compare_price(&mut fields, Money::new(compare, row.currency), Money::new(row.price, row.currency));
     }
-    Ok(check::of_product(fields)?)
+    check::of_product(fields)
 }
 
 /// The row after the change, and what changed: the price, any other field.
@@ -104,7 +103,7 @@ impl Handle<ChangeProduct> for Catalog {
         let ChangeProduct { product_id, changes, expected_version } = &command.message;
         let old = store::lock_product(tx.locks(), product_id.0).await?.ok_or(CatalogError::ProductNotFound)?;
         admit(&old, *expected_version, &command.caller)?;
-        validate(changes, old.currency()?)?;
+        validate(changes, old.currency)?;
         let Changed { mut row, price, rest } = decide(&old, changes, tx.now());
         check_prices(&old, &row)?;
         if price || rest {
@@ -114,7 +113,9 @@ impl Handle<ChangeProduct> for Catalog {
             store::update_variants(tx.writes(), &old, &row).await?;
         }
         if price {
-            let event = price_changed(&row, &store::variants_of(tx.reads(), &[row.id]).await?)?;
+            let variants = store::variants_of(tx.reads(), &[row.id]).await?;
+            let variants = variants.iter().map(|variant| view::fact(&row, variant)).collect();
+            let event = PriceChanged { product_id: ProductId(row.id), variants };
             tx.emit(&command.cause, &mut row.version, &event)?;
         }
         if rest {
@@ -125,9 +126,8 @@ impl Handle<ChangeProduct> for Catalog {
             store::update_product(tx.writes(), &row).await?;
         }
         // Read again for the category name.
-        let changed = store::product_by_id(tx.reads(), row.id).await?;
-        let changed = changed.ok_or_else(|| Breakage::other("a product that was just changed is gone"))?;
-        Ok(view::product(&changed.product, &changed.variants, &command.caller)?)
+        let changed = store::written_product(tx.reads(), row.id).await?;
+        Ok(view::product(&changed.product, &changed.variants, &command.caller))
     }
 }
 
@@ -142,18 +142,6 @@ async fn check_references(tx: &mut Tx<'_>, old: &ProductRow, row: &ProductRow) -
         return Err(CatalogError::SlugTaken.into());
     }
     Ok(())
-}
-
-fn price_changed(row: &ProductRow, variants: &[VariantRow]) -> Result<PriceChanged, Breakage> {
-    let currency = row.currency()?;
-    let fact = |variant: &VariantRow| VariantFact {
-        variant_id: VariantId(variant.id),
-        sku: variant.sku.clone(),
-        name: full_name(&row.name, &variant.name),
-        price: Money::new(variant.price, currency),
-        on_hand: None,
-    };
-    Ok(PriceChanged { product_id: ProductId(row.id), variants: variants.iter().map(fact).collect() })
 }
 
 fn product_updated(row: &ProductRow) -> ProductUpdated {

@@ -8,23 +8,20 @@ use subjects::{
     catalog::{CatalogError, Category, CreateCategory},
 };
 
-use crate::{
-    Catalog, check,
-    store::{self, CategoryRow},
-};
+use crate::{Catalog, check, store};
 
-fn plan(command: &CreateCategory, now: DateTime<Utc>) -> Result<CategoryRow, CatalogError> {
+fn plan(command: &CreateCategory, now: DateTime<Utc>) -> Result<Category, CatalogError> {
     let mut fields = Fields::default();
     check::name(&mut fields, "name", &command.name);
     check::slug(&mut fields, &command.slug);
     check::description(&mut fields, &command.description);
     check::of_category(fields)?;
-    Ok(CategoryRow {
-        id: CategoryId::new().0,
+    Ok(Category {
+        id: CategoryId::new(),
         slug: command.slug.clone(),
         name: trimmed(&command.name).to_owned(),
         description: command.description.clone(),
-        parent_id: command.parent_id.map(|parent| parent.0),
+        parent_id: command.parent_id,
         created_at: now,
         updated_at: now,
     })
@@ -47,14 +44,14 @@ fn check_parent(depth: Option<i64>) -> Result<(), CatalogError> {
 
 impl Handle<CreateCategory> for Catalog {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<CreateCategory>) -> Handled<Category, CatalogError> {
-        let row = plan(&command.message, tx.now())?;
-        if let Some(parent) = row.parent_id {
-            check_parent(store::depth_of_category(tx.reads(), parent).await?)?;
+        let category = plan(&command.message, tx.now())?;
+        if let Some(parent) = category.parent_id {
+            check_parent(store::depth_of_category(tx.reads(), parent.0).await?)?;
         }
-        if !store::insert_category(tx.writes(), &row).await? {
+        if !store::insert_category(tx.writes(), &category).await? {
             return Err(CatalogError::CategorySlugTaken.into());
         }
-        Ok(row.category())
+        Ok(category)
     }
 }
 

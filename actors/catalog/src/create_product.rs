@@ -1,6 +1,6 @@
 //! Creates a product with its variants, owned by the caller.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, slice};
 
 use chrono::{DateTime, Utc};
 use contract::{
@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use crate::{
     Catalog, check, slug,
-    store::{self, NewVariantRow, ProductRow, StockRow, Taken},
-    view::{self, full_name},
+    store::{self, ProductRow, StockRow, Taken, VariantRow},
+    view,
 };
 
 /// The most variants of a product.
@@ -28,9 +28,8 @@ const MAX_VARIANTS: usize = 100;
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
     row: ProductRow,
-    variants: Vec<NewVariantRow>,
-    /// Units in stock, in the order of `variants`.
-    on_hand: Vec<i64>,
+    /// With the units in stock that the seller named.
+    variants: Vec<VariantRow>,
     /// Whether the client chose the slug. A generated one may get a suffix.
     chose_slug: bool,
     /// Whether the client chose the SKUs. Generated ones may get a suffix.
@@ -103,32 +102,35 @@ fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, Cata
     validate(new)?;
     let name = trimmed(&new.name).to_owned();
     let slug = new.slug.clone().unwrap_or_else(|| slug::from_name(&name));
-    let given = new.variants.as_deref().unwrap_or_default();
-    let variants = if given.is_empty() {
-        vec![NewVariantRow {
-            id: VariantId::new().0,
-            sku: new.sku.as_deref().map_or_else(|| sku_of(&slug), text::compatible),
-            name: name.clone(),
-            price: new.price.amount,
-            attributes: new.attributes.clone().unwrap_or_default(),
-        }]
-    } else {
-        given.iter().map(|variant| variant_row(variant, &name, new.price)).collect()
+    let id = ProductId::new().0;
+    let default = NewVariant {
+        sku: new.sku.clone().unwrap_or_else(|| sku_of(&slug)),
+        name: None,
+        price: None,
+        attributes: new.attributes.clone(),
+        on_hand: new.on_hand,
     };
-    let on_hand = if given.is_empty() {
-        vec![new.on_hand.unwrap_or(0)]
-    } else {
-        given.iter().map(|variant| variant.on_hand.unwrap_or(0)).collect()
+    let given = new.variants.as_deref().filter(|given| !given.is_empty());
+    let variant = |variant: &NewVariant| VariantRow {
+        id: VariantId::new().0,
+        product_id: id,
+        sku: text::compatible(&variant.sku),
+        name: variant.name.as_deref().map_or(name.as_str(), trimmed).to_owned(),
+        price: variant.price.unwrap_or(new.price).amount,
+        attributes: Json(variant.attributes.clone().unwrap_or_default()),
+        available: variant.on_hand.unwrap_or(0),
     };
+    let variants: Vec<_> = given.unwrap_or(slice::from_ref(&default)).iter().map(variant).collect();
+    let (chose_slug, chose_skus) = (new.slug.is_some(), new.sku.is_some() || given.is_some());
     let row = ProductRow {
-        id: ProductId::new().0,
+        id,
         seller_id: seller,
         category_id: new.category_id.map(|category| category.0),
         category: None,
         slug,
         name,
         description: new.description.clone().unwrap_or_default(),
-        currency: new.price.currency.to_string(),
+        currency: new.price.currency,
         price: variants.first().map_or(new.price.amount, |first| first.price),
         compare_price: new.compare_price.map(|price| price.amount),
         cost_price: new.cost_price.map(|price| price.amount),
@@ -141,18 +143,7 @@ fn plan(new: &NewProduct, seller: Uuid, now: DateTime<Utc>) -> Result<Plan, Cata
         created_at: now,
         updated_at: now,
     };
-    let (chose_slug, chose_skus) = (new.slug.is_some(), new.sku.is_some() || !given.is_empty());
-    Ok(Plan { row, variants, on_hand, chose_slug, chose_skus })
-}
-
-fn variant_row(variant: &NewVariant, product: &str, price: Money) -> NewVariantRow {
-    NewVariantRow {
-        id: VariantId::new().0,
-        sku: text::compatible(&variant.sku),
-        name: variant.name.as_deref().map_or(product, trimmed).to_owned(),
-        price: variant.price.unwrap_or(price).amount,
-        attributes: variant.attributes.clone().unwrap_or_default(),
-    }
+    Ok(Plan { row, variants, chose_slug, chose_skus })
 }
 
 /// Generates the SKU of a default variant from the slug, with room for a suffix.
@@ -186,33 +177,23 @@ impl Plan {
         Ok(())
     }
 
-    fn event(&self) -> Result<ProductCreated, Breakage> {
-        let currency = self.row.currency()?;
-        let fact = |(variant, on_hand): (&NewVariantRow, &i64)| VariantFact {
-            variant_id: VariantId(variant.id),
-            sku: variant.sku.clone(),
-            name: full_name(&self.row.name, &variant.name),
-            price: Money::new(variant.price, currency),
-            on_hand: Some(*on_hand),
-        };
-        Ok(ProductCreated {
+    fn event(&self) -> ProductCreated {
+        let fact =
+            |variant: &VariantRow| VariantFact { on_hand: Some(variant.available), ..view::fact(&self.row, variant) };
+        ProductCreated {
             product_id: ProductId(self.row.id),
             seller_id: subjects::UserId(self.row.seller_id),
             name: self.row.name.clone(),
             category_id: self.row.category_id.map(subjects::CategoryId),
-            variants: self.variants.iter().zip(&self.on_hand).map(fact).collect(),
-        })
+            variants: self.variants.iter().map(fact).collect(),
+        }
     }
 
     /// The initial stock as given by the seller, until inventory reports. Any version of inventory's replaces version
     /// 0.
     fn stock(&self) -> Vec<StockRow> {
-        let row = |(variant, on_hand): (&NewVariantRow, &i64)| StockRow {
-            variant_id: variant.id,
-            available: *on_hand,
-            version: 0,
-        };
-        let mut rows: Vec<_> = self.variants.iter().zip(&self.on_hand).map(row).collect();
+        let row = |variant: &VariantRow| StockRow { variant_id: variant.id, available: variant.available, version: 0 };
+        let mut rows: Vec<_> = self.variants.iter().map(row).collect();
         rows.sort_by_key(|row| row.variant_id);
         rows
     }
@@ -231,7 +212,7 @@ impl Handle<CreateProduct> for Catalog {
         let taken = store::taken(tx.reads(), &plan.row.slug, &plan.skus()).await?;
         plan.avoid(&taken)?;
 
-        let event = plan.event()?;
+        let event = plan.event();
         tx.emit(&command.cause, &mut plan.row.version, &event)?;
         if !store::insert_product(tx.writes(), &plan.row).await? {
             // Another transaction took the slug in the meantime: the retry finds it taken.
@@ -242,9 +223,8 @@ impl Handle<CreateProduct> for Catalog {
         }
         store::write_stock(tx.writes(), &plan.stock(), now).await?;
 
-        let made = store::product_by_id(tx.reads(), plan.row.id).await?;
-        let made = made.ok_or_else(|| Breakage::other("a product that was just made is gone"))?;
-        Ok(view::product(&made.product, &made.variants, &command.caller)?)
+        let made = store::written_product(tx.reads(), plan.row.id).await?;
+        Ok(view::product(&made.product, &made.variants, &command.caller))
     }
 }
 

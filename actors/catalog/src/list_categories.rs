@@ -3,17 +3,14 @@
 use runtime::{Answer, Answered, Context};
 use subjects::catalog::{CatalogError, Categories, ListCategories};
 
-use crate::{
-    Catalog,
-    store::{self, CategoryRow},
-};
+use crate::{Catalog, store};
 
 impl Answer<ListCategories> for Catalog {
     async fn answer(&self, cx: &Context, query: &ListCategories) -> Answered<Categories, CatalogError> {
         let part = query.page.part("categories").ok_or(CatalogError::InvalidCursor)?;
         let counted = store::count_categories(cx.reads()).await?;
         let rows = store::list_categories(cx.reads(), &part).await?;
-        let (rows, pagination) = part.page(rows, counted, |row| row.slug.clone());
-        Ok(Categories { data: rows.iter().map(CategoryRow::category).collect(), pagination })
+        let (data, pagination) = part.page(rows, counted, |category| category.slug.clone());
+        Ok(Categories { data, pagination })
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 /// The filter for the store; `None` if nothing can match.
 fn filter(query: &ListProducts, caller: &Caller) -> Option<Filter> {
     let mut filter = Filter {
-        currency: query.currency.map(|currency| currency.to_string()),
+        currency: query.currency,
         min_price: query.min_price,
         max_price: query.max_price,
         seller: query.seller.map(|seller| seller.0),
@@ -33,7 +33,7 @@ fn filter(query: &ListProducts, caller: &Caller) -> Option<Filter> {
     let compares_prices = is_sorted_by_price || filter.min_price.is_some() || filter.max_price.is_some();
     if filter.currency.is_none() && compares_prices {
         // Amounts in different currencies do not compare, so the default currency is implied.
-        filter.currency = Some(Currency::USD.to_string());
+        filter.currency = Some(Currency::USD);
     }
     if let Some(category) = &query.category {
         match category.parse::<Uuid>() {
@@ -77,7 +77,7 @@ impl Answer<ListProducts> for Catalog {
         let ids: Vec<Uuid> = rows.iter().map(|row| row.product.id).collect();
         let variants = store::variants_of(cx.reads(), &ids).await?;
         let product = |row: &ListedRow| view::product(&row.product, &variants, cx.caller());
-        Ok(Products { data: rows.iter().map(product).collect::<Result<_, _>>()?, pagination })
+        Ok(Products { data: rows.iter().map(product).collect(), pagination })
     }
 }
 
@@ -99,11 +99,11 @@ mod tests {
     #[test]
     fn an_amount_without_a_currency_means_the_shops() {
         let query = ListProducts { max_price: Some(5000), ..ListProducts::default() };
-        assert_eq!(filter(&query, &Anonymous).unwrap().currency.as_deref(), Some("USD"));
+        assert_eq!(filter(&query, &Anonymous).unwrap().currency, Some(Currency::USD));
         let cheapest = ListProducts { sort: ProductSort::Price, ..ListProducts::default() };
-        assert_eq!(filter(&cheapest, &Anonymous).unwrap().currency.as_deref(), Some("USD"));
+        assert_eq!(filter(&cheapest, &Anonymous).unwrap().currency, Some(Currency::USD));
         let query = ListProducts { currency: Some(Currency::EUR), ..query };
-        assert_eq!(filter(&query, &Anonymous).unwrap().currency.as_deref(), Some("EUR"));
+        assert_eq!(filter(&query, &Anonymous).unwrap().currency, Some(Currency::EUR));
         assert_eq!(filter(&ListProducts::default(), &Anonymous), Some(Filter::default()));
     }
 

@@ -3,29 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use runtime::{AnswerBatch, Answered, Breakage, Context, Queried, Reads};
-use subjects::{
-    Money, ProductId, UserId, VariantId,
-    catalog::{CatalogError, GetOffers, Offer, Offers},
-};
+use subjects::catalog::{CatalogError, GetOffers, Offer, Offers};
 
 use crate::{
     Catalog,
     store::{self, OfferRow},
     view::full_name,
 };
-
-fn offer(row: &OfferRow) -> Result<Offer, Breakage> {
-    Ok(Offer {
-        variant_id: VariantId(row.variant_id),
-        product_id: ProductId(row.product_id),
-        seller_id: UserId(row.seller_id),
-        sku: row.sku.clone(),
-        name: full_name(&row.product, &row.variant),
-        price: Money::new(row.price, row.currency.parse().map_err(Breakage::other)?),
-        is_active: row.is_active,
-        version: row.version,
-    })
-}
 
 impl AnswerBatch<GetOffers> for Catalog {
     type Loaded = Offers;
@@ -39,8 +23,8 @@ impl AnswerBatch<GetOffers> for Catalog {
         let (at, rows) = store::offers(db, &variants, &products).await?;
         let mut by_variant = HashMap::new();
         let mut by_product: HashMap<_, Vec<_>> = HashMap::new();
-        for row in &rows {
-            let offer = offer(row)?;
+        for OfferRow { product, offer } in rows {
+            let offer = Offer { name: full_name(&product, &offer.name), ..offer };
             by_product.entry(offer.product_id).or_default().push(offer.clone());
             by_variant.insert(offer.variant_id, offer);
         }

@@ -7,15 +7,13 @@ mod products;
 mod sellers;
 mod stock;
 
-pub(crate) use categories::{
-    CategoryRow, category_exists, count_categories, depth_of_category, insert_category, list_categories,
-};
+pub(crate) use categories::{category_exists, count_categories, depth_of_category, insert_category, list_categories};
 pub(crate) use listing::{Filter, ListedRow, Place, Viewer, count_products, list_products};
 pub(crate) use offers::{OfferRow, offers};
 pub use products::{FullProduct, ProductRow, VariantRow};
 pub(crate) use products::{
-    NewVariantRow, Taken, insert_product, insert_variants, lock_product, product_by_id, products, slug_is_taken, taken,
-    update_product, update_variants, variants_of,
+    Taken, insert_product, insert_variants, lock_product, products, slug_is_taken, taken, update_product,
+    update_variants, variants_of, written_product,
 };
 pub(crate) use sellers::{SellerRow, forget_sellers, write_sellers};
 pub(crate) use stock::{StockRow, forget_stock, write_stock};

@@ -1,8 +1,8 @@
 //! Visibility of products and their fields.
 
-use runtime::{Breakage, Caller};
+use runtime::Caller;
 use subjects::{
-    catalog::{PriceRange, Product, Variant},
+    catalog::{PriceRange, Product, Variant, VariantFact},
     roles,
 };
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use crate::store::{ProductRow, VariantRow, Viewer};
 
 /// Whether a caller may see and change all fields of a seller's products.
 pub(crate) fn may_manage(caller: &Caller, seller: Uuid) -> bool {
-    let is_the_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(seller);
-    caller.has_role(roles::ADMIN) || is_the_seller
+    let is_its_seller = caller.has_role(roles::SELLER) && caller.user_id() == Some(seller);
+    caller.has_role(roles::ADMIN) || is_its_seller
 }
 
 /// Whether a caller may see that a product exists.
@@ -30,9 +30,8 @@ pub(crate) fn viewer(caller: &Caller) -> Viewer {
 }
 
 /// The product as a caller sees it. The cost price is visible only to its seller and to admins.
-pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller) -> Result<Product, Breakage> {
-    let currency = row.currency()?;
-    let money = |amount| subjects::Money::new(amount, currency);
+pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller) -> Product {
+    let money = |amount| subjects::Money::new(amount, row.currency);
     let shown_cost = row.cost_price.filter(|_| may_manage(caller, row.seller_id));
     let variant = |row: &VariantRow| Variant {
         id: subjects::VariantId(row.id),
@@ -45,7 +44,7 @@ pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller
     let variants: Vec<_> = variants.iter().filter(|variant| variant.product_id == row.id).map(variant).collect();
     let prices = || variants.iter().map(|variant| variant.price.amount);
     let price_range = prices().min().zip(prices().max());
-    Ok(Product {
+    Product {
         id: subjects::ProductId(row.id),
         slug: row.slug.clone(),
         name: row.name.clone(),
@@ -65,7 +64,18 @@ pub(crate) fn product(row: &ProductRow, variants: &[VariantRow], caller: &Caller
         version: row.version.get(),
         created_at: row.created_at,
         updated_at: row.updated_at,
-    })
+    }
+}
+
+/// A variant as other domains need to know it.
+pub(crate) fn fact(product: &ProductRow, variant: &VariantRow) -> VariantFact {
+    VariantFact {
+        variant_id: subjects::VariantId(variant.id),
+        sku: variant.sku.clone(),
+        name: full_name(&product.name, &variant.name),
+        price: subjects::Money::new(variant.price, product.currency),
+        on_hand: None,
+    }
 }
 
 /// The name of a variant where the product's name is not shown beside it: in a cart, in an order.
@@ -86,7 +96,7 @@ mod tests {
     #[test]
     fn what_a_product_cost_is_shown_to_its_seller_and_to_admins() {
         let row = ProductRow { cost_price: Some(700), ..ProductRow::example() };
-        let cost = |caller: &Caller| product(&row, &[], caller).unwrap().cost_price.map(|money| money.amount);
+        let cost = |caller: &Caller| product(&row, &[], caller).cost_price.map(|money| money.amount);
         assert_eq!(cost(&user(row.seller_id, "seller")), Some(700));
         assert_eq!(cost(&user(Uuid::now_v7(), "admin")), Some(700));
         for stranger in [user(Uuid::now_v7(), "seller"), user(Uuid::now_v7(), "customer"), Caller::Anonymous] {

@@ -2,11 +2,8 @@
 //! already has, even one that grants more rights: its clients refresh.
 
 use contract::Revoked;
-use runtime::{Breakage, Commanded, Handle, Handled, Tx};
-use subjects::{
-    UserId,
-    identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated, UserReactivated},
-};
+use runtime::{Commanded, Handle, Handled, Tx};
+use subjects::identity::{ChangeUser, IdentityError, User, UserChanged, UserDeactivated, UserReactivated};
 use uuid::Uuid;
 
 use crate::{
@@ -16,39 +13,25 @@ use crate::{
     store::{self, Account},
 };
 
-/// The change to make.
-#[derive(Debug, PartialEq, Eq)]
-enum Decision {
-    /// The account already has the requested state.
-    Nothing,
-    /// The role changes; the active flag stays.
-    ChangeRole { role: String },
-    /// The account becomes active again.
-    Reactivate { role: String },
-    /// The account becomes inactive, and its sessions end.
-    Deactivate { role: String },
-}
-
-fn decide(account: &Account, command: &ChangeUser, caller: Option<Uuid>) -> Result<Decision, IdentityError> {
+/// The role and the active flag to set; `None` if the account already has them.
+fn decide(
+    account: &Account,
+    command: &ChangeUser,
+    caller: Option<Uuid>,
+) -> Result<Option<(String, bool)>, IdentityError> {
     if !account.version.is_expected(command.expected_version) {
         return Err(IdentityError::UserVersionMismatch);
     }
-    let role = command.changes.role.clone().unwrap_or_else(|| account.role.clone());
-    let is_active = command.changes.is_active.unwrap_or(account.is_active);
-    if role == account.role && is_active == account.is_active {
-        return Ok(Decision::Nothing);
+    let role = command.changes.role.as_ref().unwrap_or(&account.user.role);
+    let is_active = command.changes.is_active.unwrap_or(account.user.is_active);
+    if *role == account.user.role && is_active == account.user.is_active {
+        return Ok(None);
     }
-    if caller == Some(account.id) {
+    if caller == Some(account.user.id.0) {
         // An admin who gave up the role could not restore it.
         return Err(IdentityError::CannotChangeYourself);
     }
-    if account.is_active && !is_active {
-        return Ok(Decision::Deactivate { role });
-    }
-    if !account.is_active && is_active {
-        return Ok(Decision::Reactivate { role });
-    }
-    Ok(Decision::ChangeRole { role })
+    Ok(Some((role.clone(), is_active)))
 }
 
 impl Handle<ChangeUser> for Identity {
@@ -59,43 +42,28 @@ impl Handle<ChangeUser> for Identity {
         }
         let caller = command.caller.user().ok_or(IdentityError::InvalidToken)?;
         let accounts = store::lock_accounts(tx.locks(), &[caller.id, message.user_id.0]).await?;
-        let account_of = |id| accounts.iter().find(|account| account.id == id);
+        let account_of = |id| accounts.iter().find(|account| account.user.id.0 == id);
         let has_session_ended = store::has_session_ended(tx.reads(), caller.session).await?;
         check_caller(&command.caller, account_of(caller.id), has_session_ended)?;
         let account = account_of(message.user_id.0).ok_or(IdentityError::UserNotFound)?;
-        let next = |role, is_active, now| Account { role, is_active, updated_at: now, ..account.clone() };
-        let (user_id, now) = (UserId(account.id), tx.now());
-        match decide(account, message, Some(caller.id))? {
-            Decision::Nothing => Ok(account.user()),
-            Decision::ChangeRole { role } => {
-                let mut changed = next(role, account.is_active, now);
-                let event = UserChanged { user_id, role: changed.role.clone(), is_active: changed.is_active };
-                tx.emit(&command.cause, &mut changed.version, &event)?;
-                self.change(tx, &changed).await?;
-                Ok(changed.user())
-            }
-            Decision::Reactivate { role } => {
-                let mut changed = next(role, true, now);
-                let event = UserReactivated { user_id, role: changed.role.clone() };
-                tx.emit(&command.cause, &mut changed.version, &event)?;
-                self.change(tx, &changed).await?;
-                Ok(changed.user())
-            }
-            Decision::Deactivate { role } => {
-                let mut changed = next(role, false, now);
-                tx.emit(&command.cause, &mut changed.version, &UserDeactivated { user_id })?;
-                self.change(tx, &changed).await?;
-                store::revoke_sessions(tx.writes(), changed.id, "deactivated", now).await?;
-                Ok(changed.user())
-            }
+        let Some((role, is_active)) = decide(account, message, Some(caller.id))? else {
+            return Ok(account.user());
+        };
+        let (was_active, user_id, now) = (account.user.is_active, account.user.id, tx.now());
+        let user = User { role: role.clone(), is_active, updated_at: now, ..account.user.clone() };
+        let mut changed = Account { user, ..account.clone() };
+        let version = &mut changed.version;
+        match (was_active, is_active) {
+            (true, false) => tx.emit(&command.cause, version, &UserDeactivated { user_id })?,
+            (false, true) => tx.emit(&command.cause, version, &UserReactivated { user_id, role })?,
+            _ => tx.emit(&command.cause, version, &UserChanged { user_id, role, is_active })?,
         }
-    }
-}
-
-impl Identity {
-    async fn change(&self, tx: &mut Tx<'_>, changed: &Account) -> Result<(), Breakage> {
-        store::update_account(tx.writes(), changed).await?;
-        self.revoke(tx, Revoked::Account { id: changed.id, least_version: changed.version.get() }).await
+        store::update_account(tx.writes(), &changed).await?;
+        self.revoke(tx, Revoked::Account { id: user_id.0, least_version: changed.version.get() }).await?;
+        if was_active && !is_active {
+            store::revoke_sessions(tx.writes(), user_id.0, "deactivated", now).await?;
+        }
+        Ok(changed.user())
     }
 }
 
@@ -108,34 +76,36 @@ mod tests {
 
     fn change(account: &Account, role: Option<&str>, is_active: Option<bool>) -> ChangeUser {
         let changes = UserChanges { role: role.map(str::to_owned), is_active };
-        ChangeUser { user_id: UserId(account.id), changes, expected_version: None }
+        ChangeUser { user_id: account.user.id, changes, expected_version: None }
     }
 
     #[test]
     fn what_is_as_wished_already_is_no_change() {
         let account = Account::example();
-        assert_eq!(decide(&account, &change(&account, None, None), None), Ok(Decision::Nothing));
+        assert_eq!(decide(&account, &change(&account, None, None), None), Ok(None));
         let same = change(&account, Some("customer"), Some(true));
-        assert_eq!(decide(&account, &same, Some(account.id)), Ok(Decision::Nothing));
+        assert_eq!(decide(&account, &same, Some(account.user.id.0)), Ok(None));
     }
 
     #[test]
     fn a_role_is_given_and_an_account_switched_off_and_on() {
         let account = Account::example();
-        let seller = Decision::ChangeRole { role: "seller".into() };
+        let seller = Some(("seller".into(), true));
         assert_eq!(decide(&account, &change(&account, Some("seller"), None), None), Ok(seller));
-        let off = Decision::Deactivate { role: "seller".into() };
+        let off = Some(("seller".into(), false));
         assert_eq!(decide(&account, &change(&account, Some("seller"), Some(false)), None), Ok(off));
-        let sleeping = Account { is_active: false, ..account };
-        let on = Decision::Reactivate { role: "customer".into() };
+        let mut sleeping = account;
+        sleeping.user.is_active = false;
+        let on = Some(("customer".into(), true));
         assert_eq!(decide(&sleeping, &change(&sleeping, None, Some(true)), None), Ok(on));
     }
 
     #[test]
     fn an_admin_cannot_lock_himself_out() {
-        let admin = Account { role: "admin".into(), ..Account::example() };
+        let mut admin = Account::example();
+        admin.user.role = "admin".into();
         for command in [change(&admin, Some("seller"), None), change(&admin, None, Some(false))] {
-            assert_eq!(decide(&admin, &command, Some(admin.id)), Err(IdentityError::CannotChangeYourself));
+            assert_eq!(decide(&admin, &command, Some(admin.user.id.0)), Err(IdentityError::CannotChangeYourself));
             assert!(decide(&admin, &command, Some(Uuid::now_v7())).is_ok());
         }
     }

@@ -2,17 +2,14 @@
 //! is left unchanged, password included, and is returned if it has the requested role.
 
 use contract::{Fields, text::trimmed};
-use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx, Version};
-use subjects::{
-    UserId,
-    identity::{CreateAccount, IdentityError, User},
-};
+use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
+use subjects::identity::{CreateAccount, IdentityError, User};
 
 use crate::{
     Identity,
     account::{check_password, check_role, easily_guessed, finish},
     register::insert,
-    store::{self, Account, NewAccount},
+    store::{self, Account},
 };
 
 /// The result of the checks before the transaction.
@@ -32,7 +29,7 @@ fn validate(command: &CreateAccount) -> Result<(), IdentityError> {
 }
 
 fn known(account: &Account, role: &str) -> Result<User, IdentityError> {
-    if account.role == role { Ok(account.user()) } else { Err(IdentityError::EmailTaken) }
+    if account.user.role == role { Ok(account.user()) } else { Err(IdentityError::EmailTaken) }
 }
 
 impl Prepare<CreateAccount> for Identity {
@@ -61,18 +58,8 @@ impl Handle<CreateAccount, Checked> for Identity {
             Checked::Known(user) => return Ok(user.clone()),
             Checked::Free { password_hash } => password_hash,
         };
-        let account = NewAccount {
-            id: UserId::new(),
-            email: trimmed(&command.message.email),
-            password_hash,
-            role: &command.message.role,
-            username: None,
-            first_name: None,
-            last_name: None,
-            phone: None,
-            version: Version::default(),
-            made_by: command.cause.id,
-        };
+        let CreateAccount { email, role, .. } = &command.message;
+        let account = Account::new(email, role, password_hash.clone(), command.cause.id, tx.now());
         Ok(insert(tx, &command.cause, account).await?.user())
     }
 }

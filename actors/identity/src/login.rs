@@ -23,6 +23,16 @@ pub struct Checked {
 }
 
 impl Checked {
+    pub(crate) fn of(account: Account) -> Self {
+        Self { id: account.user.id.0, version: account.version, password_hash: account.password_hash }
+    }
+
+    /// Locks the account. The command is stale if the account has changed since the check.
+    pub(crate) async fn lock(&self, tx: &mut Tx<'_>) -> Handled<Account, IdentityError> {
+        let account = store::share_account(tx.locks(), self.id).await?;
+        account.filter(|account| self.still_holds(account)).ok_or(HandleError::Stale)
+    }
+
     fn still_holds(&self, account: &Account) -> bool {
         account.version == self.version && account.password_hash == self.password_hash
     }
@@ -40,21 +50,18 @@ impl Prepare<Login> for Identity {
         let Some(account) = known.filter(|_| is_right) else {
             return Err(IdentityError::WrongCredentials.into());
         };
-        if !account.is_active {
+        if !account.user.is_active {
             // Revealed only to callers that know the password.
             return Err(IdentityError::AccountInactive.into());
         }
-        Ok(Checked { id: account.id, version: account.version, password_hash: account.password_hash })
+        Ok(Checked::of(account))
     }
 }
 
 impl Handle<Login, Checked> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Login, Checked>) -> Handled<Session, IdentityError> {
-        let account = store::share_account(tx.locks(), command.prepared.id).await?.ok_or(HandleError::Stale)?;
-        if !command.prepared.still_holds(&account) {
-            return Err(HandleError::Stale);
-        }
-        if !account.is_active {
+        let account = command.prepared.lock(tx).await?;
+        if !account.user.is_active {
             return Err(IdentityError::AccountInactive.into());
         }
         Ok(self.open_session(tx, &account).await?)
@@ -69,8 +76,7 @@ mod tests {
     #[test]
     fn a_checked_password_holds_for_the_row_it_was_checked_against() {
         let account = Account::example();
-        let checked =
-            Checked { id: account.id, version: account.version, password_hash: account.password_hash.clone() };
+        let checked = Checked::of(account.clone());
         assert!(checked.still_holds(&account));
         assert!(!checked.still_holds(&Account { version: Version::for_test(2), ..account.clone() }));
         assert!(!checked.still_holds(&Account { password_hash: "another".into(), ..account }));

@@ -66,7 +66,7 @@ impl Handle<Refresh> for Identity {
         let session = store::lock_session(tx.locks(), token.session_id).await?;
         let session = session.ok_or(IdentityError::InvalidRefreshToken)?;
         let now = tx.now();
-        match decide(&token, &session, account.is_active, now) {
+        match decide(&token, &session, account.user.is_active, now) {
             Step::Rotate => {
                 let issued = self.issue(&account, token.session_id, now)?;
                 store::rotate(tx.writes(), &issued.token).await?;

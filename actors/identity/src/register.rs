@@ -5,10 +5,9 @@
 //! password and returns a new session; any other command is rejected because the address is taken.
 
 use contract::{Fields, text::trimmed};
-use runtime::{Cause, Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx, Version};
+use runtime::{Cause, Commanded, Context, Handle, HandleError, Handled, Prepare, PrepareError, Tx};
 use subjects::{
-    UserId,
-    identity::{IdentityError, Register, Session, UserRegistered},
+    identity::{IdentityError, Register, Session, User, UserRegistered},
     roles,
 };
 use uuid::Uuid;
@@ -16,7 +15,8 @@ use uuid::Uuid;
 use crate::{
     Identity,
     account::{check_password, check_text, easily_guessed, finish},
-    store::{self, Account, NewAccount},
+    login,
+    store::{self, Account},
 };
 
 /// The result of the checks before the transaction.
@@ -24,7 +24,7 @@ pub enum Checked {
     /// The address is free. Holds the hash of the password.
     Free { password_hash: String },
     /// The address has an account with the same password.
-    Known { id: Uuid, version: Version, password_hash: String },
+    Known(login::Checked),
 }
 
 fn validate(command: &Register) -> Result<(), IdentityError> {
@@ -43,7 +43,7 @@ fn is_own_work(account: &Account, cause: Uuid) -> Result<(), IdentityError> {
     if account.made_by != cause {
         return Err(IdentityError::EmailTaken);
     }
-    if account.is_active { Ok(()) } else { Err(IdentityError::AccountInactive) }
+    if account.user.is_active { Ok(()) } else { Err(IdentityError::AccountInactive) }
 }
 
 impl Prepare<Register> for Identity {
@@ -61,35 +61,23 @@ impl Prepare<Register> for Identity {
         if !self.hasher.verify(&command.password, Some(&known.password_hash)).await? {
             return Err(IdentityError::EmailTaken.into());
         }
-        Ok(Checked::Known { id: known.id, version: known.version, password_hash: known.password_hash })
+        Ok(Checked::Known(login::Checked::of(known)))
     }
 }
 
 impl Handle<Register, Checked> for Identity {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Register, Checked>) -> Handled<Session, IdentityError> {
         let account = match &command.prepared {
-            Checked::Known { id, version, password_hash } => {
-                let account = store::share_account(tx.locks(), *id).await?.ok_or(HandleError::Stale)?;
-                if account.version != *version || account.password_hash != *password_hash {
-                    return Err(HandleError::Stale);
-                }
+            Checked::Known(checked) => {
+                let account = checked.lock(tx).await?;
                 is_own_work(&account, command.cause.id)?;
                 account
             }
             Checked::Free { password_hash } => {
-                let message = &command.message;
-                let account = NewAccount {
-                    id: UserId::new(),
-                    email: trimmed(&message.email),
-                    password_hash,
-                    role: roles::CUSTOMER,
-                    username: message.username.as_deref(),
-                    first_name: message.first_name.as_deref(),
-                    last_name: message.last_name.as_deref(),
-                    phone: message.phone.as_deref(),
-                    version: Version::default(),
-                    made_by: command.cause.id,
-                };
+                let Register { email, username, first_name, last_name, phone, .. } = command.message.clone();
+                let new = Account::new(&email, roles::CUSTOMER, password_hash.clone(), command.cause.id, tx.now());
+                let user = User { username, first_name, last_name, phone, ..new.user };
+                let account = Account { user, ..new };
                 insert(tx, &command.cause, account).await?
             }
         };
@@ -98,21 +86,11 @@ impl Handle<Register, Checked> for Identity {
 }
 
 /// Creates an account. If the address was taken in the meantime, nothing is written and `prepare` runs again.
-pub(crate) async fn insert(
-    tx: &mut Tx<'_>,
-    cause: &Cause,
-    mut account: NewAccount<'_>,
-) -> Handled<Account, IdentityError> {
-    let event = UserRegistered {
-        user_id: account.id,
-        email: account.email.to_owned(),
-        role: account.role.to_owned(),
-        first_name: account.first_name.map(str::to_owned),
-        last_name: account.last_name.map(str::to_owned),
-    };
+pub(crate) async fn insert(tx: &mut Tx<'_>, cause: &Cause, mut account: Account) -> Handled<Account, IdentityError> {
+    let User { id: user_id, email, role, first_name, last_name, .. } = account.user.clone();
+    let event = UserRegistered { user_id, email, role, first_name, last_name };
     tx.emit(cause, &mut account.version, &event)?;
-    let now = tx.now();
-    store::insert_account(tx.writes(), &account, now).await?.ok_or(HandleError::Stale)
+    store::insert_account(tx.writes(), &account).await?.ok_or(HandleError::Stale)
 }
 
 #[cfg(test)]
@@ -151,7 +129,8 @@ mod tests {
         let account = Account { made_by: own, ..Account::example() };
         assert_eq!(is_own_work(&account, own), Ok(()));
         assert_eq!(is_own_work(&account, Uuid::now_v7()), Err(IdentityError::EmailTaken));
-        let switched_off = Account { is_active: false, ..account };
+        let mut switched_off = account;
+        switched_off.user.is_active = false;
         assert_eq!(is_own_work(&switched_off, own), Err(IdentityError::AccountInactive));
     }
 }

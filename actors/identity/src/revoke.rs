@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{RevocationsPage, Revoked};
 use runtime::{Answer, Answered, Breakage, Caller, Context, Tidy, Tx, Writes};
-use subjects::identity::{GetRevocations, IdentityError};
+use subjects::identity::{GetRevocations, IdentityError, User};
 
 use crate::{
     Identity,
@@ -44,11 +44,12 @@ pub(crate) fn check_caller(
 ) -> Result<(), IdentityError> {
     let still_holds = |account: &&Account| {
         caller.user().is_some_and(|token| {
-            token.id == account.id && token.version >= account.version.get() && token.role == account.role
+            let User { id, role, .. } = &account.user;
+            token.id == id.0 && token.version >= account.version.get() && token.role == *role
         })
     };
     match account.filter(still_holds) {
-        Some(account) if account.is_active && !has_session_ended => Ok(()),
+        Some(account) if account.user.is_active && !has_session_ended => Ok(()),
         _ => Err(IdentityError::InvalidToken),
     }
 }
@@ -83,12 +84,13 @@ mod tests {
 
     fn caller(account: &Account, version: i64, role: &str) -> Caller {
         let (role, session) = (role.to_owned(), Uuid::now_v7());
-        Caller::User(runtime::Identity { id: account.id, role, version, session, issued_at: 0 })
+        Caller::User(runtime::Identity { id: account.user.id.0, role, version, session, issued_at: 0 })
     }
 
     #[test]
     fn a_token_holds_for_the_account_as_it_was_signed_for() {
-        let account = Account { version: Version::for_test(3), role: "admin".into(), ..Account::example() };
+        let mut account = Account { version: Version::for_test(3), ..Account::example() };
+        account.user.role = "admin".into();
         let check = |caller: &Caller, account, has_ended| check_caller(caller, account, has_ended);
         let present = caller(&account, 3, "admin");
         assert_eq!(check(&present, Some(&account), false), Ok(()));
@@ -98,7 +100,8 @@ mod tests {
         assert_eq!(check(&caller(&account, 2, "admin"), Some(&account), false), revoked, "an older version");
         assert_eq!(check(&caller(&account, 0, "admin"), Some(&account), false), revoked, "no version");
         assert_eq!(check(&caller(&account, 3, "seller"), Some(&account), false), revoked, "another role");
-        let inactive = Account { is_active: false, ..account.clone() };
+        let mut inactive = account.clone();
+        inactive.user.is_active = false;
         assert_eq!(check(&present, Some(&inactive), false), revoked);
         assert_eq!(check(&present, None, false), revoked);
         assert_eq!(check(&Caller::Anonymous, Some(&account), false), revoked);

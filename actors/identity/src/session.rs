@@ -24,7 +24,7 @@ impl Identity {
     /// expires.
     pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Result<Session, Breakage> {
         let issued = self.issue(account, Uuid::now_v7(), tx.now())?;
-        store::open_session(tx.writes(), account.id, &issued.token).await?;
+        store::open_session(tx.writes(), account.user.id.0, &issued.token).await?;
         Ok(issued.session)
     }
 

@@ -40,9 +40,9 @@ pub(crate) fn sign(
     let iat = now.timestamp();
     let claims = Claims {
         iss: contract::SYSTEM.into(),
-        sub: account.id,
-        email: account.email.clone(),
-        role: account.role.clone(),
+        sub: account.user.id.0,
+        email: account.user.email.clone(),
+        role: account.user.role.clone(),
         ver: account.version.get(),
         sid: session,
         iat,
@@ -89,7 +89,7 @@ mod tests {
         rules.set_issuer(&["souk"]);
         let public = DecodingKey::from_ed_components(&key.verification_key().x).unwrap();
         let claims = jsonwebtoken::decode::<Claims>(&token, &public, &rules).unwrap().claims;
-        assert_eq!((claims.sub, claims.sid, claims.role.as_str()), (account.id, session, "customer"));
+        assert_eq!((claims.sub, claims.sid, claims.role.as_str()), (account.user.id.0, session, "customer"));
         assert_eq!(claims.ver, account.version.get());
         assert_eq!((claims.iat, claims.exp), (now.timestamp(), now.timestamp() + 900));
 

@@ -39,7 +39,7 @@ pub(crate) struct Reservation {
     pub order: Uuid,
     pub state: State,
     /// The input that last changed the state; `None` for `Placed`.
-    pub cause: Option<&'static str>,
+    pub cause: Option<Fact>,
     pub version: Version,
     /// The units that were reserved or sold for the order.
     pub lines: Lines,
@@ -61,7 +61,7 @@ impl Reservation {
 
     fn enter(&mut self, state: State, fact: Fact) {
         self.state = state;
-        self.cause = fact.cause();
+        self.cause = Some(fact).filter(|fact| *fact != Fact::Placed);
     }
 
     fn hold(&mut self, lines: Lines) {
@@ -82,7 +82,13 @@ impl Reservation {
         self.lines.iter().map(sold).filter(|(_, quantity)| *quantity > 0).collect()
     }
 
-    fn returned_of(&self, variant: Uuid) -> i64 {
+    /// The units of a variant that were reserved or sold for the order.
+    pub(crate) fn quantity_of(&self, variant: Uuid) -> i64 {
+        self.lines.get(&variant).copied().unwrap_or_default()
+    }
+
+    /// The units of a variant that were restocked, or will be as soon as they are sold.
+    pub(crate) fn returned_of(&self, variant: Uuid) -> i64 {
         self.returned.get(&variant).copied().unwrap_or_default()
     }
 }
@@ -104,6 +110,14 @@ pub(crate) struct Entry {
     pub on_hand: i64,
     pub reserved: i64,
     pub order: Option<Uuid>,
+}
+
+impl Entry {
+    /// The entry for units that come or go without an order; `None` if there are none.
+    pub(crate) fn of_units(before: &Shelf, after: &Shelf, reason: &'static str) -> Option<Self> {
+        let on_hand = after.on_hand - before.on_hand;
+        (on_hand != 0).then_some(Self { variant: after.variant_id, reason, on_hand, reserved: 0, order: None })
+    }
 }
 
 /// An event to emit about an order.
@@ -221,7 +235,7 @@ impl<'a> Machine for Account<'a> {
         }
         let shelves: Vec<_> = self.touched.keys().filter_map(|variant| self.shelves.get(variant)).collect();
         if !shelves.is_empty() {
-            store::move_shelves(tx.writes(), &shelves, now).await?;
+            store::update_shelves(tx.writes(), &shelves, now).await?;
         }
         store::write_reservations(tx.writes(), moved, now).await?;
         store::insert_movements(tx.writes(), &self.entries, now).await

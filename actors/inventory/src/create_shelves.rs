@@ -24,23 +24,17 @@ pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<Produ
         }
     }
     let made = store::insert_shelves(tx.writes(), &empty.values().collect::<Vec<_>>()).await?;
-    let mut received = Vec::new();
+    let (mut received, mut entries) = (Vec::new(), Vec::new());
     for (id, before) in empty.iter().filter(|(id, _)| made.contains(id)) {
         let Some((on_hand, cause)) = announced.get(id).filter(|(on_hand, _)| *on_hand > 0) else { continue };
         let mut shelf = Shelf { on_hand: *on_hand, received: *on_hand, ..before.clone() };
         shelf.emit(tx, cause, before)?;
+        entries.extend(Entry::of_units(before, &shelf, "received"));
         received.push(shelf);
     }
     if received.is_empty() {
         return Ok(());
     }
-    let entry = |shelf: &Shelf| Entry {
-        variant: shelf.variant_id,
-        reason: "received",
-        on_hand: shelf.on_hand,
-        reserved: 0,
-        order: None,
-    };
-    store::set_shelves(tx.writes(), &received.iter().collect::<Vec<_>>(), now).await?;
-    store::insert_movements(tx.writes(), &received.iter().map(entry).collect::<Vec<_>>(), now).await
+    store::update_shelves(tx.writes(), &received.iter().collect::<Vec<_>>(), now).await?;
+    store::insert_movements(tx.writes(), &entries, now).await
 }

@@ -1,10 +1,7 @@
 //! The stock ledger of a variant, newest first.
 
 use runtime::{Answer, Answered, Context};
-use subjects::{
-    OrderId, VariantId,
-    inventory::{InventoryError, ListMovements, Movement, Movements},
-};
+use subjects::inventory::{InventoryError, ListMovements, Movements};
 
 use crate::{Inventory, store};
 
@@ -19,17 +16,6 @@ impl Answer<ListMovements> for Inventory {
         let counted = store::count_movements(cx.reads(), variant).await?;
         let rows = store::movements(cx.reads(), variant, &part).await?;
         let (rows, pagination) = part.page(rows, counted, |row| row.id);
-        Ok(Movements { data: rows.into_iter().map(movement).collect(), pagination })
-    }
-}
-
-fn movement(row: store::MovementRow) -> Movement {
-    Movement {
-        variant_id: VariantId(row.variant_id),
-        reason: row.reason,
-        on_hand_delta: row.on_hand_delta,
-        reserved_delta: row.reserved_delta,
-        order_id: row.order_id.map(OrderId),
-        at: row.at,
+        Ok(Movements { data: rows.into_iter().map(|row| row.movement).collect(), pagination })
     }
 }

@@ -1,13 +1,19 @@
-//! Which variants are for sale, read from catalog, which decides it.
+//! The offers of variants, read from catalog, which decides what is for sale.
 
 use std::collections::BTreeSet;
 
 use runtime::{Breakage, Context};
-use subjects::{VariantId, catalog::GetOffers};
+use subjects::{
+    VariantId,
+    catalog::{GetOffers, Offer},
+};
+
+/// The offers of variants, for sale or not. Unknown variants have none.
+pub(crate) async fn offers(cx: &Context, variant_ids: Vec<VariantId>) -> Result<Vec<Offer>, Breakage> {
+    Ok(cx.ask(&GetOffers { variant_ids, product_ids: Vec::new() }).await?.offers)
+}
 
 /// The variants that are for sale.
-pub(crate) async fn for_sale(cx: &Context, variant_ids: Vec<VariantId>) -> Result<BTreeSet<VariantId>, Breakage> {
-    let ask = GetOffers { variant_ids, product_ids: Vec::new() };
-    let offers = cx.ask(&ask).await.map_err(Breakage::from)?.offers;
-    Ok(offers.into_iter().filter(|offer| offer.is_active).map(|offer| offer.variant_id).collect())
+pub(crate) async fn for_sale(cx: &Context, variants: Vec<VariantId>) -> Result<BTreeSet<VariantId>, Breakage> {
+    Ok(offers(cx, variants).await?.into_iter().filter(|offer| offer.is_active).map(|offer| offer.variant_id).collect())
 }

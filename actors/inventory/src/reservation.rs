@@ -1,67 +1,35 @@
 //! The state machine of a reservation. The events of an order may arrive in any order.
 
-/// The state of an order's reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// No event of the order has been applied.
-    New,
-    /// Its units are reserved.
-    Held,
-    /// A line could not be reserved, so none is.
-    Rejected,
-    /// Its units were reserved and are available again.
-    Released,
-    /// Its units are sold.
-    Committed,
-    /// Its units were sold and are all restocked.
-    Returned,
-    /// The order ended before it was placed here, or was cancelled after a rejection: later events have no effect.
-    Tombstone,
-}
-
-impl State {
-    const WORDS: [(Self, &'static str); 7] = [
-        (Self::New, "new"),
-        (Self::Held, "held"),
-        (Self::Rejected, "rejected"),
-        (Self::Released, "released"),
-        (Self::Committed, "committed"),
-        (Self::Returned, "returned"),
-        (Self::Tombstone, "tombstone"),
-    ];
-
-    pub(crate) fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(state, _)| *state == self).map_or("new", |(_, word)| word)
-    }
-
-    pub(crate) fn of(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(_, known)| *known == word).map(|(state, _)| *state)
+subjects::words! {
+    /// The state of an order's reservation.
+    pub(crate) State {
+        /// No event of the order has been applied.
+        New = "new",
+        /// Its units are reserved.
+        Held = "held",
+        /// A line could not be reserved, so none is.
+        Rejected = "rejected",
+        /// Its units were reserved and are available again.
+        Released = "released",
+        /// Its units are sold.
+        Committed = "committed",
+        /// Its units were sold and are all restocked.
+        Returned = "returned",
+        /// The order ended before it was placed here, or was cancelled after a rejection: later events have no effect.
+        Tombstone = "tombstone",
     }
 }
 
-/// An input of the reservation's state machine: what happened to the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fact {
-    Placed,
-    Confirmed,
-    Failed,
-    Cancelled,
-    Expired,
-    /// Units that were sold to the order are to be restocked; the rest stays sold.
-    Returned,
-}
-
-impl Fact {
-    /// The stored name of the input that last changed the reservation; `None` for `Placed`, which ends nothing.
-    pub(crate) fn cause(self) -> Option<&'static str> {
-        match self {
-            Self::Placed => None,
-            Self::Confirmed => Some("confirmed"),
-            Self::Failed => Some("failed"),
-            Self::Cancelled => Some("cancelled"),
-            Self::Expired => Some("expired"),
-            Self::Returned => Some("returned"),
-        }
+subjects::words! {
+    /// An input of the reservation's state machine: what happened to the order.
+    pub Fact {
+        Placed = "placed",
+        Confirmed = "confirmed",
+        Failed = "failed",
+        Cancelled = "cancelled",
+        Expired = "expired",
+        /// Units that were sold to the order are to be restocked; the rest stays sold.
+        Returned = "returned",
     }
 }
 
@@ -196,10 +164,9 @@ mod tests {
 
     #[test]
     fn words_read_back() {
-        for (state, word) in State::WORDS {
-            assert_eq!(state.word(), word);
-            assert_eq!(State::of(word), Some(state));
+        for state in State::ALL {
+            assert_eq!(state.word().parse(), Ok(*state));
         }
-        assert_eq!(State::of("lost"), None);
+        assert!("lost".parse::<State>().is_err());
     }
 }

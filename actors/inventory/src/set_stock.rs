@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use contract::Fields;
 use runtime::{Breakage, Caller, Commanded, Context, HandleBatch, HandleError, Handled, Prepare, PrepareError, Tx};
 use subjects::{
-    catalog::{GetOffers, Offer},
+    catalog::Offer,
     inventory::{InventoryError, MAX_ON_HAND, SetStock, Stock, StockCount},
 };
 
-use crate::{Inventory, account::Entry, shelf::Shelf, store};
+use crate::{Inventory, account::Entry, offers, shelf::Shelf, store};
 
 /// The variant's offer, if inventory does not know the variant: a product's first stock may be set before the event of
 /// the product arrives.
@@ -24,9 +24,8 @@ impl Prepare<SetStock> for Inventory {
         if store::shelf(cx.reads(), command.variant_id.0).await?.is_some() {
             return Ok(None);
         }
-        let ask = GetOffers { variant_ids: vec![command.variant_id], product_ids: Vec::new() };
-        let offers = cx.ask(&ask).await.map_err(Breakage::from)?.offers;
-        let offer = offers.into_iter().find(|offer| offer.variant_id == command.variant_id);
+        let mut offers = offers::offers(cx, vec![command.variant_id]).await?.into_iter();
+        let offer = offers.find(|offer| offer.variant_id == command.variant_id);
         Ok(Some(offer.ok_or(InventoryError::VariantNotFound)?))
     }
 }
@@ -68,7 +67,7 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
                 Ok(Some(after)) => {
                     let before = std::mem::replace(shelf, Shelf { updated_at: now, ..after });
                     shelf.emit(tx, &command.cause, &before)?;
-                    entries.extend(counted(&before, shelf));
+                    entries.extend(Entry::of_units(&before, shelf, "counted"));
                     changed.insert(shelf.variant_id);
                     Ok(shelf.clone().into_stock())
                 }
@@ -79,7 +78,7 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
         }
         if !changed.is_empty() {
             let changed: Vec<_> = changed.iter().filter_map(|variant| shelves.get(variant)).collect();
-            store::set_shelves(tx.writes(), &changed, now).await?;
+            store::update_shelves(tx.writes(), &changed, now).await?;
             store::insert_movements(tx.writes(), &entries, now).await?;
         }
         Ok(outcomes)
@@ -90,12 +89,6 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
 fn empty_shelf(command: &Commanded<SetStock, Unheard>, now: DateTime<Utc>) -> Option<Shelf> {
     let offer = command.prepared.as_ref()?;
     Some(Shelf::empty(offer.variant_id.0, offer.sku.clone(), offer.seller_id.0, now))
-}
-
-fn counted(before: &Shelf, after: &Shelf) -> Option<Entry> {
-    let on_hand = after.on_hand - before.on_hand;
-    let (variant, reason) = (after.variant_id, "counted");
-    (on_hand != 0).then_some(Entry { variant, reason, on_hand, reserved: 0, order: None })
 }
 
 fn validate(count: &StockCount) -> Result<(), InventoryError> {

@@ -83,6 +83,7 @@ pub struct Products {
 /// A category; the tree is in `parent_id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Category {
     pub id: CategoryId,
     pub slug: String,

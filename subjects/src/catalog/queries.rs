@@ -79,12 +79,14 @@ query!(ListCategories, DOMAIN, "list_categories", Access::Public => Categories, 
 
 /// What catalog offers for a variant now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Offer {
     pub variant_id: VariantId,
     pub product_id: ProductId,
     pub seller_id: UserId,
     pub sku: String,
     pub name: String,
+    #[cfg_attr(feature = "sqlx", sqlx(flatten))]
     pub price: Money,
     /// Whether it can be bought: the product is active, and its seller may sell.
     pub is_active: bool,

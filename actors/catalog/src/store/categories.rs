@@ -1,41 +1,14 @@
 //! Categories.
 
-use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
 use runtime::{Breakage, Reads, Writes};
-use sqlx::FromRow;
-use subjects::{CategoryId, catalog::Category};
+use subjects::catalog::Category;
 use uuid::Uuid;
-
-/// A category's row.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub(crate) struct CategoryRow {
-    pub id: Uuid,
-    pub slug: String,
-    pub name: String,
-    pub description: String,
-    pub parent_id: Option<Uuid>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-}
-
-impl CategoryRow {
-    pub(crate) fn category(&self) -> Category {
-        Category {
-            id: CategoryId(self.id),
-            slug: self.slug.clone(),
-            name: self.name.clone(),
-            description: self.description.clone(),
-            parent_id: self.parent_id.map(CategoryId),
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        }
-    }
-}
 
 /// Whether a category exists. Categories are never deleted, so the result stays valid without a lock.
 pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
-    Ok(sqlx::query_scalar("select exists (select from categories where id = $1)").bind(id).fetch_one(db).await?)
+    let sql = "select exists (select from categories where id = $1)";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(db).await?)
 }
 
 /// The depth of a category: 1 without a parent, `None` if it does not exist. Categories never move, so the result stays
@@ -50,26 +23,25 @@ pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<
 }
 
 /// Inserts a category. Returns `false` and writes nothing if the slug is taken.
-pub(crate) async fn insert_category(db: Writes<'_>, row: &CategoryRow) -> Result<bool, Breakage> {
-    let done = sqlx::query(
-        "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (slug) do nothing",
-    )
-    .bind(row.id)
-    .bind(&row.slug)
-    .bind(&row.name)
-    .bind(&row.description)
-    .bind(row.parent_id)
-    .bind(row.created_at)
-    .bind(row.updated_at)
-    .execute(db)
-    .await?;
+pub(crate) async fn insert_category(db: Writes<'_>, category: &Category) -> Result<bool, Breakage> {
+    let sql = "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        on conflict (slug) do nothing";
+    let done = sqlx::query(sql)
+        .bind(category.id)
+        .bind(&category.slug)
+        .bind(&category.name)
+        .bind(&category.description)
+        .bind(category.parent_id)
+        .bind(category.created_at)
+        .bind(category.updated_at)
+        .execute(db)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// A page of categories, ordered by slug.
-pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Result<Vec<CategoryRow>, Breakage> {
+pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Result<Vec<Category>, Breakage> {
     let sql = if part.is_backwards {
         "select id, slug, name, description, parent_id, created_at, updated_at from categories
          where $1::text is null or slug < $1

@@ -11,7 +11,7 @@ use sqlx::{
     postgres::PgArguments,
     query::{QueryAs, QueryScalar},
 };
-use subjects::catalog::ProductSort;
+use subjects::{Currency, catalog::ProductSort};
 use uuid::Uuid;
 
 use super::products::{ProductRow, product_columns, product_joins};
@@ -33,7 +33,7 @@ pub(crate) enum Viewer {
 pub(crate) struct Filter {
     pub category_id: Option<Uuid>,
     pub category_slug: Option<String>,
-    pub currency: Option<String>,
+    pub currency: Option<Currency>,
     pub min_price: Option<i64>,
     pub max_price: Option<i64>,
     pub seller: Option<Uuid>,
@@ -196,7 +196,7 @@ macro_rules! bind_filter {
         $query
             .bind(filter.category_id)
             .bind(filter.category_slug.as_deref())
-            .bind(filter.currency.as_deref())
+            .bind(filter.currency)
             .bind(filter.min_price)
             .bind(filter.max_price)
             .bind(filter.seller)

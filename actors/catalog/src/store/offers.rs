@@ -3,22 +3,16 @@
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Reads};
 use sqlx::{FromRow, Row};
+use subjects::catalog::Offer;
 use uuid::Uuid;
 
-/// An offer.
-#[derive(Debug, Clone, FromRow)]
+/// An offer, named as the variant alone.
+#[derive(Debug, FromRow)]
 pub(crate) struct OfferRow {
-    pub variant_id: Uuid,
-    pub product_id: Uuid,
-    pub seller_id: Uuid,
-    pub sku: String,
+    /// The product's name.
     pub product: String,
-    pub variant: String,
-    pub price: i64,
-    pub currency: String,
-    /// Whether the variant is for sale: the product is active, and its seller may sell.
-    pub is_active: bool,
-    pub version: i64,
+    #[sqlx(flatten)]
+    pub offer: Offer,
 }
 
 /// The offers of these variants and of all variants of these products, with the time of the read by the database clock.
@@ -28,20 +22,15 @@ pub(crate) async fn offers(
     products: &[Uuid],
 ) -> Result<(DateTime<Utc>, Vec<OfferRow>), Breakage> {
     // The left join yields the time even without offers, which saves a second statement.
-    let rows = sqlx::query(
-        "select now() as at, offer.*
-         from (select) as one left join (
-             select v.id as variant_id, v.product_id, p.seller_id, v.sku, p.name as product, v.name as variant, v.price,
-                    p.currency, p.is_active and x.id is null as is_active, p.version
-             from variants v join products p on p.id = v.product_id
-                  left join sellers x on x.id = p.seller_id and not x.may_sell
-             where v.id = any($1) or v.product_id = any($2)
-         ) as offer on true",
-    )
-    .bind(variants)
-    .bind(products)
-    .fetch_all(db)
-    .await?;
+    let sql = "select now() as at, offer.*
+        from (select) as one left join (
+            select v.id as variant_id, v.product_id, p.seller_id, v.sku, p.name as product, v.name,
+                   v.price as amount, p.currency, p.is_active and x.id is null as is_active, p.version
+            from variants v join products p on p.id = v.product_id
+                 left join sellers x on x.id = p.seller_id and not x.may_sell
+            where v.id = any($1) or v.product_id = any($2)
+        ) as offer on true";
+    let rows = sqlx::query(sql).bind(variants).bind(products).fetch_all(db).await?;
     let at = rows.first().ok_or_else(|| Breakage::other("the clock has no row"))?.try_get("at")?;
     let mut offers = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -1,7 +1,7 @@
 //! Products and their variants.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
 use serde::Deserialize;
 use sqlx::{FromRow, types::Json};
 use subjects::{Currency, catalog::Attributes};
@@ -17,7 +17,8 @@ pub struct ProductRow {
     pub slug: String,
     pub name: String,
     pub description: String,
-    pub currency: String,
+    /// Of all prices of the product.
+    pub currency: Currency,
     pub price: i64,
     pub compare_price: Option<i64>,
     pub cost_price: Option<i64>,
@@ -37,11 +38,6 @@ impl ProductRow {
         self.is_active && self.seller_may_sell
     }
 
-    /// The currency of all prices of the product.
-    pub(crate) fn currency(&self) -> Result<Currency, Breakage> {
-        self.currency.parse().map_err(Breakage::other)
-    }
-
     #[cfg(test)]
     pub(crate) fn example() -> Self {
         Self {
@@ -52,7 +48,7 @@ impl ProductRow {
             slug: "linen-shirt".into(),
             name: "Linen Shirt".into(),
             description: String::new(),
-            currency: "USD".into(),
+            currency: Currency::USD,
             price: 4999,
             compare_price: None,
             cost_price: None,
@@ -129,9 +125,10 @@ pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Res
     Ok(sqlx::query_as(sql).bind(ids).bind(slugs).fetch_all(db).await?)
 }
 
-/// Finds a product by id, with its variants.
-pub(crate) async fn product_by_id(db: Reads<'_>, id: Uuid) -> Result<Option<FullProduct>, Breakage> {
-    Ok(products(db, &[id], &[]).await?.pop())
+/// Reads a product that this transaction has written.
+pub(crate) async fn written_product(db: Reads<'_>, id: Uuid) -> Result<FullProduct, Breakage> {
+    let found = products(db, &[id], &[]).await?.pop();
+    found.ok_or_else(|| Breakage::other("a product that was just written is gone"))
 }
 
 /// Locks a product for update.
@@ -161,15 +158,9 @@ pub(crate) struct Taken {
 
 /// Finds out whether the slug and which of the SKUs are taken.
 pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Result<Taken, Breakage> {
-    let row = sqlx::query_as(
-        "select exists (select from products where slug = $1) as slug,
-                array(select sku from variants where sku = any($2)) as skus",
-    )
-    .bind(slug)
-    .bind(skus)
-    .fetch_one(db)
-    .await?;
-    Ok(row)
+    let sql = "select exists (select from products where slug = $1) as slug,
+               array(select sku from variants where sku = any($2)) as skus";
+    Ok(sqlx::query_as(sql).bind(slug).bind(skus).fetch_one(db).await?)
 }
 
 /// Whether another product has this slug.
@@ -180,113 +171,93 @@ pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> R
 
 /// Inserts a product. Returns `false` and writes nothing if the slug is taken.
 pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, Breakage> {
-    let done = sqlx::query(
+    let sql =
         "insert into products (id, seller_id, category_id, slug, name, description, currency, price, compare_price,
-                               cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         on conflict (slug) do nothing",
-    )
-    .bind(row.id)
-    .bind(row.seller_id)
-    .bind(row.category_id)
-    .bind(&row.slug)
-    .bind(&row.name)
-    .bind(&row.description)
-    .bind(&row.currency)
-    .bind(row.price)
-    .bind(row.compare_price)
-    .bind(row.cost_price)
-    .bind(&row.attributes)
-    .bind(row.is_active)
-    .bind(row.is_featured)
-    .bind(row.version)
-    .bind(row.created_at)
-    .bind(row.updated_at)
-    .execute(db)
-    .await?;
+                              cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        on conflict (slug) do nothing";
+    let done = sqlx::query(sql)
+        .bind(row.id)
+        .bind(row.seller_id)
+        .bind(row.category_id)
+        .bind(&row.slug)
+        .bind(&row.name)
+        .bind(&row.description)
+        .bind(row.currency)
+        .bind(row.price)
+        .bind(row.compare_price)
+        .bind(row.cost_price)
+        .bind(&row.attributes)
+        .bind(row.is_active)
+        .bind(row.is_featured)
+        .bind(row.version)
+        .bind(row.created_at)
+        .bind(row.updated_at)
+        .execute(db)
+        .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// A variant to be inserted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewVariantRow {
-    pub id: Uuid,
-    pub sku: String,
-    pub name: String,
-    pub price: i64,
-    pub attributes: Attributes,
 }
 
 /// Inserts the variants of a product in order. Returns `false` if a SKU was taken in the meantime.
 pub(crate) async fn insert_variants(
     db: Writes<'_>,
     product: Uuid,
-    rows: &[NewVariantRow],
+    rows: &[VariantRow],
     now: DateTime<Utc>,
 ) -> Result<bool, Breakage> {
     // Sorted by SKU, so that concurrent inserts of the same SKUs wait in one order and do not deadlock.
-    let done = sqlx::query(
-        "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
-         select id, $1, (position - 1)::integer, sku, name, price, attributes, $7, $7
-         from unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
-              with ordinality as made (id, sku, name, price, attributes, position)
-         order by sku
-         on conflict (sku) do nothing",
-    )
-    .bind(product)
-    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.sku.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.price).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| Json(&row.attributes)).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+    let sql = "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
+        select id, $1, (position - 1)::integer, sku, name, price, attributes, $7, $7
+        from unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[])
+             with ordinality as made (id, sku, name, price, attributes, position)
+        order by sku
+        on conflict (sku) do nothing";
+    let query = columns!(sqlx::query(sql).bind(product), rows, row;
+        row.id, row.sku.as_str(), row.name.as_str(), row.price, Json(&row.attributes.0));
+    let done = query.bind(now).execute(db).await?;
     Ok(usize::try_from(done.rows_affected()).ok() == Some(rows.len()))
 }
 
 /// Updates the mutable columns of a product.
 pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(), Breakage> {
-    sqlx::query(
-        "update products
-         set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
-             attributes = $9, is_active = $10, is_featured = $11, version = $12, updated_at = $13
-         where id = $1",
-    )
-    .bind(row.id)
-    .bind(row.category_id)
-    .bind(&row.slug)
-    .bind(&row.name)
-    .bind(&row.description)
-    .bind(row.price)
-    .bind(row.compare_price)
-    .bind(row.cost_price)
-    .bind(&row.attributes)
-    .bind(row.is_active)
-    .bind(row.is_featured)
-    .bind(row.version)
-    .bind(row.updated_at)
-    .execute(db)
-    .await?;
+    let sql = "update products
+        set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
+            attributes = $9, is_active = $10, is_featured = $11, version = $12, updated_at = $13
+        where id = $1";
+    sqlx::query(sql)
+        .bind(row.id)
+        .bind(row.category_id)
+        .bind(&row.slug)
+        .bind(&row.name)
+        .bind(&row.description)
+        .bind(row.price)
+        .bind(row.compare_price)
+        .bind(row.cost_price)
+        .bind(&row.attributes)
+        .bind(row.is_active)
+        .bind(row.is_featured)
+        .bind(row.version)
+        .bind(row.updated_at)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
 /// Updates the variants that had the product's old price or name.
 pub(crate) async fn update_variants(db: Writes<'_>, old: &ProductRow, new: &ProductRow) -> Result<(), Breakage> {
-    sqlx::query(
-        "update variants
-         set price = case when price = $2 then $3 else price end,
-             name = case when name = $4 then $5 else name end,
-             updated_at = $6
-         where product_id = $1 and (price = $2 or name = $4)",
-    )
-    .bind(old.id)
-    .bind(old.price)
-    .bind(new.price)
-    .bind(&old.name)
-    .bind(&new.name)
-    .bind(new.updated_at)
-    .execute(db)
-    .await?;
+    let sql = "update variants
+        set price = case when price = $2 then $3 else price end,
+            name = case when name = $4 then $5 else name end,
+            updated_at = $6
+        where product_id = $1 and (price = $2 or name = $4)";
+    sqlx::query(sql)
+        .bind(old.id)
+        .bind(old.price)
+        .bind(new.price)
+        .bind(&old.name)
+        .bind(&new.name)
+        .bind(new.updated_at)
+        .execute(db)
+        .await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which accounts may sell, as last reported by identity.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Writes};
+use runtime::{Breakage, Writes, columns};
 use uuid::Uuid;
 
 /// Whether an account may sell, as of a version.
@@ -14,27 +14,22 @@ pub struct SellerRow {
 
 /// Writes rows that are newer than the stored ones. `rows` must be sorted by account, without duplicates.
 pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into sellers (id, may_sell, version, updated_at)
-         select id, may_sell, version, $4
-         from unnest($1::uuid[], $2::boolean[], $3::bigint[]) as told (id, may_sell, version)
-         order by id
-         on conflict (id) do update
-         set may_sell = excluded.may_sell, version = excluded.version, updated_at = excluded.updated_at
-         where sellers.version < excluded.version",
-    )
-    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.may_sell).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.version).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+    let sql = "insert into sellers (id, may_sell, version, updated_at)
+        select id, may_sell, version, $4
+        from unnest($1::uuid[], $2::boolean[], $3::bigint[]) as told (id, may_sell, version)
+        order by id
+        on conflict (id) do update
+        set may_sell = excluded.may_sell, version = excluded.version, updated_at = excluded.updated_at
+        where sellers.version < excluded.version";
+    let query = columns!(sqlx::query(sql), rows, row; row.id, row.may_sell, row.version);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Resets the version of each row, so that the next event of any version is applied; until then the rows keep their
 /// values.
 pub(crate) async fn forget_sellers(db: Writes<'_>) -> Result<(), Breakage> {
-    sqlx::query("update sellers set version = 0 where version > 0").execute(db).await?;
+    let sql = "update sellers set version = 0 where version > 0";
+    sqlx::query(sql).execute(db).await?;
     Ok(())
 }

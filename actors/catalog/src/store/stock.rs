@@ -1,7 +1,7 @@
 //! The stock of each variant as last reported by inventory.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Writes};
+use runtime::{Breakage, Writes, columns};
 use uuid::Uuid;
 
 /// The available units of a variant, as of a version.
@@ -14,30 +14,24 @@ pub struct StockRow {
 
 /// Writes rows that are newer than the stored ones. `rows` must be sorted by variant, without duplicates.
 pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into variant_stock (variant_id, available, version, updated_at)
-         select variant_id, available, version, $4
-         from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as told (variant_id, available, version)
-         order by variant_id
-         on conflict (variant_id) do update
-         set available = excluded.available, version = excluded.version, updated_at = excluded.updated_at
-         where variant_stock.version < excluded.version",
-    )
-    .bind(rows.iter().map(|row| row.variant_id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.available).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.version).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+    let sql = "insert into variant_stock (variant_id, available, version, updated_at)
+        select variant_id, available, version, $4
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as told (variant_id, available, version)
+        order by variant_id
+        on conflict (variant_id) do update
+        set available = excluded.available, version = excluded.version, updated_at = excluded.updated_at
+        where variant_stock.version < excluded.version";
+    let query = columns!(sqlx::query(sql), rows, row; row.variant_id, row.available, row.version);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Resets the version of each row, so that the next event of any version is applied; until then the shop shows the old
 /// stock. Rows of variants that do not exist are deleted.
 pub(crate) async fn forget_stock(mut db: Writes<'_>) -> Result<(), Breakage> {
-    sqlx::query("delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)")
-        .execute(db.reborrow())
-        .await?;
-    sqlx::query("update variant_stock set version = 0 where version > 0").execute(db).await?;
+    let sql = "delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)";
+    sqlx::query(sql).execute(db.reborrow()).await?;
+    let sql = "update variant_stock set version = 0 where version > 0";
+    sqlx::query(sql).execute(db).await?;
     Ok(())
 }

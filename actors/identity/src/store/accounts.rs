@@ -1,6 +1,7 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
+use contract::text::trimmed;
 use runtime::{Breakage, Locks, Reads, Version, Writes};
 use sqlx::FromRow;
 use subjects::{UserId, identity::User};
@@ -16,75 +17,43 @@ macro_rules! account_columns {
 /// An account's row.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct Account {
-    pub id: Uuid,
-    pub email: String,
+    #[sqlx(flatten)]
+    pub user: User,
     pub password_hash: String,
-    pub role: String,
-    pub username: Option<String>,
-    pub first_name: Option<String>,
-    pub last_name: Option<String>,
-    pub phone: Option<String>,
-    pub is_active: bool,
-    pub is_verified: bool,
+    /// The version that the next event advances; that of `user` is the stored one.
     pub version: Version,
     pub made_by: Uuid,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
 }
 
 impl Account {
     /// The account as its owner sees it.
     pub(crate) fn user(&self) -> User {
-        User {
-            id: UserId(self.id),
-            email: self.email.clone(),
-            role: self.role.clone(),
-            username: self.username.clone(),
-            first_name: self.first_name.clone(),
-            last_name: self.last_name.clone(),
-            phone: self.phone.clone(),
-            is_active: self.is_active,
-            is_verified: self.is_verified,
-            version: self.version.get(),
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        }
+        User { version: self.version.get(), ..self.user.clone() }
     }
 
-    #[cfg(test)]
-    pub(crate) fn example() -> Self {
-        Self {
-            id: Uuid::now_v7(),
-            email: "ann@example.com".into(),
-            password_hash: "$argon2id$".into(),
-            role: "customer".into(),
+    /// A new account, without names.
+    pub(crate) fn new(email: &str, role: &str, password_hash: String, made_by: Uuid, now: DateTime<Utc>) -> Self {
+        let user = User {
+            id: UserId::new(),
+            email: trimmed(email).to_owned(),
+            role: role.to_owned(),
             username: None,
-            first_name: Some("Ann".into()),
+            first_name: None,
             last_name: None,
             phone: None,
             is_active: true,
             is_verified: false,
-            version: Version::default(),
-            made_by: Uuid::nil(),
-            created_at: DateTime::UNIX_EPOCH,
-            updated_at: DateTime::UNIX_EPOCH,
-        }
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        Self { user, password_hash, version: Version::default(), made_by }
     }
-}
 
-/// An account to be inserted.
-#[derive(Debug)]
-pub(crate) struct NewAccount<'a> {
-    pub id: UserId,
-    pub email: &'a str,
-    pub password_hash: &'a str,
-    pub role: &'a str,
-    pub username: Option<&'a str>,
-    pub first_name: Option<&'a str>,
-    pub last_name: Option<&'a str>,
-    pub phone: Option<&'a str>,
-    pub version: Version,
-    pub made_by: Uuid,
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self::new("ann@example.com", "customer", "$argon2id$".into(), Uuid::nil(), DateTime::UNIX_EPOCH)
+    }
 }
 
 /// Finds an account by e-mail address, ignoring case and character width.
@@ -110,11 +79,8 @@ pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Result<Vec<Acc
 }
 
 /// Inserts an account. Returns `None` and writes nothing if the e-mail address has an account.
-pub(crate) async fn insert_account(
-    db: Writes<'_>,
-    account: &NewAccount<'_>,
-    now: DateTime<Utc>,
-) -> Result<Option<Account>, Breakage> {
+pub(crate) async fn insert_account(db: Writes<'_>, account: &Account) -> Result<Option<Account>, Breakage> {
+    let Account { user, password_hash, version, made_by } = account;
     let sql = concat!(
         "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, version, made_by,
                             created_at, updated_at)
@@ -124,17 +90,17 @@ pub(crate) async fn insert_account(
         account_columns!()
     );
     let row = sqlx::query_as(sql)
-        .bind(account.id.0)
-        .bind(account.email)
-        .bind(account.password_hash)
-        .bind(account.role)
-        .bind(account.username)
-        .bind(account.first_name)
-        .bind(account.last_name)
-        .bind(account.phone)
-        .bind(account.version)
-        .bind(account.made_by)
-        .bind(now)
+        .bind(user.id)
+        .bind(&user.email)
+        .bind(password_hash)
+        .bind(&user.role)
+        .bind(&user.username)
+        .bind(&user.first_name)
+        .bind(&user.last_name)
+        .bind(&user.phone)
+        .bind(version)
+        .bind(made_by)
+        .bind(user.created_at)
         .fetch_optional(db)
         .await?;
     Ok(row)
@@ -142,13 +108,8 @@ pub(crate) async fn insert_account(
 
 /// Updates the role, active flag and version of an account.
 pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Result<(), Breakage> {
-    sqlx::query("update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1")
-        .bind(account.id)
-        .bind(&account.role)
-        .bind(account.is_active)
-        .bind(account.version)
-        .bind(account.updated_at)
-        .execute(db)
-        .await?;
+    let User { id, role, is_active, updated_at, .. } = &account.user;
+    let sql = "update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1";
+    sqlx::query(sql).bind(id).bind(role).bind(is_active).bind(account.version).bind(updated_at).execute(db).await?;
     Ok(())
 }

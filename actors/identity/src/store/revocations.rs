@@ -16,17 +16,10 @@ pub(crate) async fn insert_revocation(
         Revoked::Account { id, least_version } => (Some(id), Some(least_version), None),
         Revoked::Session { id } => (None, None, Some(id)),
     };
-    sqlx::query(
-        "with head as (update revocation_head set position = position + 1 returning position)
-         insert into revocations (position, user_id, least_version, session_id, expires_at)
-         select position, $1, $2, $3, $4 from head",
-    )
-    .bind(user)
-    .bind(least_version)
-    .bind(session)
-    .bind(expires_at)
-    .execute(db)
-    .await?;
+    let sql = "with head as (update revocation_head set position = position + 1 returning position)
+        insert into revocations (position, user_id, least_version, session_id, expires_at)
+        select position, $1, $2, $3, $4 from head";
+    sqlx::query(sql).bind(user).bind(least_version).bind(session).bind(expires_at).execute(db).await?;
     Ok(())
 }
 
@@ -38,18 +31,13 @@ pub(crate) async fn revocations_after(
     limit: i64,
 ) -> Result<Vec<Revocation>, Breakage> {
     let mark = mark.unwrap_or(RevocationMark { position: 0, id: Uuid::nil() });
-    let rows = sqlx::query(
+    let sql =
         "select position, id, user_id, least_version, session_id, extract(epoch from expires_at)::bigint as expires_at
-         from revocations
-         where position > coalesce((select position from revocations where position = $1 and id = $2), 0)
-             and expires_at > now()
-         order by position limit $3",
-    )
-    .bind(mark.position)
-    .bind(mark.id)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
+        from revocations
+        where position > coalesce((select position from revocations where position = $1 and id = $2), 0)
+            and expires_at > now()
+        order by position limit $3";
+    let rows = sqlx::query(sql).bind(mark.position).bind(mark.id).bind(limit).fetch_all(db).await?;
     rows.iter()
         .map(|row| {
             let user = row.try_get::<Option<Uuid>, _>("user_id")?;
@@ -66,40 +54,23 @@ pub(crate) async fn revocations_after(
 
 /// Whether a token is revoked.
 pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Result<bool, Breakage> {
-    let found = sqlx::query_scalar(
-        "select exists (select from revocations where user_id = $1 and least_version > $2)
-             or exists (select from revocations where session_id = $3)",
-    )
-    .bind(token.account)
-    .bind(token.version)
-    .bind(token.session)
-    .fetch_one(db)
-    .await?;
-    Ok(found)
+    let sql = "select exists (select from revocations where user_id = $1 and least_version > $2)
+            or exists (select from revocations where session_id = $3)";
+    Ok(sqlx::query_scalar(sql).bind(token.account).bind(token.version).bind(token.session).fetch_one(db).await?)
 }
 
 /// Whether a session was ended. The row of a session may already be deleted; then its revocation shows it.
 pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
-    let found = sqlx::query_scalar(
-        "select exists (select from sessions where id = $1 and revoked_at is not null)
-             or exists (select from revocations where session_id = $1)",
-    )
-    .bind(id)
-    .fetch_one(db)
-    .await?;
-    Ok(found)
+    let sql = "select exists (select from sessions where id = $1 and revoked_at is not null)
+            or exists (select from revocations where session_id = $1)";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(db).await?)
 }
 
 /// Deletes up to `limit` expired revocations and returns how many were deleted.
 pub(crate) async fn delete_expired_revocations(db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
     let limit = i64::try_from(limit).map_err(Breakage::other)?;
-    let deleted = sqlx::query(
-        "delete from revocations where position = any(array(
-             select position from revocations where expires_at <= now() order by expires_at limit $1
-         ))",
-    )
-    .bind(limit)
-    .execute(db)
-    .await?;
-    Ok(deleted.rows_affected())
+    let sql = "delete from revocations where position = any(array(
+            select position from revocations where expires_at <= now() order by expires_at limit $1
+        ))";
+    Ok(sqlx::query(sql).bind(limit).execute(db).await?.rows_affected())
 }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
-use runtime::{Breakage, Reads, Writes};
+use runtime::{Breakage, Reads, Writes, columns};
+use subjects::inventory::Movement;
 use uuid::Uuid;
 
 use crate::account::Entry;
@@ -11,31 +12,27 @@ use crate::account::Entry;
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct MovementRow {
     pub id: i64,
-    pub variant_id: Uuid,
-    pub reason: String,
-    pub on_hand_delta: i64,
-    pub reserved_delta: i64,
-    pub order_id: Option<Uuid>,
-    pub at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    pub movement: Movement,
 }
 
 /// Entries of a variant's ledger, newest first.
 pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) -> Result<Vec<MovementRow>, Breakage> {
-    let statement = if part.is_backwards {
+    let sql = if part.is_backwards {
         "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
          where variant_id = $1 and id > coalesce($2, 0) order by id limit $3 offset $4"
     } else {
         "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
          where variant_id = $1 and id < coalesce($2, 9223372036854775807) order by id desc limit $3 offset $4"
     };
-    let query = sqlx::query_as(statement).bind(variant).bind(part.from).bind(part.rows()).bind(part.offset());
+    let query = sqlx::query_as(sql).bind(variant).bind(part.from).bind(part.rows()).bind(part.offset());
     Ok(query.fetch_all(db).await?)
 }
 
 /// The number of entries of a variant's ledger, counted up to [`COUNTED`] + 1.
 pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64, Breakage> {
-    let statement = "select count(*) from (select from movement where variant_id = $1 limit $2) as counted";
-    Ok(sqlx::query_scalar(statement).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
+    let sql = "select count(*) from (select from movement where variant_id = $1 limit $2) as counted";
+    Ok(sqlx::query_scalar(sql).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
 }
 
 /// Appends entries to the ledger, in their order.
@@ -43,20 +40,10 @@ pub(crate) async fn insert_movements(db: Writes<'_>, entries: &[Entry], now: Dat
     if entries.is_empty() {
         return Ok(());
     }
-    let statement = "insert into movement (variant_id, reason, on_hand_delta, reserved_delta, order_id, at)
+    let sql = "insert into movement (variant_id, reason, on_hand_delta, reserved_delta, order_id, at)
         select u.*, $6 from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[]) as u";
-    sqlx::query(statement)
-        .bind(column(entries, |entry| entry.variant))
-        .bind(column(entries, |entry| entry.reason))
-        .bind(column(entries, |entry| entry.on_hand))
-        .bind(column(entries, |entry| entry.reserved))
-        .bind(column(entries, |entry| entry.order))
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(sql), entries, entry;
+        entry.variant, entry.reason, entry.on_hand, entry.reserved, entry.order);
+    query.bind(now).execute(db).await?;
     Ok(())
-}
-
-fn column<T>(entries: &[Entry], value: impl Fn(&Entry) -> T) -> Vec<T> {
-    entries.iter().map(value).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Version, Writes};
+use runtime::{Breakage, Version, Writes, columns};
 use uuid::Uuid;
 
 use crate::{account::Reservation, reservation::State};
@@ -15,18 +15,17 @@ pub(crate) async fn lock_reservations(
     orders: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<Uuid, Reservation>, Breakage> {
-    let placeholder = "insert into reservation (order_id, status, updated_at)
+    let sql = "insert into reservation (order_id, status, updated_at)
         select u.order_id, 'new', $2 from unnest($1::uuid[]) as u (order_id)
         on conflict do nothing";
-    sqlx::query(placeholder).bind(orders).bind(now).execute(db.reborrow()).await?;
+    sqlx::query(sql).bind(orders).bind(now).execute(db.reborrow()).await?;
 
-    let statement = "select order_id, status, version from reservation
+    let sql = "select order_id, status, version from reservation
         where order_id = any($1) order by order_id for update";
-    let rows: Vec<(Uuid, String, Version)> = sqlx::query_as(statement).bind(orders).fetch_all(db.reborrow()).await?;
+    let rows: Vec<(Uuid, State, Version)> = sqlx::query_as(sql).bind(orders).fetch_all(db.reborrow()).await?;
     let mut reservations = BTreeMap::new();
     let mut lined = Vec::new();
-    for (order, word, version) in rows {
-        let state = State::of(&word).ok_or_else(|| Breakage::other(format!("a reservation is {word:?}")))?;
+    for (order, state, version) in rows {
         if matches!(state, State::New | State::Held | State::Rejected | State::Committed) {
             lined.push(order);
         }
@@ -38,8 +37,8 @@ pub(crate) async fn lock_reservations(
         return Ok(reservations);
     }
 
-    let statement = "select order_id, variant_id, quantity, returned from reservation_line where order_id = any($1)";
-    let lines: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as(statement).bind(&lined).fetch_all(db).await?;
+    let sql = "select order_id, variant_id, quantity, returned from reservation_line where order_id = any($1)";
+    let lines: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as(sql).bind(&lined).fetch_all(db).await?;
     for (order, variant, quantity, returned) in lines {
         let Some(reservation) = reservations.get_mut(&order) else { continue };
         // A line without a quantity only records units that were returned before they were sold.
@@ -60,37 +59,30 @@ pub(crate) async fn write_reservations(
     now: DateTime<Utc>,
 ) -> Result<(), Breakage> {
     insert_lines(db.reborrow(), reservations).await?;
-    let statement = "update reservation r
+    let sql = "update reservation r
         set status = u.status, cause = u.cause, version = u.version, updated_at = $5
         from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) as u (order_id, status, cause, version)
         where r.order_id = u.order_id";
-    sqlx::query(statement)
-        .bind(reservations.iter().map(|known| known.order).collect::<Vec<_>>())
-        .bind(reservations.iter().map(|known| known.state.word()).collect::<Vec<_>>())
-        .bind(reservations.iter().map(|known| known.cause).collect::<Vec<_>>())
-        .bind(reservations.iter().map(|known| known.version).collect::<Vec<_>>())
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(sql), reservations, known;
+        known.order, known.state, known.cause, known.version);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
 async fn insert_lines(db: Writes<'_>, reservations: &[&Reservation]) -> Result<(), Breakage> {
-    let (mut orders, mut variants, mut quantities, mut returned) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut lines = Vec::new();
     for known in reservations.iter().filter(|known| known.has_new_lines) {
-        for variant in known.lines.keys().chain(known.returned.keys()).collect::<BTreeSet<_>>() {
-            orders.push(known.order);
-            variants.push(*variant);
-            quantities.push(known.lines.get(variant).copied().unwrap_or_default());
-            returned.push(known.returned.get(variant).copied().unwrap_or_default());
-        }
+        let variants: BTreeSet<_> = known.lines.keys().chain(known.returned.keys()).collect();
+        lines.extend(variants.into_iter().map(|variant| (*known, variant)));
     }
-    if orders.is_empty() {
+    if lines.is_empty() {
         return Ok(());
     }
-    let statement = "insert into reservation_line (order_id, variant_id, quantity, returned)
+    let sql = "insert into reservation_line (order_id, variant_id, quantity, returned)
         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
         on conflict (order_id, variant_id) do update set quantity = excluded.quantity, returned = excluded.returned";
-    sqlx::query(statement).bind(orders).bind(variants).bind(quantities).bind(returned).execute(db).await?;
+    let query = columns!(sqlx::query(sql), lines, line;
+        line.0.order, *line.1, line.0.quantity_of(*line.1), line.0.returned_of(*line.1));
+    query.execute(db).await?;
     Ok(())
 }

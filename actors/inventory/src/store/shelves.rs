@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Writes};
+use runtime::{Breakage, Locks, Reads, Writes, columns};
 use uuid::Uuid;
 
 use crate::shelf::Shelf;
 
 /// Reads the stock of variants. Unknown variants are absent from the result.
 pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
-    let statement =
-        "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+    let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1)";
-    let rows: Vec<Shelf> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
@@ -23,74 +22,41 @@ pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>,
 
 /// Reads the available units of variants. Unknown variants are absent from the result.
 pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, Breakage> {
-    let statement = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
-    let rows: Vec<(Uuid, i64)> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    let sql = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().collect())
 }
 
 /// Locks the stock of variants in the order of their ids. Unknown variants are absent from the result.
 pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
-    let statement =
-        "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+    let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1) order by variant_id for update";
-    let rows: Vec<Shelf> = sqlx::query_as(statement).bind(variants).fetch_all(db).await?;
+    let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
 /// Inserts empty shelves, sorted by variant, unless they exist. Returns the variants that were inserted.
 pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result<BTreeSet<Uuid>, Breakage> {
-    let statement = "insert into stock (variant_id, sku, seller_id, updated_at)
+    let sql = "insert into stock (variant_id, sku, seller_id, updated_at)
         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
         on conflict do nothing
         returning variant_id";
-    let made: Vec<Uuid> = sqlx::query_scalar(statement)
-        .bind(column(shelves, |shelf| shelf.variant_id))
-        .bind(column(shelves, |shelf| shelf.sku.clone()))
-        .bind(column(shelves, |shelf| shelf.seller_id))
-        .bind(column(shelves, |shelf| shelf.updated_at))
-        .fetch_all(db)
-        .await?;
+    let query = columns!(sqlx::query_scalar(sql), shelves, shelf;
+        shelf.variant_id, shelf.sku.as_str(), shelf.seller_id, shelf.updated_at);
+    let made: Vec<Uuid> = query.fetch_all(db).await?;
     Ok(made.into_iter().collect())
 }
 
-/// Writes counts to locked rows.
-pub(crate) async fn set_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
-    let statement = "update stock s
-        set on_hand = u.on_hand, min_stock = u.min_stock, received = u.received, version = u.version, updated_at = $6
-        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-            as u (variant_id, on_hand, min_stock, received, version)
+/// Updates locked rows.
+pub(crate) async fn update_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
+    let sql = "update stock s
+        set on_hand = u.on_hand, reserved = u.reserved, min_stock = u.min_stock, received = u.received, sold = u.sold,
+            version = u.version, updated_at = $8
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+            as u (variant_id, on_hand, reserved, min_stock, received, sold, version)
         where s.variant_id = u.variant_id";
-    sqlx::query(statement)
-        .bind(column(shelves, |shelf| shelf.variant_id))
-        .bind(column(shelves, |shelf| shelf.on_hand))
-        .bind(column(shelves, |shelf| shelf.min_stock))
-        .bind(column(shelves, |shelf| shelf.received))
-        .bind(column(shelves, |shelf| shelf.version))
-        .bind(now)
-        .execute(db)
-        .await?;
+    let query = columns!(sqlx::query(sql), shelves, shelf; shelf.variant_id, shelf.on_hand, shelf.reserved,
+        shelf.min_stock, shelf.received, shelf.sold, shelf.version);
+    query.bind(now).execute(db).await?;
     Ok(())
-}
-
-/// Writes the changes by orders to locked rows.
-pub(crate) async fn move_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
-    let statement = "update stock s
-        set on_hand = u.on_hand, reserved = u.reserved, sold = u.sold, version = u.version, updated_at = $6
-        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-            as u (variant_id, on_hand, reserved, sold, version)
-        where s.variant_id = u.variant_id";
-    sqlx::query(statement)
-        .bind(column(shelves, |shelf| shelf.variant_id))
-        .bind(column(shelves, |shelf| shelf.on_hand))
-        .bind(column(shelves, |shelf| shelf.reserved))
-        .bind(column(shelves, |shelf| shelf.sold))
-        .bind(column(shelves, |shelf| shelf.version))
-        .bind(now)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-fn column<T>(shelves: &[&Shelf], value: impl Fn(&Shelf) -> T) -> Vec<T> {
-    shelves.iter().map(|shelf| value(shelf)).collect()
 }
