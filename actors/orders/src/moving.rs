@@ -140,7 +140,7 @@ fn emit(
     units: Vec<Units>,
     cause: &Cause,
 ) -> Result<(), Breakage> {
-    let (order_id, version) = (order.id, &mut order.version);
+    let (order_id, total, version) = (order.id, order.total(), &mut order.version);
     match tell {
         Tell::Placed => Err(Breakage::other("an order is placed once, by its command")),
         Tell::PaymentDue => {
@@ -148,7 +148,7 @@ fn emit(
                 order_id,
                 order_number: order.order_number.clone(),
                 user_id: order.user_id,
-                amount: order.total,
+                amount: total,
                 payment_method: order.payment_method.clone(),
             };
             tx.emit(cause, version, &event)
@@ -160,7 +160,7 @@ fn emit(
                 user_id: order.user_id,
                 cart_id: order.cart_id,
                 items: units,
-                total: order.total,
+                total,
             };
             tx.emit(cause, version, &event)
         }

@@ -262,7 +262,7 @@ async fn claim_carts(tx: &mut Tx<'_>, drafts: &[Draft<'_>]) -> Result<BTreeMap<O
     if late.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let carts: Vec<_> = late.iter().map(|(_, cart)| cart.0).collect();
+    let carts: Vec<_> = late.iter().map(|(_, cart)| *cart).collect();
     let holders = store::checkouts(tx.reads(), &carts).await?;
     late.into_iter()
         .map(|(draft, cart)| {

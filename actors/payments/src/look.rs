@@ -100,7 +100,7 @@ impl Perform<Look> for Payments {
         let ids = performed.iter().map(|done| (done.effect.payment_id, done.effect.order_id));
         let mut locked = self.lock(tx, ids).await?;
         let with_refunds = performed.iter().filter(|done| !done.outcome.refunds.is_empty());
-        let payments: Vec<_> = with_refunds.map(|done| done.effect.payment_id.0).collect();
+        let payments: Vec<_> = with_refunds.map(|done| done.effect.payment_id).collect();
         let mut done = BTreeMap::new();
         if !payments.is_empty() {
             done = store::done_refunds(tx.reads(), &payments).await?;

@@ -17,7 +17,7 @@ impl Due<ReadAgain> for Payments {
 impl Handle<ReadAgain> for Payments {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ReadAgain>) -> Handled<ReadingAsked, PaymentsError> {
         let payment_id = command.message.payment_id;
-        let row = store::lock(tx.locks(), &[payment_id.0]).await?.remove(&payment_id);
+        let row = store::lock(tx.locks(), &[payment_id]).await?.remove(&payment_id);
         let row = row.ok_or(PaymentsError::PaymentNotFound)?;
         let had_to_be_read = store::forget_deadline(tx.writes(), payment_id).await?;
         let object = row.attempt.object.clone();

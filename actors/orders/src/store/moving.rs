@@ -6,86 +6,48 @@ use chrono::{DateTime, Utc};
 use runtime::{Breakage, Locks, Reads, Version, Writes};
 use sqlx::FromRow;
 use subjects::{
-    CartId, Money, OrderId, UserId,
+    CartId, Currency, Money, OrderId, UserId,
     orders::{Failure, OrderStatus, PaymentStatus},
 };
-use uuid::Uuid;
 
-use super::word;
 use crate::story::OrderState;
 
 /// A locked order: its state, and the fields that its events carry.
-#[derive(Debug)]
+#[derive(Debug, FromRow)]
 pub(crate) struct Locked {
     pub id: OrderId,
     pub order_number: String,
     pub user_id: Option<UserId>,
     pub cart_id: Option<CartId>,
-    pub total: Money,
+    total_amount: i64,
+    currency: Currency,
     pub payment_method: Option<String>,
+    #[sqlx(flatten)]
     pub state: OrderState,
     pub version: Version,
     /// The reason, if this batch fails the order.
+    #[sqlx(skip)]
     pub failure: Option<Failure>,
 }
 
-#[derive(FromRow)]
-struct LockedRow {
-    id: Uuid,
-    order_number: String,
-    user_id: Option<Uuid>,
-    cart_id: Option<Uuid>,
-    total_amount: i64,
-    currency: String,
-    payment_method: Option<String>,
-    status: String,
-    payment_status: String,
-    fulfillment_status: String,
-    stock_held: bool,
-    expiry_requested: bool,
-    action_required: bool,
-    money_version: i64,
-    version: Version,
-}
-
-impl LockedRow {
-    fn read(self) -> Result<Locked, Breakage> {
-        let state = OrderState {
-            status: word(&self.status)?,
-            payment: word(&self.payment_status)?,
-            fulfillment: word(&self.fulfillment_status)?,
-            stock_held: self.stock_held,
-            charges_at_once: self.payment_method.is_some(),
-            expiry_requested: self.expiry_requested,
-            action_required: self.action_required,
-            money_version: self.money_version,
-        };
-        Ok(Locked {
-            id: OrderId(self.id),
-            order_number: self.order_number,
-            user_id: self.user_id.map(UserId),
-            cart_id: self.cart_id.map(CartId),
-            total: Money::new(self.total_amount, word(&self.currency)?),
-            payment_method: self.payment_method,
-            state,
-            version: self.version,
-            failure: None,
-        })
+impl Locked {
+    pub(crate) fn total(&self) -> Money {
+        Money::new(self.total_amount, self.currency)
     }
 }
 
 /// Locks orders in the order of their ids. Unknown orders are absent from the result.
 pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
-    let rows: Vec<LockedRow> = sqlx::query_as(
+    let orders: Vec<Locked> = sqlx::query_as(
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
-                fulfillment_status, stock_held, expiry_requested_at is not null as expiry_requested, action_required,
-                money_version, version
+                fulfillment_status, stock_held, payment_method is not null as charges_at_once,
+                expiry_requested_at is not null as expiry_requested, action_required, money_version, version
          from orders where id = any($1) order by id for update",
     )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(ids)
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(|row| row.read().map(|order| (order.id, order))).collect()
+    Ok(orders.into_iter().map(|order| (order.id, order)).collect())
 }
 
 /// Writes the state of orders.
@@ -110,10 +72,10 @@ pub(crate) async fn update(
                   failure_code, failure_message, action_required, money_version)
          where orders.id = moved.id",
     )
-    .bind(orders.iter().map(|m| m.id.0).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.status.word()).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.payment.word()).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.fulfillment.word()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.id).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.status).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.payment).collect::<Vec<_>>())
+    .bind(orders.iter().map(|m| m.state.fulfillment).collect::<Vec<_>>())
     .bind(orders.iter().map(|m| m.state.stock_held).collect::<Vec<_>>())
     .bind(orders.iter().map(|m| m.state.expiry_requested).collect::<Vec<_>>())
     .bind(orders.iter().map(|m| m.version).collect::<Vec<_>>())
@@ -144,11 +106,11 @@ pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateT
         "insert into order_history (order_id, version, event, status, payment_status, cause, at)
          select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])",
     )
-    .bind(entries.iter().map(|e| e.order_id.0).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.order_id).collect::<Vec<_>>())
     .bind(entries.iter().map(|e| e.version).collect::<Vec<_>>())
     .bind(entries.iter().map(|e| e.event).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.status.word()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.payment.word()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.status).collect::<Vec<_>>())
+    .bind(entries.iter().map(|e| e.payment).collect::<Vec<_>>())
     .bind(entries.iter().map(|e| e.cause.as_str()).collect::<Vec<_>>())
     .bind(now)
     .execute(db)
@@ -162,9 +124,7 @@ pub(crate) async fn leave_carts(
     confirmed: &BTreeSet<(CartId, OrderId)>,
     ended: &BTreeSet<(CartId, OrderId)>,
 ) -> Result<(), Breakage> {
-    let split = |pairs: &BTreeSet<(CartId, OrderId)>| -> (Vec<Uuid>, Vec<Uuid>) {
-        pairs.iter().map(|(cart, order)| (cart.0, order.0)).unzip()
-    };
+    let split = |pairs: &BTreeSet<(CartId, OrderId)>| -> (Vec<CartId>, Vec<OrderId>) { pairs.iter().copied().unzip() };
     if !confirmed.is_empty() {
         let (carts, orders) = split(confirmed);
         sqlx::query(
@@ -192,7 +152,7 @@ pub(crate) async fn leave_carts(
 
 /// Unpaid pending orders whose deadline has passed, longest due first. Paid orders wait for stock and never expire.
 pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, OrderId)>, Breakage> {
-    let rows: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
+    let due = sqlx::query_as(
         "select payment_deadline, id from orders
          where status = 'pending' and expiry_requested_at is null and payment_deadline <= now()
                and payment_status not in ('succeeded', 'partially_refunded')
@@ -201,5 +161,5 @@ pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>,
     .bind(limit)
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|(at, id)| (at, OrderId(id))).collect())
+    Ok(due)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Reads, Writes};
-use sqlx::{Row, types::Json};
+use sqlx::types::Json;
 use subjects::{Address, CartId, OrderId};
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Res
     let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
     let numbers: Vec<&str> = claims.iter().map(|c| c.order_number).collect();
     let versions: Vec<i64> = claims.iter().map(|c| c.cart_version).collect();
-    let taken: Vec<Uuid> = sqlx::query_scalar(
+    let taken = sqlx::query_scalar(
         "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
          select cart_id, order_id, order_number, cart_version, 'open'
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
@@ -78,20 +78,17 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Res
     .bind(versions)
     .fetch_all(db)
     .await?;
-    Ok(taken.into_iter().map(CartId).collect())
+    Ok(taken)
 }
 
 /// The orders that have claimed these carts.
-pub(crate) async fn checkouts(db: Reads<'_>, carts: &[Uuid]) -> Result<BTreeMap<CartId, (OrderId, String)>, Breakage> {
-    let rows = sqlx::query("select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)")
-        .bind(carts)
-        .fetch_all(db)
-        .await?;
-    let mut held = BTreeMap::new();
-    for row in rows {
-        held.insert(CartId(row.try_get(0)?), (OrderId(row.try_get(1)?), row.try_get(2)?));
-    }
-    Ok(held)
+pub(crate) async fn checkouts(
+    db: Reads<'_>,
+    carts: &[CartId],
+) -> Result<BTreeMap<CartId, (OrderId, String)>, Breakage> {
+    let sql = "select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)";
+    let held: Vec<(CartId, OrderId, String)> = sqlx::query_as(sql).bind(carts).fetch_all(db).await?;
+    Ok(held.into_iter().map(|(cart, order, number)| (cart, (order, number))).collect())
 }
 
 /// Inserts new orders at version 1.

@@ -1,15 +1,13 @@
 //! Inserts, locks and updates payments, a batch per statement.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Locks, Reads, Version, Writes};
-use sqlx::{FromRow, types::Json};
-use subjects::{Money, OrderId, PaymentId, UserId};
-use uuid::Uuid;
+use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
+use subjects::{Currency, Money, OrderId, PaymentId};
 
-use super::word;
-use crate::story::{Attempt, Closing, Details, Dispute};
+use crate::story::{Attempt, Details};
 
 /// A payment: its ids, state and version.
 #[derive(Debug, Clone)]
@@ -32,78 +30,22 @@ impl Row {
     }
 }
 
-#[derive(FromRow)]
-struct PaymentRow {
-    id: Uuid,
-    order_id: Uuid,
-    order_number: Option<String>,
-    user_id: Option<Uuid>,
-    amount: Option<i64>,
-    currency: Option<String>,
-    payment_provider: String,
-    provider_transaction_id: Option<String>,
-    payment_method: Option<String>,
-    at_once: bool,
-    awaits_action: bool,
-    declines: Json<BTreeSet<String>>,
-    status: String,
-    creating: bool,
-    closing: Option<String>,
-    order_ended: bool,
-    intent_told: bool,
-    failure_code: Option<String>,
-    failure_message: Option<String>,
-    captured: i64,
-    refunded: i64,
-    refunding: i64,
-    automatic_refund: bool,
-    disputes: Json<BTreeMap<String, Dispute>>,
-    lost: i64,
-    version: Version,
-}
-
-impl Closing {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Decline => "decline",
-        }
-    }
-}
-
-impl PaymentRow {
-    fn read(self) -> Result<Row, Breakage> {
-        let details = match (self.order_number, self.amount, self.currency) {
-            (Some(order_number), Some(amount), Some(currency)) => {
-                let amount = Money::new(amount, word(&currency)?);
-                Some(Details { order_number, user_id: self.user_id.map(UserId), amount })
-            }
-            _ => None,
-        };
-        let closing = self.closing.map(|word| if word == "decline" { Closing::Decline } else { Closing::Cancel });
-        let attempt = Attempt {
-            status: word(&self.status)?,
-            details,
-            object: self.provider_transaction_id,
-            method: self.payment_method,
-            at_once: self.at_once,
-            awaits_action: self.awaits_action,
-            declines: self.declines.0,
-            creating: self.creating,
-            closing,
-            failure: self.failure_code.zip(self.failure_message),
-            order_ended: self.order_ended,
-            intent_told: self.intent_told,
-            captured: self.captured,
-            refunded: self.refunded,
-            refunding: self.refunding,
-            disputes: self.disputes.0,
-            lost: self.lost,
-            automatic_refund: self.automatic_refund,
-        };
-        let (id, order_id) = (PaymentId(self.id), OrderId(self.order_id));
-        let (provider, version) = (Some(self.payment_provider), self.version);
-        Ok(Row { id, order_id, attempt, provider, version, is_changed: false })
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let (order_number, user_id): (Option<String>, _) = (row.try_get("order_number")?, row.try_get("user_id")?);
+        let (amount, currency): (Option<i64>, Option<Currency>) = (row.try_get("amount")?, row.try_get("currency")?);
+        let amount = amount.zip(currency).map(|(amount, currency)| Money::new(amount, currency));
+        let details = order_number.zip(amount).map(|(order_number, amount)| Details { order_number, user_id, amount });
+        let (code, message): (Option<String>, _) = (row.try_get("failure_code")?, row.try_get("failure_message")?);
+        let attempt = Attempt { details, failure: code.zip(message), ..Attempt::from_row(row)? };
+        Ok(Self {
+            id: row.try_get("id")?,
+            order_id: row.try_get("order_id")?,
+            attempt,
+            provider: row.try_get("payment_provider")?,
+            version: row.try_get("version")?,
+            is_changed: false,
+        })
     }
 }
 
@@ -121,38 +63,33 @@ macro_rules! select_payments {
 }
 
 /// Locks payments in the order of their ids. Unknown payments are absent from the result.
-pub(crate) async fn lock(db: Locks<'_>, ids: &[Uuid]) -> Result<BTreeMap<PaymentId, Row>, Breakage> {
-    let rows: Vec<PaymentRow> =
-        sqlx::query_as(select_payments!("where id = any($1) order by id for update")).bind(ids).fetch_all(db).await?;
-    rows.into_iter().map(|row| row.read().map(|row| (row.id, row))).collect()
+pub(crate) async fn lock(db: Locks<'_>, ids: &[PaymentId]) -> Result<BTreeMap<PaymentId, Row>, Breakage> {
+    let sql = select_payments!("where id = any($1) order by id for update");
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(ids).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// Reads a payment without a lock: it may change before the caller acts on it.
 pub(crate) async fn find(db: Reads<'_>, id: PaymentId) -> Result<Option<Row>, Breakage> {
-    let row: Option<PaymentRow> =
-        sqlx::query_as(select_payments!("where id = $1")).bind(id.0).fetch_optional(db).await?;
-    row.map(PaymentRow::read).transpose()
+    Ok(sqlx::query_as(select_payments!("where id = $1")).bind(id).fetch_optional(db).await?)
 }
 
 /// Reads the payment with this provider's object, without a lock.
 pub(crate) async fn with_object(db: Reads<'_>, object: &str) -> Result<Option<Row>, Breakage> {
-    let row: Option<PaymentRow> =
-        sqlx::query_as(select_payments!("where provider_transaction_id = $1")).bind(object).fetch_optional(db).await?;
-    row.map(PaymentRow::read).transpose()
+    let sql = select_payments!("where provider_transaction_id = $1");
+    Ok(sqlx::query_as(sql).bind(object).fetch_optional(db).await?)
 }
 
 /// The ids of the payment, and of its order, that has this id or this provider's object.
 pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(PaymentId, OrderId)>, Breakage> {
-    let ids: Option<(Uuid, Uuid)> = match intent.parse::<Uuid>() {
-        Ok(id) => sqlx::query_as("select id, order_id from payments where id = $1").bind(id).fetch_optional(db).await?,
+    let by_id = "select id, order_id from payments where id = $1";
+    let by_object = "select id, order_id from payments where provider_transaction_id = $1";
+    Ok(match intent.parse::<PaymentId>() {
+        Ok(id) => sqlx::query_as(by_id).bind(id).fetch_optional(db).await?,
         // PostgreSQL rejects NUL in a text.
         Err(_) if intent.len() > 255 || intent.contains('\0') => None,
-        Err(_) => {
-            let by_object = "select id, order_id from payments where provider_transaction_id = $1";
-            sqlx::query_as(by_object).bind(intent).fetch_optional(db).await?
-        }
-    };
-    Ok(ids.map(|(id, order)| (PaymentId(id), OrderId(order))))
+        Err(_) => sqlx::query_as(by_object).bind(intent).fetch_optional(db).await?,
+    })
 }
 
 /// Inserts new payments. Returns how many were inserted: fewer, if a concurrent transaction has inserted some.
@@ -230,17 +167,17 @@ impl<'a> Columns<'a> {
     /// Binds the first twenty-five parameters.
     fn bind(&self, query: Query<'a>) -> Query<'a> {
         query
-            .bind(self.each(|r| r.id.0))
-            .bind(self.each(|r| r.order_id.0))
+            .bind(self.each(|r| r.id))
+            .bind(self.each(|r| r.order_id))
             .bind(self.details(|d| d.order_number.as_str()))
-            .bind(self.each(|r| r.attempt.details.as_ref().and_then(|d| d.user_id).map(|user| user.0)))
+            .bind(self.each(|r| r.attempt.details.as_ref().and_then(|d| d.user_id)))
             .bind(self.details(|d| d.amount.amount))
-            .bind(self.details(|d| d.amount.currency.code()))
+            .bind(self.details(|d| d.amount.currency))
             .bind(self.each(|r| r.attempt.object.as_deref()))
             .bind(self.each(|r| r.attempt.method.as_deref()))
-            .bind(self.each(|r| r.attempt.status.word()))
+            .bind(self.each(|r| r.attempt.status))
             .bind(self.each(|r| r.attempt.creating))
-            .bind(self.each(|r| r.attempt.closing.map(Closing::word)))
+            .bind(self.each(|r| r.attempt.closing))
             .bind(self.each(|r| r.attempt.order_ended))
             .bind(self.each(|r| r.attempt.intent_told))
             .bind(self.each(|r| r.attempt.failure.as_ref().map(|(code, _)| code.as_str())))

@@ -10,7 +10,6 @@ use subjects::{
     orders::Failure,
     payments::{Refund, RefundItem},
 };
-use uuid::Uuid;
 
 use super::reading::{RefundRow, select_refunds};
 
@@ -49,10 +48,10 @@ pub(crate) async fn insert_refunds(
               as asked (id, payment_id, amount, currency, reason, automatic, items, restock)
          order by id",
     )
-    .bind(refunds.iter().map(|r| r.id.0).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.payment_id.0).collect::<Vec<_>>())
+    .bind(refunds.iter().map(|r| r.id).collect::<Vec<_>>())
+    .bind(refunds.iter().map(|r| r.payment_id).collect::<Vec<_>>())
     .bind(refunds.iter().map(|r| r.amount.amount).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.amount.currency.code().to_owned()).collect::<Vec<_>>())
+    .bind(refunds.iter().map(|r| r.amount.currency).collect::<Vec<_>>())
     .bind(refunds.iter().map(|r| r.reason).collect::<Vec<_>>())
     .bind(refunds.iter().map(|r| r.automatic).collect::<Vec<_>>())
     .bind(refunds.iter().map(|r| Json(r.items)).collect::<Vec<_>>())
@@ -76,7 +75,7 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
          where refunds.id = ended.id
            and (refunds.status = 'pending' or refunds.status = 'succeeded' and ended.failure_code is not null)",
     )
-    .bind(ends.iter().map(|e| e.id.0).collect::<Vec<_>>())
+    .bind(ends.iter().map(|e| e.id).collect::<Vec<_>>())
     .bind(ends.iter().map(|e| e.provider_refund_id.as_deref()).collect::<Vec<_>>())
     .bind(ends.iter().map(|e| e.failure.as_ref().map(|f| f.code.as_str())).collect::<Vec<_>>())
     .bind(ends.iter().map(|e| e.failure.as_ref().map(|f| f.message.as_str())).collect::<Vec<_>>())
@@ -87,8 +86,8 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
 }
 
 pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Result<Option<Refund>, Breakage> {
-    let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id.0).fetch_optional(db).await?;
-    row.map(RefundRow::read).transpose()
+    let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id).fetch_optional(db).await?;
+    Ok(row.map(RefundRow::read))
 }
 
 /// The lines that a refund names, and whether their units are restocked.
@@ -98,10 +97,10 @@ pub(crate) struct Goods {
     pub restock: bool,
 }
 
-pub(crate) async fn goods_of(db: Reads<'_>, ids: &[Uuid]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
-    let rows: Vec<(Uuid, Json<Vec<RefundItem>>, bool)> =
+pub(crate) async fn goods_of(db: Reads<'_>, ids: &[RefundId]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
+    let rows: Vec<(RefundId, Json<Vec<RefundItem>>, bool)> =
         sqlx::query_as("select id, items, restock from refunds where id = any($1)").bind(ids).fetch_all(db).await?;
-    Ok(rows.into_iter().map(|(id, Json(items), restock)| (RefundId(id), Goods { items, restock })).collect())
+    Ok(rows.into_iter().map(|(id, Json(items), restock)| (id, Goods { items, restock })).collect())
 }
 
 /// The units per line that refunds of a payment restock, counting pending refunds and those that failed after they had
@@ -111,7 +110,7 @@ pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTree
         "select items from refunds
          where payment_id = $1 and restock and (status <> 'failed' or provider_refund_id is not null)",
     )
-    .bind(payment.0)
+    .bind(payment)
     .fetch_all(db)
     .await?;
     let mut units = BTreeMap::new();
@@ -130,16 +129,14 @@ pub(crate) struct Done {
 }
 
 /// The succeeded refunds of payments, by the provider's ids.
-pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[Uuid]) -> Result<BTreeMap<String, Done>, Breakage> {
-    let rows: Vec<(String, Uuid, i64, Uuid)> = sqlx::query_as(
+pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[PaymentId]) -> Result<BTreeMap<String, Done>, Breakage> {
+    let rows: Vec<(String, RefundId, i64, PaymentId)> = sqlx::query_as(
         "select provider_refund_id, id, amount, payment_id from refunds
          where payment_id = any($1) and status = 'succeeded' and provider_refund_id is not null",
     )
     .bind(payments)
     .fetch_all(db)
     .await?;
-    let done = |(provider_id, id, amount, payment)| {
-        (provider_id, Done { id: RefundId(id), amount, payment_id: PaymentId(payment) })
-    };
+    let done = |(provider_id, id, amount, payment_id)| (provider_id, Done { id, amount, payment_id });
     Ok(rows.into_iter().map(done).collect())
 }
