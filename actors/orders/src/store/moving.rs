@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
 use sqlx::FromRow;
 use subjects::{
     CartId, Currency, Money, OrderId, UserId,
@@ -57,8 +57,7 @@ pub(crate) async fn update(
     cancel_reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), Breakage> {
-    sqlx::query(
-        "update orders set
+    let sql = "update orders set
              status = moved.status, payment_status = moved.payment_status,
              fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
              expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $12::timestamptz) end,
@@ -70,23 +69,12 @@ pub(crate) async fn update(
                   $8::text[], $9::text[], $10::boolean[], $11::bigint[])
               as moved (id, status, payment_status, fulfillment_status, stock_held, expiry_requested, version,
                   failure_code, failure_message, action_required, money_version)
-         where orders.id = moved.id",
-    )
-    .bind(orders.iter().map(|m| m.id).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.status).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.payment).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.fulfillment).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.stock_held).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.expiry_requested).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.version).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.failure.as_ref().map(|f| f.code.as_str())).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.failure.as_ref().map(|f| f.message.as_str())).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.action_required).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.money_version).collect::<Vec<_>>())
-    .bind(now)
-    .bind(cancel_reason)
-    .execute(db)
-    .await?;
+         where orders.id = moved.id";
+    let query = columns!(sqlx::query(sql), orders, m;
+        m.id, m.state.status, m.state.payment, m.state.fulfillment, m.state.stock_held, m.state.expiry_requested,
+        m.version, m.failure.as_ref().map(|f| f.code.as_str()), m.failure.as_ref().map(|f| f.message.as_str()),
+        m.state.action_required, m.state.money_version);
+    query.bind(now).bind(cancel_reason).execute(db).await?;
     Ok(())
 }
 
@@ -102,19 +90,11 @@ pub(crate) struct Entry {
 }
 
 pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into order_history (order_id, version, event, status, payment_status, cause, at)
-         select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])",
-    )
-    .bind(entries.iter().map(|e| e.order_id).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.version).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.event).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.status).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.payment).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.cause.as_str()).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+    let sql = "insert into order_history (order_id, version, event, status, payment_status, cause, at)
+         select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])";
+    let query = columns!(sqlx::query(sql), entries, e;
+        e.order_id, e.version, e.event, e.status, e.payment, e.cause.as_str());
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
@@ -124,28 +104,15 @@ pub(crate) async fn leave_carts(
     confirmed: &BTreeSet<(CartId, OrderId)>,
     ended: &BTreeSet<(CartId, OrderId)>,
 ) -> Result<(), Breakage> {
-    let split = |pairs: &BTreeSet<(CartId, OrderId)>| -> (Vec<CartId>, Vec<OrderId>) { pairs.iter().copied().unzip() };
-    if !confirmed.is_empty() {
-        let (carts, orders) = split(confirmed);
-        sqlx::query(
-            "update cart_checkout set state = 'confirmed' from unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
-             where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id",
-        )
-        .bind(carts)
-        .bind(orders)
-        .execute(db.reborrow())
-        .await?;
-    }
-    if !ended.is_empty() {
-        let (carts, orders) = split(ended);
-        sqlx::query(
-            "delete from cart_checkout using unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
-             where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id",
-        )
-        .bind(carts)
-        .bind(orders)
-        .execute(db.reborrow())
-        .await?;
+    let confirm =
+        "update cart_checkout set state = 'confirmed' from unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
+         where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id";
+    let release = "delete from cart_checkout using unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
+         where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id";
+    for (sql, left) in [(confirm, confirmed), (release, ended)] {
+        if !left.is_empty() {
+            columns!(sqlx::query(sql), left, pair; pair.0, pair.1).execute(db.reborrow()).await?;
+        }
     }
     Ok(())
 }

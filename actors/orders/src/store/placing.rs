@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads, Writes};
+use runtime::{Breakage, Reads, Writes, columns};
 use sqlx::types::Json;
 use subjects::{Address, CartId, OrderId};
 use uuid::Uuid;
@@ -56,12 +56,7 @@ pub(crate) struct CartClaim<'a> {
 /// last confirmed order was made from an older version of the cart, so that a late repeat of a request does not order
 /// the same cart twice. `claims` are sorted by cart, one per cart.
 pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Result<Vec<CartId>, Breakage> {
-    let carts: Vec<Uuid> = claims.iter().map(|c| c.cart_id).collect();
-    let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
-    let numbers: Vec<&str> = claims.iter().map(|c| c.order_number).collect();
-    let versions: Vec<i64> = claims.iter().map(|c| c.cart_version).collect();
-    let taken = sqlx::query_scalar(
-        "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
+    let sql = "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
          select cart_id, order_id, order_number, cart_version, 'open'
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
               as claim (cart_id, order_id, order_number, cart_version)
@@ -70,15 +65,9 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Res
              set order_id = excluded.order_id, order_number = excluded.order_number,
                  cart_version = excluded.cart_version, state = 'open'
              where held.state = 'confirmed' and held.cart_version < excluded.cart_version
-         returning cart_id",
-    )
-    .bind(carts)
-    .bind(orders)
-    .bind(numbers)
-    .bind(versions)
-    .fetch_all(db)
-    .await?;
-    Ok(taken)
+         returning cart_id";
+    let query = columns!(sqlx::query_scalar(sql), claims, c; c.cart_id, c.order_id, c.order_number, c.cart_version);
+    Ok(query.fetch_all(db).await?)
 }
 
 /// The orders that have claimed these carts.
@@ -98,8 +87,7 @@ pub(crate) async fn insert_orders(
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
 ) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
+    let sql = "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
              total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
              created_at, updated_at)
          select id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
@@ -108,49 +96,23 @@ pub(crate) async fn insert_orders(
                   $9::bigint[], $10::jsonb[], $11::jsonb[], $12::text[], $13::text[])
               as placed (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
                   shipping_address, billing_address, notes, payment_method)
-         order by id",
-    )
-    .bind(orders.iter().map(|o| o.id).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.order_number).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.user_id).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.guest_digest).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.email).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.cart_id).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.payment_status).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.currency).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.subtotal).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| Json(o.shipping_address)).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.billing_address.map(Json)).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.notes).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.payment_method).collect::<Vec<_>>())
-    .bind(payment_deadline)
-    .bind(now)
-    .execute(db)
-    .await?;
+         order by id";
+    let query = columns!(sqlx::query(sql), orders, o;
+        o.id, o.order_number, o.user_id, o.guest_digest, o.email, o.cart_id, o.payment_status, o.currency,
+        o.subtotal, Json(o.shipping_address), o.billing_address.map(Json), o.notes, o.payment_method);
+    query.bind(payment_deadline).bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Inserts the lines of new orders.
 pub(crate) async fn insert_items(db: Writes<'_>, items: &[NewItem<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
+    let sql = "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
              unit_price, total_price, created_at)
          select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
-             $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])",
-    )
-    .bind(items.iter().map(|i| i.order_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.position).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.product_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.variant_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.seller_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.sku).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.item_name).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.quantity).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.unit_price).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.total_price).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+             $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
+    let query = columns!(sqlx::query(sql), items, i;
+        i.order_id, i.position, i.id, i.product_id, i.variant_id, i.seller_id, i.sku, i.item_name, i.quantity,
+        i.unit_price, i.total_price);
+    query.bind(now).execute(db).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Returned units of order lines.
 
-use runtime::{Breakage, Reads, Writes};
+use runtime::{Breakage, Reads, Writes, columns};
 use sqlx::FromRow;
 use subjects::{Currency, ItemId, OrderId, VariantId, inventory::Units, orders::OrderStatus};
 
@@ -68,16 +68,10 @@ pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<
 
 /// Writes the returned units of lines.
 pub(crate) async fn set_returned(db: Writes<'_>, lines: &[Returnable]) -> Result<(), Breakage> {
-    sqlx::query(
-        "update order_items i set returned = now.returned
+    let sql = "update order_items i set returned = now.returned
          from unnest($1::uuid[], $2::integer[], $3::bigint[]) as now (order_id, position, returned)
-         where i.order_id = now.order_id and i.position = now.position and i.returned <> now.returned",
-    )
-    .bind(lines.iter().map(|line| line.order_id).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.position).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.returned).collect::<Vec<_>>())
-    .execute(db)
-    .await?;
+         where i.order_id = now.order_id and i.position = now.position and i.returned <> now.returned";
+    columns!(sqlx::query(sql), lines, line; line.order_id, line.position, line.returned).execute(db).await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
 use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
 use subjects::{Currency, Money, OrderId, PaymentId};
 
@@ -92,33 +92,37 @@ pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(P
     })
 }
 
-/// Inserts new payments. Returns how many were inserted: fewer, if a concurrent transaction has inserted some.
-pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: DateTime<Utc>) -> Result<u64, Breakage> {
-    let columns = Columns::of(rows);
-    let done = sqlx::query(
-        "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
-             payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
-             refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, disputes, lost,
-             payment_provider, created_at, updated_at, processed_at)
-         select moved.*, $26, $27::timestamptz, $27::timestamptz,
-                case when moved.status not in ('pending', 'processing') then $27::timestamptz end
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+/// The rows that [`bind`] binds.
+macro_rules! moved {
+    () => {
+        " from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
                   $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
                   $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
                   $22::boolean[], $23::jsonb[], $24::jsonb[], $25::bigint[])
               as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
                   order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
-                  automatic_refund, version, at_once, awaits_action, declines, disputes, lost)
-         order by moved.id
-         on conflict (id) do nothing",
+                  automatic_refund, version, at_once, awaits_action, declines, disputes, lost) "
+    };
+}
+
+/// Inserts new payments. Returns how many were inserted: fewer, if a concurrent transaction has inserted some.
+pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: DateTime<Utc>) -> Result<u64, Breakage> {
+    let sql = concat!(
+        "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
+             payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
+             refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, disputes, lost,
+             payment_provider, created_at, updated_at, processed_at)
+         select moved.*, $26, $27::timestamptz, $27::timestamptz,
+                case when moved.status not in ('pending', 'processing') then $27::timestamptz end",
+        moved!(),
+        "order by moved.id on conflict (id) do nothing"
     );
-    Ok(columns.bind(done).bind(provider).bind(now).execute(db).await?.rows_affected())
+    Ok(bind(sqlx::query(sql), rows).bind(provider).bind(now).execute(db).await?.rows_affected())
 }
 
 /// Writes the state of payments.
 pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) -> Result<(), Breakage> {
-    let columns = Columns::of(rows);
-    let update = sqlx::query(
+    let sql = concat!(
         "update payments set
              order_number = moved.order_number, user_id = moved.user_id, amount = moved.amount,
              currency = moved.currency, provider_transaction_id = moved.object, payment_method = moved.method,
@@ -129,68 +133,28 @@ pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) ->
              at_once = moved.at_once, awaits_action = moved.awaits_action, declines = moved.declines,
              disputes = moved.disputes, lost = moved.lost, updated_at = $26::timestamptz,
              processed_at = case when moved.status not in ('pending', 'processing')
-                                 then coalesce(payments.processed_at, $26::timestamptz) end
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                  $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
-                  $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
-                  $22::boolean[], $23::jsonb[], $24::jsonb[], $25::bigint[])
-              as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
-                  order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
-                  automatic_refund, version, at_once, awaits_action, declines, disputes, lost)
-         where payments.id = moved.id",
+                                 then coalesce(payments.processed_at, $26::timestamptz) end",
+        moved!(),
+        "where payments.id = moved.id"
     );
-    columns.bind(update).bind(now).execute(db).await?;
+    bind(sqlx::query(sql), rows).bind(now).execute(db).await?;
     Ok(())
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
-/// Payments, column by column.
-#[derive(Default)]
-struct Columns<'a> {
-    rows: Vec<&'a Row>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(rows: &[&'a Row]) -> Self {
-        Self { rows: rows.to_vec() }
-    }
-
-    fn each<T>(&self, of: impl Fn(&'a Row) -> T) -> Vec<T> {
-        self.rows.iter().map(|row| of(row)).collect()
-    }
-
-    fn details<T>(&self, of: impl Fn(&'a Details) -> T) -> Vec<Option<T>> {
-        self.each(|row| row.attempt.details.as_ref().map(&of))
-    }
-
-    /// Binds the first twenty-five parameters.
-    fn bind(&self, query: Query<'a>) -> Query<'a> {
-        query
-            .bind(self.each(|r| r.id))
-            .bind(self.each(|r| r.order_id))
-            .bind(self.details(|d| d.order_number.as_str()))
-            .bind(self.each(|r| r.attempt.details.as_ref().and_then(|d| d.user_id)))
-            .bind(self.details(|d| d.amount.amount))
-            .bind(self.details(|d| d.amount.currency))
-            .bind(self.each(|r| r.attempt.object.as_deref()))
-            .bind(self.each(|r| r.attempt.method.as_deref()))
-            .bind(self.each(|r| r.attempt.status))
-            .bind(self.each(|r| r.attempt.creating))
-            .bind(self.each(|r| r.attempt.closing))
-            .bind(self.each(|r| r.attempt.order_ended))
-            .bind(self.each(|r| r.attempt.intent_told))
-            .bind(self.each(|r| r.attempt.failure.as_ref().map(|(code, _)| code.as_str())))
-            .bind(self.each(|r| r.attempt.failure.as_ref().map(|(_, message)| message.as_str())))
-            .bind(self.each(|r| r.attempt.captured))
-            .bind(self.each(|r| r.attempt.refunded))
-            .bind(self.each(|r| r.attempt.refunding))
-            .bind(self.each(|r| r.attempt.automatic_refund))
-            .bind(self.each(|r| r.version))
-            .bind(self.each(|r| r.attempt.at_once))
-            .bind(self.each(|r| r.attempt.awaits_action))
-            .bind(self.each(|r| Json(&r.attempt.declines)))
-            .bind(self.each(|r| Json(&r.attempt.disputes)))
-            .bind(self.each(|r| r.attempt.lost))
-    }
+/// Binds the first twenty-five parameters.
+fn bind<'q>(query: Query<'q>, rows: &'q [&Row]) -> Query<'q> {
+    columns!(query, rows, row;
+        row.id, row.order_id, row.attempt.details.as_ref().map(|details| details.order_number.as_str()),
+        row.attempt.details.as_ref().and_then(|details| details.user_id),
+        row.attempt.details.as_ref().map(|details| details.amount.amount),
+        row.attempt.details.as_ref().map(|details| details.amount.currency),
+        row.attempt.object.as_deref(), row.attempt.method.as_deref(), row.attempt.status, row.attempt.creating,
+        row.attempt.closing, row.attempt.order_ended, row.attempt.intent_told,
+        row.attempt.failure.as_ref().map(|(code, _)| code.as_str()),
+        row.attempt.failure.as_ref().map(|(_, message)| message.as_str()),
+        row.attempt.captured, row.attempt.refunded, row.attempt.refunding, row.attempt.automatic_refund, row.version,
+        row.attempt.at_once, row.attempt.awaits_action, Json(&row.attempt.declines), Json(&row.attempt.disputes),
+        row.attempt.lost)
 }

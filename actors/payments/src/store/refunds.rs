@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads, Writes};
+use runtime::{Breakage, Reads, Writes, columns};
 use sqlx::types::Json;
 use subjects::{
     ItemId, Money, PaymentId, RefundId,
@@ -39,33 +39,23 @@ pub(crate) async fn insert_refunds(
     refunds: &[NewRefund<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), Breakage> {
-    sqlx::query(
+    let sql =
         "insert into refunds (id, payment_id, amount, currency, reason, automatic, items, restock, status, created_at,
              updated_at)
          select asked.*, 'pending', $9::timestamptz, $9::timestamptz
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::jsonb[],
                   $8::boolean[])
               as asked (id, payment_id, amount, currency, reason, automatic, items, restock)
-         order by id",
-    )
-    .bind(refunds.iter().map(|r| r.id).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.payment_id).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.amount.amount).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.amount.currency).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.reason).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.automatic).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| Json(r.items)).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.restock).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+         order by id";
+    let query = columns!(sqlx::query(sql), refunds, r;
+        r.id, r.payment_id, r.amount.amount, r.amount.currency, r.reason, r.automatic, Json(r.items), r.restock);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Writes the ends of refunds. A refund that has succeeded may fail later, but not the reverse.
 pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "update refunds set
+    let sql = "update refunds set
              status = case when ended.failure_code is null then 'succeeded' else 'failed' end,
              provider_refund_id = coalesce(ended.provider_refund_id, refunds.provider_refund_id),
              failure_code = ended.failure_code,
@@ -73,15 +63,11 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
               as ended (id, provider_refund_id, failure_code, failure_message)
          where refunds.id = ended.id
-           and (refunds.status = 'pending' or refunds.status = 'succeeded' and ended.failure_code is not null)",
-    )
-    .bind(ends.iter().map(|e| e.id).collect::<Vec<_>>())
-    .bind(ends.iter().map(|e| e.provider_refund_id.as_deref()).collect::<Vec<_>>())
-    .bind(ends.iter().map(|e| e.failure.as_ref().map(|f| f.code.as_str())).collect::<Vec<_>>())
-    .bind(ends.iter().map(|e| e.failure.as_ref().map(|f| f.message.as_str())).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+           and (refunds.status = 'pending' or refunds.status = 'succeeded' and ended.failure_code is not null)";
+    let query = columns!(sqlx::query(sql), ends, e;
+        e.id, e.provider_refund_id.as_deref(), e.failure.as_ref().map(|f| f.code.as_str()),
+        e.failure.as_ref().map(|f| f.message.as_str()));
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
