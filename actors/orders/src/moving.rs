@@ -117,7 +117,6 @@ impl Tell {
     pub(crate) fn name(&self) -> &'static str {
         use contract::Event;
         match self {
-            Self::Placed => messages::Placed::NAME,
             Self::PaymentDue => messages::PaymentDue::NAME,
             Self::Confirmed => messages::Confirmed::NAME,
             Self::Failed(_) => messages::Failed::NAME,
@@ -142,7 +141,6 @@ fn emit(
 ) -> Result<(), Breakage> {
     let (order_id, total, version) = (order.id, order.total(), &mut order.version);
     match tell {
-        Tell::Placed => Err(Breakage::other("an order is placed once, by its command")),
         Tell::PaymentDue => {
             let event = messages::PaymentDue {
                 order_id,

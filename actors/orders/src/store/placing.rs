@@ -5,57 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Reads, Writes, columns};
 use sqlx::types::Json;
-use subjects::{Address, CartId, OrderId};
-use uuid::Uuid;
+use subjects::{
+    CartId, OrderId,
+    orders::{Order, OrderItem},
+};
 
-/// The row of a new order.
-#[derive(Debug)]
-pub(crate) struct NewRow<'a> {
-    pub id: Uuid,
-    pub order_number: &'a str,
-    pub user_id: Option<Uuid>,
-    pub guest_digest: Option<Uuid>,
-    pub email: Option<&'a str>,
-    pub cart_id: Option<Uuid>,
-    pub payment_status: &'static str,
-    pub currency: &'a str,
-    /// Also stored as the total, until pricing exists.
-    pub subtotal: i64,
-    pub shipping_address: &'a Address,
-    pub billing_address: Option<&'a Address>,
-    pub notes: Option<&'a str>,
-    pub payment_method: Option<&'a str>,
-}
-
-/// The row of a new order's line.
-#[derive(Debug)]
-pub(crate) struct NewItem<'a> {
-    pub order_id: Uuid,
-    pub position: i32,
-    pub id: Uuid,
-    pub product_id: Uuid,
-    pub variant_id: Uuid,
-    pub seller_id: Uuid,
-    pub sku: &'a str,
-    pub item_name: &'a str,
-    pub quantity: i64,
-    pub unit_price: i64,
-    pub total_price: i64,
-}
-
-/// The claim of an order on the cart it is made from.
-#[derive(Debug)]
-pub(crate) struct CartClaim<'a> {
-    pub cart_id: Uuid,
-    pub order_id: Uuid,
-    pub order_number: &'a str,
-    pub cart_version: i64,
-}
+use crate::place::{CartUse, Draft};
 
 /// Claims carts for their orders, and returns the carts that were claimed: those without an undecided order, and whose
 /// last confirmed order was made from an older version of the cart, so that a late repeat of a request does not order
 /// the same cart twice. `claims` are sorted by cart, one per cart.
-pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Result<Vec<CartId>, Breakage> {
+pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[(&CartUse, &Order)]) -> Result<Vec<CartId>, Breakage> {
     let sql = "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
          select cart_id, order_id, order_number, cart_version, 'open'
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
@@ -66,7 +26,8 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Res
                  cart_version = excluded.cart_version, state = 'open'
              where held.state = 'confirmed' and held.cart_version < excluded.cart_version
          returning cart_id";
-    let query = columns!(sqlx::query_scalar(sql), claims, c; c.cart_id, c.order_id, c.order_number, c.cart_version);
+    let query = columns!(sqlx::query_scalar(sql), claims, claim;
+        claim.0.cart_id, claim.1.id, claim.1.order_number.as_str(), claim.0.version);
     Ok(query.fetch_all(db).await?)
 }
 
@@ -80,10 +41,10 @@ pub(crate) async fn checkouts(
     Ok(held.into_iter().map(|(cart, order, number)| (cart, (order, number))).collect())
 }
 
-/// Inserts new orders at version 1.
+/// Inserts new orders at version 1. Their subtotal is also their total, until pricing exists.
 pub(crate) async fn insert_orders(
     db: Writes<'_>,
-    orders: &[NewRow<'_>],
+    drafts: &[&Draft<'_>],
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
 ) -> Result<(), Breakage> {
@@ -97,22 +58,28 @@ pub(crate) async fn insert_orders(
               as placed (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
                   shipping_address, billing_address, notes, payment_method)
          order by id";
-    let query = columns!(sqlx::query(sql), orders, o;
-        o.id, o.order_number, o.user_id, o.guest_digest, o.email, o.cart_id, o.payment_status, o.currency,
-        o.subtotal, Json(o.shipping_address), o.billing_address.map(Json), o.notes, o.payment_method);
+    let query = columns!(sqlx::query(sql), drafts, draft;
+        draft.order.id, draft.order.order_number.as_str(), draft.user_id(), draft.guest(), draft.new.email.as_deref(),
+        draft.cart_id(), draft.order.payment_status, draft.order.currency, draft.order.totals.subtotal.amount,
+        Json(&draft.order.shipping_address), draft.order.billing_address.as_ref().map(Json),
+        draft.order.notes.as_deref(), draft.new.payment.as_ref().map(|payment| payment.method.as_str()));
     query.bind(payment_deadline).bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Inserts the lines of new orders.
-pub(crate) async fn insert_items(db: Writes<'_>, items: &[NewItem<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn insert_items(db: Writes<'_>, drafts: &[&Draft<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
+    let mut items: Vec<(OrderId, i32, &OrderItem)> = Vec::new();
+    for order in drafts.iter().map(|draft| &draft.order) {
+        items.extend((0..).zip(&order.items).map(|(position, item)| (order.id, position, item)));
+    }
     let sql = "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
              unit_price, total_price, created_at)
          select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
              $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
-    let query = columns!(sqlx::query(sql), items, i;
-        i.order_id, i.position, i.id, i.product_id, i.variant_id, i.seller_id, i.sku, i.item_name, i.quantity,
-        i.unit_price, i.total_price);
+    let query = columns!(sqlx::query(sql), items, row;
+        row.0, row.1, row.2.id, row.2.product_id, row.2.variant_id, row.2.seller_id, row.2.sku.as_str(),
+        row.2.name.as_str(), row.2.quantity, row.2.unit_price.amount, row.2.line_total.amount);
     query.bind(now).execute(db).await?;
     Ok(())
 }
