@@ -117,7 +117,6 @@ impl Tell {
     pub(crate) fn name(&self) -> &'static str {
         use contract::Event;
         match self {
-            Self::Placed => messages::Placed::NAME,
             Self::PaymentDue => messages::PaymentDue::NAME,
             Self::Confirmed => messages::Confirmed::NAME,
             Self::Failed(_) => messages::Failed::NAME,
@@ -140,15 +139,14 @@ fn emit(
     units: Vec<Units>,
     cause: &Cause,
 ) -> Result<(), Breakage> {
-    let (order_id, version) = (order.id, &mut order.version);
+    let (order_id, total, version) = (order.id, order.total(), &mut order.version);
     match tell {
-        Tell::Placed => Err(Breakage::other("an order is placed once, by its command")),
         Tell::PaymentDue => {
             let event = messages::PaymentDue {
                 order_id,
                 order_number: order.order_number.clone(),
                 user_id: order.user_id,
-                amount: order.total,
+                amount: total,
                 payment_method: order.payment_method.clone(),
             };
             tx.emit(cause, version, &event)
@@ -160,7 +158,7 @@ fn emit(
                 user_id: order.user_id,
                 cart_id: order.cart_id,
                 items: units,
-                total: order.total,
+                total,
             };
             tx.emit(cause, version, &event)
         }

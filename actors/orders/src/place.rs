@@ -7,7 +7,7 @@ mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use contract::CallError;
+use contract::{CallError, Event};
 use runtime::{
     Answered, Breakage, Caller, Cause, Commanded, Context, HandleBatch, Handled, Prepare, PrepareError, Tx, Version,
 };
@@ -18,15 +18,17 @@ use subjects::{
     inventory::{CheckAvailability, Units},
     orders::{LineFact, NewOrder, Order, OrderItem, OrdersError, PlaceOrder, Placed},
 };
+use uuid::Uuid;
 
 use crate::{
     Orders,
     number::order_number,
-    store::{self, CartClaim, Entry, NewItem, NewRow},
-    story::{OrderState, Tell},
+    store::{self, Entry},
+    story::OrderState,
 };
 
-use quote::{CartUse, Quote};
+pub(crate) use quote::CartUse;
+use quote::Quote;
 
 impl Prepare<PlaceOrder> for Orders {
     type Prepared = Quote;
@@ -112,11 +114,10 @@ async fn contents(cx: &Context, whose: &GetContents) -> Result<Option<Contents>,
 }
 
 /// An order before it is written.
-struct Draft<'a> {
-    order: Order,
+pub(crate) struct Draft<'a> {
+    pub order: Order,
     version: Version,
-    state: OrderState,
-    new: &'a NewOrder,
+    pub new: &'a NewOrder,
     quote: &'a Quote,
     caller: &'a Caller,
     cause: &'a Cause,
@@ -161,15 +162,20 @@ impl<'a> Draft<'a> {
             created_at: now,
             updated_at: now,
         };
-        Self { order, version: Version::default(), state, new, quote, caller: &command.caller, cause: &command.cause }
+        Self { order, version: Version::default(), new, quote, caller: &command.caller, cause: &command.cause }
     }
 
-    fn cart_id(&self) -> Option<CartId> {
+    pub(crate) fn cart_id(&self) -> Option<CartId> {
         self.quote.cart.as_ref().map(|cart| cart.cart_id)
     }
 
-    fn user_id(&self) -> Option<UserId> {
+    pub(crate) fn user_id(&self) -> Option<UserId> {
         self.caller.user_id().map(UserId)
+    }
+
+    /// The digest of the guest's cart token.
+    pub(crate) fn guest(&self) -> Option<Uuid> {
+        if let Caller::Capability(digest) = self.caller { Some(*digest) } else { None }
     }
 
     fn placed(&self) -> Placed {
@@ -190,85 +196,36 @@ impl<'a> Draft<'a> {
             totals: self.order.totals.clone(),
         }
     }
-
-    fn row(&self) -> NewRow<'_> {
-        NewRow {
-            id: self.order.id.0,
-            order_number: &self.order.order_number,
-            user_id: self.caller.user_id(),
-            guest_digest: match self.caller {
-                Caller::Capability(digest) => Some(*digest),
-                _ => None,
-            },
-            email: self.new.email.as_deref(),
-            cart_id: self.cart_id().map(|cart| cart.0),
-            payment_status: self.order.payment_status.word(),
-            currency: self.order.currency.code(),
-            subtotal: self.order.totals.subtotal.amount,
-            shipping_address: &self.order.shipping_address,
-            billing_address: self.order.billing_address.as_ref(),
-            notes: self.order.notes.as_deref(),
-            payment_method: self.new.payment.as_ref().map(|payment| payment.method.as_str()),
-        }
-    }
-
-    fn items(&self) -> impl Iterator<Item = NewItem<'_>> {
-        (0..).zip(&self.order.items).map(|(position, item)| NewItem {
-            order_id: self.order.id.0,
-            position,
-            id: item.id.0,
-            product_id: item.product_id.0,
-            variant_id: item.variant_id.0,
-            seller_id: item.seller_id.0,
-            sku: &item.sku,
-            item_name: &item.name,
-            quantity: item.quantity,
-            unit_price: item.unit_price.amount,
-            total_price: item.line_total.amount,
-        })
-    }
 }
 
 /// Claims the carts of orders, and returns the orders to reject: another order from the same cart is undecided, or was
 /// confirmed and the cart has not changed since.
 async fn claim_carts(tx: &mut Tx<'_>, drafts: &[Draft<'_>]) -> Result<BTreeMap<OrderId, OrdersError>, Breakage> {
-    let mut first: BTreeMap<CartId, (&Draft<'_>, i64)> = BTreeMap::new();
+    let mut claims: BTreeMap<CartId, (&CartUse, &Order)> = BTreeMap::new();
     for draft in drafts {
         if let Some(cart) = &draft.quote.cart {
-            first.entry(cart.cart_id).or_insert((draft, cart.version));
+            claims.entry(cart.cart_id).or_insert((cart, &draft.order));
         }
     }
-    if first.is_empty() {
+    if claims.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let claims: Vec<CartClaim<'_>> = first
-        .iter()
-        .map(|(cart, (draft, version))| CartClaim {
-            cart_id: cart.0,
-            order_id: draft.order.id.0,
-            order_number: &draft.order.order_number,
-            cart_version: *version,
-        })
-        .collect();
+    let claims: Vec<_> = claims.into_values().collect();
     let taken: BTreeSet<CartId> = store::claim_carts(tx.writes(), &claims).await?.into_iter().collect();
-    let won = |draft: &Draft<'_>, cart: CartId| {
-        taken.contains(&cart) && first.get(&cart).is_some_and(|(one, _)| one.order.id == draft.order.id)
-    };
-    let late: Vec<(&Draft<'_>, CartId)> = drafts
-        .iter()
-        .filter_map(|draft| draft.cart_id().map(|cart| (draft, cart)))
-        .filter(|(draft, cart)| !won(draft, *cart))
-        .collect();
+    let won = claims.iter().filter(|(cart, _)| taken.contains(&cart.cart_id)).map(|(_, order)| order.id);
+    let won: BTreeSet<OrderId> = won.collect();
+    let late = drafts.iter().filter_map(|draft| Some((draft.cart_id()?, draft.order.id)));
+    let late: Vec<(CartId, OrderId)> = late.filter(|(_, order)| !won.contains(order)).collect();
     if late.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let carts: Vec<_> = late.iter().map(|(_, cart)| cart.0).collect();
+    let carts: Vec<_> = late.iter().map(|(cart, _)| *cart).collect();
     let holders = store::checkouts(tx.reads(), &carts).await?;
     late.into_iter()
-        .map(|(draft, cart)| {
+        .map(|(cart, id)| {
             let (order_id, order_number) =
                 holders.get(&cart).cloned().ok_or_else(|| Breakage::other("a claimed cart has no claim"))?;
-            Ok((draft.order.id, OrdersError::CartInCheckout { order_id, order_number }))
+            Ok((id, OrdersError::CartInCheckout { order_id, order_number }))
         })
         .collect()
 }
@@ -282,20 +239,16 @@ async fn write(
     if drafts.is_empty() {
         return Ok(());
     }
-    let rows: Vec<NewRow<'_>> = drafts.iter().map(|draft| draft.row()).collect();
-    store::insert_orders(tx.writes(), &rows, now, deadline).await?;
-    let items: Vec<NewItem<'_>> = drafts.iter().flat_map(|draft| draft.items()).collect();
-    store::insert_items(tx.writes(), &items, now).await?;
-    let entries: Vec<Entry> = drafts
-        .iter()
-        .map(|draft| Entry {
-            order_id: draft.order.id,
-            version: draft.version,
-            event: Tell::Placed.name(),
-            status: draft.state.status,
-            payment: draft.state.payment,
-            cause: draft.cause.name.clone(),
-        })
-        .collect();
+    store::insert_orders(tx.writes(), drafts, now, deadline).await?;
+    store::insert_items(tx.writes(), drafts, now).await?;
+    let entry = |draft: &&Draft<'_>| Entry {
+        order_id: draft.order.id,
+        version: draft.version,
+        event: Placed::NAME,
+        status: draft.order.status,
+        payment: draft.order.payment_status,
+        cause: draft.cause.name.clone(),
+    };
+    let entries: Vec<Entry> = drafts.iter().map(entry).collect();
     store::insert_history(tx.writes(), &entries, now).await
 }

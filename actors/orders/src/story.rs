@@ -3,18 +3,21 @@
 
 mod words;
 
+use sqlx::FromRow;
 use subjects::orders::{Failure, FulfillmentStatus, OrderStatus, PaymentStatus};
 
 pub use words::{Back, Fact, Returns, Step, Tell};
 
 /// The part of an order that the state machine depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct OrderState {
     /// The status of the order.
     pub status: OrderStatus,
     /// The status of its payment.
+    #[sqlx(rename = "payment_status")]
     pub payment: PaymentStatus,
     /// The status of its fulfillment.
+    #[sqlx(rename = "fulfillment_status")]
     pub fulfillment: FulfillmentStatus,
     /// Whether inventory holds a reservation for every line.
     pub stock_held: bool,

@@ -1,7 +1,7 @@
 //! Requests to the provider, sent after the commit that decided them. The effects of one payment run one at a time, in
 //! the order of their commits; each result is an input of the state machine.
 
-use runtime::{Breakage, Cause, Context, Effect, Perform, Performed, Tx};
+use runtime::{Breakage, Context, Effect, Perform, Performed, Tx};
 use serde::{Deserialize, Serialize};
 use subjects::{Money, OrderId, PaymentId, RefundId, UserId};
 use uuid::Uuid;
@@ -77,20 +77,20 @@ impl Effect for RefundMoney {
     const NAME: &'static str = "refund_money";
 }
 
-/// Converts effect results to inputs.
-fn facts<'a, F, O>(
-    performed: &[&'a Performed<F, O>],
-    key: fn(&F) -> Key,
-    fact: fn(&F, &O) -> Option<Fact>,
-) -> Vec<(Key, Fact, &'a Cause)> {
-    let one = |done: &&'a Performed<F, O>| Some((key(&done.effect), fact(&done.effect, &done.outcome)?, &done.cause));
-    performed.iter().filter_map(one).collect()
+/// An effect with the input that its result is; `None` while the result is undecided.
+type Done<F> = Performed<F, Option<Fact>>;
+
+impl Payments {
+    async fn advance_with<F>(&self, tx: &mut Tx<'_>, done: &[&Done<F>], key: fn(&F) -> Key) -> Result<(), Breakage> {
+        let facts = done.iter().filter_map(|done| Some((key(&done.effect), done.outcome.clone()?, &done.cause)));
+        self.advance(tx, facts.collect()).await
+    }
 }
 
 impl Perform<CreateObject> for Payments {
-    type Outcome = Created;
+    type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, _id: Uuid, effect: &CreateObject) -> Result<Created, Breakage> {
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &CreateObject) -> Result<Option<Fact>, Breakage> {
         let new = NewObject {
             // The payment's id, not the effect's: `CreateIntent` creates the same object under the same key.
             key: effect.payment_id.0,
@@ -99,15 +99,14 @@ impl Perform<CreateObject> for Payments {
             order_number: effect.order_number.clone(),
             user_id: effect.user_id,
         };
-        effect.terms.provider(self)?.create(cx, &new).await
+        Ok(Some(match effect.terms.provider(self)?.create(cx, &new).await? {
+            Created::Object(object) => Fact::ObjectCreated(object.id),
+            Created::Refused(failure) => Fact::CreateRefused(plain(&failure)),
+        }))
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<CreateObject, Created>]) -> Result<(), Breakage> {
-        let fact = |_: &CreateObject, outcome: &Created| match outcome {
-            Created::Object(object) => Some(Fact::ObjectCreated(object.id.clone())),
-            Created::Refused(failure) => Some(Fact::CreateRefused(plain(failure))),
-        };
-        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CreateObject>]) -> Result<(), Breakage> {
+        self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }
 
@@ -121,9 +120,9 @@ fn as_it_stands(object: ProviderObject) -> Confirmation {
 }
 
 impl Perform<Confirm> for Payments {
-    type Outcome = Confirmation;
+    type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Confirmation, Breakage> {
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Option<Fact>, Breakage> {
         let provider = effect.terms.provider(self)?;
         let row = store::find(cx.reads(), effect.payment_id).await?;
         let confirmation = if row.is_some_and(|row| row.attempt.can_be_paid()) {
@@ -134,81 +133,61 @@ impl Perform<Confirm> for Payments {
             let object = provider.get(cx, &effect.object).await?;
             as_it_stands(object.ok_or_else(|| Breakage::other("the provider does not know an object that it made"))?)
         };
-        if let Confirmation::Succeeded(came) = &confirmation {
-            effect.terms.check(&effect.object, came)?;
-        }
-        Ok(confirmation)
+        let object = effect.object.clone();
+        Ok(match confirmation {
+            Confirmation::Succeeded(came) => {
+                effect.terms.check(&object, &came)?;
+                Some(Fact::Paid(object))
+            }
+            Confirmation::Declined { attempt, failure } => {
+                Some(Fact::Declined { object, attempt, failure: plain(&failure) })
+            }
+            Confirmation::ActionRequired => Some(Fact::ActionRequired(object)),
+            Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
+            // Undecided. A webhook, the order's deadline or the cancel that is queued behind this effect brings the
+            // result.
+            Confirmation::Processing => None,
+        })
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Confirm, Confirmation>]) -> Result<(), Breakage> {
-        let fact = |effect: &Confirm, outcome: &Confirmation| {
-            let object = effect.object.clone();
-            match outcome {
-                Confirmation::Succeeded(_) => Some(Fact::Paid(object)),
-                Confirmation::Declined { attempt, failure } => {
-                    Some(Fact::Declined { object, attempt: attempt.clone(), failure: plain(failure) })
-                }
-                Confirmation::ActionRequired => Some(Fact::ActionRequired(object)),
-                Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
-                // Undecided. A webhook, the order's deadline or the cancel that is queued behind
-                // this effect brings the result.
-                Confirmation::Processing => None,
-            }
-        };
-        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<Confirm>]) -> Result<(), Breakage> {
+        self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }
 
 impl Perform<CancelObject> for Payments {
-    type Outcome = Cancellation;
+    type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Cancellation, Breakage> {
-        let cancellation = effect.terms.provider(self)?.cancel(cx, &effect.object, id).await?;
-        if let Cancellation::AlreadySucceeded(came) = &cancellation {
-            effect.terms.check(&effect.object, came)?;
-        }
-        Ok(cancellation)
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Option<Fact>, Breakage> {
+        let object = effect.object.clone();
+        Ok(Some(match effect.terms.provider(self)?.cancel(cx, &object, id).await? {
+            Cancellation::Cancelled => Fact::CancelConfirmed(object),
+            Cancellation::AlreadySucceeded(came) => {
+                effect.terms.check(&object, &came)?;
+                Fact::Paid(object)
+            }
+        }))
     }
 
-    async fn finish(
-        &self,
-        tx: &mut Tx<'_>,
-        performed: &[&Performed<CancelObject, Cancellation>],
-    ) -> Result<(), Breakage> {
-        let fact = |effect: &CancelObject, outcome: &Cancellation| {
-            let object = effect.object.clone();
-            Some(match outcome {
-                Cancellation::Cancelled => Fact::CancelConfirmed(object),
-                Cancellation::AlreadySucceeded(_) => Fact::Paid(object),
-            })
-        };
-        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CancelObject>]) -> Result<(), Breakage> {
+        self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }
 
 impl Perform<RefundMoney> for Payments {
-    type Outcome = RefundOutcome;
+    type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<RefundOutcome, Breakage> {
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<Option<Fact>, Breakage> {
+        let (id, amount, provider) = (effect.refund_id, effect.amount.amount, effect.terms.provider(self)?);
         // The refund's id is the idempotency key: one row makes one refund, however often the effect runs.
-        effect.terms.provider(self)?.refund(cx, &effect.object, effect.amount, effect.refund_id.0).await
+        Ok(Some(match provider.refund(cx, &effect.object, effect.amount, id.0).await? {
+            RefundOutcome::Succeeded { refund_id } => Fact::RefundDone { id, amount, provider_id: refund_id },
+            RefundOutcome::Failed(failure) => Fact::RefundDeclined { id, amount, failure: plain(&failure) },
+        }))
     }
 
-    async fn finish(
-        &self,
-        tx: &mut Tx<'_>,
-        performed: &[&Performed<RefundMoney, RefundOutcome>],
-    ) -> Result<(), Breakage> {
-        let fact = |effect: &RefundMoney, outcome: &RefundOutcome| {
-            let (id, amount) = (effect.refund_id, effect.amount.amount);
-            Some(match outcome {
-                RefundOutcome::Succeeded { refund_id } => {
-                    Fact::RefundDone { id, amount, provider_id: refund_id.clone() }
-                }
-                RefundOutcome::Failed(failure) => Fact::RefundDeclined { id, amount, failure: plain(failure) },
-            })
-        };
-        self.advance(tx, facts(performed, |e| (e.payment_id, e.order_id), fact)).await
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<RefundMoney>]) -> Result<(), Breakage> {
+        self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }
 

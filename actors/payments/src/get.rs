@@ -15,13 +15,14 @@ use crate::{
     store::{self, View},
 };
 
-async fn payment(cx: &Context, id: PaymentId) -> Answered<Payment, PaymentsError> {
+/// A payment, if the caller may see it.
+pub(crate) async fn payment(cx: &Context, id: PaymentId) -> Answered<Payment, PaymentsError> {
     let view = store::load(cx.reads(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
     if may_see(cx, &view).await? { Ok(view.payment) } else { Err(PaymentsError::PaymentNotFound.into()) }
 }
 
 /// Whether the caller may see a payment. The buyer's account is stored here; a guest's token is checked by orders.
-pub(crate) async fn may_see(cx: &Context, view: &View) -> Result<bool, Breakage> {
+async fn may_see(cx: &Context, view: &View) -> Result<bool, Breakage> {
     let caller = cx.caller();
     if caller.has_role(roles::ADMIN) || view.user_id.is_some_and(|user| caller.user_id() == Some(user.0)) {
         return Ok(true);

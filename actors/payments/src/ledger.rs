@@ -96,7 +96,7 @@ impl Machine for Ledger<'_> {
     type Act = Following;
 
     async fn lock(&mut self, tx: &mut Tx<'_>, keys: &[Key]) -> Result<BTreeMap<Key, Row>, Breakage> {
-        let ids: Vec<_> = keys.iter().map(|(id, _)| id.0).collect();
+        let ids: Vec<_> = keys.iter().map(|(id, _)| *id).collect();
         let mut known = store::lock(tx.locks(), &ids).await?;
         let row = |&(id, order_id): &Key| {
             let new = || Row::new(id, order_id);
@@ -120,7 +120,7 @@ impl Machine for Ledger<'_> {
 
     async fn load(&mut self, tx: &mut Tx<'_>, acts: &[(Key, Following)]) -> Result<(), Breakage> {
         let refunded = acts.iter().filter_map(|(_, following)| match &following.act {
-            Act::TellRefunded { id, .. } => Some(id.0),
+            Act::TellRefunded { id, .. } => Some(*id),
             _ => None,
         });
         let refunded: Vec<_> = refunded.collect();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use runtime::{Breakage, Context, Effect, Perform, Performed, Tx};
+use runtime::{Breakage, Cause, Context, Effect, Perform, Performed, Tx};
 use serde::{Deserialize, Serialize};
 use subjects::{OrderId, PaymentId};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::{
     Payments,
     fields::plain,
     provider::{About, Decline, ObjectStatus, ProviderObject, SeenDispute, SeenRefund},
-    store::{self, Done},
+    store::{self, Done, Row},
     story::Fact,
     terms::Terms,
 };
@@ -80,6 +80,17 @@ fn facts(payment: PaymentId, seen_now: &Seen, done: &mut BTreeMap<String, Done>)
     facts
 }
 
+impl Payments {
+    /// Schedules a read of the payment's object, if it has one.
+    pub(crate) fn look(&self, tx: &mut Tx<'_>, cause: &Cause, row: Row, about: About) -> Result<(), Breakage> {
+        let (payment_id, order_id, terms) = (row.id, row.order_id, Terms::of(&row, self.provider()));
+        if let Some(object) = row.attempt.object {
+            tx.effect(cause, payment_id.0, &Look { payment_id, order_id, object, terms, about })?;
+        }
+        Ok(())
+    }
+}
+
 impl Perform<Look> for Payments {
     type Outcome = Seen;
 
@@ -100,7 +111,7 @@ impl Perform<Look> for Payments {
         let ids = performed.iter().map(|done| (done.effect.payment_id, done.effect.order_id));
         let mut locked = self.lock(tx, ids).await?;
         let with_refunds = performed.iter().filter(|done| !done.outcome.refunds.is_empty());
-        let payments: Vec<_> = with_refunds.map(|done| done.effect.payment_id.0).collect();
+        let payments: Vec<_> = with_refunds.map(|done| done.effect.payment_id).collect();
         let mut done = BTreeMap::new();
         if !payments.is_empty() {
             done = store::done_refunds(tx.reads(), &payments).await?;

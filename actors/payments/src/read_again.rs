@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use runtime::{Breakage, Commanded, Due, Handle, Handled, Reads, Tx};
 use subjects::payments::{PaymentsError, ReadAgain, ReadingAsked};
 
-use crate::{Payments, look::Look, provider::About, store, terms::Terms};
+use crate::{Payments, provider::About, store};
 
 impl Due<ReadAgain> for Payments {
     async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, ReadAgain)>, Breakage> {
@@ -17,18 +17,12 @@ impl Due<ReadAgain> for Payments {
 impl Handle<ReadAgain> for Payments {
     async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<ReadAgain>) -> Handled<ReadingAsked, PaymentsError> {
         let payment_id = command.message.payment_id;
-        let row = store::lock(tx.locks(), &[payment_id.0]).await?.remove(&payment_id);
+        let row = store::lock(tx.locks(), &[payment_id]).await?.remove(&payment_id);
         let row = row.ok_or(PaymentsError::PaymentNotFound)?;
         let had_to_be_read = store::forget_deadline(tx.writes(), payment_id).await?;
-        let object = row.attempt.object.clone();
-        let has_object = object.is_some();
-        if let Some(object) = object.filter(|_| had_to_be_read) {
-            let (order_id, terms) = (row.order_id, Terms::of(&row, self.provider()));
-            tx.effect(
-                &command.cause,
-                payment_id.0,
-                &Look { payment_id, order_id, object, terms, about: About::Object },
-            )?;
+        let has_object = row.attempt.object.is_some();
+        if had_to_be_read {
+            self.look(tx, &command.cause, row, About::Object)?;
         }
         Ok(ReadingAsked { has_object })
     }

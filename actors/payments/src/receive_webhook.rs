@@ -4,7 +4,7 @@
 use runtime::{Commanded, Context, Handle, Handled, Prepare, PrepareError, Tx};
 use subjects::payments::{PaymentsError, ReceiveWebhook, WebhookReceipt};
 
-use crate::{Payments, look::Look, provider::Notice, store, terms::Terms};
+use crate::{Payments, provider::Notice, store};
 
 impl Prepare<ReceiveWebhook> for Payments {
     type Prepared = Notice;
@@ -30,17 +30,12 @@ impl Handle<ReceiveWebhook, Notice> for Payments {
     ) -> Handled<WebhookReceipt, PaymentsError> {
         let (notice, now) = (&command.prepared, tx.now());
         let is_new = store::remember_notice(tx.writes(), &command.message.provider, &notice.id, now).await?;
-        if let Some(object) = notice.object.clone().filter(|_| is_new)
+        if let Some(object) = notice.object.as_ref().filter(|_| is_new)
             // Not locked: other transactions lock payments in the order of their ids, but the notices of a batch have
             // no order. No lock is needed, as a read may interleave with any other request about the object.
-            && let Some(row) = store::with_object(tx.reads(), &object).await?
+            && let Some(row) = store::with_object(tx.reads(), object).await?
         {
-            let (payment_id, order_id, terms) = (row.id, row.order_id, Terms::of(&row, self.provider()));
-            tx.effect(
-                &command.cause,
-                payment_id.0,
-                &Look { payment_id, order_id, object, terms, about: notice.about },
-            )?;
+            self.look(tx, &command.cause, row, notice.about)?;
         }
         Ok(WebhookReceipt { received: true })
     }

@@ -5,7 +5,7 @@ use subjects::payments::{Payment, PaymentsError, VerifyPayment};
 
 use crate::{
     Payments,
-    get::may_see,
+    get::payment,
     look::{checked, seen},
     provider::ProviderObject,
     store,
@@ -20,23 +20,14 @@ impl Prepare<VerifyPayment> for Payments {
         cx: &Context,
         command: &VerifyPayment,
     ) -> Result<Option<ProviderObject>, PrepareError<PaymentsError>> {
-        let view = store::load(cx.reads(), command.payment_id).await?.ok_or(PaymentsError::PaymentNotFound)?;
-        if !may_see(cx, &view).await? {
-            return Err(PaymentsError::PaymentNotFound.into());
-        }
-        let terms = Terms::named(view.payment.provider, view.payment.amount);
+        let payment = payment(cx, command.payment_id).await?;
+        let terms = Terms::named(payment.provider, payment.amount);
         // The state machine accepts what is read here in any state, so a change of the row before the transaction
         // needs no version check.
-        Ok(match view.payment.provider_transaction_id {
-            Some(object) => {
-                let seen = terms.provider(self)?.get(cx, &object).await?;
-                if let Some(object) = &seen {
-                    checked(object, &terms)?;
-                }
-                seen
-            }
-            None => None,
-        })
+        let Some(object) = payment.provider_transaction_id else { return Ok(None) };
+        let object = terms.provider(self)?.get(cx, &object).await?;
+        object.as_ref().map(|object| checked(object, &terms)).transpose()?;
+        Ok(object)
     }
 }
 

@@ -3,89 +3,51 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes};
+use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
 use sqlx::FromRow;
 use subjects::{
-    CartId, Money, OrderId, UserId,
+    CartId, Currency, Money, OrderId, UserId,
     orders::{Failure, OrderStatus, PaymentStatus},
 };
-use uuid::Uuid;
 
-use super::word;
 use crate::story::OrderState;
 
 /// A locked order: its state, and the fields that its events carry.
-#[derive(Debug)]
+#[derive(Debug, FromRow)]
 pub(crate) struct Locked {
     pub id: OrderId,
     pub order_number: String,
     pub user_id: Option<UserId>,
     pub cart_id: Option<CartId>,
-    pub total: Money,
+    total_amount: i64,
+    currency: Currency,
     pub payment_method: Option<String>,
+    #[sqlx(flatten)]
     pub state: OrderState,
     pub version: Version,
     /// The reason, if this batch fails the order.
+    #[sqlx(skip)]
     pub failure: Option<Failure>,
 }
 
-#[derive(FromRow)]
-struct LockedRow {
-    id: Uuid,
-    order_number: String,
-    user_id: Option<Uuid>,
-    cart_id: Option<Uuid>,
-    total_amount: i64,
-    currency: String,
-    payment_method: Option<String>,
-    status: String,
-    payment_status: String,
-    fulfillment_status: String,
-    stock_held: bool,
-    expiry_requested: bool,
-    action_required: bool,
-    money_version: i64,
-    version: Version,
-}
-
-impl LockedRow {
-    fn read(self) -> Result<Locked, Breakage> {
-        let state = OrderState {
-            status: word(&self.status)?,
-            payment: word(&self.payment_status)?,
-            fulfillment: word(&self.fulfillment_status)?,
-            stock_held: self.stock_held,
-            charges_at_once: self.payment_method.is_some(),
-            expiry_requested: self.expiry_requested,
-            action_required: self.action_required,
-            money_version: self.money_version,
-        };
-        Ok(Locked {
-            id: OrderId(self.id),
-            order_number: self.order_number,
-            user_id: self.user_id.map(UserId),
-            cart_id: self.cart_id.map(CartId),
-            total: Money::new(self.total_amount, word(&self.currency)?),
-            payment_method: self.payment_method,
-            state,
-            version: self.version,
-            failure: None,
-        })
+impl Locked {
+    pub(crate) fn total(&self) -> Money {
+        Money::new(self.total_amount, self.currency)
     }
 }
 
 /// Locks orders in the order of their ids. Unknown orders are absent from the result.
 pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
-    let rows: Vec<LockedRow> = sqlx::query_as(
+    let orders: Vec<Locked> = sqlx::query_as(
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
-                fulfillment_status, stock_held, expiry_requested_at is not null as expiry_requested, action_required,
-                money_version, version
+                fulfillment_status, stock_held, payment_method is not null as charges_at_once,
+                expiry_requested_at is not null as expiry_requested, action_required, money_version, version
          from orders where id = any($1) order by id for update",
     )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(ids)
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(|row| row.read().map(|order| (order.id, order))).collect()
+    Ok(orders.into_iter().map(|order| (order.id, order)).collect())
 }
 
 /// Writes the state of orders.
@@ -95,8 +57,7 @@ pub(crate) async fn update(
     cancel_reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), Breakage> {
-    sqlx::query(
-        "update orders set
+    let sql = "update orders set
              status = moved.status, payment_status = moved.payment_status,
              fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
              expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $12::timestamptz) end,
@@ -108,23 +69,12 @@ pub(crate) async fn update(
                   $8::text[], $9::text[], $10::boolean[], $11::bigint[])
               as moved (id, status, payment_status, fulfillment_status, stock_held, expiry_requested, version,
                   failure_code, failure_message, action_required, money_version)
-         where orders.id = moved.id",
-    )
-    .bind(orders.iter().map(|m| m.id.0).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.status.word()).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.payment.word()).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.fulfillment.word()).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.stock_held).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.expiry_requested).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.version).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.failure.as_ref().map(|f| f.code.as_str())).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.failure.as_ref().map(|f| f.message.as_str())).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.action_required).collect::<Vec<_>>())
-    .bind(orders.iter().map(|m| m.state.money_version).collect::<Vec<_>>())
-    .bind(now)
-    .bind(cancel_reason)
-    .execute(db)
-    .await?;
+         where orders.id = moved.id";
+    let query = columns!(sqlx::query(sql), orders, m;
+        m.id, m.state.status, m.state.payment, m.state.fulfillment, m.state.stock_held, m.state.expiry_requested,
+        m.version, m.failure.as_ref().map(|f| f.code.as_str()), m.failure.as_ref().map(|f| f.message.as_str()),
+        m.state.action_required, m.state.money_version);
+    query.bind(now).bind(cancel_reason).execute(db).await?;
     Ok(())
 }
 
@@ -140,19 +90,11 @@ pub(crate) struct Entry {
 }
 
 pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into order_history (order_id, version, event, status, payment_status, cause, at)
-         select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])",
-    )
-    .bind(entries.iter().map(|e| e.order_id.0).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.version).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.event).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.status.word()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.payment.word()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.cause.as_str()).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+    let sql = "insert into order_history (order_id, version, event, status, payment_status, cause, at)
+         select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])";
+    let query = columns!(sqlx::query(sql), entries, e;
+        e.order_id, e.version, e.event, e.status, e.payment, e.cause.as_str());
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
@@ -162,37 +104,22 @@ pub(crate) async fn leave_carts(
     confirmed: &BTreeSet<(CartId, OrderId)>,
     ended: &BTreeSet<(CartId, OrderId)>,
 ) -> Result<(), Breakage> {
-    let split = |pairs: &BTreeSet<(CartId, OrderId)>| -> (Vec<Uuid>, Vec<Uuid>) {
-        pairs.iter().map(|(cart, order)| (cart.0, order.0)).unzip()
-    };
-    if !confirmed.is_empty() {
-        let (carts, orders) = split(confirmed);
-        sqlx::query(
-            "update cart_checkout set state = 'confirmed' from unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
-             where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id",
-        )
-        .bind(carts)
-        .bind(orders)
-        .execute(db.reborrow())
-        .await?;
-    }
-    if !ended.is_empty() {
-        let (carts, orders) = split(ended);
-        sqlx::query(
-            "delete from cart_checkout using unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
-             where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id",
-        )
-        .bind(carts)
-        .bind(orders)
-        .execute(db.reborrow())
-        .await?;
+    let confirm =
+        "update cart_checkout set state = 'confirmed' from unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
+         where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id";
+    let release = "delete from cart_checkout using unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
+         where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id";
+    for (sql, left) in [(confirm, confirmed), (release, ended)] {
+        if !left.is_empty() {
+            columns!(sqlx::query(sql), left, pair; pair.0, pair.1).execute(db.reborrow()).await?;
+        }
     }
     Ok(())
 }
 
 /// Unpaid pending orders whose deadline has passed, longest due first. Paid orders wait for stock and never expire.
 pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, OrderId)>, Breakage> {
-    let rows: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
+    let due = sqlx::query_as(
         "select payment_deadline, id from orders
          where status = 'pending' and expiry_requested_at is null and payment_deadline <= now()
                and payment_status not in ('succeeded', 'partially_refunded')
@@ -201,5 +128,5 @@ pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>,
     .bind(limit)
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|(at, id)| (at, OrderId(id))).collect())
+    Ok(due)
 }

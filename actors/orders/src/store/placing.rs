@@ -3,65 +3,20 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads, Writes};
-use sqlx::{Row, types::Json};
-use subjects::{Address, CartId, OrderId};
-use uuid::Uuid;
+use runtime::{Breakage, Reads, Writes, columns};
+use sqlx::types::Json;
+use subjects::{
+    CartId, OrderId,
+    orders::{Order, OrderItem},
+};
 
-/// The row of a new order.
-#[derive(Debug)]
-pub(crate) struct NewRow<'a> {
-    pub id: Uuid,
-    pub order_number: &'a str,
-    pub user_id: Option<Uuid>,
-    pub guest_digest: Option<Uuid>,
-    pub email: Option<&'a str>,
-    pub cart_id: Option<Uuid>,
-    pub payment_status: &'static str,
-    pub currency: &'a str,
-    /// Also stored as the total, until pricing exists.
-    pub subtotal: i64,
-    pub shipping_address: &'a Address,
-    pub billing_address: Option<&'a Address>,
-    pub notes: Option<&'a str>,
-    pub payment_method: Option<&'a str>,
-}
-
-/// The row of a new order's line.
-#[derive(Debug)]
-pub(crate) struct NewItem<'a> {
-    pub order_id: Uuid,
-    pub position: i32,
-    pub id: Uuid,
-    pub product_id: Uuid,
-    pub variant_id: Uuid,
-    pub seller_id: Uuid,
-    pub sku: &'a str,
-    pub item_name: &'a str,
-    pub quantity: i64,
-    pub unit_price: i64,
-    pub total_price: i64,
-}
-
-/// The claim of an order on the cart it is made from.
-#[derive(Debug)]
-pub(crate) struct CartClaim<'a> {
-    pub cart_id: Uuid,
-    pub order_id: Uuid,
-    pub order_number: &'a str,
-    pub cart_version: i64,
-}
+use crate::place::{CartUse, Draft};
 
 /// Claims carts for their orders, and returns the carts that were claimed: those without an undecided order, and whose
 /// last confirmed order was made from an older version of the cart, so that a late repeat of a request does not order
 /// the same cart twice. `claims` are sorted by cart, one per cart.
-pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Result<Vec<CartId>, Breakage> {
-    let carts: Vec<Uuid> = claims.iter().map(|c| c.cart_id).collect();
-    let orders: Vec<Uuid> = claims.iter().map(|c| c.order_id).collect();
-    let numbers: Vec<&str> = claims.iter().map(|c| c.order_number).collect();
-    let versions: Vec<i64> = claims.iter().map(|c| c.cart_version).collect();
-    let taken: Vec<Uuid> = sqlx::query_scalar(
-        "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
+pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[(&CartUse, &Order)]) -> Result<Vec<CartId>, Breakage> {
+    let sql = "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
          select cart_id, order_id, order_number, cart_version, 'open'
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
               as claim (cart_id, order_id, order_number, cart_version)
@@ -70,39 +25,30 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[CartClaim<'_>]) -> Res
              set order_id = excluded.order_id, order_number = excluded.order_number,
                  cart_version = excluded.cart_version, state = 'open'
              where held.state = 'confirmed' and held.cart_version < excluded.cart_version
-         returning cart_id",
-    )
-    .bind(carts)
-    .bind(orders)
-    .bind(numbers)
-    .bind(versions)
-    .fetch_all(db)
-    .await?;
-    Ok(taken.into_iter().map(CartId).collect())
+         returning cart_id";
+    let query = columns!(sqlx::query_scalar(sql), claims, claim;
+        claim.0.cart_id, claim.1.id, claim.1.order_number.as_str(), claim.0.version);
+    Ok(query.fetch_all(db).await?)
 }
 
 /// The orders that have claimed these carts.
-pub(crate) async fn checkouts(db: Reads<'_>, carts: &[Uuid]) -> Result<BTreeMap<CartId, (OrderId, String)>, Breakage> {
-    let rows = sqlx::query("select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)")
-        .bind(carts)
-        .fetch_all(db)
-        .await?;
-    let mut held = BTreeMap::new();
-    for row in rows {
-        held.insert(CartId(row.try_get(0)?), (OrderId(row.try_get(1)?), row.try_get(2)?));
-    }
-    Ok(held)
+pub(crate) async fn checkouts(
+    db: Reads<'_>,
+    carts: &[CartId],
+) -> Result<BTreeMap<CartId, (OrderId, String)>, Breakage> {
+    let sql = "select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)";
+    let held: Vec<(CartId, OrderId, String)> = sqlx::query_as(sql).bind(carts).fetch_all(db).await?;
+    Ok(held.into_iter().map(|(cart, order, number)| (cart, (order, number))).collect())
 }
 
-/// Inserts new orders at version 1.
+/// Inserts new orders at version 1. Their subtotal is also their total, until pricing exists.
 pub(crate) async fn insert_orders(
     db: Writes<'_>,
-    orders: &[NewRow<'_>],
+    drafts: &[&Draft<'_>],
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
 ) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
+    let sql = "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
              total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
              created_at, updated_at)
          select id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
@@ -111,49 +57,29 @@ pub(crate) async fn insert_orders(
                   $9::bigint[], $10::jsonb[], $11::jsonb[], $12::text[], $13::text[])
               as placed (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
                   shipping_address, billing_address, notes, payment_method)
-         order by id",
-    )
-    .bind(orders.iter().map(|o| o.id).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.order_number).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.user_id).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.guest_digest).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.email).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.cart_id).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.payment_status).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.currency).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.subtotal).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| Json(o.shipping_address)).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.billing_address.map(Json)).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.notes).collect::<Vec<_>>())
-    .bind(orders.iter().map(|o| o.payment_method).collect::<Vec<_>>())
-    .bind(payment_deadline)
-    .bind(now)
-    .execute(db)
-    .await?;
+         order by id";
+    let query = columns!(sqlx::query(sql), drafts, draft;
+        draft.order.id, draft.order.order_number.as_str(), draft.user_id(), draft.guest(), draft.new.email.as_deref(),
+        draft.cart_id(), draft.order.payment_status, draft.order.currency, draft.order.totals.subtotal.amount,
+        Json(&draft.order.shipping_address), draft.order.billing_address.as_ref().map(Json),
+        draft.order.notes.as_deref(), draft.new.payment.as_ref().map(|payment| payment.method.as_str()));
+    query.bind(payment_deadline).bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Inserts the lines of new orders.
-pub(crate) async fn insert_items(db: Writes<'_>, items: &[NewItem<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
+pub(crate) async fn insert_items(db: Writes<'_>, drafts: &[&Draft<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
+    let mut items: Vec<(OrderId, i32, &OrderItem)> = Vec::new();
+    for order in drafts.iter().map(|draft| &draft.order) {
+        items.extend((0..).zip(&order.items).map(|(position, item)| (order.id, position, item)));
+    }
+    let sql = "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
              unit_price, total_price, created_at)
          select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
-             $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])",
-    )
-    .bind(items.iter().map(|i| i.order_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.position).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.product_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.variant_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.seller_id).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.sku).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.item_name).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.quantity).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.unit_price).collect::<Vec<_>>())
-    .bind(items.iter().map(|i| i.total_price).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+             $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
+    let query = columns!(sqlx::query(sql), items, row;
+        row.0, row.1, row.2.id, row.2.product_id, row.2.variant_id, row.2.seller_id, row.2.sku.as_str(),
+        row.2.name.as_str(), row.2.quantity, row.2.unit_price.amount, row.2.line_total.amount);
+    query.bind(now).execute(db).await?;
     Ok(())
 }

@@ -6,16 +6,15 @@ use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Moment, Part};
 use runtime::{Breakage, Reads};
 use serde::Deserialize;
-use sqlx::{FromRow, types::Json};
+use sqlx::FromRow;
 use subjects::{
-    Address, ItemId, Money, OrderId, ProductId, UserId, VariantId,
+    Address, Currency, ItemId, Money, OrderId, ProductId, UserId, VariantId,
     carts::Totals,
     inventory::Units,
-    orders::{Failure, HistoryEntry, Order, OrderItem, OrderRef, OrderStatus},
+    orders::{Failure, FulfillmentStatus, HistoryEntry, Order, OrderItem, OrderRef, OrderStatus, PaymentStatus},
 };
 use uuid::Uuid;
 
-use super::word;
 use crate::access::Owner;
 
 macro_rules! order_columns {
@@ -39,22 +38,24 @@ pub struct Record {
 
 #[derive(FromRow)]
 struct OrderRow {
-    id: Uuid,
+    id: OrderId,
     order_number: String,
     user_id: Option<Uuid>,
     guest_digest: Option<Uuid>,
     guest_open: bool,
-    status: String,
-    payment_status: String,
-    fulfillment_status: String,
-    currency: String,
+    status: OrderStatus,
+    payment_status: PaymentStatus,
+    fulfillment_status: FulfillmentStatus,
+    currency: Currency,
     subtotal: i64,
     discount_amount: i64,
     shipping_amount: i64,
     tax_amount: i64,
     total_amount: i64,
-    shipping_address: Json<Address>,
-    billing_address: Option<Json<Address>>,
+    #[sqlx(json)]
+    shipping_address: Address,
+    #[sqlx(json(nullable))]
+    billing_address: Option<Address>,
     notes: Option<String>,
     failure_code: Option<String>,
     failure_message: Option<String>,
@@ -63,15 +64,16 @@ struct OrderRow {
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    items: Json<Vec<ItemRow>>,
+    #[sqlx(json)]
+    items: Vec<ItemRow>,
 }
 
 #[derive(Deserialize)]
 struct ItemRow {
-    id: Uuid,
-    product_id: Uuid,
-    variant_id: Uuid,
-    seller_id: Uuid,
+    id: ItemId,
+    product_id: ProductId,
+    variant_id: VariantId,
+    seller_id: UserId,
     sku: String,
     item_name: String,
     quantity: i64,
@@ -80,18 +82,16 @@ struct ItemRow {
 }
 
 impl OrderRow {
-    fn read(self) -> Result<Record, Breakage> {
-        let currency = word(&self.currency)?;
-        let money = |amount| Money::new(amount, currency);
+    fn read(self) -> Record {
+        let money = |amount| Money::new(amount, self.currency);
         let items: Vec<OrderItem> = self
             .items
-            .0
             .into_iter()
             .map(|item| OrderItem {
-                id: ItemId(item.id),
-                product_id: ProductId(item.product_id),
-                variant_id: VariantId(item.variant_id),
-                seller_id: UserId(item.seller_id),
+                id: item.id,
+                product_id: item.product_id,
+                variant_id: item.variant_id,
+                seller_id: item.seller_id,
                 sku: item.sku,
                 name: item.item_name,
                 quantity: item.quantity,
@@ -105,11 +105,11 @@ impl OrderRow {
             sellers: items.iter().map(|item| item.seller_id.0).collect(),
         };
         let order = Order {
-            id: OrderId(self.id),
+            id: self.id,
             order_number: self.order_number,
-            status: word(&self.status)?,
-            payment_status: word(&self.payment_status)?,
-            fulfillment_status: word(&self.fulfillment_status)?,
+            status: self.status,
+            payment_status: self.payment_status,
+            fulfillment_status: self.fulfillment_status,
             items,
             totals: Totals {
                 subtotal: money(self.subtotal),
@@ -118,18 +118,18 @@ impl OrderRow {
                 tax: money(self.tax_amount),
                 total: money(self.total_amount),
             },
-            currency,
+            currency: self.currency,
             failure: self.failure_code.zip(self.failure_message).map(|(code, message)| Failure { code, message }),
             payment: None,
-            shipping_address: self.shipping_address.0,
-            billing_address: self.billing_address.map(|address| address.0),
+            shipping_address: self.shipping_address,
+            billing_address: self.billing_address,
             notes: self.notes,
             payment_deadline: self.payment_deadline,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
         };
-        Ok(Record { order, owner, action_required: self.action_required })
+        Record { order, owner, action_required: self.action_required }
     }
 }
 
@@ -147,9 +147,8 @@ pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<Orde
         return Ok(Some(*id));
     }
     let Some(number) = number(order) else { return Ok(None) };
-    let id: Option<Uuid> =
-        sqlx::query_scalar("select id from orders where order_number = $1").bind(number).fetch_optional(db).await?;
-    Ok(id.map(OrderId))
+    let sql = "select id from orders where order_number = $1";
+    Ok(sqlx::query_scalar(sql).bind(number).fetch_optional(db).await?)
 }
 
 pub(crate) async fn load(db: Reads<'_>, id: OrderId) -> Result<Option<Record>, Breakage> {
@@ -158,14 +157,14 @@ pub(crate) async fn load(db: Reads<'_>, id: OrderId) -> Result<Option<Record>, B
 
 /// Reads orders by their ids or numbers, in the order of the references.
 pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Result<Vec<Option<Record>>, Breakage> {
-    let id = |order: &OrderRef| if let OrderRef::Id(id) = order { Some(id.0) } else { None };
+    let id = |order: &OrderRef| if let OrderRef::Id(id) = order { Some(*id) } else { None };
     let sql = concat!("select ", order_columns!(), " from orders where id = any($1) or order_number = any($2)");
     let rows: Vec<OrderRow> = sqlx::query_as(sql)
         .bind(orders.iter().filter_map(id).collect::<Vec<_>>())
         .bind(orders.iter().filter_map(number).collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
-    let records = rows.into_iter().map(OrderRow::read).collect::<Result<Vec<_>, Breakage>>()?;
+    let records: Vec<_> = rows.into_iter().map(OrderRow::read).collect();
     let by_id: HashMap<_, _> = records.iter().map(|record| (record.order.id, record)).collect();
     let by_number: HashMap<_, _> = records.iter().map(|record| (record.order.order_number.as_str(), record)).collect();
     let found = |order: &OrderRef| match order {
@@ -248,7 +247,6 @@ pub(crate) async fn page(
             ),
         ),
     };
-    let status = status.map(OrderStatus::word);
     let counted: i64 =
         sqlx::query_scalar(count).bind(owner).bind(status).bind(COUNTED + 1).fetch_one(db.reborrow()).await?;
     let (at, id) = part.from.map(|(at, id)| (at.0, id)).unzip();
@@ -261,22 +259,19 @@ pub(crate) async fn page(
         .bind(part.offset())
         .fetch_all(db)
         .await?;
-    Ok((rows.into_iter().map(OrderRow::read).collect::<Result<_, Breakage>>()?, counted))
+    Ok((rows.into_iter().map(OrderRow::read).collect(), counted))
 }
 
 /// The history of an order, oldest first.
 pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<HistoryEntry>, Breakage> {
-    let rows: Vec<(String, String, i64, DateTime<Utc>, String)> = sqlx::query_as(
+    let rows: Vec<(String, OrderStatus, i64, DateTime<Utc>, String)> = sqlx::query_as(
         "select event, status, version, at, cause from order_history where order_id = $1 order by version",
     )
-    .bind(order.0)
+    .bind(order)
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|(event, status, version, at, cause)| {
-            Ok(HistoryEntry { event, status: word(&status)?, version, at, cause })
-        })
-        .collect()
+    let entry = |(event, status, version, at, cause)| HistoryEntry { event, status, version, at, cause };
+    Ok(rows.into_iter().map(entry).collect())
 }
 
 /// The amount due of an order, and its buyer.
@@ -289,33 +284,31 @@ pub(crate) struct PayableFacts {
 }
 
 pub(crate) async fn payable_facts(db: Reads<'_>, order: OrderId) -> Result<Option<PayableFacts>, Breakage> {
-    let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, String, String)> = sqlx::query_as(
+    let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, Currency, OrderStatus)> = sqlx::query_as(
         "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',
                 total_amount, currency, status
          from orders where id = $1",
     )
-    .bind(order.0)
+    .bind(order)
     .fetch_optional(db)
     .await?;
-    row.map(|(order_number, user_id, guest, guest_open, amount, currency, status)| {
+    Ok(row.map(|(order_number, user_id, guest, guest_open, amount, currency, status)| {
         let owner = Owner { user_id, guest: guest.filter(|_| guest_open), sellers: Vec::new() };
-        let amount = Money::new(amount, word(&currency)?);
-        Ok(PayableFacts { order_number, owner, amount, status: word(&status)? })
-    })
-    .transpose()
+        PayableFacts { order_number, owner, amount: Money::new(amount, currency), status }
+    }))
 }
 
 /// The units of orders, in the order of their lines.
 pub(crate) async fn units_of(db: Reads<'_>, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Vec<Units>>, Breakage> {
-    let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
+    let rows: Vec<(OrderId, VariantId, i64)> = sqlx::query_as(
         "select order_id, variant_id, quantity from order_items where order_id = any($1) order by order_id, position",
     )
-    .bind(orders.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(orders)
     .fetch_all(db)
     .await?;
     let mut units: BTreeMap<OrderId, Vec<Units>> = BTreeMap::new();
-    for (order, variant, quantity) in rows {
-        units.entry(OrderId(order)).or_default().push(Units { variant_id: VariantId(variant), quantity });
+    for (order, variant_id, quantity) in rows {
+        units.entry(order).or_default().push(Units { variant_id, quantity });
     }
     Ok(units)
 }

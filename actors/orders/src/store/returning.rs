@@ -1,43 +1,37 @@
 //! Returned units of order lines.
 
-use runtime::{Breakage, Reads, Writes};
-use subjects::{ItemId, Money, OrderId, VariantId, inventory::Units, orders::OrderStatus};
-use uuid::Uuid;
+use runtime::{Breakage, Reads, Writes, columns};
+use sqlx::FromRow;
+use subjects::{Currency, ItemId, OrderId, VariantId, inventory::Units, orders::OrderStatus};
 
-use super::word;
 use crate::story::Returns;
 
-/// The part of a line that a refund depends on.
-#[derive(Debug)]
+/// A line of an order, with what a refund of it depends on.
+#[derive(Debug, FromRow)]
 pub(crate) struct LineRow {
+    /// The status of the order.
+    pub status: OrderStatus,
+    pub currency: Currency,
     pub id: ItemId,
-    pub unit_price: Money,
+    pub unit_price: i64,
     pub quantity: i64,
     pub returned: i64,
 }
 
-/// The status and the lines of an order, in the order of the lines.
-pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Option<(OrderStatus, Vec<LineRow>)>, Breakage> {
-    let rows: Vec<(String, String, Uuid, i64, i64, i64)> = sqlx::query_as(
+/// The lines of an order, in their order. Every order has lines.
+pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Vec<LineRow>, Breakage> {
+    let lines = sqlx::query_as(
         "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
          from orders o join order_items i on i.order_id = o.id where o.id = $1 order by i.position",
     )
-    .bind(order.0)
+    .bind(order)
     .fetch_all(db)
     .await?;
-    let Some((status, currency, ..)) = rows.first() else { return Ok(None) };
-    let (status, currency) = (word(status)?, word(currency)?);
-    let line = |(_, _, id, price, quantity, returned)| LineRow {
-        id: ItemId(id),
-        unit_price: Money::new(price, currency),
-        quantity,
-        returned,
-    };
-    Ok(Some((status, rows.into_iter().map(line).collect())))
+    Ok(lines)
 }
 
 /// A line of a locked order, with its returned units.
-#[derive(Debug)]
+#[derive(Debug, FromRow)]
 pub(crate) struct Returnable {
     pub order_id: OrderId,
     position: i32,
@@ -62,36 +56,22 @@ impl Returnable {
 }
 
 pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<Returnable>, Breakage> {
-    let rows: Vec<(Uuid, i32, Uuid, Uuid, i64, i64)> = sqlx::query_as(
+    let lines = sqlx::query_as(
         "select order_id, position, id, variant_id, quantity, returned from order_items where order_id = any($1)
          order by order_id, position",
     )
-    .bind(orders.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(orders)
     .fetch_all(db)
     .await?;
-    let line = |(order, position, id, variant, quantity, returned)| Returnable {
-        order_id: OrderId(order),
-        position,
-        id: ItemId(id),
-        variant_id: VariantId(variant),
-        quantity,
-        returned,
-    };
-    Ok(rows.into_iter().map(line).collect())
+    Ok(lines)
 }
 
 /// Writes the returned units of lines.
 pub(crate) async fn set_returned(db: Writes<'_>, lines: &[Returnable]) -> Result<(), Breakage> {
-    sqlx::query(
-        "update order_items i set returned = now.returned
+    let sql = "update order_items i set returned = now.returned
          from unnest($1::uuid[], $2::integer[], $3::bigint[]) as now (order_id, position, returned)
-         where i.order_id = now.order_id and i.position = now.position and i.returned <> now.returned",
-    )
-    .bind(lines.iter().map(|line| line.order_id.0).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.position).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.returned).collect::<Vec<_>>())
-    .execute(db)
-    .await?;
+         where i.order_id = now.order_id and i.position = now.position and i.returned <> now.returned";
+    columns!(sqlx::query(sql), lines, line; line.order_id, line.position, line.returned).execute(db).await?;
     Ok(())
 }
 

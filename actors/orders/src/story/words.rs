@@ -61,11 +61,9 @@ pub enum Returns {
     Lines(Vec<(ItemId, i64)>),
 }
 
-/// An event to emit.
+/// An event to emit. `orders.placed` is emitted by the command that places the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tell {
-    /// `orders.placed`
-    Placed,
     /// `orders.payment_due`
     PaymentDue,
     /// `orders.confirmed`

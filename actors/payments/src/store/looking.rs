@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Reads, Writes};
 use subjects::PaymentId;
-use uuid::Uuid;
 
 /// Maximum number of old notices that are deleted with each new one. Above 1, so that a backlog shrinks.
 const SLICE: i64 = 10;
@@ -38,18 +37,18 @@ pub(crate) async fn remember_notice(
 
 /// Payments that are due to be read again.
 pub(crate) async fn due_to_read(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, PaymentId)>, Breakage> {
-    let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
+    let due = sqlx::query_as(
         "select read_again_at, id from payments where read_again_at <= now()
          order by read_again_at limit $1",
     )
     .bind(limit)
     .fetch_all(db)
     .await?;
-    Ok(due.into_iter().map(|(at, id)| (at, PaymentId(id))).collect())
+    Ok(due)
 }
 
 /// Clears the time at which a payment is to be read again. Returns whether there was one.
 pub(crate) async fn forget_deadline(db: Writes<'_>, id: PaymentId) -> Result<bool, Breakage> {
     let forgot = sqlx::query("update payments set read_again_at = null where id = $1 and read_again_at is not null");
-    Ok(forgot.bind(id.0).execute(db).await?.rows_affected() == 1)
+    Ok(forgot.bind(id).execute(db).await?.rows_affected() == 1)
 }

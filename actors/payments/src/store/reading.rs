@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use runtime::{Breakage, Reads};
-use sqlx::{FromRow, types::Json};
+use sqlx::FromRow;
 use subjects::{
     Currency, Money, OrderId, PaymentId, RefundId, UserId,
     orders::Failure,
     payments::{self as messages, Payment, Refund, RefundItem},
 };
-use uuid::Uuid;
 
-use super::word;
 use crate::story::Dispute;
 
 /// A payment with its refunds, and its buyer.
@@ -24,34 +22,36 @@ pub(crate) struct View {
 
 #[derive(FromRow)]
 struct ViewRow {
-    id: Uuid,
-    order_id: Uuid,
+    id: PaymentId,
+    order_id: OrderId,
     order_number: String,
-    user_id: Option<Uuid>,
+    user_id: Option<UserId>,
     status: String,
     is_closing: bool,
     amount: i64,
-    currency: String,
+    currency: Currency,
     payment_provider: String,
     provider_transaction_id: Option<String>,
     payment_method: Option<String>,
     failure_code: Option<String>,
     failure_message: Option<String>,
-    disputes: Json<BTreeMap<String, Dispute>>,
+    #[sqlx(json)]
+    disputes: BTreeMap<String, Dispute>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
 #[derive(FromRow)]
 pub(super) struct RefundRow {
-    id: Uuid,
+    id: RefundId,
     status: String,
     amount: i64,
-    currency: String,
+    currency: Currency,
     reason: Option<String>,
     failure_code: Option<String>,
     failure_message: Option<String>,
-    items: Json<Vec<RefundItem>>,
+    #[sqlx(json)]
+    items: Vec<RefundItem>,
     restock: bool,
     created_at: DateTime<Utc>,
 }
@@ -68,17 +68,17 @@ macro_rules! select_refunds {
 pub(super) use select_refunds;
 
 impl RefundRow {
-    pub(super) fn read(self) -> Result<Refund, Breakage> {
-        Ok(Refund {
-            id: RefundId(self.id),
+    pub(super) fn read(self) -> Refund {
+        Refund {
+            id: self.id,
             status: self.status,
-            amount: Money::new(self.amount, word(&self.currency)?),
+            amount: Money::new(self.amount, self.currency),
             reason: self.reason,
             failure: self.failure_code.zip(self.failure_message).map(failure),
-            items: self.items.0,
+            items: self.items,
             restock: self.restock,
             created_at: self.created_at,
-        })
+        }
     }
 }
 
@@ -89,24 +89,23 @@ pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View
                 provider_transaction_id, payment_method, failure_code, failure_message, disputes, created_at, updated_at
          from payments where id = $1 and amount is not null",
     )
-    .bind(id.0)
+    .bind(id)
     .fetch_optional(db.reborrow())
     .await?;
     let Some(row) = row else { return Ok(None) };
     let of_payment = select_refunds!("where payment_id = $1 order by created_at, id");
-    let refunds: Vec<RefundRow> = sqlx::query_as(of_payment).bind(id.0).fetch_all(db).await?;
-    let currency: Currency = word(&row.currency)?;
+    let refunds: Vec<RefundRow> = sqlx::query_as(of_payment).bind(id).fetch_all(db).await?;
     let dispute = |(id, dispute): (String, Dispute)| messages::Dispute {
         id,
         status: dispute.state.word().to_owned(),
-        amount: Money::new(dispute.amount, currency),
+        amount: Money::new(dispute.amount, row.currency),
         reason: dispute.reason,
     };
     let payment = Payment {
-        id: PaymentId(row.id),
-        order_id: OrderId(row.order_id),
+        id: row.id,
+        order_id: row.order_id,
         order_number: row.order_number,
-        amount: Money::new(row.amount, currency),
+        amount: Money::new(row.amount, row.currency),
         provider: row.payment_provider,
         provider_transaction_id: row.provider_transaction_id,
         payment_method: row.payment_method,
@@ -114,12 +113,12 @@ pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View
         // buyer may try another card.
         failure: row.failure_code.zip(row.failure_message).filter(|_| !row.is_closing).map(failure),
         status: row.status,
-        refunds: refunds.into_iter().map(RefundRow::read).collect::<Result<_, Breakage>>()?,
-        disputes: row.disputes.0.into_iter().map(dispute).collect(),
+        refunds: refunds.into_iter().map(RefundRow::read).collect(),
+        disputes: row.disputes.into_iter().map(dispute).collect(),
         created_at: row.created_at,
         updated_at: row.updated_at,
     };
-    Ok(Some(View { payment, user_id: row.user_id.map(UserId) }))
+    Ok(Some(View { payment, user_id: row.user_id }))
 }
 
 fn failure((code, message): (String, String)) -> Failure {

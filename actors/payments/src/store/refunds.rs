@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads, Writes};
+use runtime::{Breakage, Reads, Writes, columns};
 use sqlx::types::Json;
 use subjects::{
     ItemId, Money, PaymentId, RefundId,
     orders::Failure,
     payments::{Refund, RefundItem},
 };
-use uuid::Uuid;
 
 use super::reading::{RefundRow, select_refunds};
 
@@ -40,33 +39,23 @@ pub(crate) async fn insert_refunds(
     refunds: &[NewRefund<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), Breakage> {
-    sqlx::query(
+    let sql =
         "insert into refunds (id, payment_id, amount, currency, reason, automatic, items, restock, status, created_at,
              updated_at)
          select asked.*, 'pending', $9::timestamptz, $9::timestamptz
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::jsonb[],
                   $8::boolean[])
               as asked (id, payment_id, amount, currency, reason, automatic, items, restock)
-         order by id",
-    )
-    .bind(refunds.iter().map(|r| r.id.0).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.payment_id.0).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.amount.amount).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.amount.currency.code().to_owned()).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.reason).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.automatic).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| Json(r.items)).collect::<Vec<_>>())
-    .bind(refunds.iter().map(|r| r.restock).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+         order by id";
+    let query = columns!(sqlx::query(sql), refunds, r;
+        r.id, r.payment_id, r.amount.amount, r.amount.currency, r.reason, r.automatic, Json(r.items), r.restock);
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Writes the ends of refunds. A refund that has succeeded may fail later, but not the reverse.
 pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTime<Utc>) -> Result<(), Breakage> {
-    sqlx::query(
-        "update refunds set
+    let sql = "update refunds set
              status = case when ended.failure_code is null then 'succeeded' else 'failed' end,
              provider_refund_id = coalesce(ended.provider_refund_id, refunds.provider_refund_id),
              failure_code = ended.failure_code,
@@ -74,21 +63,17 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
               as ended (id, provider_refund_id, failure_code, failure_message)
          where refunds.id = ended.id
-           and (refunds.status = 'pending' or refunds.status = 'succeeded' and ended.failure_code is not null)",
-    )
-    .bind(ends.iter().map(|e| e.id.0).collect::<Vec<_>>())
-    .bind(ends.iter().map(|e| e.provider_refund_id.as_deref()).collect::<Vec<_>>())
-    .bind(ends.iter().map(|e| e.failure.as_ref().map(|f| f.code.as_str())).collect::<Vec<_>>())
-    .bind(ends.iter().map(|e| e.failure.as_ref().map(|f| f.message.as_str())).collect::<Vec<_>>())
-    .bind(now)
-    .execute(db)
-    .await?;
+           and (refunds.status = 'pending' or refunds.status = 'succeeded' and ended.failure_code is not null)";
+    let query = columns!(sqlx::query(sql), ends, e;
+        e.id, e.provider_refund_id.as_deref(), e.failure.as_ref().map(|f| f.code.as_str()),
+        e.failure.as_ref().map(|f| f.message.as_str()));
+    query.bind(now).execute(db).await?;
     Ok(())
 }
 
 pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Result<Option<Refund>, Breakage> {
-    let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id.0).fetch_optional(db).await?;
-    row.map(RefundRow::read).transpose()
+    let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id).fetch_optional(db).await?;
+    Ok(row.map(RefundRow::read))
 }
 
 /// The lines that a refund names, and whether their units are restocked.
@@ -98,10 +83,10 @@ pub(crate) struct Goods {
     pub restock: bool,
 }
 
-pub(crate) async fn goods_of(db: Reads<'_>, ids: &[Uuid]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
-    let rows: Vec<(Uuid, Json<Vec<RefundItem>>, bool)> =
+pub(crate) async fn goods_of(db: Reads<'_>, ids: &[RefundId]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
+    let rows: Vec<(RefundId, Json<Vec<RefundItem>>, bool)> =
         sqlx::query_as("select id, items, restock from refunds where id = any($1)").bind(ids).fetch_all(db).await?;
-    Ok(rows.into_iter().map(|(id, Json(items), restock)| (RefundId(id), Goods { items, restock })).collect())
+    Ok(rows.into_iter().map(|(id, Json(items), restock)| (id, Goods { items, restock })).collect())
 }
 
 /// The units per line that refunds of a payment restock, counting pending refunds and those that failed after they had
@@ -111,7 +96,7 @@ pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTree
         "select items from refunds
          where payment_id = $1 and restock and (status <> 'failed' or provider_refund_id is not null)",
     )
-    .bind(payment.0)
+    .bind(payment)
     .fetch_all(db)
     .await?;
     let mut units = BTreeMap::new();
@@ -130,16 +115,14 @@ pub(crate) struct Done {
 }
 
 /// The succeeded refunds of payments, by the provider's ids.
-pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[Uuid]) -> Result<BTreeMap<String, Done>, Breakage> {
-    let rows: Vec<(String, Uuid, i64, Uuid)> = sqlx::query_as(
+pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[PaymentId]) -> Result<BTreeMap<String, Done>, Breakage> {
+    let rows: Vec<(String, RefundId, i64, PaymentId)> = sqlx::query_as(
         "select provider_refund_id, id, amount, payment_id from refunds
          where payment_id = any($1) and status = 'succeeded' and provider_refund_id is not null",
     )
     .bind(payments)
     .fetch_all(db)
     .await?;
-    let done = |(provider_id, id, amount, payment)| {
-        (provider_id, Done { id: RefundId(id), amount, payment_id: PaymentId(payment) })
-    };
+    let done = |(provider_id, id, amount, payment_id)| (provider_id, Done { id, amount, payment_id });
     Ok(rows.into_iter().map(done).collect())
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
 use subjects::{
     Money, RefundId, UserId,
     orders::{Failure, PaymentStatus},
@@ -19,35 +20,28 @@ pub struct Details {
     pub amount: Money,
 }
 
-/// How a payment ends once the provider has confirmed the cancel of its object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Closing {
-    /// As cancelled.
-    Cancel,
-    /// As failed, after a decline.
-    Decline,
+subjects::words! {
+    /// How a payment ends once the provider has confirmed the cancel of its object.
+    #[derive(Hash)]
+    pub Closing {
+        /// As cancelled.
+        Cancel = "cancel",
+        /// As failed, after a decline.
+        Decline = "decline",
+    }
 }
 
-/// The state of a dispute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DisputeState {
-    /// Undecided: the provider withholds the disputed amount.
-    Open,
-    /// Decided for the shop, which keeps the money.
-    Won,
-    /// Decided for the buyer, who has the money back.
-    Lost,
-}
-
-impl DisputeState {
-    /// The name that is used on the wire.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Won => "won",
-            Self::Lost => "lost",
-        }
+subjects::words! {
+    /// The state of a dispute.
+    #[derive(Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub DisputeState {
+        /// Undecided: the provider withholds the disputed amount.
+        Open = "open",
+        /// Decided for the shop, which keeps the money.
+        Won = "won",
+        /// Decided for the buyer, who has the money back.
+        Lost = "lost",
     }
 }
 
@@ -63,27 +57,32 @@ pub struct Dispute {
 }
 
 /// The state of a payment. The default is that of a payment without any input.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, FromRow)]
 pub struct Attempt {
     /// The status that events and replies carry.
     pub status: PaymentStatus,
     /// The amount due; `None` in a tombstone, which was closed before it became known.
+    #[sqlx(skip)]
     pub details: Option<Details>,
     /// The provider's id of the committed object.
+    #[sqlx(rename = "provider_transaction_id")]
     pub object: Option<String>,
     /// The payment method to charge.
+    #[sqlx(rename = "payment_method")]
     pub method: Option<String>,
     /// Whether the order names its payment method: the first decline is final.
     pub at_once: bool,
     /// Whether the card's issuer requires the buyer to confirm the charge.
     pub awaits_action: bool,
     /// The declined attempts. Not recorded if `at_once` is set.
+    #[sqlx(json)]
     pub declines: BTreeSet<String>,
     /// Whether a create of the object is in flight.
     pub creating: bool,
     /// How it ends once its object is cancelled; `None` while it is not being closed.
     pub closing: Option<Closing>,
     /// Code and message of the last decline.
+    #[sqlx(skip)]
     pub failure: Option<(String, String)>,
     /// Whether the order has ended, or was notified that the payment failed or was cancelled: a capture is refunded.
     pub order_ended: bool,
@@ -96,6 +95,7 @@ pub struct Attempt {
     /// The amount of refunds that are in flight.
     pub refunding: i64,
     /// The disputes of the charge, by the provider's ids.
+    #[sqlx(json)]
     pub disputes: BTreeMap<String, Dispute>,
     /// The amount returned by lost disputes, up to what refunds leave of the charge.
     pub lost: i64,

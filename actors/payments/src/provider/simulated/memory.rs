@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::Breakage;
+use runtime::{Breakage, columns};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -33,25 +33,17 @@ async fn insert(db: &mut PgConnection, questions: &[&Question]) -> Result<(), Br
     if new.is_empty() {
         return Ok(());
     }
-    let secret = |id: &String| format!("{id}_secret_{}", Uuid::new_v4().simple());
-    sqlx::query(
-        "insert into sim_intent (id, amount, currency, client_secret, order_id, order_number, user_id, status)
+    let sql = "insert into sim_intent (id, amount, currency, client_secret, order_id, order_number, user_id, status)
          select asked.*, $8
          from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[])
               as asked (id, amount, currency, client_secret, order_id, order_number, user_id)
          order by id
-         on conflict (id) do nothing",
-    )
-    .bind(new.keys().map(String::as_str).collect::<Vec<_>>())
-    .bind(new.values().map(|o| o.amount.amount).collect::<Vec<_>>())
-    .bind(new.values().map(|o| o.amount.currency.code().to_owned()).collect::<Vec<_>>())
-    .bind(new.keys().map(secret).collect::<Vec<_>>())
-    .bind(new.values().map(|o| o.order_id.0).collect::<Vec<_>>())
-    .bind(new.values().map(|o| o.order_number.as_str()).collect::<Vec<_>>())
-    .bind(new.values().map(|o| o.user_id.map(|user| user.0)).collect::<Vec<_>>())
-    .bind(OPEN)
-    .execute(db)
-    .await?;
+         on conflict (id) do nothing";
+    let query = columns!(sqlx::query(sql), new, one;
+        one.0.as_str(), one.1.amount.amount, one.1.amount.currency,
+        format!("{}_secret_{}", one.0, Uuid::new_v4().simple()), one.1.order_id, one.1.order_number.as_str(),
+        one.1.user_id);
+    query.bind(OPEN).execute(db).await?;
     Ok(())
 }
 
@@ -89,31 +81,21 @@ async fn open(db: &mut PgConnection, questions: &[&Question]) -> Result<Books, B
 async fn close(db: &mut PgConnection, books: &Books) -> Result<(), Breakage> {
     let changed: Vec<&Intent> = books.changed.iter().filter_map(|id| books.intents.get(id)).collect();
     if !changed.is_empty() {
-        sqlx::query(
-            "update sim_intent set status = moved.status, payment_method = moved.payment_method,
+        let sql = "update sim_intent set status = moved.status, payment_method = moved.payment_method,
                  refunded = moved.refunded
              from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
                   as moved (id, status, payment_method, refunded)
-             where sim_intent.id = moved.id",
-        )
-        .bind(changed.iter().map(|i| i.id.as_str()).collect::<Vec<_>>())
-        .bind(changed.iter().map(|i| i.status.as_str()).collect::<Vec<_>>())
-        .bind(changed.iter().map(|i| i.payment_method.as_deref()).collect::<Vec<_>>())
-        .bind(changed.iter().map(|i| i.refunded).collect::<Vec<_>>())
-        .execute(&mut *db)
-        .await?;
+             where sim_intent.id = moved.id";
+        let query = columns!(sqlx::query(sql), changed, i;
+            i.id.as_str(), i.status.as_str(), i.payment_method.as_deref(), i.refunded);
+        query.execute(&mut *db).await?;
     }
     if !books.refunds.is_empty() {
-        sqlx::query(
-            "insert into sim_refund (idempotency_key, id, intent_id, amount)
-             select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])",
-        )
-        .bind(books.refunds.iter().map(|r| r.key).collect::<Vec<_>>())
-        .bind(books.refunds.iter().map(|r| refund_id(r.key)).collect::<Vec<_>>())
-        .bind(books.refunds.iter().map(|r| r.object.as_str()).collect::<Vec<_>>())
-        .bind(books.refunds.iter().map(|r| r.amount).collect::<Vec<_>>())
-        .execute(&mut *db)
-        .await?;
+        let sql = "insert into sim_refund (idempotency_key, id, intent_id, amount)
+             select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])";
+        let query = columns!(sqlx::query(sql), books.refunds, r;
+            r.key, refund_id(r.key), r.object.as_str(), r.amount);
+        query.execute(&mut *db).await?;
     }
     Ok(())
 }
