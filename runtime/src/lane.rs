@@ -93,6 +93,8 @@ impl Drop for InLane {
 /// What the lanes of a domain on this node share.
 pub(crate) struct LaneContext {
     pub domain: &'static str,
+    /// Whether the domain has a stream. Without one an event would never be published.
+    pub emits: bool,
     pub db: Database,
     pub publisher: Arc<Publisher>,
     pub effects: Arc<Effects>,

@@ -59,7 +59,8 @@ pub(crate) struct Hosted {
     pub name: &'static str,
     pub routes: Routes,
     pub database_url: String,
-    pub stream: StreamSpec,
+    /// `None` for a projection domain, which emits nothing.
+    pub stream: Option<StreamSpec>,
 }
 
 /// A service, and the NATS user it connects as.
@@ -85,7 +86,18 @@ impl NodeBuilder {
 
     /// Adds a domain on its own database.
     #[must_use]
-    pub fn domain<D: Domain>(mut self, domain: D, database_url: String, stream: StreamSpec) -> Self {
+    pub fn domain<D: Domain>(self, domain: D, database_url: String, stream: StreamSpec) -> Self {
+        self.host(domain, database_url, Some(stream))
+    }
+
+    /// Adds a projection domain on its own database: it answers queries from what it stores of the events of other
+    /// domains. It has no stream, and registers no command, effect or deadline.
+    #[must_use]
+    pub fn projection<D: Domain>(self, domain: D, database_url: String) -> Self {
+        self.host(domain, database_url, None)
+    }
+
+    fn host<D: Domain>(mut self, domain: D, database_url: String, stream: Option<StreamSpec>) -> Self {
         let mut registry = Registry::new(Arc::new(domain));
         D::register(&mut registry);
         self.domains.push(Hosted { name: D::NAME, routes: registry.routes, database_url, stream });

@@ -112,6 +112,9 @@ async fn transact<K: Kind>(
     let mut tx = Tx::new(&mut transaction, now, context.effects.names());
     let (outcome, answers) = K::handle(&mut tx, items, claimed).await?;
     let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
+    if !(context.emits || events.is_empty()) {
+        return Err(Breakage::other("a projection domain emitted an event"));
+    }
     let Some(answers) = answers else {
         transaction.rollback().await?;
         context.db.hold(connection);

@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// Rejects a domain whose registrations contradict each other.
-pub(super) fn check_registrations(domain: &str, routes: &Routes) -> Result<(), Breakage> {
+pub(super) fn check_registrations(domain: &str, routes: &Routes, is_projection: bool) -> Result<(), Breakage> {
+    if is_projection && !(routes.commands.is_empty() && routes.effects.is_empty() && routes.deadlines.is_empty()) {
+        return Err(Breakage::other("a projection domain registers no command, effect or deadline"));
+    }
     // Those for callers are reserved even if this node does not serve them: the domain must also start with another
     // node's configuration.
     let builtin = BuiltinRoute::all(domain, Access::Public);

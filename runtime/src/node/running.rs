@@ -97,8 +97,8 @@ impl Node {
         for HostedService { name, registrations, .. } in &services {
             check_service(name, registrations).map_err(named(name))?;
         }
-        for Hosted { name, routes, .. } in &hosted {
-            check_registrations(name, routes).map_err(named(name))?;
+        for Hosted { name, routes, stream, .. } in &hosted {
+            check_registrations(name, routes, stream.is_none()).map_err(named(name))?;
         }
         let id = Uuid::now_v7();
         let tokens = Tokens { sources, capacity: config.revocations, revocations: None };
@@ -213,14 +213,17 @@ impl Running {
         }
         let events = connect(&config.nats, name, "events").await?;
         let client = &serving.client;
-        let streams = Streams::new(name, events.clone(), stream);
+        let emits = stream.is_some();
+        let streams = Streams::new(name, events.clone(), stream.unwrap_or_default());
         let (publisher, commits) = Publisher::new(name, db.clone(), streams.clone());
         let effects = Effects::new(name, db.clone(), client.clone(), routes.effects.clone());
         let depth = Depth::default();
-        let context = LaneContext { domain: name, db: db.clone(), publisher, effects: effects.clone(), depth };
+        let context = LaneContext { domain: name, emits, db: db.clone(), publisher, effects: effects.clone(), depth };
         let lanes = Lanes::new(Arc::new(context), config.lanes);
         effects.finish_in(lanes.clone());
-        streams.ensure_own(&db.lanes).await;
+        if emits {
+            streams.ensure_own(&db.lanes).await;
+        }
 
         let backing =
             Backing { db: db.clone(), streams: streams.clone(), lanes: lanes.clone(), events: routes.events.clone() };
@@ -234,11 +237,15 @@ impl Running {
         let (chores, stopping) = (routes.chores, stop.clone());
         let work = Arc::new(Work { name, node, lanes: lanes.clone(), streams, chores, stop: stopping });
         let mut children: Vec<Child> = (0..lanes.count()).map(|number| children::lane(&lanes, number)).collect();
+        if emits {
+            children.extend([
+                children::publishing(&work, commits),
+                children::sweeping(&work),
+                children::refilling(&work),
+                children::performing(&work),
+            ]);
+        }
         children.extend([
-            children::publishing(&work, commits),
-            children::sweeping(&work),
-            children::refilling(&work),
-            children::performing(&work),
             children::keeping(&work),
             children::watching(&work, connections.clone(), &pulse),
             children::learning_of_tokens(name, &serving.verifier),

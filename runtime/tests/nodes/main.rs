@@ -14,6 +14,7 @@ mod editions;
 mod effects;
 mod lanes;
 mod poison;
+mod projection;
 mod query_batches;
 mod rebuild;
 mod registration;

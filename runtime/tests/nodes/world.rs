@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use runtime::{Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
+use runtime::{Breakage, Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::{Stack, StackConfig, StackInfo};
 
@@ -103,6 +103,12 @@ async fn node<D: Domain>(stack: &StackInfo, domain: D) -> Node {
     let url = stack.database_url(D::NAME).unwrap();
     let builder = NodeBuilder::new(NodeConfig::new(nats(stack)));
     builder.domain(domain, url, StreamSpec::default()).start_without_tokens().await.unwrap()
+}
+
+/// A node of one projection domain.
+pub async fn projection<D: Domain>(stack: &StackInfo, domain: D) -> Result<Node, Breakage> {
+    let url = stack.database_url(D::NAME).unwrap();
+    NodeBuilder::new(NodeConfig::new(nats(stack))).projection(domain, url).start_without_tokens().await
 }
 
 /// A node of one domain at servers that somebody else started.
