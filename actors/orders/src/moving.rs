@@ -8,7 +8,7 @@ use subjects::{CartId, OrderId, inventory::Units, orders as messages};
 
 use crate::{
     store::{self, Locked},
-    story::{Fact, OrderState, Step, Tell, step},
+    story::{Fact, OrderState, Tell, step},
 };
 
 /// What a batch reads and writes besides the rows of its orders.
@@ -44,14 +44,7 @@ impl Machine for Moving<'_> {
     }
 
     fn transition(&mut self, order: &mut Locked, fact: Fact) -> Transition<Self::Act> {
-        match step(&order.state, fact) {
-            Step::Stay => Transition::Stay,
-            Step::Illegal => Transition::Illegal,
-            Step::Go { next, tells } => {
-                order.state = next;
-                Transition::Go(tells.into_iter().map(|tell| (tell, next)).collect())
-            }
-        }
+        step(&mut order.state, fact)
     }
 
     async fn load(&mut self, tx: &mut Tx<'_>, acts: &[(OrderId, Self::Act)]) -> Result<(), Breakage> {

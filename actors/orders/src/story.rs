@@ -1,12 +1,17 @@
-//! The state machine of an order: a pure function from a state and an input to a transition. It performs no I/O and is
+//! The state machine of an order: a function from a state and an input to a new state and a transition. It performs no I/O and is
 //! total: every pair of state and input has a defined result, including inputs that arrive late or out of order.
 
 mod words;
 
+use runtime::Transition;
 use sqlx::FromRow;
 use subjects::orders::{Failure, FulfillmentStatus, OrderStatus, PaymentStatus};
 
-pub use words::{Back, Fact, Returns, Step, Tell};
+pub use words::{Back, Fact, Returns, Tell};
+
+/// The result of an input: the events to emit, each with the state of the order right after the input. Only
+/// [`Step::Go`] has changed the state.
+pub type Step = Transition<(Tell, OrderState)>;
 
 /// The part of an order that the state machine depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
@@ -59,123 +64,120 @@ impl OrderState {
     }
 }
 
-/// Returns the transition of an order in `state` on `fact`.
-pub fn step(state: &OrderState, fact: Fact) -> Step {
+/// Applies an input to the state of an order.
+pub fn step(state: &mut OrderState, fact: Fact) -> Step {
     use OrderStatus as S;
     match state.status {
         S::Pending => undecided(state, fact),
-        S::Confirmed | S::Processing | S::Shipped | S::Delivered => paid_for(state, &fact),
+        S::Confirmed | S::Processing | S::Shipped | S::Delivered => paid_for(state, fact),
         S::Cancelled | S::Failed | S::Expired => ended(state, &fact),
         S::Refunded => refunded(state, &fact),
     }
 }
 
 /// Transitions of a pending order: its stock or its payment is undecided.
-fn undecided(state: &OrderState, fact: Fact) -> Step {
+fn undecided(state: &mut OrderState, fact: Fact) -> Step {
     use OrderStatus as S;
     use PaymentStatus as P;
-    let mut next = *state;
     match fact {
         Fact::Reserved if state.stock_held => Step::Stay,
         Fact::Reserved => {
-            next.stock_held = true;
+            state.stock_held = true;
             if state.is_paid() {
-                next.status = S::Confirmed;
-                return go(next, [Tell::Confirmed]);
+                state.status = S::Confirmed;
+                return go(state, [Tell::Confirmed]);
             }
             // The payment is closed or closing, so none becomes due: payments' event or the deadline ends the order.
             if state.expiry_requested || !state.awaits_money() {
-                return go(next, []);
+                return go(state, []);
             }
             if state.charges_at_once {
-                next.payment = P::Processing;
+                state.payment = P::Processing;
             }
-            go(next, [Tell::PaymentDue])
+            go(state, [Tell::PaymentDue])
         }
         Fact::ReservationRejected(_) if state.stock_held => Step::Stay,
         Fact::ReservationRejected(failure) => {
-            next.status = S::Failed;
+            state.status = S::Failed;
             if state.is_paid() {
-                return go(next, [Tell::Failed(failure), Tell::RefundDue]);
+                return go(state, [Tell::Failed(failure), Tell::RefundDue]);
             }
             if state.awaits_money() {
-                next.payment = P::Cancelled;
+                state.payment = P::Cancelled;
             }
-            go(next, [Tell::Failed(failure)])
+            go(state, [Tell::Failed(failure)])
         }
         Fact::ActionRequired if state.action_required || !state.awaits_money() => Step::Stay,
         Fact::ActionRequired => {
-            next.action_required = true;
-            go(next, [Tell::StatusChanged])
+            state.action_required = true;
+            go(state, [Tell::StatusChanged])
         }
         // Paid already: a refund event may arrive before the capture.
         Fact::Paid if state.is_paid() => Step::Stay,
-        Fact::Paid => paid(next, P::Succeeded),
+        Fact::Paid => paid(state, P::Succeeded),
         // Payments never reports a captured payment as failed or cancelled.
         Fact::PaymentFailed(_) | Fact::PaymentCancelled if state.is_paid() => Step::Stay,
         Fact::PaymentFailed(failure) => {
-            next.status = S::Failed;
-            next.payment = P::Failed;
-            go(next, [Tell::Failed(failure)])
+            state.status = S::Failed;
+            state.payment = P::Failed;
+            go(state, [Tell::Failed(failure)])
         }
         Fact::PaymentCancelled if state.expiry_requested => {
-            next.status = S::Expired;
-            next.payment = P::Cancelled;
-            go(next, [Tell::Expired])
+            state.status = S::Expired;
+            state.payment = P::Cancelled;
+            go(state, [Tell::Expired])
         }
         // The order did not request this: it stays pending until its deadline, which expires it at once.
-        Fact::PaymentCancelled => payment_moves(next, P::Cancelled),
+        Fact::PaymentCancelled => payment_moves(state, P::Cancelled),
         Fact::MoneyBack { version, .. } if version <= state.money_version => Step::Stay,
         Fact::MoneyBack { back: Back::All, version, .. } => {
-            next.status = S::Failed;
-            next.payment = P::Refunded;
-            next.money_version = version;
-            go(next, [Tell::Failed(money_returned())])
+            state.status = S::Failed;
+            state.payment = P::Refunded;
+            state.money_version = version;
+            go(state, [Tell::Failed(money_returned())])
         }
         // The refund arrived before the capture or the reservation: no unit is sold yet, so none is restocked.
         Fact::MoneyBack { back, version, .. } => {
-            next.money_version = version;
-            if state.is_paid() { money_moves(next, back) } else { paid(next, back.payment()) }
+            state.money_version = version;
+            if state.is_paid() { money_moves(state, back) } else { paid(state, back.payment()) }
         }
         // A paid order waits for its stock, not for the buyer, so it does not expire.
         Fact::DeadlinePassed if state.expiry_requested || state.is_paid() => Step::Stay,
-        // Payments has closed the payment already, so there is no reply to wait for.
-        Fact::DeadlinePassed if state.payment == P::Cancelled => {
-            next.expiry_requested = true;
-            next.status = S::Expired;
-            go(next, [Tell::Expired])
-        }
         Fact::DeadlinePassed => {
-            next.expiry_requested = true;
-            go(next, [Tell::ExpiryDue])
+            state.expiry_requested = true;
+            // Payments has closed the payment already, so there is no reply to wait for.
+            if state.payment == P::Cancelled {
+                state.status = S::Expired;
+                return go(state, [Tell::Expired]);
+            }
+            go(state, [Tell::ExpiryDue])
         }
-        Fact::CancelledByPerson => cancelled(next),
+        Fact::CancelledByPerson => cancelled(state),
         Fact::TakenTo(_) => Step::Illegal,
     }
 }
 
 /// Transitions of an order that is confirmed, processing, shipped or delivered.
-fn paid_for(state: &OrderState, fact: &Fact) -> Step {
+fn paid_for(state: &mut OrderState, fact: Fact) -> Step {
     use OrderStatus as S;
-    let mut next = *state;
     match fact {
-        Fact::MoneyBack { back, version, returns } => money_back(next, *back, *version, returns),
-        Fact::CancelledByPerson => match state.status {
-            S::Confirmed | S::Processing => cancelled(next),
-            _ => Step::Illegal,
-        },
-        Fact::TakenTo(status) => {
-            next.status = *status;
-            match (state.status, *status) {
-                (S::Confirmed, S::Processing) => go(next, [Tell::StatusChanged]),
-                (S::Processing, S::Shipped) => {
-                    next.fulfillment = FulfillmentStatus::Fulfilled;
-                    go(next, [Tell::Shipped])
-                }
-                (S::Shipped, S::Delivered) => go(next, [Tell::Delivered]),
-                _ => Step::Illegal,
+        Fact::MoneyBack { back, version, returns } => money_back(state, back, version, returns),
+        Fact::CancelledByPerson if state.status.may_become(S::Cancelled) => cancelled(state),
+        Fact::TakenTo(status) if state.status.may_become(status) => {
+            let tell = match status {
+                S::Processing => Tell::StatusChanged,
+                S::Shipped => Tell::Shipped,
+                S::Delivered => Tell::Delivered,
+                // Inputs of their own lead to the other statuses.
+                _ => return Step::Illegal,
+            };
+            state.status = status;
+            if status == S::Shipped {
+                state.fulfillment = FulfillmentStatus::Fulfilled;
             }
+            go(state, [tell])
         }
+        Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
         Fact::Reserved
         | Fact::ReservationRejected(_)
         | Fact::ActionRequired
@@ -187,20 +189,19 @@ fn paid_for(state: &OrderState, fact: &Fact) -> Step {
 }
 
 /// Transitions of an order that is cancelled, failed or expired: only its payment status changes.
-fn ended(state: &OrderState, fact: &Fact) -> Step {
+fn ended(state: &mut OrderState, fact: &Fact) -> Step {
     use PaymentStatus as P;
-    let mut next = *state;
     match fact {
         // A capture after the end of the order is refunded.
         Fact::Paid if !state.is_paid() && state.payment != P::Refunded => {
-            next.payment = P::Succeeded;
-            go(next, [Tell::RefundDue])
+            state.payment = P::Succeeded;
+            go(state, [Tell::RefundDue])
         }
-        Fact::PaymentFailed(_) if state.awaits_money() => payment_moves(next, P::Failed),
-        Fact::PaymentCancelled if state.awaits_money() => payment_moves(next, P::Cancelled),
+        Fact::PaymentFailed(_) if state.awaits_money() => payment_moves(state, P::Failed),
+        Fact::PaymentCancelled if state.awaits_money() => payment_moves(state, P::Cancelled),
         Fact::MoneyBack { back, version, .. } if *version > state.money_version => {
-            next.money_version = *version;
-            money_moves(next, *back)
+            state.money_version = *version;
+            money_moves(state, *back)
         }
         Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
         Fact::Reserved
@@ -217,46 +218,45 @@ fn ended(state: &OrderState, fact: &Fact) -> Step {
 /// Applies a refund, a failed refund or a lost dispute to an order that is confirmed or further. When all money is
 /// returned, the order ends as refunded, and units that were not shipped are restocked. Units that the refund itself
 /// restocks are restocked even if a newer money event was applied before.
-fn money_back(mut next: OrderState, back: Back, version: i64, returns: &Returns) -> Step {
+fn money_back(state: &mut OrderState, back: Back, version: i64, mut returns: Returns) -> Step {
     use OrderStatus as S;
-    let (was, mut tells) = (next, Vec::new());
-    let mut returns = returns.clone();
+    let was = *state;
     if version > was.money_version {
-        next.money_version = version;
-        next.payment = back.payment();
+        state.money_version = version;
+        state.payment = back.payment();
         if back == Back::All {
-            next.status = S::Refunded;
+            state.status = S::Refunded;
             if matches!(was.status, S::Confirmed | S::Processing) {
                 returns = Returns::Everything;
             } else if returns == Returns::Everything {
-                next.fulfillment = FulfillmentStatus::Returned;
+                state.fulfillment = FulfillmentStatus::Returned;
             }
         }
-        if (next.status, next.payment) != (was.status, was.payment) {
-            tells.push(Tell::StatusChanged);
-        }
     }
-    if returns != Returns::Nothing {
-        tells.push(Tell::Returned(returns));
-    }
-    if next == was && tells.is_empty() { Step::Stay } else { Step::Go { next, tells } }
+    let moved = if *state == was {
+        Step::Stay
+    } else if (state.status, state.payment) == (was.status, was.payment) {
+        go(state, [])
+    } else {
+        go(state, [Tell::StatusChanged])
+    };
+    with_returns(state, moved, &returns)
 }
 
 /// Transitions of a refunded order, which is terminal: when a refund fails later, the money is refunded again.
-fn refunded(state: &OrderState, fact: &Fact) -> Step {
-    let mut next = *state;
+fn refunded(state: &mut OrderState, fact: &Fact) -> Step {
     match fact {
         Fact::CancelledByPerson | Fact::TakenTo(_) => Step::Illegal,
         Fact::MoneyBack { back, version, returns } => {
             let moved = if *version <= state.money_version {
                 Step::Stay
             } else {
-                next.money_version = *version;
+                state.money_version = *version;
                 if *back == Back::All {
-                    money_moves(next, *back)
+                    money_moves(state, *back)
                 } else {
-                    next.payment = back.payment();
-                    go(next, [Tell::RefundDue])
+                    state.payment = back.payment();
+                    go(state, [Tell::RefundDue])
                 }
             };
             with_returns(state, moved, returns)
@@ -277,52 +277,50 @@ fn with_returns(state: &OrderState, step: Step, returns: &Returns) -> Step {
     let told = Tell::Returned(returns.clone());
     match step {
         step if *returns == Returns::Nothing => step,
-        Step::Go { next, mut tells } => {
-            tells.push(told);
-            Step::Go { next, tells }
+        Step::Go(mut tells) => {
+            tells.push((told, *state));
+            Step::Go(tells)
         }
-        _ => go(*state, [told]),
+        _ => go(state, [told]),
     }
 }
 
 /// Applies the capture of a pending order: it is confirmed if its stock is held, and otherwise waits for its stock.
-fn paid(mut next: OrderState, payment: PaymentStatus) -> Step {
-    if next.stock_held {
-        next.status = OrderStatus::Confirmed;
-        next.payment = payment;
-        go(next, [Tell::Confirmed])
+fn paid(state: &mut OrderState, payment: PaymentStatus) -> Step {
+    if state.stock_held {
+        state.status = OrderStatus::Confirmed;
+        state.payment = payment;
+        go(state, [Tell::Confirmed])
     } else {
-        payment_moves(next, payment)
+        payment_moves(state, payment)
     }
 }
 
 /// A cancel request ends the order at once. A payment that is not being charged counts as cancelled with it.
-fn cancelled(mut next: OrderState) -> Step {
-    let was = next.status;
-    next.status = OrderStatus::Cancelled;
-    if next.payment == PaymentStatus::Pending {
-        next.payment = PaymentStatus::Cancelled;
+fn cancelled(state: &mut OrderState) -> Step {
+    let was = state.status;
+    state.status = OrderStatus::Cancelled;
+    if state.payment == PaymentStatus::Pending {
+        state.payment = PaymentStatus::Cancelled;
     }
-    go(next, [Tell::Cancelled(was)])
+    go(state, [Tell::Cancelled(was)])
 }
 
 /// Changes the payment status only.
-fn payment_moves(mut next: OrderState, payment: PaymentStatus) -> Step {
-    if next.payment == payment {
+fn payment_moves(state: &mut OrderState, payment: PaymentStatus) -> Step {
+    if state.payment == payment {
         return Step::Stay;
     }
-    next.payment = payment;
-    go(next, [Tell::StatusChanged])
+    state.payment = payment;
+    go(state, [Tell::StatusChanged])
 }
 
-/// Changes the payment status only. `next` may differ in `money_version` alone, which is stored without an event.
-fn money_moves(mut next: OrderState, back: Back) -> Step {
-    let payment = back.payment();
-    if next.payment == payment {
-        return go(next, []);
+/// Changes the payment status only. If that is unchanged, the new `money_version` is stored without an event.
+fn money_moves(state: &mut OrderState, back: Back) -> Step {
+    match payment_moves(state, back.payment()) {
+        Step::Stay => go(state, []),
+        moved => moved,
     }
-    next.payment = payment;
-    go(next, [Tell::StatusChanged])
 }
 
 impl Back {
@@ -335,8 +333,9 @@ impl Back {
     }
 }
 
-fn go<const N: usize>(next: OrderState, tells: [Tell; N]) -> Step {
-    Step::Go { next, tells: tells.into() }
+/// The order has changed; these events follow.
+fn go<const N: usize>(state: &OrderState, tells: [Tell; N]) -> Step {
+    Step::Go(tells.map(|tell| (tell, *state)).into())
 }
 
 /// The failure of an order whose stock could not be reserved.

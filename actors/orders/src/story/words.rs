@@ -1,11 +1,9 @@
-//! The inputs, emitted events and transitions of an order.
+//! The inputs and emitted events of an order.
 
 use subjects::{
     ItemId,
     orders::{Failure, OrderStatus},
 };
-
-use super::OrderState;
 
 /// An input of the order's state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,20 +84,4 @@ pub enum Tell {
     Shipped,
     /// `orders.delivered`
     Delivered,
-}
-
-/// The result of an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// No change: the input is known already, or too late to have an effect.
-    Stay,
-    /// A command requests a change that the order's status does not allow.
-    Illegal,
-    /// The order changes, emits events, or both.
-    Go {
-        /// The new state.
-        next: OrderState,
-        /// The events to emit, in this order.
-        tells: Vec<Tell>,
-    },
 }
