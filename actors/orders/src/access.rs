@@ -51,10 +51,15 @@ pub(crate) fn is_buyer(owner: &Owner, caller: &Caller, guest: Option<Uuid>) -> b
         Caller::Capability(digest) => Some(*digest),
         _ => guest,
     };
-    owner.user_id.is_some() && owner.user_id == caller.user_id() || owner.guest.is_some() && owner.guest == digest
+    owner.is_buyer(caller.user_id(), digest)
 }
 
 impl Owner {
+    /// Whether this account or this digest of a cart token placed the order.
+    pub(crate) fn is_buyer(&self, user_id: Option<Uuid>, guest: Option<Uuid>) -> bool {
+        self.user_id.is_some() && self.user_id == user_id || self.guest.is_some() && self.guest == guest
+    }
+
     /// Whether the seller sells every line.
     fn is_sold_by(&self, seller: Uuid) -> bool {
         !self.sellers.is_empty() && self.sellers.iter().all(|one| *one == seller)

@@ -26,11 +26,12 @@ impl Handle<CancelOrder> for Orders {
         let message = &command.message;
         validate(message)?;
         let guest = command.capability;
-        let id = store::id_of(tx.reads(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.reads(), message.order_id.clone()).await?.ok_or(OrdersError::OrderNotFound)?;
+        // Needs no lock: the buyer and the sellers of an order never change.
+        may_cancel(&record.owner, &command.caller, guest)?;
+        let id = record.order.id;
         let moving = Moving::cancelled(message.reason.as_deref());
         let mut orders = Transitions::lock(moving, tx, [id]).await?;
-        let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
-        may_cancel(&record.owner, &command.caller, guest)?;
         let status = orders.get(id).ok_or(OrdersError::OrderNotFound)?.state.status;
         if !orders.apply(id, Fact::CancelledByPerson, &command.cause) {
             return Err(OrdersError::IllegalTransition { status }.into());

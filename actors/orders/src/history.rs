@@ -1,14 +1,13 @@
 //! The history of an order's transitions.
 
 use runtime::{Answer, Answered, Context};
-use subjects::orders::{GetHistory, History, OrderRef, OrdersError};
+use subjects::orders::{GetHistory, History, OrdersError};
 
 use crate::{Orders, access::view, store};
 
 impl Answer<GetHistory> for Orders {
     async fn answer(&self, cx: &Context, query: &GetHistory) -> Answered<History, OrdersError> {
-        let order = OrderRef::from(query.id.as_str());
-        let record = store::find(cx.reads(), &[order]).await?.pop().flatten().ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(cx.reads(), query.id.as_str()).await?.ok_or(OrdersError::OrderNotFound)?;
         let guest = cx.capability();
         view(&record.owner, cx.caller(), guest).ok_or(OrdersError::OrderNotFound)?;
         Ok(History { data: store::history(cx.reads(), record.order.id).await? })

@@ -38,10 +38,11 @@ impl Handle<SetStatus, RefundPending> for Orders {
         command: &Commanded<SetStatus, RefundPending>,
     ) -> Handled<Order, OrdersError> {
         let message = &command.message;
-        let id = store::id_of(tx.reads(), &message.order_id).await?.ok_or(OrdersError::OrderNotFound)?;
-        let mut orders = Transitions::lock(Moving::default(), tx, [id]).await?;
-        let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
+        let record = store::load(tx.reads(), message.order_id.clone()).await?.ok_or(OrdersError::OrderNotFound)?;
+        // Needs no lock: the buyer and the sellers of an order never change.
         may_ship(&record.owner, &command.caller)?;
+        let id = record.order.id;
+        let mut orders = Transitions::lock(Moving::default(), tx, [id]).await?;
         let order = orders.get(id).ok_or(OrdersError::OrderNotFound)?;
         if !order.version.is_expected(message.expected_version) {
             return Err(OrdersError::OrderVersionMismatch.into());

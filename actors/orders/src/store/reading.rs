@@ -11,7 +11,9 @@ use subjects::{
     Address, Currency, ItemId, Money, OrderId, ProductId, UserId, VariantId,
     carts::Totals,
     inventory::Units,
-    orders::{Failure, FulfillmentStatus, HistoryEntry, Order, OrderItem, OrderRef, OrderStatus, PaymentStatus},
+    orders::{
+        Failure, FulfillmentStatus, HistoryEntry, Order, OrderItem, OrderRef, OrderStatus, Payable, PaymentStatus,
+    },
 };
 use uuid::Uuid;
 
@@ -151,8 +153,8 @@ pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<Orde
     Ok(sqlx::query_scalar(sql).bind(number).fetch_optional(db).await?)
 }
 
-pub(crate) async fn load(db: Reads<'_>, id: OrderId) -> Result<Option<Record>, Breakage> {
-    Ok(find(db, &[OrderRef::Id(id)]).await?.pop().flatten())
+pub(crate) async fn load(db: Reads<'_>, order: impl Into<OrderRef>) -> Result<Option<Record>, Breakage> {
+    Ok(find(db, &[order.into()]).await?.pop().flatten())
 }
 
 /// Reads orders by their ids or numbers, in the order of the references.
@@ -274,27 +276,17 @@ pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<History
     Ok(rows.into_iter().map(entry).collect())
 }
 
-/// The amount due of an order, and its buyer.
-#[derive(Debug)]
-pub(crate) struct PayableFacts {
-    pub order_number: String,
-    pub owner: Owner,
-    pub amount: Money,
-    pub status: OrderStatus,
-}
-
-pub(crate) async fn payable_facts(db: Reads<'_>, order: OrderId) -> Result<Option<PayableFacts>, Breakage> {
-    let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, Currency, OrderStatus)> = sqlx::query_as(
-        "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',
+/// The amount due of an order, and its owner, without the sellers.
+pub(crate) async fn payable(db: Reads<'_>, order_id: OrderId) -> Result<Option<(Owner, Payable)>, Breakage> {
+    let sql = "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',
                 total_amount, currency, status
-         from orders where id = $1",
-    )
-    .bind(order)
-    .fetch_optional(db)
-    .await?;
+         from orders where id = $1";
+    let row: Option<(String, Option<Uuid>, Option<Uuid>, bool, i64, Currency, OrderStatus)> =
+        sqlx::query_as(sql).bind(order_id).fetch_optional(db).await?;
     Ok(row.map(|(order_number, user_id, guest, guest_open, amount, currency, status)| {
         let owner = Owner { user_id, guest: guest.filter(|_| guest_open), sellers: Vec::new() };
-        PayableFacts { order_number, owner, amount: Money::new(amount, currency), status }
+        let (user_id, amount) = (user_id.map(UserId), Money::new(amount, currency));
+        (owner, Payable { order_id, order_number, user_id, amount, status })
     }))
 }
 
