@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_path_to_error::{Segment, Track};
 
-use crate::{Detail, DetailCode, ErrorKind, Fault};
+use crate::{Detail, ErrorKind, Fault};
 use strict::Strict;
 
 /// The field name that stands for a whole body.
@@ -103,11 +103,11 @@ impl Format {
     /// Decodes a value written by a node. Unknown fields are ignored: a newer node may have added them.
     ///
     /// # Errors
-    /// Distinguishes malformed from invalid bodies, and names the path of an invalid field, with messages for the log.
+    /// Distinguishes malformed from invalid bodies, and names the path of an invalid field.
     pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, DecodeError> {
         match self.decode_plainly(body, |reader| T::deserialize(reader), |reader| T::deserialize(reader)) {
             Some(value) => Ok(value),
-            None => self.decode_with_path(body),
+            None => self.decode_request_with_path(body, UnknownFields::Ignore),
         }
     }
 
@@ -129,34 +129,6 @@ impl Format {
                 let mut rest = body;
                 let value = packed(&mut rmp_serde::Deserializer::new(&mut rest)).ok()?;
                 rest.is_empty().then_some(value)
-            }
-        }
-    }
-
-    fn decode_with_path<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, DecodeError> {
-        match self {
-            Self::Json => {
-                let body = if body.is_empty() { b"{}".as_slice() } else { body };
-                let mut reader = serde_json::Deserializer::from_slice(body);
-                let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-                    let (path, inner) = (error.path().to_string(), error.into_inner());
-                    let message = inner.to_string();
-                    if inner.is_data() { invalid(path, message) } else { malformed(&message) }
-                })?;
-                reader.end().map_err(|error| malformed(&error))?;
-                Ok(value)
-            }
-            Self::MessagePack => {
-                let mut rest = body;
-                let mut reader = rmp_serde::Deserializer::new(&mut rest);
-                let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-                    let path = error.path().to_string();
-                    match error.into_inner() {
-                        rmp_serde::decode::Error::Syntax(message) => invalid(path, message),
-                        other => malformed(&other),
-                    }
-                })?;
-                if rest.is_empty() { Ok(value) } else { Err(malformed(&"bytes after the value")) }
             }
         }
     }
@@ -219,11 +191,6 @@ impl Format {
 fn is_supported_parameter(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-}
-
-/// An invalid value written by a node. The message is the library's.
-fn invalid(path: String, message: String) -> DecodeError {
-    DecodeError::Invalid(Detail::new(path, DetailCode::Invalid, message))
 }
 
 fn malformed(reason: &impl ToString) -> DecodeError {
