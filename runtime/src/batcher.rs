@@ -22,7 +22,7 @@ const SIZE: usize = 128;
 type Load<I, O> = Box<dyn Fn(PgPool, Vec<Arc<I>>) -> BoxFuture<'static, Result<Vec<O>, Breakage>> + Send + Sync>;
 
 /// Collects items into batches. The limit on concurrent requests bounds how many items wait.
-pub(crate) struct Batcher<I, O> {
+pub struct Batcher<I, O> {
     /// What is batched, for metrics.
     name: &'static str,
     load: Load<I, O>,
@@ -41,7 +41,7 @@ struct Waiting<I, O> {
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
     /// Creates a batcher. `load` returns one output per item, in order.
-    pub(crate) fn new(name: &'static str, load: Load<I, O>) -> Arc<Self> {
+    pub fn new(name: &'static str, load: Load<I, O>) -> Arc<Self> {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0 });
         Arc::new(Self { name, load, queue })
     }
@@ -50,7 +50,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
     ///
     /// # Errors
     /// The error of the batch. If the data of an item caused it, the other items are loaded without it.
-    pub(crate) async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Result<O, Breakage> {
+    pub async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Result<O, Breakage> {
         let (output, result) = oneshot::channel();
         let starts_batch = {
             let mut queue = self.lock();

@@ -51,6 +51,7 @@ mod tx;
 pub(crate) use fail::fail_point;
 
 pub use auth::{KeySource, TokenSources, Verifier};
+pub use batcher::Batcher;
 pub use caller::{Caller, Identity, secret_digest};
 pub use client::{Call, Client, Replied};
 pub use connect::{NatsConfig, NatsTls, connect};

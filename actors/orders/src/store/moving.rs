@@ -38,15 +38,12 @@ impl Locked {
 
 /// Locks orders in the order of their ids. Unknown orders are absent from the result.
 pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
-    let orders: Vec<Locked> = sqlx::query_as(
+    let sql =
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
                 fulfillment_status, stock_held, payment_method is not null as charges_at_once,
                 expiry_requested_at is not null as expiry_requested, action_required, money_version, version
-         from orders where id = any($1) order by id for update",
-    )
-    .bind(ids)
-    .fetch_all(db)
-    .await?;
+         from orders where id = any($1) order by id for update";
+    let orders: Vec<Locked> = sqlx::query_as(sql).bind(ids).fetch_all(db).await?;
     Ok(orders.into_iter().map(|order| (order.id, order)).collect())
 }
 
@@ -119,14 +116,9 @@ pub(crate) async fn leave_carts(
 
 /// Unpaid pending orders whose deadline has passed, longest due first. Paid orders wait for stock and never expire.
 pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, OrderId)>, Breakage> {
-    let due = sqlx::query_as(
-        "select payment_deadline, id from orders
+    let sql = "select payment_deadline, id from orders
          where status = 'pending' and expiry_requested_at is null and payment_deadline <= now()
                and payment_status not in ('succeeded', 'partially_refunded')
-         order by payment_deadline limit $1",
-    )
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    Ok(due)
+         order by payment_deadline limit $1";
+    Ok(sqlx::query_as(sql).bind(limit).fetch_all(db).await?)
 }

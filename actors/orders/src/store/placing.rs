@@ -48,8 +48,8 @@ pub(crate) async fn insert_orders(
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
 ) -> Result<(), Breakage> {
-    let sql = "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
-             total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
+    let sql = "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency,
+             subtotal, total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
              created_at, updated_at)
          select id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
              subtotal, shipping_address, billing_address, notes, payment_method, $14::timestamptz, 1, $15::timestamptz, $15::timestamptz
@@ -73,8 +73,8 @@ pub(crate) async fn insert_items(db: Writes<'_>, drafts: &[&Draft<'_>], now: Dat
     for order in drafts.iter().map(|draft| &draft.order) {
         items.extend((0..).zip(&order.items).map(|(position, item)| (order.id, position, item)));
     }
-    let sql = "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name, quantity,
-             unit_price, total_price, created_at)
+    let sql = "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name,
+             quantity, unit_price, total_price, created_at)
          select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
              $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
     let query = columns!(sqlx::query(sql), items, row;

@@ -266,12 +266,9 @@ pub(crate) async fn page(
 
 /// The history of an order, oldest first.
 pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<HistoryEntry>, Breakage> {
-    let rows: Vec<(String, OrderStatus, i64, DateTime<Utc>, String)> = sqlx::query_as(
-        "select event, status, version, at, cause from order_history where order_id = $1 order by version",
-    )
-    .bind(order)
-    .fetch_all(db)
-    .await?;
+    let sql = "select event, status, version, at, cause from order_history where order_id = $1 order by version";
+    let rows: Vec<(String, OrderStatus, i64, DateTime<Utc>, String)> =
+        sqlx::query_as(sql).bind(order).fetch_all(db).await?;
     let entry = |(event, status, version, at, cause)| HistoryEntry { event, status, version, at, cause };
     Ok(rows.into_iter().map(entry).collect())
 }
@@ -292,12 +289,9 @@ pub(crate) async fn payable(db: Reads<'_>, order_id: OrderId) -> Result<Option<(
 
 /// The units of orders, in the order of their lines.
 pub(crate) async fn units_of(db: Reads<'_>, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Vec<Units>>, Breakage> {
-    let rows: Vec<(OrderId, VariantId, i64)> = sqlx::query_as(
-        "select order_id, variant_id, quantity from order_items where order_id = any($1) order by order_id, position",
-    )
-    .bind(orders)
-    .fetch_all(db)
-    .await?;
+    let sql =
+        "select order_id, variant_id, quantity from order_items where order_id = any($1) order by order_id, position";
+    let rows: Vec<(OrderId, VariantId, i64)> = sqlx::query_as(sql).bind(orders).fetch_all(db).await?;
     let mut units: BTreeMap<OrderId, Vec<Units>> = BTreeMap::new();
     for (order, variant_id, quantity) in rows {
         units.entry(order).or_default().push(Units { variant_id, quantity });

@@ -20,14 +20,9 @@ pub(crate) struct LineRow {
 
 /// The lines of an order, in their order. Every order has lines.
 pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Vec<LineRow>, Breakage> {
-    let lines = sqlx::query_as(
-        "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
-         from orders o join order_items i on i.order_id = o.id where o.id = $1 order by i.position",
-    )
-    .bind(order)
-    .fetch_all(db)
-    .await?;
-    Ok(lines)
+    let sql = "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
+         from orders o join order_items i on i.order_id = o.id where o.id = $1 order by i.position";
+    Ok(sqlx::query_as(sql).bind(order).fetch_all(db).await?)
 }
 
 /// A line of a locked order, with its returned units.
@@ -56,14 +51,9 @@ impl Returnable {
 }
 
 pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<Returnable>, Breakage> {
-    let lines = sqlx::query_as(
-        "select order_id, position, id, variant_id, quantity, returned from order_items where order_id = any($1)
-         order by order_id, position",
-    )
-    .bind(orders)
-    .fetch_all(db)
-    .await?;
-    Ok(lines)
+    let sql = "select order_id, position, id, variant_id, quantity, returned from order_items where order_id = any($1)
+         order by order_id, position";
+    Ok(sqlx::query_as(sql).bind(orders).fetch_all(db).await?)
 }
 
 /// Writes the returned units of lines.

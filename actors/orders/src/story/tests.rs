@@ -72,7 +72,7 @@ fn reachable_states() -> Vec<OrderState> {
         }
         states.push(state);
         for fact in facts() {
-            if let Some((after, _)) = taken(&state, fact) {
+            if let Some((after, _)) = taken(&state, &fact) {
                 next.push(after);
             }
         }
@@ -81,7 +81,7 @@ fn reachable_states() -> Vec<OrderState> {
 }
 
 /// The state after an input and the events to emit; `None` if it changes nothing.
-fn taken(state: &OrderState, fact: Fact) -> Option<(OrderState, Vec<Tell>)> {
+fn taken(state: &OrderState, fact: &Fact) -> Option<(OrderState, Vec<Tell>)> {
     let mut next = *state;
     match step(&mut next, fact.clone()) {
         Step::Go(tells) => {
@@ -98,7 +98,7 @@ fn taken(state: &OrderState, fact: Fact) -> Option<(OrderState, Vec<Tell>)> {
 fn after(state: OrderState, facts: impl IntoIterator<Item = Fact>) -> (OrderState, Vec<Tell>) {
     let (mut state, mut told) = (state, Vec::new());
     for fact in facts {
-        if let Some((next, tells)) = taken(&state, fact) {
+        if let Some((next, tells)) = taken(&state, &fact) {
             state = next;
             told.extend(tells);
         }
@@ -114,7 +114,7 @@ fn waiting() -> OrderState {
 fn no_fact_takes_an_order_where_the_table_does_not_allow() {
     for state in every_state() {
         for fact in facts() {
-            if let Some((next, _)) = taken(&state, fact.clone()) {
+            if let Some((next, _)) = taken(&state, &fact) {
                 let stays = next.status == state.status;
                 assert!(stays || state.status.may_become(next.status), "{state:?} {fact:?} -> {next:?}");
             }
@@ -155,7 +155,7 @@ fn only_persons_are_refused() {
 fn every_change_that_can_be_seen_is_told() {
     for state in every_state() {
         for fact in facts() {
-            if let Some((next, tells)) = taken(&state, fact.clone()) {
+            if let Some((next, tells)) = taken(&state, &fact) {
                 let seen = |s: &OrderState| (s.status, s.payment, s.fulfillment, s.action_required);
                 assert_ne!((next, tells.is_empty()), (state, true), "a step that is none: {state:?} {fact:?}");
                 if tells.is_empty() {
@@ -171,8 +171,8 @@ fn no_fact_counts_twice() {
     for state in reachable_states() {
         // Restocked units are not deduplicated here: the runtime delivers every event once.
         for fact in facts().into_iter().filter(|fact| !matches!(fact, Fact::TakenTo(_)) && !returns_units(fact)) {
-            if let Some((next, _)) = taken(&state, fact.clone()) {
-                assert_eq!(taken(&next, fact.clone()), None, "{state:?} {fact:?} twice");
+            if let Some((next, _)) = taken(&state, &fact) {
+                assert_eq!(taken(&next, &fact), None, "{state:?} {fact:?} twice");
             }
         }
     }
@@ -194,7 +194,7 @@ fn a_final_order_stays_as_it_is_but_for_its_money() {
         for fact in facts() {
             // Units that a refund restocks are restocked however late its event arrives.
             let may_return = state.status == S::Refunded && returns_units(&fact);
-            if let Some((next, tells)) = taken(&state, fact) {
+            if let Some((next, tells)) = taken(&state, &fact) {
                 assert_eq!(next.status, state.status);
                 assert!(tells.iter().all(|tell| match tell {
                     Tell::RefundDue | Tell::StatusChanged => true,
@@ -224,7 +224,7 @@ fn money_that_comes_to_an_ended_order_goes_back() {
 fn a_deadline_expires_only_by_the_answer_of_payments() {
     for state in reachable_states() {
         for fact in facts() {
-            if let Some((next, _)) = taken(&state, fact.clone())
+            if let Some((next, _)) = taken(&state, &fact)
                 && next.status == S::Expired
                 && state.status != S::Expired
             {

@@ -71,7 +71,8 @@ pub(crate) async fn lock(db: Locks<'_>, ids: &[PaymentId]) -> Result<BTreeMap<Pa
 
 /// Reads a payment without a lock: it may change before the caller acts on it.
 pub(crate) async fn find(db: Reads<'_>, id: PaymentId) -> Result<Option<Row>, Breakage> {
-    Ok(sqlx::query_as(select_payments!("where id = $1")).bind(id).fetch_optional(db).await?)
+    let sql = select_payments!("where id = $1");
+    Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
 /// Reads the payment with this provider's object, without a lock.

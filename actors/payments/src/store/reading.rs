@@ -84,17 +84,13 @@ impl RefundRow {
 
 /// Reads a payment for a reply. `None` for a tombstone, whose amount due is not known.
 pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View>, Breakage> {
-    let row: Option<ViewRow> = sqlx::query_as(
-        "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
+    let sql = "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
                 provider_transaction_id, payment_method, failure_code, failure_message, disputes, created_at, updated_at
-         from payments where id = $1 and amount is not null",
-    )
-    .bind(id)
-    .fetch_optional(db.reborrow())
-    .await?;
+         from payments where id = $1 and amount is not null";
+    let row: Option<ViewRow> = sqlx::query_as(sql).bind(id).fetch_optional(db.reborrow()).await?;
     let Some(row) = row else { return Ok(None) };
-    let of_payment = select_refunds!("where payment_id = $1 order by created_at, id");
-    let refunds: Vec<RefundRow> = sqlx::query_as(of_payment).bind(id).fetch_all(db).await?;
+    let sql = select_refunds!("where payment_id = $1 order by created_at, id");
+    let refunds: Vec<RefundRow> = sqlx::query_as(sql).bind(id).fetch_all(db).await?;
     let dispute = |(id, dispute): (String, Dispute)| messages::Dispute {
         id,
         status: dispute.state.word().to_owned(),

@@ -72,7 +72,8 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
 }
 
 pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Result<Option<Refund>, Breakage> {
-    let row: Option<RefundRow> = sqlx::query_as(select_refunds!("where id = $1")).bind(id).fetch_optional(db).await?;
+    let sql = select_refunds!("where id = $1");
+    let row: Option<RefundRow> = sqlx::query_as(sql).bind(id).fetch_optional(db).await?;
     Ok(row.map(RefundRow::read))
 }
 
@@ -84,21 +85,17 @@ pub(crate) struct Goods {
 }
 
 pub(crate) async fn goods_of(db: Reads<'_>, ids: &[RefundId]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
-    let rows: Vec<(RefundId, Json<Vec<RefundItem>>, bool)> =
-        sqlx::query_as("select id, items, restock from refunds where id = any($1)").bind(ids).fetch_all(db).await?;
+    let sql = "select id, items, restock from refunds where id = any($1)";
+    let rows: Vec<(RefundId, Json<Vec<RefundItem>>, bool)> = sqlx::query_as(sql).bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|(id, Json(items), restock)| (id, Goods { items, restock })).collect())
 }
 
 /// The units per line that refunds of a payment restock, counting pending refunds and those that failed after they had
 /// succeeded, whose units were restocked.
 pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTreeMap<ItemId, i64>, Breakage> {
-    let refunds: Vec<Json<Vec<RefundItem>>> = sqlx::query_scalar(
-        "select items from refunds
-         where payment_id = $1 and restock and (status <> 'failed' or provider_refund_id is not null)",
-    )
-    .bind(payment)
-    .fetch_all(db)
-    .await?;
+    let sql = "select items from refunds
+         where payment_id = $1 and restock and (status <> 'failed' or provider_refund_id is not null)";
+    let refunds: Vec<Json<Vec<RefundItem>>> = sqlx::query_scalar(sql).bind(payment).fetch_all(db).await?;
     let mut units = BTreeMap::new();
     for item in refunds.into_iter().flat_map(|Json(items)| items) {
         *units.entry(item.line_id).or_default() += item.quantity;
@@ -116,13 +113,9 @@ pub(crate) struct Done {
 
 /// The succeeded refunds of payments, by the provider's ids.
 pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[PaymentId]) -> Result<BTreeMap<String, Done>, Breakage> {
-    let rows: Vec<(String, RefundId, i64, PaymentId)> = sqlx::query_as(
-        "select provider_refund_id, id, amount, payment_id from refunds
-         where payment_id = any($1) and status = 'succeeded' and provider_refund_id is not null",
-    )
-    .bind(payments)
-    .fetch_all(db)
-    .await?;
+    let sql = "select provider_refund_id, id, amount, payment_id from refunds
+         where payment_id = any($1) and status = 'succeeded' and provider_refund_id is not null";
+    let rows: Vec<(String, RefundId, i64, PaymentId)> = sqlx::query_as(sql).bind(payments).fetch_all(db).await?;
     let done = |(provider_id, id, amount, payment_id)| (provider_id, Done { id, amount, payment_id });
     Ok(rows.into_iter().map(done).collect())
 }

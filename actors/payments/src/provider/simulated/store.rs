@@ -1,7 +1,10 @@
 //! The tables of the simulated provider. A batch of requests is one transaction, committed before any
 //! of them gets its response.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use runtime::{Breakage, columns};
 use sqlx::{PgConnection, PgPool};
@@ -13,7 +16,7 @@ use super::{
 };
 
 /// Processes a batch of requests in their order, and commits the results.
-pub(super) async fn answer(db: &PgPool, questions: &[&Question]) -> Result<Vec<Answer>, Breakage> {
+pub(super) async fn answer(db: &PgPool, questions: &[Arc<Question>]) -> Result<Vec<Answer>, Breakage> {
     let mut transaction = db.begin().await?;
     insert(&mut transaction, questions).await?;
     let mut books = open(&mut transaction, questions).await?;
@@ -23,10 +26,10 @@ pub(super) async fn answer(db: &PgPool, questions: &[&Question]) -> Result<Vec<A
     Ok(answers)
 }
 
-async fn insert(db: &mut PgConnection, questions: &[&Question]) -> Result<(), Breakage> {
+async fn insert(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<(), Breakage> {
     let mut new: BTreeMap<String, &NewObject> = BTreeMap::new();
     for question in questions {
-        if let Question::Create(object) = question {
+        if let Question::Create(object) = &**question {
             new.insert(object_id(object.key), object);
         }
     }
@@ -47,30 +50,24 @@ async fn insert(db: &mut PgConnection, questions: &[&Question]) -> Result<(), Br
     Ok(())
 }
 
-async fn open(db: &mut PgConnection, questions: &[&Question]) -> Result<Books, Breakage> {
+async fn open(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<Books, Breakage> {
     let ids: BTreeSet<String> = questions.iter().map(|question| question.object()).collect();
-    let intents: Vec<Intent> = sqlx::query_as(
-        "select id, amount, currency, client_secret, status, payment_method, refunded
-         from sim_intent where id = any($1) order by id for update",
-    )
-    .bind(ids.into_iter().collect::<Vec<_>>())
-    .fetch_all(&mut *db)
-    .await?;
+    let sql = "select id, amount, currency, client_secret, status, payment_method, refunded
+         from sim_intent where id = any($1) order by id for update";
+    let intents: Vec<Intent> =
+        sqlx::query_as(sql).bind(ids.into_iter().collect::<Vec<_>>()).fetch_all(&mut *db).await?;
     let keys: Vec<Uuid> = questions
         .iter()
-        .filter_map(|question| match question {
+        .filter_map(|question| match &**question {
             Question::Refund { key, .. } => Some(*key),
             _ => None,
         })
         .collect();
-    let refunded_keys: Vec<Uuid> = if keys.is_empty() {
-        Vec::new()
-    } else {
-        sqlx::query_scalar("select idempotency_key from sim_refund where idempotency_key = any($1)")
-            .bind(keys)
-            .fetch_all(db)
-            .await?
-    };
+    let mut refunded_keys: Vec<Uuid> = Vec::new();
+    if !keys.is_empty() {
+        let sql = "select idempotency_key from sim_refund where idempotency_key = any($1)";
+        refunded_keys = sqlx::query_scalar(sql).bind(keys).fetch_all(db).await?;
+    }
     Ok(Books {
         intents: intents.into_iter().map(|intent| (intent.id.clone(), intent)).collect(),
         refunded_keys: refunded_keys.into_iter().collect(),
