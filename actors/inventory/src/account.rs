@@ -234,9 +234,7 @@ impl<'a> Machine for Account<'a> {
             }
         }
         let shelves: Vec<_> = self.touched.keys().filter_map(|variant| self.shelves.get(variant)).collect();
-        if !shelves.is_empty() {
-            store::update_shelves(tx.writes(), &shelves, now).await?;
-        }
+        store::update_shelves(tx.writes(), &shelves, now).await?;
         store::write_reservations(tx.writes(), moved, now).await?;
         store::insert_movements(tx.writes(), &self.entries, now).await
     }

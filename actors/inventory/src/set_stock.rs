@@ -49,9 +49,7 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
                 new.insert(empty.variant_id, empty);
             }
         }
-        if !new.is_empty() {
-            store::insert_shelves(tx.writes(), &new.values().collect::<Vec<_>>()).await?;
-        }
+        store::insert_shelves(tx.writes(), &new.values().collect::<Vec<_>>()).await?;
         let mut shelves = store::lock_shelves(tx.locks(), &ids.into_iter().collect::<Vec<_>>()).await?;
 
         let (mut outcomes, mut entries, mut changed) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -76,11 +74,9 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
             };
             outcomes.push(outcome);
         }
-        if !changed.is_empty() {
-            let changed: Vec<_> = changed.iter().filter_map(|variant| shelves.get(variant)).collect();
-            store::update_shelves(tx.writes(), &changed, now).await?;
-            store::insert_movements(tx.writes(), &entries, now).await?;
-        }
+        let changed: Vec<_> = changed.iter().filter_map(|variant| shelves.get(variant)).collect();
+        store::update_shelves(tx.writes(), &changed, now).await?;
+        store::insert_movements(tx.writes(), &entries, now).await?;
         Ok(outcomes)
     }
 }

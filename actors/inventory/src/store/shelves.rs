@@ -37,6 +37,9 @@ pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTr
 
 /// Inserts empty shelves, sorted by variant, unless they exist. Returns the variants that were inserted.
 pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result<BTreeSet<Uuid>, Breakage> {
+    if shelves.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let sql = "insert into stock (variant_id, sku, seller_id, updated_at)
         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
         on conflict do nothing
@@ -47,8 +50,11 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result
     Ok(made.into_iter().collect())
 }
 
-/// Updates locked rows.
+/// Updates rows that this transaction has locked or inserted.
 pub(crate) async fn update_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
+    if shelves.is_empty() {
+        return Ok(());
+    }
     let sql = "update stock s
         set on_hand = u.on_hand, reserved = u.reserved, min_stock = u.min_stock, received = u.received, sold = u.sold,
             version = u.version, updated_at = $8
