@@ -77,7 +77,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// gone then, however it ended.
 pub(crate) async fn stop(stdin: bool) {
     if !stdin {
-        return asked_to_stop().await;
+        return stop_signal().await;
     }
     // A separate thread, because a blocked read would keep the process from exiting.
     let (gone, parent_gone) = tokio::sync::oneshot::channel();
@@ -87,13 +87,13 @@ pub(crate) async fn stop(stdin: bool) {
         let _unheard = gone.send(());
     });
     tokio::select! {
-        () = asked_to_stop() => {}
+        () = stop_signal() => {}
         _ = parent_gone => {}
     }
 }
 
 /// Completes on Ctrl-C or SIGTERM.
-pub(crate) async fn asked_to_stop() {
+pub(crate) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

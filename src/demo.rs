@@ -116,7 +116,7 @@ async fn send<C: Command>(
         Ok(done) => Ok(Some(done.reply)),
         // Created by hand, or so long ago that the command id is no longer stored.
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
-        Err(CallError::Fault(fault)) if fault.code == "command_id_reused" => Ok(None),
+        Err(CallError::ServiceError(service_error)) if service_error.code == "command_id_reused" => Ok(None),
         Err(error) => Err(anyhow!("the demo's {name}: {error}")),
     }
 }

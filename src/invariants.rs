@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use check::{Report, Sources};
-use contract::{ErrorKind, Fault};
-use runtime::{Answered, Breakage, Serve, Service, ServiceContext, ServiceRegistry};
+use contract::{ErrorKind, ServiceError};
+use runtime::{InternalError, QueryResult, Serve, Service, ServiceContext, ServiceRegistry};
 use subjects::operations::{CheckInvariants, DOMAIN, Invariant, InvariantFault, Invariants, OperationsError};
 use tokio::{
     sync::{Mutex, Semaphore},
@@ -28,7 +28,7 @@ const NAMED: usize = 50;
 const LONGEST: Duration = Duration::from_secs(40);
 
 /// Suspects that change for this long are given up, so that a busy system gets a reply too.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Opens the data sources of the checks. `longest` limits each statement.
 pub(crate) async fn sources(servers: &CheckServers, longest: Duration) -> Result<Sources> {
@@ -52,24 +52,29 @@ impl Operations {
     }
 
     /// The report of a run that ended after this request arrived, started by it or by another one.
-    async fn report(&self) -> Result<Arc<Report>, Fault> {
-        let asked = Instant::now();
+    async fn report(&self) -> Result<Arc<Report>, ServiceError> {
+        let requested_at = Instant::now();
         let mut last = self.last.lock().await;
         if let Some((ended, report)) = last.as_ref()
-            && *ended > asked
+            && *ended > requested_at
         {
             return Ok(report.clone());
         }
-        let Ok(report) = tokio::time::timeout(LONGEST, check::run(&self.sources, PATIENCE)).await else {
+        let Ok(report) = tokio::time::timeout(LONGEST, check::run(&self.sources, TIMEOUT)).await else {
             tracing::warn!("the checks take longer than anybody waits for them here: run `souk check`");
-            return Err(Fault::deadline(DOMAIN));
+            return Err(ServiceError::deadline(DOMAIN));
         };
         let report = Arc::new(report);
         for check in report.checks.iter().filter(|check| check.failure.is_some()) {
             tracing::error!(check = check.name, failure = check.failure, "a check could not be made");
         }
-        for fault in named(&report.faults) {
-            tracing::error!(check = fault.check, key = fault.key, text = fault.text, "an invariant does not hold");
+        for violation in named(&report.faults) {
+            tracing::error!(
+                check = violation.check,
+                key = violation.key,
+                text = violation.text,
+                "an invariant does not hold"
+            );
         }
         *last = Some((Instant::now(), report.clone()));
         Ok(report)
@@ -85,12 +90,14 @@ impl Service for Operations {
 }
 
 impl Serve<CheckInvariants> for Operations {
-    async fn serve(&self, _cx: &ServiceContext, _query: &CheckInvariants) -> Answered<Invariants, OperationsError> {
+    async fn serve(&self, _cx: &ServiceContext, _query: &CheckInvariants) -> QueryResult<Invariants, OperationsError> {
         let Ok(_permit) = self.waiting.try_acquire() else {
             let text = "The service has more work than it can do. Try again.";
-            return Err(Breakage::from(Fault::new(ErrorKind::Unavailable, "overloaded", text).of(DOMAIN)).into());
+            return Err(
+                InternalError::from(ServiceError::new(ErrorKind::Unavailable, "overloaded", text).of(DOMAIN)).into()
+            );
         };
-        let report = self.report().await.map_err(Breakage::from)?;
+        let report = self.report().await.map_err(InternalError::from)?;
         let failed = report.checks.iter().filter(|check| check.failure.is_some());
         let checks: Vec<_> = failed.map(|check| check.name.to_owned()).collect();
         if checks.is_empty() {
@@ -118,16 +125,16 @@ fn invariants(report: &Report) -> Invariants {
             })
             .collect(),
         faults: named(&report.faults)
-            .map(|fault| InvariantFault {
-                check: fault.check.to_owned(),
-                key: fault.key.clone(),
-                text: fault.text.clone(),
+            .map(|violation| InvariantFault {
+                check: violation.check.to_owned(),
+                key: violation.key.clone(),
+                text: violation.text.clone(),
             })
             .collect(),
     }
 }
 
 /// The first faults of each check. Expects the faults grouped by check.
-fn named(faults: &[check::Fault]) -> impl Iterator<Item = &check::Fault> {
+fn named(faults: &[check::Violation]) -> impl Iterator<Item = &check::Violation> {
     faults.chunk_by(|a, b| a.check == b.check).flat_map(|of_one| of_one.iter().take(NAMED))
 }

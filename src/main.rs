@@ -2,10 +2,10 @@
 
 mod cli;
 mod demo;
+mod domains;
 mod invariants;
-mod operations;
+mod metrics_server;
 mod settings;
-mod shop;
 mod telemetry;
 
 use clap::Parser;

@@ -189,7 +189,7 @@ fn a_file_with_another_hash_is_not_run() {
 }
 
 #[test]
-fn without_a_network_the_reason_and_the_address_are_told() {
+fn without_a_network_the_reason_and_the_address_are_printed() {
     let system = System::new(closed_port());
     let ran = system.run("bash", &["scripts/ensure-rust"]);
     assert_eq!((ran.code, ran.calls.as_str()), (Some(1), ""), "{}", ran.said);
@@ -199,7 +199,7 @@ fn without_a_network_the_reason_and_the_address_are_told() {
 }
 
 #[test]
-fn a_machine_without_a_pinned_file_or_a_program_that_fetches_is_told_what_to_do() {
+fn a_machine_without_a_pinned_file_or_a_program_that_fetches_gets_instructions() {
     let system = System::new(closed_port());
     executable(&system.path("bin/uname"), "#!/bin/sh\necho riscv64\n");
     let ran = system.run("bash", &["scripts/ensure-rust"]);

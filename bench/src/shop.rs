@@ -133,13 +133,13 @@ impl Shop {
         };
         let request = request.header(CONTENT_TYPE, "application/json").body(body)?;
         let answer = self.client(0).send(request).await.with_context(|| what.clone())?;
-        anyhow::ensure!(answer.status.is_success(), "{what}: {}", refusal(&answer));
+        anyhow::ensure!(answer.status.is_success(), "{what}: {}", rejection(&answer));
         serde_json::from_slice(&answer.body).with_context(|| format!("{what}: the answer has another shape"))
     }
 }
 
 /// The kind under which a reply is counted: its status and the stable code of its error body.
-pub fn refusal(answer: &Answer) -> String {
+pub fn rejection(answer: &Answer) -> String {
     #[derive(Deserialize)]
     struct ErrorBody {
         code: String,
@@ -179,11 +179,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_its_status_and_code() {
+    fn a_rejection_is_its_status_and_code() {
         let answer =
             |body: &'static str| Answer { status: StatusCode::CONFLICT, body: Bytes::from_static(body.as_bytes()) };
         let body = r#"{"success":false,"code":"out_of_stock","message":"","service":"inventory","request_id":"x"}"#;
-        assert_eq!(refusal(&answer(body)), "409 out_of_stock");
-        assert_eq!(refusal(&answer("<html>")), "409 without an error body");
+        assert_eq!(rejection(&answer(body)), "409 out_of_stock");
+        assert_eq!(rejection(&answer("<html>")), "409 without an error body");
     }
 }

@@ -38,7 +38,7 @@ where
 pub(crate) struct Check {
     pub name: &'static str,
     pub promise: &'static str,
-    pub look: for<'a> fn(&'a Sources) -> BoxFuture<'a, Result<Vec<Suspect>>>,
+    pub inspect: for<'a> fn(&'a Sources) -> BoxFuture<'a, Result<Vec<Suspect>>>,
 }
 
 /// All checks, in the order in which they run.
@@ -46,72 +46,76 @@ pub(crate) const CHECKS: &[Check] = &[
     Check {
         name: "stock",
         promise: "per variant: received = available + reserved + sold, and the ledger adds up to each of them",
-        look: |sources| Box::pin(stock::look(sources)),
+        inspect: |sources| Box::pin(stock::inspect(sources)),
     },
     Check {
         name: "reservations",
         promise: "per variant: reserved is what open reservations hold, sold is what committed ones took",
-        look: |sources| Box::pin(reservations::look(sources)),
+        inspect: |sources| Box::pin(reservations::inspect(sources)),
     },
     Check {
         name: "fulfilment",
         promise: "inventory holds, sold or gave back for every order what its status says",
-        look: |sources| Box::pin(fulfilment::look(sources)),
+        inspect: |sources| Box::pin(fulfilment::inspect(sources)),
     },
     Check {
         name: "balance",
         promise: "per order: captured - refunded = what it owes, and both sides name the same payment status",
-        look: |sources| Box::pin(balance::look(sources)),
+        inspect: |sources| Box::pin(balance::inspect(sources)),
     },
     Check {
         name: "captures",
         promise: "per order: one successful capture at most, told once",
-        look: |sources| Box::pin(captures::look(sources)),
+        inspect: |sources| Box::pin(captures::inspect(sources)),
     },
     Check {
         name: "provider",
         promise: "the provider charged and gave back what payments has booked",
-        look: |sources| Box::pin(provider::look(sources)),
+        inspect: |sources| Box::pin(provider::inspect(sources)),
     },
     Check {
         name: "status_edges",
         promise: "order status walks legal edges only, and its history ends where the order stands",
-        look: |sources| Box::pin(status_edges::look(sources)),
+        inspect: |sources| Box::pin(status_edges::inspect(sources)),
     },
     Check {
         name: "versions",
         promise: "event versions per entity have no gap and no repeat, and end where the entity stands",
-        look: |sources| Box::pin(versions::look(sources)),
+        inspect: |sources| Box::pin(versions::inspect(sources)),
     },
     Check {
         name: "digests",
         promise: "every commit of the log has the digest of its events",
-        look: |sources| Box::pin(digests::look(sources)),
+        inspect: |sources| Box::pin(digests::inspect(sources)),
     },
     Check {
         name: "streams",
         promise: "every logged event inside the stream's age is in the stream, and the log knows every stream event",
-        look: |sources| Box::pin(streams::look(sources)),
+        inspect: |sources| Box::pin(streams::inspect(sources)),
     },
     Check {
         name: "inboxes",
         promise: "every consumer has handled what its cursors say, and nothing that no log knows",
-        look: |sources| Box::pin(inboxes::look(sources)),
+        inspect: |sources| Box::pin(inboxes::inspect(sources)),
     },
     Check {
         name: "projections",
         promise: "what catalog shows of the stock and of who may sell is what inventory and identity told last",
-        look: |sources| Box::pin(projections::look(sources)),
+        inspect: |sources| Box::pin(projections::inspect(sources)),
     },
     Check {
         name: "deadlines",
         promise: "nothing that is not final is past its deadline",
-        look: |sources| Box::pin(deadlines::look(sources)),
+        inspect: |sources| Box::pin(deadlines::inspect(sources)),
     },
-    Check { name: "outbox", promise: "every commit was published", look: |sources| Box::pin(outbox::look(sources)) },
+    Check {
+        name: "outbox",
+        promise: "every commit was published",
+        inspect: |sources| Box::pin(outbox::inspect(sources)),
+    },
     Check {
         name: "dead_letters",
         promise: "no event and no effect is parked",
-        look: |sources| Box::pin(dead_letters::look(sources)),
+        inspect: |sources| Box::pin(dead_letters::inspect(sources)),
     },
 ];

@@ -12,8 +12,8 @@ pub(crate) struct Forks(Vec<(i64, i64)>);
 impl Forks {
     pub(crate) async fn read(log: &PgPool) -> Result<Self> {
         let rows = sqlx::query("select era, forked_at from era order by era").fetch_all(log).await?;
-        let eras = rows.iter().map(|row| Ok((row.try_get("era")?, row.try_get("forked_at")?)));
-        Ok(Self(eras.collect::<Result<_, sqlx::Error>>()?))
+        let epochs = rows.iter().map(|row| Ok((row.try_get("era")?, row.try_get("forked_at")?)));
+        Ok(Self(epochs.collect::<Result<_, sqlx::Error>>()?))
     }
 
     /// The explanation to append to a fault about a position that the log does not have.
@@ -22,7 +22,7 @@ impl Forks {
     }
 
     fn has_ended(&self, position: Position) -> bool {
-        match self.0.binary_search_by_key(&position.era, |(era, _)| *era) {
+        match self.0.binary_search_by_key(&position.epoch, |(epoch, _)| *epoch) {
             Ok(index) => self.0.get(index + 1).is_some_and(|(_, forked_at)| position.xid > *forked_at),
             // An epoch that began after the backup.
             Err(index) => index > 0,
@@ -36,9 +36,9 @@ mod tests {
 
     /// Scenario 2: positions above the fork of a restored database are reported as such.
     #[test]
-    fn what_lies_above_a_fork_or_in_an_unknown_era_is_of_a_history_that_has_ended() {
+    fn positions_above_a_fork_or_in_an_unknown_epoch_belong_to_an_ended_history() {
         let forks = Forks(vec![(100, 0), (200, 750)]);
-        let has_ended = |era, xid| forks.has_ended(Position { era, xid });
+        let has_ended = |epoch, xid| forks.has_ended(Position { epoch, xid });
         assert!(!has_ended(100, 750) && has_ended(100, 751));
         assert!(has_ended(150, 1), "begun after the backup, and gone with it");
         assert!(!has_ended(200, 9000), "the present era goes on");

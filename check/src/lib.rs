@@ -15,7 +15,7 @@ mod run;
 mod sources;
 mod stream;
 
-pub use report::{CheckReport, Fault, Report};
+pub use report::{CheckReport, Report, Violation};
 pub use run::{SETTLED, run};
 pub use sources::Sources;
 

@@ -17,9 +17,9 @@ pub struct Report {
     /// The result of each check.
     pub checks: Vec<CheckReport>,
     /// The faults of all checks.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<Violation>,
     /// Suspects that changed at every look until the end: a sign of load, not of a defect.
-    pub unsettled: Vec<Fault>,
+    pub unsettled: Vec<Violation>,
 }
 
 /// The result of a check.
@@ -42,7 +42,7 @@ pub struct CheckReport {
 
 /// A discrepancy that has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub struct Violation {
     /// The check that found it.
     pub check: &'static str,
     /// The subject, with its ids.
@@ -51,7 +51,7 @@ pub struct Fault {
     pub text: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.check, self.key, self.text)
     }
@@ -69,8 +69,8 @@ impl fmt::Display for Report {
                 writeln!(f, "{} could not be made: {failure}", check.name)?;
             }
         }
-        for fault in &self.faults {
-            writeln!(f, "{fault}")?;
+        for violation in &self.faults {
+            writeln!(f, "{violation}")?;
         }
         if !self.unsettled.is_empty() {
             writeln!(f, "{} suspects moved on at every look and never settled", self.unsettled.len())?;

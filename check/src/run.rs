@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     Sources, Suspect,
     checks::CHECKS,
-    report::{CheckReport, Fault, Report},
+    report::{CheckReport, Report, Violation},
 };
 
 /// A suspect unchanged for this long is a fault.
@@ -33,28 +33,28 @@ struct Watched {
 }
 
 /// Performs one look.
-type Look<'a> = Box<dyn FnMut() -> BoxFuture<'a, Result<Vec<Suspect>>> + Send + 'a>;
+type Inspect<'a> = Box<dyn FnMut() -> BoxFuture<'a, Result<Vec<Suspect>>> + Send + 'a>;
 
 /// A check during a run.
 struct Running<'a> {
     name: &'static str,
     promise: &'static str,
-    look: Look<'a>,
+    inspect: Inspect<'a>,
     took: Duration,
     watched: BTreeMap<String, Watched>,
     failure: Option<String>,
 }
 
 impl<'a> Running<'a> {
-    fn of(name: &'static str, promise: &'static str, look: Look<'a>) -> Self {
-        Self { name, promise, look, took: Duration::ZERO, watched: BTreeMap::new(), failure: None }
+    fn of(name: &'static str, promise: &'static str, inspect: Inspect<'a>) -> Self {
+        Self { name, promise, inspect, took: Duration::ZERO, watched: BTreeMap::new(), failure: None }
     }
 
     async fn begin(&mut self) {
         let began = Instant::now();
-        let looked = (self.look)().await;
+        let inspected = (self.inspect)().await;
         self.took = began.elapsed();
-        match looked {
+        match inspected {
             Ok(suspects) => self.watched = suspects.into_iter().map(Watched::now).collect(),
             Err(error) => self.failure = Some(format!("{error:#}")),
         }
@@ -62,9 +62,9 @@ impl<'a> Running<'a> {
 
     /// Follows only the suspects of the first look: later ones stem from later work and are left to a later run.
     /// `is_late` marks a look after the timeout: a suspect that changed even then is given up.
-    async fn look_again(&mut self, is_late: bool) {
+    async fn inspect_again(&mut self, is_late: bool) {
         let began = Instant::now();
-        let mut found: BTreeMap<String, Suspect> = match (self.look)().await {
+        let mut found: BTreeMap<String, Suspect> = match (self.inspect)().await {
             Ok(suspects) => suspects.into_iter().map(|suspect| (suspect.key.clone(), suspect)).collect(),
             Err(error) => {
                 self.failure = Some(format!("{error:#}"));
@@ -104,20 +104,20 @@ impl Watched {
 
 /// Runs all checks. Without suspects, this takes about as long as one look. Suspects that still change after `patience`
 /// are given up: the system is busy.
-pub async fn run(sources: &Sources, patience: Duration) -> Report {
+pub async fn run(sources: &Sources, timeout: Duration) -> Report {
     let reached = sources.reach().await;
     let sources = &reached;
     let of = |check: &crate::checks::Check| {
-        let look = check.look;
-        Running::of(check.name, check.promise, Box::new(move || look(sources)))
+        let inspect = check.inspect;
+        Running::of(check.name, check.promise, Box::new(move || inspect(sources)))
     };
-    follow(CHECKS.iter().map(of).collect(), patience).await
+    follow(CHECKS.iter().map(of).collect(), timeout).await
 }
 
 /// Looks until every suspect is gone, has settled, or was seen to change after `patience`, which starts when all checks
 /// have looked once. The timeout alone ends nothing: however long looks take, a suspect that does not change is
 /// followed until it has settled, because it must not be reported as one that changes.
-async fn follow(mut checks: Vec<Running<'_>>, patience: Duration) -> Report {
+async fn follow(mut checks: Vec<Running<'_>>, timeout: Duration) -> Report {
     let (began, checked_at) = (Instant::now(), Utc::now());
     for check in &mut checks {
         check.begin().await;
@@ -126,7 +126,7 @@ async fn follow(mut checks: Vec<Running<'_>>, patience: Duration) -> Report {
     while checks.iter().any(|check| !check.is_done()) {
         tokio::time::sleep(PAUSE).await;
         for check in checks.iter_mut().filter(|check| !check.is_done()) {
-            check.look_again(first_pass.elapsed() >= patience).await;
+            check.inspect_again(first_pass.elapsed() >= timeout).await;
         }
     }
     let mut report = Report {
@@ -150,7 +150,7 @@ async fn follow(mut checks: Vec<Running<'_>>, patience: Duration) -> Report {
             took_ms: milliseconds(running.took),
             failure: running.failure,
         });
-        let name_it = |(key, watched): (String, Watched)| Fault { check: name, key, text: watched.text };
+        let name_it = |(key, watched): (String, Watched)| Violation { check: name, key, text: watched.text };
         report.faults.extend(faults.into_iter().map(name_it));
         report.unsettled.extend(unsettled.into_iter().map(name_it));
     }
@@ -165,32 +165,32 @@ fn milliseconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     /// A check whose looks take this many seconds each; `text` gives the result of the n-th look.
     fn check(name: &'static str, seconds: u64, text: fn(usize) -> Option<String>) -> Running<'static> {
-        let mut looks = 0;
-        let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
-            looks += 1;
-            let found = text(looks).map(|text| Suspect::new("one", text)).into_iter().collect();
+        let mut inspections = 0;
+        let inspect = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+            inspections += 1;
+            let found = text(inspections).map(|text| Suspect::new("one", text)).into_iter().collect();
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
                 Ok(found)
             })
         };
-        Running::of(name, "", Box::new(look))
+        Running::of(name, "", Box::new(inspect))
     }
 
     fn stands(_: usize) -> Option<String> {
         Some("it is off".into())
     }
 
-    fn moves(look: usize) -> Option<String> {
-        Some(format!("it is off by {look}"))
+    fn moves(number: usize) -> Option<String> {
+        Some(format!("it is off by {number}"))
     }
 
-    fn passes(look: usize) -> Option<String> {
-        (look < 3).then(|| "it is on its way".into())
+    fn passes(number: usize) -> Option<String> {
+        (number < 3).then(|| "it is on its way".into())
     }
 
     /// The lease of a node that died lasts for a while.
@@ -198,66 +198,67 @@ mod tests {
     async fn what_is_worked_on_under_a_lease_may_stand_still_for_longer() {
         for (stands, is_ok) in [(14, true), (40, false)] {
             let began = Instant::now();
-            let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+            let inspect = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
                 let is_there = began.elapsed() < Duration::from_secs(stands);
                 let suspect = Suspect::new("one", "it is being made").settled_after(Duration::from_secs(20));
                 Box::pin(async move { Ok(is_there.then_some(suspect).into_iter().collect()) })
             };
-            let report = follow(vec![Running::of("a", "", Box::new(look))], PATIENCE).await;
+            let report = follow(vec![Running::of("a", "", Box::new(inspect))], TIMEOUT).await;
             assert_eq!(report.is_ok, is_ok, "{stands} s: {report:?}");
         }
     }
 
-    fn names(faults: &[Fault]) -> Vec<&'static str> {
-        faults.iter().map(|fault| fault.check).collect()
+    fn names(faults: &[Violation]) -> Vec<&'static str> {
+        faults.iter().map(|violation| violation.check).collect()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_stands_is_a_fault_what_moves_is_unsettled_what_passes_is_neither() {
+    async fn a_lasting_suspect_is_a_violation_a_changing_one_is_unsettled_a_passing_one_is_neither() {
         let checks = vec![check("a", 0, stands), check("b", 0, moves), check("c", 0, passes), check("d", 0, |_| None)];
-        let report = follow(checks, PATIENCE).await;
+        let report = follow(checks, TIMEOUT).await;
         assert_eq!((names(&report.faults), names(&report.unsettled)), (vec!["a"], vec!["b"]));
         assert!(!report.is_ok && report.took_ms < 70_000, "{report:?}");
-        assert!(follow(vec![check("b", 0, moves), check("c", 0, passes)], PATIENCE).await.is_ok);
+        assert!(follow(vec![check("b", 0, moves), check("c", 0, passes)], TIMEOUT).await.is_ok);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_takes_longer_than_our_patience_hides_no_fault() {
+    async fn an_inspection_longer_than_the_timeout_hides_no_violation() {
         for seconds in [3, 59, 61, 600] {
             for order in [[seconds, 0], [0, seconds]] {
                 let [first, second] = order;
-                let report = follow(vec![check("a", first, stands), check("b", second, stands)], PATIENCE).await;
+                let report = follow(vec![check("a", first, stands), check("b", second, stands)], TIMEOUT).await;
                 assert_eq!(names(&report.faults), ["a", "b"], "looks of {order:?} s");
-                let report = follow(vec![check("a", first, moves), check("b", second, moves)], PATIENCE).await;
+                let report = follow(vec![check("a", first, moves), check("b", second, moves)], TIMEOUT).await;
                 assert_eq!(names(&report.unsettled), ["a", "b"], "looks of {order:?} s");
             }
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_stands_still_just_when_our_patience_ends_is_looked_at_until_it_has_settled() {
+    async fn a_suspect_that_stops_changing_at_the_timeout_is_inspected_until_it_has_settled() {
         for last_move in 55..65 {
             let mut moved = None;
-            let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+            let inspect = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
                 let now = moved.map_or(0, |before: u64| last_move.min(before + 1));
                 moved = Some(now);
                 Box::pin(async move { Ok(vec![Suspect::new("one", format!("it is off by {now}"))]) })
             };
-            let report = follow(vec![Running::of("a", "", Box::new(look))], PATIENCE).await;
+            let report = follow(vec![Running::of("a", "", Box::new(inspect))], TIMEOUT).await;
             // It changed in the first look after 60 s, or never again.
             assert_eq!(report.is_ok, last_move >= 60, "{last_move}: {report:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_fails_is_no_success() {
-        let mut looks = 0;
-        let look = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
-            looks += 1;
-            let found = if looks < 2 { Ok(vec![Suspect::new("one", "off")]) } else { Err(anyhow::anyhow!("away")) };
+    async fn an_inspection_that_fails_is_no_success() {
+        let mut inspections = 0;
+        let inspect = move || -> BoxFuture<'static, Result<Vec<Suspect>>> {
+            inspections += 1;
+            let found =
+                if inspections < 2 { Ok(vec![Suspect::new("one", "off")]) } else { Err(anyhow::anyhow!("away")) };
             Box::pin(async move { found })
         };
-        let report = follow(vec![Running::of("a", "", Box::new(look))], PATIENCE).await;
+        let report = follow(vec![Running::of("a", "", Box::new(inspect))], TIMEOUT).await;
         assert!(!report.is_ok && report.checks[0].failure.as_deref() == Some("away"), "{report:?}");
     }
 }

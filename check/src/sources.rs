@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 /// Timeout for connecting to a database.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The databases of all domains, and the streams.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl Sources {
             let pool = PgPoolOptions::new()
                 .max_connections(3)
                 .min_connections(0)
-                .acquire_timeout(PATIENCE)
+                .acquire_timeout(TIMEOUT)
                 .idle_timeout(Duration::from_secs(30))
                 .connect_lazy_with(options);
             databases.insert(domain.clone(), pool);
@@ -53,11 +53,11 @@ impl Sources {
     /// Connects to all databases concurrently, so that unreachable ones cost one timeout in total, and records their
     /// errors.
     pub(crate) async fn reach(&self) -> Self {
-        let knock = |(domain, pool): (&String, &PgPool)| {
+        let probe = |(domain, pool): (&String, &PgPool)| {
             let (domain, pool) = (domain.clone(), pool.clone());
             async move { why_away(&pool).await.map(|reason| (domain, reason)) }
         };
-        let away = join_all(self.databases.iter().map(knock)).await.into_iter().flatten().collect();
+        let away = join_all(self.databases.iter().map(probe)).await.into_iter().flatten().collect();
         Self { away, ..self.clone() }
     }
 
@@ -96,7 +96,7 @@ async fn why_away(pool: &PgPool) -> Option<String> {
         return Some(error.to_string());
     }
     // The pool retries until its timeout and then reports only that; a direct connection yields the cause at once.
-    match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&pool.connect_options())).await {
+    match tokio::time::timeout(TIMEOUT, PgConnection::connect_with(&pool.connect_options())).await {
         Ok(Ok(connection)) => connection.close().await.err().map(|error| error.to_string()),
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some(error.to_string()),

@@ -17,7 +17,7 @@ use std::{
 use async_nats::HeaderMap;
 use contract::{Request, header, subject};
 use futures::StreamExt;
-use gateway::{GatewayConfig, Leaving, Local, VerifyToken, serve};
+use gateway::{GatewayConfig, Local, Shutdown, VerifyToken, serve};
 use runtime::Client;
 use serde_json::{Value, json};
 use subjects::orders::{GetOrder, PlaceOrder};
@@ -119,9 +119,9 @@ impl Orders {
         orders
     }
 
-    async fn step(&self, told: bool) {
+    async fn step(&self, is_notified: bool) {
         let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
-        if told {
+        if is_notified {
             let mut headers = HeaderMap::new();
             headers.insert(header::CE_ENTITYVERSION, version.to_string());
             self.connection.publish_with_headers(subject::notice("orders", ORDER), headers, "{}".into()).await.unwrap();
@@ -136,7 +136,7 @@ struct Gateway {
 }
 
 async fn gateway(connection: async_nats::Client) -> Gateway {
-    let verify: VerifyToken = Arc::new(|_| Box::pin(async { Err(contract::Fault::internal("")) }));
+    let verify: VerifyToken = Arc::new(|_| Box::pin(async { Err(contract::ServiceError::internal("")) }));
     let config = GatewayConfig {
         client: Client::new(connection).await.unwrap(),
         verify,
@@ -146,7 +146,7 @@ async fn gateway(connection: async_nats::Client) -> Gateway {
         local_stack: true,
         local: Local::default(),
         tls: None,
-        leaving: Leaving::default(),
+        shutdown: Shutdown::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -247,7 +247,7 @@ fn etag(answer: &str) -> &str {
 
 /// Scenario 27: the last notice is lost.
 #[tokio::test]
-async fn a_stream_tells_every_state_and_ends_with_the_story() {
+async fn a_stream_has_every_state_and_ends_with_the_order() {
     let Some((_server, connection)) = nats().await else { return };
     let orders = Orders::listen(connection.clone()).await;
     let gateway = gateway(connection).await;
@@ -284,7 +284,7 @@ async fn a_stream_tells_every_state_and_ends_with_the_story() {
 }
 
 #[tokio::test]
-async fn stopping_ends_waits_and_streams_and_asks_clients_to_leave() {
+async fn stopping_ends_waits_and_streams_and_closes_connections() {
     let Some((_server, connection)) = nats().await else { return };
     let _orders = Orders::listen(connection.clone()).await;
     let mut gateway = gateway(connection).await;

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use contract::{ErrorKind, Fault};
-use gateway::{GatewayConfig, Leaving, Local, VerifyToken, openapi_document, routes};
+use contract::{ErrorKind, ServiceError};
+use gateway::{GatewayConfig, Local, Shutdown, VerifyToken, openapi_document, routes};
 use poem::{
     Endpoint, Response,
     http::{Method, StatusCode},
@@ -24,7 +24,7 @@ fn verifier() -> VerifyToken {
                 return Ok(Identity { id: Uuid::nil(), role, version: 1, session: Uuid::nil(), issued_at: 0 });
             }
             assert_ne!(role, "panic", "a defect");
-            Err(Fault::new(ErrorKind::Unauthenticated, "invalid_token", "The access token is not valid."))
+            Err(ServiceError::new(ErrorKind::Unauthenticated, "invalid_token", "The access token is not valid."))
         })
     })
 }
@@ -42,11 +42,11 @@ async fn client() -> TestClient<impl Endpoint<Output = Response>> {
         local_stack: true,
         local: Local::default(),
         tls: None,
-        leaving: Leaving::default(),
+        shutdown: Shutdown::default(),
     }))
 }
 
-async fn refused(response: TestResponse, status: u16, code: &str) -> Value {
+async fn expect_error(response: TestResponse, status: u16, code: &str) -> Value {
     let TestResponse(response) = response;
     assert_eq!(response.status().as_u16(), status, "{code}");
     assert_eq!(response.content_type(), Some("application/json"));
@@ -71,7 +71,7 @@ async fn refused(response: TestResponse, status: u16, code: &str) -> Value {
 }
 
 /// What the details of an error say to people, by field.
-fn told(body: &Value) -> Value {
+fn details_of(body: &Value) -> Value {
     let details = body["details"].as_array().unwrap().iter();
     details.map(|detail| json!({"field": detail["field"], "message": detail["message"]})).collect()
 }
@@ -82,14 +82,14 @@ const ORDER: &str = "/api/v1/orders";
 async fn an_unknown_path_is_404_and_an_unknown_method_405_with_allow() {
     let client = client().await;
     for path in ["/nothing", "/docs/nothing.md", "/api/v1/nothing", "/api/v1/orders/", "/api/v1/products/a/b"] {
-        refused(client.get(path).send().await, 404, "route_not_found").await;
+        expect_error(client.get(path).send().await, 404, "route_not_found").await;
     }
     let response = client.request(Method::TRACE, ORDER).send().await;
     response.assert_header("Allow", "GET, HEAD, POST");
-    refused(response, 405, "method_not_allowed").await;
+    expect_error(response, 405, "method_not_allowed").await;
     let response = client.delete("/api/v1/openapi.json").send().await;
     response.assert_header("Allow", "GET, HEAD");
-    refused(response, 405, "method_not_allowed").await;
+    expect_error(response, 405, "method_not_allowed").await;
 }
 
 #[tokio::test]
@@ -131,22 +131,22 @@ async fn what_a_person_opens_in_a_browser_is_a_page_and_the_same_is_there_as_jso
         response.assert_status(StatusCode::PERMANENT_REDIRECT);
         response.assert_header("Location", to);
     }
-    refused(client.post("/").send().await, 405, "method_not_allowed").await;
+    expect_error(client.post("/").send().await, 405, "method_not_allowed").await;
 }
 
 #[tokio::test]
 async fn a_path_id_that_cannot_be_one_is_404() {
     let client = client().await;
     for path in ["/api/v1/inventory/7", "/api/v1/inventory/x%00", "/api/v1/products/%00", "/api/v1/products/%ff"] {
-        refused(client.get(path).send().await, 404, "not_found").await;
+        expect_error(client.get(path).send().await, 404, "not_found").await;
     }
     let path = "/api/v1/sandbox/payments/pi_1/steal";
-    refused(client.post(path).send().await, 404, "not_found").await;
+    expect_error(client.post(path).send().await, 404, "not_found").await;
     let id = Uuid::nil();
     for (path, field) in [(format!("warehouse/{id}"), "domain"), ("orders/7".into(), "id")] {
         let path = format!("/api/v1/admin/dead-letters/{path}/redrive");
         let response = client.post(path).header("Authorization", "Bearer admin").send().await;
-        let body = refused(response, 404, "not_found").await;
+        let body = expect_error(response, 404, "not_found").await;
         assert_eq!(body["details"][0]["field"], field);
     }
 }
@@ -154,24 +154,24 @@ async fn a_path_id_that_cannot_be_one_is_404() {
 #[tokio::test]
 async fn rights_are_checked_at_the_edge() {
     let client = client().await;
-    refused(client.get(ORDER).send().await, 401, "unauthenticated").await;
-    refused(client.put(format!("{ORDER}/{}/status", Uuid::nil())).send().await, 401, "unauthenticated").await;
+    expect_error(client.get(ORDER).send().await, 401, "unauthenticated").await;
+    expect_error(client.put(format!("{ORDER}/{}/status", Uuid::nil())).send().await, 401, "unauthenticated").await;
     for token in ["Bearer forged", "Basic YTpi", "Bearer", ""] {
         let response = client.get("/api/v1/products").header("Authorization", token).send().await;
-        refused(response, 401, "invalid_token").await;
+        expect_error(response, 401, "invalid_token").await;
     }
     let user = format!("/api/v1/admin/users/{}", Uuid::nil());
     let response = client.patch(&user).header("Authorization", "Bearer seller").send().await;
-    refused(response, 403, "forbidden").await;
+    expect_error(response, 403, "forbidden").await;
     let letters = "/api/v1/admin/dead-letters?domain=orders";
-    refused(client.get(letters).send().await, 401, "unauthenticated").await;
-    refused(client.get(letters).header("Authorization", "Bearer seller").send().await, 403, "forbidden").await;
+    expect_error(client.get(letters).send().await, 401, "unauthenticated").await;
+    expect_error(client.get(letters).header("Authorization", "Bearer seller").send().await, 403, "forbidden").await;
     // A cart's token stands for a guest, never for an account.
     let response = client.patch(&user).header("X-Cart-Token", "abc").send().await;
-    refused(response, 401, "unauthenticated").await;
+    expect_error(response, 401, "unauthenticated").await;
     for wrong in ["", "cart x", &"x".repeat(201)] {
         let response = client.get(ORDER).header("X-Cart-Token", wrong).send().await;
-        let body = refused(response, 400, "invalid_header").await;
+        let body = expect_error(response, 400, "invalid_header").await;
         assert_eq!(body["details"][0]["field"], "X-Cart-Token");
     }
 }
@@ -180,33 +180,33 @@ async fn rights_are_checked_at_the_edge() {
 async fn a_panic_is_500_in_the_same_shape() {
     let client = client().await;
     let response = client.get(ORDER).header("Authorization", "Bearer panic").send().await;
-    let body = refused(response, 500, "internal").await;
+    let body = expect_error(response, 500, "internal").await;
     assert_eq!(body["service"], "gateway");
 }
 
 #[tokio::test]
-async fn bodies_are_refused_in_the_documented_way() {
+async fn bodies_are_rejected_as_documented() {
     let client = client().await;
     let login = || client.post("/api/v1/auth/login");
-    refused(login().send().await, 400, "malformed_body").await;
-    refused(login().content_type("application/json").body("{").send().await, 400, "malformed_body").await;
+    expect_error(login().send().await, 400, "malformed_body").await;
+    expect_error(login().content_type("application/json").body("{").send().await, 400, "malformed_body").await;
     let body = r#"{"email":"a@b.c","password":"x"}"#;
-    refused(login().body(body).send().await, 415, "unsupported_media_type").await;
-    refused(login().content_type("text/plain").body(body).send().await, 415, "unsupported_media_type").await;
+    expect_error(login().body(body).send().await, 415, "unsupported_media_type").await;
+    expect_error(login().content_type("text/plain").body(body).send().await, 415, "unsupported_media_type").await;
     let encoded = login().content_type("application/json").header("Content-Encoding", "gzip").body(body);
-    refused(encoded.send().await, 415, "unsupported_media_type").await;
+    expect_error(encoded.send().await, 415, "unsupported_media_type").await;
     let large = login().content_type("application/json").body("x".repeat(1001)).send().await;
-    refused(large, 413, "body_too_large").await;
+    expect_error(large, 413, "body_too_large").await;
     for charset in ["utf-16", "iso-8859-1", "\"utf-16\""] {
         let typed = login().content_type(format!("application/json; charset={charset}")).body(body);
-        refused(typed.send().await, 415, "unsupported_media_type").await;
+        expect_error(typed.send().await, 415, "unsupported_media_type").await;
     }
     let typed = login().content_type("Application/JSON; charset=utf-8").body(r#"{"email":1,"password":"x"}"#);
-    let body = refused(typed.send().await, 422, "invalid_body").await;
-    assert_eq!(told(&body), json!([{"field": "email", "message": "must be a string"}]));
+    let body = expect_error(typed.send().await, 422, "invalid_body").await;
+    assert_eq!(details_of(&body), json!([{"field": "email", "message": "must be a string"}]));
     let unknown = login().content_type("application/json").body(r#"{"email":"a","password":"x","admin":true}"#);
-    let body = refused(unknown.send().await, 422, "unknown_field").await;
-    assert_eq!(told(&body), json!([{"field": "admin", "message": "is not known"}]));
+    let body = expect_error(unknown.send().await, 422, "unknown_field").await;
+    assert_eq!(details_of(&body), json!([{"field": "admin", "message": "is not known"}]));
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn a_declared_length_above_the_bound_is_413_before_the_body_is_read() {
     let body = poem::Body::from_bytes_stream(futures::stream::pending::<std::io::Result<bytes::Bytes>>());
     let login = client.post("/api/v1/auth/login").content_type("application/json").header("Content-Length", "1001");
     let response = tokio::time::timeout(std::time::Duration::from_secs(5), login.body(body).send()).await;
-    refused(response.expect("answered at once"), 413, "body_too_large").await;
+    expect_error(response.expect("answered at once"), 413, "body_too_large").await;
 }
 
 #[tokio::test]
@@ -245,13 +245,13 @@ async fn a_field_that_cannot_be_read_is_named() {
     ] {
         let request = client.request(method, path).header("Authorization", "Bearer admin");
         let response = request.content_type("application/json").body(body).send().await;
-        let error = refused(response, 422, "invalid_body").await;
-        assert_eq!(told(&error), json!([{"field": field, "message": message}]), "{body}");
+        let error = expect_error(response, 422, "invalid_body").await;
+        assert_eq!(details_of(&error), json!([{"field": field, "message": message}]), "{body}");
     }
 }
 
 #[tokio::test]
-async fn programs_are_told_by_a_code_and_its_parameters() {
+async fn details_have_codes_and_parameters_for_programs() {
     let client = client().await;
     let product = format!("/api/v1/products/{}", Uuid::nil());
     let patch = |body: &'static str| {
@@ -265,7 +265,7 @@ async fn programs_are_told_by_a_code_and_its_parameters() {
         (r#"{"category_id":"x"}"#, "format", json!({"format": "uuid"})),
         (r#"{"name":"a","name":"b"}"#, "repeated", json!({})),
     ] {
-        let error = refused(patch(body).send().await, 422, "invalid_body").await;
+        let error = expect_error(patch(body).send().await, 422, "invalid_body").await;
         assert_eq!((&error["details"][0]["code"], &error["details"][0]["params"]), (&json!(code), &params), "{body}");
     }
     for (query, code, params) in [
@@ -273,7 +273,8 @@ async fn programs_are_told_by_a_code_and_its_parameters() {
         ("limit=many", "type", json!({"expected": "integer"})),
         ("colour=red", "unknown", json!({})),
     ] {
-        let error = refused(client.get(format!("/api/v1/products?{query}")).send().await, 400, "invalid_query").await;
+        let error =
+            expect_error(client.get(format!("/api/v1/products?{query}")).send().await, 400, "invalid_query").await;
         assert_eq!((&error["details"][0]["code"], &error["details"][0]["params"]), (&json!(code), &params), "{query}");
     }
 }
@@ -304,7 +305,7 @@ async fn the_document_says_where_null_is_allowed() {
                 let TestResponse(response) = response;
                 assert_eq!(response.status().as_u16(), 422, "{method} {path} {field}");
                 let body: Value = serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap();
-                let is_rejected = told(&body) == json!([{"field": field, "message": "must not be null"}]);
+                let is_rejected = details_of(&body) == json!([{"field": field, "message": "must not be null"}]);
                 assert_eq!(is_rejected, schema["nullable"] != true, "{method} {path} {field}: {body}");
                 if is_rejected { others += 1 } else { nullable += 1 }
             }
@@ -319,15 +320,15 @@ async fn a_key_is_needed_where_money_moves() {
     let payments = format!("/api/v1/payments/{}/refunds", Uuid::nil());
     for path in [ORDER, "/api/v1/payments/intents", &payments] {
         let response = client.post(path).header("Authorization", "Bearer admin").send().await;
-        refused(response, 400, "idempotency_key_required").await;
+        expect_error(response, 400, "idempotency_key_required").await;
         let response =
             client.post(path).header("Authorization", "Bearer admin").header("Idempotency-Key", "a b").send().await;
-        refused(response, 400, "invalid_idempotency_key").await;
+        expect_error(response, 400, "invalid_idempotency_key").await;
     }
 }
 
 #[tokio::test]
-async fn query_parameters_are_refused_by_name() {
+async fn query_parameters_are_rejected_by_name() {
     let client = client().await;
     for (query, name) in [
         ("limit=0", "limit"),
@@ -349,18 +350,19 @@ async fn query_parameters_are_refused_by_name() {
         ("colour=red", "colour"),
         ("limit=1&Limit=2", "Limit"),
     ] {
-        let body = refused(client.get(format!("/api/v1/products?{query}")).send().await, 400, "invalid_query").await;
+        let body =
+            expect_error(client.get(format!("/api/v1/products?{query}")).send().await, 400, "invalid_query").await;
         assert_eq!(body["details"][0]["field"], name, "{query}");
     }
     let unknown = client.get(format!("/api/v1/products/{}?fields=name", Uuid::nil())).send().await;
-    assert_eq!(refused(unknown, 400, "invalid_query").await["details"][0]["field"], "fields");
+    assert_eq!(expect_error(unknown, 400, "invalid_query").await["details"][0]["field"], "fields");
     for (query, name) in [("", "domain"), ("domain=warehouse", "domain"), ("domain=orders&limit=0", "limit")] {
         let list = client.get(format!("/api/v1/admin/dead-letters?{query}")).header("Authorization", "Bearer admin");
-        let body = refused(list.send().await, 400, "invalid_query").await;
+        let body = expect_error(list.send().await, 400, "invalid_query").await;
         assert_eq!(body["details"][0]["field"], name, "{query}");
     }
     let headers = client.patch(format!("/api/v1/products/{}", Uuid::nil())).header("Authorization", "Bearer seller");
-    refused(headers.header("If-Match", "3").send().await, 400, "invalid_header").await;
+    expect_error(headers.header("If-Match", "3").send().await, 400, "invalid_header").await;
 }
 
 #[tokio::test]
@@ -373,8 +375,8 @@ async fn of_two_hosts_or_credentials_none_is_the_right_one() {
         ("Content-Type", "application/json"),
     ] {
         let twice = client.post(ORDER).header(name, value).header(name, value).send().await;
-        let body = refused(twice, 400, "invalid_header").await;
-        assert_eq!(told(&body), json!([{"field": name, "message": "is given more than once"}]));
+        let body = expect_error(twice, 400, "invalid_header").await;
+        assert_eq!(details_of(&body), json!([{"field": name, "message": "is given more than once"}]));
     }
 }
 
@@ -394,7 +396,7 @@ async fn ids_are_taken_or_made_and_always_come_back() {
 async fn without_nats_the_gateway_lives_but_is_not_ready() {
     let client = client().await;
     client.get("/health/live").send().await.assert_status_is_ok();
-    refused(client.get("/health/ready").send().await, 503, "not_ready").await;
+    expect_error(client.get("/health/ready").send().await, 503, "not_ready").await;
     let response = client.get("/health").send().await;
     response.assert_status(StatusCode::SERVICE_UNAVAILABLE);
     let health = response.json().await;

@@ -8,7 +8,7 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::failure::Breakage;
+use crate::api::error::InternalError;
 
 /// A node whose clock is off by more than this is not ready.
 const TOLERANCE_MS: i64 = 1000;
@@ -33,10 +33,10 @@ impl Clock {
     /// Compares the node's clock with the database's.
     pub(crate) async fn compare(
         &self,
-        look: impl Future<Output = Result<DateTime<Utc>, Breakage>>,
-    ) -> Result<(), Breakage> {
+        probe: impl Future<Output = Result<DateTime<Utc>, InternalError>>,
+    ) -> Result<(), InternalError> {
         let before = Utc::now();
-        let theirs = look.await?;
+        let theirs = probe.await?;
         let ahead = ahead(before, theirs, Utc::now());
         self.ahead_ms.store(ahead.num_milliseconds(), Ordering::Relaxed);
         Ok(())

@@ -1,7 +1,7 @@
 //! A domain's connection pools, its migrations, and the epoch of its database server.
 
+mod health;
 mod held;
-mod presence;
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub(crate) use health::{DatabaseHealth, Probe};
 pub(crate) use held::Held;
 use held::IDLE;
-pub(crate) use presence::{Look, Presence};
 
 /// Connections for clients' queries.
 pub(crate) const READS: u32 = 4;
@@ -36,7 +36,7 @@ pub(crate) struct Database {
     pub reads: PgPool,
     /// For the queries of other domains, and for the reads of commands: look-ups and `prepare`, effects, deadlines.
     pub internal_reads: PgPool,
-    pub presence: Presence,
+    pub health: DatabaseHealth,
     /// The connections that lanes hold between two batches.
     pub held: Held,
 }
@@ -92,8 +92,8 @@ impl Database {
         let held = Held::default();
         let pools =
             [(lanes.clone(), generic.clone()), (reads.clone(), options.clone()), (internal_reads.clone(), generic)];
-        let presence = Presence::new(options, pools, held.clone());
-        Ok(Self { lanes, reads, internal_reads, presence, held })
+        let health = DatabaseHealth::new(options, pools, held.clone());
+        Ok(Self { lanes, reads, internal_reads, health, held })
     }
 
     /// Opens the connections that are kept open, so that no client waits for them.
@@ -121,13 +121,13 @@ pub async fn migrate(url: &str, domain: Migrator) -> Result<(), sqlx::Error> {
     own.dangerous_set_table_name("_runtime_migrations");
     own.run(&mut connection).await?;
     domain.run(&mut connection).await?;
-    begin_era(&mut connection).await?;
+    begin_epoch(&mut connection).await?;
     connection.close().await
 }
 
 /// Begins an epoch if the server has restarted since the last one began. The number of an epoch is never reused: it is
 /// the clock in microseconds, or the last number plus one if that is greater.
-pub(crate) async fn begin_era(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(crate) async fn begin_epoch(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let sql = "insert into era (era, started, forked_at)
          select greatest(coalesce((select max(era) from era), 0) + 1,
                          (extract(epoch from clock_timestamp()) * 1000000)::bigint),

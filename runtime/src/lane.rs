@@ -23,15 +23,14 @@ use uuid::Uuid;
 
 pub(crate) use commands::{CommandItem, LaneReply};
 pub(crate) use commit::Committed;
-pub(crate) use events::{EventItem, claim, forget_attempts};
+pub(crate) use events::{EventItem, claim, delete_attempts};
 pub(crate) use finish::EffectItem;
 
 use crate::{
-    database::{Database, begin_era},
-    effects::Effects,
-    failure::{Blame, Breakage},
-    log::LoggedCommit,
-    publisher::Publisher,
+    api::error::{InternalError, RetryClass},
+    database::{Database, begin_epoch},
+    jobs::effects::Effects,
+    log::{event_log::LoggedCommit, publisher::Publisher},
 };
 
 /// The most items of one batch. 10,000 advisory locks in one transaction fit at the server's defaults; 128 leave room
@@ -261,24 +260,25 @@ enum Next {
 }
 
 /// Decides how to continue after a failed batch. Pauses before a retry, except after a data error or for a stale epoch.
-async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, attempt: u32) -> Next {
-    let blame = breakage.blame();
-    context.db.presence.heed(breakage);
-    if breakage.is_lost_connection() {
+async fn next_after(context: &LaneContext, internal_error: &InternalError, size: usize, attempt: u32) -> Next {
+    let retry_class = internal_error.retry_class();
+    context.db.health.report(internal_error);
+    if internal_error.is_lost_connection() {
         context.db.held.drop_all();
     }
-    metrics::counter!("lane_breakages_total", "domain" => context.domain, "blame" => format!("{blame:?}")).increment(1);
-    tracing::warn!(domain = context.domain, size, attempt, %breakage, ?blame, "a batch broke");
-    match blame {
-        Blame::Data | Blame::Size if size > 1 => Next::Halve,
+    metrics::counter!("lane_breakages_total", "domain" => context.domain, "blame" => format!("{retry_class:?}"))
+        .increment(1);
+    tracing::warn!(domain = context.domain, size, attempt, error = %internal_error, ?retry_class, "a batch broke");
+    match retry_class {
+        RetryClass::Data | RetryClass::Size if size > 1 => Next::Halve,
         // Another transaction inserted the same row concurrently: on a retry the handler sees it.
-        Blame::Data if breakage.is_unique_violation() && attempt <= RACES => Next::Again,
-        Blame::Data => Next::GiveUp,
-        Blame::Size if attempt >= REPEATS_ALONE => Next::GiveUp,
-        Blame::Nobody if attempt >= REPEATS => Next::GiveUp,
-        Blame::Size | Blame::Nobody => {
-            if matches!(breakage, Breakage::StaleEra) {
-                if let Err(error) = renew_era(&context.db).await {
+        RetryClass::Data if internal_error.is_unique_violation() && attempt <= RACES => Next::Again,
+        RetryClass::Data => Next::GiveUp,
+        RetryClass::Size if attempt >= REPEATS_ALONE => Next::GiveUp,
+        RetryClass::Transient if attempt >= REPEATS => Next::GiveUp,
+        RetryClass::Size | RetryClass::Transient => {
+            if matches!(internal_error, InternalError::StaleEpoch) {
+                if let Err(error) = renew_epoch(&context.db).await {
                     tracing::warn!(domain = context.domain, %error, "the new era could not begin");
                 }
                 return Next::Again;
@@ -290,20 +290,20 @@ async fn next_after(context: &LaneContext, breakage: &Breakage, size: usize, att
     }
 }
 
-async fn renew_era(db: &Database) -> Result<(), Breakage> {
+async fn renew_epoch(db: &Database) -> Result<(), InternalError> {
     let mut connection = db.lanes.acquire().await?;
-    Ok(begin_era(&mut connection).await?)
+    Ok(begin_epoch(&mut connection).await?)
 }
 
 /// Publishes what a batch has committed, and starts its effects.
-fn announce(context: &LaneContext, committed: Committed) {
+fn publish(context: &LaneContext, committed: Committed) {
     let Committed { position, at, events, leases_since, effects, has_waiting_effects } = committed;
     if !events.is_empty() {
         context.publisher.publish(LoggedCommit { position, at, events }, leases_since);
     }
     context.effects.start(effects, leases_since);
     if has_waiting_effects {
-        context.effects.look();
+        context.effects.wake_up();
     }
 }
 

@@ -7,68 +7,39 @@
 //! one answer; an (event, consumer) pair has one effect; no event of another domain is missed, whatever the broker
 //! loses.
 
-mod auth;
-mod batcher;
-mod builtin;
-mod caller;
-mod catch_up;
-mod client;
+mod api;
 mod clock;
-mod command_log;
-mod connect;
-mod consumer;
-mod context;
+mod consume;
 mod database;
-mod dead_letter;
-mod deadlines;
-mod domain;
-mod effects;
 mod fail;
-mod failure;
 mod guard;
-mod holes;
+mod jobs;
 mod lane;
-mod lease;
 mod log;
-mod machine;
-mod maintenance;
-mod metrics;
 mod node;
-mod operation;
-mod publisher;
-mod rebuild;
-mod refill;
-mod responder;
-mod revocations;
-mod service;
-mod sql;
-mod stream;
-mod supervise;
-mod tail;
-mod trim;
-mod tx;
+mod rpc;
 
 pub(crate) use fail::fail_point;
 
-pub use auth::{KeySource, TokenSources, Verifier};
-pub use batcher::Batcher;
-pub use caller::{Caller, Identity, secret_digest};
-pub use client::{Call, Client, Replied};
-pub use connect::{NatsConfig, NatsTls, connect};
-pub use context::{Context, ServiceContext};
-pub use database::migrate;
-pub use dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
-pub use domain::{
-    Answer, AnswerBatch, Commanded, Delivered, Domain, Due, Effect, Handle, HandleBatch, Perform, Performed, Prepare,
-    Project, Queried, React, Registry, Tidy,
+pub use api::caller::{Caller, Identity, secret_digest};
+pub use api::context::{Context, ServiceContext};
+pub use api::domain::{
+    Answer, AnswerBatch, CommandEnvelope, DeadlineSource, Domain, Effect, EffectHandler, EffectResult, EventEnvelope,
+    Handle, HandleBatch, Prepare, Projection, QueryEnvelope, React, Registry, Retention,
 };
-pub use failure::{Answered, Breakage, HandleError, Handled, PrepareError, QueryError};
-pub use machine::{Machine, Transition, Transitions};
-pub use metrics::Metrics;
+pub use api::error::{HandleError, HandlerResult, InternalError, PrepareError, QueryError, QueryResult};
+pub use api::machine::{Machine, Transition, Transitions};
+pub use api::routes::batcher::Batcher;
+pub use api::service::{Serve, Service, ServiceRegistry};
+pub use api::sql::{Allowed, Locks, Reads, Writes};
+pub use api::tx::{Cause, Tx, Version};
+pub use consume::dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
+pub use database::migrate;
+pub use log::stream::StreamSpec;
+pub use log::trim::{Consumed, Trimmed};
+pub use node::metrics::Metrics;
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
-pub use revocations::{REVOCATIONS, RevocationSource};
-pub use service::{Serve, Service, ServiceRegistry};
-pub use sql::{Allowed, Locks, Reads, Writes};
-pub use stream::StreamSpec;
-pub use trim::{Consumed, Trimmed};
-pub use tx::{Cause, Tx, Version};
+pub use rpc::auth::{KeySource, TokenSources, Verifier};
+pub use rpc::client::{Call, Client, Replied};
+pub use rpc::connect::{NatsConfig, NatsTls, connect};
+pub use rpc::revocations::{REVOCATIONS, RevocationSource};

@@ -4,26 +4,32 @@
 mod children;
 mod endpoints;
 mod health;
+pub(crate) mod metrics;
 mod running;
+mod supervise;
 
 use std::{sync::Arc, time::Duration};
 
-use contract::{Access, CallError, Fault, Query, RevocationsPage, RevocationsRequest, VerificationKeys};
+use contract::{Access, CallError, Query, RevocationsPage, RevocationsRequest, ServiceError, VerificationKeys};
 
 pub use health::{DomainHealth, Health};
 pub use running::Node;
 
 use crate::{
-    auth::{TokenSources, Verifier},
-    client::{Call, Client},
+    api::{
+        domain::{Domain, Registry},
+        error::InternalError,
+        routes::{QueryRoute, Registration, Routes},
+        service::{Service, ServiceRegistry},
+    },
     clock::Clock,
-    connect::{NatsConfig, connect},
-    domain::{Domain, Registry},
-    failure::Breakage,
-    operation::{QueryRoute, Registration, Routes},
-    revocations::{REVOCATIONS, Revocations},
-    service::{Service, ServiceRegistry},
-    stream::StreamSpec,
+    log::stream::StreamSpec,
+    rpc::{
+        auth::{TokenSources, Verifier},
+        client::{Call, Client},
+        connect::{NatsConfig, connect},
+        revocations::{REVOCATIONS, Revocations},
+    },
 };
 
 /// The configuration of a node.
@@ -120,7 +126,7 @@ impl NodeBuilder {
     /// # Errors
     /// If the registrations of a domain or service contradict each other, NATS does not answer, or a domain or service
     /// does not start.
-    pub async fn start<K: KeysQuery, R: RevocationsQuery>(self) -> Result<Node, Breakage> {
+    pub async fn start<K: KeysQuery, R: RevocationsQuery>(self) -> Result<Node, InternalError> {
         Node::start(self.config, self.domains, self.services, token_sources::<K, R>).await
     }
 
@@ -128,7 +134,7 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub async fn start_without_tokens(self) -> Result<Node, Breakage> {
+    pub async fn start_without_tokens(self) -> Result<Node, InternalError> {
         Node::start(self.config, self.domains, self.services, no_tokens).await
     }
 }
@@ -148,16 +154,16 @@ const REVOCATIONS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Reads keys and revocations from the signer. Keys are read again when a token names an unknown key.
 fn token_sources<K: KeysQuery, R: RevocationsQuery>(client: Client) -> TokenSources {
-    let asker = client.clone();
+    let poller = client.clone();
     TokenSources {
         keys: Arc::new(move || {
             let client = client.clone();
-            Box::pin(async move { client.ask(&K::default(), &Call::default()).await.map_err(fault::<K>) })
+            Box::pin(async move { client.ask(&K::default(), &Call::default()).await.map_err(service_error::<K>) })
         }),
         revocations: Arc::new(move |request| {
-            let client = asker.clone();
+            let client = poller.clone();
             let call = Call { deadline: REVOCATIONS_DEADLINE, ..Call::default() };
-            Box::pin(async move { client.ask(&R::from(request), &call).await.map_err(fault::<R>) })
+            Box::pin(async move { client.ask(&R::from(request), &call).await.map_err(service_error::<R>) })
         }),
     }
 }
@@ -169,10 +175,10 @@ fn no_tokens(_client: Client) -> TokenSources {
     }
 }
 
-fn fault<Q: Query>(error: CallError<Q::Error>) -> Fault {
+fn service_error<Q: Query>(error: CallError<Q::Error>) -> ServiceError {
     match error {
-        CallError::Fault(fault) => fault,
-        CallError::Refused(_) => Fault::internal(Q::DOMAIN),
+        CallError::ServiceError(service_error) => service_error,
+        CallError::Rejected(_) => ServiceError::internal(Q::DOMAIN),
     }
 }
 
@@ -185,8 +191,8 @@ pub async fn edge<K: KeysQuery, R: RevocationsQuery>(
     nats: &NatsConfig,
     user: &'static str,
     revocations: usize,
-) -> Result<(Client, Verifier), Breakage> {
-    let client = Client::new(connect(nats, user, "requests").await?).await.map_err(Breakage::other)?;
+) -> Result<(Client, Verifier), InternalError> {
+    let client = Client::new(connect(nats, user, "requests").await?).await.map_err(InternalError::other)?;
     let (sources, clock) = (token_sources::<K, R>(client.clone()), Clock::default());
     let revocations = Revocations::new(user, sources.revocations, revocations, clock.clone());
     tokio::spawn(revocations.follow());

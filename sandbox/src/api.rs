@@ -17,9 +17,9 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     Sandbox,
-    asked::{Answer, Asked, Fields},
     keys::Outcome,
     methods::Manner,
+    operation::{Answer, Fields, Operation},
 };
 
 /// The delay of a slow reply.
@@ -36,7 +36,7 @@ const FAREWELL: Duration = Duration::from_millis(200);
 
 pub(crate) async fn serve(listener: TcpListener, sandbox: Sandbox, stop: impl Future<Output = ()>) -> Result<()> {
     let routes = Route::new().at("/", poem::get(index)).at("/*path", poem::get(answer).post(answer)).data(sandbox);
-    let options = Options { patience: FAREWELL, ..Options::new("sandbox") };
+    let options = Options { timeout: FAREWELL, ..Options::new("sandbox") };
     let (stage, stages) = watch::channel(Stage::Open);
     let leave = async {
         stop.await;
@@ -57,13 +57,13 @@ fn index(request: &Request) -> Response {
 async fn answer(request: &Request, body: Body, sandbox: Data<&Sandbox>) -> Response {
     let is_known = request.header(AUTHORIZATION).is_some_and(|value| value.starts_with("Bearer sk_"));
     if !is_known {
-        let refusal = Answer::error(401, "invalid_request_error", "api_key_missing", "No secret key was shown.");
-        return response(&Outcome { answer: refusal, is_replayed: false });
+        let rejection = Answer::error(401, "invalid_request_error", "api_key_missing", "No secret key was shown.");
+        return response(&Outcome { answer: rejection, is_replayed: false });
     }
-    let Some(asked) = Asked::of(request.method(), request.uri().path()) else {
+    let Some(operation) = Operation::of(request.method(), request.uri().path()) else {
         let message = "The sandbox does not speak this part of the API.";
-        let refusal = Answer::error(404, "invalid_request_error", "url_invalid", message);
-        return response(&Outcome { answer: refusal, is_replayed: false });
+        let rejection = Answer::error(404, "invalid_request_error", "url_invalid", message);
+        return response(&Outcome { answer: rejection, is_replayed: false });
     };
     let body = match body.into_bytes_limit(LONGEST).await {
         Ok(body) => String::from_utf8_lossy(&body).into_owned(),
@@ -73,12 +73,12 @@ async fn answer(request: &Request, body: Body, sandbox: Data<&Sandbox>) -> Respo
                 ReadBodyError::PayloadTooLarge => 413,
                 _ => 400,
             };
-            let refusal = Answer::error(status, "invalid_request_error", "body_unreadable", &error.to_string());
-            return response(&Outcome { answer: refusal, is_replayed: false });
+            let rejection = Answer::error(status, "invalid_request_error", "body_unreadable", &error.to_string());
+            return response(&Outcome { answer: rejection, is_replayed: false });
         }
     };
     let text = if body.is_empty() { request.uri().query().unwrap_or_default() } else { &body };
-    let outcome = sandbox.carry_out(&asked, &fields(text), request.header("Idempotency-Key")).await;
+    let outcome = sandbox.carry_out(&operation, &fields(text), request.header("Idempotency-Key")).await;
     let outcome = outcome.unwrap_or_else(|error| {
         tracing::warn!(%error, "the sandbox's database does not answer");
         let failure = Answer::error(503, "api_error", "api_error", "The sandbox cannot answer now.");
@@ -88,8 +88,8 @@ async fn answer(request: &Request, body: Body, sandbox: Data<&Sandbox>) -> Respo
         Manner::Slow => tokio::time::sleep(SLOW).await,
         Manner::Silent | Manner::Forgetful => tokio::time::sleep(SILENCE).await,
         Manner::TimedOut => {
-            let refusal = Answer::error(408, "invalid_request_error", "request_timeout", "It took too long.");
-            return response(&Outcome { answer: refusal, is_replayed: false });
+            let rejection = Answer::error(408, "invalid_request_error", "request_timeout", "It took too long.");
+            return response(&Outcome { answer: rejection, is_replayed: false });
         }
         Manner::Plain | Manner::Failing | Manner::Denying => {}
     }

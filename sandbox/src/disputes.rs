@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    asked::{Answer, Fields},
+    operation::{Answer, Fields},
     webhooks,
 };
 
@@ -59,7 +59,7 @@ async fn find(db: &mut PgConnection, id: &str) -> Result<Option<Dispute>, sqlx::
 
 async fn notify(db: &mut PgConnection, id: &str, kind: &str) -> Result<(), sqlx::Error> {
     match find(db, id).await? {
-        Some(dispute) => webhooks::tell_of(db, &dispute.intent_id, kind, &dispute.json()).await,
+        Some(dispute) => webhooks::notify_of(db, &dispute.intent_id, kind, &dispute.json()).await,
         None => Ok(()),
     }
 }

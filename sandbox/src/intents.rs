@@ -6,9 +6,9 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    asked::{Answer, Fields},
     disputes,
-    methods::{Aftermath, Charge, Creation, Told, method},
+    methods::{Aftermath, Charge, Creation, Delivery, method},
+    operation::{Answer, Fields},
     webhooks,
 };
 
@@ -140,7 +140,7 @@ pub(crate) async fn confirm(db: &mut PgConnection, id: &str, fields: &Fields) ->
         Charge::NeedsAuthentication => {
             sqlx::query("update intent set status = $2 where id = $1").bind(id).bind(ACTION).execute(&mut *db).await?;
             if let Some(intent) = lock(db, id).await? {
-                webhooks::tell(db, &intent, "payment_intent.requires_action", method.told).await?;
+                webhooks::notify(db, &intent, "payment_intent.requires_action", method.delivery).await?;
             }
         }
         Charge::PaysAfter(delay) => {
@@ -153,8 +153,8 @@ pub(crate) async fn confirm(db: &mut PgConnection, id: &str, fields: &Fields) ->
             let charge = format!("ch_sandbox_{}", Uuid::now_v7().simple());
             let error = json!({"type": "card_error", "code": code, "decline_code": of_bank, "message": message,
                                "charge": charge});
-            let kind = if method.told == Told::Forged { "payment_intent.succeeded" } else { FAILED };
-            decline(db, id, &error, kind, method.told).await?;
+            let kind = if method.delivery == Delivery::Forged { "payment_intent.succeeded" } else { FAILED };
+            decline(db, id, &error, kind, method.delivery).await?;
             let answer = Answer { status: 402, ..Answer::ok(json!({ "error": error })) };
             return Ok(answer.manner(method.manner));
         }
@@ -165,11 +165,17 @@ pub(crate) async fn confirm(db: &mut PgConnection, id: &str, fields: &Fields) ->
 const FAILED: &str = "payment_intent.payment_failed";
 
 /// Reopens the intent and notifies the shop.
-async fn decline(db: &mut PgConnection, id: &str, error: &Value, kind: &str, told: Told) -> Result<(), sqlx::Error> {
+async fn decline(
+    db: &mut PgConnection,
+    id: &str,
+    error: &Value,
+    kind: &str,
+    delivery: Delivery,
+) -> Result<(), sqlx::Error> {
     let decline = "update intent set status = 'requires_payment_method', last_payment_error = $2 where id = $1";
     sqlx::query(decline).bind(id).bind(error).execute(&mut *db).await?;
     match lock(db, id).await? {
-        Some(intent) => webhooks::tell(db, &intent, kind, told).await,
+        Some(intent) => webhooks::notify(db, &intent, kind, delivery).await,
         None => Ok(()),
     }
 }
@@ -185,7 +191,7 @@ pub(crate) async fn authenticate(db: &mut PgConnection, id: &str, succeeds: bool
         let error = json!({"type": "invalid_request_error", "code": "payment_intent_authentication_failure",
                            "message": "The buyer did not confirm the payment.",
                            "payment_method": {"id": intent.payment_method}});
-        decline(db, id, &error, FAILED, Told::Once).await?;
+        decline(db, id, &error, FAILED, Delivery::Once).await?;
     }
     get(db, id).await
 }
@@ -204,8 +210,8 @@ pub(crate) async fn pay(db: &mut PgConnection, id: &str) -> Result<(), sqlx::Err
         .execute(&mut *db)
         .await?;
     let method = intent.payment_method.as_deref().and_then(method);
-    let told = method.map_or(Told::Once, |method| method.told);
-    webhooks::tell(db, &intent, "payment_intent.succeeded", told).await?;
+    let delivery = method.map_or(Delivery::Once, |method| method.delivery);
+    webhooks::notify(db, &intent, "payment_intent.succeeded", delivery).await?;
     if method.is_some_and(|method| method.aftermath == Aftermath::Disputed) {
         disputes::open(db, id, intent.amount).await?;
     }
@@ -219,7 +225,7 @@ pub(crate) async fn cancel(db: &mut PgConnection, id: &str) -> Done {
     }
     sqlx::query("update intent set status = 'canceled' where id = $1").bind(id).execute(&mut *db).await?;
     if let Some(intent) = lock(db, id).await? {
-        webhooks::tell(db, &intent, "payment_intent.canceled", Told::Once).await?;
+        webhooks::notify(db, &intent, "payment_intent.canceled", Delivery::Once).await?;
     }
     get(db, id).await
 }

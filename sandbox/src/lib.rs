@@ -5,13 +5,13 @@
 //! the name of the payment method or by the amount: docs/payments.md lists how. It shares no code with its callers.
 
 mod api;
-mod asked;
 mod database;
 mod disputes;
 mod fail;
 mod intents;
 mod keys;
 mod methods;
+mod operation;
 mod refunds;
 mod sending;
 mod webhooks;

@@ -62,7 +62,7 @@ impl Creation {
 
 /// How the webhooks of a charge are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Delivery {
     /// Once, at once.
     Once,
     /// The same event twice.
@@ -80,7 +80,7 @@ pub(crate) enum Told {
 pub(crate) struct Method {
     pub(crate) charge: Charge,
     pub(crate) manner: Manner,
-    pub(crate) told: Told,
+    pub(crate) delivery: Delivery,
     /// How the reply to a refund is delivered.
     pub(crate) refund: Manner,
     /// What happens to the money afterwards.
@@ -105,7 +105,7 @@ pub(crate) fn method(name: &str) -> Option<Method> {
     let plain = Method {
         charge: Charge::Pays,
         manner: Manner::Plain,
-        told: Told::Once,
+        delivery: Delivery::Once,
         refund: Manner::Plain,
         aftermath: Aftermath::None,
     };
@@ -126,12 +126,15 @@ pub(crate) fn method(name: &str) -> Option<Method> {
         "pm_sandbox_408" => Method { manner: Manner::TimedOut, ..plain },
         "pm_sandbox_stored_500" => Method { manner: Manner::Failing, ..plain },
         "pm_sandbox_stored_500_uncharged" => Method { charge: Charge::BreaksOnce, manner: Manner::Failing, ..plain },
-        "pm_sandbox_duplicate_webhook" => Method { charge: SOON, told: Told::Twice, ..plain },
-        "pm_sandbox_late_webhook" => Method { charge: Charge::PaysAfter(Duration::ZERO), told: Told::Late, ..plain },
-        "pm_sandbox_reordered_webhooks" => Method { charge: SOON, told: Told::Reordered, ..plain },
-        "pm_sandbox_forged_webhook" => {
-            Method { told: Told::Forged, ..declines("card_declined", "generic_decline", "Your card was declined.") }
+        "pm_sandbox_duplicate_webhook" => Method { charge: SOON, delivery: Delivery::Twice, ..plain },
+        "pm_sandbox_late_webhook" => {
+            Method { charge: Charge::PaysAfter(Duration::ZERO), delivery: Delivery::Late, ..plain }
         }
+        "pm_sandbox_reordered_webhooks" => Method { charge: SOON, delivery: Delivery::Reordered, ..plain },
+        "pm_sandbox_forged_webhook" => Method {
+            delivery: Delivery::Forged,
+            ..declines("card_declined", "generic_decline", "Your card was declined.")
+        },
         "pm_sandbox_refund_timeout" => Method { refund: Manner::Silent, ..plain },
         "pm_sandbox_refund_forgotten_key" => Method { refund: Manner::Forgetful, ..plain },
         "pm_sandbox_refund_stored_500" => Method { refund: Manner::Failing, ..plain },

@@ -6,9 +6,9 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    asked::{Answer, Fields},
     disputes, intents,
     methods::{Aftermath, Manner, method},
+    operation::{Answer, Fields},
     webhooks,
 };
 
@@ -81,7 +81,7 @@ pub(crate) async fn fail(db: &mut PgConnection, id: &str) -> Result<(), sqlx::Er
     sqlx::query("update refund set status = 'failed' where id = $1").bind(id).execute(&mut *db).await?;
     let Some(refund) = find(db, id).await? else { return Ok(()) };
     for kind in ["charge.refund.updated", "refund.failed"] {
-        webhooks::tell_of(db, &refund.intent_id, kind, &refund.json()).await?;
+        webhooks::notify_of(db, &refund.intent_id, kind, &refund.json()).await?;
     }
     Ok(())
 }

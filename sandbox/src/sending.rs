@@ -12,7 +12,7 @@ use crate::{Webhooks, intents, refunds};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Timeout for the shop's reply to a webhook.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Attempts before a webhook is given up, half a second apart.
 const ATTEMPTS: i32 = 240;
@@ -32,7 +32,7 @@ pub(crate) async fn settle(db: PgPool) {
 
 /// Sends webhooks until it is aborted. Pending ones continue after the next start.
 pub(crate) async fn send(db: PgPool, webhooks: Webhooks) {
-    let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap_or_default();
+    let client = reqwest::Client::builder().timeout(TIMEOUT).build().unwrap_or_default();
     again_and_again(|| send_some(&db, &client, &webhooks)).await;
 }
 

@@ -4,22 +4,27 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{intents::Intent, methods::Told};
+use crate::{intents::Intent, methods::Delivery};
 
 /// The delay of late webhooks, in seconds.
 const LATE: f64 = 2.0;
 
 /// Stores an event for the shop, to be delivered in the given way.
-pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, told: Told) -> Result<(), sqlx::Error> {
+pub(crate) async fn notify(
+    db: &mut PgConnection,
+    intent: &Intent,
+    kind: &str,
+    delivery: Delivery,
+) -> Result<(), sqlx::Error> {
     let event = Event::of(intent, kind);
-    match told {
-        Told::Once => event.leave(db, None, 0.0).await,
-        Told::Late => event.leave(db, None, LATE).await,
-        Told::Twice => {
+    match delivery {
+        Delivery::Once => event.leave(db, None, 0.0).await,
+        Delivery::Late => event.leave(db, None, LATE).await,
+        Delivery::Twice => {
             event.leave(db, None, 0.0).await?;
             event.leave(db, None, 0.0).await
         }
-        Told::Reordered => {
+        Delivery::Reordered => {
             event.leave(db, None, 0.0).await?;
             // These statuses were true earlier and are outdated now.
             for (kind, status) in
@@ -29,7 +34,7 @@ pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, tol
             }
             Ok(())
         }
-        Told::Forged => {
+        Delivery::Forged => {
             for forgery in ["other_secret", "too_old", "unsigned"] {
                 Event::saying(intent, kind, "succeeded").leave(db, Some(forgery), 0.0).await?;
             }
@@ -39,7 +44,7 @@ pub(crate) async fn tell(db: &mut PgConnection, intent: &Intent, kind: &str, tol
 }
 
 /// Stores an event about an object that belongs to an intent.
-pub(crate) async fn tell_of(
+pub(crate) async fn notify_of(
     db: &mut PgConnection,
     intent: &str,
     kind: &str,

@@ -23,7 +23,7 @@ SOUK_DB_PASSWORD_SOUK_CHECK). Exit status 1 where something is off or could not 
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// Suspects that change for this long are given up: the shop is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -35,7 +35,7 @@ pub(crate) struct CheckArguments {
 
 pub(crate) async fn run(arguments: CheckArguments) -> Result<()> {
     let servers = CheckServers::find(&Settings::from_env()?, &DOMAINS)?;
-    let report = check::run(&invariants::sources(&servers, LONGEST).await?, PATIENCE).await;
+    let report = check::run(&invariants::sources(&servers, LONGEST).await?, TIMEOUT).await;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -45,8 +45,8 @@ pub(crate) async fn run(arguments: DeadLettersArguments) -> Result<()> {
                     };
                     println!("{id} is {done} again; `souk dead-letters list` shows it where that fails");
                 }
-                Err(fault) if fault.kind == ErrorKind::NotFound => bail!("{domain} has not parked {id}"),
-                Err(fault) => return Err(fault.into()),
+                Err(error) if error.kind == ErrorKind::NotFound => bail!("{domain} has not parked {id}"),
+                Err(error) => return Err(error.into()),
             }
             Ok(())
         }

@@ -4,13 +4,13 @@ use anyhow::Result;
 use subjects::DOMAINS;
 
 use crate::{
+    domains,
     settings::{Servers, Settings},
-    shop,
 };
 
 pub(crate) async fn run() -> Result<()> {
     let servers = Servers::find(&Settings::from_env()?, &DOMAINS)?;
-    shop::migrate(&servers, &DOMAINS, |step| println!("{step}")).await?;
+    domains::migrate(&servers, &DOMAINS, |step| println!("{step}")).await?;
     println!("every database has the newest schema");
     Ok(())
 }

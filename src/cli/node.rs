@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gateway::{GatewayConfig, Leaving, Tls};
+use gateway::{GatewayConfig, Shutdown, Tls};
 use runtime::Metrics;
 use subjects::{
     DOMAINS,
@@ -18,10 +18,11 @@ use subjects::{
 };
 
 use crate::{
+    domains,
     invariants::Operations,
-    operations,
+    metrics_server,
     settings::{CheckServers, Servers, Settings},
-    shop, telemetry,
+    telemetry,
 };
 
 #[derive(Args)]
@@ -46,17 +47,17 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     }
     telemetry::start("info,ractor=warn,async_nats=warn", "json")?;
     let settings = Settings::from_env()?;
-    let domains = shop::chosen(&arguments.domains)?;
+    let domains = domains::chosen(&arguments.domains)?;
     let servers = Servers::find(&settings, &domains)?;
     let metrics = Metrics::install()?;
-    let operations = operations::bind(settings.metrics, "SOUK_METRICS_ADDR").await?;
+    let operations = metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR").await?;
     let metrics_addr = operations.local_addr()?;
     let http = match arguments.gateway {
-        true => Some(operations::http(settings.http).await?),
+        true => Some(metrics_server::http(settings.http).await?),
         false => None,
     };
     // Concurrent nodes take turns; with an up-to-date schema this is a single query.
-    shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
+    domains::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let (checks, sources) = match arguments.check {
         true => {
             let (checks, sources) = Operations::new(&CheckServers::find(&settings, &DOMAINS)?).await?;
@@ -64,16 +65,16 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         }
         false => (None, None),
     };
-    let node = Arc::new(shop::start(&settings, &servers, &domains, checks).await?);
+    let node = Arc::new(domains::start(&settings, &servers, &domains, checks).await?);
     let is_stopping = Arc::<AtomicBool>::default();
-    operations::serve(operations, metrics, Some(node.clone()), is_stopping.clone());
+    metrics_server::serve(operations, metrics, Some(node.clone()), is_stopping.clone());
     let http = match http {
         Some(socket) => {
             let mut config = gateway_config(&settings, &servers).await?;
             if servers.is_local {
                 config.local.metrics = Some(format!("http://{metrics_addr}"));
             }
-            config.leaving = leaving(settings.drain, socket.is_shared);
+            config.shutdown = shutdown_phases(settings.drain, socket.is_shared);
             Some((socket.listener, config))
         }
         None => None,
@@ -81,13 +82,13 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let http_addr = http.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
     // The bound ports, since the system may have chosen them.
     tracing::info!(?domains, http = http_addr.map(tracing::field::display), metrics = %metrics_addr, "the node is ready");
-    let (told, when) = tokio::sync::oneshot::channel();
+    let (stopped, when) = tokio::sync::oneshot::channel();
     let stop = async {
         super::stop(arguments.stop_with_stdin).await;
         is_stopping.store(true, Ordering::Relaxed);
         tracing::info!("draining");
         // Received below, after the gateway has ended.
-        let _ = told.send(Instant::now());
+        let _ = stopped.send(Instant::now());
     };
     match http {
         Some((listener, config)) => gateway::serve(listener, config, stop).await?,
@@ -102,8 +103,8 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
 
 /// The gateway's share of the drain timeout. The rest is left to the domains of the same node, which keep answering
 /// until the gateway has ended.
-fn leaving(drain: Duration, is_shared: bool) -> Leaving {
-    Leaving { accepting: if is_shared { Duration::ZERO } else { drain / 8 }, notice: drain / 4, patience: drain / 2 }
+fn shutdown_phases(drain: Duration, is_shared: bool) -> Shutdown {
+    Shutdown { accepting: if is_shared { Duration::ZERO } else { drain / 8 }, notice: drain / 4, timeout: drain / 2 }
 }
 
 /// The gateway's connection to the system.

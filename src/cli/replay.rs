@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: ReplayArguments) -> Result<()> {
     let servers = Servers::find(&Settings::from_env()?, &DOMAINS)?;
     let client = Client::new(runtime::connect(&servers.nats, "operator", "replay").await?).await?;
     let Some(consumer) = into else {
-        client.refill(&domain).await?;
+        client.republish(&domain).await?;
         println!("{domain} publishes its log again; the metric stream_refilled_commits_total tells how far it is");
         return Ok(());
     };

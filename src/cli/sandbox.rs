@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    operations,
+    metrics_server,
     settings::{Settings, sandbox},
     telemetry,
 };
@@ -23,7 +23,7 @@ pub(crate) struct SandboxArguments {
 
 pub(crate) async fn run(arguments: SandboxArguments) -> Result<()> {
     telemetry::start("warn", "text")?;
-    let listener = operations::bind(arguments.listen, "--listen").await?;
+    let listener = metrics_server::bind(arguments.listen, "--listen").await?;
     let config = sandbox(&Settings::from_env()?).await?;
     println!("The sandbox listens on http://{}; stop with Ctrl-C", listener.local_addr()?);
     sandbox::serve(listener, config, super::stop(arguments.stop_with_stdin)).await

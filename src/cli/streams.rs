@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use subjects::DOMAINS;
 
 use crate::{
+    domains,
     settings::{Servers, Settings},
-    shop,
 };
 
 #[derive(Args)]
@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: StreamsArguments) -> Result<()> {
     let jetstream = jetstream::new(connection);
     let mut open = 0;
     for domain in DOMAINS {
-        let wanted = shop::stream_spec(domain)?.config(domain);
+        let wanted = domains::stream_spec(domain)?.config(domain);
         let name = wanted.name.clone();
         let change = match jetstream.get_stream(&name).await {
             Ok(stream) => difference(&stream.cached_info().config, &wanted),

@@ -67,7 +67,7 @@ fn plan(consumers: &[(&str, runtime::Consumed)], without_rebuild: bool) -> Plan 
         Some((Position::START, consumer)) => Plan::Unhandled(consumer.to_owned()),
         Some((position, _)) => Plan::UpTo(position),
         // No domain handles its events: only the age decides.
-        None => Plan::UpTo(Position { era: i64::MAX, xid: i64::MAX }),
+        None => Plan::UpTo(Position { epoch: i64::MAX, xid: i64::MAX }),
     }
 }
 
@@ -91,21 +91,21 @@ mod tests {
     use super::*;
 
     fn at(xid: i64) -> Consumed {
-        Consumed { up_to: Some(Position { era: 1, xid }), is_rebuilt_from: false }
+        Consumed { up_to: Some(Position { epoch: 1, xid }), is_rebuilt_from: false }
     }
 
     #[test]
     fn the_slowest_consumer_decides() {
-        let up_to = |xid| Plan::UpTo(Position { era: 1, xid });
+        let up_to = |xid| Plan::UpTo(Position { epoch: 1, xid });
         assert_eq!(plan(&[("a", at(7)), ("b", at(5)), ("c", Consumed::default())], false), up_to(5));
         let behind = Consumed { up_to: Some(Position::START), is_rebuilt_from: false };
         assert_eq!(plan(&[("a", at(7)), ("b", behind)], false), Plan::Unhandled("b".into()));
     }
 
     #[test]
-    fn a_log_that_a_projection_is_rebuilt_from_stays_unless_told_otherwise() {
+    fn a_log_that_a_projection_is_rebuilt_from_stays_by_default() {
         let shown = Consumed { is_rebuilt_from: true, ..at(7) };
         assert_eq!(plan(&[("a", shown), ("b", at(9))], false), Plan::RebuiltFrom(vec!["a".into()]));
-        assert_eq!(plan(&[("a", shown), ("b", at(9))], true), Plan::UpTo(Position { era: 1, xid: 7 }));
+        assert_eq!(plan(&[("a", shown), ("b", at(9))], true), Plan::UpTo(Position { epoch: 1, xid: 7 }));
     }
 }

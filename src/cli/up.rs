@@ -11,11 +11,11 @@ use subjects::DOMAINS;
 
 use crate::{
     cli::node::gateway_config,
-    demo,
+    demo, domains,
     invariants::Operations,
-    operations,
+    metrics_server,
     settings::{CheckServers, Servers, Settings},
-    shop, telemetry,
+    telemetry,
 };
 
 #[derive(Args)]
@@ -40,12 +40,12 @@ pub(crate) async fn run(up: Up) -> Result<()> {
     let ports = if up.servers_only {
         None
     } else {
-        let http = operations::bind(settings.http, "SOUK_HTTP_ADDR").await?;
-        Some((http, operations::bind(settings.metrics, "SOUK_METRICS_ADDR").await?))
+        let http = metrics_server::bind(settings.http, "SOUK_HTTP_ADDR").await?;
+        Some((http, metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR").await?))
     };
     let stack = tokio::select! {
         stack = Stack::start(StackConfig::from_env(&DOMAINS)?, step) => stack?,
-        () = super::asked_to_stop() => return Ok(()),
+        () = super::stop_signal() => return Ok(()),
     };
     let result = serve(&up, &settings, &stack, ports, step).await;
     step("stopping the servers");
@@ -65,7 +65,7 @@ async fn serve(
     step: impl Fn(&str),
 ) -> Result<()> {
     let servers = Servers::of_stack(stack.info(), &DOMAINS)?;
-    shop::migrate(&servers, &DOMAINS, &step).await?;
+    domains::migrate(&servers, &DOMAINS, &step).await?;
     let Some((http, metrics_port)) = ports else {
         step("the servers are ready; stop with Ctrl-C");
         super::stop(up.throw_away).await;
@@ -75,8 +75,8 @@ async fn serve(
     let metrics = Metrics::install()?;
     let (http_addr, metrics_addr) = (http.local_addr()?, metrics_port.local_addr()?);
     let (checks, sources) = Operations::new(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
-    let node = Arc::new(shop::start(settings, &servers, &DOMAINS, Some(checks)).await?);
-    operations::serve(metrics_port, metrics, Some(node.clone()), Arc::default());
+    let node = Arc::new(domains::start(settings, &servers, &DOMAINS, Some(checks)).await?);
+    metrics_server::serve(metrics_port, metrics, Some(node.clone()), Arc::default());
     let mut config = gateway_config(settings, &servers).await?;
     let metrics_url = format!("http://{metrics_addr}");
     config.local = Local { metrics: Some(metrics_url.clone()), accounts: (!up.no_demo).then(demo::accounts) };
@@ -96,7 +96,7 @@ async fn serve(
 /// Prints to standard output. A closed pipe must not stop the server.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _nobody_reads = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _unread = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn welcome(http: &str, metrics: &str, stack: &Stack, has_demo: bool) {

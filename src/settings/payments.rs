@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_sells_for_nothing_by_accident() {
+    fn the_simulated_provider_is_never_a_default() {
         assert_eq!(chosen(None, true).unwrap(), "simulated");
         assert_eq!(chosen(Some("stripe".into()), true).unwrap(), "stripe");
         assert_eq!(chosen(Some("simulated".into()), false).unwrap(), "simulated");

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_would_break_sql_or_subjects_are_refused() {
+    fn names_that_would_break_sql_or_subjects_are_rejected() {
         assert!(config(&["orders", "a_1"]).validate().is_ok());
         for bad in ["", "Orders", "1a", "a-b", "a.b", "a\"b", "operator", "postgres"] {
             assert!(config(&[bad]).validate().is_err(), "{bad}");

@@ -97,9 +97,9 @@ pub(crate) fn is_locked(home: &Path) -> bool {
 }
 
 /// The port to use: the requested one, or that of a killed run, or a free one.
-pub(crate) fn choose_port(asked: u16, before: Option<u16>, orphan: bool) -> Result<u16> {
-    if asked != 0 {
-        return Ok(asked);
+pub(crate) fn choose_port(requested: u16, before: Option<u16>, orphan: bool) -> Result<u16> {
+    if requested != 0 {
+        return Ok(requested);
     }
     if let Some(port) = before
         && (orphan || is_free(port))

@@ -92,7 +92,7 @@ impl Program for Nats {
     fn farewell(&self) -> Farewell {
         // SIGTERM closes at once and syncs the streams; lame duck mode (SIGUSR2) would wait for clients that are
         // drained already.
-        Farewell { signal: Signal::TERM, patience: Duration::from_secs(10), last: Signal::KILL }
+        Farewell { signal: Signal::TERM, timeout: Duration::from_secs(10), last: Signal::KILL }
     }
 
     fn spawn(&self) -> Result<Server> {

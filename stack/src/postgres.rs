@@ -31,7 +31,7 @@ const HBA_TLS: &str = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32
 /// The kernel's limit of a socket path, less PostgreSQL's own part (`/.s.PGSQL.65535.lock`).
 const SOCKET_DIR_LIMIT: usize = 107 - 21;
 /// SIGINT is the fast shutdown: it ends sessions and writes a checkpoint. SIGQUIT leaves the rest to recovery.
-const FAREWELL: Farewell = Farewell { signal: Signal::INT, patience: Duration::from_secs(30), last: Signal::QUIT };
+const FAREWELL: Farewell = Farewell { signal: Signal::INT, timeout: Duration::from_secs(30), last: Signal::QUIT };
 
 /// The private PostgreSQL.
 pub(crate) struct Postgres {

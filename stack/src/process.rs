@@ -26,7 +26,7 @@ pub(crate) struct Owner {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Farewell {
     pub(crate) signal: Signal,
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     /// The signal to send after `patience`.
     pub(crate) last: Signal,
 }
@@ -80,13 +80,13 @@ impl Server {
 
     /// Stops the process with increasingly forceful signals.
     pub(crate) async fn stop(mut self) {
-        for (sent, patience) in [
-            (self.farewell.signal, self.farewell.patience),
+        for (sent, timeout) in [
+            (self.farewell.signal, self.farewell.timeout),
             (self.farewell.last, Duration::from_secs(5)),
             (Signal::KILL, Duration::from_secs(5)),
         ] {
             signal(self.pid, &self.marker, sent);
-            if tokio::time::timeout(patience, self.ended()).await.is_ok() {
+            if tokio::time::timeout(timeout, self.ended()).await.is_ok() {
                 return;
             }
             tracing::warn!(pid = self.pid, ?sent, "a server does not stop");

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_stated_by_their_owner_and_requests_heard_by_whom_they_ask() {
+    fn events_are_published_by_their_owner_and_requests_received_by_their_service() {
         let domains = texts(&["orders", "carts"]);
         for rights in table(&domains, true) {
             let (said, own) = (format!("evt.{}.>", rights.user), format!("req.{}.>", rights.user));

@@ -56,7 +56,7 @@ async fn supervise<P: Program>(
         let since = Instant::now();
         tokio::select! {
             biased;
-            () = told(&mut stopping) => return server.stop().await,
+            () = stop_requested(&mut stopping) => return server.stop().await,
             how = server.ended() => tracing::warn!(server = name, pid = server.pid, how, "a server died; restarting it"),
         }
         if since.elapsed() > STABLE {
@@ -65,12 +65,12 @@ async fn supervise<P: Program>(
         server = loop {
             tokio::select! {
                 biased;
-                () = told(&mut stopping) => return,
+                () = stop_requested(&mut stopping) => return,
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             let mut stopping = stopping.clone();
-            match start(&program, told(&mut stopping)).await {
+            match start(&program, stop_requested(&mut stopping)).await {
                 Ok(server) => break server,
                 Err(error) => tracing::error!(server = name, error = format!("{error:#}"), "a server does not restart"),
             }
@@ -81,6 +81,6 @@ async fn supervise<P: Program>(
 }
 
 /// Completes when the stack stops or is dropped.
-async fn told(stopping: &mut watch::Receiver<bool>) {
+async fn stop_requested(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -259,11 +259,11 @@ async fn a_home_that_postgresql_cannot_reach_puts_its_data_elsewhere_and_says_so
     let dir = home(0o700);
     let (stack, lines) = start(dir.path()).await;
     let pg_dir = stack.info().pg_dir.clone();
-    let told =
+    let owner =
         lines.lock().unwrap().iter().any(|line| line.contains(pg_dir.to_str().unwrap()) && line.contains("reach"));
     // As anybody but root PostgreSQL runs as ourselves, and reaches what we reach.
     let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(dir.path()).unwrap()) == 0;
-    assert_eq!((told, !pg_dir.starts_with(&stack.info().home)), (root, root));
+    assert_eq!((owner, !pg_dir.starts_with(&stack.info().home)), (root, root));
     assert!(scalar(&stack.database_url("orders").unwrap(), "SELECT ''").await.is_ok());
     stack.destroy().await.unwrap();
     assert!(!pg_dir.exists());

@@ -4,7 +4,7 @@ use contract::{Access, Answer, Detail, DetailCode, command, domain_error, query}
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{CartId, Currency, ItemId, Money, ProductId, VariantId, catalogue::MessageInfo, inventory::Units, roles};
+use crate::{CartId, Currency, ItemId, Money, ProductId, VariantId, inventory::Units, registry::MessageInfo, roles};
 
 /// The domain's name.
 pub const DOMAIN: &str = "carts";

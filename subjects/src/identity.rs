@@ -7,7 +7,7 @@ use contract::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{UserId, catalogue::MessageInfo, roles};
+use crate::{UserId, registry::MessageInfo, roles};
 
 /// The domain's name.
 pub const DOMAIN: &str = "identity";

@@ -5,7 +5,7 @@ use contract::{Access, Detail, DetailCode, command, domain_error, event, query};
 use serde::{Deserialize, Serialize};
 use serde_with::{As, DefaultOnNull};
 
-use crate::{OrderId, PageRequest, Pagination, VariantId, catalogue::MessageInfo, roles};
+use crate::{OrderId, PageRequest, Pagination, VariantId, registry::MessageInfo, roles};
 
 /// The domain's name.
 pub const DOMAIN: &str = "inventory";

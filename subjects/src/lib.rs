@@ -10,22 +10,22 @@ pub use sqlx;
 mod address;
 pub mod carts;
 pub mod catalog;
-mod catalogue;
 pub mod identity;
 mod ids;
 pub mod inventory;
+mod labels;
 mod money;
 pub mod operations;
 pub mod orders;
 pub mod payments;
+mod registry;
 pub mod roles;
-mod words;
 
 pub use address::Address;
-pub use catalogue::{MessageInfo, MessageKind, catalogue};
 pub use contract::{PageRequest, Pagination};
 pub use ids::{CartId, CategoryId, ItemId, OrderId, PaymentId, ProductId, RefundId, UserId, VariantId};
 pub use money::{Currency, Money, MoneyError};
+pub use registry::{MessageInfo, MessageKind, registry};
 
 /// The domains of this shop, in the order in which a node starts them.
 pub const DOMAINS: [&str; 6] =

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use contract::{Detail, domain_error, query};
 use serde::{Deserialize, Serialize};
 
-use crate::{catalogue::MessageInfo, roles};
+use crate::{registry::MessageInfo, roles};
 
 /// The name under which it is asked.
 pub const DOMAIN: &str = "operations";

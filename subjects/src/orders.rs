@@ -8,7 +8,7 @@ mod queries;
 mod reference;
 mod status;
 
-use crate::catalogue::MessageInfo;
+use crate::registry::MessageInfo;
 
 pub use commands::{
     CancelOrder, Cancellation, ExpiryRequested, NewOrder, PaymentChoice, PlaceOrder, RequestExpiry, SetStatus,

@@ -6,7 +6,7 @@ mod events;
 mod model;
 mod queries;
 
-use crate::catalogue::MessageInfo;
+use crate::registry::MessageInfo;
 
 pub use commands::{
     ActInSandbox, CreateIntent, NewIntent, NewRefund, ReadAgain, ReadingAsked, ReceiveWebhook, RefundItem,

@@ -256,9 +256,9 @@ fn the_tables_of_the_domains_are_those_of_the_code_and_the_document() {
 fn order_statuses() -> String {
     let mut table = String::from("| Status | May be followed by |\n| --- | --- |\n");
     for status in OrderStatus::ALL {
-        let next: Vec<_> = status.next().iter().map(|next| format!("`{}`", next.word())).collect();
+        let next: Vec<_> = status.next().iter().map(|next| format!("`{}`", next.as_str())).collect();
         let next = if next.is_empty() { "-".to_owned() } else { next.join(", ") };
-        let _ = writeln!(table, "| `{}` | {next} |", status.word());
+        let _ = writeln!(table, "| `{}` | {next} |", status.as_str());
     }
     table
 }

@@ -47,7 +47,7 @@ async fn an_account_is_registered_once_and_opened_by_its_password_only() {
 
 /// Whoever guesses passwords or tokens fills no table.
 #[tokio::test]
-async fn who_is_not_let_in_leaves_no_row() {
+async fn a_rejected_login_leaves_no_row() {
     let shop = &shared_shop().await;
     let anyone = shop.anonymous();
     log_in(&anyone, "nobody@example.com", PASSWORD).await.expect_error(401, "wrong_credentials");
@@ -89,7 +89,7 @@ async fn a_logout_ends_its_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn anybody_verifies_an_access_token_with_the_published_keys() {
+async fn access_tokens_verify_with_the_published_keys() {
     let shop = &shared_shop().await;
     let session = shop.register().await;
     let published = shop.anonymous().get("//.well-known/jwks.json").await.expect_status(200);
@@ -137,8 +137,8 @@ async fn an_admin_gives_roles_and_switches_accounts_off() {
     assert_eq!(log_in(&anyone, &email, PASSWORD).await.expect_status(200).text_at("/user/role"), "seller");
 
     admin.patch(&path, &json!({"role": "king"})).await.expect_error(422, "unknown_role");
-    let nobody = format!("/admin/users/{}", uuid::Uuid::now_v7());
-    admin.patch(&nobody, &json!({"role": "seller"})).await.expect_error(404, "user_not_found");
+    let unknown_user = format!("/admin/users/{}", uuid::Uuid::now_v7());
+    admin.patch(&unknown_user, &json!({"role": "seller"})).await.expect_error(404, "user_not_found");
     let me = log_in(&anyone, "admin@souk.test", "souk-demo-password").await.text_at("/user/id");
     let myself = admin.patch(&format!("/admin/users/{me}"), &json!({"role": "customer"})).await;
     myself.expect_error(409, "cannot_change_yourself");

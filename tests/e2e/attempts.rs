@@ -39,7 +39,7 @@ async fn tried(shop: &Shop, payment: &str, attempt: usize) {
 }
 
 #[tokio::test]
-async fn an_order_whose_card_needs_authentication_waits_for_its_buyer_and_tells_nobody_else_how() {
+async fn an_order_whose_card_needs_authentication_waits_for_its_buyer_and_shows_the_action_to_no_other() {
     let shop = &shared_shop().await;
     let buyer = shop.customer().await;
     let placed = order_that_asks(shop, &buyer).await;

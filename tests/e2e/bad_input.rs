@@ -101,7 +101,7 @@ async fn tokens_that_are_not_ours() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_somebody_else_is_not_there() {
+async fn what_belongs_to_another_user_is_not_found() {
     let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let (owner, stranger) = (shop.customer().await, shop.customer().await);

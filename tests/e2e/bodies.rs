@@ -34,7 +34,7 @@ fn as_person(person: &Person) -> HeaderMap {
 }
 
 /// What the details of an error say to people, by field.
-fn told(body: &Value) -> Value {
+fn details_of(body: &Value) -> Value {
     let details = body["details"].as_array().into_iter().flatten();
     details.map(|detail| json!({"field": detail["field"], "message": detail["message"]})).collect()
 }
@@ -42,7 +42,7 @@ fn told(body: &Value) -> Value {
 /// The code and the details of an error in either format.
 fn error(format: Format, answer: &async_nats::Message) -> (String, Value) {
     let body: Value = format.decode(&answer.payload).unwrap();
-    (body["code"].as_str().unwrap_or_default().to_owned(), told(&body))
+    (body["code"].as_str().unwrap_or_default().to_owned(), details_of(&body))
 }
 
 fn is_cleared(product: &Value) -> bool {
@@ -110,7 +110,7 @@ async fn null_clears_a_field_of_a_product_and_absence_leaves_it() {
     }
     for field in ["name", "slug", "price", "is_active", "is_featured"] {
         let rejected = seller.patch(&path, &json!({ field: null })).await.expect_error(422, "invalid_body");
-        assert_eq!(told(&rejected.body), json!([{"field": field, "message": "must not be null"}]));
+        assert_eq!(details_of(&rejected.body), json!([{"field": field, "message": "must not be null"}]));
         let body = json!({"product_id": id, "changes": {field: null}}).to_string();
         let answer = nats.request_with_headers(CHANGE, as_person(&seller), body.into()).await.unwrap();
         let details = json!([{"field": format!("changes.{field}"), "message": "must not be null"}]);
@@ -129,12 +129,12 @@ async fn null_takes_the_minimum_of_a_stock_away() {
     assert_eq!(set(json!({"on_hand": 6, "min_stock": null})).await, 0);
     assert_eq!(seller.get(&path).await.number_at("/min_stock"), 0);
     let rejected = seller.put(&path, &json!({"on_hand": null})).await.expect_error(422, "invalid_body");
-    assert_eq!(told(&rejected.body), json!([{"field": "on_hand", "message": "must not be null"}]));
+    assert_eq!(details_of(&rejected.body), json!([{"field": "on_hand", "message": "must not be null"}]));
     let admin = shop.admin().await;
     let user = format!("/admin/users/{}", shop.new_seller().await.1);
     for field in ["role", "is_active"] {
         let rejected = admin.patch(&user, &json!({ field: null })).await.expect_error(422, "invalid_body");
-        assert_eq!(told(&rejected.body), json!([{"field": field, "message": "must not be null"}]));
+        assert_eq!(details_of(&rejected.body), json!([{"field": field, "message": "must not be null"}]));
     }
 }
 
@@ -155,7 +155,7 @@ async fn a_wrong_field_is_named_alike_over_http_and_nats() {
     ] {
         let details = |field: &str| json!([{"field": field, "message": message}]);
         let answer = admin.raw(Method::PUT, &format!("/orders/{order}/status"), "application/json", body).await;
-        assert_eq!(told(&answer.expect_error(422, "invalid_body").body), details(field), "{body}");
+        assert_eq!(details_of(&answer.expect_error(422, "invalid_body").body), details(field), "{body}");
         let json = format!(r#"{{"order_id":"{order}","change":{body}}}"#);
         let answer = nats.request_with_headers("req.orders.set_status", as_person(&admin), json.clone().into()).await;
         let expected = ("invalid_body".to_owned(), details(&format!("change.{field}")));
@@ -171,7 +171,7 @@ async fn a_wrong_field_is_named_alike_over_http_and_nats() {
     let items = json!({"items": [{"variant_id": order, "quantity": 1}, {"variant_id": order}]});
     let details = json!([{"field": "items[1].quantity", "message": "is required"}]);
     let answer = admin.post("/inventory/availability", &items).await.expect_error(422, "invalid_body");
-    assert_eq!(told(&answer.body), details);
+    assert_eq!(details_of(&answer.body), details);
     let answer = nats.request("req.inventory.check_availability", items.to_string().into()).await.unwrap();
     assert_eq!(error(Format::Json, &answer), ("invalid_body".into(), details));
     let nul = json!({"product_id": order, "changes": {"name": "a\0b"}}).to_string();
@@ -181,7 +181,7 @@ async fn a_wrong_field_is_named_alike_over_http_and_nats() {
 }
 
 #[tokio::test]
-async fn programs_are_told_what_is_wrong_by_a_code_and_its_parameters() {
+async fn every_detail_has_a_code_and_parameters_for_programs() {
     let shop = &shared_shop().await;
     let (seller, nats) = (shop.seller().await, async_nats::connect(&shop.nats).await.unwrap());
     let new = json!({"name": " ", "price": usd(0)});

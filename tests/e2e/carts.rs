@@ -65,8 +65,8 @@ async fn a_product_with_several_variants_is_not_put_in_without_one_of_them_being
     let (product, variant) = (made.text_at("/id"), made.text_at("/variants/1/id"));
     let guest = guest(shop).await;
     let by_product = json!({"product_id": product, "quantity": 1});
-    let refused = guest.post("/cart/items", &by_product).await.expect_error(422, "variant_required");
-    assert_eq!(refused.text_at("/details/0/field"), "variant_id");
+    let rejected = guest.post("/cart/items", &by_product).await.expect_error(422, "variant_required");
+    assert_eq!(rejected.text_at("/details/0/field"), "variant_id");
     assert_eq!(guest.get("/cart").await.expect_status(200).body["items"], json!([]));
     wait_until("inventory knows the variant", || async { put_in(&guest, &variant, 1).await.status == 200 }).await;
     assert_eq!(guest.get("/cart").await.expect_status(200).number_at("/totals/total/amount"), 5000);
@@ -95,7 +95,7 @@ async fn a_key_puts_units_into_the_cart_once() {
 
 /// Scenario 17: the repeat comes when the order has emptied the cart.
 #[tokio::test]
-async fn a_guest_orders_the_cart_and_nobody_else_sees_the_order() {
+async fn a_guest_orders_the_cart_and_no_other_sees_the_order() {
     let shop = &shared_shop().await;
     let (mug, jug) = (shop.product(10, 700).await, shop.product(3, 2500).await);
     let buyer = guest(shop).await;

@@ -83,7 +83,7 @@ async fn a_sound_shop_is_clean_and_planted_corruption_of_each_kind_is_named() {
     let pending = low_stock(&shop, &buyer).await;
     shop.check_clean().await;
     buyer.wait_for_status(&pending, "expired").await;
-    work_in_flight_is_no_fault(&shop).await;
+    work_in_flight_is_no_violation(&shop).await;
 
     let mut spoilt = Vec::new();
     for _ in 0..SPOILT {
@@ -108,11 +108,11 @@ async fn a_sound_shop_is_clean_and_planted_corruption_of_each_kind_is_named() {
     shop.check_clean().await;
     assert_eq!(invariants(&shop).await["is_ok"], true);
 
-    who_is_not_let_in_says_so(&shop).await;
+    a_check_without_access_says_so(&shop).await;
     a_stream_that_is_gone_is_named(&shop).await;
 }
 
-async fn who_is_not_let_in_says_so(shop: &Shop) {
+async fn a_check_without_access_says_so(shop: &Shop) {
     let shut = "alter role souk_check nologin;
                 select pg_terminate_backend(pid) from pg_stat_activity where usename = 'souk_check'";
     shop.sql("orders", shut).await;
@@ -134,17 +134,17 @@ async fn a_stream_that_is_gone_is_named(shop: &Shop) {
         operator.delete_stream("CATALOG").await.unwrap();
         let found = shop.check().await;
         let named = ("streams".to_owned(), "catalog: stream".to_owned());
-        assert!(!found.is_success && found.faults().contains(&named), "{:#}", found.report);
+        assert!(!found.is_success && found.violations().contains(&named), "{:#}", found.report);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_check_that_cannot_look_is_no_success_and_says_why() {
+async fn a_check_that_cannot_connect_is_no_success_and_says_why() {
     let shop = &crate::harness::shared_shop().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_souk"));
-    command.arg("check").env("SOUK_CHECK_URL", format!("postgres://souk_check:none@{nobody}/postgres"));
+    command.arg("check").env("SOUK_CHECK_URL", format!("postgres://souk_check:none@{stranger}/postgres"));
     command.env("NATS_URL", &shop.nats).env("SOUK_NATS_KEYS", shop.stack().nats_keys());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -154,7 +154,7 @@ async fn a_check_that_cannot_look_is_no_success_and_says_why() {
 }
 
 /// A look amid orders finds suspects, and they move on.
-async fn work_in_flight_is_no_fault(shop: &Shop) {
+async fn work_in_flight_is_no_violation(shop: &Shop) {
     let (variant, stop) = (shop.product(10_000, 1000).await, Arc::new(AtomicBool::new(false)));
     let mut buying = Vec::new();
     for _ in 0..4 {

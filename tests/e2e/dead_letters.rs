@@ -38,7 +38,7 @@ async fn curse(shop: &Shop, variant: &str) {
 }
 
 /// The one line about a parked event, once there is one.
-async fn parked(shop: &Shop) -> String {
+async fn dead_lettered(shop: &Shop) -> String {
     wait_until("an event is parked", || async {
         shop.number("inventory", "select count(*) from dead_letter").await == 1
     })
@@ -55,7 +55,7 @@ async fn order(buyer: &Person, variant: &str) -> String {
 
 /// Scenario 4: what is parked blocks nobody.
 #[tokio::test]
-async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through() {
+async fn an_event_that_cannot_be_handled_is_dead_lettered_and_its_neighbours_go_through() {
     let shop = Shop::start(&[]).await;
     let (cursed, healthy) = (shop.product(5, 1000).await, shop.product(20, 1000).await);
     let buyer = shop.customer().await;
@@ -73,7 +73,7 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
         buyer.wait_for_status(id, "confirmed").await;
     }
 
-    let line = parked(&shop).await;
+    let line = dead_lettered(&shop).await;
     assert!(line.starts_with("inventory  ") && line.contains("  event  orders.placed  5 attempts  "), "{line}");
     assert!(line.contains(&format!("  {unlucky}  ")), "{line}");
     assert!(line.contains(&format!("the shelf of {cursed} is cursed")), "{line}");
@@ -83,7 +83,7 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     wait_until("the metrics tell that one waits", || async { (waiting().await - 1.0).abs() < 0.5 }).await;
     assert_eq!(buyer.order_status(&unlucky).await, "pending");
     let checked = shop.check().await;
-    assert!(checked.faults().iter().any(|(check, _)| check == "dead_letters"), "{:#}", checked.report["faults"]);
+    assert!(checked.violations().iter().any(|(check, _)| check == "dead_letters"), "{:#}", checked.report["faults"]);
     // The lane of the unlucky one still works.
     let later = order(&buyer, &healthy).await;
     buyer.wait_for_status(&later, "confirmed").await;
@@ -93,7 +93,7 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
     let (ok, said) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
     assert!(ok && said.contains("handled again"), "{said}");
     wait_until("it is parked once more", || async { shop.metric("dead_letters_total", &labels).await > 1.5 }).await;
-    let line = parked(&shop).await;
+    let line = dead_lettered(&shop).await;
     assert!(line.contains(&id) && line.contains("  6 attempts  "), "{line}");
     let (ok, said) = dead_letters(&shop, &["redrive", "orders", &id]).await;
     assert!(!ok && said.contains("orders has not parked"), "{said}");
@@ -115,7 +115,7 @@ async fn an_event_that_cannot_be_handled_is_parked_and_its_neighbours_go_through
 }
 
 #[tokio::test]
-async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
+async fn only_admins_list_and_redrive_over_http() {
     let shop = Shop::start(&[]).await;
     let (admin, buyer) = (shop.admin().await, shop.customer().await);
     let cursed = shop.product(5, 1000).await;
@@ -167,12 +167,12 @@ async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
     let nats = shop.nats_as("gateway").await;
     for (operation, body) in [("list_dead_letters", json!({})), ("redrive_dead_letter", json!({ "id": ids[0] }))] {
         let subject = format!("req.inventory.{operation}");
-        let refused = nats.request(subject.clone(), body.to_string().into()).await.unwrap();
-        assert!(String::from_utf8_lossy(&refused.payload).contains("\"unauthenticated\""), "{refused:?}");
+        let rejected = nats.request(subject.clone(), body.to_string().into()).await.unwrap();
+        assert!(String::from_utf8_lossy(&rejected.payload).contains("\"unauthenticated\""), "{rejected:?}");
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Authorization", format!("Bearer {}", buyer.token()));
-        let refused = nats.request_with_headers(subject, headers, body.to_string().into()).await.unwrap();
-        assert!(String::from_utf8_lossy(&refused.payload).contains("\"forbidden\""), "{refused:?}");
+        let rejected = nats.request_with_headers(subject, headers, body.to_string().into()).await.unwrap();
+        assert!(String::from_utf8_lossy(&rejected.payload).contains("\"forbidden\""), "{rejected:?}");
     }
 
     // What cannot be meant is refused by the name of its field.
@@ -208,13 +208,13 @@ async fn admins_list_and_redrive_over_http_and_nobody_else_does() {
     shop.sql("inventory", "drop trigger curse on reservation_line").await;
     for id in &ids {
         let path = redrive.replace(ids[0], id);
-        let asked = futures::future::join_all((0..4).map(|number| {
+        let answers = futures::future::join_all((0..4).map(|number| {
             let (admin, path) = (admin.clone(), path.clone());
             async move { redriven(&admin, &path, &format!("{path} {}", number / 2)).await }
         }))
         .await;
-        assert!(asked.iter().any(|answer| answer.status == 202), "{asked:?}");
-        assert!(asked.iter().all(|answer| [202, 404].contains(&answer.status)), "{asked:?}");
+        assert!(answers.iter().any(|answer| answer.status == 202), "{answers:?}");
+        assert!(answers.iter().all(|answer| [202, 404].contains(&answer.status)), "{answers:?}");
     }
     for order in &unlucky {
         buyer.wait_for_status(order, "confirmed").await;
@@ -236,7 +236,7 @@ async fn a_redrive_whose_node_died_before_it_began_is_made_up_for_by_the_same_ke
     let buyer = shop.customer().await;
     curse(&shop, &cursed).await;
     let unlucky = order(&buyer, &cursed).await;
-    let id = parked(&shop).await.split_whitespace().nth(1).unwrap().to_owned();
+    let id = dead_lettered(&shop).await.split_whitespace().nth(1).unwrap().to_owned();
     shop.sql("inventory", "drop trigger curse on reservation_line").await;
     let path = format!("/admin/dead-letters/inventory/{id}/redrive");
 
@@ -257,7 +257,7 @@ async fn a_redrive_whose_node_died_before_it_began_is_made_up_for_by_the_same_ke
 
 /// Parked once, and only once, by whoever lives to do it; the neighbours go through meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn dying_on_either_side_of_parking_parks_once() {
+async fn a_crash_on_either_side_of_dead_lettering_dead_letters_once() {
     let mut shop = Shop::start(&[]).await;
     let (cursed, healthy) = (shop.product(5, 1000).await, shop.product(5, 1000).await);
     let buyer = shop.customer().await;
@@ -271,7 +271,7 @@ async fn dying_on_either_side_of_parking_parks_once() {
     shop.start_again().await;
     let lucky = order(&buyer, &healthy).await;
     buyer.wait_for_status(&lucky, "confirmed").await;
-    let id = parked(&shop).await.split_whitespace().nth(1).unwrap().to_owned();
+    let id = dead_lettered(&shop).await.split_whitespace().nth(1).unwrap().to_owned();
     assert_eq!(shop.number("inventory", "select count(*) from dead_letter").await, 1);
     shop.sql("inventory", "drop trigger curse on reservation_line").await;
     let (ok, said) = dead_letters(&shop, &["redrive", "inventory", &id]).await;

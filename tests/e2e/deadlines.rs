@@ -38,7 +38,7 @@ async fn a_deadline_is_acted_on_within_two_seconds() {
 
 /// Scenario 1: the deadlines pass while everything is down and payments' events are unread.
 #[tokio::test]
-async fn a_shop_that_was_down_across_deadlines_expires_only_who_has_not_paid() {
+async fn a_shop_that_was_down_across_deadlines_expires_only_unpaid_orders() {
     let mut shop = Shop::start(&[]).await;
     let (variant, buyer) = (shop.product(10, 500).await, shop.customer().await);
     let mut orders = Vec::new();
@@ -97,8 +97,8 @@ async fn ten_thousand_deadlines_at_one_moment_are_all_acted_on() {
     shop.leave_in_disorder();
     shop.sql("orders", OVERDUE).await;
     let began = Instant::now();
-    let asked = "select count(*) from orders where expiry_requested_at is not null";
-    wait_until("every deadline is acted on", || async { shop.number("orders", asked).await == 10_000 }).await;
+    let requested = "select count(*) from orders where expiry_requested_at is not null";
+    wait_until("every deadline is acted on", || async { shop.number("orders", requested).await == 10_000 }).await;
     // By the database's own clock, from the moment that all were due at: a second before they were written.
     let late = "select (extract(epoch from max(expiry_requested_at) - max(payment_deadline)) * 1000)::bigint - 1000 from orders";
     println!("10,000 deadlines acted on within {} ms", shop.number("orders", late).await);

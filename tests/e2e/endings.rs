@@ -174,7 +174,7 @@ async fn an_order_that_is_never_paid_expires_at_its_deadline() {
     assert!(late.status == 200 || late.status == 409, "{late:?}");
     assert_eq!(buyer.order_status(&with_intent).await, "expired");
     let key = uuid::Uuid::now_v7().to_string();
-    let refused = buyer
+    let rejected = buyer
         .request(
             reqwest::Method::POST,
             "/payments/intents",
@@ -182,7 +182,7 @@ async fn an_order_that_is_never_paid_expires_at_its_deadline() {
             &[("Idempotency-Key", &key)],
         )
         .await;
-    refused.expect_error(409, "not_payable");
+    rejected.expect_error(409, "not_payable");
 }
 
 #[tokio::test]

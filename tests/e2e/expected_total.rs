@@ -38,7 +38,7 @@ async fn set_price(shop: &Shop, cart: &Answer, line: usize, amount: i64) {
 }
 
 #[tokio::test]
-async fn a_price_that_rose_since_the_buyer_looked_is_not_paid() {
+async fn a_price_that_rose_since_the_buyer_saw_it_is_not_paid() {
     let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let buyer = shop.customer().await;

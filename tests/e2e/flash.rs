@@ -46,8 +46,8 @@ async fn three_hundred_buyers_of_fifty_units_make_fifty_orders() {
         wait_until("the order is decided", || async { buyer.order_status(&id).await != "pending" }).await;
         *endings.entry(buyer.order_status(&id).await).or_default() += 1;
     }
-    let refused = endings.get("failed").unwrap_or(&0) + endings.get("out_of_stock").unwrap_or(&0);
-    assert_eq!((endings.get("confirmed"), refused), (Some(&50), 250), "{endings:?}");
+    let rejected = endings.get("failed").unwrap_or(&0) + endings.get("out_of_stock").unwrap_or(&0);
+    assert_eq!((endings.get("confirmed"), rejected), (Some(&50), 250), "{endings:?}");
     wait_until("the shelf is empty", || async { shop.stock(&variant).await.number_at("/on_hand") == 0 }).await;
     let stock = shop.stock(&variant).await;
     assert_eq!((stock.number_at("/reserved"), stock.number_at("/available")), (0, 0));

@@ -96,7 +96,7 @@ async fn an_order_is_followed_to_its_end_and_again_from_where_one_was() {
 }
 
 #[tokio::test]
-async fn a_paid_order_is_told_as_confirmed_and_its_delivery_ends_the_stream() {
+async fn a_paid_order_is_streamed_as_confirmed_and_its_delivery_ends_the_stream() {
     let shop = &shared_shop().await;
     let variant = shop.product(3, 1500).await;
     let (buyer, seller) = (shop.customer().await, shop.seller().await);
@@ -141,7 +141,7 @@ async fn a_stream_ends_when_its_callers_token_is_revoked() {
 }
 
 #[tokio::test]
-async fn nobody_follows_the_order_of_somebody_else() {
+async fn an_order_is_followed_by_its_buyer_only() {
     let shop = &shared_shop().await;
     let variant = shop.product(3, 1500).await;
     let order = shop.customer().await.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201);

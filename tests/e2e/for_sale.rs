@@ -26,9 +26,9 @@ impl Goods {
     /// What inventory says, which asks catalog as carts and orders do.
     async fn is_available(&self, shop: &Shop) -> bool {
         let ask = json!({"items": [{"variant_id": self.variant, "quantity": 1}]});
-        let told = shop.anonymous().post("/inventory/availability", &ask).await.expect_status(200);
-        let is_available = told.body["data"][0]["is_available"] == true;
-        assert_eq!(is_available, told.number_at("/data/0/available") > 0, "{}", told.body);
+        let answer = shop.anonymous().post("/inventory/availability", &ask).await.expect_status(200);
+        let is_available = answer.body["data"][0]["is_available"] == true;
+        assert_eq!(is_available, answer.number_at("/data/0/available") > 0, "{}", answer.body);
         is_available
     }
 
@@ -106,7 +106,7 @@ async fn products_of_a_seller_who_is_deactivated_or_demoted_are_for_sale_nowhere
 
 /// One event hides them all: however many products there are, none is written and none is told of.
 #[tokio::test]
-async fn nothing_is_told_of_the_products_of_a_seller_who_is_deactivated() {
+async fn products_of_a_deactivated_seller_are_not_disclosed() {
     let shop = &shared_shop().await;
     let goods = Goods::of(shop).await;
     let body = json!({"name": "Stool", "price": {"amount": 900, "currency": "USD"}});

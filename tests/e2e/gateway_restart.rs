@@ -109,15 +109,15 @@ async fn gateways_that_replace_each_other_on_one_socket_fail_no_request() {
         // Both answer now; the old one has most of the kept connections, and all who keep one are told.
         more(20).await;
         old.terminate();
-        let told = Instant::now();
+        let stopped_at = Instant::now();
         let looker = Person::new(old.metrics());
         wait_until("it is not ready any more", || async { looker.try_get("//health/ready").await == Some(503) }).await;
         more(50).await;
         // Who has said nothing for the whole notice is let go, in order.
         idle.ended().await.unwrap();
-        assert!(told.elapsed() >= DRAIN / 4, "an idle connection had {:?}", told.elapsed());
+        assert!(stopped_at.elapsed() >= DRAIN / 4, "an idle connection had {:?}", stopped_at.elapsed());
         assert!(old.left().await.success());
-        assert!(told.elapsed() < DRAIN + Duration::from_secs(2), "it took {:?} to leave", told.elapsed());
+        assert!(stopped_at.elapsed() < DRAIN + Duration::from_secs(2), "it took {:?} to leave", stopped_at.elapsed());
         assert!(seen.partings.load(Ordering::Relaxed) > partings, "nobody was asked to leave");
     }
     more(50).await;

@@ -89,13 +89,13 @@ async fn the_public_sees_what_can_be_bought_and_the_staff_what_is_on_the_shelf()
     let answer = client.request_with_headers("req.inventory.get_stock", headers, ask.into()).await.unwrap();
     let stock: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
     assert_eq!((&stock["on_hand"], &stock["reserved"]), (&json!(7), &json!(3)));
-    for nobody in [&anyone, &shop.customer().await, &stranger] {
-        assert!([401, 403].contains(&nobody.get(&format!("{path}/movements")).await.status));
+    for person in [&anyone, &shop.customer().await, &stranger] {
+        assert!([401, 403].contains(&person.get(&format!("{path}/movements")).await.status));
     }
 }
 
 #[tokio::test]
-async fn nobody_counts_away_what_is_held_nor_what_is_another_sellers() {
+async fn stock_that_is_held_or_another_sellers_cannot_be_removed() {
     let shop = &shared_shop().await;
     let variant = shop.product(5, 1000).await;
     let path = format!("/inventory/{variant}");
@@ -118,7 +118,7 @@ async fn nobody_counts_away_what_is_held_nor_what_is_another_sellers() {
 }
 
 #[tokio::test]
-async fn availability_is_told_in_bulk_and_in_the_order_asked() {
+async fn availability_is_answered_in_bulk_and_in_the_requested_order() {
     let shop = &shared_shop().await;
     let (few, many) = (shop.product(1, 100).await, shop.product(50, 100).await);
     let unknown = uuid::Uuid::now_v7().to_string();
@@ -126,14 +126,14 @@ async fn availability_is_told_in_bulk_and_in_the_order_asked() {
     let ask = json!({"items": [{"variant_id": many, "quantity": 50}, {"variant_id": few, "quantity": 2},
         {"variant_id": unknown, "quantity": 1}]});
     let answer = anyone.post("/inventory/availability", &ask).await.expect_status(200);
-    let told: Vec<_> = answer.body["data"]
+    let available: Vec<_> = answer.body["data"]
         .as_array()
         .unwrap()
         .iter()
         .map(|one| (one["variant_id"].as_str().unwrap(), one["available"].as_i64().unwrap(), &one["is_available"]))
         .collect();
     assert_eq!(
-        told,
+        available,
         [(many.as_str(), 50, &json!(true)), (&few, 1, &json!(false)), (&unknown, 0, &json!(false))],
         "{}",
         answer.body

@@ -210,9 +210,9 @@ async fn every_write_takes_a_corrected_body_under_the_key_of_a_wrong_one() {
         person.raw_with(method.clone(), &path, &as_json, "{").await.expect_error(400, "malformed_body");
         for body in wrong.iter().chain([&json!({"colour": 1})]) {
             for _ in 0..2 {
-                let refused = send(body).await;
-                assert_eq!(refused.status, 422, "{operation}: {refused:?}");
-                assert_ne!(refused.body["code"], "command_id_reused", "{operation}");
+                let rejected = send(body).await;
+                assert_eq!(rejected.status, 422, "{operation}: {rejected:?}");
+                assert_ne!(rejected.body["code"], "command_id_reused", "{operation}");
             }
         }
         let done = send(&right).await;

@@ -23,7 +23,7 @@ async fn every_domain_is_a_service_with_its_endpoints() {
             .iter()
             .map(|one| one["subject"].as_str().unwrap().to_owned())
             .collect();
-        let mut declared: Vec<_> = subjects::catalogue()
+        let mut declared: Vec<_> = subjects::registry()
             .into_iter()
             .filter(|message| message.domain == domain && message.kind != subjects::MessageKind::Event)
             .map(|message| message.subject)
@@ -55,22 +55,22 @@ async fn a_request_in_json_is_answered_in_json() {
     let missing = cli.json(&["req", "--raw", "req.catalog.get_product", r#"{"id":"no-such-thing"}"#]).await;
     assert_eq!((&missing["success"], &missing["code"]), (&json!(false), &json!("product_not_found")));
 
-    let refused = cli.run(&["req", "req.orders.list", "{}"]).await;
-    let told = format!("{}{}", String::from_utf8_lossy(&refused.stdout), String::from_utf8_lossy(&refused.stderr));
+    let rejected = cli.run(&["req", "req.orders.list", "{}"]).await;
+    let said = format!("{}{}", String::from_utf8_lossy(&rejected.stdout), String::from_utf8_lossy(&rejected.stderr));
     for expected in ["Nats-Service-Error: unauthenticated", "Nats-Service-Error-Code: 401", "\"success\":false"] {
-        assert!(told.contains(expected), "{told}");
+        assert!(said.contains(expected), "{said}");
     }
     let customer = shop.customer().await;
     let token = format!("Authorization:Bearer {}", customer.token());
     let orders = cli.json(&["req", "--raw", "-H", &token, "req.orders.list", "{}"]).await;
     assert_eq!(orders["data"], json!([]));
     let internal = cli.run(&["req", "req.identity.internal.create_account", "{}"]).await;
-    let told = String::from_utf8_lossy(&internal.stderr);
-    assert!(told.to_lowercase().contains("permissions violation"), "{told}");
+    let said = String::from_utf8_lossy(&internal.stderr);
+    assert!(said.to_lowercase().contains("permissions violation"), "{said}");
 }
 
 #[tokio::test]
-async fn the_whole_story_of_an_order_passes_by() {
+async fn all_events_of_an_order_pass_by() {
     let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let variant = shop.product(5, 1200).await;
@@ -78,10 +78,10 @@ async fn the_whole_story_of_an_order_passes_by() {
     let mut events = cli.subscribe(shop, "evt.>").await;
     let order = buyer.order(&variant, 2, Some("pm_card_visa")).await.expect_status(201);
     let id = order.text_at("/id");
-    let story = events.until("souk.inventory.committed", |seen| seen.body["order_id"] == id).await;
+    let seen_events = events.until("souk.inventory.committed", |seen| seen.body["order_id"] == id).await;
     events.stop().await;
 
-    let types: Vec<&str> = story.iter().map(|seen| seen.header("ce-type")).collect();
+    let types: Vec<&str> = seen_events.iter().map(|seen| seen.header("ce-type")).collect();
     let expected = [
         "souk.orders.placed",
         "souk.inventory.reserved",
@@ -91,9 +91,9 @@ async fn the_whole_story_of_an_order_passes_by() {
         "souk.inventory.committed",
     ];
     // A payment may tell of the provider's intent on its way.
-    let told: Vec<&str> = types.iter().copied().filter(|kind| *kind != "souk.payments.intent_created").collect();
-    assert_eq!(told, expected, "{types:?}");
-    for seen in &story {
+    let said: Vec<&str> = types.iter().copied().filter(|kind| *kind != "souk.payments.intent_created").collect();
+    assert_eq!(said, expected, "{types:?}");
+    for seen in &seen_events {
         let (kind, subject) = (seen.header("ce-type").trim_start_matches("souk."), seen.subject.as_str());
         let (event, partition) = subject.rsplit_once('.').unwrap();
         assert_eq!(event, format!("evt.{kind}"));
@@ -105,9 +105,13 @@ async fn the_whole_story_of_an_order_passes_by() {
         assert_eq!(seen.header("ce-source"), format!("/souk/{domain}"));
         assert!(seen.header("ce-time").ends_with('Z'));
         assert!(seen.header("ce-position").split_once('.').is_some(), "era and position: {seen:?}");
-        assert_eq!(seen.headers.get("X-Request-Id"), story[0].headers.get("X-Request-Id"), "one request caused it all");
+        assert_eq!(
+            seen.headers.get("X-Request-Id"),
+            seen_events[0].headers.get("X-Request-Id"),
+            "one request caused it all"
+        );
     }
-    let find = |kind: &str| story.iter().find(|seen| seen.header("ce-type") == format!("souk.{kind}")).unwrap();
+    let find = |kind: &str| seen_events.iter().find(|seen| seen.header("ce-type") == format!("souk.{kind}")).unwrap();
     for (cause, effect) in [
         ("orders.placed", "inventory.reserved"),
         ("inventory.reserved", "orders.payment_due"),
@@ -117,7 +121,7 @@ async fn the_whole_story_of_an_order_passes_by() {
         assert_eq!(find(effect).header("ce-causationid"), find(cause).header("ce-id"), "{effect} is caused by {cause}");
     }
     for domain in ["orders", "inventory"] {
-        let of_order = story.iter().filter(|seen| seen.header("ce-source") == format!("/souk/{domain}"));
+        let of_order = seen_events.iter().filter(|seen| seen.header("ce-source") == format!("/souk/{domain}"));
         let versions: Vec<i64> = of_order
             .inspect(|seen| assert_eq!(seen.header("ce-subject"), id))
             .map(|seen| seen.header("ce-entityversion").parse().unwrap())
@@ -139,9 +143,9 @@ async fn one_order_is_followed_by_its_notices() {
     let intent = buyer.post_once("/payments/intents", &json!({ "order_id": id })).await.expect_status(201);
     let path = format!("/sandbox/payments/{}/confirm", intent.text_at("/id"));
     shop.anonymous().post(&path, &json!({})).await.expect_status(200);
-    let story = notices.until("souk.orders.confirmed", |_| true).await;
+    let seen_events = notices.until("souk.orders.confirmed", |_| true).await;
     notices.stop().await;
-    for seen in &story {
+    for seen in &seen_events {
         assert_eq!(
             (seen.subject.as_str(), seen.header("ce-subject")),
             (format!("ntf.orders.{id}").as_str(), id.as_str())
@@ -151,7 +155,7 @@ async fn one_order_is_followed_by_its_notices() {
 }
 
 #[tokio::test]
-async fn streams_and_consumers_are_there_to_be_looked_at_and_nothing_else() {
+async fn streams_and_consumers_are_read_only() {
     let shop = &shared_shop().await;
     let Some(cli) = Cli::of(shop).await else { return };
     let mut streams: Vec<_> = cli.say(&["stream", "ls", "--names"]).await.lines().map(str::to_owned).collect();
@@ -171,7 +175,7 @@ async fn streams_and_consumers_are_there_to_be_looked_at_and_nothing_else() {
     assert_eq!((&info["config"]["retention"], &info["config"]["storage"]), (&json!("limits"), &json!("file")));
     for forbidden in [["stream", "rm", "ORDERS", "-f"], ["stream", "purge", "ORDERS", "-f"]] {
         let output = cli.run(&forbidden).await;
-        let told = String::from_utf8_lossy(&output.stderr).to_lowercase();
-        assert!(!output.status.success() && told.contains("permissions violation"), "{forbidden:?}: {told}");
+        let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert!(!output.status.success() && said.contains("permissions violation"), "{forbidden:?}: {said}");
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{Person, shared_shop};
 
 #[tokio::test]
-async fn a_healthy_shop_says_so_at_every_door() {
+async fn a_healthy_shop_says_so_at_every_endpoint() {
     let shop = &shared_shop().await;
     let gateway = shop.anonymous();
     for path in ["//health/live", "//health/ready", "//health"] {
@@ -53,10 +53,10 @@ async fn a_request_is_known_by_the_id_its_caller_gave() {
     let anyone = shop.anonymous();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let headers = [("X-Request-Id", "my-request-1"), ("traceparent", trace)];
-    let refused = anyone.request(Method::GET, "/products/no-such-thing", None, &headers).await;
-    let refused = refused.expect_error(404, "product_not_found");
-    assert_eq!((refused.header("x-request-id"), refused.header("traceparent")), (Some("my-request-1"), Some(trace)));
-    assert_eq!(refused.text_at("/request_id"), "my-request-1");
+    let rejected = anyone.request(Method::GET, "/products/no-such-thing", None, &headers).await;
+    let rejected = rejected.expect_error(404, "product_not_found");
+    assert_eq!((rejected.header("x-request-id"), rejected.header("traceparent")), (Some("my-request-1"), Some(trace)));
+    assert_eq!(rejected.text_at("/request_id"), "my-request-1");
     let made = anyone.get("/products?limit=1").await.expect_status(200);
     assert!(made.header("x-request-id").is_some_and(|id| !id.is_empty()));
     assert_eq!(made.header("x-content-type-options"), Some("nosniff"));

@@ -14,17 +14,17 @@ use crate::harness::{Answer, Buying, Shop, paid_order, send_signal, wait_until};
 const IN_TIME: Duration = Duration::from_secs(5);
 
 /// 503, when to come back, and soon.
-async fn expect_refusal_in_time(asked: impl Future<Output = Answer>) {
+async fn expect_rejection_in_time(requests: impl Future<Output = Answer>) {
     let began = Instant::now();
-    let refused = asked.await;
+    let rejected = requests.await;
     let took = began.elapsed();
-    assert!(refused.header("retry-after").is_some(), "{refused:?}");
-    assert!(took < IN_TIME, "it took {took:?}: {refused:?}");
-    refused.expect_status(503);
+    assert!(rejected.header("retry-after").is_some(), "{rejected:?}");
+    assert!(took < IN_TIME, "it took {took:?}: {rejected:?}");
+    rejected.expect_status(503);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_nats_requests_are_refused_clearly_and_the_shop_recovers_by_itself() {
+async fn without_nats_requests_are_rejected_clearly_and_the_shop_recovers_by_itself() {
     let shop = Shop::start(&[]).await;
     let buying = Buying::begin(&shop, 3, 500).await;
     buying.progress(10).await;
@@ -34,8 +34,8 @@ async fn without_nats_requests_are_refused_clearly_and_the_shop_recovers_by_itse
     shop.without_nats(async || {
         wait_until("the gateway knows", || async { shop.anonymous().get("//health/ready").await.status == 503 }).await;
         for _ in 0..3 {
-            expect_refusal_in_time(buyer.place(&body, &key)).await;
-            expect_refusal_in_time(buyer.get("/cart")).await;
+            expect_rejection_in_time(buyer.place(&body, &key)).await;
+            expect_rejection_in_time(buyer.get("/cart")).await;
         }
         shop.anonymous().get("//health/live").await.expect_status(200);
         // A gateway that starts now says why it does not, and leaves the next try to whoever started it.
@@ -73,7 +73,7 @@ async fn a_killed_postgresql_causes_no_storm_and_every_order_still_ends_right() 
 /// PostgreSQL is away for seconds while everybody goes on asking: nobody hangs, and the server is not knocked down when it
 /// comes back.
 #[tokio::test(flavor = "multi_thread")]
-async fn while_postgresql_is_away_everybody_hears_it_at_once_and_few_knock() {
+async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
     let shop = Shop::start(&[]).await;
     let buying = Buying::begin(&shop, 3, 500).await;
     buying.progress(10).await;
@@ -84,9 +84,9 @@ async fn while_postgresql_is_away_everybody_hears_it_at_once_and_few_knock() {
     shop.without_postgres(async || {
         // Nobody listens.
         for _ in 0..20 {
-            expect_refusal_in_time(buyer.place(&body, &key)).await;
-            expect_refusal_in_time(buyer.get("/cart")).await;
-            expect_refusal_in_time(shop.anonymous().get("/products?limit=1")).await;
+            expect_rejection_in_time(buyer.place(&body, &key)).await;
+            expect_rejection_in_time(buyer.get("/cart")).await;
+            expect_rejection_in_time(shop.anonymous().get("/products?limit=1")).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         shop.anonymous().get("//health/live").await.expect_status(200);
@@ -100,19 +100,19 @@ async fn while_postgresql_is_away_everybody_hears_it_at_once_and_few_knock() {
             }
         };
         let everybody = futures::future::join_all((0..16).map(async |_| {
-            let (person, mut asked) = (shop.anonymous(), 0);
+            let (person, mut requests) = (shop.anonymous(), 0);
             while began.elapsed() < Duration::from_secs(5) {
-                expect_refusal_in_time(person.get("/products?limit=1")).await;
-                asked += 1;
+                expect_rejection_in_time(person.get("/products?limit=1")).await;
+                requests += 1;
             }
-            asked
+            requests
         }));
-        let asked: usize = tokio::select! {
-            asked = everybody => asked.into_iter().sum(),
+        let requests: usize = tokio::select! {
+            requests = everybody => requests.into_iter().sum(),
             () = counting => unreachable!(),
         };
         let (knocks, seconds) = (knocks.into_inner(), began.elapsed().as_secs_f64());
-        println!("{asked} requests and {knocks} attempts to connect in {seconds:.1} s");
+        println!("{requests} requests and {knocks} attempts to connect in {seconds:.1} s");
         // Two a second of each domain, however many ask; the rest is for a busy machine and the server's own parent.
         let most = (subjects::DOMAINS.len() * 4) as f64 * seconds;
         assert!((knocks as f64) < most, "a storm: {knocks} attempts in {seconds} s");

@@ -37,7 +37,7 @@ struct Storm {
     accepted: usize,
     /// The slowest accepted one.
     slowest: Duration,
-    refused: usize,
+    turned_down: usize,
     /// When nine of ten of the refused knew it.
     known: Duration,
     /// The most memory that the shop was seen to hold, in bytes.
@@ -118,29 +118,29 @@ async fn storm(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> Stor
         answers = open_loop(shop, people, variant, rate) => answers,
         () = watching => unreachable!(),
     };
-    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    let (mut accepted, mut turned_down) = (Vec::new(), Vec::new());
     for (answer, took) in answers {
         match answer.status {
             201 => accepted.push(took),
             _ => {
-                expect_refusal(&answer);
-                refused.push(took);
+                expect_rejection(&answer);
+                turned_down.push(took);
             }
         }
     }
-    refused.sort_unstable();
+    turned_down.sort_unstable();
     Storm {
         accepted: accepted.len(),
         slowest: accepted.iter().max().copied().unwrap_or_default(),
-        refused: refused.len(),
-        known: refused[refused.len() * 9 / 10],
+        turned_down: turned_down.len(),
+        known: turned_down[turned_down.len() * 9 / 10],
         memory: memory.into_inner(),
         slowest_read: Duration::from_millis(slowest_read.into_inner()),
     }
 }
 
 /// 503, when to come back, and the one shape of errors.
-fn expect_refusal(answer: &Received) {
+fn expect_rejection(answer: &Received) {
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.headers["retry-after"].parse::<u32>().is_ok(), "{answer:?}");
     let body: BTreeMap<String, Value> = serde_json::from_str(&answer.body).unwrap();
@@ -150,7 +150,7 @@ fn expect_refusal(answer: &Received) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_times_the_load_is_refused_at_once_served_in_time_and_leaves_nothing_behind() {
+async fn ten_times_the_load_is_rejected_at_once_served_in_time_and_leaves_nothing_behind() {
     let shop = Shop::start(&[]).await;
     let variant = shop.product(1_000_000, 100).await;
     let mut people = Vec::new();
@@ -165,7 +165,7 @@ async fn ten_times_the_load_is_refused_at_once_served_in_time_and_leaves_nothing
     println!("{rate:.0} orders/s are taken, {warm} bytes held; ten times that: {first:?}, {second:?}");
     for storm in [&first, &second] {
         assert!(storm.slowest < DEADLINE, "an accepted order took too long: {storm:?}");
-        assert!(storm.accepted > 0 && storm.refused > 0, "{storm:?}");
+        assert!(storm.accepted > 0 && storm.turned_down > 0, "{storm:?}");
         assert!(storm.known < AT_ONCE, "a refusal waited: {storm:?}");
         assert!(storm.slowest_read < READ_DEADLINE, "reads of another domain starve: {storm:?}");
     }
@@ -186,12 +186,12 @@ const FLOOD: usize = 4000;
 /// Past the gateway, which lets in less: whoever floods a domain over NATS meets its own door. The queries that were let in
 /// hang on a lock, so everybody else must be refused, and before any of those has its answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_domain_that_is_flooded_over_nats_refuses_at_its_own_door() {
+async fn a_domain_that_is_flooded_over_nats_rejects_requests_itself() {
     let shop = Shop::start(&[]).await;
     let nats = async_nats::connect(&shop.nats).await.unwrap();
     let (subject, body) = ("req.catalog.get_product", r#"{"id":"linen-shirt"}"#);
-    let asked = nats.request(subject, body.into()).await.unwrap();
-    assert!(String::from_utf8_lossy(&asked.payload).contains("linen-shirt"), "{asked:?}");
+    let found = nats.request(subject, body.into()).await.unwrap();
+    assert!(String::from_utf8_lossy(&found.payload).contains("linen-shirt"), "{found:?}");
     let rejected = async || shop.metric("admission_rejected_total", &["domain=\"catalog\"", "kind=\"query\""]).await;
     assert!(rejected().await < 0.5);
     let warm = shop.memory();
@@ -203,40 +203,40 @@ async fn a_domain_that_is_flooded_over_nats_refuses_at_its_own_door() {
     for _ in 0..FLOOD {
         nats.publish_with_reply(subject, inbox.clone(), body.into()).await.unwrap();
     }
-    let (mut refused, mut refused_before, mut others, mut memory) = (0_u32, None, Vec::new(), 0);
+    let (mut turned_down, mut turned_down_before, mut others, mut memory) = (0_u32, None, Vec::new(), 0);
     for _ in 0..FLOOD {
         let answer = tokio::time::timeout(DEADLINE, answers.next()).await.expect("somebody gets no answer").unwrap();
         let error = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Service-Error"));
         if error.is_some_and(|error| error.as_str() == "overloaded") {
             let code = answer.headers.as_ref().unwrap().get("Nats-Service-Error-Code").unwrap();
             assert_eq!(code.as_str(), "503");
-            refused += 1;
+            turned_down += 1;
         } else {
-            refused_before.get_or_insert(refused);
+            turned_down_before.get_or_insert(turned_down);
             others.push(error.map(ToString::to_string).unwrap_or_default());
         }
-        if refused % 500 == 0 {
+        if turned_down % 500 == 0 {
             memory = memory.max(shop.memory());
         }
     }
     sqlx::Connection::close(lock).await.unwrap();
-    let before = refused_before.unwrap_or(refused);
+    let before = turned_down_before.unwrap_or(turned_down);
     println!(
-        "{refused} of {FLOOD} were refused, {before} of them before anybody else had an answer; {warm} bytes, then {memory}"
+        "{turned_down} of {FLOOD} were refused, {before} of them before anybody else had an answer; {warm} bytes, then {memory}"
     );
     assert!(
         before as usize >= (FLOOD - ADMITTED) / 2,
-        "refusals waited: {before} of {refused} came before any other answer"
+        "refusals waited: {before} of {turned_down} came before any other answer"
     );
     assert!(others.len() >= ADMITTED, "{} were let in", others.len());
     // What was let in and could not be done is told as clearly.
     assert!(others.iter().all(|error| ["unavailable", "deadline_exceeded"].contains(&error.as_str())), "{others:?}");
     // Those of other domains who asked meanwhile are counted too; they ask again.
-    assert!(rejected().await > f64::from(refused) - 0.5, "{} are counted", rejected().await);
+    assert!(rejected().await > f64::from(turned_down) - 0.5, "{} are counted", rejected().await);
     assert!(memory < warm + MOST_MEMORY, "it holds on to what it cannot do: {warm} bytes, then {memory}");
 
     // It is over, and everything is as before.
-    let asked = nats.request(subject, body.into()).await.unwrap();
-    assert!(String::from_utf8_lossy(&asked.payload).contains("linen-shirt"), "{asked:?}");
+    let found = nats.request(subject, body.into()).await.unwrap();
+    assert!(String::from_utf8_lossy(&found.payload).contains("linen-shirt"), "{found:?}");
     shop.anonymous().get("/products?limit=1").await.expect_status(200);
 }

@@ -5,9 +5,9 @@ mod aftermath;
 mod buyers;
 mod called_off;
 mod crashes;
+mod dead_lettered;
 mod foreign;
 mod making;
-mod parked;
 mod refunds;
 mod webhooks;
 
@@ -172,7 +172,7 @@ async fn a_charge_whose_answer_never_came_is_found() {
 
 /// Scenario 3: the provider forgets the key of a charge that it made.
 #[tokio::test]
-async fn a_charge_is_not_repeated_when_its_key_is_forgotten() {
+async fn a_charge_is_not_repeated_when_its_key_has_expired() {
     market().await.is_charged_once_by("pm_sandbox_forgotten_key").await;
 }
 
@@ -183,7 +183,7 @@ async fn a_failure_that_was_stored_after_the_charge_does_not_hide_it() {
 }
 
 #[tokio::test]
-async fn a_charge_that_somebody_on_the_way_gave_up_is_found() {
+async fn a_charge_whose_request_timed_out_on_the_way_is_found() {
     market().await.is_charged_once_by("pm_sandbox_408").await;
 }
 

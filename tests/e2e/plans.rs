@@ -84,8 +84,8 @@ async fn no_statement_reads_a_full_table_to_find_what_is_due() {
         std::future::ready(is_complete)
     })
     .await;
-    let faults: BTreeSet<String> = ran.iter().flat_map(faults).collect();
-    let list: Vec<String> = faults.into_iter().collect();
+    let findings: BTreeSet<String> = ran.iter().flat_map(findings).collect();
+    let list: Vec<String> = findings.into_iter().collect();
     assert!(list.is_empty(), "of {} statements\n{}", ran.len(), list.join("\n"));
 }
 
@@ -163,18 +163,18 @@ fn read_plans(log: &str) -> Vec<Ran> {
         }
         // The last one may be written just now.
         let Ok(plan) = serde_json::from_str::<Value>(&json) else { continue };
-        let who = line.split("] ").nth(1).and_then(|rest| rest.split('@').next()).unwrap_or_default();
+        let role = line.split("] ").nth(1).and_then(|rest| rest.split('@').next()).unwrap_or_default();
         let text = plan["Query Text"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-        if DOMAINS.contains(&who) || who == "sandbox" {
-            ran.push(Ran { user: who.to_owned(), text, plan: plan["Plan"].clone() });
+        if DOMAINS.contains(&role) || role == "sandbox" {
+            ran.push(Ran { user: role.to_owned(), text, plan: plan["Plan"].clone() });
         }
     }
     ran
 }
 
 /// What is wrong with how a statement was run.
-fn faults(ran: &Ran) -> Vec<String> {
-    let mut faults = Vec::new();
+fn findings(ran: &Ran) -> Vec<String> {
+    let mut findings = Vec::new();
     let mut removed = 0.0;
     let mut nodes = vec![&ran.plan];
     while let Some(node) = nodes.pop() {
@@ -185,20 +185,20 @@ fn faults(ran: &Ran) -> Vec<String> {
             removed += number(&format!("Rows Removed by {of}")) * loops;
         }
         if kind == "Seq Scan" && table.is_some_and(|table| !SMALL.contains(&table)) {
-            faults.push(format!("scans {}", table.unwrap_or_default()));
+            findings.push(format!("scans {}", table.unwrap_or_default()));
         }
         if kind.contains("Scan") && number("Actual Rows") * loops > READ {
-            faults.push(format!("reads more than {READ} rows of {}", table.unwrap_or("a subquery")));
+            findings.push(format!("reads more than {READ} rows of {}", table.unwrap_or("a subquery")));
         }
         nodes.extend(node["Plans"].as_array().into_iter().flatten());
     }
     if removed > REMOVED {
-        faults.push(format!("drops more than {REMOVED} rows that it has read"));
+        findings.push(format!("drops more than {REMOVED} rows that it has read"));
     }
     let blocks: f64 =
         ["Shared Hit Blocks", "Shared Read Blocks"].iter().filter_map(|name| ran.plan[name].as_f64()).sum();
     if blocks > BLOCKS {
-        faults.push(format!("looks at more than {BLOCKS} blocks"));
+        findings.push(format!("looks at more than {BLOCKS} blocks"));
     }
-    faults.into_iter().map(|fault| format!("{}: {fault}: {}", ran.user, ran.text)).collect()
+    findings.into_iter().map(|finding| format!("{}: {finding}: {}", ran.user, ran.text)).collect()
 }

@@ -231,19 +231,21 @@ async fn hidden_products_are_listed_for_their_seller_and_for_admins() {
     let hidden = json!({"name": "Hidden", "price": usd(100), "is_active": false});
     let hidden = seller.post("/products", &hidden).await.expect_status(201);
     let (path, by_slug) = (hidden.text_at("/id"), hidden.text_at("/slug"));
-    let list = async |who: &Person, query: &str| {
-        let page = who.get(&format!("/products?seller={id}&sort=name{query}")).await.expect_status(200);
+    let list = async |person: &Person, query: &str| {
+        let page = person.get(&format!("/products?seller={id}&sort=name{query}")).await.expect_status(200);
         assert_eq!(page.number_at("/pagination/total"), names(&page).len() as i64, "{query}");
         names(&page)
     };
-    for (who, is_staff) in [(&seller, true), (&admin, true), (&stranger, false), (&customer, false), (&anyone, false)] {
+    for (person, is_staff) in
+        [(&seller, true), (&admin, true), (&stranger, false), (&customer, false), (&anyone, false)]
+    {
         let all: &[&str] = if is_staff { &["Hidden", "Open"] } else { &["Open"] };
-        assert_eq!(list(who, "").await, all);
-        assert_eq!(list(who, "&is_active=true").await, ["Open"]);
-        assert_eq!(list(who, "&is_active=false").await, if is_staff { &["Hidden"][..] } else { &[] });
-        assert_eq!(list(who, "&is_active=false&max_price=50").await, [""; 0]);
+        assert_eq!(list(person, "").await, all);
+        assert_eq!(list(person, "&is_active=true").await, ["Open"]);
+        assert_eq!(list(person, "&is_active=false").await, if is_staff { &["Hidden"][..] } else { &[] });
+        assert_eq!(list(person, "&is_active=false&max_price=50").await, [""; 0]);
         for id in [&path, &by_slug] {
-            let found = who.get(&format!("/products/{id}")).await;
+            let found = person.get(&format!("/products/{id}")).await;
             assert_eq!(found.status, if is_staff { 200 } else { 404 }, "{found:?}");
         }
     }
@@ -309,7 +311,7 @@ async fn pages_hang_together_by_cursor_and_by_offset() {
 
 /// Lanes that write the same at once: whoever comes second is told so, and not that the shop is broken.
 #[tokio::test]
-async fn of_products_that_want_one_slug_at_once_one_gets_it_and_the_others_are_told_that_it_is_taken() {
+async fn of_concurrent_products_with_one_slug_one_gets_it_and_the_others_are_rejected() {
     let shop = &shared_shop().await;
     let (seller, _) = shop.new_seller().await;
     let mut paths = Vec::new();

@@ -32,7 +32,7 @@ async fn what_catalog_shows_of_the_stock_is_made_anew_amid_orders_and_counts() {
     shop.sql("catalog", spoil).await;
     // The damage is there, and no later event mends it.
     seller.put(&format!("/inventory/{}", counted[3]), &json!({"on_hand": 50})).await.expect_status(200);
-    let named = shop.check().await.faults();
+    let named = shop.check().await.violations();
     for variant in &counted[..5] {
         assert!(named.contains(&("projections".to_owned(), format!("variant {variant}"))), "{variant}: {named:?}");
     }
@@ -61,7 +61,7 @@ async fn what_catalog_shows_of_the_stock_is_made_anew_amid_orders_and_counts() {
 
 /// Catalog believes that a seller who was deactivated may sell, as of a version that no later event exceeds.
 #[tokio::test]
-async fn who_may_sell_is_made_anew_from_the_log() {
+async fn the_sellers_are_rebuilt_from_the_log() {
     let shop = Shop::start(&[]).await;
     let (seller, id) = shop.new_seller().await;
     let body = json!({"name": "Bench", "price": {"amount": 900, "currency": "USD"}});
@@ -80,7 +80,7 @@ async fn who_may_sell_is_made_anew_from_the_log() {
 
 /// An order that hears twice that it is paid would be wrong: whoever acts on events is not told them again.
 #[tokio::test]
-async fn a_domain_that_acts_on_events_is_not_told_them_again() {
+async fn a_domain_that_acts_on_events_does_not_get_them_again() {
     let shop = Shop::start(&[]).await;
     let (variant, buyer) = (shop.product(5, 1000).await, shop.customer().await);
     buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201);

@@ -115,7 +115,7 @@ async fn a_rolling_restart_of_the_domains_fails_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_node_fails_no_request_for_the_gateway_asks_the_other_one() {
+async fn a_killed_node_fails_no_request_because_the_gateway_retries_on_another() {
     let mut cluster = Cluster::start().await;
     let visits = Visits::begin(&cluster.shop, 6, 1).await;
     for node in 0..cluster.size() {

@@ -49,7 +49,7 @@ async fn log_out(person: &Person) {
 }
 
 /// The account whose session the next event says is over.
-async fn told_of(events: &mut async_nats::Subscriber) -> String {
+async fn entity_of(events: &mut async_nats::Subscriber) -> String {
     let event = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("no event comes").unwrap();
     let event: Value = serde_json::from_slice(&event.payload).unwrap();
     event["user_id"].as_str().unwrap().to_owned()
@@ -171,7 +171,7 @@ async fn a_token_is_rejected_by_every_domain_after_its_logout_and_no_other_sessi
     let here = person(shop, &session);
     expect_accepted_everywhere(shop, here.token()).await;
     let client = async_nats::connect(&shop.nats).await.unwrap();
-    let mut told = client.subscribe("evt.identity.session_revoked.*").await.unwrap();
+    let mut events = client.subscribe("evt.identity.session_revoked.*").await.unwrap();
     client.flush().await.unwrap();
     log_out(&here).await;
     let took = expect_rejected_everywhere(shop, here.token()).await;
@@ -179,7 +179,7 @@ async fn a_token_is_rejected_by_every_domain_after_its_logout_and_no_other_sessi
     assert!(took < Duration::from_secs(10), "{took:?}");
     expect_accepted_everywhere(shop, &elsewhere.text_at("/access_token")).await;
     // Others may log out meanwhile.
-    while told_of(&mut told).await != session.text_at("/user/id") {}
+    while entity_of(&mut events).await != session.text_at("/user/id") {}
 }
 
 #[tokio::test]
@@ -190,11 +190,11 @@ async fn a_stolen_refresh_token_ends_the_access_tokens_of_its_session() {
     let second = refresh(first.text_at("/refresh_token")).await.expect_status(200);
     let third = refresh(second.text_at("/refresh_token")).await.expect_status(200);
     let client = async_nats::connect(&shop.nats).await.unwrap();
-    let mut told = client.subscribe("evt.identity.session_revoked.*").await.unwrap();
+    let mut events = client.subscribe("evt.identity.session_revoked.*").await.unwrap();
     client.flush().await.unwrap();
     refresh(first.text_at("/refresh_token")).await.expect_error(401, "invalid_refresh_token");
     // Others may log out meanwhile.
-    while told_of(&mut told).await != first.text_at("/user/id") {}
+    while entity_of(&mut events).await != first.text_at("/user/id") {}
     for session in [first, second, third] {
         expect_rejected_everywhere(shop, &session.text_at("/access_token")).await;
     }
@@ -210,14 +210,14 @@ async fn a_wait_of_a_revoked_caller_ends() {
     let headers = [("Idempotency-Key", key.as_str()), ("Prefer", "wait=30")];
     // Unpaid, it stays pending: only the logout ends the wait.
     let waiting = buyer.request(Method::POST, "/orders", Some(&body), &headers);
-    let leaving = async {
+    let stopping = async {
         wait_until("the order is placed", || async {
             buyer.get("/orders").await.expect_status(200).number_at("/pagination/total") == 1
         })
         .await;
         log_out(&buyer).await;
     };
-    let (answer, ()) = futures::future::join(waiting, leaving).await;
+    let (answer, ()) = futures::future::join(waiting, stopping).await;
     assert_eq!(answer.expect_status(201).text_at("/status"), "pending");
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
 }

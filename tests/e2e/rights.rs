@@ -22,7 +22,7 @@ const OPERATORS_ALONE: [&str; 5] = [
     internal::DEAD_LETTERS,
     internal::REBUILD,
     internal::REDRIVE,
-    internal::REFILL,
+    internal::REPUBLISH,
     <CreateAccount as Request>::OPERATION,
 ];
 
@@ -50,9 +50,9 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
             let durable = format!("{theirs}.{domain}-on-{other}");
             allowed.extend(
                 ["nothing", "internal.log", "internal.events", "internal.revocations"]
-                    .map(|asked| format!("req.{other}.{asked}")),
+                    .map(|operation| format!("req.{other}.{operation}")),
             );
-            forbidden.extend(OPERATORS_ALONE.map(|asked| format!("req.{other}.internal.{asked}")));
+            forbidden.extend(OPERATORS_ALONE.map(|operation| format!("req.{other}.internal.{operation}")));
             allowed.push(format!("_INBOX_{other}.x"));
             allowed.extend(["INFO", "MSG.NEXT", "DURABLE.CREATE"].map(|it| format!("$JS.API.CONSUMER.{it}.{durable}")));
             forbidden.push(format!("$JS.API.CONSUMER.DELETE.{durable}"));
@@ -93,7 +93,8 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     }
     // The gateway verifies tokens, so it may ask their signer what was revoked; of others it may not ask the same.
     let revocations = GetRevocations::subject();
-    forbidden.extend(everywhere("req.<d>.internal.revocations").into_iter().filter(|asked| *asked != revocations));
+    forbidden
+        .extend(everywhere("req.<d>.internal.revocations").into_iter().filter(|operation| *operation != revocations));
     for domain in DOMAINS {
         let stream = domain.to_uppercase();
         forbidden.extend(destructions(&stream));
@@ -108,8 +109,8 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
     let mut gateway = User::connect(&shop, "gateway").await;
     let found = gateway.client.request("req.catalog.list_products", "{}".into()).await.unwrap();
     assert!(found.payload.starts_with(b"{\"data\""), "{found:?}");
-    let asked = gateway.client.request(revocations.clone(), "{}".into()).await.unwrap();
-    assert!(asked.payload.starts_with(b"{\"revocations\""), "{asked:?}");
+    let operation = gateway.client.request(revocations.clone(), "{}".into()).await.unwrap();
+    assert!(operation.payload.starts_with(b"{\"revocations\""), "{operation:?}");
     let gateways = [asks.clone(), vec![revocations.clone()]].concat();
     gateway.expect_publish(&gateways, &[forbidden.clone(), reads.clone()].concat()).await;
     let theirs = [&others.concat()[..], &texts(&["_INBOX.>"])].concat();
@@ -127,7 +128,7 @@ async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() 
 
 /// Scenario 18: the reply subject is an event's, or the server's own.
 #[tokio::test]
-async fn nobody_is_answered_on_a_subject_that_is_no_inbox() {
+async fn replies_are_sent_to_inboxes_only() {
     let shop = Shop::start(&[]).await;
     let (variant, buyer) = (shop.product(5, 100).await, shop.customer().await);
     let order = buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201).text_at("/id");
@@ -194,9 +195,9 @@ async fn a_role_of_postgresql_sees_its_own_database_and_no_other() {
         for other in DOMAINS.into_iter().filter(|other| *other != domain).chain(["postgres", "template1"]) {
             let foreign = url.replace(&format!("/{domain}?"), &format!("/{other}?"));
             assert_ne!(foreign, url);
-            let refused = connect(&foreign).await.err().unwrap_or_else(|| panic!("{domain} is let into {other}"));
-            let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
-            assert_eq!(code, "42501", "{domain} into {other}: {refused}");
+            let rejected = connect(&foreign).await.err().unwrap_or_else(|| panic!("{domain} is let into {other}"));
+            let code = rejected.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+            assert_eq!(code, "42501", "{domain} into {other}: {rejected}");
         }
     }
     // Whoever checks reads everything and writes nothing, whatever it sets.
@@ -205,8 +206,8 @@ async fn a_role_of_postgresql_sees_its_own_database_and_no_other() {
         sqlx::query("select * from event_log limit 1").fetch_optional(&mut check).await.unwrap();
         sqlx::query("set default_transaction_read_only = off").execute(&mut check).await.unwrap();
         for write in ["insert into log_trim values (1, 1)", "delete from dead_letter", "create table x (y int)"] {
-            let refused = sqlx::raw_sql(AssertSqlSafe(write)).execute(&mut check).await;
-            assert!(refused.is_err(), "souk_check may: {write}");
+            let rejected = sqlx::raw_sql(AssertSqlSafe(write)).execute(&mut check).await;
+            assert!(rejected.is_err(), "souk_check may: {write}");
         }
     }
 }

@@ -99,10 +99,10 @@ async fn ten_thousand_halves_of_requests_hurt_no_client_and_delay_no_drain() {
 
     let halves = many_halves(&listens, count).await;
     let old = gateways.succeed().await;
-    let told = Instant::now();
+    let stopped_at = Instant::now();
     old.terminate();
     assert!(old.left().await.success());
-    assert!(told.elapsed() < DRAIN * 3 / 4, "it took {:?} to leave", told.elapsed());
+    assert!(stopped_at.elapsed() < DRAIN * 3 / 4, "it took {:?} to leave", stopped_at.elapsed());
     drop(halves);
     wait_until("the other one serves", || async { buyer.try_get("/cart").await == Some(200) }).await;
 }

@@ -93,7 +93,7 @@ async fn an_order_names_a_country_and_a_guest_an_address_for_mail() {
         }
         order
     };
-    let place = async |who: &Person, order: Value| who.post_once("/orders", &order).await;
+    let place = async |person: &Person, order: Value| person.post_once("/orders", &order).await;
     assert_eq!(wrong(&place(&guest, order("US", None)).await), named("email", "required"));
     for country in ["XX", "us", "USA", "", "ZZ"] {
         let answer = place(&guest, order(country, Some("guest@example.com"))).await;

@@ -37,7 +37,7 @@ async fn answer_to(address: &str, said: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_order_goes_through_a_shop_that_speaks_nothing_but_tls() {
+async fn an_order_goes_through_a_shop_that_uses_tls_only() {
     let secured = Secured::start().await;
     let shop = &secured.shop;
     let variant = shop.product(5, 1000).await;
@@ -65,11 +65,11 @@ async fn an_order_goes_through_a_shop_that_speaks_nothing_but_tls() {
     assert!(ok && said.ends_with("0 parked\n"), "{said}");
 
     let address = shop.url.trim_start_matches("https://").to_owned();
-    strangers_are_refused_by_the_gateway(&secured, &address).await;
+    strangers_are_rejected_by_the_gateway(&secured, &address).await;
     another_certificate_is_taken_without_a_restart(&secured).await;
 }
 
-async fn strangers_are_refused_by_the_gateway(secured: &Secured, address: &str) {
+async fn strangers_are_rejected_by_the_gateway(secured: &Secured, address: &str) {
     let plain = answer_to(address, b"GET /health/live HTTP/1.1\r\nHost: souk\r\n\r\n").await;
     assert!(!plain.starts_with(b"HTTP/") && plain.len() < 50, "{}", String::from_utf8_lossy(&plain));
     let stranger = reqwest::Client::new().get(format!("https://{address}/health/live")).send().await.unwrap_err();
@@ -142,11 +142,11 @@ async fn a_node_that_does_not_know_its_servers_does_not_start_and_says_why() {
 }
 
 #[tokio::test]
-async fn servers_with_tls_refuse_whoever_comes_without() {
+async fn servers_with_tls_reject_clients_without() {
     let secured = Secured::servers().await;
     let stack = secured.shop.stack();
-    let refused = |url: String| async move { PgConnection::connect(&url).await.unwrap_err().to_string() };
-    let plain = refused(stack.superuser_url("postgres").replace("verify-full", "disable")).await;
+    let rejected = |url: String| async move { PgConnection::connect(&url).await.unwrap_err().to_string() };
+    let plain = rejected(stack.superuser_url("postgres").replace("verify-full", "disable")).await;
     assert!(plain.contains("no encryption"), "{plain}");
 
     let nats = TcpStream::connect(("127.0.0.1", stack.nats_port)).await.unwrap();
@@ -184,7 +184,7 @@ async fn servers_with_tls_refuse_whoever_comes_without() {
 }
 
 #[tokio::test]
-async fn a_server_that_offers_no_tls_is_told_nothing_where_tls_is_asked_for() {
+async fn nothing_is_sent_to_a_server_without_tls_where_tls_is_required() {
     let authority = Authority::new();
     for (scheme, ca) in [("tls", None), ("nats", Some(authority.ca()))] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -199,8 +199,8 @@ async fn a_server_that_offers_no_tls_is_told_nothing_where_tls_is_asked_for() {
         });
         let tls = runtime::NatsTls { ca, client: None };
         let config = runtime::NatsConfig { url: format!("{scheme}://127.0.0.1:{port}"), keys: None, tls };
-        let refused = runtime::connect(&config, "operator", "test").await.map(|_| ()).unwrap_err().to_string();
-        assert!(refused.contains(&format!("NATS at {scheme}://127.0.0.1:{port}")), "{refused}");
+        let rejected = runtime::connect(&config, "operator", "test").await.map(|_| ()).unwrap_err().to_string();
+        assert!(rejected.contains(&format!("NATS at {scheme}://127.0.0.1:{port}")), "{rejected}");
         // A handshake of TLS, and not the first letters of CONNECT with a token.
         assert_eq!(server.await.unwrap()[..2], [0x16, 0x03]);
     }

@@ -1,7 +1,7 @@
 //! A cart as a value: as stored, and as shown with current prices.
 
 use contract::{Detail, DetailCode};
-use runtime::{Answered, Breakage, Context};
+use runtime::{Context, InternalError, QueryResult};
 use serde::Deserialize;
 use sqlx::FromRow;
 use subjects::{
@@ -72,7 +72,7 @@ impl Basket {
     }
 
     /// The cart that the caller addresses.
-    pub(crate) async fn read(cx: &Context) -> Answered<Self, CartsError> {
+    pub(crate) async fn read(cx: &Context) -> QueryResult<Self, CartsError> {
         let owner = Owner::of(cx.caller())?;
         Ok(Self::of(store::basket(cx.reads(), owner).await?, owner)?)
     }
@@ -212,8 +212,8 @@ pub(crate) fn too_much(_: MoneyError) -> CartsError {
 }
 
 /// The error for a sum that overflows without the caller's doing.
-pub(crate) fn uncountable(error: MoneyError) -> Breakage {
-    Breakage::other(format!("a cart's sum: {error}"))
+pub(crate) fn uncountable(error: MoneyError) -> InternalError {
+    InternalError::other(format!("a cart's sum: {error}"))
 }
 
 #[cfg(test)]
@@ -281,7 +281,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_line_put_in_while_the_quotes_were_asked_for_is_shown_as_it_was_put_in() {
+    fn a_line_added_while_the_quotes_were_requested_is_shown_as_it_was_added() {
         let cart = basket([1, 2]).show(&quotes(&[(1, 100, 7)])).unwrap();
         assert_eq!((cart.items[1].available, cart.items[1].problem), (1, None));
         assert_eq!(cart.totals.total, Money::new(200, Currency::USD));
@@ -315,7 +315,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_version_is_refused() {
+    fn another_version_is_rejected() {
         assert_eq!(basket([1]).expect(Some(4)), Err(CartsError::CartVersionMismatch));
         assert_eq!(basket([1]).expect(Some(5)), Ok(()));
         assert_eq!(basket([1]).expect(None), Ok(()));

@@ -5,19 +5,13 @@
 //! differs from the one accepted by the buyer's last change is marked. Ordered units are removed from the cart once. A
 //! cart reserves no stock: only an order does.
 
-mod add_item;
 mod basket;
-mod change_item;
-mod changing;
-mod clear_cart;
-mod create_cart;
-mod drop_ordered;
-mod forget_guests;
-mod get_cart;
-mod get_contents;
+mod commands;
+mod delete_guests;
 mod owner;
+mod queries;
 mod quotes;
-mod remove_item;
+mod reactions;
 mod store;
 
 use runtime::{Domain, Registry};
@@ -44,6 +38,6 @@ impl Domain for Carts {
         routes.prepared_batched_command::<messages::ChangeItem>();
         routes.prepared_batched_command::<messages::RemoveItem>();
         routes.event::<orders::Confirmed>();
-        routes.tidied();
+        routes.retention();
     }
 }

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_cart() {
+    fn a_caller_without_an_identity_has_no_cart() {
         assert_eq!(Owner::of(&Caller::Anonymous), Err(CartsError::CartNotFound));
         assert_eq!(Owner::of(&Caller::Capability(Uuid::nil())), Ok(Owner::Guest(Uuid::nil())));
     }

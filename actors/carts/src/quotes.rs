@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join;
-use runtime::{Answered, Breakage, Context};
+use runtime::{Context, InternalError, QueryResult};
 use subjects::{
     Currency, ProductId, VariantId,
     carts::CartsError,
@@ -17,41 +17,41 @@ use crate::basket::Basket;
 /// Offers and stock of variants as of one request. Not refreshed: an order asks again.
 #[derive(Debug, Clone, Default)]
 pub struct Quotes {
-    asked: BTreeSet<Uuid>,
+    requested: BTreeSet<Uuid>,
     offers: BTreeMap<Uuid, Offer>,
     available: BTreeMap<Uuid, i64>,
 }
 
 impl Quotes {
     /// Queries both domains concurrently. If either fails, the service error is returned to the caller.
-    pub(crate) async fn ask(cx: &Context, variants: impl IntoIterator<Item = Uuid>) -> Result<Self, Breakage> {
-        let asked: BTreeSet<_> = variants.into_iter().collect();
-        if asked.is_empty() {
+    pub(crate) async fn ask(cx: &Context, variants: impl IntoIterator<Item = Uuid>) -> Result<Self, InternalError> {
+        let requested: BTreeSet<_> = variants.into_iter().collect();
+        if requested.is_empty() {
             return Ok(Self::default());
         }
-        let variant_ids: Vec<_> = asked.iter().copied().map(VariantId).collect();
+        let variant_ids: Vec<_> = requested.iter().copied().map(VariantId).collect();
         // Only the available quantity is used; it is compared with the wanted quantity here.
         let items = variant_ids.iter().map(|variant_id| Units { variant_id: *variant_id, quantity: 1 }).collect();
         let (offers, stock) = (GetOffers { variant_ids, product_ids: Vec::new() }, CheckAvailability { items });
-        let (offers, stock) = try_join(async { cx.ask(&offers).await.map_err(Breakage::from) }, async {
-            cx.ask(&stock).await.map_err(Breakage::from)
+        let (offers, stock) = try_join(async { cx.ask(&offers).await.map_err(InternalError::from) }, async {
+            cx.ask(&stock).await.map_err(InternalError::from)
         })
         .await?;
         Ok(Self {
-            asked,
+            requested,
             offers: offers.offers.into_iter().map(|offer| (offer.variant_id.0, offer)).collect(),
             available: stock.data.into_iter().map(|one| (one.variant_id.0, one.available)).collect(),
         })
     }
 
     /// Requests quotes for every line of a cart.
-    pub(crate) async fn of(cx: &Context, basket: &Basket) -> Result<Self, Breakage> {
+    pub(crate) async fn of(cx: &Context, basket: &Basket) -> Result<Self, InternalError> {
         Self::ask(cx, basket.lines.iter().map(|line| line.variant_id)).await
     }
 
     /// Whether quotes were requested for a variant.
     pub(crate) fn cover(&self, variant: Uuid) -> bool {
-        self.asked.contains(&variant)
+        self.requested.contains(&variant)
     }
 
     /// The offer of a variant, if it is for sale.
@@ -72,16 +72,16 @@ impl Quotes {
     #[cfg(test)]
     pub(crate) fn add(&mut self, offer: Offer, available: i64) {
         let variant = offer.variant_id.0;
-        self.asked.insert(variant);
+        self.requested.insert(variant);
         self.available.insert(variant, available);
         self.offers.insert(variant, offer);
     }
 }
 
 /// The variant of a product that has exactly one for sale.
-pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> Answered<VariantId, CartsError> {
+pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> QueryResult<VariantId, CartsError> {
     let ask = GetOffers { variant_ids: Vec::new(), product_ids: vec![product] };
-    Ok(only_for_sale(&cx.ask(&ask).await.map_err(Breakage::from)?.offers)?)
+    Ok(only_for_sale(&cx.ask(&ask).await.map_err(InternalError::from)?.offers)?)
 }
 
 fn only_for_sale(offers: &[Offer]) -> Result<VariantId, CartsError> {

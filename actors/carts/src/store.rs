@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Writes, columns};
+use runtime::{InternalError, Locks, Reads, Writes, columns};
 use subjects::CartId;
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ fn ids(owners: &BTreeSet<Owner>) -> (Vec<Uuid>, Vec<Uuid>) {
 
 /// The carts of these owners with their lines. A single statement, so that versions and lines are of one snapshot. A
 /// guest's cart that was not changed for 30 days is treated as absent.
-pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
+pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, InternalError> {
     let sql = "select c.id, c.user_id, c.token_digest, c.currency, c.version, coalesce(
             (select json_agg(i order by i.created_at, i.id) from cart_item i where i.cart_id = c.id), '[]') as lines
         from cart c
@@ -44,16 +44,19 @@ pub(crate) async fn baskets(db: Reads<'_>, owners: &BTreeSet<Owner>) -> Result<B
     let (users, guests) = ids(owners);
     let rows: Vec<Row> = sqlx::query_as(sql).bind(users).bind(guests).fetch_all(db).await?;
     let baskets: Option<_> = rows.into_iter().map(Row::owned).collect();
-    baskets.ok_or_else(|| Breakage::other("a cart without an owner"))
+    baskets.ok_or_else(|| InternalError::other("a cart without an owner"))
 }
 
 /// The cart of an owner.
-pub(crate) async fn basket(db: Reads<'_>, owner: Owner) -> Result<Option<Basket>, Breakage> {
+pub(crate) async fn basket(db: Reads<'_>, owner: Owner) -> Result<Option<Basket>, InternalError> {
     Ok(baskets(db, &BTreeSet::from([owner])).await?.remove(&owner))
 }
 
 /// As [`baskets`], with the carts locked in the order of their ids.
-pub(crate) async fn lock(mut db: Locks<'_>, owners: &BTreeSet<Owner>) -> Result<BTreeMap<Owner, Basket>, Breakage> {
+pub(crate) async fn lock(
+    mut db: Locks<'_>,
+    owners: &BTreeSet<Owner>,
+) -> Result<BTreeMap<Owner, Basket>, InternalError> {
     if owners.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -70,7 +73,7 @@ pub(crate) async fn insert_cart(
     cart: &Basket,
     owner: Owner,
     now: DateTime<Utc>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let sql = "insert into cart (id, user_id, token_digest, currency, version, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $6) on conflict do nothing";
     sqlx::query(sql)
@@ -86,7 +89,7 @@ pub(crate) async fn insert_cart(
 }
 
 /// Updates the rows of locked carts, without their lines.
-pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = "update cart set currency = new.currency, version = new.version, updated_at = $4
         from unnest($1::uuid[], $2::text[], $3::bigint[]) as new (id, currency, version) where cart.id = new.id";
     let query = columns!(sqlx::query(sql), carts, cart; cart.id, cart.currency, cart.version);
@@ -95,7 +98,11 @@ pub(crate) async fn update_carts(db: Writes<'_>, carts: &[&Basket], now: DateTim
 }
 
 /// Inserts or updates lines of locked carts.
-pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn put_lines(
+    db: Writes<'_>,
+    lines: &[(CartId, &Line)],
+    now: DateTime<Utc>,
+) -> Result<(), InternalError> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -115,7 +122,7 @@ pub(crate) async fn put_lines(db: Writes<'_>, lines: &[(CartId, &Line)], now: Da
 }
 
 /// Deletes lines of locked carts.
-pub(crate) async fn delete_lines(db: Writes<'_>, lines: &[Uuid]) -> Result<(), Breakage> {
+pub(crate) async fn delete_lines(db: Writes<'_>, lines: &[Uuid]) -> Result<(), InternalError> {
     let sql = "delete from cart_item where id = any($1)";
     if !lines.is_empty() {
         sqlx::query(sql).bind(lines).execute(db).await?;
@@ -128,7 +135,7 @@ pub(crate) async fn drop_ordered(
     mut db: Writes<'_>,
     ordered: &BTreeMap<(Uuid, Uuid), i64>,
     now: DateTime<Utc>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let carts: Vec<_> = ordered.keys().map(|(cart, _)| *cart).collect::<BTreeSet<_>>().into_iter().collect();
     let sql = "select id from cart where id = any($1) order by id for update";
     sqlx::query(sql).bind(&carts).execute(db.reborrow()).await?;
@@ -158,7 +165,7 @@ pub(crate) async fn drop_ordered(
 
 /// Deletes expired guest carts, see [`baskets`], with their lines. Skips locked rows instead of waiting; the next run
 /// deletes them.
-pub(crate) async fn delete_stale(db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
+pub(crate) async fn delete_stale(db: Writes<'_>, limit: u64) -> Result<u64, InternalError> {
     let sql = "delete from cart where id = any(array(
             select id from cart where user_id is null and updated_at <= now() - interval '30 days'
             order by updated_at limit $1 for update skip locked))";

@@ -6,14 +6,9 @@
 //! variant is for sale at all, and other domains query it: the product must be active, and its seller must be allowed
 //! to sell.
 
-mod change_product;
 mod check;
-mod create_category;
-mod create_product;
-mod get_product;
-mod list_categories;
-mod list_products;
-mod offers;
+mod commands;
+mod queries;
 mod reactions;
 mod search;
 mod slug;
@@ -49,9 +44,9 @@ impl Domain for Catalog {
         routes.command::<CreateProduct>();
         routes.command::<ChangeProduct>();
         routes.command::<CreateCategory>();
-        routes.projected_event::<StockChanged>();
-        routes.projected_event::<UserChanged>();
-        routes.projected_event::<UserDeactivated>();
-        routes.projected_event::<UserReactivated>();
+        routes.projection::<StockChanged>();
+        routes.projection::<UserChanged>();
+        routes.projection::<UserDeactivated>();
+        routes.projection::<UserReactivated>();
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use runtime::{Breakage, Delivered, Project, React, Tx};
+use runtime::{EventEnvelope, InternalError, Projection, React, Tx};
 use subjects::{
     identity::{UserChanged, UserDeactivated, UserReactivated},
     inventory::StockChanged,
@@ -23,29 +23,29 @@ pub enum Input {
     Seller(SellerRow),
 }
 
-impl From<Delivered<StockChanged>> for Input {
-    fn from(event: Delivered<StockChanged>) -> Self {
+impl From<EventEnvelope<StockChanged>> for Input {
+    fn from(event: EventEnvelope<StockChanged>) -> Self {
         let StockChanged { variant_id, available, .. } = event.message;
         Self::Stock(StockRow { variant_id: variant_id.0, available, version: event.version })
     }
 }
 
-impl From<Delivered<UserChanged>> for Input {
-    fn from(event: Delivered<UserChanged>) -> Self {
+impl From<EventEnvelope<UserChanged>> for Input {
+    fn from(event: EventEnvelope<UserChanged>) -> Self {
         let UserChanged { user_id, role, is_active } = event.message;
         let may_sell = is_active && is_sellers_role(&role);
         Self::Seller(SellerRow { id: user_id.0, may_sell, version: event.version })
     }
 }
 
-impl From<Delivered<UserDeactivated>> for Input {
-    fn from(event: Delivered<UserDeactivated>) -> Self {
+impl From<EventEnvelope<UserDeactivated>> for Input {
+    fn from(event: EventEnvelope<UserDeactivated>) -> Self {
         Self::Seller(SellerRow { id: event.message.user_id.0, may_sell: false, version: event.version })
     }
 }
 
-impl From<Delivered<UserReactivated>> for Input {
-    fn from(event: Delivered<UserReactivated>) -> Self {
+impl From<EventEnvelope<UserReactivated>> for Input {
+    fn from(event: EventEnvelope<UserReactivated>) -> Self {
         let UserReactivated { user_id, role } = event.message;
         Self::Seller(SellerRow { id: user_id.0, may_sell: is_sellers_role(&role), version: event.version })
     }
@@ -70,7 +70,7 @@ fn newest<T: Copy>(rows: impl Iterator<Item = (Uuid, i64, T)>) -> Vec<T> {
 impl React for Catalog {
     type Input = Input;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), InternalError> {
         let now = tx.now();
         let stock = newest(inputs.iter().filter_map(|input| match input {
             Input::Stock(row) => Some((row.variant_id, row.version, *row)),
@@ -85,22 +85,22 @@ impl React for Catalog {
     }
 }
 
-impl Project<StockChanged> for Catalog {
-    async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
-        store::forget_stock(tx.writes()).await
+impl Projection<StockChanged> for Catalog {
+    async fn reset(&self, tx: &mut Tx<'_>) -> Result<(), InternalError> {
+        store::delete_stock(tx.writes()).await
     }
 }
 
-macro_rules! project_sellers {
+macro_rules! apply_sellers {
     ($($event:ty),+) => {$(
-        impl Project<$event> for Catalog {
-            async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
-                store::forget_sellers(tx.writes()).await
+        impl Projection<$event> for Catalog {
+            async fn reset(&self, tx: &mut Tx<'_>) -> Result<(), InternalError> {
+                store::delete_sellers(tx.writes()).await
             }
         }
     )+};
 }
-project_sellers!(UserChanged, UserDeactivated, UserReactivated);
+apply_sellers!(UserChanged, UserDeactivated, UserReactivated);
 
 #[cfg(test)]
 mod tests {
@@ -110,9 +110,9 @@ mod tests {
 
     use super::*;
 
-    fn delivered<E>(message: E, version: i64) -> Delivered<E> {
+    fn envelope<E>(message: E, version: i64) -> EventEnvelope<E> {
         let cause = Cause { id: Uuid::nil(), name: String::new(), request_id: None, traceparent: None };
-        Delivered { message, version, at: DateTime::UNIX_EPOCH, cause }
+        EventEnvelope { message, version, at: DateTime::UNIX_EPOCH, cause }
     }
 
     fn may_sell(input: Input) -> bool {
@@ -131,11 +131,11 @@ mod tests {
             ("support", true, false),
         ] {
             let changed = UserChanged { user_id, role: role.into(), is_active };
-            assert_eq!(may_sell(delivered(changed, 1).into()), expected, "{role} {is_active}");
+            assert_eq!(may_sell(envelope(changed, 1).into()), expected, "{role} {is_active}");
         }
-        assert!(!may_sell(delivered(UserDeactivated { user_id }, 1).into()));
-        assert!(may_sell(delivered(UserReactivated { user_id, role: "seller".into() }, 1).into()));
-        assert!(!may_sell(delivered(UserReactivated { user_id, role: "customer".into() }, 1).into()));
+        assert!(!may_sell(envelope(UserDeactivated { user_id }, 1).into()));
+        assert!(may_sell(envelope(UserReactivated { user_id, role: "seller".into() }, 1).into()));
+        assert!(!may_sell(envelope(UserReactivated { user_id, role: "customer".into() }, 1).into()));
     }
 
     /// Scenario 4: a projection does not wait for missing versions.

@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_asked_for() {
+    fn every_word_is_a_search_term() {
         assert_eq!(to_tsquery("linen  Shirt").as_deref(), Some("'linen':* & 'Shirt':*"));
         assert_eq!(to_tsquery("10.5-inch, don't").as_deref(), Some("'10':* & '5':* & 'inch':* & 'don':* & 't':*"));
     }

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn slugs_are_told_from_other_texts() {
+    fn slugs_are_distinguished_from_other_texts() {
         assert!(is_slug("linen-shirt-2"));
         for text in ["", "-a", "a-", "a--b", "A", "a b", "ä", "a\0", "00000000000000000000000000000000"] {
             assert!(!is_slug(text), "{text:?}");

@@ -15,5 +15,5 @@ pub(crate) use products::{
     Taken, insert_product, insert_variants, lock_product, products, slug_is_taken, taken, update_product,
     update_variants, variants_of, written_product,
 };
-pub(crate) use sellers::{SellerRow, forget_sellers, write_sellers};
-pub(crate) use stock::{StockRow, forget_stock, write_stock};
+pub(crate) use sellers::{SellerRow, delete_sellers, write_sellers};
+pub(crate) use stock::{StockRow, delete_stock, write_stock};

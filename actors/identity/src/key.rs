@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn anything_else_is_rejected() {
         for text in ["", "key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
             assert_eq!(SigningKey::from_pem(text).err(), Some(InvalidKey), "{text}");
         }

@@ -6,16 +6,11 @@
 //! their session ends. The duration of a login does not reveal whether an e-mail address has an account.
 
 mod account;
-mod change_user;
+mod commands;
 mod config;
-mod create_account;
-mod jwks;
 mod key;
-mod login;
-mod logout;
 mod password;
-mod refresh;
-mod register;
+mod queries;
 mod revoke;
 mod session;
 mod store;
@@ -62,6 +57,6 @@ impl Domain for Identity {
         routes.command::<Logout>();
         routes.command::<ChangeUser>();
         routes.prepared_command::<CreateAccount>();
-        routes.tidied();
+        routes.retention();
     }
 }

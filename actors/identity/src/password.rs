@@ -7,8 +7,8 @@ use argon2::{
     Argon2, Params,
     password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use contract::{Fault, text::composed};
-use runtime::Breakage;
+use contract::{ServiceError, text::composed};
+use runtime::InternalError;
 use subjects::identity::DOMAIN;
 use tokio::sync::Semaphore;
 
@@ -35,14 +35,14 @@ impl Hasher {
 
     /// Hashes a new password for storage. Returns `None` if the password is easily guessed, including by a guesser that
     /// knows the given words of the account.
-    pub(crate) async fn hash(&self, password: &str, of_account: &[&str]) -> Result<Option<String>, Breakage> {
+    pub(crate) async fn hash(&self, password: &str, of_account: &[&str]) -> Result<Option<String>, InternalError> {
         let password = composed(password).into_owned();
         let of_account: Vec<String> = of_account.iter().map(|word| (*word).to_owned()).collect();
         self.run(move || if is_guessed(&password, &of_account) { Ok(None) } else { hash(&password).map(Some) }).await
     }
 
     /// Verifies a password against a stored hash. Without a hash the result is `false`, after the same amount of work.
-    pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, Breakage> {
+    pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, InternalError> {
         let password = password.to_owned();
         let (hash, known) = match hash {
             Some(hash) => (hash.to_owned(), true),
@@ -61,16 +61,16 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Breakage> + Send + 'static,
-    ) -> Result<T, Breakage> {
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Fault::unavailable(DOMAIN))?;
-        let running = self.running.clone().acquire_owned().await.map_err(Breakage::other)?;
+        work: impl FnOnce() -> Result<T, InternalError> + Send + 'static,
+    ) -> Result<T, InternalError> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| ServiceError::unavailable(DOMAIN))?;
+        let running = self.running.clone().acquire_owned().await.map_err(InternalError::other)?;
         let task = tokio::task::spawn_blocking(move || {
             // The task owns the permits: a cancelled call frees its slot only when its hash is done.
             let _held = (admitted, running);
             work()
         });
-        task.await.map_err(Breakage::other)?
+        task.await.map_err(InternalError::other)?
     }
 }
 
@@ -81,17 +81,17 @@ fn is_guessed(password: &str, of_account: &[String]) -> bool {
     zxcvbn::zxcvbn(password, &of_account).score() < zxcvbn::Score::Two
 }
 
-fn hash(password: &str) -> Result<String, Breakage> {
-    let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(Breakage::other)?;
+fn hash(password: &str) -> Result<String, InternalError> {
+    let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(InternalError::other)?;
     Ok(hash.to_string())
 }
 
-fn verify(password: &str, hash: &str) -> Result<bool, Breakage> {
-    let hash = PasswordHash::new(hash).map_err(Breakage::other)?;
+fn verify(password: &str, hash: &str) -> Result<bool, InternalError> {
+    let hash = PasswordHash::new(hash).map_err(InternalError::other)?;
     match Argon2::default().verify_password(password.as_bytes(), &hash) {
         Ok(()) => Ok(true),
         Err(password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(Breakage::other(error)),
+        Err(error) => Err(InternalError::other(error)),
     }
 }
 
@@ -150,12 +150,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_too_many_is_told_to_come_back() {
+    async fn one_too_many_gets_unavailable() {
         let hasher = Hasher::new(1);
         let _busy = hasher.admitted.clone().acquire_many_owned(65).await.unwrap();
-        let Err(Breakage::Fault(fault)) = hasher.hash("correct horse battery", &[]).await else {
+        let Err(InternalError::ServiceError(error)) = hasher.hash("correct horse battery", &[]).await else {
             panic!("must be refused");
         };
-        assert_eq!(fault, Fault::unavailable(DOMAIN));
+        assert_eq!(error, ServiceError::unavailable(DOMAIN));
     }
 }

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{RevocationsPage, Revoked};
-use runtime::{Answer, Answered, Breakage, Caller, Context, Tidy, Tx, Writes};
+use runtime::{Answer, Caller, Context, InternalError, QueryResult, Retention, Tx, Writes};
 use subjects::identity::{GetRevocations, IdentityError, User};
 
 use crate::{
@@ -24,15 +24,15 @@ const MARGIN: TimeDelta = TimeDelta::seconds(60);
 
 impl Identity {
     /// Revokes tokens as of this commit.
-    pub(crate) async fn revoke(&self, tx: &mut Tx<'_>, revoked: Revoked) -> Result<(), Breakage> {
+    pub(crate) async fn revoke(&self, tx: &mut Tx<'_>, revoked: Revoked) -> Result<(), InternalError> {
         let expires_at = self.last_token_ends(tx.now())?;
         store::insert_revocation(tx.writes(), revoked, expires_at).await
     }
 
     /// The time by which every token signed until now has expired.
-    pub(crate) fn last_token_ends(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, Breakage> {
-        let ttl = TimeDelta::from_std(self.config.access_ttl).map_err(Breakage::other)?;
-        now.checked_add_signed(ttl + MARGIN).ok_or_else(|| Breakage::other("access_ttl is too long"))
+    pub(crate) fn last_token_ends(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, InternalError> {
+        let ttl = TimeDelta::from_std(self.config.access_ttl).map_err(InternalError::other)?;
+        now.checked_add_signed(ttl + MARGIN).ok_or_else(|| InternalError::other("access_ttl is too long"))
     }
 }
 
@@ -55,13 +55,13 @@ pub(crate) fn check_caller(
 }
 
 impl Answer<GetRevocations> for Identity {
-    async fn answer(&self, cx: &Context, query: &GetRevocations) -> Answered<RevocationsPage, IdentityError> {
+    async fn answer(&self, cx: &Context, query: &GetRevocations) -> QueryResult<RevocationsPage, IdentityError> {
         let GetRevocations { request } = query;
         if let Some(token) = &request.token {
             let is_revoked = Some(store::is_revoked(cx.reads(), token).await?);
             return Ok(RevocationsPage { is_revoked, ..RevocationsPage::default() });
         }
-        let limit = i64::try_from(PAGE + 1).map_err(Breakage::other)?;
+        let limit = i64::try_from(PAGE + 1).map_err(InternalError::other)?;
         let mut revocations = store::revocations_after(cx.reads(), request.after, limit).await?;
         let has_more = revocations.len() > PAGE;
         revocations.truncate(PAGE);
@@ -69,8 +69,8 @@ impl Answer<GetRevocations> for Identity {
     }
 }
 
-impl Tidy for Identity {
-    async fn tidy(&self, db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
+impl Retention for Identity {
+    async fn delete_expired(&self, db: Writes<'_>, limit: u64) -> Result<u64, InternalError> {
         store::delete_expired_revocations(db, limit).await
     }
 }

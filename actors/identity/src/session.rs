@@ -1,7 +1,7 @@
 //! The tokens of a session, as register, login and refresh issue them.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use runtime::{Breakage, Tx};
+use runtime::{InternalError, Tx};
 use subjects::identity::Session;
 use uuid::Uuid;
 
@@ -22,19 +22,20 @@ pub(crate) struct Issued {
 impl Identity {
     /// Opens a session for an account. Not idempotent: a retry opens a second session, and the one whose reply was lost
     /// expires.
-    pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Result<Session, Breakage> {
+    pub(crate) async fn open_session(&self, tx: &mut Tx<'_>, account: &Account) -> Result<Session, InternalError> {
         let issued = self.issue(account, Uuid::now_v7(), tx.now())?;
         store::open_session(tx.writes(), account.user.id.0, &issued.token).await?;
         Ok(issued.session)
     }
 
     /// Issues the tokens of a session.
-    pub(crate) fn issue(&self, account: &Account, session: Uuid, now: DateTime<Utc>) -> Result<Issued, Breakage> {
+    pub(crate) fn issue(&self, account: &Account, session: Uuid, now: DateTime<Utc>) -> Result<Issued, InternalError> {
         let (refresh_token, digest) = token::refresh_token()?;
         let access_ttl = self.config.access_ttl;
         let access_token = token::sign(&self.config.signing_key, account, session, now, access_ttl)?;
-        let lives = TimeDelta::from_std(self.config.refresh_ttl).map_err(Breakage::other)?;
-        let expires_at = now.checked_add_signed(lives).ok_or_else(|| Breakage::other("refresh_ttl is too long"))?;
+        let lives = TimeDelta::from_std(self.config.refresh_ttl).map_err(InternalError::other)?;
+        let expires_at =
+            now.checked_add_signed(lives).ok_or_else(|| InternalError::other("refresh_ttl is too long"))?;
         Ok(Issued {
             token: NewToken { session, digest, now, expires_at },
             session: Session {
@@ -42,7 +43,7 @@ impl Identity {
                 access_token,
                 refresh_token,
                 token_type: "Bearer".into(),
-                expires_in: i64::try_from(access_ttl.as_secs()).map_err(Breakage::other)?,
+                expires_in: i64::try_from(access_ttl.as_secs()).map_err(InternalError::other)?,
             },
         })
     }

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
 use rand::TryRngCore;
-use runtime::Breakage;
+use runtime::InternalError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -36,7 +36,7 @@ pub(crate) fn sign(
     session: Uuid,
     now: DateTime<Utc>,
     ttl: Duration,
-) -> Result<String, Breakage> {
+) -> Result<String, InternalError> {
     let iat = now.timestamp();
     let claims = Claims {
         iss: contract::SYSTEM.into(),
@@ -50,16 +50,16 @@ pub(crate) fn sign(
         jti: Uuid::now_v7(),
     };
     let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(Algorithm::EdDSA) };
-    jsonwebtoken::encode(&header, &claims, key.encoding()).map_err(Breakage::other)
+    jsonwebtoken::encode(&header, &claims, key.encoding()).map_err(InternalError::other)
 }
 
 /// The digest under which a refresh token is stored.
 pub(crate) type TokenDigest = [u8; 32];
 
 /// Generates a refresh token and its digest. With 256 random bits, a plain hash is enough to protect it.
-pub(crate) fn refresh_token() -> Result<(String, TokenDigest), Breakage> {
+pub(crate) fn refresh_token() -> Result<(String, TokenDigest), InternalError> {
     let mut secret = [0; 32];
-    rand::rngs::OsRng.try_fill_bytes(&mut secret).map_err(Breakage::other)?;
+    rand::rngs::OsRng.try_fill_bytes(&mut secret).map_err(InternalError::other)?;
     let token = URL_SAFE_NO_PAD.encode(secret);
     let digest = digest(&token);
     Ok((token, digest))

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use runtime::{Breakage, Delivered, Tx};
+use runtime::{EventEnvelope, InternalError, Tx};
 use subjects::{catalog::ProductCreated, inventory::MAX_ON_HAND};
 
-use crate::{account::Entry, shelf::Shelf, store};
+use crate::{machine::account::Entry, shelf::Shelf, store};
 
 /// Creates a shelf for every variant, with the units that the seller named. If a shelf exists, the seller has set its
 /// stock before this event arrived: the stock that was set is kept, and the event's units are not added.
-pub(crate) async fn create_shelves(tx: &mut Tx<'_>, products: &[&Delivered<ProductCreated>]) -> Result<(), Breakage> {
+pub(crate) async fn create_shelves(
+    tx: &mut Tx<'_>,
+    products: &[&EventEnvelope<ProductCreated>],
+) -> Result<(), InternalError> {
     let (mut new, now) = (BTreeMap::new(), tx.now());
     for event in products {
         for variant in &event.message.variants {

@@ -5,15 +5,12 @@
 //! Stock on hand and reserved stock are shown to the product's seller and admins; the public sees only the available
 //! units of variants that catalog offers.
 
-mod account;
-mod check_availability;
+mod commands;
 mod create_shelves;
-mod get_stock;
-mod list_movements;
+mod machine;
 mod offers;
+mod queries;
 mod reactions;
-mod reservation;
-mod set_stock;
 mod shelf;
 mod store;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contract::Event;
-use runtime::{Breakage, Cause, Delivered, React, Transitions, Tx};
+use runtime::{Cause, EventEnvelope, InternalError, React, Transitions, Tx};
 use subjects::{
     catalog::ProductCreated,
     orders::{Cancelled, Confirmed, Expired, Failed, Placed, Returned},
@@ -11,29 +11,31 @@ use subjects::{
 
 use crate::{
     Inventory,
-    account::{Account, Incoming, Lines, sum},
     create_shelves::create_shelves,
-    reservation::Fact,
+    machine::{
+        Fact,
+        account::{Account, Incoming, Lines, sum},
+    },
     store,
 };
 
 /// An incoming event.
 #[derive(Debug)]
 pub enum Input {
-    Product(Delivered<ProductCreated>),
+    Product(EventEnvelope<ProductCreated>),
     Order(Incoming, Cause),
 }
 
-impl From<Delivered<ProductCreated>> for Input {
-    fn from(event: Delivered<ProductCreated>) -> Self {
+impl From<EventEnvelope<ProductCreated>> for Input {
+    fn from(event: EventEnvelope<ProductCreated>) -> Self {
         Self::Product(event)
     }
 }
 
 macro_rules! input {
     ($($event:ident: |$message:ident| $lines:expr;)+) => {$(
-        impl From<Delivered<$event>> for Input {
-            fn from(event: Delivered<$event>) -> Self {
+        impl From<EventEnvelope<$event>> for Input {
+            fn from(event: EventEnvelope<$event>) -> Self {
                 let $message = &event.message;
                 let (order, lines) = ($message.entity(), $lines);
                 Self::Order(Incoming { order, fact: Fact::$event, lines }, event.cause)
@@ -55,7 +57,7 @@ input! {
 impl React for Inventory {
     type Input = Input;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), InternalError> {
         let (mut facts, mut products) = (Vec::new(), Vec::new());
         for input in inputs {
             match input {

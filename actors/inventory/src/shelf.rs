@@ -1,7 +1,7 @@
 //! The stock of one variant, without I/O.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Caller, Cause, Tx, Version};
+use runtime::{Caller, Cause, InternalError, Tx, Version};
 use subjects::{
     VariantId,
     inventory::{LowStock, Stock, StockChanged},
@@ -64,7 +64,7 @@ impl Shelf {
 
     /// Emits the difference to `before`: a warning if stock became low, then the change. In this order, so that a
     /// consumer of changes only always sees the variant's last version.
-    pub(crate) fn emit(&mut self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Result<(), Breakage> {
+    pub(crate) fn emit(&mut self, tx: &mut Tx<'_>, cause: &Cause, before: &Self) -> Result<(), InternalError> {
         let variant_id = VariantId(self.variant_id);
         let (sku, available) = (self.sku.clone(), self.available());
         if self.became_low(before) {

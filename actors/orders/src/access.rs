@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_told_that_there_is_no_such_order() {
+    fn a_stranger_cannot_see_that_an_order_exists() {
         assert_eq!(view(&owner(), &user(2, roles::CUSTOMER), None), None);
         assert_eq!(view(&owner(), &user(2, roles::SELLER), None), None);
         assert_eq!(view(&owner(), &user(8, roles::CUSTOMER), None), None, "no seller any more");
@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn buyer_seller_and_admin_are_told_apart() {
+    fn buyer_seller_and_admin_have_different_views() {
         assert_eq!(view(&owner(), &user(1, roles::CUSTOMER), None), Some(View::Buyer));
         assert_eq!(view(&owner(), &user(7, roles::ADMIN), None), Some(View::Admin));
         assert_eq!(view(&owner(), &user(8, roles::SELLER), None), Some(View::Seller(Uuid::from_u128(8))));
     }
 
     #[test]
-    fn only_who_sells_every_line_ships_it() {
+    fn only_the_seller_of_every_line_ships_it() {
         let alone = Owner { sellers: vec![Uuid::from_u128(8); 2], ..owner() };
         assert_eq!(may_ship(&alone, &user(8, roles::SELLER)), Ok(()));
         assert_eq!(may_ship(&owner(), &user(7, roles::ADMIN)), Ok(()));
@@ -147,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn the_buyer_and_who_sells_every_line_cancel_it() {
+    fn the_buyer_and_the_seller_of_every_line_cancel_it() {
         let alone = Owner { sellers: vec![Uuid::from_u128(8); 2], ..owner() };
         assert_eq!(may_cancel(&alone, &user(8, roles::SELLER), None), Ok(()));
         assert_eq!(may_cancel(&owner(), &user(8, roles::SELLER), None), Err(OrdersError::NotYourOrder));
         assert_eq!(may_cancel(&alone, &user(9, roles::SELLER), None), Err(OrdersError::OrderNotFound));
-        for who in [user(1, roles::CUSTOMER), user(1, roles::SELLER), user(7, roles::ADMIN)] {
-            assert_eq!(may_cancel(&owner(), &who, None), Ok(()));
+        for caller in [user(1, roles::CUSTOMER), user(1, roles::SELLER), user(7, roles::ADMIN)] {
+            assert_eq!(may_cancel(&owner(), &caller, None), Ok(()));
         }
         let without_lines = Owner { sellers: Vec::new(), ..owner() };
         assert_eq!(may_ship(&without_lines, &user(8, roles::SELLER)), Err(OrdersError::OrderNotFound));

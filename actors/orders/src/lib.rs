@@ -1,44 +1,24 @@
 //! Orders: owns the life cycle of an order.
 //!
 //! Guarantees: an order keeps the prices of the moment it was placed; a cart has at most one undecided order; every
-//! visible change is a transition of the state machine ([`story`]) and emits an event; an order is confirmed only when
+//! visible change is a transition of the state machine ([`machine`]) and emits an event; an order is confirmed only when
 //! its stock is reserved and its payment is captured; a deadline never expires a paid order.
 
 mod access;
-mod cancel;
+mod commands;
+mod config;
 mod fields;
-mod get;
-mod history;
-mod lines;
-mod list;
-mod moving;
+pub mod machine;
 mod number;
-mod payable;
-mod place;
+mod queries;
 mod reactions;
-mod request_expiry;
-mod set_status;
 mod store;
-pub mod story;
 
-use std::time::Duration;
+pub use config::OrdersConfig;
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
 use subjects::{inventory, orders as messages, payments};
-
-/// The configuration of orders.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrdersConfig {
-    /// The time within which an order must be paid (`SOUK_ORDERS_PAYMENT_DEADLINE`).
-    pub payment_deadline: Duration,
-}
-
-impl Default for OrdersConfig {
-    fn default() -> Self {
-        Self { payment_deadline: Duration::from_secs(15 * 60) }
-    }
-}
 
 /// The orders domain.
 #[derive(Debug)]

@@ -1,12 +1,11 @@
-//! The events of inventory and payments, as inputs of the state machine in [`story`](crate::story).
+//! The events of inventory and payments, as inputs of the state machine in [`machine`](crate::story).
 
-use runtime::{Breakage, Cause, Delivered, React, Transitions, Tx};
+use runtime::{Cause, EventEnvelope, InternalError, React, Transitions, Tx};
 use subjects::{OrderId, inventory, orders::Failure, payments};
 
 use crate::{
     Orders,
-    moving::Moving,
-    story::{Back, Fact, Returns, out_of_stock},
+    machine::{Back, Fact, Returns, driver::Moving, out_of_stock},
 };
 
 /// An incoming event about an order.
@@ -21,7 +20,7 @@ pub struct Input {
 impl React for Orders {
     type Input = Input;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), InternalError> {
         let ids = inputs.iter().map(|input| input.order_id);
         let mut orders = Transitions::lock(Moving::default(), tx, ids).await?;
         for Input { order_id, fact, cause } in inputs.iter().copied() {
@@ -35,10 +34,10 @@ impl React for Orders {
 }
 
 macro_rules! input {
-    ($($event:ty: |$delivered:ident| $fact:expr;)+) => {$(
-        impl From<Delivered<$event>> for Input {
-            fn from($delivered: Delivered<$event>) -> Self {
-                Self { order_id: $delivered.message.order_id, fact: $fact, cause: $delivered.cause }
+    ($($event:ty: |$envelope:ident| $fact:expr;)+) => {$(
+        impl From<EventEnvelope<$event>> for Input {
+            fn from($envelope: EventEnvelope<$event>) -> Self {
+                Self { order_id: $envelope.message.order_id, fact: $fact, cause: $envelope.cause }
             }
         }
     )+};

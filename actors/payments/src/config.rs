@@ -1,16 +1,25 @@
-//! The configuration that a browser needs to pay.
+//! The configuration of the domain.
 
-use runtime::{Answer, Answered, Context};
-use subjects::payments::{GetConfig, PaymentConfig, PaymentsError};
+use std::{fmt, sync::Arc};
 
-use crate::Payments;
+use crate::provider::{self, Provider};
 
-impl Answer<GetConfig> for Payments {
-    async fn answer(&self, _cx: &Context, _query: &GetConfig) -> Answered<PaymentConfig, PaymentsError> {
-        let provider = self.provider();
-        Ok(PaymentConfig {
-            provider: provider.name().to_owned(),
-            publishable_key: provider.publishable_key().to_owned(),
-        })
+/// The configuration of payments.
+#[derive(Clone)]
+pub struct PaymentsConfig {
+    /// The payment provider.
+    pub provider: Arc<dyn Provider>,
+}
+
+impl Default for PaymentsConfig {
+    /// Uses the simulated provider.
+    fn default() -> Self {
+        Self { provider: Arc::new(provider::Simulated::default()) }
+    }
+}
+
+impl fmt::Debug for PaymentsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaymentsConfig").field("provider", &self.provider.name()).finish()
     }
 }

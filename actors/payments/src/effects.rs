@@ -1,7 +1,9 @@
 //! Requests to the provider, sent after the commit that decided them. The effects of one payment run one at a time, in
 //! the order of their commits; each result is an input of the state machine.
 
-use runtime::{Breakage, Context, Effect, Perform, Performed, Tx};
+pub(crate) mod read_object;
+
+use runtime::{Context, Effect, EffectHandler, EffectResult, InternalError, Tx};
 use serde::{Deserialize, Serialize};
 use subjects::{Money, OrderId, PaymentId, RefundId, UserId};
 use uuid::Uuid;
@@ -9,10 +11,9 @@ use uuid::Uuid;
 use crate::{
     Payments,
     fields::plain,
-    ledger::Key,
+    machine::{Fact, driver::Key},
     provider::{Cancellation, Confirmation, Created, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
     store,
-    story::Fact,
     terms::Terms,
 };
 
@@ -78,19 +79,24 @@ impl Effect for RefundMoney {
 }
 
 /// An effect with the input that its result is; `None` while the result is undecided.
-type Done<F> = Performed<F, Option<Fact>>;
+type Done<F> = EffectResult<F, Option<Fact>>;
 
 impl Payments {
-    async fn advance_with<F>(&self, tx: &mut Tx<'_>, done: &[&Done<F>], key: fn(&F) -> Key) -> Result<(), Breakage> {
+    async fn advance_with<F>(
+        &self,
+        tx: &mut Tx<'_>,
+        done: &[&Done<F>],
+        key: fn(&F) -> Key,
+    ) -> Result<(), InternalError> {
         let facts = done.iter().filter_map(|done| Some((key(&done.effect), done.outcome.clone()?, &done.cause)));
         self.advance(tx, facts.collect()).await
     }
 }
 
-impl Perform<CreateObject> for Payments {
+impl EffectHandler<CreateObject> for Payments {
     type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, _id: Uuid, effect: &CreateObject) -> Result<Option<Fact>, Breakage> {
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &CreateObject) -> Result<Option<Fact>, InternalError> {
         let new = NewObject {
             // The payment's id, not the effect's: `CreateIntent` creates the same object under the same key.
             key: effect.payment_id.0,
@@ -101,11 +107,11 @@ impl Perform<CreateObject> for Payments {
         };
         Ok(Some(match effect.terms.provider(self)?.create(cx, &new).await? {
             Created::Object(object) => Fact::ObjectCreated(object.id),
-            Created::Refused(failure) => Fact::CreateRefused(plain(&failure)),
+            Created::Rejected(failure) => Fact::CreateRejected(plain(&failure)),
         }))
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CreateObject>]) -> Result<(), Breakage> {
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CreateObject>]) -> Result<(), InternalError> {
         self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }
@@ -119,10 +125,10 @@ fn as_it_stands(object: ProviderObject) -> Confirmation {
     }
 }
 
-impl Perform<Confirm> for Payments {
+impl EffectHandler<Confirm> for Payments {
     type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Option<Fact>, Breakage> {
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Option<Fact>, InternalError> {
         let provider = effect.terms.provider(self)?;
         let row = store::find(cx.reads(), effect.payment_id).await?;
         let confirmation = if row.is_some_and(|row| row.attempt.can_be_paid()) {
@@ -131,7 +137,9 @@ impl Perform<Confirm> for Payments {
             // The payment was closed while this effect waited, for example for an unavailable provider. The effect that
             // cancels the object follows this one, so the object is only read.
             let object = provider.get(cx, &effect.object).await?;
-            as_it_stands(object.ok_or_else(|| Breakage::other("the provider does not know an object that it made"))?)
+            as_it_stands(
+                object.ok_or_else(|| InternalError::other("the provider does not know an object that it made"))?,
+            )
         };
         let object = effect.object.clone();
         Ok(match confirmation {
@@ -150,15 +158,15 @@ impl Perform<Confirm> for Payments {
         })
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<Confirm>]) -> Result<(), Breakage> {
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<Confirm>]) -> Result<(), InternalError> {
         self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }
 
-impl Perform<CancelObject> for Payments {
+impl EffectHandler<CancelObject> for Payments {
     type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Option<Fact>, Breakage> {
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Option<Fact>, InternalError> {
         let object = effect.object.clone();
         Ok(Some(match effect.terms.provider(self)?.cancel(cx, &object, id).await? {
             Cancellation::Cancelled => Fact::CancelConfirmed(object),
@@ -169,15 +177,15 @@ impl Perform<CancelObject> for Payments {
         }))
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CancelObject>]) -> Result<(), Breakage> {
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CancelObject>]) -> Result<(), InternalError> {
         self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }
 
-impl Perform<RefundMoney> for Payments {
+impl EffectHandler<RefundMoney> for Payments {
     type Outcome = Option<Fact>;
 
-    async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<Option<Fact>, Breakage> {
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<Option<Fact>, InternalError> {
         let (id, amount, provider) = (effect.refund_id, effect.amount.amount, effect.terms.provider(self)?);
         // The refund's id is the idempotency key: one row makes one refund, however often the effect runs.
         Ok(Some(match provider.refund(cx, &effect.object, effect.amount, id.0).await? {
@@ -186,7 +194,7 @@ impl Perform<RefundMoney> for Payments {
         }))
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<RefundMoney>]) -> Result<(), Breakage> {
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<RefundMoney>]) -> Result<(), InternalError> {
         self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
 }

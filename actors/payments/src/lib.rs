@@ -2,57 +2,28 @@
 //!
 //! Guarantees: the provider's object is created and its id committed before it can be confirmed; `failed` and
 //! `cancelled` are emitted only when nothing can be charged any more; a capture that is found on an ended payment is
-//! refunded, once. [`story`] is the state machine. Requests to the provider are effects or precede a transaction,
+//! refunded, once. [`machine`] is the state machine. Requests to the provider are effects or precede a transaction,
 //! never part of one.
 
-mod act_in_sandbox;
-mod action;
+mod commands;
 mod config;
-mod create_intent;
 mod effects;
 mod fields;
-mod get;
 mod ids;
-mod ledger;
-mod look;
-mod pending_refund;
+pub mod machine;
 pub mod provider;
+mod queries;
 mod reactions;
-mod read_again;
-mod receive_webhook;
-mod refund;
 mod store;
-pub mod story;
 mod terms;
-mod verify;
 
-use std::{fmt, sync::Arc};
+pub use config::PaymentsConfig;
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
 use subjects::{orders, payments as messages};
 
 use crate::provider::Provider;
-
-/// The configuration of payments.
-#[derive(Clone)]
-pub struct PaymentsConfig {
-    /// The payment provider.
-    pub provider: Arc<dyn Provider>,
-}
-
-impl Default for PaymentsConfig {
-    /// Uses the simulated provider.
-    fn default() -> Self {
-        Self { provider: Arc::new(provider::Simulated::default()) }
-    }
-}
-
-impl fmt::Debug for PaymentsConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PaymentsConfig").field("provider", &self.provider.name()).finish()
-    }
-}
 
 /// The payments domain.
 #[derive(Debug)]
@@ -102,6 +73,6 @@ impl Domain for Payments {
         routes.effect::<effects::Confirm>();
         routes.effect::<effects::CancelObject>();
         routes.effect::<effects::RefundMoney>();
-        routes.effect::<look::Look>();
+        routes.effect::<effects::read_object::ReadObject>();
     }
 }

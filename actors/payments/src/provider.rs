@@ -6,12 +6,12 @@ mod stripe;
 
 use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, FutureExt};
-use runtime::{Breakage, Context};
+use runtime::{Context, InternalError};
 use serde::{Deserialize, Serialize};
 use subjects::{Money, OrderId, UserId, orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
-use crate::story::Dispute;
+use crate::machine::Dispute;
 
 pub use simulated::Simulated;
 pub(crate) use simulated::{AUTHENTICATED, NOT_AUTHENTICATED};
@@ -19,7 +19,7 @@ pub use stripe::{Secret, Stripe, StripeConfig};
 
 /// The result of a request to a provider. An error means that the outcome is unknown: the request is repeated with the
 /// same key, under which it has one effect.
-pub type Asked<'a, T> = BoxFuture<'a, Result<T, Breakage>>;
+pub type ProviderFuture<'a, T> = BoxFuture<'a, Result<T, InternalError>>;
 
 /// An object to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub enum Created {
     /// The object.
     Object(ProviderObject),
     /// The provider rejected the request for good.
-    Refused(Failure),
+    Rejected(Failure),
 }
 
 /// The result of a confirm.
@@ -206,31 +206,43 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// Creates an object without charging.
-    fn create<'a>(&'a self, cx: &'a Context, new: &'a NewObject) -> Asked<'a, Created>;
+    fn create<'a>(&'a self, cx: &'a Context, new: &'a NewObject) -> ProviderFuture<'a, Created>;
 
     /// Reads an object by its id.
-    fn get<'a>(&'a self, cx: &'a Context, object: &'a str) -> Asked<'a, Option<ProviderObject>>;
+    fn get<'a>(&'a self, cx: &'a Context, object: &'a str) -> ProviderFuture<'a, Option<ProviderObject>>;
 
     /// Searches the object of a payment by its key. Never creates one.
-    fn find<'a>(&'a self, cx: &'a Context, key: Uuid, order_id: OrderId) -> Asked<'a, Option<ProviderObject>>;
+    fn find<'a>(&'a self, cx: &'a Context, key: Uuid, order_id: OrderId) -> ProviderFuture<'a, Option<ProviderObject>>;
 
     /// Charges a payment method.
-    fn confirm<'a>(&'a self, cx: &'a Context, object: &'a str, method: &'a str, key: Uuid) -> Asked<'a, Confirmation>;
+    fn confirm<'a>(
+        &'a self,
+        cx: &'a Context,
+        object: &'a str,
+        method: &'a str,
+        key: Uuid,
+    ) -> ProviderFuture<'a, Confirmation>;
 
     /// Cancels an object.
-    fn cancel<'a>(&'a self, cx: &'a Context, object: &'a str, key: Uuid) -> Asked<'a, Cancellation>;
+    fn cancel<'a>(&'a self, cx: &'a Context, object: &'a str, key: Uuid) -> ProviderFuture<'a, Cancellation>;
 
     /// Makes a refund. Where the provider may have forgotten `key`, the implementation must search the
     /// object's refunds for it first.
-    fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome>;
+    fn refund<'a>(
+        &'a self,
+        cx: &'a Context,
+        object: &'a str,
+        amount: Money,
+        key: Uuid,
+    ) -> ProviderFuture<'a, RefundOutcome>;
 
     /// The refunds of an object. Empty by default, for a provider whose refunds are final at once.
-    fn refunds<'a>(&'a self, _cx: &'a Context, _object: &'a str) -> Asked<'a, Vec<SeenRefund>> {
+    fn refunds<'a>(&'a self, _cx: &'a Context, _object: &'a str) -> ProviderFuture<'a, Vec<SeenRefund>> {
         async { Ok(Vec::new()) }.boxed()
     }
 
     /// The disputes of an object's charge.
-    fn disputes<'a>(&'a self, _cx: &'a Context, _object: &'a str) -> Asked<'a, Vec<SeenDispute>> {
+    fn disputes<'a>(&'a self, _cx: &'a Context, _object: &'a str) -> ProviderFuture<'a, Vec<SeenDispute>> {
         async { Ok(Vec::new()) }.boxed()
     }
 

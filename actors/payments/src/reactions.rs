@@ -1,12 +1,12 @@
-//! The events of orders, as inputs of the state machine in [`story`](crate::story).
+//! The events of orders, as inputs of the state machine in [`machine`](crate::story).
 
-use runtime::{Breakage, Cause, Delivered, React, Tx};
+use runtime::{Cause, EventEnvelope, InternalError, React, Tx};
 use subjects::{OrderId, orders};
 
 use crate::{
     Payments,
     ids::payment_of,
-    story::{Details, Fact},
+    machine::{Details, Fact},
 };
 
 /// An incoming event about the payment of an order.
@@ -20,19 +20,19 @@ pub struct Input {
 impl React for Payments {
     type Input = Input;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), Breakage> {
-        let heard = inputs
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Input]) -> Result<(), InternalError> {
+        let inputs = inputs
             .iter()
             .map(|Input { order_id, fact, cause }| ((payment_of(*order_id), *order_id), fact.clone(), cause));
-        self.advance(tx, heard.collect()).await
+        self.advance(tx, inputs.collect()).await
     }
 }
 
 macro_rules! input {
-    ($($event:ty: |$delivered:ident| $fact:expr;)+) => {$(
-        impl From<Delivered<$event>> for Input {
-            fn from($delivered: Delivered<$event>) -> Self {
-                Self { order_id: $delivered.message.order_id, fact: $fact, cause: $delivered.cause }
+    ($($event:ty: |$envelope:ident| $fact:expr;)+) => {$(
+        impl From<EventEnvelope<$event>> for Input {
+            fn from($envelope: EventEnvelope<$event>) -> Self {
+                Self { order_id: $envelope.message.order_id, fact: $fact, cause: $envelope.cause }
             }
         }
     )+};

@@ -1,6 +1,6 @@
 //! The fixed terms of a payment, which every request to the provider carries: the provider's name and the amount due.
 
-use runtime::Breakage;
+use runtime::InternalError;
 use serde::{Deserialize, Serialize};
 use subjects::Money;
 
@@ -33,22 +33,22 @@ impl Terms {
 
     /// Checks that the captured amount is the amount due, if that is known: no order is confirmed for another amount. A
     /// mismatch is logged as an error for an operator.
-    pub(crate) fn check(&self, object: &str, came: &Charged) -> Result<(), Breakage> {
+    pub(crate) fn check(&self, object: &str, came: &Charged) -> Result<(), InternalError> {
         let Some(owed) = self.owed else { return Ok(()) };
         if came.amount == owed.amount && came.currency.eq_ignore_ascii_case(owed.currency.code()) {
             return Ok(());
         }
         tracing::error!(object, ?owed, ?came, "the provider has another sum than is owed: a person must look");
-        Err(Breakage::other(format!("the provider has another sum than is owed for {object}")))
+        Err(InternalError::other(format!("the provider has another sum than is owed for {object}")))
     }
 
     /// The payment's provider. Fails if this node has another one: its response would say nothing about the payment.
-    pub(crate) fn provider<'a>(&self, payments: &'a Payments) -> Result<&'a dyn Provider, Breakage> {
+    pub(crate) fn provider<'a>(&self, payments: &'a Payments) -> Result<&'a dyn Provider, InternalError> {
         let own = payments.provider();
         match &self.provider {
             Some(name) if name != own.name() => {
                 tracing::error!(payment_provider = name, provider = own.name(), "this node has another provider");
-                Err(Breakage::other(format!("{name} has the payment, and this node asks {}", own.name())))
+                Err(InternalError::other(format!("{name} has the payment, and this node asks {}", own.name())))
             }
             _ => Ok(own),
         }
@@ -63,14 +63,13 @@ mod tests {
     use crate::PaymentsConfig;
 
     #[test]
-    fn only_the_provider_that_has_a_payment_is_asked_about_it() {
+    fn only_the_provider_that_has_a_payment_is_called_about_it() {
         let payments = Payments::new(PaymentsConfig::default());
-        let asked =
-            |terms: Terms| terms.provider(&payments).map(Provider::name).map_err(|breakage| breakage.to_string());
+        let requested = |terms: Terms| terms.provider(&payments).map(Provider::name).map_err(|error| error.to_string());
         let named = |name: &str| Terms::named(name.into(), Money::new(100, Currency::USD));
-        assert_eq!(asked(named("simulated")), Ok("simulated"));
-        assert_eq!(asked(Terms::default()), Ok("simulated"), "an effect from before");
-        assert!(asked(named("stripe")).is_err_and(|said| said.contains("stripe has the payment")));
+        assert_eq!(requested(named("simulated")), Ok("simulated"));
+        assert_eq!(requested(Terms::default()), Ok("simulated"), "an effect from before");
+        assert!(requested(named("stripe")).is_err_and(|said| said.contains("stripe has the payment")));
     }
     #[test]
     fn another_sum_than_is_owed_is_no_outcome() {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{ADMIN, PASSWORD};
 use crate::http::{Address, Answer, Body, Client, Failure};
-use crate::shop::refusal;
+use crate::shop::rejection;
 
 /// Longer than the request timeout of the shop.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -82,8 +82,8 @@ impl Caller {
         loop {
             let why = match self.send(method.clone(), path, body, Some(&key)).await {
                 Ok(answer) if answer.status.is_success() => return Ok(serde_json::from_slice(&answer.body)?),
-                Ok(answer) if !answer.status.is_server_error() => bail!("{method} {path}: {}", refusal(&answer)),
-                Ok(answer) => refusal(&answer),
+                Ok(answer) if !answer.status.is_server_error() => bail!("{method} {path}: {}", rejection(&answer)),
+                Ok(answer) => rejection(&answer),
                 Err(failure) => failure.to_string(),
             };
             if began.elapsed() > Duration::from_secs(60) {

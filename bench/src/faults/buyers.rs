@@ -16,14 +16,14 @@ use uuid::Uuid;
 
 use super::api::Caller;
 use super::cluster::Cluster;
-use crate::shop::refusal;
+use crate::shop::rejection;
 
 /// How many variants are scarce enough to sell out.
 const SCARCE: usize = 3;
 /// The units of each variant: first the scarce ones, then the plentiful ones.
 const ON_HAND: [i64; 8] = [25, 60, 150, 100_000, 100_000, 100_000, 100_000, 100_000];
 /// How long after the last fault a missing reply is reported.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// The paying methods and their weights.
 const PAYING: [(&str, u32); 8] = [
     ("pm_card_visa", 60),
@@ -60,7 +60,7 @@ pub struct Receipt {
     /// Whether the shop confirmed the buyer's cancellation.
     pub is_cancelled: bool,
     /// Whether the buyer requested a cancellation, whatever its outcome.
-    pub asked_to_cancel: bool,
+    pub cancel_requested: bool,
 }
 
 impl Receipt {
@@ -78,7 +78,7 @@ pub struct Buyer {
     pub receipts: Vec<Receipt>,
     pub complaints: Vec<Complaint>,
     /// Orders rejected for lack of stock.
-    pub refused: usize,
+    pub rejected: usize,
     rng: StdRng,
 }
 
@@ -109,7 +109,7 @@ pub async fn register(cluster: &Cluster, seed: u64, number: u32) -> Result<Buyer
     let mut caller = Caller::new(&cluster.gateways, number as usize);
     caller.register(&format!("buyer-{number}@souk.test")).await?;
     let rng = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(u64::from(number)));
-    Ok(Buyer { caller, receipts: Vec::new(), complaints: Vec::new(), refused: 0, rng })
+    Ok(Buyer { caller, receipts: Vec::new(), complaints: Vec::new(), rejected: 0, rng })
 }
 
 impl Buyer {
@@ -148,25 +148,25 @@ impl Buyer {
             id: None,
             seen: BTreeSet::new(),
             is_cancelled: false,
-            asked_to_cancel: false,
+            cancel_requested: false,
         };
         match (status, answer["code"].as_str()) {
             (201, _) => {
                 receipt.id = answer["id"].as_str().map(str::to_owned);
                 receipt.seen.extend(answer["status"].as_str().map(str::to_owned));
             }
-            (409, Some("out_of_stock")) => self.refused += 1,
+            (409, Some("out_of_stock")) => self.rejected += 1,
             _ => self.complaints.push(format!("an order under the key {} was refused: {status} {answer}", receipt.key)),
         }
         if let Some(id) = receipt.id.clone() {
-            self.look_or_cancel(&id, &mut receipt, stop).await;
+            self.read_or_cancel(&id, &mut receipt, stop).await;
         }
         self.receipts.push(receipt);
     }
 
-    async fn look_or_cancel(&mut self, id: &str, receipt: &mut Receipt, stop: &AtomicBool) {
+    async fn read_or_cancel(&mut self, id: &str, receipt: &mut Receipt, stop: &AtomicBool) {
         if self.rng.random_ratio(1, 20) {
-            receipt.asked_to_cancel = true;
+            receipt.cancel_requested = true;
             let key = Uuid::new_v4().to_string();
             let answer = self.until_answered(&format!("/orders/{id}/cancel"), &json!({}), &key, stop).await;
             match answer {
@@ -185,7 +185,7 @@ impl Buyer {
                     receipt.seen.extend(order["status"].as_str().map(str::to_owned));
                 }
                 Ok(answer) if answer.status.is_server_error() => {}
-                Ok(answer) => self.complaints.push(format!("order {id} was accepted, then: {}", refusal(&answer))),
+                Ok(answer) => self.complaints.push(format!("order {id} was accepted, then: {}", rejection(&answer))),
                 Err(_) => self.caller.turn_to_the_other(),
             }
         }
@@ -197,7 +197,7 @@ impl Buyer {
         loop {
             let why = match self.caller.send(Method::POST, path, Some(body), Some(key)).await {
                 Ok(answer) => {
-                    let kind = refusal(&answer);
+                    let kind = rejection(&answer);
                     let is_unsure = answer.status.is_server_error()
                         || answer.status.as_u16() == 429
                         || kind.starts_with("409 idempotency");
@@ -213,7 +213,7 @@ impl Buyer {
             };
             if stop.load(Ordering::Relaxed) {
                 let since = *stopped_at.get_or_insert_with(Instant::now);
-                if since.elapsed() > PATIENCE {
+                if since.elapsed() > TIMEOUT {
                     self.complaints.push(format!("POST {path} under the key {key} is never answered: {why}"));
                     return None;
                 }

@@ -246,7 +246,7 @@ impl Cluster {
     }
 
     /// Waits until both gateways have discovered a node of every domain.
-    pub async fn wait_until_ready(&self, patience: Duration) -> Result<()> {
+    pub async fn wait_until_ready(&self, timeout: Duration) -> Result<()> {
         let began = Instant::now();
         for port in &self.gateways {
             let mut client = crate::http::Client::new(crate::http::Address::loopback(*port), Duration::from_secs(5));
@@ -256,7 +256,7 @@ impl Cluster {
                     Ok(answer) => String::from_utf8_lossy(&answer.body).into_owned(),
                     Err(failure) => failure.to_string(),
                 };
-                ensure!(began.elapsed() < patience, "the gateway on port {port} does not get ready: {state}");
+                ensure!(began.elapsed() < timeout, "the gateway on port {port} does not get ready: {state}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

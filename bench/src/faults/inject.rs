@@ -18,7 +18,7 @@ use super::process::Process;
 use super::timeline::Timeline;
 
 /// The interval of checks for processes that exited by themselves.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(500);
 
 /// Injects all planned faults, returns when the last one is undone, and reports those that failed.
 pub async fn run(cluster: &Arc<Cluster>, plan: Vec<Planned>, timeline: &Arc<Timeline>) -> Vec<String> {
@@ -45,7 +45,7 @@ pub async fn run(cluster: &Arc<Cluster>, plan: Vec<Planned>, timeline: &Arc<Time
 /// Restarts processes that exited by themselves, as a cluster manager would. Never completes.
 pub async fn keep_running(cluster: Arc<Cluster>, timeline: Arc<Timeline>) {
     loop {
-        sleep(LOOK).await;
+        sleep(POLL).await;
         for process in cluster.processes() {
             // Locked by a fault, which restarts the process itself.
             let Ok(mut process) = process.try_lock() else { continue };

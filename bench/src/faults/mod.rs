@@ -173,7 +173,7 @@ async fn judge(cluster: &Cluster, buyers: &mut [Buyer], variants: &[Variant], ve
     for buyer in buyers {
         let listed = buyer.caller.orders().await?;
         verdict.compare(&buyer.receipts, &listed, &money);
-        verdict.refused += buyer.refused;
+        verdict.rejected += buyer.rejected;
         verdict.other.append(&mut buyer.complaints);
         let confirmed: BTreeSet<&str> = listed
             .iter()

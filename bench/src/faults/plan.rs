@@ -150,9 +150,9 @@ mod tests {
 
     #[test]
     fn a_seed_plans_the_same_faults_every_time_and_another_seed_others() {
-        let told = |seed| format!("{:?}", plan(seed, Duration::from_secs(60), SIZE));
-        assert_eq!(told(1), told(1));
-        assert_ne!(told(1), told(2));
+        let text = |seed| format!("{:?}", plan(seed, Duration::from_secs(60), SIZE));
+        assert_eq!(text(1), text(1));
+        assert_ne!(text(1), text(2));
     }
 
     #[test]

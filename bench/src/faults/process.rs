@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 /// Timeout of a graceful stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The paths of a library that is loaded before libc and shifts the wall clock, but not the monotonic clock.
 const FAKETIME: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
@@ -101,9 +101,9 @@ impl Process {
         if let Some(pid) = pid {
             kill_process(pid, Signal::TERM).with_context(|| format!("SIGTERM to {}", self.name))?;
         }
-        if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
+        if tokio::time::timeout(TIMEOUT, child.wait()).await.is_err() {
             child.kill().await?;
-            anyhow::bail!("{} did not stop within {} s", self.name, PATIENCE.as_secs());
+            anyhow::bail!("{} did not stop within {} s", self.name, TIMEOUT.as_secs());
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ pub struct Verdict {
     /// Wrong replies to buyers, faults that could not be undone, and the findings of `souk check`.
     pub other: Vec<String>,
     pub orders: usize,
-    pub refused: usize,
+    pub rejected: usize,
     pub endings: BTreeMap<String, usize>,
 }
 
@@ -92,7 +92,7 @@ impl Verdict {
 
 /// Why the final status of an order is wrong, or `None`.
 fn wrong_ending(receipt: &Receipt, status: &str) -> Option<String> {
-    let may_be_cancelled = receipt.asked_to_cancel;
+    let may_be_cancelled = receipt.cancel_requested;
     let is_possible = match status {
         "confirmed" => matches!(receipt.payment, Payment::Paying(_)) && !receipt.is_cancelled,
         "failed" => matches!(receipt.payment, Payment::Declined(_)) || receipt.is_scarce(),
@@ -118,7 +118,7 @@ impl fmt::Display for Verdict {
         let endings: Vec<String> = self.endings.iter().map(|(status, number)| format!("{number} {status}")).collect();
         let kinds: Vec<String> =
             self.kinds().iter().map(|(kind, problems)| format!("{} {kind}", problems.len())).collect();
-        writeln!(f, "{} orders ({}), {} refused for want of stock", self.orders, endings.join(", "), self.refused)?;
+        writeln!(f, "{} orders ({}), {} refused for want of stock", self.orders, endings.join(", "), self.rejected)?;
         write!(f, "{}: {}", if self.is_clean() { "PASSED" } else { "FAILED" }, kinds.join(", "))?;
         for (kind, problems) in self.kinds() {
             for problem in problems.iter().take(20) {
@@ -147,7 +147,7 @@ mod tests {
             id: Some(id.to_owned()),
             seen: BTreeSet::new(),
             is_cancelled: false,
-            asked_to_cancel: false,
+            cancel_requested: false,
         }
     }
 
@@ -185,9 +185,9 @@ mod tests {
             let nothing = paid(0, 0, 0);
             assert_eq!(judge(&[receipt("o")], &[order("o", status)], &nothing).wrong_ending.len(), 1, "{status}");
         }
-        let mut told = receipt("o");
-        told.seen.insert("failed".to_owned());
-        assert_eq!(judge(&[told], &confirmed, &paid(1, 500, 0)).wrong_ending.len(), 1);
+        let mut receipt_with_event = receipt("o");
+        receipt_with_event.seen.insert("failed".to_owned());
+        assert_eq!(judge(&[receipt_with_event], &confirmed, &paid(1, 500, 0)).wrong_ending.len(), 1);
     }
 
     #[test]

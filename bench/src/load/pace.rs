@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn turns_nobody_took_are_counted() {
+    async fn turns_that_were_not_taken_are_counted() {
         let pace = Pace::new(window(2), Some(10));
         pace.next().await.expect("a turn");
         tokio::time::sleep(Duration::from_secs(2)).await;

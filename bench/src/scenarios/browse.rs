@@ -6,7 +6,7 @@ use super::{Outcome, phase};
 use crate::arguments::Arguments;
 use crate::http::Client;
 use crate::load::{self, Script};
-use crate::shop::{Shop, refusal};
+use crate::shop::{Shop, rejection};
 
 const PRODUCT: &[usize] = &[0, 2];
 const LISTING: &[usize] = &[1, 2];
@@ -37,7 +37,7 @@ impl Script for Browse {
             if n % 10 == 9 { (LISTING, "/api/v1/products?limit=20") } else { (PRODUCT, self.product(n)) };
         match client.get(path).await {
             Ok(answer) if answer.status.is_success() => load::Outcome::one(series),
-            Ok(answer) => load::Outcome::error(refusal(&answer)),
+            Ok(answer) => load::Outcome::error(rejection(&answer)),
             Err(failure) => load::Outcome::error(failure.0),
         }
     }

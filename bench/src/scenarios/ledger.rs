@@ -15,7 +15,7 @@ use crate::shop::{Session, Shop, Stock, Variant};
 const MOST_OPEN: usize = 20_000;
 
 /// Timeout for orders to be decided and reservations to be committed after the load.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const ASKING_AT_ONCE: usize = 16;
 
@@ -81,7 +81,7 @@ impl Ledger {
                 Placed::Undecided { id, .. } if room => entries.undecided.push(id),
                 Placed::Unknown(_) if room => entries.unknown.push(attempt),
                 Placed::Undecided { .. } | Placed::Unknown(_) => entries.beyond += 1,
-                Placed::Ended { .. } | Placed::Refused(_) => {}
+                Placed::Ended { .. } | Placed::Rejected(_) => {}
             }
         });
     }
@@ -109,7 +109,7 @@ pub struct Books<'a> {
 impl Books<'_> {
     pub async fn settle(&self, buying: &Buying) -> anyhow::Result<Check> {
         eprintln!("comparing what was sold with the stock");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             // Repeats until none is left: a single unknown order can hide a unit that was sold twice.
             repeat_unknown(buying, deadline).await;
@@ -157,7 +157,7 @@ async fn repeat_unknown(buying: &Buying, deadline: Instant) {
 
 async fn ask_undecided(buying: &Buying) {
     let undecided = buying.ledger.with(|entries| std::mem::take(&mut entries.undecided));
-    let asked = futures::stream::iter(undecided).for_each_concurrent(ASKING_AT_ONCE, |id| async move {
+    let requests = futures::stream::iter(undecided).for_each_concurrent(ASKING_AT_ONCE, |id| async move {
         let status = buying.shop.order_status(&buying.customer, &id).await;
         buying.ledger.with(|entries| match status.as_deref() {
             Ok(status) if is_sold(status) => entries.confirmed += 1,
@@ -165,7 +165,7 @@ async fn ask_undecided(buying: &Buying) {
             Ok(_) => {}
         });
     });
-    asked.await;
+    requests.await;
 }
 
 /// A sold unit has left `on_hand`, or is still reserved. An unknown order may be sold or not.
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_proves_nothing() {
+    fn an_unknown_outcome_proves_nothing() {
         assert_eq!(verdict(100, 2, 0, 100, 1), Verdict::Unproven);
         assert_eq!(verdict(100, 0, 90, 130, 0), Verdict::Unproven, "thirty sold twice would look the same");
         assert_eq!(verdict(100, 0, 3, 104, 0), Verdict::Broken);

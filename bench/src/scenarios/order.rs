@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::ledger::Ledger;
 use crate::http::{Answer, Body, Client, Failure};
 use crate::load::{Outcome, Script};
-use crate::shop::{Session, Shop, Variant, refusal};
+use crate::shop::{Session, Shop, Variant, rejection};
 
 const ACCEPTED: &[usize] = &[0];
 const ACCEPTED_AND_CONFIRMED: &[usize] = &[0, 1];
@@ -48,7 +48,7 @@ pub enum Placed {
         status: String,
     },
     /// Not stored.
-    Refused(String),
+    Rejected(String),
     /// Unknown: only a request under the same key can tell.
     Unknown(String),
 }
@@ -92,7 +92,7 @@ impl Buying {
             .body(Body::new(attempt.body.clone()));
         match request {
             Ok(request) => read(client.send(request).await),
-            Err(error) => Placed::Refused(format!("request: {error}")),
+            Err(error) => Placed::Rejected(format!("request: {error}")),
         }
     }
 }
@@ -104,7 +104,7 @@ fn outcome(placed: &Placed) -> Outcome {
         Placed::Ended { status, code: Some(code) } => accepted(format!("201 order {status}: {code}")),
         Placed::Ended { status, code: None } => accepted(format!("201 order {status}")),
         Placed::Undecided { status, .. } => accepted(format!("201 order still {status} after 10 s")),
-        Placed::Refused(kind) | Placed::Unknown(kind) => Outcome::error(kind.as_str()),
+        Placed::Rejected(kind) | Placed::Unknown(kind) => Outcome::error(kind.as_str()),
     }
 }
 
@@ -116,11 +116,11 @@ fn read(answer: Result<Answer, Failure>) -> Placed {
     if answer.status == StatusCode::CREATED {
         return created(&answer);
     }
-    let kind = refusal(&answer);
+    let kind = rejection(&answer);
     // A 5xx does not show whether the order was stored. A 409 about the key means that the first attempt is still
     // running.
     let unsure = answer.status.is_server_error() || answer.status.is_success() || kind.starts_with("409 idempotency");
-    if unsure { Placed::Unknown(kind) } else { Placed::Refused(kind) }
+    if unsure { Placed::Unknown(kind) } else { Placed::Rejected(kind) }
 }
 
 fn created(answer: &Answer) -> Placed {
@@ -171,9 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_stored_nothing_and_a_breakage_may_have() {
+    fn a_rejection_stored_nothing_and_an_internal_error_may_have() {
         let body = |code: &str| format!(r#"{{"code":"{code}"}}"#);
-        assert_eq!(answered(409, &body("out_of_stock")), Placed::Refused("409 out_of_stock".into()));
+        assert_eq!(answered(409, &body("out_of_stock")), Placed::Rejected("409 out_of_stock".into()));
         assert_eq!(answered(503, &body("overloaded")), Placed::Unknown("503 overloaded".into()));
         assert_eq!(
             answered(409, &body("idempotency_in_progress")),

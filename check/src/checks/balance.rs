@@ -57,7 +57,7 @@ struct Payment {
     refunds_pending: i64,
 }
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let orders = side::<Order>(sources.database(subjects::orders::DOMAIN)?, ORDERS);
     let payments = side::<Payment>(sources.database(subjects::payments::DOMAIN)?, PAYMENTS);
     let mut suspects = Vec::new();

@@ -15,14 +15,14 @@ const CHARGED: &str = "
 select order_id, count(*) as count from sim_intent where status = 'succeeded' group by order_id having count(*) > 1
 order by order_id limit $1";
 
-const TOLD: &str = "
+const EMITTED: &str = "
 select (e.data ->> 'order_id')::uuid as order_id, count(*) as count
 from event_log l cross join lateral json_to_recordset(l.events) as e(name text, data json)
 where l.digest ? 'succeeded' and e.name = 'succeeded' group by 1 having count(*) > 1 order by 1 limit $1";
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let database = sources.database(subjects::payments::DOMAIN)?;
-    let mut statements = vec![(BOOKED, "payments with money"), (TOLD, "events of its success")];
+    let mut statements = vec![(BOOKED, "payments with money"), (EMITTED, "events of its success")];
     if has_memory(database).await? {
         statements.push((CHARGED, "charges at the provider"));
     }

@@ -12,17 +12,17 @@ select kind, id, case kind when 'event' then source || '.' || name else name || 
 from parked order by parked_at, id limit $1";
 
 #[derive(FromRow)]
-struct Parked {
+struct DeadLetterRow {
     kind: String,
     id: Uuid,
     what: String,
     reason: String,
 }
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains()? {
-        for Parked { kind, id, what, reason } in found(database, STATEMENT).await? {
+        for DeadLetterRow { kind, id, what, reason } in found(database, STATEMENT).await? {
             suspects.push(Suspect::new(format!("{domain}: {kind} {id}"), format!("{what} is parked: {reason}")));
         }
     }

@@ -11,7 +11,7 @@ use crate::{Sources, Suspect};
 /// The deadline task runs every second, and the reply of payments takes some more time: after this the order is
 /// overdue.
 const ORDERS: &str = "
-select id, payment_deadline, expiry_requested_at is not null as is_asked, payment_status from orders
+select id, payment_deadline, expiry_requested_at is not null as is_requested, payment_status from orders
 where status = 'pending' and least(payment_deadline, expiry_requested_at) < now() - interval '15 seconds'
 order by id limit $1";
 
@@ -31,7 +31,7 @@ where (p.creating or p.closing is not null or p.refunding > 0)
   and not exists (select 1 from effect e where e.entity = p.id)
 order by p.id limit $1";
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = orders(sources.database(subjects::orders::DOMAIN)?).await?;
     suspects.extend(payments(sources.database(subjects::payments::DOMAIN)?).await?);
     for (domain, database) in sources.domains()? {
@@ -47,14 +47,15 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
 struct Order {
     id: Uuid,
     payment_deadline: DateTime<Utc>,
-    is_asked: bool,
+    is_requested: bool,
     payment_status: String,
 }
 
 async fn orders(database: &PgPool) -> Result<Vec<Suspect>> {
-    let suspect = |Order { id, payment_deadline, is_asked, payment_status }| {
-        let asked = if is_asked { "payments was asked to close it" } else { "nobody was asked" };
-        let text = format!("it is pending past its deadline {payment_deadline}, its payment {payment_status}; {asked}");
+    let suspect = |Order { id, payment_deadline, is_requested, payment_status }| {
+        let requested = if is_requested { "payments was asked to close it" } else { "nobody was asked" };
+        let text =
+            format!("it is pending past its deadline {payment_deadline}, its payment {payment_status}; {requested}");
         Suspect::new(format!("order {id}"), text)
     };
     Ok(found(database, ORDERS).await?.into_iter().map(suspect).collect())

@@ -16,11 +16,11 @@ select l.era, l.xid from event_log l cross join lateral (
 where made.digest <> l.digest
 order by l.era, l.xid limit $1";
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains()? {
-        for (era, xid) in found(database, STATEMENT).await? {
-            let position = Position { era, xid };
+        for (epoch, xid) in found(database, STATEMENT).await? {
+            let position = Position { epoch, xid };
             suspects.push(Suspect::new(format!("{domain}: commit {position}"), "its digest is not that of its events"));
         }
     }

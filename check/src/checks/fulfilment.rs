@@ -39,7 +39,7 @@ struct Reservation {
     lines: String,
 }
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let orders = side::<Order>(sources.database(subjects::orders::DOMAIN)?, ORDERS);
     let reservations = side::<Reservation>(sources.database(subjects::inventory::DOMAIN)?, RESERVATIONS);
     let mut suspects = Vec::new();

@@ -51,7 +51,7 @@ where not exists (select 1 from inbox i where i.source = $1 and i.event_id = e.i
 order by e.era, e.xid, e.id";
 
 /// The events that a consumer has handled above its cursors.
-const HANDLED: &str = "select era, xid, event_id as id from inbox where source = $1 order by era, xid, event_id";
+const IN_INBOX: &str = "select era, xid, event_id as id from inbox where source = $1 order by era, xid, event_id";
 
 /// Events at the given positions.
 const AT: &str = "
@@ -70,7 +70,7 @@ struct Pair<'a> {
     log: &'a PgPool,
 }
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     // The handled types, by consumer and source.
     let mut handled: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
@@ -86,7 +86,7 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
         }
         for (source, types) in &of_source {
             match sources.database(source) {
-                Ok(log) => suspects.extend(Pair { consumer, database, source, log }.look(types).await?),
+                Ok(log) => suspects.extend(Pair { consumer, database, source, log }.inspect(types).await?),
                 Err(_) => suspects.push(Suspect::new(format!("{consumer} on {source}"), "there is no such domain")),
             }
         }
@@ -99,7 +99,7 @@ impl Pair<'_> {
         Suspect::new(format!("{} on {}: {what}", self.consumer, self.source), text)
     }
 
-    async fn look(&self, types: &BTreeSet<String>) -> Result<Vec<Suspect>> {
+    async fn inspect(&self, types: &BTreeSet<String>) -> Result<Vec<Suspect>> {
         let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(self.source);
         let rows = rows.fetch_all(self.database).await?;
         let cursors = rows.iter().map(|row| Ok((row.try_get("name")?, position(row)?)));
@@ -119,7 +119,7 @@ impl Pair<'_> {
         trimmed: Option<Position>,
     ) -> Result<Vec<Suspect>> {
         let end = sqlx::query(END).fetch_one(self.log).await?;
-        let (end, was_looked_at) = (position(&end)?, end.try_get("was_looked_at")?);
+        let (end, was_inspected) = (position(&end)?, end.try_get("was_looked_at")?);
         let mut suspects = Vec::new();
         for (name, cursor) in cursors {
             let what = format!("cursor of {name}");
@@ -129,7 +129,7 @@ impl Pair<'_> {
                 suspects.push(self.suspect(what, format!("it is {cursor}, and the log was trimmed above it")));
             }
         }
-        if was_looked_at {
+        if was_inspected {
             let without = types.iter().filter(|name| !cursors.contains_key(*name));
             let text = "there is none, though its durable brings the type: nobody catches up with it";
             suspects.extend(without.map(|name| self.suspect(format!("cursor of {name}"), text)));
@@ -142,8 +142,8 @@ impl Pair<'_> {
         let mut suspects = Vec::new();
         let Some(lowest) = cursors.values().min() else { return Ok(suspects) };
         let names: Vec<&str> = cursors.keys().map(String::as_str).collect();
-        let (eras, xids): (Vec<i64>, Vec<i64>) = cursors.values().map(|cursor| (cursor.era, cursor.xid)).unzip();
-        let above = sqlx::query(ABOVE).bind(lowest.era).bind(lowest.xid).bind(names).bind(eras).bind(xids);
+        let (epochs, xids): (Vec<i64>, Vec<i64>) = cursors.values().map(|cursor| (cursor.epoch, cursor.xid)).unzip();
+        let above = sqlx::query(ABOVE).bind(lowest.epoch).bind(lowest.xid).bind(names).bind(epochs).bind(xids);
         let mut pages = above.fetch(self.log).try_chunks(PAGE);
         while let Some(page) = pages.try_next().await? {
             let rows = sqlx::query(UNHANDLED)
@@ -156,7 +156,7 @@ impl Pair<'_> {
                 .await?;
             for row in rows {
                 let (id, name, position): (Uuid, &str, _) = (row.try_get("id")?, row.try_get("name")?, position(&row)?);
-                let cursor = Position { era: row.try_get("cursor_era")?, xid: row.try_get("cursor_xid")? };
+                let cursor = Position { epoch: row.try_get("cursor_era")?, xid: row.try_get("cursor_xid")? };
                 // While a backlog is processed the cursor advances, which changes the text.
                 let text = format!("{name} of commit {position} is above its cursor {cursor} and was not handled");
                 suspects.push(self.suspect(format!("event {id}"), text));
@@ -171,7 +171,7 @@ impl Pair<'_> {
 
     async fn not_logged(&self, trimmed: Option<Position>) -> Result<Vec<Suspect>> {
         let (mut suspects, forks) = (Vec::new(), Forks::read(self.log).await?);
-        let mut pages = sqlx::query(HANDLED).bind(self.source).fetch(self.database).try_chunks(PAGE);
+        let mut pages = sqlx::query(IN_INBOX).bind(self.source).fetch(self.database).try_chunks(PAGE);
         while let Some(page) = pages.try_next().await? {
             let handled = page.iter().map(event).collect::<Result<Vec<_>, _>>()?;
             let known = at(self.log, &handled).await?;
@@ -192,7 +192,7 @@ impl Pair<'_> {
 }
 
 fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
-    Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? })
+    Ok(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? })
 }
 
 fn event(row: &PgRow) -> Result<(Position, Uuid), sqlx::Error> {
@@ -209,7 +209,7 @@ where
 
 async fn at(log: &PgPool, handled: &[(Position, Uuid)]) -> Result<HashSet<(Position, Uuid)>> {
     let positions: HashSet<Position> = handled.iter().map(|(position, _)| *position).collect();
-    let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();
-    let rows = sqlx::query(AT).bind(eras).bind(xids).fetch_all(log).await?;
+    let (epochs, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.epoch, p.xid)).unzip();
+    let rows = sqlx::query(AT).bind(epochs).bind(xids).fetch_all(log).await?;
     Ok(rows.iter().map(event).collect::<Result<_, _>>()?)
 }

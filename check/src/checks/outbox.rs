@@ -13,11 +13,11 @@ from outbox o left join event_log l using (era, xid)
 where l.at is null or l.at < now() - interval '10 seconds'
 order by o.era, o.xid limit $1";
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains()? {
-        for (era, xid, is_orphan) in found(database, STATEMENT).await? {
-            let position = Position { era, xid };
+        for (epoch, xid, is_orphan) in found(database, STATEMENT).await? {
+            let position = Position { epoch, xid };
             let text = match is_orphan {
                 true => "it waits to be published, and is not in the log",
                 false => "it waits to be published",

@@ -10,7 +10,7 @@ use crate::{
     join::{join, side},
 };
 
-const TOLD: &str =
+const OWNED: &str =
     "select variant_id, version, on_hand - reserved as available from stock where version > 0 order by 1";
 const SHOWN: &str = "select variant_id, version, available from variant_stock where version > 0 order by 1";
 
@@ -28,7 +28,7 @@ struct Seller {
     may_sell: bool,
 }
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = stock(sources).await?;
     suspects.extend(sellers(sources).await?);
     Ok(suspects)
@@ -36,14 +36,14 @@ pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
 
 async fn stock(sources: &Sources) -> Result<Vec<Suspect>> {
     let shown = side::<Stock>(sources.database(catalog::DOMAIN)?, SHOWN);
-    let told = side::<Stock>(sources.database(inventory::DOMAIN)?, TOLD);
+    let owned = side::<Stock>(sources.database(inventory::DOMAIN)?, OWNED);
     let mut suspects = Vec::new();
-    join(told, shown, |id, told, shown| {
-        if told != shown && suspects.len() < MOST {
+    join(owned, shown, |id, owned, shown| {
+        if owned != shown && suspects.len() < MOST {
             let text = |stock: Option<Stock>| {
                 stock.map_or_else(|| "nothing".to_owned(), |s| format!("{} at version {}", s.available, s.version))
             };
-            let text = format!("inventory has {} available, catalog shows {}", text(told), text(shown));
+            let text = format!("inventory has {} available, catalog shows {}", text(owned), text(shown));
             suspects.push(Suspect::new(format!("variant {id}"), text));
         }
     })
@@ -54,16 +54,16 @@ async fn stock(sources: &Sources) -> Result<Vec<Suspect>> {
 /// Catalog has no row for an account that never changed.
 async fn sellers(sources: &Sources) -> Result<Vec<Suspect>> {
     let shown = side::<Seller>(sources.database(catalog::DOMAIN)?, SELLERS);
-    let told = side::<Seller>(sources.database(identity::DOMAIN)?, ACCOUNTS);
+    let owned = side::<Seller>(sources.database(identity::DOMAIN)?, ACCOUNTS);
     let mut suspects = Vec::new();
-    join(told, shown, |id, told, shown| {
-        if shown.is_some() && told != shown && suspects.len() < MOST {
+    join(owned, shown, |id, owned, shown| {
+        if shown.is_some() && owned != shown && suspects.len() < MOST {
             let text = |seller: Option<Seller>| match seller {
                 Some(Seller { may_sell: true }) => "may sell",
                 Some(Seller { may_sell: false }) => "may not sell",
                 None => "does not exist",
             };
-            let text = format!("the account {}, catalog shows that it {}", text(told), text(shown));
+            let text = format!("the account {}, catalog shows that it {}", text(owned), text(shown));
             suspects.push(Suspect::new(format!("account {id}"), text));
         }
     })

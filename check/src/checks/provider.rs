@@ -31,7 +31,7 @@ struct Off {
     refunded: i64,
 }
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let database = sources.database(subjects::payments::DOMAIN)?;
     if !has_memory(database).await? {
         return Ok(Vec::new());

@@ -18,7 +18,7 @@ select * from (
 where (reserved, sold) <> (0, 0)
 order by variant_id limit $1";
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let found = found(sources.database(subjects::inventory::DOMAIN)?, STATEMENT).await?;
     let suspect = |(id, reserved, sold): (Uuid, i64, i64)| {
         let text = format!("against its reservations: reserved {reserved:+}, sold {sold:+}");

@@ -21,7 +21,7 @@ order by h.order_id, h.version";
 const WITHOUT: &str = "
 select id from orders o where not exists (select 1 from order_history h where h.order_id = o.id) order by id limit $1";
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let database = sources.database(subjects::orders::DOMAIN)?;
     let mut suspects = Vec::new();
     let mut rows = sqlx::query(STATEMENT).fetch(database);
@@ -70,7 +70,7 @@ mod tests {
     fn final_statuses_are_left_by_no_edge() {
         for end in ["failed", "expired", "cancelled", "refunded"] {
             for status in OrderStatus::ALL {
-                assert!(!is_legal(end, status.word()), "{end} to {}", status.word());
+                assert!(!is_legal(end, status.as_str()), "{end} to {}", status.as_str());
             }
         }
         assert!(is_legal("pending", "confirmed") && is_legal("delivered", "refunded"));

@@ -34,7 +34,7 @@ struct Off {
     sold: i64,
 }
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let found = found(sources.database(subjects::inventory::DOMAIN)?, STATEMENT).await?;
     Ok(found.into_iter().map(suspect).collect())
 }

@@ -30,10 +30,10 @@ where l.at < $1 and l.at > $2
 order by l.era, l.xid";
 
 /// How long republishing may stall: if a node dies during it, until its lease expires (10 s) and the next node polls.
-const REFILL_PAUSE: Duration = Duration::from_secs(20);
+const REPUBLISH_PAUSE: Duration = Duration::from_secs(20);
 
 /// The progress of republishing a lost stream: positions below are still missing.
-const REFILL: &str = "select era, xid from refill";
+const REPUBLISH: &str = "select era, xid from refill";
 
 /// The event ids of commits at the given positions; those of trimmed commits are unknown.
 const AT: &str = "
@@ -43,7 +43,7 @@ from unnest($1::bigint[], $2::bigint[]) as p(era, xid)
 left join event_log l on l.era = p.era and l.xid = p.xid
 left join lateral json_to_recordset(l.events) as e(id uuid) on true";
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains()? {
         // The time first, then the stream, then the log, so that the log is the most recent.
@@ -64,8 +64,8 @@ async fn compare(
     suspects: &mut Vec<Suspect>,
 ) -> Result<()> {
     let (mut missing, mut unknown) = (Vec::new(), Vec::new());
-    let refill = sqlx::query(REFILL).fetch_optional(database).await?;
-    let refill = refill.map(|row| position(&row)).transpose()?;
+    let republish = sqlx::query(REPUBLISH).fetch_optional(database).await?;
+    let republish = republish.map(|row| position(&row)).transpose()?;
     let mut rows = sqlx::query(LOGGED).bind(now - FRESH).bind(oldest(&held, now)).fetch(database);
     while let Some(row) = rows.try_next().await? {
         let id: Uuid = row.try_get("id")?;
@@ -75,11 +75,11 @@ async fn compare(
                 format!("{domain}: event {id}"),
                 format!("{name} of commit {position} is in the log and not in the stream"),
             );
-            missing.push(match refill.filter(|refill| position < *refill) {
+            missing.push(match republish.filter(|republish| position < *republish) {
                 // The position in the text advances while republishing makes progress.
-                Some(refill) => {
-                    let text = format!("{text}, which is being filled again and has come down to {refill}");
-                    Suspect::new(key, text).settled_after(REFILL_PAUSE)
+                Some(republish) => {
+                    let text = format!("{text}, which is being filled again and has come down to {republish}");
+                    Suspect::new(key, text).settled_after(REPUBLISH_PAUSE)
                 }
                 None => Suspect::new(key, text),
             });
@@ -109,7 +109,7 @@ async fn compare(
 }
 
 fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
-    Ok(Position { era: row.try_get("era")?, xid: row.try_get("xid")? })
+    Ok(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? })
 }
 
 /// Events since this time must be in the stream.
@@ -122,9 +122,9 @@ fn oldest(held: &Held, now: DateTime<Utc>) -> DateTime<Utc> {
 /// The events of a page that the log has, with their positions. Trimmed events count as known.
 async fn known(database: &PgPool, page: &[(Uuid, Place)]) -> Result<HashSet<(Uuid, Position)>> {
     let positions: HashSet<Position> = page.iter().map(|(_, place)| place.position).collect();
-    let (eras, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.era, p.xid)).unzip();
+    let (epochs, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.epoch, p.xid)).unzip();
     let (mut known, mut trimmed) = (HashSet::new(), HashSet::new());
-    for row in sqlx::query(AT).bind(eras).bind(xids).fetch_all(database).await? {
+    for row in sqlx::query(AT).bind(epochs).bind(xids).fetch_all(database).await? {
         let position = position(&row)?;
         if let Some(id) = row.try_get::<Option<Uuid>, _>("id")? {
             known.insert((id, position));

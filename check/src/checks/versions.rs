@@ -47,16 +47,16 @@ const ENTITIES: &[(&str, &str, &str)] = &[
     (subjects::payments::DOMAIN, "payment", entity_of!("payments", "id")),
 ];
 
-pub(super) async fn look(sources: &Sources) -> Result<Vec<Suspect>> {
+pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains()? {
         suspects.extend(counted(domain, database).await?);
     }
     for (domain, what, statement) in ENTITIES {
-        for (id, version, told) in found::<(Uuid, i64, i64)>(sources.database(domain)?, statement).await? {
+        for (id, version, last) in found::<(Uuid, i64, i64)>(sources.database(domain)?, statement).await? {
             suspects.push(Suspect::new(
                 format!("{domain}: {what} {id}"),
-                format!("it is at version {version}, and its last event is {told}"),
+                format!("it is at version {version}, and its last event is {last}"),
             ));
         }
     }

@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     Shared, Signals, Stage, Tls,
     body::{RequestBody, ResponseBody},
-    meter::{Cause, LAST_HEAD, Meter, PATIENCE_WHEN_FULL},
+    meter::{Cause, LAST_HEAD, Meter, TIMEOUT_WHEN_FULL},
     stream::{Metered, Socket},
 };
 
@@ -119,7 +119,7 @@ async fn interrupted(signals: &mut watch::Receiver<Signals>) -> Result<(), Cause
         if signals.changed().await.is_err() {
             return Ok(());
         }
-        if signals.borrow().stage != Stage::Closing && connected.elapsed() >= PATIENCE_WHEN_FULL {
+        if signals.borrow().stage != Stage::Closing && connected.elapsed() >= TIMEOUT_WHEN_FULL {
             return Err(Cause::Full);
         }
     }

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_for_those_who_ask_for_it() {
+    fn json_is_served_on_request() {
         let prefers = |accept: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in accept {

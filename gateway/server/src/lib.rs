@@ -96,13 +96,13 @@ pub struct Options {
     /// What a connection may hold.
     pub limits: Limits,
     /// How long requests may still take once the stage is `Closing`; then they are cut.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Options {
     /// Plain HTTP with the default limits.
     pub fn new(name: &'static str) -> Self {
-        Self { name, tls: None, limits: Limits::default(), patience: Duration::from_secs(10) }
+        Self { name, tls: None, limits: Limits::default(), timeout: Duration::from_secs(10) }
     }
 }
 
@@ -147,7 +147,7 @@ pub async fn serve<E: Endpoint + 'static>(
     reached(&mut stage, Stage::Closing).await;
     shared.signals.send_modify(|signals| signals.stage = Stage::Closing);
     connections.close();
-    if timeout(shared.options.patience, connections.wait()).await.is_err() {
+    if timeout(shared.options.timeout, connections.wait()).await.is_err() {
         tracing::warn!(listener = shared.options.name, left = connections.len(), "connections are cut");
         cut.cancel();
         connections.wait().await;

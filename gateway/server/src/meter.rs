@@ -12,7 +12,7 @@ use crate::Limits;
 /// How long a head that is on its way may take once the server is closing.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 /// A connection that waits for longer makes room for another.
-pub(crate) const PATIENCE_WHEN_FULL: Duration = Duration::from_secs(1);
+pub(crate) const TIMEOUT_WHEN_FULL: Duration = Duration::from_secs(1);
 
 /// Why a connection was closed before its client closed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl Meter {
     /// Whether the connection has waited for a request for so long that it makes room for another.
     pub(crate) fn makes_room(&self) -> bool {
         match self.state().phase {
-            Phase::Idle { since } | Phase::Head { since } => since.elapsed() >= PATIENCE_WHEN_FULL,
+            Phase::Idle { since } | Phase::Head { since } => since.elapsed() >= TIMEOUT_WHEN_FULL,
             _ => false,
         }
     }

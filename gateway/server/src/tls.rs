@@ -19,7 +19,7 @@ use tokio_rustls::{
 };
 
 /// How often the files are looked at: whoever renews a certificate does it days ahead.
-const LOOK: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The certificate of a listener, as it is now.
 #[derive(Clone)]
@@ -60,10 +60,10 @@ impl Tls {
 
 async fn watch(tls: Weak<Certificate>) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(INTERVAL).await;
         let Some(tls) = tls.upgrade() else { return };
         // Two small files, that are in memory.
-        match tls.look_again() {
+        match tls.reload() {
             Ok(true) => tracing::info!(certificate = %tls.certificate.display(), "another certificate"),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the certificate has changed and cannot be used; the old one stays"),
@@ -73,7 +73,7 @@ async fn watch(tls: Weak<Certificate>) {
 
 impl Certificate {
     /// Whether there is another one.
-    fn look_again(&self) -> io::Result<bool> {
+    fn reload(&self) -> io::Result<bool> {
         let now = read(&self.certificate, &self.key)?;
         if now == self.current.read().pems {
             return Ok(false);

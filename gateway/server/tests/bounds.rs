@@ -78,7 +78,7 @@ async fn server(limits: Limits, tls: Option<Tls>) -> Server {
     let address = listener.local_addr().unwrap();
     let (stage, stages) = watch::channel(Stage::Open);
     let go_on = Arc::<Notify>::default();
-    let options = Options { tls, limits, patience: Duration::from_secs(20), ..Options::new("test") };
+    let options = Options { tls, limits, timeout: Duration::from_secs(20), ..Options::new("test") };
     let served = tokio::spawn(serve(listener, endpoint(go_on.clone()), options, stages));
     Server { address, stage, served, go_on }
 }

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_path_to_error::{Segment, Track};
 
-use crate::{Detail, ErrorKind, Fault};
+use crate::{Detail, ErrorKind, ServiceError};
 use strict::Strict;
 
 /// The field name that stands for a whole body.
@@ -277,7 +277,7 @@ fn join(path: &str, field: &str) -> String {
     }
 }
 
-impl From<DecodeError> for Fault {
+impl From<DecodeError> for ServiceError {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Unsupported => Self::new(
@@ -293,9 +293,9 @@ impl From<DecodeError> for Fault {
             }
             DecodeError::UnknownFields(names) => {
                 let text = "The body has a field that is not known.";
-                let mut fault = Self::new(ErrorKind::Invalid, "unknown_field", text);
-                fault.details.extend(names.into_iter().map(Detail::unknown));
-                fault
+                let mut service_error = Self::new(ErrorKind::Invalid, "unknown_field", text);
+                service_error.details.extend(names.into_iter().map(Detail::unknown));
+                service_error
             }
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])* $name:ident = $word:literal, $params:literal;)+) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $label:literal, $params:literal;)+) => {
         /// What kind of thing is wrong with a field. The list is closed; clients translate by it.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -26,9 +26,9 @@ macro_rules! codes {
             ];
 
             /// The serialized form.
-            pub fn word(self) -> &'static str {
+            pub fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$name => $word,)+
+                    $(Self::$name => $label,)+
                     Self::Invalid => "invalid",
                 }
             }
@@ -198,7 +198,7 @@ mod tests {
         let read: Detail = serde_json::from_str(r#"{"field":"a","message":"b","code":"of_tomorrow"}"#).unwrap();
         assert_eq!(read, Detail::new("a", DetailCode::Invalid, "b"));
         for (code, ..) in DetailCode::ALL {
-            assert_eq!(serde_json::to_value(code).unwrap(), code.word());
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }
 
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_told_in_words() {
+    fn bounds_are_explained() {
         assert_eq!(Detail::length("a", 0, 5).message, "must have at most 5 characters");
         assert_eq!(Detail::count("a", 1, 5).message, "must have 1 to 5 entries");
         assert_eq!(Detail::of_type("a", "object").message, "must be an object");

@@ -60,7 +60,7 @@ kinds! {
 
 /// A domain error: an answer to a request. For a command it is stored like a reply, except for the kinds `Malformed`,
 /// `Invalid` and `Unauthenticated`. `Display` is the text for clients, `Debug` the text for logs.
-pub trait Refusal: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Send + Sync + 'static {
+pub trait DomainError: Serialize + DeserializeOwned + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The stable code for programs.
     fn code(&self) -> &'static str;
     /// The kind of the error.
@@ -113,7 +113,7 @@ macro_rules! domain_error {
             $variant $({ $($field: $type),+ })?,
         )+}
 
-        impl $crate::Refusal for $name {
+        impl $crate::DomainError for $name {
             fn code(&self) -> &'static str {
                 match self {$( Self::$variant { .. } => $code, )+}
             }
@@ -160,7 +160,7 @@ pub struct ErrorBody {
 /// passed deadline, an internal error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{service}: {code}: {message}")]
-pub struct Fault {
+pub struct ServiceError {
     /// The kind, which determines the HTTP status.
     pub kind: ErrorKind,
     /// The stable code for programs.
@@ -173,7 +173,7 @@ pub struct Fault {
     pub details: Vec<Detail>,
 }
 
-impl Fault {
+impl ServiceError {
     /// A service error without details.
     pub fn new(kind: ErrorKind, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind, code: code.into(), message: message.into(), service: String::new(), details: Vec::new() }
@@ -225,21 +225,21 @@ impl Fault {
 
 impl ErrorBody {
     /// The body of the reply for a domain error.
-    pub fn of_refusal<E: Refusal>(refusal: &E, service: &str, request_id: &str) -> Self {
+    pub fn of_domain_error<E: DomainError>(error: &E, service: &str, request_id: &str) -> Self {
         Self {
             success: false,
-            code: refusal.code().to_owned(),
-            kind: refusal.kind(),
-            message: refusal.to_string(),
+            code: error.code().to_owned(),
+            kind: error.kind(),
+            message: error.to_string(),
             service: service.to_owned(),
             request_id: request_id.to_owned(),
-            details: refusal.details(),
-            refusal: serde_json::to_value(refusal).ok(),
+            details: error.details(),
+            refusal: serde_json::to_value(error).ok(),
         }
     }
 }
 
-impl From<ErrorBody> for Fault {
+impl From<ErrorBody> for ServiceError {
     fn from(ErrorBody { kind, code, message, service, details, .. }: ErrorBody) -> Self {
         Self { kind, code, message, service, details }
     }
@@ -249,49 +249,49 @@ impl From<ErrorBody> for Fault {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallError<E> {
     /// The typed domain error.
-    Refused(E),
+    Rejected(E),
     /// Any other error.
-    Fault(Fault),
+    ServiceError(ServiceError),
 }
 
-impl<E: Refusal> CallError<E> {
+impl<E: DomainError> CallError<E> {
     /// Converts an error reply. A domain error that this client does not know becomes a service error with the same
     /// code and kind.
     pub fn from_body(mut body: ErrorBody) -> Self {
-        if let Some(Ok(refusal)) = body.refusal.take().map(serde_json::from_value::<E>) {
-            return Self::Refused(refusal);
+        if let Some(Ok(error)) = body.refusal.take().map(serde_json::from_value::<E>) {
+            return Self::Rejected(error);
         }
-        Self::Fault(body.into())
+        Self::ServiceError(body.into())
     }
 
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Refused(refusal) => refusal.kind(),
-            Self::Fault(fault) => fault.kind,
+            Self::Rejected(domain_error) => domain_error.kind(),
+            Self::ServiceError(service_error) => service_error.kind,
         }
     }
 
     /// The body of the error reply to the caller.
     pub fn body(&self, service: &str, request_id: &str) -> ErrorBody {
         match self {
-            Self::Refused(refusal) => ErrorBody::of_refusal(refusal, service, request_id),
-            Self::Fault(fault) => fault.body(request_id),
+            Self::Rejected(domain_error) => ErrorBody::of_domain_error(domain_error, service, request_id),
+            Self::ServiceError(service_error) => service_error.body(request_id),
         }
     }
 }
 
-impl<E> From<Fault> for CallError<E> {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl<E> From<ServiceError> for CallError<E> {
+    fn from(error: ServiceError) -> Self {
+        Self::ServiceError(error)
     }
 }
 
 impl<E: fmt::Display> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refusal) => refusal.fmt(f),
-            Self::Fault(fault) => fault.fmt(f),
+            Self::Rejected(domain_error) => domain_error.fmt(f),
+            Self::ServiceError(service_error) => service_error.fmt(f),
         }
     }
 }

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_told_from_other_texts() {
+    fn addresses_are_distinguished_from_other_texts() {
         let long = format!("{}@example.com", "a".repeat(64));
         let good = ["a@b.co", "Ann.Other+shop@mail.example.com", "jürgen@müller.example", " a@b.co ", &long];
         for email in good {

@@ -19,7 +19,7 @@ pub mod text;
 pub use access::Access;
 pub use codec::{DecodeError, Format, UnknownFields};
 pub use detail::{Detail, DetailCode};
-pub use error::{CallError, ErrorBody, ErrorKind, Fault, Refusal};
+pub use error::{CallError, DomainError, ErrorBody, ErrorKind, ServiceError};
 pub use fields::{Fields, LineBreaks};
 pub use message::{Answer, Command, Event, Query, Request};
 pub use page::{PageRequest, Pagination};

@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{Access, Refusal, subject};
+use crate::{Access, DomainError, subject};
 
 /// A message with a reply: a [`Query`] or a [`Command`].
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -16,7 +16,7 @@ pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The reply on success.
     type Reply: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// The domain error.
-    type Error: Refusal;
+    type Error: DomainError;
 
     /// The subject to which the owning domain subscribes.
     fn subject() -> String {

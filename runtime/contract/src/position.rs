@@ -11,25 +11,25 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// The epoch: microseconds since 1970 at which it began, or the previous epoch plus one.
-    pub era: i64,
+    pub epoch: i64,
     /// The committing transaction's id (`pg_current_xact_id()`).
     pub xid: i64,
 }
 
 impl Position {
     /// A position below all positions of every log.
-    pub const START: Self = Self { era: 0, xid: 0 };
+    pub const START: Self = Self { epoch: 0, xid: 0 };
 
     /// The greatest position below this one.
     #[must_use]
     pub fn just_below(self) -> Self {
-        Self { era: self.era, xid: self.xid - 1 }
+        Self { epoch: self.epoch, xid: self.xid - 1 }
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.era, self.xid)
+        write!(f, "{}.{}", self.epoch, self.xid)
     }
 }
 
@@ -37,8 +37,8 @@ impl FromStr for Position {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (era, xid) = text.split_once('.').unwrap_or((text, ""));
-        Ok(Self { era: era.parse()?, xid: xid.parse()? })
+        let (epoch, xid) = text.split_once('.').unwrap_or((text, ""));
+        Ok(Self { epoch: epoch.parse()?, xid: xid.parse()? })
     }
 }
 
@@ -47,8 +47,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_order_by_era_and_read_back_as_written() {
-        let (old, new) = (Position { era: 1, xid: 900 }, Position { era: 2, xid: 3 });
+    fn positions_order_by_epoch_and_read_back_as_written() {
+        let (old, new) = (Position { epoch: 1, xid: 900 }, Position { epoch: 2, xid: 3 });
         assert!(old < new);
         assert_eq!(new.to_string().parse(), Ok(new));
         assert!("7".parse::<Position>().is_err());

@@ -70,7 +70,7 @@ pub mod internal {
     /// The same as `list_dead_letters`.
     pub const DEAD_LETTERS: &str = "dead_letters";
     /// Publishes the log into the stream once more.
-    pub const REFILL: &str = "refill";
+    pub const REPUBLISH: &str = "refill";
     /// Forgets what a domain keeps of another one's events, and hears them all again; for projections only.
     pub const REBUILD: &str = "rebuild";
     /// How far a domain has handled another one's events.

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_look_alike_are_the_same_where_one_may_stand_only_once() {
+    fn texts_that_read_alike_are_the_same_where_they_must_be_unique() {
         for same in ["ＳＫＵ-1", "SKU\u{200b}-1", " SKU-1\u{feff}", "S\u{ad}KU-1"] {
             assert_eq!(compatible(same), "SKU-1", "{same:?}");
         }

@@ -12,7 +12,10 @@ use super::{
     commit::{AnswerRows, Committed, write},
     measure, next_after,
 };
-use crate::{failure::Breakage, guard::guarded, tx::Tx};
+use crate::{
+    api::{error::InternalError, tx::Tx},
+    guard::guarded,
+};
 
 /// A kind of work for a lane.
 pub(super) trait Kind {
@@ -33,14 +36,14 @@ pub(super) trait Kind {
         connection: &mut PgConnection,
         context: &LaneContext,
         items: &[Self::Item],
-    ) -> impl Future<Output = Result<(Self::Claimed, DateTime<Utc>), Breakage>> + Send;
+    ) -> impl Future<Output = Result<(Self::Claimed, DateTime<Utc>), InternalError>> + Send;
 
     /// Runs the handlers, and returns the answers to store. Without them the transaction is rolled back.
     fn handle(
         tx: &mut Tx<'_>,
         items: &[Self::Item],
         claimed: Self::Claimed,
-    ) -> impl Future<Output = Result<(Self::Outcome, Option<AnswerRows>), Breakage>> + Send;
+    ) -> impl Future<Output = Result<(Self::Outcome, Option<AnswerRows>), InternalError>> + Send;
 
     /// The crash points before and after the commit.
     fn crash_point(is_committed: bool);
@@ -52,7 +55,7 @@ pub(super) trait Kind {
     fn rolled_back(_items: &mut Vec<Self::Item>, _outcome: Self::Outcome, _work: &mut Vec<Vec<Self::Item>>) {}
 
     /// Releases the items after the last failure.
-    fn give_up(lanes: &Lanes, items: Vec<Self::Item>, breakage: &Breakage) -> impl Future<Output = ()> + Send;
+    fn give_up(lanes: &Lanes, items: Vec<Self::Item>, error: &InternalError) -> impl Future<Output = ()> + Send;
 }
 
 /// Runs a batch until it is committed, split or given up. Parts that are split off are pushed onto `work`. Returns what
@@ -72,7 +75,7 @@ pub(super) async fn run_batch<K: Kind>(
         attempt += 1;
         let began = Instant::now();
         let confirmed = context.publisher.take_confirmed();
-        let breakage = match guarded(transact::<K>(context, &items, &confirmed)).await {
+        let error = match guarded(transact::<K>(context, &items, &confirmed)).await {
             Ok((outcome, Some(committed))) => {
                 measure(context, K::NAME, items.len(), began);
                 K::settle(lanes, items, outcome).await;
@@ -83,10 +86,10 @@ pub(super) async fn run_batch<K: Kind>(
                 K::rolled_back(&mut items, outcome, work);
                 continue;
             }
-            Err(breakage) => breakage,
+            Err(error) => error,
         };
         context.publisher.put_back(confirmed);
-        match next_after(context, &breakage, items.len(), attempt).await {
+        match next_after(context, &error, items.len(), attempt).await {
             Next::Again => {}
             Next::Halve => {
                 let second = items.split_off(items.len() / 2);
@@ -94,7 +97,7 @@ pub(super) async fn run_batch<K: Kind>(
                 return None;
             }
             Next::GiveUp => {
-                K::give_up(lanes, items, &breakage).await;
+                K::give_up(lanes, items, &error).await;
                 return None;
             }
         }
@@ -105,7 +108,7 @@ async fn transact<K: Kind>(
     context: &LaneContext,
     items: &[K::Item],
     confirmed: &[Position],
-) -> Result<(K::Outcome, Option<Committed>), Breakage> {
+) -> Result<(K::Outcome, Option<Committed>), InternalError> {
     let mut connection = context.db.lane().await?;
     let mut transaction = connection.begin().await?;
     let (claimed, now) = K::claim(&mut transaction, context, items).await?;
@@ -113,7 +116,7 @@ async fn transact<K: Kind>(
     let (outcome, answers) = K::handle(&mut tx, items, claimed).await?;
     let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
     if !(context.emits || events.is_empty()) {
-        return Err(Breakage::other("a projection domain emitted an event"));
+        return Err(InternalError::other("a projection domain emitted an event"));
     }
     let Some(answers) = answers else {
         transaction.rollback().await?;

@@ -6,21 +6,24 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contract::{ErrorBody, ErrorKind, Fault, Format};
+use contract::{ErrorBody, ErrorKind, Format, ServiceError};
 use sqlx::{PgConnection, Row};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 use super::{
-    LaneContext, LaneMessage, Lanes, announce,
+    LaneContext, LaneMessage, Lanes,
     batch::{Kind, run_batch},
     commit::AnswerRows,
+    publish,
 };
 use crate::{
-    command_log::{self, CommandKey},
-    failure::Breakage,
-    operation::{CommandRoute, Erased, Outcome},
-    tx::Tx,
+    api::{
+        error::InternalError,
+        routes::{CommandRoute, Erased, Outcome},
+        tx::Tx,
+    },
+    rpc::command_log::{self, CommandKey},
 };
 
 /// A command in a lane.
@@ -37,7 +40,7 @@ pub(crate) struct CommandItem {
     pub reply: oneshot::Sender<LaneReply>,
     pub permit: Option<OwnedSemaphorePermit>,
     /// The command of a due deadline. Its handler decides by the row alone whether the deadline still applies
-    /// ([`crate::Due`]), so the id is not claimed and the answer is not stored.
+    /// ([`crate::DeadlineSource`]), so the id is not claimed and the answer is not stored.
     pub is_due: bool,
 }
 
@@ -52,12 +55,12 @@ pub(crate) enum LaneReply {
     /// A reply, in MessagePack.
     Reply { body: Vec<u8>, replayed: bool },
     /// A domain error.
-    Refused { body: Box<ErrorBody>, replayed: bool },
+    Rejected { body: Box<ErrorBody>, replayed: bool },
     /// What `prepare` relied on has changed: prepare again.
     Stale,
     /// A service error. Nothing is known to have been committed, but a commit whose connection was lost may have
     /// succeeded.
-    Fault(Fault),
+    ServiceError(ServiceError),
 }
 
 /// The outcome of one item of a batch.
@@ -66,7 +69,7 @@ enum Verdict {
     /// Another transaction, or an earlier item of the batch, holds the claim on the id: retry later.
     Unclaimed,
     /// Rejected after it had written: the whole batch must roll back.
-    RefusedAfterWrite(Box<ErrorBody>),
+    RejectedAfterWrite(Box<ErrorBody>),
 }
 
 /// The pause before an item whose id is claimed elsewhere is retried.
@@ -79,7 +82,7 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, usize::MAX);
     while let Some(batch) = work.pop() {
         if let Some(committed) = run_batch::<Commands>(lanes, batch, &mut work).await {
-            announce(&lanes.context, committed);
+            publish(&lanes.context, committed);
         }
     }
 }
@@ -88,13 +91,13 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
 /// does not compete for CPU. Only if a batch does not commit are the ones before it published at once.
 pub(super) async fn run_due(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, DUE_BATCH);
-    let mut untold = Vec::new();
+    let mut unpublished = Vec::new();
     while let Some(batch) = work.pop() {
         let committed = run_batch::<Commands>(lanes, batch, &mut work).await;
         let is_held_up = committed.is_none();
-        untold.extend(committed);
+        unpublished.extend(committed);
         if is_held_up || work.is_empty() {
-            untold.drain(..).for_each(|committed| announce(&lanes.context, committed));
+            unpublished.drain(..).for_each(|committed| publish(&lanes.context, committed));
         }
     }
 }
@@ -123,7 +126,7 @@ fn batches(mut items: Vec<CommandItem>, most: usize) -> Vec<Vec<CommandItem>> {
 fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
     let now = Instant::now();
     for item in items.extract_if(.., |item| item.deadline <= now) {
-        answer(item, LaneReply::Fault(Fault::deadline(context.domain)));
+        answer(item, LaneReply::ServiceError(ServiceError::deadline(context.domain)));
     }
 }
 
@@ -151,7 +154,7 @@ impl Kind for Commands {
         connection: &mut PgConnection,
         context: &LaneContext,
         items: &[CommandItem],
-    ) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+    ) -> Result<(Claimed, DateTime<Utc>), InternalError> {
         claim(connection, context.domain, items).await
     }
 
@@ -159,12 +162,12 @@ impl Kind for Commands {
         tx: &mut Tx<'_>,
         items: &[CommandItem],
         claimed: Claimed,
-    ) -> Result<(Vec<Verdict>, Option<AnswerRows>), Breakage> {
+    ) -> Result<(Vec<Verdict>, Option<AnswerRows>), InternalError> {
         let Claimed { mut verdicts, secret_repeats } = claimed;
         decide(tx, items, &mut verdicts).await?;
         let verdicts: Vec<Verdict> =
             verdicts.into_iter().map(|verdict| verdict.unwrap_or(Verdict::Unclaimed)).collect();
-        let answers = if verdicts.iter().any(|verdict| matches!(verdict, Verdict::RefusedAfterWrite(_))) {
+        let answers = if verdicts.iter().any(|verdict| matches!(verdict, Verdict::RejectedAfterWrite(_))) {
             None
         } else {
             Some(answer_rows(items, &verdicts, &secret_repeats)?)
@@ -187,16 +190,16 @@ impl Kind for Commands {
     }
 
     fn rolled_back(items: &mut Vec<CommandItem>, verdicts: Vec<Verdict>, work: &mut Vec<Vec<CommandItem>>) {
-        if let Some(at) = verdicts.iter().position(|verdict| matches!(verdict, Verdict::RefusedAfterWrite(_))) {
+        if let Some(at) = verdicts.iter().position(|verdict| matches!(verdict, Verdict::RejectedAfterWrite(_))) {
             isolate(items, at, verdicts, work);
         }
     }
 
-    async fn give_up(lanes: &Lanes, items: Vec<CommandItem>, breakage: &Breakage) {
+    async fn give_up(lanes: &Lanes, items: Vec<CommandItem>, internal_error: &InternalError) {
         let domain = lanes.context.domain;
         for item in items {
-            tracing::error!(domain, operation = item.route.meta.operation, %breakage, "a command broke");
-            answer(item, LaneReply::Fault(breakage.fault(domain)));
+            tracing::error!(domain, operation = item.route.meta.operation, error = %internal_error, "a command broke");
+            answer(item, LaneReply::ServiceError(internal_error.service_error(domain)));
         }
     }
 }
@@ -207,7 +210,7 @@ fn isolate(batch: &mut Vec<CommandItem>, at: usize, verdicts: Vec<Verdict>, work
     if batch.len() > 1 {
         let item = batch.remove(at);
         work.push(vec![item]);
-    } else if let (Some(item), Some(Verdict::RefusedAfterWrite(body))) =
+    } else if let (Some(item), Some(Verdict::RejectedAfterWrite(body))) =
         (batch.first_mut(), verdicts.into_iter().nth(at))
     {
         item.prepared = Err(body);
@@ -223,9 +226,12 @@ fn settle(lanes: &Lanes, item: CommandItem, verdict: Verdict) {
         Verdict::Unclaimed => {
             let domain = lanes.context.domain;
             let text = "The same command is still running. Ask again with the same id.";
-            answer(item, LaneReply::Fault(Fault::new(ErrorKind::Conflict, "command_in_progress", text).of(domain)));
+            answer(
+                item,
+                LaneReply::ServiceError(ServiceError::new(ErrorKind::Conflict, "command_in_progress", text).of(domain)),
+            );
         }
-        Verdict::RefusedAfterWrite(body) => answer(item, LaneReply::Refused { body, replayed: false }),
+        Verdict::RejectedAfterWrite(body) => answer(item, LaneReply::Rejected { body, replayed: false }),
     }
 }
 
@@ -240,7 +246,7 @@ async fn claim(
     connection: &mut PgConnection,
     domain: &str,
     items: &[CommandItem],
-) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+) -> Result<(Claimed, DateTime<Utc>), InternalError> {
     let mut claimed = Claimed { verdicts: items.iter().map(|_| None).collect(), secret_repeats: Vec::new() };
     // Deadlines have a queue of their own, so a batch holds either deadlines only or none.
     if items.iter().all(|item| item.is_due) {
@@ -264,7 +270,7 @@ async fn claim(
         .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
-    let now = rows.first().ok_or_else(|| Breakage::other("a batch had nothing to claim"))?.try_get("now")?;
+    let now = rows.first().ok_or_else(|| InternalError::other("a batch had nothing to claim"))?.try_get("now")?;
     let (mut ours, mut keys) = (Vec::with_capacity(locks.len()), Vec::with_capacity(locks.len()));
     for (row, (_, index)) in rows.iter().zip(locks) {
         if row.try_get("is_claimed")? {
@@ -286,7 +292,7 @@ async fn claim(
 }
 
 /// Runs the handler of the batch's operation on the items that have no verdict yet.
-async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<Verdict>]) -> Result<(), Breakage> {
+async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<Verdict>]) -> Result<(), InternalError> {
     let mut members = Vec::with_capacity(batch.len());
     let mut commands: Vec<&(dyn std::any::Any + Send + Sync)> = Vec::with_capacity(batch.len());
     for (index, item) in batch.iter().enumerate() {
@@ -298,7 +304,7 @@ async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<V
                 members.push(index);
                 commands.push(command.as_ref());
             }
-            Err(refusal) => verdicts[index] = Some(refused(refusal.clone())),
+            Err(error) => verdicts[index] = Some(rejected(error.clone())),
         }
     }
     let Some(route) = members.first().map(|index| &batch[*index].route) else { return Ok(()) };
@@ -306,27 +312,31 @@ async fn decide(tx: &mut Tx<'_>, batch: &[CommandItem], verdicts: &mut [Option<V
     for (index, outcome) in members.into_iter().zip(outcomes) {
         verdicts[index] = Some(match outcome {
             Outcome::Reply(body) => Verdict::Answered(LaneReply::Reply { body, replayed: false }),
-            Outcome::Refused(body) => refused(body),
-            Outcome::RefusedAfterWrite(body) => Verdict::RefusedAfterWrite(body),
+            Outcome::Rejected(body) => rejected(body),
+            Outcome::RejectedAfterWrite(body) => Verdict::RejectedAfterWrite(body),
             Outcome::Stale => Verdict::Answered(LaneReply::Stale),
         });
     }
     Ok(())
 }
 
-fn refused(body: Box<ErrorBody>) -> Verdict {
-    Verdict::Answered(LaneReply::Refused { body, replayed: false })
+fn rejected(body: Box<ErrorBody>) -> Verdict {
+    Verdict::Answered(LaneReply::Rejected { body, replayed: false })
 }
 
 /// Whether a rejection is stored. A malformed or invalid body had no effect and its caller corrects it, so the id stays
 /// free for the corrected command. The same holds for an unauthenticated caller, which may retry with a valid token.
-fn is_kept(refusal: ErrorKind) -> bool {
-    !matches!(refusal, ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unauthenticated)
+fn is_kept(error: ErrorKind) -> bool {
+    !matches!(error, ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unauthenticated)
 }
 
 /// The new command log rows for the answers of this batch, in a fixed order, so that concurrent inserts cannot
 /// deadlock.
-fn answer_rows(items: &[CommandItem], verdicts: &[Verdict], secret_repeats: &[usize]) -> Result<AnswerRows, Breakage> {
+fn answer_rows(
+    items: &[CommandItem],
+    verdicts: &[Verdict],
+    secret_repeats: &[usize],
+) -> Result<AnswerRows, InternalError> {
     let mut new: Vec<(&CommandItem, i16, Option<Vec<u8>>)> = Vec::new();
     for (index, (item, verdict)) in items.iter().zip(verdicts).enumerate() {
         if item.is_due || secret_repeats.contains(&index) {
@@ -336,11 +346,11 @@ fn answer_rows(items: &[CommandItem], verdicts: &[Verdict], secret_repeats: &[us
             Verdict::Answered(LaneReply::Reply { body, replayed: false }) => (0, body.clone()),
             // If the operation keeps no answers, its rejections are not recorded: otherwise unauthenticated requests
             // with wrong passwords could fill the table.
-            Verdict::Answered(LaneReply::Refused { body, replayed: false })
+            Verdict::Answered(LaneReply::Rejected { body, replayed: false })
                 if item.route.keeps_answer && is_kept(body.kind) =>
             {
-                let status = i16::try_from(body.kind.status()).map_err(Breakage::other)?;
-                (status, Format::MessagePack.encode(body).map_err(Breakage::other)?)
+                let status = i16::try_from(body.kind.status()).map_err(InternalError::other)?;
+                (status, Format::MessagePack.encode(body).map_err(InternalError::other)?)
             }
             _ => continue,
         };

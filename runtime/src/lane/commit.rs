@@ -8,11 +8,13 @@ use std::{collections::BTreeMap, sync::LazyLock, time::Instant};
 use uuid::Uuid;
 
 use crate::{
+    api::{
+        error::InternalError,
+        routes::EffectRow,
+        tx::{PendingEffect, PendingEvent},
+    },
     columns,
-    failure::Breakage,
-    log::{Digest, LoggedEvent, mark},
-    operation::EffectRow,
-    tx::{PendingEffect, PendingEvent},
+    log::event_log::{Digest, LoggedEvent, id_hash},
 };
 
 /// Answers for the command log, column by column.
@@ -124,13 +126,13 @@ pub(super) async fn write(
     events: &[PendingEvent],
     effects: Vec<PendingEffect>,
     confirmed: &[Position],
-) -> Result<Committed, Breakage> {
+) -> Result<Committed, InternalError> {
     let logged = events.iter().map(LoggedEvent::of).collect::<Result<Vec<_>, _>>()?;
     let mut digests: BTreeMap<&str, Digest> = BTreeMap::new();
     for event in events {
         let digest = digests.entry(event.name).or_default();
         digest.count += 1;
-        digest.xor ^= mark(event.id);
+        digest.xor ^= id_hash(event.id);
     }
     let has = |has: bool, part: usize| if has { part } else { 0 };
     let parts = has(!answers.ids.is_empty(), ANSWERS)
@@ -148,8 +150,8 @@ pub(super) async fn write(
         query = query.bind(to_json(&digests)?).bind(to_json(&logged)?);
     }
     if parts & CONFIRMED != 0 {
-        let (eras, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.era, p.xid)).unzip();
-        query = query.bind(eras).bind(xids);
+        let (epochs, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.epoch, p.xid)).unzip();
+        query = query.bind(epochs).bind(xids);
     }
     if parts & EFFECTS != 0 {
         let causes = effects.iter().map(|effect| to_json(&effect.cause)).collect::<Result<Vec<_>, _>>()?;
@@ -157,14 +159,14 @@ pub(super) async fn write(
         query = columns!(query, effects, effect; effect.body.as_str());
     }
     let row = query.fetch_one(connection).await?;
-    let Some(era) = row.try_get::<Option<i64>, _>("era")? else {
-        return Err(Breakage::StaleEra);
+    let Some(epoch) = row.try_get::<Option<i64>, _>("era")? else {
+        return Err(InternalError::StaleEpoch);
     };
     let ours: Vec<Uuid> = row.try_get("ours")?;
     let waiting = effects.len() > ours.len();
     let at: DateTime<Utc> = row.try_get::<Option<_>, _>("logged_at")?.unwrap_or(row.try_get("at")?);
     Ok(Committed {
-        position: Position { era, xid: row.try_get("xid")? },
+        position: Position { epoch, xid: row.try_get("xid")? },
         at,
         events: logged,
         effects: effects.into_iter().filter(|e| ours.contains(&e.id)).map(EffectRow::of).collect(),
@@ -173,6 +175,6 @@ pub(super) async fn write(
     })
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Breakage> {
-    serde_json::to_string(value).map_err(Breakage::other)
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, InternalError> {
+    serde_json::to_string(value).map_err(InternalError::other)
 }

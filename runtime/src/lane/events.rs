@@ -12,22 +12,24 @@ use sqlx::PgConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-pub(crate) use attempts::forget_attempts;
-use attempts::{again, count_or_park, prepare, uncount_attempt};
+pub(crate) use attempts::delete_attempts;
+use attempts::{again, count_or_dead_letter, prepare, uncount_attempt};
 use inbox::Claimed;
 pub(crate) use inbox::claim;
 
 use super::{
-    LaneContext, LaneMessage, Lanes, announce,
+    LaneContext, LaneMessage, Lanes,
     batch::{Kind, run_batch},
     commit::AnswerRows,
+    publish,
 };
 use crate::{
-    consumer::InFlight,
-    dead_letter,
-    failure::{Blame, Breakage},
-    operation::{Erased, EventHead, EventRoute},
-    tx::Tx,
+    api::{
+        error::{InternalError, RetryClass},
+        routes::{Erased, EventHead, EventRoute},
+        tx::Tx,
+    },
+    consume::{consumer::InFlight, dead_letter},
 };
 
 /// An event in a lane.
@@ -40,7 +42,7 @@ pub(crate) struct EventItem {
     pub message: Result<Erased, String>,
     /// The owner's epoch in which this copy is known to have been in the log. For a copy from the stream, that is the
     /// epoch of its position.
-    pub known_in_era: i64,
+    pub known_in_epoch: i64,
     /// Whether it may have run before, and may have ended the process that ran it: such a run is counted beforehand.
     pub is_repeat: bool,
     /// Redriven by an operator: neither the inbox nor the cursor is checked.
@@ -53,7 +55,7 @@ pub(crate) struct EventItem {
 
 impl EventItem {
     /// A first delivery, which holds nothing.
-    pub(crate) fn of(route: &EventRoute, head: EventHead, payload: Bytes, known_in_era: i64) -> Self {
+    pub(crate) fn of(route: &EventRoute, head: EventHead, payload: Bytes, known_in_epoch: i64) -> Self {
         let (message, entity) = match (route.decode)(&head, &payload) {
             Ok((message, entity)) => (Ok(message), entity),
             Err(error) => (Err(format!("it could not be read: {error}")), head.id),
@@ -64,7 +66,7 @@ impl EventItem {
             entity,
             payload,
             message,
-            known_in_era,
+            known_in_epoch,
             is_repeat: false,
             is_redrive: false,
             _in_flight: None,
@@ -88,7 +90,7 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
         if Instant::now() > until {
             return;
         }
-        if let Some(item) = count_or_park(&lanes.context, item).await {
+        if let Some(item) = count_or_dead_letter(&lanes.context, item).await {
             run_all(lanes, vec![item], until).await;
         }
     }
@@ -98,7 +100,7 @@ async fn run_all(lanes: &Lanes, items: Vec<EventItem>, until: Instant) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
         if let Some(committed) = run_batch::<Events>(lanes, batch, &mut work).await {
-            announce(&lanes.context, committed);
+            publish(&lanes.context, committed);
         }
         if Instant::now() > until {
             for item in work.into_iter().flatten().filter(|item| item.is_repeat) {
@@ -124,12 +126,12 @@ impl Kind for Events {
         connection: &mut PgConnection,
         _context: &LaneContext,
         items: &[EventItem],
-    ) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+    ) -> Result<(Claimed, DateTime<Utc>), InternalError> {
         let (mut claimed, now) = claim(connection, items).await?;
         claimed.fresh.extend(dead_letter::claim_for_redrive(connection, items, &claimed.redriven).await?);
         claimed.fresh.sort_unstable();
         let fresh = claimed.fresh.iter().map(|index| &items[*index]);
-        forget_attempts(connection, fresh.filter(|item| item.is_repeat)).await?;
+        delete_attempts(connection, fresh.filter(|item| item.is_repeat)).await?;
         Ok((claimed, now))
     }
 
@@ -137,7 +139,7 @@ impl Kind for Events {
         tx: &mut Tx<'_>,
         items: &[EventItem],
         claimed: Claimed,
-    ) -> Result<(Vec<usize>, Option<AnswerRows>), Breakage> {
+    ) -> Result<(Vec<usize>, Option<AnswerRows>), InternalError> {
         let Claimed { unclaimed, fresh, .. } = claimed;
         let inputs: Vec<_> = fresh.into_iter().filter_map(|index| items[index].message.as_deref().ok()).collect();
         if let (Some(item), false) = (items.first(), inputs.is_empty()) {
@@ -165,10 +167,10 @@ impl Kind for Events {
         }
     }
 
-    async fn give_up(lanes: &Lanes, items: Vec<EventItem>, breakage: &Breakage) {
-        let is_blamed = breakage.blame() == Blame::Data;
+    async fn give_up(lanes: &Lanes, items: Vec<EventItem>, error: &InternalError) {
+        let is_item_error = error.retry_class() == RetryClass::Data;
         for item in items {
-            again(lanes, item, is_blamed, &breakage.to_string()).await;
+            again(lanes, item, is_item_error, &error.to_string()).await;
         }
     }
 }

@@ -8,13 +8,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::{
-    LaneContext, Lanes, announce,
+    LaneContext, Lanes,
     batch::{Kind, run_batch},
     commit::AnswerRows,
+    publish,
 };
-use crate::{
-    failure::Breakage,
-    operation::{EffectRoute, Erased},
+use crate::api::{
+    error::InternalError,
+    routes::{EffectRoute, Erased},
     tx::Tx,
 };
 
@@ -23,7 +24,7 @@ pub(crate) struct EffectItem {
     pub route: EffectRoute,
     pub id: Uuid,
     pub attempts: i32,
-    pub performed: Erased,
+    pub effect_result: Erased,
     /// RAII guard: dropping it releases the permit.
     pub _permit: OwnedSemaphorePermit,
 }
@@ -32,7 +33,7 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
         if let Some(committed) = run_batch::<EffectResults>(lanes, batch, &mut work).await {
-            announce(&lanes.context, committed);
+            publish(&lanes.context, committed);
         }
     }
 }
@@ -52,7 +53,7 @@ impl Kind for EffectResults {
         connection: &mut PgConnection,
         _context: &LaneContext,
         items: &[EffectItem],
-    ) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+    ) -> Result<(Claimed, DateTime<Utc>), InternalError> {
         claim(connection, items).await
     }
 
@@ -60,16 +61,16 @@ impl Kind for EffectResults {
         tx: &mut Tx<'_>,
         items: &[EffectItem],
         claimed: Claimed,
-    ) -> Result<(bool, Option<AnswerRows>), Breakage> {
+    ) -> Result<(bool, Option<AnswerRows>), InternalError> {
         let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
         for item in items.iter().filter(|item| claimed.ids.contains(&item.id)) {
             match groups.iter_mut().find(|(route, _)| route.name == item.route.name) {
-                Some((_, members)) => members.push(&*item.performed),
-                None => groups.push((&item.route, vec![&*item.performed])),
+                Some((_, members)) => members.push(&*item.effect_result),
+                None => groups.push((&item.route, vec![&*item.effect_result])),
             }
         }
-        for (route, performed) in groups {
-            (route.finish)(tx, &performed).await?;
+        for (route, effect_result) in groups {
+            (route.finish)(tx, &effect_result).await?;
         }
         Ok((claimed.has_waiting, Some(AnswerRows::default())))
     }
@@ -86,7 +87,7 @@ impl Kind for EffectResults {
         let effects = &lanes.context.effects;
         if has_waiting {
             // The next effect of one of these entities may start now.
-            effects.look();
+            effects.wake_up();
         }
         // Releases their permits.
         drop(items);
@@ -94,9 +95,9 @@ impl Kind for EffectResults {
     }
 
     /// The rows remain: the effects are performed again with the same idempotency keys, and then finished.
-    async fn give_up(lanes: &Lanes, items: Vec<EffectItem>, breakage: &Breakage) {
+    async fn give_up(lanes: &Lanes, items: Vec<EffectItem>, error: &InternalError) {
         for item in &items {
-            lanes.context.effects.failed(item.id, item.attempts, breakage).await;
+            lanes.context.effects.failed(item.id, item.attempts, error).await;
         }
     }
 }
@@ -109,7 +110,7 @@ struct Claimed {
 }
 
 /// Claims results by deleting their rows. A result whose row is gone was written by another transaction.
-async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<(Claimed, DateTime<Utc>), InternalError> {
     let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
     ids.sort_unstable();
     let sql = "with held as (select id, entity from effect where id = any($1) order by id for update),

@@ -11,22 +11,16 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{health::Pulse, running::OwnVerifier};
+use super::{health::HealthState, running::OwnVerifier};
 use crate::{
-    catch_up::CatchUp,
-    consumer::Consumer,
-    database::Look,
-    deadlines::Deadlines,
-    failure::Breakage,
+    api::{error::InternalError, routes::MaintenanceJob},
+    consume::{catch_up::CatchUp, consumer::Consumer},
+    database::Probe,
+    jobs::{deadlines::Deadlines, maintenance},
     lane::{Lane, LaneContext, Lanes},
-    maintenance,
-    operation::Chore,
-    publisher::Outgoing,
-    refill,
-    responder::Responder,
-    revocations::Revocations,
-    stream::Streams,
-    supervise::{Child, task},
+    log::{publisher::Outgoing, repair::republish, stream::Streams},
+    node::supervise::{Child, task},
+    rpc::{responder::Responder, revocations::Revocations},
 };
 
 /// What the children of a domain share.
@@ -35,7 +29,7 @@ pub(super) struct Work {
     pub node: Uuid,
     pub lanes: Lanes,
     pub streams: Streams,
-    pub chores: Vec<Chore>,
+    pub maintenance_jobs: Vec<MaintenanceJob>,
     pub stop: CancellationToken,
 }
 
@@ -49,7 +43,7 @@ impl Work {
 fn child<P, F>(name: String, parts: &Arc<P>, body: impl Fn(Arc<P>) -> F + Send + Sync + 'static) -> Child
 where
     P: Send + Sync + 'static,
-    F: Future<Output = Result<(), Breakage>> + Send + 'static,
+    F: Future<Output = Result<(), InternalError>> + Send + 'static,
 {
     let parts = parts.clone();
     task(name, move || body(parts.clone()))
@@ -62,9 +56,9 @@ async fn every<F>(
     pause: Duration,
     what: String,
     mut step: impl FnMut() -> F,
-) -> Result<(), Breakage>
+) -> Result<(), InternalError>
 where
-    F: Future<Output = Result<(), Breakage>>,
+    F: Future<Output = Result<(), InternalError>>,
 {
     let mut was_broken = false;
     loop {
@@ -74,17 +68,20 @@ where
         }
         match step().await {
             Ok(()) => was_broken = false,
-            Err(breakage) if was_broken => tracing::debug!(what, %breakage, "still broken"),
-            Err(breakage) => {
+            Err(error) if was_broken => tracing::debug!(what, %error, "still broken"),
+            Err(error) => {
                 was_broken = true;
-                tracing::warn!(what, %breakage, "a periodic step broke; it is tried again");
+                tracing::warn!(what, %error, "a periodic step broke; it is tried again");
             }
         }
     }
 }
 
 /// Cancels a step on shutdown: it may be long and feeds the lanes, which must become idle.
-async fn until(stop: &CancellationToken, step: impl Future<Output = Result<(), Breakage>>) -> Result<(), Breakage> {
+async fn until(
+    stop: &CancellationToken,
+    step: impl Future<Output = Result<(), InternalError>>,
+) -> Result<(), InternalError> {
     tokio::select! {
         () = stop.cancelled() => Ok(()),
         done = step => done,
@@ -130,15 +127,15 @@ pub(super) fn sweeping(work: &Arc<Work>) -> Child {
 }
 
 /// Republishes the log to a stream that has lost messages.
-pub(super) fn refilling(work: &Arc<Work>) -> Child {
+pub(super) fn republishing(work: &Arc<Work>) -> Child {
     let what = format!("{}.refill", work.name);
     child(what.clone(), work, move |work| {
         let what = what.clone();
         async move {
             let LaneContext { db, publisher, .. } = work.context();
             every(&work.stop, Duration::from_secs(2), what, || async {
-                while refill::step(db, &work.streams, publisher, work.node).await? {
-                    tokio::time::sleep(refill::PAUSE).await;
+                while republish::step(db, &work.streams, publisher, work.node).await? {
+                    tokio::time::sleep(republish::PAUSE).await;
                 }
                 Ok(())
             })
@@ -153,11 +150,11 @@ pub(super) fn performing(work: &Arc<Work>) -> Child {
         loop {
             tokio::select! {
                 () = work.stop.cancelled() => return Ok(()),
-                () = effects.asked() => {}
+                () = effects.woken() => {}
                 () = tokio::time::sleep(Duration::from_millis(500)) => {}
             }
-            if let Err(breakage) = effects.sweep().await {
-                tracing::warn!(domain = work.name, %breakage, "effects could not be looked at");
+            if let Err(error) = effects.sweep().await {
+                tracing::warn!(domain = work.name, %error, "effects could not be looked at");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
@@ -170,7 +167,7 @@ pub(super) fn keeping(work: &Arc<Work>) -> Child {
         let what = what.clone();
         async move {
             let LaneContext { db, effects, .. } = work.context();
-            let pass = || maintenance::pass(work.name, db, &work.chores, effects, work.node);
+            let pass = || maintenance::pass(work.name, db, &work.maintenance_jobs, effects, work.node);
             every(&work.stop, Duration::from_secs(10), what, pass).await?;
             maintenance::end(work.name, db, work.node).await;
             Ok(())
@@ -179,43 +176,51 @@ pub(super) fn keeping(work: &Arc<Work>) -> Child {
 }
 
 /// Updates the health of a domain: connections, database, clock. Also measures the depth of the lanes.
-pub(super) fn watching(work: &Arc<Work>, connections: Vec<async_nats::Client>, pulse: &Arc<Pulse>) -> Child {
-    let parts = Arc::new((work.clone(), connections, pulse.clone()));
+pub(super) fn watching(
+    work: &Arc<Work>,
+    connections: Vec<async_nats::Client>,
+    health_state: &Arc<HealthState>,
+) -> Child {
+    let parts = Arc::new((work.clone(), connections, health_state.clone()));
     child(format!("{}.watch", work.name), &parts, |parts| async move {
-        let (work, connections, pulse) = &*parts;
+        let (work, connections, health_state) = &*parts;
         let LaneContext { domain, db, depth, .. } = work.context();
-        let mut look = Look::new(db.presence.clone());
+        let mut probe = Probe::new(db.health.clone());
         loop {
-            pulse.note_connections(connections);
-            let looked = pulse.clock.compare(look.time()).await;
-            let had_database = pulse.has_database.swap(looked.is_ok(), Ordering::Relaxed);
-            match looked {
-                Err(breakage) if had_database => {
-                    tracing::warn!(domain, %breakage, "the database does not answer: nobody waits for it");
+            health_state.note_connections(connections);
+            let probed = health_state.clock.compare(probe.time()).await;
+            let had_database = health_state.has_database.swap(probed.is_ok(), Ordering::Relaxed);
+            match probed {
+                Err(error) if had_database => {
+                    tracing::warn!(domain, %error, "the database does not answer: nobody waits for it");
                 }
                 Ok(()) if !had_database => tracing::info!(domain, "the database answers again"),
                 _ => {}
             }
             metrics::gauge!("lane_queue_depth", "domain" => *domain).set(depth.get() as f64);
-            db.presence.until_due().await;
+            db.health.until_next_probe().await;
         }
     })
 }
 
 /// Updates the health of a service, which has no database.
-pub(super) fn watching_connection(name: &str, connection: async_nats::Client, pulse: &Arc<Pulse>) -> Child {
-    let parts = Arc::new(([connection], pulse.clone()));
+pub(super) fn watching_connection(
+    name: &str,
+    connection: async_nats::Client,
+    health_state: &Arc<HealthState>,
+) -> Child {
+    let parts = Arc::new(([connection], health_state.clone()));
     child(format!("{name}.watch"), &parts, |parts| async move {
-        let (connections, pulse) = &*parts;
+        let (connections, health_state) = &*parts;
         let mut interval = tokio::time::interval(Duration::from_secs(1));
         loop {
             interval.tick().await;
-            pulse.note_connections(connections);
+            health_state.note_connections(connections);
         }
     })
 }
 
-impl Pulse {
+impl HealthState {
     fn note_connections(&self, connections: &[async_nats::Client]) {
         let is_connected = connections.iter().all(|connection| connection.connection_state() == State::Connected);
         self.is_connected.store(is_connected, Ordering::Relaxed);

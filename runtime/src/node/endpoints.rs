@@ -5,30 +5,34 @@ use std::collections::{BTreeMap, HashMap};
 use contract::Access;
 
 use crate::{
-    builtin::BuiltinRoute,
-    failure::Breakage,
-    operation::{QueryRoute, Registration, RequestMeta, Routes, defects},
-    responder::{Endpoint, EndpointInfo},
+    api::{
+        error::InternalError,
+        routes::{QueryRoute, Registration, RequestMeta, Routes, defects},
+    },
+    rpc::{
+        builtin::BuiltinRoute,
+        responder::{Endpoint, EndpointInfo},
+    },
 };
 
 /// Rejects a domain whose registrations contradict each other.
-pub(super) fn check_registrations(domain: &str, routes: &Routes, is_projection: bool) -> Result<(), Breakage> {
+pub(super) fn check_registrations(domain: &str, routes: &Routes, is_projection: bool) -> Result<(), InternalError> {
     if is_projection && !(routes.commands.is_empty() && routes.effects.is_empty() && routes.deadlines.is_empty()) {
-        return Err(Breakage::other("a projection domain registers no command, effect or deadline"));
+        return Err(InternalError::other("a projection domain registers no command, effect or deadline"));
     }
     // Those for callers are reserved even if this node does not serve them: the domain must also start with another
     // node's configuration.
     let builtin = BuiltinRoute::all(domain, Access::Public);
-    reject(defects(domain, &routes.registrations, |subject| builtin.iter().any(|route| route.meta.subject == subject)))
+    reject(&defects(domain, &routes.registrations, |subject| builtin.iter().any(|route| route.meta.subject == subject)))
 }
 
 /// Rejects a service whose registrations contradict each other.
-pub(super) fn check_service(name: &str, registrations: &[Registration]) -> Result<(), Breakage> {
-    reject(defects(name, registrations, |_| false))
+pub(super) fn check_service(name: &str, registrations: &[Registration]) -> Result<(), InternalError> {
+    reject(&defects(name, registrations, |_| false))
 }
 
-fn reject(defects: Vec<String>) -> Result<(), Breakage> {
-    if defects.is_empty() { Ok(()) } else { Err(Breakage::other(defects.join("; "))) }
+fn reject(defects: &[String]) -> Result<(), InternalError> {
+    if defects.is_empty() { Ok(()) } else { Err(InternalError::other(defects.join("; "))) }
 }
 
 /// The endpoints of a domain, with the built-in ones that `guarded` grants to callers.

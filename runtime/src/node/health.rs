@@ -10,7 +10,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{clock::Clock, supervise::Watch};
+use crate::{clock::Clock, node::supervise::Watch};
 
 /// The health of one domain or service of a node.
 #[derive(Debug, Clone, Serialize)]
@@ -34,7 +34,7 @@ pub struct Health {
 }
 
 /// The state of one domain or service from which its health is computed. Its watcher updates it.
-pub(super) struct Pulse {
+pub(super) struct HealthState {
     pub name: &'static str,
     pub watch: Arc<Watch>,
     pub is_connected: AtomicBool,
@@ -42,7 +42,7 @@ pub(super) struct Pulse {
     pub clock: Clock,
 }
 
-impl Pulse {
+impl HealthState {
     pub(super) fn new(name: &'static str, watch: Arc<Watch>, clock: Clock) -> Self {
         Self { name, watch, is_connected: AtomicBool::new(true), has_database: AtomicBool::new(true), clock }
     }

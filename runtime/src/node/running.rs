@@ -18,26 +18,27 @@ use super::{
     Health, Hosted, HostedService, NodeConfig,
     children::{self, Work},
     endpoints::{Endpoints, check_registrations, check_service, endpoints_of_domain, endpoints_of_service},
-    health::Pulse,
+    health::HealthState,
 };
 use crate::{
-    auth::{TokenSources, Verifier},
-    catch_up::CatchUp,
-    client::Client,
+    api::{error::InternalError, routes::Routes},
     clock::Clock,
-    connect::connect,
-    consumer::{Consumer, PERMITS},
+    consume::{
+        catch_up::CatchUp,
+        consumer::{Consumer, PERMITS},
+    },
     database::{self, Database},
-    deadlines::Deadlines,
-    effects::Effects,
-    failure::Breakage,
+    jobs::{deadlines::Deadlines, effects::Effects},
     lane::{Depth, LaneContext, Lanes},
-    operation::Routes,
-    publisher::Publisher,
-    responder::{Backing, Micro, Responder},
-    revocations::Revocations,
-    stream::Streams,
-    supervise::{Child, Supervisor, SupervisorMessage, Watch},
+    log::{publisher::Publisher, stream::Streams},
+    node::supervise::{Child, Supervisor, SupervisorMessage, Watch},
+    rpc::{
+        auth::{TokenSources, Verifier},
+        client::Client,
+        connect::connect,
+        responder::{Backing, Micro, Responder},
+        revocations::Revocations,
+    },
 };
 
 /// A running node.
@@ -78,7 +79,7 @@ struct Running {
     name: &'static str,
     supervisor: ActorRef<SupervisorMessage>,
     watch: Arc<Watch>,
-    pulse: Arc<Pulse>,
+    health_state: Arc<HealthState>,
     stop: CancellationToken,
     tasks: TaskTracker,
     connections: Vec<async_nats::Client>,
@@ -92,8 +93,8 @@ impl Node {
         hosted: Vec<Hosted>,
         services: Vec<HostedService>,
         sources: fn(Client) -> TokenSources,
-    ) -> Result<Self, Breakage> {
-        let named = |name: &'static str| move |breakage| Breakage::other(format!("{name}: {breakage}"));
+    ) -> Result<Self, InternalError> {
+        let named = |name: &'static str| move |error| InternalError::other(format!("{name}: {error}"));
         for HostedService { name, registrations, .. } in &services {
             check_service(name, registrations).map_err(named(name))?;
         }
@@ -105,10 +106,10 @@ impl Node {
         let mut node = Self { config, running: Vec::new() };
         match node.start_all(hosted, services, tokens, id).await {
             Ok(()) => Ok(node),
-            Err((name, breakage)) => {
+            Err((name, error)) => {
                 // The domains that were started already serve requests.
                 node.drain().await;
-                Err(named(name)(breakage))
+                Err(named(name)(error))
             }
         }
     }
@@ -119,23 +120,23 @@ impl Node {
         services: Vec<HostedService>,
         mut tokens: Tokens,
         node: Uuid,
-    ) -> Result<(), (&'static str, Breakage)> {
+    ) -> Result<(), (&'static str, InternalError)> {
         for hosted in hosted {
             let name = hosted.name;
             let running = Running::start_domain(&self.config, hosted, &mut tokens, node).await;
-            self.running.push(running.map_err(|breakage| (name, breakage))?);
+            self.running.push(running.map_err(|error| (name, error))?);
         }
         for hosted in services {
             let name = hosted.name;
             let running = Running::start_service(&self.config, hosted, &mut tokens).await;
-            self.running.push(running.map_err(|breakage| (name, breakage))?);
+            self.running.push(running.map_err(|error| (name, error))?);
         }
         Ok(())
     }
 
     /// The health of the node.
     pub fn health(&self) -> Health {
-        let domains: Vec<_> = self.running.iter().map(|running| running.pulse.health()).collect();
+        let domains: Vec<_> = self.running.iter().map(|running| running.health_state.health()).collect();
         Health { is_ready: domains.iter().all(|domain| domain.is_ready), domains }
     }
 
@@ -166,9 +167,9 @@ impl Serving {
         name: &'static str,
         user: &'static str,
         tokens: &mut Tokens,
-    ) -> Result<Self, Breakage> {
+    ) -> Result<Self, InternalError> {
         let requests = connect(&config.nats, user, "requests").await?;
-        let client = Client::new(requests.clone()).await.map_err(Breakage::other)?;
+        let client = Client::new(requests.clone()).await.map_err(InternalError::other)?;
         let clock = Clock::default();
         let verifier = Arc::new(tokens.verifier(&client, &clock));
         Ok(Self { name, requests, client, clock, verifier })
@@ -198,15 +199,15 @@ impl Running {
         hosted: Hosted,
         tokens: &mut Tokens,
         node: Uuid,
-    ) -> Result<Self, Breakage> {
+    ) -> Result<Self, InternalError> {
         let Hosted { name, routes, database_url, stream } = hosted;
         let lane_count = u32::try_from(config.lanes).unwrap_or(u32::MAX);
         let db = Database::open(&database_url, name, lane_count)?;
         let serving = Serving::new(config, name, name, tokens).await?;
         let clock = &serving.clock;
         // Compare the clock before the first token is verified. On failure the watcher repeats it.
-        if let Err(breakage) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
-            tracing::warn!(domain = name, %breakage, "the database's clock could not be read");
+        if let Err(internal_error) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
+            tracing::warn!(domain = name, error = %internal_error, "the database's clock could not be read");
         }
         if let Err(error) = db.open_kept().await {
             tracing::warn!(domain = name, %error, "connections for reads could not be opened");
@@ -232,28 +233,28 @@ impl Running {
         let consumers = consumers(name, &routes, &streams, &lanes, clock);
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());
-        let pulse = Arc::new(Pulse::new(name, watch.clone(), clock.clone()));
+        let health_state = Arc::new(HealthState::new(name, watch.clone(), clock.clone()));
         let connections = vec![serving.requests.clone(), events];
-        let (chores, stopping) = (routes.chores, stop.clone());
-        let work = Arc::new(Work { name, node, lanes: lanes.clone(), streams, chores, stop: stopping });
+        let (maintenance_jobs, stopping) = (routes.maintenance_jobs, stop.clone());
+        let work = Arc::new(Work { name, node, lanes: lanes.clone(), streams, maintenance_jobs, stop: stopping });
         let mut children: Vec<Child> = (0..lanes.count()).map(|number| children::lane(&lanes, number)).collect();
         if emits {
             children.extend([
                 children::publishing(&work, commits),
                 children::sweeping(&work),
-                children::refilling(&work),
+                children::republishing(&work),
                 children::performing(&work),
             ]);
         }
         children.extend([
             children::keeping(&work),
-            children::watching(&work, connections.clone(), &pulse),
+            children::watching(&work, connections.clone(), &health_state),
             children::learning_of_tokens(name, &serving.verifier),
         ]);
         for consumer in consumers {
             children.push(children::consuming(&consumer, &stop));
             let (db, client) = (db.clone(), client.clone());
-            let catch_up = CatchUp { consumer, db, client, node, seen_era: AtomicI64::new(0) };
+            let catch_up = CatchUp { consumer, db, client, node, seen_epoch: AtomicI64::new(0) };
             children.push(children::catching_up(catch_up, &stop));
         }
         let deadlines = Deadlines { domain: name, db, routes: routes.deadlines, responder: responder.clone(), node };
@@ -261,24 +262,28 @@ impl Running {
         children.push(children::responding(&responder, &stop));
         let tasks = responder.tasks.clone();
         let supervisor = supervise(name, children, &watch).await?;
-        Ok(Self { name, supervisor, watch, pulse, stop, tasks, connections, lanes: Some(lanes) })
+        Ok(Self { name, supervisor, watch, health_state, stop, tasks, connections, lanes: Some(lanes) })
     }
 
-    async fn start_service(config: &NodeConfig, hosted: HostedService, tokens: &mut Tokens) -> Result<Self, Breakage> {
+    async fn start_service(
+        config: &NodeConfig,
+        hosted: HostedService,
+        tokens: &mut Tokens,
+    ) -> Result<Self, InternalError> {
         let HostedService { name, user, queries, .. } = hosted;
         let serving = Serving::new(config, name, user, tokens).await?;
         let responder = serving.responder("service", None, endpoints_of_service(&queries));
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());
-        let pulse = Arc::new(Pulse::new(name, watch.clone(), serving.clock));
+        let health_state = Arc::new(HealthState::new(name, watch.clone(), serving.clock));
         let children = vec![
-            children::watching_connection(name, serving.requests.clone(), &pulse),
+            children::watching_connection(name, serving.requests.clone(), &health_state),
             children::learning_of_tokens(name, &serving.verifier),
             children::responding(&responder, &stop),
         ];
         let (tasks, connections) = (responder.tasks.clone(), vec![serving.requests]);
         let supervisor = supervise(name, children, &watch).await?;
-        Ok(Self { name, supervisor, watch, pulse, stop, tasks, connections, lanes: None })
+        Ok(Self { name, supervisor, watch, health_state, stop, tasks, connections, lanes: None })
     }
 
     async fn drain(&self, deadline: Instant) {
@@ -318,9 +323,9 @@ async fn supervise(
     name: &str,
     children: Vec<Child>,
     watch: &Arc<Watch>,
-) -> Result<ActorRef<SupervisorMessage>, Breakage> {
+) -> Result<ActorRef<SupervisorMessage>, InternalError> {
     let arguments = (name.to_owned(), children, watch.clone());
-    let (supervisor, _) = Actor::spawn(None, Supervisor, arguments).await.map_err(Breakage::other)?;
+    let (supervisor, _) = Actor::spawn(None, Supervisor, arguments).await.map_err(InternalError::other)?;
     Ok(supervisor)
 }
 

@@ -2,7 +2,8 @@
 
 use contract::{Access, command, domain_error, event, query};
 use runtime::{
-    Answer, Answered, Breakage, Commanded, Context, Delivered, Domain, Handle, Handled, React, Registry, Tx,
+    Answer, CommandEnvelope, Context, Domain, EventEnvelope, Handle, HandlerResult, InternalError, QueryResult, React,
+    Registry, Tx,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,13 +59,17 @@ impl Domain for Bookmarks {
 }
 
 impl Handle<AddBookmark> for Bookmarks {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<AddBookmark>) -> Handled<Bookmark, BookmarksError> {
+    async fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &CommandEnvelope<AddBookmark>,
+    ) -> HandlerResult<Bookmark, BookmarksError> {
         let url = command.message.url.clone();
         let site = url.strip_prefix("https://").and_then(|s| s.split('/').next()).ok_or(BookmarksError::NotAUrl)?;
         let added = BookmarkAdded { bookmark_id: uuid::Uuid::now_v7(), site: site.to_owned() };
         let sql = "insert into bookmark values ($1, $2, $3) on conflict do nothing";
         let insert = sqlx::query(sql).bind(added.bookmark_id).bind(&url).bind(tx.now());
-        if insert.execute(tx.writes()).await.map_err(Breakage::from)?.rows_affected() == 0 {
+        if insert.execute(tx.writes()).await.map_err(InternalError::from)?.rows_affected() == 0 {
             return Err(BookmarksError::Exists.into());
         }
         tx.emit_first(&command.cause, &added)?;
@@ -73,15 +78,15 @@ impl Handle<AddBookmark> for Bookmarks {
 }
 
 impl Answer<CountSite> for Bookmarks {
-    async fn answer(&self, cx: &Context, query: &CountSite) -> Answered<SiteCount, BookmarksError> {
+    async fn answer(&self, cx: &Context, query: &CountSite) -> QueryResult<SiteCount, BookmarksError> {
         let count = sqlx::query_scalar("select coalesce((select bookmarks from site where name = $1), 0)");
-        Ok(SiteCount { bookmarks: count.bind(&query.name).fetch_one(cx.reads()).await.map_err(Breakage::from)? })
+        Ok(SiteCount { bookmarks: count.bind(&query.name).fetch_one(cx.reads()).await.map_err(InternalError::from)? })
     }
 }
 
 impl React for Bookmarks {
-    type Input = Delivered<BookmarkAdded>;
-    async fn react(&self, tx: &mut Tx<'_>, added: &[&Self::Input]) -> Result<(), Breakage> {
+    type Input = EventEnvelope<BookmarkAdded>;
+    async fn react(&self, tx: &mut Tx<'_>, added: &[&Self::Input]) -> Result<(), InternalError> {
         let sites: Vec<_> = added.iter().map(|added| &added.message.site).collect();
         let sql = "insert into site select name, count(*) from unnest($1::text[]) as name group by name order by name
             on conflict (name) do update set bookmarks = site.bookmarks + excluded.bookmarks";

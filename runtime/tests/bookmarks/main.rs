@@ -76,9 +76,9 @@ async fn the_domain_of_the_documentation_works() {
     assert!(!first.replayed && again.replayed);
 
     let other_body = client.send(&add("https://nats.io/blog"), &call(id)).await;
-    assert!(matches!(other_body, Err(CallError::Fault(fault)) if fault.code == "command_id_reused"));
-    let refused = client.send(&add("ftp://nats.io"), &Call::default()).await;
-    assert!(matches!(refused, Err(CallError::Refused(BookmarksError::NotAUrl))));
+    assert!(matches!(other_body, Err(CallError::ServiceError(error)) if error.code == "command_id_reused"));
+    let rejected = client.send(&add("ftp://nats.io"), &Call::default()).await;
+    assert!(matches!(rejected, Err(CallError::Rejected(BookmarksError::NotAUrl))));
 
     // Refused after a write, in a batch with others: only its refusal stays.
     let crowd = (0..200).map(|n| {
@@ -87,8 +87,9 @@ async fn the_domain_of_the_documentation_works() {
         async move { client.send(&AddBookmark { url }, &Call::default()).await }
     });
     let answers = futures::future::join_all(crowd).await;
-    let refusals = answers.iter().filter(|a| matches!(a, Err(CallError::Refused(BookmarksError::Exists)))).count();
-    assert_eq!((answers.iter().filter(|a| a.is_ok()).count(), refusals), (180, 20));
+    let domain_errors =
+        answers.iter().filter(|a| matches!(a, Err(CallError::Rejected(BookmarksError::Exists)))).count();
+    assert_eq!((answers.iter().filter(|a| a.is_ok()).count(), domain_errors), (180, 20));
     world.wait_for_count("nats.io", 181).await;
     world.stop().await;
 }

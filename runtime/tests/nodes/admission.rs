@@ -11,7 +11,7 @@ use std::{
 use async_nats::{HeaderMap, Subscriber};
 use contract::{Access, Request, header, query};
 use futures::StreamExt;
-use runtime::{Answer, Answered, Breakage, Context, Domain, Registry};
+use runtime::{Answer, Context, Domain, InternalError, QueryResult, Registry};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use tokio::sync::watch;
@@ -53,20 +53,20 @@ impl Domain for Porter {
 }
 
 impl Answer<Wait> for Porter {
-    async fn answer(&self, _: &Context, _: &Wait) -> Answered<Waited, TellerError> {
-        self.is_open.clone().wait_for(|is_open| *is_open).await.map_err(Breakage::other)?;
+    async fn answer(&self, _: &Context, _: &Wait) -> QueryResult<Waited, TellerError> {
+        self.is_open.clone().wait_for(|is_open| *is_open).await.map_err(InternalError::other)?;
         Ok(Waited {})
     }
 }
 
 impl Answer<WaitInside> for Porter {
-    async fn answer(&self, cx: &Context, _: &WaitInside) -> Answered<Waited, TellerError> {
+    async fn answer(&self, cx: &Context, _: &WaitInside) -> QueryResult<Waited, TellerError> {
         self.answer(cx, &Wait {}).await
     }
 }
 
 impl Answer<Peek> for Porter {
-    async fn answer(&self, _: &Context, _: &Peek) -> Answered<Waited, TellerError> {
+    async fn answer(&self, _: &Context, _: &Peek) -> QueryResult<Waited, TellerError> {
         Ok(Waited {})
     }
 }

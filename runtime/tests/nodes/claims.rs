@@ -6,7 +6,7 @@ use runtime::Call;
 use uuid::Uuid;
 
 use crate::{
-    domains::{Tell, Teller, TellerError, Told},
+    domains::{Speak, Spoken, Teller, TellerError},
     world::World,
 };
 
@@ -28,7 +28,7 @@ async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_t
             let client = client.clone();
             async move {
                 let call = Call { command_id: Some(id), ..Call::default() };
-                (id, client.send(&Tell { text: "the same".to_owned() }, &call).await.unwrap())
+                (id, client.send(&Speak { text: "the same".to_owned() }, &call).await.unwrap())
             }
         }))
         .await;
@@ -56,29 +56,29 @@ async fn a_wrong_body_leaves_its_id_to_the_right_one() {
     let world = World::start().await;
     let client = world.client().await;
     let nodes = [world.node(Teller).await, world.node(Teller).await];
-    let tell = async |id: Uuid, text: &str| {
+    let speak = async |id: Uuid, text: &str| {
         let call = Call { command_id: Some(id), ..Call::default() };
-        client.send(&Tell { text: text.to_owned() }, &call).await.map(|answer| (answer.reply, answer.replayed))
+        client.send(&Speak { text: text.to_owned() }, &call).await.map(|answer| (answer.reply, answer.replayed))
     };
-    let is_wrong = |answer: &Result<(Told, bool), CallError<TellerError>>| match answer {
-        Err(CallError::Refused(TellerError::Silence)) => true,
-        Err(CallError::Fault(fault)) => fault.code == "command_id_reused",
+    let is_wrong = |answer: &Result<(Spoken, bool), CallError<TellerError>>| match answer {
+        Err(CallError::Rejected(TellerError::Silence)) => true,
+        Err(CallError::ServiceError(error)) => error.code == "command_id_reused",
         Ok(_) => false,
     };
     let id = Uuid::now_v7();
     for _ in 0..2 {
-        assert_eq!(tell(id, "").await, Err(CallError::Refused(TellerError::Silence)));
+        assert_eq!(speak(id, "").await, Err(CallError::Rejected(TellerError::Silence)));
     }
     assert_eq!(world.number("teller", "select count(*) from command_log").await, 0);
-    let (told, replayed) = tell(id, "right").await.unwrap();
+    let (spoken, replayed) = speak(id, "right").await.unwrap();
     assert!(!replayed);
-    assert_eq!(tell(id, "right").await.unwrap(), (told, true));
-    assert!(is_wrong(&tell(id, "").await));
+    assert_eq!(speak(id, "right").await.unwrap(), (spoken, true));
+    assert!(is_wrong(&speak(id, "").await));
 
     let ids: Vec<Uuid> = (0..200).map(|_| Uuid::now_v7()).collect();
     let bodies = ids.iter().flat_map(|id| [(*id, ""), (*id, "right")]);
     let back = ids.iter().rev().flat_map(|id| [(*id, "right"), (*id, "")]);
-    let answers = join_all(bodies.chain(back).map(|(id, text)| async move { (id, text, tell(id, text).await) })).await;
+    let answers = join_all(bodies.chain(back).map(|(id, text)| async move { (id, text, speak(id, text).await) })).await;
     for id in &ids {
         let of = |wanted: &str| -> Vec<_> {
             let all = answers.iter().filter(|(of, text, _)| of == id && *text == wanted);

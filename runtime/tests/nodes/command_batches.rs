@@ -2,7 +2,7 @@
 
 use contract::{Access, CallError, ErrorKind, command, event};
 use futures::future::join_all;
-use runtime::{Breakage, Call, Commanded, Domain, Handle, HandleBatch, Handled, Registry, Tx};
+use runtime::{Call, CommandEnvelope, Domain, Handle, HandleBatch, HandlerResult, InternalError, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -43,8 +43,8 @@ impl HandleBatch<Ring> for Bell {
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
-        commands: &[&Commanded<Ring>],
-    ) -> Result<Vec<Handled<Rang, TellerError>>, Breakage> {
+        commands: &[&CommandEnvelope<Ring>],
+    ) -> Result<Vec<HandlerResult<Rang, TellerError>>, InternalError> {
         let mut outcomes = Vec::new();
         for command in commands {
             if command.message.times == 0 {
@@ -69,8 +69,8 @@ async fn a_rejected_command_of_a_batch_that_left_an_event_fails_and_its_neighbou
     let answers = join_all((0..40).map(ring)).await;
     for (times, answer) in (0..40).zip(answers) {
         match (times, answer) {
-            (0, Err(CallError::Refused(TellerError::Silence))) => {}
-            (13, Err(CallError::Fault(fault))) => assert_eq!(fault.kind, ErrorKind::Internal),
+            (0, Err(CallError::Rejected(TellerError::Silence))) => {}
+            (13, Err(CallError::ServiceError(error))) => assert_eq!(error.kind, ErrorKind::Internal),
             (0 | 13, answer) => panic!("{times}: {answer:?}"),
             (_, answer) => drop(answer.unwrap()),
         }
@@ -104,10 +104,10 @@ impl Domain for Taker {
 }
 
 impl Handle<Take> for Taker {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Take>) -> Handled<(), TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Take>) -> HandlerResult<(), TellerError> {
         let insert =
             sqlx::query("insert into alarm (id, due_at) values ($1, now()) on conflict do nothing returning id");
-        let taken = insert.bind(command.message.id).fetch_optional(tx.writes()).await.map_err(Breakage::from)?;
+        let taken = insert.bind(command.message.id).fetch_optional(tx.writes()).await.map_err(InternalError::from)?;
         if taken.is_none() || !command.message.is_allowed {
             return Err(TellerError::Silence.into());
         }
@@ -124,8 +124,8 @@ async fn a_command_that_is_rejected_after_it_inserted_a_row_leaves_none_and_its_
     let take = async |id: Uuid, is_allowed: bool| client.send(&Take { id, is_allowed }, &Call::default()).await;
     // Each id is asked for twice; every fourth is not allowed.
     let ids: Vec<(Uuid, bool)> = (0..40).map(|number| (Uuid::now_v7(), number % 4 != 0)).collect();
-    let asked = ids.iter().chain(&ids).map(|(id, is_allowed)| take(*id, *is_allowed));
-    let taken = join_all(asked).await.into_iter().filter(Result::is_ok).count();
+    let sent = ids.iter().chain(&ids).map(|(id, is_allowed)| take(*id, *is_allowed));
+    let taken = join_all(sent).await.into_iter().filter(Result::is_ok).count();
     assert_eq!(taken, 30, "each that is allowed, once");
     assert_eq!(world.number("ringer", "select count(*) from alarm").await, 30);
     node.drain().await;

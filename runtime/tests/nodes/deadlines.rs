@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Access, command, event};
-use runtime::{Breakage, Commanded, Domain, Due, Handle, Handled, Reads, Registry, Tx};
+use runtime::{CommandEnvelope, DeadlineSource, Domain, Handle, HandlerResult, InternalError, Reads, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, migrate::Migrator};
 use uuid::Uuid;
@@ -37,8 +37,8 @@ impl Domain for Clockwork {
     }
 }
 
-impl Due<Wake> for Clockwork {
-    async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, Wake)>, Breakage> {
+impl DeadlineSource<Wake> for Clockwork {
+    async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, Wake)>, InternalError> {
         let sql = "select due_at, id from alarm where due_at <= now() order by due_at limit $1";
         let due: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(sql).bind(limit).fetch_all(db).await?;
         Ok(due.into_iter().map(|(at, alarm)| (at, Wake { alarm })).collect())
@@ -46,10 +46,10 @@ impl Due<Wake> for Clockwork {
 }
 
 impl Handle<Wake> for Clockwork {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Wake>) -> Handled<Woken, TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Wake>) -> HandlerResult<Woken, TellerError> {
         let alarm = command.message.alarm;
         let sql = "update alarm set due_at = null, rung = rung + 1 where id = $1 and due_at is not null";
-        let woken = sqlx::query(sql).bind(alarm).execute(tx.writes()).await.map_err(Breakage::from)?;
+        let woken = sqlx::query(sql).bind(alarm).execute(tx.writes()).await.map_err(InternalError::from)?;
         if woken.rows_affected() == 1 {
             tx.emit_first(&command.cause, &WokeUp { alarm })?;
         }

@@ -1,7 +1,10 @@
 //! One who tells, and four editions of one who hears: they share their name, their database and their durable.
 
 use contract::{Access, command, domain_error, event};
-use runtime::{Breakage, Commanded, Delivered, Domain, Handle, Handled, Project, React, Registry, Tx, Version};
+use runtime::{
+    CommandEnvelope, Domain, EventEnvelope, Handle, HandlerResult, InternalError, Projection, React, Registry, Tx,
+    Version,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
@@ -10,13 +13,13 @@ use uuid::Uuid;
 pub const POISON: &str = "poison";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Tell {
+pub struct Speak {
     pub text: String,
 }
-command!(Tell, "teller", "tell", Access::Public => Told, TellerError, key = |_| None);
+command!(Speak, "teller", "tell", Access::Public => Spoken, TellerError, key = |_| None);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Spoken {
     pub id: Uuid,
 }
 
@@ -49,26 +52,26 @@ impl Domain for Teller {
         sqlx::migrate!("tests/nodes/migrations/teller")
     }
     fn register(routes: &mut Registry<Self>) {
-        routes.command::<Tell>();
+        routes.command::<Speak>();
     }
 }
 
-impl Handle<Tell> for Teller {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Tell>) -> Handled<Told, TellerError> {
+impl Handle<Speak> for Teller {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Speak>) -> HandlerResult<Spoken, TellerError> {
         let (id, text) = (Uuid::now_v7(), command.message.text.clone());
         if text.is_empty() {
             return Err(TellerError::Silence.into());
         }
         let insert = sqlx::query("insert into told values ($1, $2, $3)").bind(id).bind(command.cause.id).bind(&text);
-        insert.execute(tx.writes()).await.map_err(Breakage::from)?;
+        insert.execute(tx.writes()).await.map_err(InternalError::from)?;
         let mut version = Version::default();
         tx.emit(&command.cause, &mut version, &Said { id, text: text.clone() })?;
         tx.emit(&command.cause, &mut version, &Sung { id, text })?;
-        Ok(Told { id })
+        Ok(Spoken { id })
     }
 }
 
-pub async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Result<(), Breakage> {
+pub async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Result<(), InternalError> {
     let sql = "insert into heard values ($1, $2, $3) on conflict (kind, id) do update set times = heard.times + 1";
     sqlx::query(sql).bind(kind).bind(id).bind(text).execute(tx.writes()).await?;
     Ok(())
@@ -92,9 +95,9 @@ impl Domain for OldHearer {
 }
 
 impl React for OldHearer {
-    type Input = Delivered<Said>;
+    type Input = EventEnvelope<Said>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {
         for said in inputs {
             write_down(tx, "said", said.message.id, &said.message.text).await?;
         }
@@ -117,18 +120,18 @@ impl Domain for NewHearer {
 }
 
 pub enum Heard {
-    Said(Delivered<Said>),
-    Sung(Delivered<Sung>),
+    Said(EventEnvelope<Said>),
+    Sung(EventEnvelope<Sung>),
 }
 
-impl From<Delivered<Said>> for Heard {
-    fn from(event: Delivered<Said>) -> Self {
+impl From<EventEnvelope<Said>> for Heard {
+    fn from(event: EventEnvelope<Said>) -> Self {
         Self::Said(event)
     }
 }
 
-impl From<Delivered<Sung>> for Heard {
-    fn from(event: Delivered<Sung>) -> Self {
+impl From<EventEnvelope<Sung>> for Heard {
+    fn from(event: EventEnvelope<Sung>) -> Self {
         Self::Sung(event)
     }
 }
@@ -136,7 +139,7 @@ impl From<Delivered<Sung>> for Heard {
 impl React for NewHearer {
     type Input = Heard;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Heard]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Heard]) -> Result<(), InternalError> {
         for input in inputs {
             match input {
                 Heard::Said(said) => write_down(tx, "said", said.message.id, &said.message.text).await?,
@@ -159,14 +162,14 @@ impl Domain for ShowingHearer {
         hearers_migrations()
     }
     fn register(routes: &mut Registry<Self>) {
-        routes.projected_event::<Said>();
+        routes.projection::<Said>();
     }
 }
 
 impl React for ShowingHearer {
-    type Input = Delivered<Said>;
+    type Input = EventEnvelope<Said>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {
         for said in inputs {
             write_down(tx, "said", said.message.id, &said.message.text).await?;
         }
@@ -174,8 +177,8 @@ impl React for ShowingHearer {
     }
 }
 
-impl Project<Said> for ShowingHearer {
-    async fn forget(&self, tx: &mut Tx<'_>) -> Result<(), Breakage> {
+impl Projection<Said> for ShowingHearer {
+    async fn reset(&self, tx: &mut Tx<'_>) -> Result<(), InternalError> {
         sqlx::query("delete from heard where kind = 'said'").execute(tx.writes()).await?;
         sqlx::query("select pg_advisory_xact_lock($1)").bind(FORGETTING).execute(tx.writes()).await?;
         Ok(())
@@ -196,9 +199,9 @@ impl Domain for MortalHearer {
 }
 
 impl React for MortalHearer {
-    type Input = Delivered<Said>;
+    type Input = EventEnvelope<Said>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {
         for said in inputs {
             if said.message.text == POISON {
                 std::process::abort();

@@ -12,13 +12,13 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    domains::{NewHearer, OldHearer, Said, Tell, Teller},
+    domains::{NewHearer, OldHearer, Said, Speak, Teller},
     world::World,
 };
 
-async fn tell(client: &Client, count: usize) {
+async fn speak(client: &Client, count: usize) {
     for number in 0..count {
-        client.send(&Tell { text: format!("line {number}") }, &Call::default()).await.unwrap();
+        client.send(&Speak { text: format!("line {number}") }, &Call::default()).await.unwrap();
     }
 }
 
@@ -31,7 +31,7 @@ async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
     let client = world.client().await;
     let teller = world.node(Teller).await;
     let old = world.node(OldHearer).await;
-    tell(&client, 30).await;
+    speak(&client, 30).await;
     world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 30).await;
     let moved = "select count(*) from cursor where name = 'said'";
     world.wait_for("hearer", moved, 1).await;
@@ -41,7 +41,7 @@ async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
     let new = world.node(NewHearer).await;
     world.wait_for("hearer", "select count(*) from heard where kind = 'sung'", 30).await;
     // Both at once: each pulls about half of what comes.
-    tell(&client, 60).await;
+    speak(&client, 60).await;
     world.wait_for("hearer", "select count(*) from heard", 180).await;
     let streams = async_nats::jetstream::new(world.operator().await);
     let stream = streams.get_stream(subject::stream("teller")).await.unwrap();
@@ -50,7 +50,7 @@ async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
 
     // The new one goes, and the old one alone still leaves what it does not know.
     new.drain().await;
-    tell(&client, 10).await;
+    speak(&client, 10).await;
     world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 100).await;
     let new = world.node(NewHearer).await;
     world.wait_for("hearer", "select count(*) from heard where kind = 'sung'", 100).await;
@@ -74,7 +74,7 @@ async fn filters(jetstream: &jetstream::Context) -> Vec<String> {
 async fn a_node_adds_its_filters_again_where_another_one_overwrote_them() {
     let world = World::start().await;
     let nodes = (world.node(Teller).await, world.node(NewHearer).await);
-    tell(&world.client().await, 1).await;
+    speak(&world.client().await, 1).await;
     world.wait_for("hearer", "select count(*) from heard", 2).await;
 
     let jetstream = jetstream::new(world.connection("hearer").await);
@@ -109,14 +109,14 @@ async fn an_event_that_was_handled_leaves_the_counted_runs_of_other_sources_alon
     let world = World::start().await;
     let client = world.client().await;
     let (teller, old) = (world.node(Teller).await, world.node(OldHearer).await);
-    tell(&client, 5).await;
+    speak(&client, 5).await;
     world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 5).await;
 
-    let mut told = PgConnection::connect(&world.stack.superuser_url("teller")).await.unwrap();
+    let mut spoken = PgConnection::connect(&world.stack.superuser_url("teller")).await.unwrap();
     let sql = "select (event->>'id')::uuid from event_log, json_array_elements(events) as event
                where event->>'name' = 'sung'";
-    let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(&mut told).await.unwrap();
-    told.close().await.unwrap();
+    let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(&mut spoken).await.unwrap();
+    spoken.close().await.unwrap();
     assert_eq!(ids.len(), 5);
     let mut heard = PgConnection::connect(&world.stack.superuser_url("hearer")).await.unwrap();
     let sql = "insert into attempt (source, event_id, count) select 'elsewhere', id, 3 from unnest($1::uuid[]) as id";

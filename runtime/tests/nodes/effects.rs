@@ -8,7 +8,10 @@ use std::{
 
 use contract::{Access, command};
 use futures::future::join_all;
-use runtime::{Breakage, Call, Commanded, Context, Domain, Effect, Handle, Handled, Perform, Performed, Registry, Tx};
+use runtime::{
+    Call, CommandEnvelope, Context, Domain, Effect, EffectHandler, EffectResult, Handle, HandlerResult, InternalError,
+    Registry, Tx,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use tokio::sync::watch;
@@ -73,20 +76,20 @@ impl Domain for Ringer {
 }
 
 impl Handle<Ring> for Ringer {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Ring>) -> Handled<Rung, TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Ring>) -> HandlerResult<Rung, TellerError> {
         let bell = command.message.bell;
         let sql = "insert into bell values ($1, 1) on conflict (id) do update set strokes = bell.strokes + 1
                    returning strokes";
-        let number = sqlx::query_scalar(sql).bind(bell).fetch_one(tx.writes()).await.map_err(Breakage::from)?;
+        let number = sqlx::query_scalar(sql).bind(bell).fetch_one(tx.writes()).await.map_err(InternalError::from)?;
         tx.effect(&command.cause, bell, &Stroke { bell, number })?;
         Ok(Rung { number })
     }
 }
 
-impl Perform<Stroke> for Ringer {
+impl EffectHandler<Stroke> for Ringer {
     type Outcome = ();
 
-    async fn perform(&self, _: &Context, id: Uuid, stroke: &Stroke) -> Result<(), Breakage> {
+    async fn perform(&self, _: &Context, id: Uuid, stroke: &Stroke) -> Result<(), InternalError> {
         let is_first_try = {
             let mut tower = self.tower.lock().unwrap();
             let bell = tower.entry(stroke.bell).or_default();
@@ -96,17 +99,17 @@ impl Perform<Stroke> for Ringer {
             bell.calls.push((stroke.number, id));
             is_first_try
         };
-        self.is_open.clone().wait_for(|is_open| *is_open).await.map_err(Breakage::other)?;
+        self.is_open.clone().wait_for(|is_open| *is_open).await.map_err(InternalError::other)?;
         tokio::time::sleep(Duration::from_millis(10)).await;
         self.tower.lock().unwrap().entry(stroke.bell).or_default().is_ringing = false;
         if is_first_try && stroke.number == 3 {
-            return Err(Breakage::other("the rope slipped"));
+            return Err(InternalError::other("the rope slipped"));
         }
         Ok(())
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, performed: &[&Performed<Stroke, ()>]) -> Result<(), Breakage> {
-        for done in performed {
+    async fn finish(&self, tx: &mut Tx<'_>, results: &[&EffectResult<Stroke, ()>]) -> Result<(), InternalError> {
+        for done in results {
             let sql = "insert into stroke values ($1, $2)";
             let insert = sqlx::query(sql).bind(done.effect.bell).bind(done.effect.number);
             insert.execute(tx.writes()).await?;

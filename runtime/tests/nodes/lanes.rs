@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::{Access, command};
-use runtime::{Call, Commanded, Context, Domain, Handle, Handled, Prepare, PrepareError, Registry, Tx};
+use runtime::{Call, CommandEnvelope, Context, Domain, Handle, HandlerResult, Prepare, PrepareError, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 
@@ -51,7 +51,7 @@ impl Prepare<Burn> for Furnace {
 }
 
 impl Handle<Burn, Fuse> for Furnace {
-    async fn handle(&self, _: &mut Tx<'_>, command: &Commanded<Burn, Fuse>) -> Handled<Burnt, TellerError> {
+    async fn handle(&self, _: &mut Tx<'_>, command: &CommandEnvelope<Burn, Fuse>) -> HandlerResult<Burnt, TellerError> {
         command.prepared.is_lit.store(true, Ordering::Relaxed);
         Ok(Burnt {})
     }

@@ -9,7 +9,7 @@ use std::{
 use runtime::Call;
 
 use crate::{
-    domains::{MortalHearer, POISON, Tell, Teller},
+    domains::{MortalHearer, POISON, Speak, Teller},
     world::{World, node_at},
 };
 
@@ -30,16 +30,16 @@ fn hearer(home: &std::path::Path) -> Child {
 /// Scenario 24: catch-up brings the event to every life in turn. Its runs are counted before they begin, so that at the
 /// limit it is parked unrun; its neighbours are handled, and are not counted for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_kills_every_node_is_parked_unrun_and_its_neighbours_are_handled() {
+async fn an_event_that_kills_every_node_is_dead_lettered_unrun_and_its_neighbours_are_handled() {
     let world = World::start().await;
     let client = world.client().await;
     let teller = world.node(Teller).await;
     for number in 0..21 {
         let text = if number == 10 { POISON.to_owned() } else { format!("line {number}") };
-        client.send(&Tell { text }, &Call::default()).await.unwrap();
+        client.send(&Speak { text }, &Call::default()).await.unwrap();
     }
 
-    let (heard, parked) = ("select count(*) from heard", "select count(*) from dead_letter");
+    let (heard, dead_letters) = ("select count(*) from heard", "select count(*) from dead_letter");
     let (mut lives, began) = (0, Instant::now());
     let last = 'lives: loop {
         lives += 1;
@@ -48,7 +48,7 @@ async fn an_event_that_kills_every_node_is_parked_unrun_and_its_neighbours_are_h
         world.number("hearer", "with gone as (delete from lease returning 1) select count(*) from gone").await;
         let mut process = hearer(world.home.path());
         while process.try_wait().unwrap().is_none() {
-            if world.number("hearer", parked).await == 1 {
+            if world.number("hearer", dead_letters).await == 1 {
                 break 'lives process;
             }
             assert!(began.elapsed() < Duration::from_secs(300), "{lives} lives and no end");

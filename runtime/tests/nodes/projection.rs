@@ -1,11 +1,11 @@
 //! A domain that only stores what it reads from the events of others, and has no stream.
 
 use contract::PageRequest;
-use runtime::{Breakage, Call, Client, Delivered, Domain, React, Registry, Tx, Version};
+use runtime::{Call, Client, Domain, EventEnvelope, InternalError, React, Registry, Tx, Version};
 use sqlx::migrate::Migrator;
 
 use crate::{
-    domains::{Said, ShowingHearer, Tell, Teller},
+    domains::{Said, ShowingHearer, Speak, Teller},
     world::{World, projection},
 };
 
@@ -16,7 +16,7 @@ async fn a_projection_domain_follows_events_without_a_stream_of_its_own() {
     let teller = world.node(Teller).await;
     let hearer = projection(world.stack.info(), ShowingHearer).await.unwrap();
     for _ in 0..5 {
-        client.send(&Tell { text: "hello".into() }, &Call::default()).await.unwrap();
+        client.send(&Speak { text: "hello".into() }, &Call::default()).await.unwrap();
     }
     world.wait_for("hearer", "select count(*) from heard", 5).await;
     assert_eq!(operator.rebuild("hearer", "teller").await.unwrap(), ["said"]);
@@ -56,9 +56,9 @@ impl Domain for Echo {
 }
 
 impl React for Echo {
-    type Input = Delivered<Said>;
+    type Input = EventEnvelope<Said>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Said>]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {
         for said in inputs {
             tx.emit(&said.cause, &mut Version::default(), &said.message)?;
         }
@@ -72,7 +72,7 @@ async fn an_event_of_a_projection_domain_is_an_error() {
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let teller = world.node(Teller).await;
     let echo = projection(world.stack.info(), Echo).await.unwrap();
-    client.send(&Tell { text: "hello".into() }, &Call::default()).await.unwrap();
+    client.send(&Speak { text: "hello".into() }, &Call::default()).await.unwrap();
     world.wait_for("hearer", "select count(*) from dead_letter", 1).await;
     let letters = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
     assert_eq!(letters.data[0].reason, "a projection domain emitted an event");

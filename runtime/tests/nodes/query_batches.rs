@@ -8,7 +8,7 @@ use std::{
 use async_nats::HeaderMap;
 use contract::{Access, Request, header, query};
 use futures::future::join_all;
-use runtime::{Answer, AnswerBatch, Answered, Breakage, Context, Domain, Queried, Reads, Registry};
+use runtime::{Answer, AnswerBatch, Context, Domain, InternalError, QueryEnvelope, QueryResult, Reads, Registry};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use tokio::sync::{Semaphore, mpsc};
@@ -55,9 +55,9 @@ impl Domain for Divider {
 impl AnswerBatch<Divide> for Divider {
     type Loaded = i32;
 
-    async fn load(&self, db: Reads<'_>, queries: &[&Queried<Divide>]) -> Result<Vec<i32>, Breakage> {
-        self.begun.send(queries.len()).map_err(Breakage::other)?;
-        let _permit = self.gate.acquire().await.map_err(Breakage::other)?;
+    async fn load(&self, db: Reads<'_>, queries: &[&QueryEnvelope<Divide>]) -> Result<Vec<i32>, InternalError> {
+        self.begun.send(queries.len()).map_err(InternalError::other)?;
+        let _permit = self.gate.acquire().await.map_err(InternalError::other)?;
         let divisors: Vec<_> = queries.iter().map(|query| query.message.by).collect();
         let sql = "select 100 / by from unnest($1::int[]) with ordinality as divisor (by, place) order by place";
         let quotients = sqlx::query_scalar(sql).bind(divisors).fetch_all(db).await?;
@@ -65,13 +65,13 @@ impl AnswerBatch<Divide> for Divider {
         Ok(quotients)
     }
 
-    async fn answer(&self, _: &Context, query: &Divide, quotient: i32) -> Answered<Quotient, TellerError> {
+    async fn answer(&self, _: &Context, query: &Divide, quotient: i32) -> QueryResult<Quotient, TellerError> {
         if query.by < 0 { Err(TellerError::Silence.into()) } else { Ok(Quotient { quotient }) }
     }
 }
 
 impl Answer<Ping> for Divider {
-    async fn answer(&self, _: &Context, _: &Ping) -> Answered<Quotient, TellerError> {
+    async fn answer(&self, _: &Context, _: &Ping) -> QueryResult<Quotient, TellerError> {
         Ok(Quotient { quotient: 1 })
     }
 }

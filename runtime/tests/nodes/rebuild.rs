@@ -10,7 +10,7 @@ use runtime::{Call, Client};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
-    domains::{FORGETTING, NewHearer, ShowingHearer, Tell, Teller},
+    domains::{FORGETTING, NewHearer, ShowingHearer, Speak, Teller},
     world::World,
 };
 
@@ -25,7 +25,7 @@ async fn rebuilds_amid_events_lose_none_and_double_none() {
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let nodes = [world.node(Teller).await, world.node(ShowingHearer).await, world.node(ShowingHearer).await];
     let stop = Arc::<AtomicBool>::default();
-    let telling = tokio::spawn(tell_until(stop.clone(), client));
+    let speaking = tokio::spawn(speak_until(stop.clone(), client));
     world.wait_until("hearer", "select count(*) > 100 from heard").await;
     for _ in 0..4 {
         assert_eq!(operator.rebuild("hearer", "teller").await.unwrap(), ["said"]);
@@ -33,11 +33,11 @@ async fn rebuilds_amid_events_lose_none_and_double_none() {
         world.wait_until("hearer", "select count(*) > 0 from cursor").await;
     }
     stop.store(true, Ordering::Relaxed);
-    let told = telling.await.unwrap();
-    world.wait_for("hearer", "select count(*) from heard", told).await;
+    let spoken = speaking.await.unwrap();
+    world.wait_for("hearer", "select count(*) from heard", spoken).await;
     let last = "select (select count(*) from inbox) = 0 and (select count(*) from cursor) = 1";
     world.wait_until("hearer", last).await;
-    assert_eq!(world.number("hearer", "select count(*) from heard").await, told);
+    assert_eq!(world.number("hearer", "select count(*) from heard").await, spoken);
     assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
     assert_eq!(world.number("hearer", "select count(*) from dead_letter").await, 0, "nothing is parked");
     for node in nodes {
@@ -53,13 +53,13 @@ async fn a_rebuild_waits_for_a_lane_that_is_in_the_middle_of_an_event() {
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let nodes = [world.node(Teller).await, world.node(ShowingHearer).await];
-    tell(&client, 5).await;
+    speak(&client, 5).await;
     world.wait_for("hearer", "select count(*) from heard", 5).await;
     world.run("hearer", &when_slow(&format!("perform pg_advisory_xact_lock({LANE}); return new;"))).await;
     world.run("hearer", TRIGGER).await;
     let lane = world.holding("hearer", &format!("select pg_advisory_xact_lock({LANE})")).await;
     let forgetting = world.holding("hearer", &format!("select pg_advisory_xact_lock({FORGETTING})")).await;
-    client.send(&Tell { text: "slow".into() }, &Call::default()).await.unwrap();
+    client.send(&Speak { text: "slow".into() }, &Call::default()).await.unwrap();
     rebuild_beside(&world, operator, lane, forgetting).await;
     for node in nodes {
         node.drain().await;
@@ -73,17 +73,17 @@ async fn a_rebuild_waits_for_a_redrive_that_is_in_the_middle_of_an_event() {
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let nodes = [world.node(Teller).await, world.node(ShowingHearer).await];
-    tell(&client, 5).await;
+    speak(&client, 5).await;
     world.run("hearer", &when_slow("raise exception 'too slow';")).await;
     world.run("hearer", TRIGGER).await;
-    client.send(&Tell { text: "slow".into() }, &Call::default()).await.unwrap();
+    client.send(&Speak { text: "slow".into() }, &Call::default()).await.unwrap();
     world.wait_for("hearer", "select count(*) from dead_letter", 1).await;
     world.wait_for("hearer", "select count(*) from heard", 5).await;
     world.run("hearer", &when_slow(&format!("perform pg_advisory_xact_lock({LANE}); return new;"))).await;
     let lane = world.holding("hearer", &format!("select pg_advisory_xact_lock({LANE})")).await;
     let forgetting = world.holding("hearer", &format!("select pg_advisory_xact_lock({FORGETTING})")).await;
-    let parked = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
-    operator.redrive("hearer", parked.data[0].id, &Call::default()).await.unwrap();
+    let dead_letters = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
+    operator.redrive("hearer", dead_letters.data[0].id, &Call::default()).await.unwrap();
     rebuild_beside(&world, operator, lane, forgetting).await;
     assert_eq!(world.number("hearer", "select count(*) from dead_letter").await, 0, "it is parked and handled");
     for node in nodes {
@@ -125,17 +125,17 @@ async fn a_rebuild_waits_for_a_catch_up_that_is_about_to_move() {
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let nodes = [world.node(Teller).await, world.node(ShowingHearer).await];
-    tell(&client, 20).await;
+    speak(&client, 20).await;
     world.wait_for("hearer", "select count(*) from heard", 20).await;
     world.wait_until("hearer", "(select count(*) from inbox) = 0 and (select count(*) from cursor) = 1").await;
-    let era = world.holding("hearer", "select era from source_era for update").await;
-    tell(&client, 1).await;
+    let epoch = world.holding("hearer", "select era from source_era for update").await;
+    speak(&client, 1).await;
     let waiting = |count: u32| format!("(select count(distinct pid) from pg_locks where not granted) >= {count}");
     world.wait_until("hearer", &waiting(1)).await;
     let rebuild = tokio::spawn(async move { operator.rebuild("hearer", "teller").await });
     let either = format!("{} or not exists (select from heard)", waiting(2));
     world.wait_until("hearer", &either).await;
-    era.close().await.unwrap();
+    epoch.close().await.unwrap();
     rebuild.await.unwrap().unwrap();
     world.wait_for("hearer", "select count(*) from heard", 21).await;
     assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0, "handled twice");
@@ -151,23 +151,23 @@ fn waits_for(lock: i64) -> String {
 
 /// What acts on events must hear none twice, and a log that lacks its beginning cannot tell it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_could_not_be_made_again_is_not_forgotten() {
+async fn what_could_not_be_restored_is_not_reset() {
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let teller = world.node(Teller).await;
     let acting = world.node(NewHearer).await;
-    tell(&client, 10).await;
+    speak(&client, 10).await;
     world.wait_for("hearer", "select count(*) from heard", 20).await;
-    let refused = operator.rebuild("hearer", "teller").await.unwrap_err();
-    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Conflict, "not_a_projection"));
-    let refused = operator.rebuild("hearer", "nobody").await.unwrap_err();
-    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::NotFound, "unknown_source"));
+    let rejected = operator.rebuild("hearer", "teller").await.unwrap_err();
+    assert_eq!((rejected.kind, rejected.code.as_str()), (ErrorKind::Conflict, "not_a_projection"));
+    let rejected = operator.rebuild("hearer", "nobody").await.unwrap_err();
+    assert_eq!((rejected.kind, rejected.code.as_str()), (ErrorKind::NotFound, "unknown_source"));
     acting.drain().await;
 
     let showing = world.node(ShowingHearer).await;
     world.run("teller", "insert into log_trim select era, xid from event_log order by era, xid limit 1").await;
-    let refused = operator.rebuild("hearer", "teller").await.unwrap_err();
-    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Conflict, "log_trimmed"));
+    let rejected = operator.rebuild("hearer", "teller").await.unwrap_err();
+    assert_eq!((rejected.kind, rejected.code.as_str()), (ErrorKind::Conflict, "log_trimmed"));
     assert_eq!(world.number("hearer", "select count(*) from heard").await, 20);
     assert_eq!(world.number("hearer", "select count(*) from heard where times <> 1").await, 0);
     for node in [teller, showing] {
@@ -176,17 +176,17 @@ async fn what_could_not_be_made_again_is_not_forgotten() {
     world.stack.stop().await.unwrap();
 }
 
-async fn tell(client: &Client, count: usize) {
+async fn speak(client: &Client, count: usize) {
     for number in 0..count {
-        client.send(&Tell { text: format!("line {number}") }, &Call::default()).await.unwrap();
+        client.send(&Speak { text: format!("line {number}") }, &Call::default()).await.unwrap();
     }
 }
 
-async fn tell_until(stop: Arc<AtomicBool>, client: Client) -> i64 {
-    let mut told = 0;
+async fn speak_until(stop: Arc<AtomicBool>, client: Client) -> i64 {
+    let mut spoken = 0;
     while !stop.load(Ordering::Relaxed) {
-        tell(&client, 1).await;
-        told += 1;
+        speak(&client, 1).await;
+        spoken += 1;
     }
-    told
+    spoken
 }

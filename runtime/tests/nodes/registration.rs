@@ -2,8 +2,9 @@
 
 use contract::{Access, CallError, PageRequest, command};
 use runtime::{
-    Breakage, Call, Client, Commanded, Context, DeadLetterKind, Delivered, Domain, Due, Effect, Handle, Handled,
-    NatsConfig, NatsTls, NodeBuilder, NodeConfig, Perform, Performed, React, Reads, Registry, StreamSpec, Tx,
+    Call, Client, CommandEnvelope, Context, DeadLetterKind, DeadlineSource, Domain, Effect, EffectHandler,
+    EffectResult, EventEnvelope, Handle, HandlerResult, InternalError, NatsConfig, NatsTls, NodeBuilder, NodeConfig,
+    React, Reads, Registry, StreamSpec, Tx,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -70,7 +71,7 @@ macro_rules! domain {
 macro_rules! handles {
     ($domain:ident, $command:ident) => {
         impl Handle<$command> for $domain {
-            async fn handle(&self, _: &mut Tx<'_>, _: &Commanded<$command>) -> Handled<Done, TellerError> {
+            async fn handle(&self, _: &mut Tx<'_>, _: &CommandEnvelope<$command>) -> HandlerResult<Done, TellerError> {
                 Ok(Done {})
             }
         }
@@ -79,12 +80,12 @@ macro_rules! handles {
 
 macro_rules! performs {
     ($domain:ident, $effect:ident) => {
-        impl Perform<$effect> for $domain {
+        impl EffectHandler<$effect> for $domain {
             type Outcome = ();
-            async fn perform(&self, _: &Context, _: Uuid, _: &$effect) -> Result<(), Breakage> {
+            async fn perform(&self, _: &Context, _: Uuid, _: &$effect) -> Result<(), InternalError> {
                 Ok(())
             }
-            async fn finish(&self, _: &mut Tx<'_>, _: &[&Performed<$effect, ()>]) -> Result<(), Breakage> {
+            async fn finish(&self, _: &mut Tx<'_>, _: &[&EffectResult<$effect, ()>]) -> Result<(), InternalError> {
                 Ok(())
             }
         }
@@ -142,8 +143,8 @@ domain!(DeadlineAlone, |routes| {
 });
 handles!(DeadlineAlone, OpenWide);
 
-impl Due<Open> for DeadlineAlone {
-    async fn due(&self, _: Reads<'_>, _: i64) -> Result<Vec<(chrono::DateTime<chrono::Utc>, Open)>, Breakage> {
+impl DeadlineSource<Open> for DeadlineAlone {
+    async fn due(&self, _: Reads<'_>, _: i64) -> Result<Vec<(chrono::DateTime<chrono::Utc>, Open)>, InternalError> {
         Ok(Vec::new())
     }
 }
@@ -178,9 +179,9 @@ domain!(OneEventTwice, |routes| {
 });
 
 impl React for OneEventTwice {
-    type Input = Delivered<Said>;
+    type Input = EventEnvelope<Said>;
 
-    async fn react(&self, _: &mut Tx<'_>, _: &[&Delivered<Said>]) -> Result<(), Breakage> {
+    async fn react(&self, _: &mut Tx<'_>, _: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {
         Ok(())
     }
 }
@@ -196,7 +197,7 @@ async fn two_reactions_to_one_event_are_an_error_that_names_both() {
 domain!(Forgetful, |routes| { routes.command::<Open>() });
 
 impl Handle<Open> for Forgetful {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Open>) -> Handled<Done, TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Open>) -> HandlerResult<Done, TellerError> {
         let door = Uuid::now_v7();
         tx.effect(&command.cause, door, &Knock { door })?;
         Ok(Done {})
@@ -210,7 +211,7 @@ async fn a_handler_that_leaves_an_effect_its_domain_does_not_register_fails() {
     world.migrate::<Forgetful>().await;
     let node = world.node(Forgetful).await;
     let answer = world.client().await.send(&Open {}, &Call::default()).await;
-    assert!(matches!(&answer, Err(CallError::Fault(fault)) if fault.code == "internal"), "{answer:?}");
+    assert!(matches!(&answer, Err(CallError::ServiceError(error)) if error.code == "internal"), "{answer:?}");
     assert_eq!(world.number("ringer", "select count(*) from effect").await, 0);
     node.drain().await;
     world.stack.stop().await.unwrap();

@@ -2,8 +2,8 @@
 
 use contract::{Access, CallError, ErrorKind, command, query};
 use runtime::{
-    Answered, Breakage, Call, Commanded, Domain, Handle, Handled, NodeBuilder, NodeConfig, Registry, Serve, Service,
-    ServiceContext, ServiceRegistry, Tx,
+    Call, CommandEnvelope, Domain, Handle, HandlerResult, InternalError, NodeBuilder, NodeConfig, QueryResult,
+    Registry, Serve, Service, ServiceContext, ServiceRegistry, Tx,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -40,20 +40,20 @@ impl Service for Adder {
 }
 
 impl Serve<Add> for Adder {
-    async fn serve(&self, cx: &ServiceContext, query: &Add) -> Answered<Sum, TellerError> {
+    async fn serve(&self, cx: &ServiceContext, query: &Add) -> QueryResult<Sum, TellerError> {
         assert!(!cx.remaining().is_zero());
         if query.numbers.is_empty() {
             return Err(TellerError::Silence.into());
         }
         if query.numbers.iter().any(|number| *number < 0) {
-            return Err(Breakage::other("a negative number").into());
+            return Err(InternalError::other("a negative number").into());
         }
         Ok(Sum { sum: query.numbers.iter().sum() })
     }
 }
 
 impl Serve<AddFor> for Adder {
-    async fn serve(&self, _: &ServiceContext, query: &AddFor) -> Answered<Sum, TellerError> {
+    async fn serve(&self, _: &ServiceContext, query: &AddFor) -> QueryResult<Sum, TellerError> {
         Ok(Sum { sum: query.numbers.iter().sum() })
     }
 }
@@ -66,11 +66,14 @@ async fn a_service_answers_as_a_domain_does_and_is_found_like_one() {
     let client = world.client().await;
     let add = async |numbers: &[i64]| client.ask(&Add { numbers: numbers.to_vec() }, &Call::default()).await;
     assert_eq!(add(&[1, 2, 3]).await.unwrap(), Sum { sum: 6 });
-    assert!(matches!(add(&[]).await, Err(CallError::Refused(TellerError::Silence))));
+    assert!(matches!(add(&[]).await, Err(CallError::Rejected(TellerError::Silence))));
     let broken = add(&[-1]).await;
-    assert!(matches!(&broken, Err(CallError::Fault(fault)) if fault.kind == ErrorKind::Internal), "{broken:?}");
+    assert!(matches!(&broken, Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Internal), "{broken:?}");
     let admins = client.ask(&AddFor { numbers: vec![1] }, &Call::default()).await;
-    assert!(matches!(&admins, Err(CallError::Fault(fault)) if fault.kind == ErrorKind::Unauthenticated), "{admins:?}");
+    assert!(
+        matches!(&admins, Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Unauthenticated),
+        "{admins:?}"
+    );
 
     let operator = world.operator().await;
     let info = operator.request("$SRV.INFO.hearer", "".into()).await.unwrap();
@@ -99,7 +102,7 @@ impl Service for Foreign {
 }
 
 impl Serve<Add> for Foreign {
-    async fn serve(&self, _: &ServiceContext, _: &Add) -> Answered<Sum, TellerError> {
+    async fn serve(&self, _: &ServiceContext, _: &Add) -> QueryResult<Sum, TellerError> {
         Ok(Sum { sum: 0 })
     }
 }
@@ -133,12 +136,12 @@ impl Domain for Sneaker {
 }
 
 impl Handle<Sneak> for Sneaker {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &Commanded<Sneak>) -> Handled<(), TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Sneak>) -> HandlerResult<(), TellerError> {
         Ok(sneak(tx, command.message.by).await?)
     }
 }
 
-async fn sneak(tx: &mut Tx<'_>, by: u32) -> Result<(), Breakage> {
+async fn sneak(tx: &mut Tx<'_>, by: u32) -> Result<(), InternalError> {
     let delete = sqlx::query("delete from inbox");
     let lock = sqlx::query("select 1 from cursor for update");
     match by {
@@ -160,7 +163,7 @@ async fn a_statement_that_does_more_than_its_type_allows_fails_its_command() {
     for by in 0..5 {
         let answer = client.send(&Sneak { by }, &Call::default()).await;
         match (by, answer) {
-            (0..=2, Err(CallError::Fault(fault))) => assert_eq!(fault.kind, ErrorKind::Internal, "{by}"),
+            (0..=2, Err(CallError::ServiceError(error))) => assert_eq!(error.kind, ErrorKind::Internal, "{by}"),
             (3 | 4, Ok(_)) => {}
             (_, answer) => panic!("{by}: {answer:?}"),
         }

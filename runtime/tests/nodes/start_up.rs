@@ -6,7 +6,7 @@ use contract::CallError;
 use runtime::{Call, NodeBuilder, NodeConfig, StreamSpec};
 
 use crate::{
-    domains::{NewHearer, Tell, Teller},
+    domains::{NewHearer, Speak, Teller},
     world::World,
 };
 
@@ -24,7 +24,10 @@ async fn a_node_that_does_not_start_leaves_no_domain_running() {
     let error = started.err().expect("a domain has no database").to_string();
     assert!(error.starts_with("hearer: "), "{error}");
     let call = Call { deadline: Duration::from_secs(2), ..Call::default() };
-    let answer = client.send(&Tell { text: "hello".to_owned() }, &call).await;
-    assert!(matches!(&answer, Err(CallError::Fault(fault)) if fault.code == "unavailable"), "{answer:?}");
+    let answer = client.send(&Speak { text: "hello".to_owned() }, &call).await;
+    assert!(
+        matches!(&answer, Err(CallError::ServiceError(service_error)) if service_error.code == "unavailable"),
+        "{answer:?}"
+    );
     world.stack.stop().await.unwrap();
 }

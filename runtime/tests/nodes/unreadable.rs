@@ -1,13 +1,13 @@
 //! An event whose body those who are there cannot read: yesterday's node, today's event.
 
 use contract::{PageRequest, event};
-use runtime::{Breakage, Call, Client, Delivered, Domain, Metrics, React, Registry, Tx};
+use runtime::{Call, Client, Domain, EventEnvelope, InternalError, Metrics, React, Registry, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
 use crate::{
-    domains::{NewHearer, OldHearer, Tell, Teller, write_down},
+    domains::{NewHearer, OldHearer, Speak, Teller, write_down},
     world::World,
 };
 
@@ -50,9 +50,9 @@ impl Domain for CountingHearer {
 }
 
 impl React for CountingHearer {
-    type Input = Delivered<Counted>;
+    type Input = EventEnvelope<Counted>;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Delivered<Counted>]) -> Result<(), Breakage> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Counted>]) -> Result<(), InternalError> {
         for counted in inputs {
             write_down(tx, "said", counted.message.id, &counted.message.text.0.to_string()).await?;
         }
@@ -63,21 +63,21 @@ impl React for CountingHearer {
 /// Nothing is to be gained by a second run, so it is parked at once, and counted where those look who run the system. Its
 /// neighbours, of the same lane and the same pull, are handled; and a node that can read it handles it when told to.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_cannot_be_read_is_parked_at_once_and_handled_by_who_can() {
+async fn an_unreadable_event_is_dead_lettered_at_once_and_handled_by_a_node_that_can_read_it() {
     let metrics = Metrics::install().unwrap();
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let teller = world.node(Teller).await;
     for number in 0..40 {
         let text = if number == 20 { "twenty".to_owned() } else { number.to_string() };
-        client.send(&Tell { text }, &Call::default()).await.unwrap();
+        client.send(&Speak { text }, &Call::default()).await.unwrap();
     }
     // All forty are there when it comes, so that the one is read amid the others.
     let yesterday = world.node(CountingHearer).await;
     world.wait_for("hearer", "select count(*) from dead_letter", 1).await;
     world.wait_for("hearer", "select count(*) from heard where kind = 'said'", 39).await;
-    let parked = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
-    let letter = &parked.data[0];
+    let dead_letters = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
+    let letter = &dead_letters.data[0];
     assert!(letter.reason.starts_with("it could not be read: "), "{letter:?}");
     assert_eq!((letter.source.as_str(), letter.name.as_str(), letter.attempts), ("teller", "said", 0), "{letter:?}");
     assert_eq!(letter.entity, None, "whom it is about stands in the body");

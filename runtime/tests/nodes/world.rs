@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use runtime::{Breakage, Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
+use runtime::{Client, Domain, InternalError, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::{Stack, StackConfig, StackInfo};
 
@@ -106,7 +106,7 @@ async fn node<D: Domain>(stack: &StackInfo, domain: D) -> Node {
 }
 
 /// A node of one projection domain.
-pub async fn projection<D: Domain>(stack: &StackInfo, domain: D) -> Result<Node, Breakage> {
+pub async fn projection<D: Domain>(stack: &StackInfo, domain: D) -> Result<Node, InternalError> {
     let url = stack.database_url(D::NAME).unwrap();
     NodeBuilder::new(NodeConfig::new(nats(stack))).projection(domain, url).start_without_tokens().await
 }

@@ -29,7 +29,7 @@ domain_error! {
             => total_details(totals);
         IllegalTransition { status: OrderStatus }: Conflict "illegal_transition" =
             "The order's status does not allow this."
-            => vec![Detail::state("status", status.word(), format!("the order is {}", status.word()))];
+            => vec![Detail::state("status", status.as_str(), format!("the order is {}", status.as_str()))];
         RefundPending: Conflict "refund_pending" = "All money of the order is on its way back.";
         NotYourOrder: Forbidden "not_your_order" = "The order holds lines of other sellers.";
         OrderVersionMismatch: PreconditionFailed "order_version_mismatch" = "The order was changed meanwhile.";

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words;
+use crate::labels;
 
-words! {
+labels! {
     /// Where an order stands.
     #[derive(Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
@@ -55,7 +55,7 @@ impl OrderStatus {
     }
 }
 
-words! {
+labels! {
     /// Where an order's money stands.
     #[derive(Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
@@ -71,7 +71,7 @@ words! {
     }
 }
 
-words! {
+labels! {
     /// Where an order's goods stand.
     #[derive(Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]

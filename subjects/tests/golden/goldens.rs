@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use contract::{CallError, Command, ErrorBody, Event, Format, Query, Refusal, Request};
+use contract::{CallError, Command, DomainError, ErrorBody, Event, Format, Query, Request};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -71,13 +71,13 @@ impl Goldens {
     }
 
     /// An error as it travels: in a body, from which the caller gets it back as itself.
-    pub fn error<E: Refusal + Sample>(&mut self, domain: &str, refusal: E) {
-        let code = refusal.code();
-        let tag = serde_json::to_value(&refusal).unwrap()["code"].clone();
+    pub fn error<E: DomainError + Sample>(&mut self, domain: &str, domain_error: E) {
+        let code = domain_error.code();
+        let tag = serde_json::to_value(&domain_error).unwrap()["code"].clone();
         self.expect(tag == code, || format!("{domain}: the error {code} travels as {tag}"));
-        let body = ErrorBody::of_refusal(&refusal, domain, crate::samples::REQUEST_ID);
-        let refused = CallError::Refused(refusal);
-        self.compare(&format!("{domain}/{code}.error"), &body, &refused, CallError::<E>::from_body);
+        let body = ErrorBody::of_domain_error(&domain_error, domain, crate::samples::REQUEST_ID);
+        let rejected = CallError::Rejected(domain_error);
+        self.compare(&format!("{domain}/{code}.error"), &body, &rejected, CallError::<E>::from_body);
     }
 
     fn message<T: Sample>(&mut self, name: &str, message: &T) {

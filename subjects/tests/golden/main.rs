@@ -15,8 +15,9 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use contract::{CallError, ErrorBody, ErrorKind};
 use goldens::Goldens;
 use subjects::{
-    MessageKind, catalogue,
+    MessageKind,
     orders::{FulfillmentStatus, OrderStatus, OrdersError, PaymentStatus},
+    registry,
 };
 
 /// Read and compared once, for all tests.
@@ -39,17 +40,17 @@ fn every_message_is_read_and_written_as_it_was() {
 }
 
 #[test]
-fn every_message_of_the_catalogue_has_a_golden_file() {
+fn every_message_of_the_registry_has_a_golden_file() {
     let goldens = &GOLDENS;
-    for message in catalogue() {
-        let name = format!("{}/{}.{}", message.domain, message.name, message.kind.word());
+    for message in registry() {
+        let name = format!("{}/{}.{}", message.domain, message.name, message.kind.as_str());
         assert!(goldens.has(&name), "no sample of {name}");
         if let Some(reply) = message.reply {
             let name = format!("{}/{}.reply", message.domain, goldens::snake_case(reply));
             assert!(goldens.has(&name), "no sample of {name}");
         }
     }
-    for (domain, codes) in samples::refusal_codes() {
+    for (domain, codes) in samples::domain_error_codes() {
         assert!(!codes.is_empty(), "{domain} refuses nothing");
         for code in codes {
             assert!(goldens.has(&format!("{domain}/{code}.error")), "no sample of the error {code} of {domain}");
@@ -58,8 +59,8 @@ fn every_message_of_the_catalogue_has_a_golden_file() {
 }
 
 #[test]
-fn every_declared_message_is_in_the_catalogue() {
-    let listed: BTreeSet<(&str, &str)> = catalogue().iter().map(|m| (m.kind.word(), m.message)).collect();
+fn every_declared_message_is_in_the_registry() {
+    let listed: BTreeSet<(&str, &str)> = registry().iter().map(|m| (m.kind.as_str(), m.message)).collect();
     let declared = sources::declared_messages();
     assert!(declared.len() >= listed.len(), "declarations are no longer found");
     for (module, kind, message) in declared {
@@ -71,7 +72,7 @@ fn every_declared_message_is_in_the_catalogue() {
 /// A write to roles, refunds, stock or prices must not run on rights that may be gone.
 #[test]
 fn the_commands_that_wait_for_confirmed_rights_are_these() {
-    let sensitive = catalogue().into_iter().filter(|message| message.is_sensitive);
+    let sensitive = registry().into_iter().filter(|message| message.is_sensitive);
     let sensitive: BTreeSet<String> = sensitive.map(|message| format!("{}.{}", message.domain, message.name)).collect();
     let expected = [
         "catalog.change_product",
@@ -85,16 +86,16 @@ fn the_commands_that_wait_for_confirmed_rights_are_these() {
 
 #[test]
 fn no_two_messages_share_a_subject() {
-    let catalogue = catalogue();
-    let subjects: BTreeSet<&str> = catalogue.iter().map(|message| message.subject.as_str()).collect();
-    assert_eq!(subjects.len(), catalogue.len());
-    for message in &catalogue {
+    let registry = registry();
+    let subjects: BTreeSet<&str> = registry.iter().map(|message| message.subject.as_str()).collect();
+    assert_eq!(subjects.len(), registry.len());
+    for message in &registry {
         assert_eq!(message.kind == MessageKind::Event, message.access.is_none(), "{message:?}");
     }
 }
 
 #[test]
-fn a_refusal_of_tomorrow_keeps_its_code_and_kind() {
+fn an_unknown_domain_error_keeps_its_code_and_kind() {
     let body = ErrorBody {
         success: false,
         code: "order_is_a_gift".into(),
@@ -105,20 +106,22 @@ fn a_refusal_of_tomorrow_keeps_its_code_and_kind() {
         details: Vec::new(),
         refusal: Some(serde_json::json!({ "code": "order_is_a_gift" })),
     };
-    let CallError::Fault(fault) = CallError::<OrdersError>::from_body(body) else { panic!("no such refusal today") };
-    assert_eq!((fault.code.as_str(), fault.kind), ("order_is_a_gift", ErrorKind::Conflict));
+    let CallError::ServiceError(error) = CallError::<OrdersError>::from_body(body) else {
+        panic!("no such refusal today")
+    };
+    assert_eq!((error.code.as_str(), error.kind), ("order_is_a_gift", ErrorKind::Conflict));
 }
 
 #[test]
 fn words_travel_as_they_are_shown() {
     for status in OrderStatus::ALL {
-        assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+        assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
     }
     for status in PaymentStatus::ALL {
-        assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+        assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
     }
     for status in FulfillmentStatus::ALL {
-        assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+        assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
     }
 }
 

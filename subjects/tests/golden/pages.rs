@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use contract::{Answer, Detail, DetailCode, ErrorBody, ErrorKind, subject};
-use subjects::{MessageInfo, MessageKind, catalogue};
+use subjects::{MessageInfo, MessageKind, registry};
 
 use crate::{
     goldens::{Goldens, snake_case},
@@ -36,7 +36,7 @@ fn domains(messages: &[MessageInfo]) -> Vec<&'static str> {
 
 /// docs/messages.md
 pub fn messages() -> String {
-    let catalogue = catalogue();
+    let registry = registry();
     let mut page = format!(
         "# Requests\n\n{GENERATED}\n\n\
          Every query and command of the shop, as NATS sees it. Send one with `nats req <subject> '<json>'`: an answer has \
@@ -50,10 +50,10 @@ pub fn messages() -> String {
          whether the answer to a command is kept for those who repeat it. What is not kept holds a secret, and running \
          it twice is harmless.\n"
     );
-    for domain in domains(&catalogue) {
+    for domain in domains(&registry) {
         let _ = write!(page, "\n## {domain}\n\n{}\n\n", sources::words_about(domain));
         page.push_str("| Subject | Kind | Who | Reply | Stored | |\n| --- | --- | --- | --- | --- | --- |\n");
-        for message in of_domain(&catalogue, domain).filter(|message| message.kind != MessageKind::Event) {
+        for message in of_domain(&registry, domain).filter(|message| message.kind != MessageKind::Event) {
             let stored = match message.answer {
                 Some(Answer::Kept) => "yes",
                 Some(Answer::Secret) => "no",
@@ -64,7 +64,7 @@ pub fn messages() -> String {
                 access += ", confirmed";
             }
             let words = sources::words_above(domain, message.message);
-            let (subject, kind) = (&message.subject, message.kind.word());
+            let (subject, kind) = (&message.subject, message.kind.as_str());
             let _ =
                 writeln!(page, "| `{subject}` | {kind} | {access} | `{}` | {stored} | {words} |", snake_case(reply));
         }
@@ -85,7 +85,7 @@ pub fn messages() -> String {
 
 /// docs/events.md
 pub fn events(goldens: &Goldens) -> String {
-    let catalogue = catalogue();
+    let registry = registry();
     let reactions = sources::reactions();
     let partitions = subject::PARTITIONS;
     let mut page = format!(
@@ -110,9 +110,9 @@ pub fn events(goldens: &Goldens) -> String {
          ```\n\n\
          *Reacts* names the domains that handle the event; watching it is open to everybody who may subscribe.\n"
     );
-    for domain in domains(&catalogue) {
+    for domain in domains(&registry) {
         let events: Vec<_> =
-            of_domain(&catalogue, domain).filter(|message| message.kind == MessageKind::Event).collect();
+            of_domain(&registry, domain).filter(|message| message.kind == MessageKind::Event).collect();
         if events.is_empty() {
             let _ = write!(page, "\n## {domain}\n\nTells no events.\n");
             continue;
@@ -252,7 +252,7 @@ const DEADLINE: Outside = outside(
 
 /// docs/errors.md
 pub fn errors() -> String {
-    check_faults_are_complete();
+    check_service_errors_are_complete();
     let mut page = format!(
         "# Errors\n\n{GENERATED}\n\n\
          Whatever fails answers with one shape:\n\n\
@@ -278,20 +278,20 @@ pub fn errors() -> String {
         shape(),
     );
     for &kind in ErrorKind::ALL {
-        let _ = writeln!(page, "| {} | {} |", word(kind), kind.status());
+        let _ = writeln!(page, "| {} | {} |", label(kind), kind.status());
     }
     page.push_str(
         "\n## What every operation may answer\n\n| Code | Status | Kind | By | When |\n| --- | --- | --- | --- | --- |\n",
     );
-    for fault in OUTSIDE.iter().chain([&DEADLINE]) {
+    for error in OUTSIDE.iter().chain([&DEADLINE]) {
         // The one status that no kind has: it belongs to HTTP.
-        let status = match fault.code {
+        let status = match error.code {
             "method_not_allowed" => 405,
             "body_timeout" => 408,
-            _ => fault.kind.status(),
+            _ => error.kind.status(),
         };
-        let (code, by, when) = (fault.code, fault.by, fault.when);
-        let _ = writeln!(page, "| `{code}` | {status} | {} | {by} | {when} |", word(fault.kind));
+        let (code, by, when) = (error.code, error.by, error.when);
+        let _ = writeln!(page, "| `{code}` | {status} | {} | {by} | {when} |", label(error.kind));
     }
     page.push_str(
         "\n## What is wrong with a field\n\n\
@@ -302,13 +302,13 @@ pub fn errors() -> String {
     for (code, params, meaning) in DetailCode::ALL {
         let params: Vec<String> =
             params.split(", ").filter(|name| !name.is_empty()).map(|name| format!("`{name}`")).collect();
-        let _ = writeln!(page, "| `{}` | {} |{meaning} |", code.word(), params.join(", "));
+        let _ = writeln!(page, "| `{}` | {} |{meaning} |", code.as_str(), params.join(", "));
     }
-    for (domain, bodies) in samples::refusals() {
+    for (domain, bodies) in samples::domain_errors() {
         let _ = write!(page, "\n## {domain}\n\n| Code | Status | Kind | Text | Details |\n");
         page.push_str("| --- | --- | --- | --- | --- |\n");
         for ErrorBody { code, kind, message, details, .. } in bodies {
-            let (status, kind, details) = (kind.status(), word(kind), outline(&details));
+            let (status, kind, details) = (kind.status(), label(kind), outline(&details));
             let _ = writeln!(page, "| `{code}` | {status} | {kind} | {message} | {details} |");
         }
     }
@@ -326,8 +326,8 @@ fn shape() -> String {
         request_id: String,
         details: Vec<Detail>,
     }
-    let refusal = subjects::carts::CartsError::OutOfStock { available: 3 };
-    let body = ErrorBody::of_refusal(&refusal, subjects::carts::DOMAIN, samples::REQUEST_ID);
+    let error = subjects::carts::CartsError::OutOfStock { available: 3 };
+    let body = ErrorBody::of_domain_error(&error, subjects::carts::DOMAIN, samples::REQUEST_ID);
     let ErrorBody { success, code, message, service, request_id, details, .. } = body;
     serde_json::to_string_pretty(&Shape { success, code, message, service, request_id, details }).unwrap()
 }
@@ -344,22 +344,22 @@ fn outline(details: &[Detail]) -> String {
     details.iter().map(outline).collect::<Vec<_>>().join("; ")
 }
 
-fn word(kind: ErrorKind) -> String {
+fn label(kind: ErrorKind) -> String {
     serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned()
 }
 
 /// Every code that the runtime, the contract or the gateway spells is on the page, with its kind, and no other.
-fn check_faults_are_complete() {
-    let spelled = sources::fault_codes();
+fn check_service_errors_are_complete() {
+    let spelled = sources::service_error_codes();
     let known: Vec<&Outside> = OUTSIDE.iter().chain([&DEADLINE]).collect();
     for (code, kind) in &spelled {
-        let fault = known.iter().find(|fault| fault.code == code);
-        let fault = fault.unwrap_or_else(|| panic!("the code {code} is missing in subjects/tests/golden/pages.rs"));
+        let error = known.iter().find(|error| error.code == code);
+        let error = error.unwrap_or_else(|| panic!("the code {code} is missing in subjects/tests/golden/pages.rs"));
         if let Some(kind) = kind {
-            assert_eq!(*kind, format!("{:?}", fault.kind), "the kind of {code}");
+            assert_eq!(*kind, format!("{:?}", error.kind), "the kind of {code}");
         }
     }
-    for fault in known {
-        assert!(spelled.iter().any(|(code, _)| code == fault.code), "nobody says {} any more", fault.code);
+    for error in known {
+        assert!(spelled.iter().any(|(code, _)| code == error.code), "nobody says {} any more", error.code);
     }
 }

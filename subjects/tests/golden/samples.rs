@@ -9,7 +9,7 @@ mod orders;
 mod payments;
 
 use chrono::{DateTime, Utc};
-use contract::{Detail, ErrorBody, Refusal};
+use contract::{Detail, DomainError, ErrorBody};
 use subjects::{
     Address, CartId, CategoryId, Currency, ItemId, Money, OrderId, PageRequest, Pagination, PaymentId, ProductId,
     RefundId, UserId, VariantId,
@@ -30,7 +30,7 @@ pub fn add_all(goldens: &mut Goldens) {
 }
 
 /// The codes of every domain's errors, as their types list them.
-pub fn refusal_codes() -> Vec<(&'static str, Vec<String>)> {
+pub fn domain_error_codes() -> Vec<(&'static str, Vec<String>)> {
     vec![
         (subjects::identity::DOMAIN, codes_of::<subjects::identity::IdentityError>()),
         (subjects::catalog::DOMAIN, codes_of::<subjects::catalog::CatalogError>()),
@@ -43,7 +43,7 @@ pub fn refusal_codes() -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// Every error of every domain, as it travels.
-pub fn refusals() -> Vec<(&'static str, Vec<ErrorBody>)> {
+pub fn domain_errors() -> Vec<(&'static str, Vec<ErrorBody>)> {
     vec![
         bodies(subjects::identity::DOMAIN, &identity::errors()),
         bodies(subjects::catalog::DOMAIN, &catalog::errors()),
@@ -58,12 +58,12 @@ pub fn refusals() -> Vec<(&'static str, Vec<ErrorBody>)> {
 /// The id of the request in every error body.
 pub const REQUEST_ID: &str = "0198f000-0000-7000-8000-0000000000ff";
 
-fn bodies<E: Refusal>(domain: &'static str, errors: &[E]) -> (&'static str, Vec<ErrorBody>) {
-    (domain, errors.iter().map(|error| ErrorBody::of_refusal(error, domain, REQUEST_ID)).collect())
+fn bodies<E: DomainError>(domain: &'static str, errors: &[E]) -> (&'static str, Vec<ErrorBody>) {
+    (domain, errors.iter().map(|error| ErrorBody::of_domain_error(error, domain, REQUEST_ID)).collect())
 }
 
 /// serde names every variant when it meets one that it does not know.
-fn codes_of<E: Refusal>() -> Vec<String> {
+fn codes_of<E: DomainError>() -> Vec<String> {
     let error = serde_json::from_value::<E>(serde_json::json!({ "code": "?" })).err().unwrap().to_string();
     let (_, expected) = error.split_once("expected").unwrap();
     expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()

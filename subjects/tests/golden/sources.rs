@@ -91,13 +91,13 @@ pub fn reactions() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Every code of a fault that is spelled in the runtime, the contract or the gateway, with its kind where it stands there.
-pub fn fault_codes() -> BTreeSet<(String, Option<String>)> {
+pub fn service_error_codes() -> BTreeSet<(String, Option<String>)> {
     let mut codes = BTreeSet::new();
     for directory in ["runtime/src", "runtime/contract/src", "gateway/src"] {
         for path in rust_files(&root().join(directory)) {
             let source = std::fs::read_to_string(&path).unwrap();
             let code = source.split("#[cfg(test)]").next().unwrap();
-            for call in ["Fault::new(", "ApiError::new(", "Self::new(", "of_field("] {
+            for call in ["ServiceError::new(", "ApiError::new(", "Self::new(", "of_field("] {
                 codes.extend(code.split(call).skip(1).filter_map(code_of));
             }
         }

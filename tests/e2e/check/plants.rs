@@ -68,16 +68,16 @@ impl<'a> Plants<'a> {
     /// Everything planted is named, and nothing else.
     pub fn expect_named(&self, report: &Value) {
         let found: Vec<_> = report["faults"].as_array().unwrap().iter().collect();
-        let is = |(check, key, words): &Named, fault: &Value| {
-            let text = |field: &str| fault[field].as_str().unwrap().to_owned();
+        let is = |(check, key, words): &Named, violation: &Value| {
+            let text = |field: &str| violation[field].as_str().unwrap().to_owned();
             let is_it = if key.ends_with(' ') { text("key").starts_with(key.as_str()) } else { *key == text("key") };
             text("check") == *check && is_it && text("text").contains(words)
         };
         for expected in &self.expected {
-            assert!(found.iter().any(|fault| is(expected, fault)), "not named: {expected:?}\n{report:#}");
+            assert!(found.iter().any(|violation| is(expected, violation)), "not named: {expected:?}\n{report:#}");
         }
-        for fault in found {
-            assert!(self.expected.iter().any(|expected| is(expected, fault)), "named: {fault:?}\n{report:#}");
+        for violation in found {
+            assert!(self.expected.iter().any(|expected| is(expected, violation)), "named: {violation:?}\n{report:#}");
         }
     }
 

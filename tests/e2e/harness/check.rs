@@ -18,10 +18,10 @@ pub struct Checked {
 
 impl Checked {
     /// Check and key of every fault.
-    pub fn faults(&self) -> BTreeSet<(String, String)> {
-        let text = |fault: &Value, field: &str| fault[field].as_str().unwrap().to_owned();
-        let faults = self.report["faults"].as_array().unwrap();
-        faults.iter().map(|fault| (text(fault, "check"), text(fault, "key"))).collect()
+    pub fn violations(&self) -> BTreeSet<(String, String)> {
+        let text = |violation: &Value, field: &str| violation[field].as_str().unwrap().to_owned();
+        let violations = self.report["faults"].as_array().unwrap();
+        violations.iter().map(|violation| (text(violation, "check"), text(violation, "key"))).collect()
     }
 
     /// Why the books are not in order.

@@ -16,7 +16,7 @@ use tokio::{
 use super::{Shop, programs};
 
 /// How long a command, or the next message, may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The CLI at a shop's NATS.
 pub struct Cli {
@@ -45,7 +45,7 @@ impl Cli {
     }
 
     pub async fn run(&self, arguments: &[&str]) -> Output {
-        let output = tokio::time::timeout(PATIENCE, self.command(arguments).output()).await;
+        let output = tokio::time::timeout(TIMEOUT, self.command(arguments).output()).await;
         output.unwrap_or_else(|_| panic!("nats {arguments:?} hangs")).unwrap()
     }
 
@@ -70,7 +70,7 @@ impl Cli {
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = String::new();
         while !said.contains("Subscribing on") {
-            let line = tokio::time::timeout(PATIENCE, errors.next_line()).await.expect("nats sub says nothing");
+            let line = tokio::time::timeout(TIMEOUT, errors.next_line()).await.expect("nats sub says nothing");
             said += &line.unwrap().unwrap_or_else(|| panic!("nats sub ended: {said}"));
         }
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -112,7 +112,7 @@ pub struct Subscription {
 
 impl Subscription {
     async fn line(&mut self) -> String {
-        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("nothing more comes");
+        let line = tokio::time::timeout(TIMEOUT, self.lines.next_line()).await.expect("nothing more comes");
         line.unwrap().expect("nats sub ended")
     }
 
@@ -140,16 +140,16 @@ impl Subscription {
 
     /// Reads on until an event of a type comes; gives those that `belongs` picks.
     pub async fn until(&mut self, last: &str, belongs: impl Fn(&Seen) -> bool) -> Vec<Seen> {
-        let mut story = Vec::new();
+        let mut seen_events = Vec::new();
         loop {
             let seen = self.next().await;
             if !seen.headers.contains_key("ce-type") || !belongs(&seen) {
                 continue;
             }
             let is_last = seen.header("ce-type") == last;
-            story.push(seen);
+            seen_events.push(seen);
             if is_last {
-                return story;
+                return seen_events;
             }
         }
     }

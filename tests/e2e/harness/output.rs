@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use super::process::PATIENCE;
+use super::process::TIMEOUT;
 
 /// The lines of a process.
 pub(super) struct Reader {
@@ -23,7 +23,7 @@ impl Reader {
 
     pub(super) fn next(&mut self) -> String {
         let Some(Ok(line)) = self.lines.next() else { panic!("{} ended early:\n{}", self.of, self.said) };
-        assert!(self.began.elapsed() < PATIENCE, "{} takes too long:\n{}", self.of, self.said);
+        assert!(self.began.elapsed() < TIMEOUT, "{} takes too long:\n{}", self.of, self.said);
         self.said.push_str(&line);
         self.said.push('\n');
         line

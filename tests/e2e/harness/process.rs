@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::output::Reader;
 
 /// How long a start may take; the first one of a machine may have to fetch servers.
-pub(super) const PATIENCE: Duration = Duration::from_secs(180);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The form in which a shop runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,16 +133,16 @@ pub fn run_to_its_end(home: &Path, settings: &[(String, String)]) -> ExitStatus 
 fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     let servers = start_servers(home, settings);
     let stack = stack::find_running(home).unwrap();
-    let mut told = settings.to_vec();
-    told.push(("SOUK_HOME".into(), "/nonexistent".into()));
-    told.push(("NATS_URL".into(), stack.nats_url()));
-    told.extend(simulated_payments(settings));
-    told.push(("SOUK_NATS_KEYS".into(), stack.nats_keys().to_str().unwrap().to_owned()));
+    let mut environment = settings.to_vec();
+    environment.push(("SOUK_HOME".into(), "/nonexistent".into()));
+    environment.push(("NATS_URL".into(), stack.nats_url()));
+    environment.extend(simulated_payments(settings));
+    environment.push(("SOUK_NATS_KEYS".into(), stack.nats_keys().to_str().unwrap().to_owned()));
     for domain in ["inventory", "payments"] {
         let variable = format!("DATABASE_URL_{}", domain.to_uppercase());
-        told.push((variable, stack.database_url(domain).unwrap()));
+        environment.push((variable, stack.database_url(domain).unwrap()));
     }
-    let (mut first, mut first_log) = spawn(node(home, &told, &["--domains", "inventory,payments"]));
+    let (mut first, mut first_log) = spawn(node(home, &environment, &["--domains", "inventory,payments"]));
     let gateway = ["--domains", "identity,catalog,carts,orders", "--gateway", "--check"];
     let (mut second, mut second_log) = spawn(node(home, settings, &gateway));
     let mut children = vec![servers];
@@ -150,8 +150,8 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     for (child, log) in [(&mut first, &mut first_log), (&mut second, &mut second_log)] {
         addresses.push(wait_for_addresses(child, log));
     }
-    first_log.leave(tell);
-    second_log.leave(tell);
+    first_log.leave(print_line);
+    second_log.leave(print_line);
     children.extend([first, second]);
     let all_metrics = addresses.iter().map(|(_, metrics)| metrics.clone()).collect();
     let (url, metrics) = addresses.pop().unwrap();
@@ -202,7 +202,7 @@ pub(super) fn start_node(
 pub(super) fn start(command: Command) -> (Child, Option<String>, String) {
     let (mut child, mut log) = spawn(command);
     let (http, metrics) = wait_for_addresses(&mut child, &mut log);
-    log.leave(tell);
+    log.leave(print_line);
     wait_until_ready(&metrics);
     (child, http, metrics)
 }
@@ -264,7 +264,7 @@ pub(super) fn souk(home: &Path, settings: &[(String, String)], arguments: &[&str
 }
 
 /// Past the capture of the test that happens to run: a shop belongs to several.
-fn tell(line: &str) {
+fn print_line(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
@@ -276,7 +276,7 @@ pub(super) fn wait_until_ready(address: &str) {
         if answer.starts_with("HTTP/1.1 200") {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "{address} does not get ready: {answer}");
+        assert!(began.elapsed() < TIMEOUT, "{address} does not get ready: {answer}");
         std::thread::sleep(Duration::from_millis(25));
     }
 }

@@ -164,14 +164,14 @@ fn variable(domain: &str) -> String {
 /// A node of one domain that is told where the servers are.
 fn start_node(home: &Path, domain: &str, url: &str) -> Child {
     let stack = stack::find_running(home).unwrap();
-    let told = [
+    let environment = [
         ("SOUK_HOME".to_owned(), "/nonexistent".to_owned()),
         ("NATS_URL".to_owned(), stack.nats_url()),
         ("SOUK_NATS_KEYS".to_owned(), stack.nats_keys().to_str().unwrap().to_owned()),
         (variable(domain), url.to_owned()),
         ("SOUK_PAYMENTS_PROVIDER".to_owned(), "simulated".to_owned()),
     ];
-    let (node, ..) = process::start_node(home, &told, &["--domains", domain]);
+    let (node, ..) = process::start_node(home, &environment, &["--domains", domain]);
     node
 }
 

@@ -58,9 +58,10 @@ impl Secured {
     pub async fn start() -> Self {
         Self::with(|home, settings, http| {
             let servers = process::start_servers(home, settings);
-            let told = told(home, http);
+            let environment = environment(home, http);
             let every = subjects::DOMAINS.join(",");
-            let (node, url, metrics) = process::start_node(home, &told, &["--domains", &every, "--gateway", "--check"]);
+            let (node, url, metrics) =
+                process::start_node(home, &environment, &["--domains", &every, "--gateway", "--check"]);
             process::seed(home, settings);
             let nats = stack::find_running(home).unwrap().nats_url();
             let url = url.unwrap().replace("http://", "https://");
@@ -96,13 +97,13 @@ impl Secured {
     }
 
     /// What a node or a tool is told of these servers: URLs, certificates, passwords.
-    pub fn told(&self) -> Vec<(String, String)> {
-        told(&self.shop.stack().home, &self.http)
+    pub fn environment(&self) -> Vec<(String, String)> {
+        environment(&self.shop.stack().home, &self.http)
     }
 
     /// Runs a command of `souk` with these settings on top until it ends; gives whether it succeeded and what it said.
     pub async fn souk(&self, arguments: &[&str], more: &[(&str, String)]) -> (bool, String) {
-        let mut settings = self.told();
+        let mut settings = self.environment();
         settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let mut command = process::souk(Path::new("/nonexistent"), &settings, arguments);
         tokio::task::spawn_blocking(move || {
@@ -115,7 +116,7 @@ impl Secured {
     }
 }
 
-fn told(home: &Path, (certificate, key): &(PathBuf, PathBuf)) -> Vec<(String, String)> {
+fn environment(home: &Path, (certificate, key): &(PathBuf, PathBuf)) -> Vec<(String, String)> {
     let stack = stack::find_running(home).unwrap();
     let signing_key = home.join("signing-key.pem");
     if !signing_key.exists() {
@@ -123,7 +124,7 @@ fn told(home: &Path, (certificate, key): &(PathBuf, PathBuf)) -> Vec<(String, St
     }
     let ca = text(stack.ca().unwrap());
     let server = format!("postgres://nobody@127.0.0.1:{}/postgres?sslmode=verify-full&sslrootcert={ca}", stack.pg_port);
-    let mut told = vec![
+    let mut environment = vec![
         ("SOUK_HOME".to_owned(), "/nonexistent".to_owned()),
         ("NATS_URL".to_owned(), stack.nats_url()),
         ("SOUK_NATS_CA".to_owned(), ca),
@@ -137,9 +138,9 @@ fn told(home: &Path, (certificate, key): &(PathBuf, PathBuf)) -> Vec<(String, St
     let passwords = subjects::DOMAINS.iter().map(|domain| (*domain, stack.database_url(domain).unwrap()));
     for (role, url) in passwords.chain([("souk_check", stack.check_url("postgres"))]) {
         let password = url.split(['@', ':']).nth(2).unwrap().to_owned();
-        told.push((format!("SOUK_DB_PASSWORD_{}", role.to_uppercase()), password));
+        environment.push((format!("SOUK_DB_PASSWORD_{}", role.to_uppercase()), password));
     }
-    told
+    environment
 }
 
 fn text(path: &Path) -> String {

@@ -26,7 +26,7 @@ impl Market {
     }
 
     /// How often payments has told of something about an order.
-    async fn told(&self, order: &str, event: &str) -> i64 {
+    async fn emitted(&self, order: &str, event: &str) -> i64 {
         let query = format!(
             "select count(*) from event_log l cross join lateral json_to_recordset(l.events) as e(name text, data json)
              where e.name = '{event}' and e.data ->> 'order_id' = '{order}'"
@@ -60,7 +60,7 @@ async fn a_lost_dispute_is_money_that_went_back_and_what_was_not_shipped_returns
     assert_eq!(payment(&buyer, &order).await.text_at("/status"), "refunded");
     wait_until("its unit is available again", || async { available(market, &buyer, &order).await == 5 }).await;
     for (event, count) in [("disputed", 1), ("dispute_lost", 1), ("dispute_won", 0), ("refunded", 0)] {
-        assert_eq!(market.told(&order, event).await, count, "{event}");
+        assert_eq!(market.emitted(&order, event).await, count, "{event}");
     }
 }
 
@@ -73,7 +73,7 @@ async fn a_dispute_that_is_won_leaves_the_order_as_it_was() {
     market.decides(&buyer, &order, "winning_evidence").await;
     wait_for_dispute(&buyer, &order, "won").await;
     assert_eq!(buyer.order_status(&order).await, "confirmed");
-    assert_eq!((market.told(&order, "disputed").await, market.told(&order, "dispute_won").await), (1, 1));
+    assert_eq!((market.emitted(&order, "disputed").await, market.emitted(&order, "dispute_won").await), (1, 1));
     market.refund(&order, &json!({})).await.expect_status(201);
     buyer.wait_for_status(&order, "refunded").await;
 }
@@ -100,7 +100,7 @@ async fn a_refund_that_fails_later_puts_back_what_is_owed() {
         payment(&buyer, &order).await.body.pointer("/refunds/0/status") == Some(&json!("failed"))
     })
     .await;
-    assert_eq!((market.told(&order, "refunded").await, market.told(&order, "refund_failed").await), (1, 1));
+    assert_eq!((market.emitted(&order, "refunded").await, market.emitted(&order, "refund_failed").await), (1, 1));
     let seen = payment(&buyer, &order).await;
     assert_eq!((seen.text_at("/status"), market.money(&order).await), ("succeeded".into(), PRICE));
     assert_eq!(seen.text_at("/refunds/0/failure/code"), "expired_or_canceled_card");
@@ -110,7 +110,7 @@ async fn a_refund_that_fails_later_puts_back_what_is_owed() {
     })
     .await;
     market.wait_for_webhooks(&order, 200, 3).await;
-    assert_eq!(market.told(&order, "refund_failed").await, 1, "two webhooks of it");
+    assert_eq!(market.emitted(&order, "refund_failed").await, 1, "two webhooks of it");
 }
 
 /// Rule 4 does not fail silently: the money is sent again once, and then the check names the order.
@@ -138,7 +138,7 @@ async fn refunds_and_disputes_leave_the_books_in_order_or_are_named() {
 
     let part = market.confirmed(&buyer, "pm_sandbox_refund_fails_late").await;
     market.refund(&part, &json!({"amount": {"amount": 500, "currency": "USD"}})).await.expect_status(201);
-    wait_until("the refund has failed", || async { market.told(&part, "refund_failed").await == 1 }).await;
+    wait_until("the refund has failed", || async { market.emitted(&part, "refund_failed").await == 1 }).await;
     wait_until("nothing is on its way", || async {
         market.shop.number("payments", "select count(*) from effect").await == 0
     })
@@ -147,7 +147,8 @@ async fn refunds_and_disputes_leave_the_books_in_order_or_are_named() {
 
     let full = market.confirmed(&buyer, "pm_sandbox_refund_fails_late").await;
     market.refund(&full, &json!({})).await.expect_status(201);
-    wait_until("the second refund has failed too", || async { market.told(&full, "refund_failed").await == 2 }).await;
+    wait_until("the second refund has failed too", || async { market.emitted(&full, "refund_failed").await == 2 })
+        .await;
     let seen = payment(&buyer, &full).await;
     assert_eq!(
         (seen.text_at("/refunds/0/status"), seen.text_at("/refunds/1/status")),
@@ -159,7 +160,7 @@ async fn refunds_and_disputes_leave_the_books_in_order_or_are_named() {
     })
     .await;
     market.shop.leave_in_disorder();
-    let named = market.shop.check().await.faults();
+    let named = market.shop.check().await.violations();
     assert!(
         named.len() == 1 && named.iter().all(|(check, key)| check == "balance" && key.contains(&full)),
         "{named:?}"

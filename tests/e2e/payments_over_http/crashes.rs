@@ -19,7 +19,7 @@ const PLACES: [&str; 4] =
     ["effect.before_perform", "effect.after_perform", "lane.before_effect_commit", "lane.after_effect_commit"];
 
 /// What a person asks for, by a key, and for which order.
-struct Asked {
+struct Request {
     amid: Amid,
     path: String,
     body: Value,
@@ -42,7 +42,7 @@ impl Amid {
 
 impl Market {
     /// Brings an order to where this can be asked for.
-    async fn ready(&self, buyer: &Person, amid: Amid) -> Asked {
+    async fn ready(&self, buyer: &Person, amid: Amid) -> Request {
         let (path, body, order) = match amid {
             Amid::Create | Amid::Charge => ("/orders".to_owned(), self.wish(PRICE, Some("pm_card_visa")).await, None),
             Amid::Cancel => {
@@ -56,20 +56,20 @@ impl Market {
                 (path, json!({"amount": {"amount": 500, "currency": "USD"}}), Some(order))
             }
         };
-        Asked { amid, path, body, key: uuid::Uuid::now_v7().to_string(), order }
+        Request { amid, path, body, key: uuid::Uuid::now_v7().to_string(), order }
     }
 
     /// Asks again where the answer was lost; gives the order when all has come to its right ending, with every sum moved
     /// once at the provider.
-    async fn ends(&self, buyer: &Person, asked: &Asked) {
-        let answer = insist(&self.who_asks(buyer, asked.amid).await, &asked.path, &asked.body, &asked.key).await;
-        let answer = answer.expect_status(if asked.amid == Amid::Cancel { 200 } else { 201 });
-        let order = asked.order.clone().unwrap_or_else(|| answer.text_at("/id"));
+    async fn ends(&self, buyer: &Person, request: &Request) {
+        let answer = insist(&self.caller(buyer, request.amid).await, &request.path, &request.body, &request.key).await;
+        let answer = answer.expect_status(if request.amid == Amid::Cancel { 200 } else { 201 });
+        let order = request.order.clone().unwrap_or_else(|| answer.text_at("/id"));
         let becomes = async |status: &str| {
             let what = format!("the payment of {order} is {status}");
             wait_until(&what, || async { payment(buyer, &order).await.text_at("/status") == status }).await;
         };
-        let moved = match asked.amid {
+        let moved = match request.amid {
             Amid::Create | Amid::Charge => {
                 self.ends_confirmed(buyer, &order).await;
                 (1, 0, PRICE)
@@ -87,31 +87,31 @@ impl Market {
             }
         };
         let seen = (self.charges(&order).await, self.refunds(&order).await, self.money(&order).await);
-        assert_eq!((seen, self.objects(&order, "any").await), (moved, 1), "{:?}", asked.amid);
+        assert_eq!((seen, self.objects(&order, "any").await), (moved, 1), "{:?}", request.amid);
     }
 
-    async fn who_asks(&self, buyer: &Person, amid: Amid) -> Person {
+    async fn caller(&self, buyer: &Person, amid: Amid) -> Person {
         if amid == Amid::Refund { self.shop.admin().await } else { buyer.clone() }
     }
 
     /// Asks for it, whether or not anybody lives to answer.
-    async fn ask(&self, person: &Person, asked: &Asked) {
-        drop(person.try_post(&asked.path, &asked.body, &[("Idempotency-Key", &asked.key)]).await);
+    async fn ask(&self, person: &Person, request: &Request) {
+        drop(person.try_post(&request.path, &request.body, &[("Idempotency-Key", &request.key)]).await);
     }
 
     /// The shop dies at every place amid each of these. The life that mends what the last one left behind is the one
     /// that dies at the next place, so what was left is counted among its passings.
     async fn shop_dies_amid(&mut self, amids: [Amid; 2]) {
         let buyer = self.shop.customer().await;
-        let mut asked = Vec::new();
+        let mut request = Vec::new();
         for amid in amids {
             for place in PLACES {
-                asked.push((place, self.ready(&buyer, amid).await));
+                request.push((place, self.ready(&buyer, amid).await));
             }
         }
         let mut left = 0;
-        for number in 0..asked.len() {
-            let (place, now) = &asked[number];
+        for number in 0..request.len() {
+            let (place, now) = &request[number];
             self.shop.kill();
             // Nobody else has them: the leases of who was killed need not be waited for.
             let hurry = "update effect set lease_until = clock_timestamp() - interval '1 second',
@@ -119,18 +119,18 @@ impl Market {
             self.shop.sql("payments", hurry).await;
             let place = format!("{place}:{}", left + now.amid.number());
             self.shop.start_again_with(&[("SOUK_CRASH_AT", &place)]).await;
-            if let Some((_, before)) = number.checked_sub(1).map(|before| &asked[before]) {
+            if let Some((_, before)) = number.checked_sub(1).map(|before| &request[before]) {
                 self.ends(&buyer, before).await;
             }
-            let person = self.who_asks(&buyer, now.amid).await;
+            let person = self.caller(&buyer, now.amid).await;
             self.ask(&person, now).await;
             wait_until(&format!("the shop dies at {place}"), || async { self.shop.has_died() }).await;
             left = now.amid.and_after() - u32::from(place.starts_with("lane.after_effect_commit"));
         }
         self.shop.kill();
         self.shop.start_again().await;
-        for (_, asked) in &asked {
-            self.ends(&buyer, asked).await;
+        for (_, request) in &request {
+            self.ends(&buyer, request).await;
         }
         self.shop.check_clean().await;
     }
@@ -162,25 +162,25 @@ async fn a_provider_that_dies_before_or_after_any_of_its_commits_moves_money_onc
         [("create", Amid::Create), ("confirm", Amid::Charge), ("cancel", Amid::Cancel), ("refund", Amid::Refund)];
     for (what, amid) in orders {
         for moment in ["before_commit", "after_commit"] {
-            let asked = market.ready(&buyer, amid).await;
+            let request = market.ready(&buyer, amid).await;
             let place = format!("{what}.{moment}");
             market.sandbox.kill();
             market.sandbox.start_again_with(&market.shop, &[("SOUK_CRASH_AT", &place)]).await;
-            market.ask(&market.who_asks(&buyer, amid).await, &asked).await;
+            market.ask(&market.caller(&buyer, amid).await, &request).await;
             wait_until(&format!("the provider dies at {place}"), || async { market.sandbox.has_died() }).await;
             market.sandbox.start_again(&market.shop).await;
-            market.ends(&buyer, &asked).await;
+            market.ends(&buyer, &request).await;
         }
     }
 
     // It is not there at all.
     market.sandbox.kill();
     let order = market.order(&buyer, Some("pm_card_visa")).await;
-    let asked = format!(
+    let request = format!(
         "select count(*) from effect e join payments p on p.id = e.entity
          where p.order_id = '{order}' and e.reason is not null"
     );
-    wait_until("it was asked in vain", || async { market.shop.number("payments", asked.clone()).await == 1 }).await;
+    wait_until("it was asked in vain", || async { market.shop.number("payments", request.clone()).await == 1 }).await;
     market.sandbox.start_again(&market.shop).await;
     market.ends_confirmed(&buyer, &order).await;
 }

@@ -27,7 +27,7 @@ async fn however_the_making_of_an_object_goes_its_order_is_charged_once() {
 }
 
 #[tokio::test]
-async fn an_intent_behind_a_stored_failure_is_opened_when_it_is_asked_for_again() {
+async fn an_intent_behind_a_stored_failure_is_opened_when_it_is_requested_again() {
     let market = market().await;
     let buyer = market.shop.customer().await;
     let body = market.wish(4_000_003, None).await;

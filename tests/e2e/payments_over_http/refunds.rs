@@ -33,17 +33,17 @@ async fn a_refund_whose_answer_never_came_goes_back_once() {
 }
 
 #[tokio::test]
-async fn a_refund_whose_key_is_forgotten_goes_back_once() {
+async fn a_refund_whose_key_has_expired_goes_back_once() {
     goes_back_once("pm_sandbox_refund_forgotten_key").await;
 }
 
 #[tokio::test]
-async fn a_refund_that_somebody_on_the_way_gave_up_goes_back_once() {
+async fn a_refund_whose_request_timed_out_on_the_way_goes_back_once() {
     goes_back_once("pm_sandbox_refund_408").await;
 }
 
 #[tokio::test]
-async fn a_refund_that_was_made_and_refused_all_the_same_has_not_failed() {
+async fn a_refund_that_was_made_and_rejected_all_the_same_has_not_failed() {
     goes_back_once("pm_sandbox_refund_400").await;
 }
 

@@ -49,7 +49,7 @@ async fn webhooks_out_of_order_take_nothing_back() {
 }
 
 #[tokio::test]
-async fn forged_webhooks_are_refused_and_confirm_nothing() {
+async fn forged_webhooks_are_rejected_and_confirm_nothing() {
     let market = market().await;
     let buyer = market.shop.customer().await;
     let order = market.order(&buyer, Some("pm_sandbox_forged_webhook")).await;
@@ -58,11 +58,11 @@ async fn forged_webhooks_are_refused_and_confirm_nothing() {
     buyer.wait_for_status(&order, "failed").await;
     assert_eq!(payment(&buyer, &order).await.text_at("/status"), "failed");
     assert_eq!(market.charges(&order).await, 0);
-    nothing_is_kept_of_who_was_turned_away(market).await;
+    nothing_is_kept_of_rejected_webhooks(market).await;
 }
 
 /// Anybody may send one: a row for each would be a table that anybody fills.
-async fn nothing_is_kept_of_who_was_turned_away(market: &super::Market) {
+async fn nothing_is_kept_of_rejected_webhooks(market: &super::Market) {
     let kept = "select count(*) from command_log where operation = 'receive_webhook' and status <> 0";
     assert_eq!(market.shop.number("payments", kept).await, 0);
 }
@@ -77,7 +77,7 @@ async fn a_webhook_without_a_right_signature_has_the_errors_shape() {
     let signed = anyone.request(reqwest::Method::POST, "/webhooks/payments/stripe", Some(&body), &signature).await;
     signed.expect_error(400, "invalid_signature");
     anyone.post("/webhooks/payments/other", &body).await.expect_error(404, "unknown_provider");
-    nothing_is_kept_of_who_was_turned_away(market).await;
+    nothing_is_kept_of_rejected_webhooks(market).await;
 }
 
 /// The provider has the money, and no webhook tells of it.
@@ -94,7 +94,7 @@ async fn paid_in_silence(buyer: &crate::harness::Person) -> String {
 }
 
 #[tokio::test]
-async fn a_buyer_who_asks_has_the_payment_read_at_the_provider() {
+async fn a_buyers_request_reads_the_payment_at_the_provider() {
     let market = market().await;
     let (buyer, stranger) = (market.shop.customer().await, market.shop.customer().await);
     let order = paid_in_silence(&buyer).await;
@@ -108,7 +108,7 @@ async fn a_buyer_who_asks_has_the_payment_read_at_the_provider() {
 
 /// Scenario 3: a charge of a node that was frozen is found when the key's life is over.
 #[tokio::test]
-async fn money_that_nobody_told_of_is_found_when_the_first_day_is_over() {
+async fn money_without_a_webhook_is_found_after_the_first_day() {
     let market = market().await;
     let buyer = market.shop.customer().await;
     let order = paid_in_silence(&buyer).await;

@@ -13,7 +13,7 @@ fn everywhere(patterns: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_operator_inspects_and_edits_and_neither_forges_a_fact_nor_hears_a_token() {
+async fn the_operator_inspects_and_edits_and_neither_forges_an_event_nor_reads_a_token() {
     let shop = Shop::start(&[]).await;
     let (variant, buyer) = (shop.product(5, 100).await, shop.customer().await);
     let order = buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201).text_at("/id");
@@ -29,14 +29,14 @@ async fn the_operator_inspects_and_edits_and_neither_forges_a_fact_nor_hears_a_t
     let orders = streams.get_stream("ORDERS").await.unwrap();
     assert!(orders.get_raw_message(1).await.unwrap().headers.get("ce-id").is_some());
     assert!(orders.consumer_info("inventory-on-orders").await.is_ok());
-    for (asked, body, answer) in [
+    for (subject, body, answer) in [
         ("req.orders.internal.dead_letters", r#"{"limit":1}"#, r#"{"data":[],"#),
         ("req.orders.internal.refill", "{}", r#"{"is_started":"#),
         ("$SRV.PING.orders", "", "io.nats.micro"),
     ] {
-        let answered = operator.client.request(asked, body.into()).await.unwrap();
+        let answered = operator.client.request(subject, body.into()).await.unwrap();
         let text = String::from_utf8_lossy(&answered.payload);
-        assert!(text.contains(answer), "{asked}: {text}");
+        assert!(text.contains(answer), "{subject}: {text}");
     }
     operator
         .expect_subscribe(&texts(&["evt.>", "ntf.>", "$JS.EVENT.>", "_INBOX_operator.>"]), &{

@@ -11,14 +11,14 @@ use crate::harness::Shop;
 pub struct User {
     name: String,
     pub client: async_nats::Client,
-    refusals: UnboundedReceiver<String>,
+    domain_errors: UnboundedReceiver<String>,
     barriers: usize,
 }
 
 impl User {
     /// By its key; without one for `cli`.
     pub async fn connect(shop: &Shop, name: &str) -> Self {
-        let (sender, refusals) = unbounded_channel();
+        let (sender, domain_errors) = unbounded_channel();
         let mut options = ConnectOptions::new().event_callback(move |event| {
             let sender = sender.clone();
             async move {
@@ -33,24 +33,24 @@ impl User {
             options = options.nkey(seed.trim().to_owned()).custom_inbox_prefix(format!("_INBOX_{name}"));
         }
         let client = options.connect(stack.nats_url()).await.unwrap();
-        Self { name: name.to_owned(), client, refusals, barriers: 0 }
+        Self { name: name.to_owned(), client, domain_errors, barriers: 0 }
     }
 
     /// Which of these it may not publish. The server answers in order, so a last subject that nobody may use tells that
     /// it has spoken about all of them.
-    async fn refused_publishes(&mut self, subjects: &[String]) -> BTreeSet<String> {
-        let mut refused = BTreeSet::new();
+    async fn rejected_publishes(&mut self, subjects: &[String]) -> BTreeSet<String> {
+        let mut rejected = BTreeSet::new();
         for some in subjects.chunks(25) {
             for subject in some {
                 self.client.publish(subject.clone(), "{}".into()).await.unwrap();
             }
-            refused.extend(self.heard("Publish", some).await);
+            rejected.extend(self.heard("Publish", some).await);
         }
-        refused
+        rejected
     }
 
     /// Which of these it may not subscribe.
-    async fn refused_subscriptions(&mut self, subjects: &[String]) -> BTreeSet<String> {
+    async fn rejected_subscriptions(&mut self, subjects: &[String]) -> BTreeSet<String> {
         let mut open = Vec::new();
         for subject in subjects {
             open.push(self.client.subscribe(subject.clone()).await.unwrap());
@@ -62,28 +62,28 @@ impl User {
         self.barriers += 1;
         let barrier = format!("nobody.may.{}", self.barriers);
         self.client.publish(barrier.clone(), "".into()).await.unwrap();
-        let mut refused = BTreeSet::new();
+        let mut rejected = BTreeSet::new();
         loop {
-            let text = tokio::time::timeout(Duration::from_secs(20), self.refusals.recv()).await;
+            let text = tokio::time::timeout(Duration::from_secs(20), self.domain_errors.recv()).await;
             let text =
                 text.unwrap_or_else(|_| panic!("{}: the server says nothing about {barrier}", self.name)).unwrap();
             if text.contains(&format!("\"{barrier}\"")) {
-                return refused;
+                return rejected;
             }
             let subject = subjects.iter().find(|subject| text.contains(&format!("{verb} to \"{subject}\"")));
-            refused.insert(subject.unwrap_or_else(|| panic!("{}: {text}", self.name)).clone());
+            rejected.insert(subject.unwrap_or_else(|| panic!("{}: {text}", self.name)).clone());
         }
     }
 
     /// May do all of the first and none of the second.
     pub async fn expect_publish(&mut self, allowed: &[String], forbidden: &[String]) {
-        let refused = self.refused_publishes(&[allowed, forbidden].concat()).await;
-        assert_eq!(refused, forbidden.iter().cloned().collect(), "{} publishes", self.name);
+        let rejected = self.rejected_publishes(&[allowed, forbidden].concat()).await;
+        assert_eq!(rejected, forbidden.iter().cloned().collect(), "{} publishes", self.name);
     }
 
     pub async fn expect_subscribe(&mut self, allowed: &[String], forbidden: &[String]) {
-        let refused = self.refused_subscriptions(&[allowed, forbidden].concat()).await;
-        assert_eq!(refused, forbidden.iter().cloned().collect(), "{} subscribes", self.name);
+        let rejected = self.rejected_subscriptions(&[allowed, forbidden].concat()).await;
+        assert_eq!(rejected, forbidden.iter().cloned().collect(), "{} subscribes", self.name);
     }
 }
 

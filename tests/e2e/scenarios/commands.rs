@@ -8,7 +8,7 @@ use crate::harness::{PASSWORD, address, shared_shop, wait_until};
 
 /// Scenario 16: the answer to a key belongs to who asked with it, and to what was asked.
 #[tokio::test]
-async fn the_key_of_somebody_else_opens_nothing() {
+async fn the_key_of_another_user_opens_nothing() {
     let shop = &shared_shop().await;
     let variant = shop.product(10, 700).await;
     let (first, second) = (shop.customer().await, shop.customer().await);

@@ -11,7 +11,7 @@ use crate::harness::{Restorable, wait_until};
 /// hears again what others told it; what it had told others, and nobody tells it again, is named. Scenario 25: what it says a second time it says under the
 /// same ids, and nobody takes it for news.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_consumer_hears_everything_again_and_what_its_own_log_lost_is_named() {
+async fn a_restored_consumer_gets_everything_again_and_what_its_own_log_lost_is_named() {
     let mut world = Restorable::start("inventory").await;
     let (counted, sold) = (world.shop.product(10, 1000).await, world.shop.product(50, 1000).await);
     let buyer = world.shop.customer().await;
@@ -55,13 +55,13 @@ async fn a_restored_consumer_hears_everything_again_and_what_its_own_log_lost_is
 
     let after = world.check().await;
     assert!(!after.is_success, "nothing is said of the count that was lost");
-    let named = after.faults();
+    let named = after.violations();
     let variant = format!("variant {counted}");
     assert!(named.contains(&("projections".to_owned(), variant)), "{named:?}");
-    let faults = after.report["faults"].as_array().unwrap();
-    let lost = faults.iter().filter(|fault| fault["check"] == "streams");
-    let lost: Vec<&str> = lost.map(|fault| fault["text"].as_str().unwrap()).collect();
-    assert!(!lost.is_empty() && lost.iter().all(|text| text.contains("a restore of the database")), "{faults:#?}");
+    let violations = after.report["faults"].as_array().unwrap();
+    let lost = violations.iter().filter(|violation| violation["check"] == "streams");
+    let lost: Vec<&str> = lost.map(|violation| violation["text"].as_str().unwrap()).collect();
+    assert!(!lost.is_empty() && lost.iter().all(|text| text.contains("a restore of the database")), "{violations:#?}");
     // Goods, money and every order are as they should be.
     assert!(named.iter().all(|(check, _)| check == "projections" || check == "streams"), "{named:?}");
 
@@ -71,6 +71,6 @@ async fn a_restored_consumer_hears_everything_again_and_what_its_own_log_lost_is
     assert!(ok, "{said}");
     wait_until("catalog shows what there is", || async { world.shop.number("catalog", shown.clone()).await == 10 })
         .await;
-    let told = world.check().await;
-    assert!(told.faults().iter().all(|(check, _)| check == "streams"), "{:#}", told.report["faults"]);
+    let second = world.check().await;
+    assert!(second.violations().iter().all(|(check, _)| check == "streams"), "{:#}", second.report["faults"]);
 }

@@ -23,7 +23,7 @@ async fn unpaid_order(world: &Restorable, buyer: &Person, variant: &str) -> (Str
 /// Scenario 2, for a log that others have acted on: what it lost is taken for news by nobody, what others know of its
 /// orders it hears again (Scenario 25: and tells on under the same ids), and what nobody can know again is named.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_owner_hears_how_its_stories_went_on_and_what_its_log_lost_is_named() {
+async fn a_restored_owner_gets_the_later_events_of_its_orders_and_what_its_log_lost_is_named() {
     let mut world = Restorable::start("orders").await;
     let variant = world.shop.product(50, 1000).await;
     let ghostly = world.shop.product(5, 1000).await;
@@ -53,23 +53,24 @@ async fn a_restored_owner_hears_how_its_stories_went_on_and_what_its_log_lost_is
     let mut inventory = world.shop.superuser("inventory").await;
     sqlx::raw_sql("begin; lock table reservation in exclusive mode").execute(&mut inventory).await.unwrap();
     let ghost = order(&buyer, &ghostly).await;
-    let told = "select count(*) from outbox";
-    wait_until("the stream has the order", || async { world.number(told).await == 0 }).await;
+    let unpublished = "select count(*) from outbox";
+    wait_until("the stream has the order", || async { world.number(unpublished).await == 0 }).await;
     let stream = jetstream::new(world.shop.nats_as("operator").await).get_stream("ORDERS").await.unwrap();
     let number = stream.cached_info().state.last_sequence;
 
     let began = Instant::now();
     world.restore().await;
     println!("the restore itself, with two starts, took {:?}", began.elapsed());
-    let era = world.number("select max(era) from era").await;
+    let epoch = world.number("select max(era) from era").await;
     let seen = "select era from source_era where source = 'orders'";
-    wait_until("inventory has seen the new era", || async { world.shop.number("inventory", seen).await == era }).await;
+    wait_until("inventory has seen the new era", || async { world.shop.number("inventory", seen).await == epoch })
+        .await;
     // A lane that looked before that may still take what it has for news; it gives up its attempt, and looks again.
-    let looked =
+    let compared =
         world.shop.number("inventory", "select (extract(epoch from clock_timestamp()) * 1000000)::bigint").await;
     let older = format!(
         "select count(*) from pg_stat_activity where application_name = 'souk-inventory'
-             and extract(epoch from xact_start) * 1000000 < {looked}"
+             and extract(epoch from xact_start) * 1000000 < {compared}"
     );
     wait_until("nobody acts in the old era", || async { world.shop.number("inventory", older.clone()).await == 0 })
         .await;
@@ -117,21 +118,22 @@ async fn a_restored_owner_hears_how_its_stories_went_on_and_what_its_log_lost_is
 
     let after = world.check().await;
     assert!(!after.is_success, "nothing is said of the orders that were lost");
-    let faults = after.report["faults"].as_array().unwrap();
-    let (lost_events, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| fault["check"] == "streams");
+    let violations = after.report["faults"].as_array().unwrap();
+    let (lost_events, others): (Vec<_>, Vec<_>) =
+        violations.iter().partition(|violation| violation["check"] == "streams");
     let ended = "a restore of the database has ended its history";
-    assert!(lost_events.len() > lost.len(), "{faults:#?}");
-    assert!(lost_events.iter().all(|fault| fault["text"].as_str().unwrap().contains(ended)), "{faults:#?}");
+    assert!(lost_events.len() > lost.len(), "{violations:#?}");
+    assert!(lost_events.iter().all(|violation| violation["text"].as_str().unwrap().contains(ended)), "{violations:#?}");
     // Every lost order by its goods and its money. The one that was called off is refunded now, not cancelled, for what
     // only orders knew is gone; its goods had returned, and nothing of what came later is named.
-    let named: BTreeSet<(&str, &str)> = others.iter().map(|fault| about(fault)).collect();
+    let named: BTreeSet<(&str, &str)> = others.iter().map(|violation| about(violation)).collect();
     let mut expected: BTreeSet<(&str, &str)> = lost.iter().map(|id| ("fulfilment", id.as_str())).collect();
     expected.extend(lost.iter().map(|id| ("balance", id.as_str())));
     assert_eq!(named, expected, "{others:#?}");
 }
 
 /// The check and the order of a fault.
-fn about(fault: &Value) -> (&str, &str) {
-    let key = fault["key"].as_str().unwrap().trim_start_matches("order ");
-    (fault["check"].as_str().unwrap(), key.split(',').next().unwrap())
+fn about(violation: &Value) -> (&str, &str) {
+    let key = violation["key"].as_str().unwrap().trim_start_matches("order ");
+    (violation["check"].as_str().unwrap(), key.split(',').next().unwrap())
 }

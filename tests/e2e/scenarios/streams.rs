@@ -39,7 +39,7 @@ pub async fn publish_again(owner: &jetstream::Context, stream: &jetstream::strea
 /// Scenario 2: whoever publishes dies together with nats-server, which loses its tail; new events take the numbers of
 /// the lost ones before anybody looks. The consumer had not handled them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tail_that_is_lost_and_refilled_under_the_same_numbers_costs_no_order() {
+async fn newest_messages_that_are_lost_and_replaced_under_the_same_numbers_cost_no_order() {
     let mut shop = Shop::start(&[]).await;
     let (variant, buyer) = (shop.product(200, 1000).await, shop.customer().await);
     let before = order(&buyer, &variant).await;
@@ -106,7 +106,7 @@ async fn a_tail_that_is_lost_and_refilled_under_the_same_numbers_costs_no_order(
 
 /// What is lost from the middle, no number tells: the stream goes on above. The consumer had not handled it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hole_in_the_middle_of_a_stream_costs_no_order_and_is_filled_again() {
+async fn a_gap_in_the_middle_of_a_stream_costs_no_order_and_is_republished() {
     let shop = Shop::start(&[]).await;
     let (variant, buyer) = (shop.product(200, 1000).await, shop.customer().await);
     let operator = jetstream::new(shop.nats_as("operator").await);
@@ -285,7 +285,7 @@ async fn jetstream_holds_facts_without_tokens_and_nothing_that_is_nowhere_else()
     let (variant, buyer) = (shop.product(20, 1000).await, shop.customer().await);
     let id = order(&buyer, &variant).await;
     buyer.wait_for_status(&id, "confirmed").await;
-    let catalogue = shop.anonymous().get("/products?limit=100").await.expect_status(200).body;
+    let registry = shop.anonymous().get("/products?limit=100").await.expect_status(200).body;
 
     let operator = jetstream::new(shop.nats_as("operator").await);
     let mut names: Vec<String> = operator.stream_names().try_collect().await.unwrap();
@@ -308,7 +308,7 @@ async fn jetstream_holds_facts_without_tokens_and_nothing_that_is_nowhere_else()
     shop.without_nats(async || shop.wipe_streams()).await;
     wait_until("the shop is ready again", || async { shop.anonymous().get("//health/ready").await.status == 200 })
         .await;
-    assert_eq!(shop.anonymous().get("/products?limit=100").await.expect_status(200).body, catalogue);
+    assert_eq!(shop.anonymous().get("/products?limit=100").await.expect_status(200).body, registry);
     assert_eq!(buyer.order_status(&id).await, "confirmed");
     let later = order(&buyer, &variant).await;
     buyer.wait_for_status(&later, "confirmed").await;

@@ -98,7 +98,7 @@ impl World {
     /// Moves the cursors and commits; then hands over, and asks for the next page if there is one.
     fn move_up(&mut self, node: usize, pass: &mut Pass) {
         let consumer = &mut self.consumer;
-        consumer.newest_era = consumer.newest_era.max(pass.era);
+        consumer.newest_epoch = consumer.newest_epoch.max(pass.epoch);
         for (kind, target) in pass.targets.iter().enumerate() {
             let Some(target) = target else { continue };
             consumer.cursors[kind] = consumer.cursors[kind].max(*target);
@@ -106,7 +106,7 @@ impl World {
         }
         if self.rules.has(Rule::R9) {
             for event in pass.missing {
-                self.nodes[node].memory.add(event, pass.era);
+                self.nodes[node].memory.add(event, pass.epoch);
             }
         } else {
             let open = pass.missing.without(consumer.inbox);

@@ -15,7 +15,8 @@ impl World {
         }
         let copies = memory.take(events);
         let (open, inserted) = (copies.events, Set::EMPTY);
-        self.lanes[lane] = Some(Batch { stage: LaneStage::Begun, copies, open, inserted, parks: false, saw_era: 0 });
+        self.lanes[lane] =
+            Some(Batch { stage: LaneStage::Begun, copies, open, inserted, dead_letters: false, saw_epoch: 0 });
         true
     }
 
@@ -56,7 +57,7 @@ impl World {
     /// What has a row was handled before.
     fn insert_inbox(&self, batch: &mut Batch) {
         batch.open = batch.open.without(self.consumer.inbox);
-        if !batch.parks || self.rules.has(Rule::R10) {
+        if !batch.dead_letters || self.rules.has(Rule::R10) {
             batch.inserted = batch.open;
         }
     }
@@ -64,10 +65,10 @@ impl World {
     /// What lies at or below its cursor was handled before, and its row was pruned since. What belongs to a history that
     /// a restore of the owner has ended is not handled: no row of it stays.
     fn check_cursors(&self, batch: &mut Batch) {
-        batch.saw_era = self.consumer.newest_era;
+        batch.saw_epoch = self.consumer.newest_epoch;
         batch.open = batch.open.only(|event| self.position(event) > self.consumer.cursors[self.kind(event)]);
         if self.rules.has(Rule::R14) {
-            let ghosts = batch.open.only(|event| batch.copies.known_in_era(event) < batch.saw_era);
+            let ghosts = batch.open.only(|event| batch.copies.known_in_epoch(event) < batch.saw_epoch);
             batch.open = batch.open.without(ghosts);
             batch.inserted = batch.inserted.without(ghosts);
         }
@@ -76,9 +77,9 @@ impl World {
     fn commit(&mut self, batch: &Batch) {
         self.consumer.inbox = self.consumer.inbox.union(batch.inserted);
         self.note_twice(batch.open);
-        let ghost = batch.open.only(|e| !self.is_in_log(e) && self.position(e).era < batch.saw_era);
+        let ghost = batch.open.only(|e| !self.is_in_log(e) && self.position(e).epoch < batch.saw_epoch);
         self.ghost = self.ghost.or(ghost.first());
-        if batch.parks {
+        if batch.dead_letters {
             self.consumer.dead = self.consumer.dead.union(batch.open);
         } else {
             self.consumer.applied = self.consumer.applied.union(batch.open);
@@ -96,10 +97,11 @@ impl World {
         self.budget.lane_failures -= 1;
         let Some(first) = batch.copies.events.first() else { return false };
         let alone = batch.copies.take(Set::of(first));
-        let parks = batch.copies.events.is_empty();
+        let dead_letters = batch.copies.events.is_empty();
         self.nodes[NODE_OF_LANE[lane]].memory.add_all(&batch.copies);
         let (open, inserted) = (alone.events, Set::EMPTY);
-        self.lanes[lane] = Some(Batch { stage: LaneStage::Begun, copies: alone, open, inserted, parks, saw_era: 0 });
+        self.lanes[lane] =
+            Some(Batch { stage: LaneStage::Begun, copies: alone, open, inserted, dead_letters, saw_epoch: 0 });
         true
     }
 
@@ -129,8 +131,8 @@ impl World {
             self.note_twice(Set::of(event));
             self.consumer.applied.insert(event);
         } else {
-            let era = self.owner.era;
-            self.nodes[1].memory.add(event, era);
+            let epoch = self.owner.epoch;
+            self.nodes[1].memory.add(event, epoch);
         }
         true
     }

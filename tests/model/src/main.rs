@@ -6,7 +6,7 @@ use model::{
     rules::{RULES, Rule, Rules},
     schedule::{Failure, walk},
     shrink::{shortest, shrink},
-    trace::tell,
+    trace::describe,
 };
 
 const USAGE: &str = "\
@@ -97,5 +97,5 @@ fn breaks(options: &Options, rule: Rule) -> bool {
 fn report(rules: Rules, options: &Options, failure: &Failure) {
     let (number, seed, steps) = (failure.number, options.seed, failure.steps.len());
     println!("Schedule {number} of seed {seed} breaks; {steps} of its steps are enough:\n");
-    print!("{}", tell(rules, &failure.steps));
+    print!("{}", describe(rules, &failure.steps));
 }

@@ -13,9 +13,9 @@ impl World {
             return false;
         }
         let Some(types) = PATTERNS.get(pattern) else { return false };
-        let era = if self.rules.has(Rule::R13) { self.owner.era } else { self.cached_era };
+        let epoch = if self.rules.has(Rule::R13) { self.owner.epoch } else { self.cached_epoch };
         self.running.insert(self.commits.len());
-        self.commits.push(Commit { position: Position { era, xid: self.owner.next_xid }, types });
+        self.commits.push(Commit { position: Position { epoch, xid: self.owner.next_xid }, types });
         self.owner.next_xid += 1;
         true
     }
@@ -40,20 +40,20 @@ impl World {
     }
 
     /// Another of the owner's lanes, which had looked before the era of this start was committed, begins one more.
-    pub(crate) fn owner_begins_era_again(&mut self) -> bool {
-        if self.rules.has(Rule::R15) || self.owner.era == 1 || self.clock > 8 {
+    pub(crate) fn owner_begins_epoch_again(&mut self) -> bool {
+        if self.rules.has(Rule::R15) || self.owner.epoch == 1 || self.clock > 8 {
             return false;
         }
         self.clock += 1;
-        self.owner.era = self.clock;
+        self.owner.epoch = self.clock;
         true
     }
 
     /// The horizon: below the oldest open transaction everything is settled. Transaction ids know no eras.
     pub(crate) fn read_horizon(&self, pass: &mut Pass) {
         let oldest = self.running.map(|commit| self.commits[commit].position.xid).min().unwrap_or(self.owner.next_xid);
-        pass.era = self.owner.era;
-        pass.horizon = pass.horizon.min(Position { era: self.owner.era, xid: oldest - 1 });
+        pass.epoch = self.owner.epoch;
+        pass.horizon = pass.horizon.min(Position { epoch: self.owner.epoch, xid: oldest - 1 });
     }
 
     /// A page of rows: the old ones are given, young ones and the page's end lower the horizon.

@@ -23,7 +23,7 @@ impl World {
         self.running = crate::set::Set::EMPTY;
         self.young = self.young.common(backup.committed);
         self.clock += 1;
-        self.owner.era = if self.rules.has(Rule::R12) { self.clock } else { backup.era + 1 };
+        self.owner.epoch = if self.rules.has(Rule::R12) { self.clock } else { backup.epoch + 1 };
         true
     }
 

@@ -18,9 +18,9 @@ fn weight(step: Step) -> u32 {
     match step {
         Step::LoseOne(_) => 1,
         Step::Publish(_) | Step::Wipe { .. } | Step::Upgrade | Step::LaneBreaks(_) => 2,
-        Step::OwnerBegins(_) | Step::OwnerAborts(_) | Step::OwnerBacksUp | Step::LoseTail(_) => 3,
+        Step::OwnerBegins(_) | Step::OwnerAborts(_) | Step::OwnerBacksUp | Step::LoseEnd(_) => 3,
         Step::ConsumerBacksUp => 3,
-        Step::OwnerRestores | Step::OwnerLearnsEra | Step::OwnerBeginsEraAgain | Step::Kill(_) => 4,
+        Step::OwnerRestores | Step::OwnerLearnsEpoch | Step::OwnerBeginsEpochAgain | Step::Kill(_) => 4,
         Step::LaneFails(_) | Step::ConsumerRestores | Step::Redrive(_) => 4,
         Step::LaneTakes(..) | Step::LaneTakesAll(_) => 8,
         Step::Prune => 10,

@@ -25,25 +25,25 @@ pub const PAGE: usize = 3;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The owner's era.
-    pub era: u8,
+    pub epoch: u8,
     /// The committing transaction's id.
     pub xid: u8,
 }
 
 impl Position {
     /// Above every position.
-    pub const END: Self = Self { era: u8::MAX, xid: u8::MAX };
+    pub const END: Self = Self { epoch: u8::MAX, xid: u8::MAX };
 
     /// The greatest position below this one.
     #[must_use]
     pub fn just_below(self) -> Self {
-        Self { era: self.era, xid: self.xid.saturating_sub(1) }
+        Self { epoch: self.epoch, xid: self.xid.saturating_sub(1) }
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.era, self.xid)
+        write!(f, "{}.{}", self.epoch, self.xid)
     }
 }
 
@@ -64,7 +64,7 @@ pub struct OwnerDb {
     /// The next transaction's id.
     pub next_xid: u8,
     /// The newest row of the era table.
-    pub era: u8,
+    pub epoch: u8,
 }
 
 /// What a restore of the consumer's database takes back.
@@ -75,7 +75,7 @@ pub struct ConsumerDb {
     /// At or below it every event of the type was handled.
     pub cursors: [Position; TYPES],
     /// The newest era of the owner that was seen.
-    pub newest_era: u8,
+    pub newest_epoch: u8,
     /// Events whose effect is written.
     pub applied: Set,
     /// Parked events.
@@ -112,9 +112,9 @@ pub struct Batch {
     /// Inbox rows inserted, visible to nobody until the commit; another insert of them waits.
     pub inserted: Set,
     /// Whether it writes a dead letter in the place of the effect.
-    pub parks: bool,
+    pub dead_letters: bool,
     /// The newest era that its check read.
-    pub saw_era: u8,
+    pub saw_epoch: u8,
 }
 
 /// How far a pass of catch-up is.
@@ -145,7 +145,7 @@ pub struct Pass {
     /// The lower end of this page.
     pub after: Position,
     /// The owner's era when the page was read.
-    pub era: u8,
+    pub epoch: u8,
     /// Up to here the page is complete.
     pub horizon: Position,
     /// The commits of the page that are old enough.
@@ -202,7 +202,7 @@ pub struct World {
     /// The owner's clock, as far as it makes eras.
     pub clock: u8,
     /// The era that the owner's nodes would have cached.
-    pub cached_era: u8,
+    pub cached_epoch: u8,
     /// The stream; a hole is `None`.
     pub stream: Vec<Option<usize>>,
     /// How many of the stream's messages were delivered: its durable's place. Refilled numbers are never delivered.
@@ -234,10 +234,10 @@ impl World {
             running: Set::EMPTY,
             ever: Set::EMPTY,
             young: Set::EMPTY,
-            owner: OwnerDb { committed: Set::EMPTY, next_xid: 1, era: 1 },
+            owner: OwnerDb { committed: Set::EMPTY, next_xid: 1, epoch: 1 },
             owner_backup: None,
             clock: 1,
-            cached_era: 1,
+            cached_epoch: 1,
             stream: Vec::new(),
             delivered: 0,
             nodes,

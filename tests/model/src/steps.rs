@@ -16,12 +16,12 @@ pub enum Step {
     OwnerBacksUp,
     OwnerRestores,
     /// The owner's nodes notice the new era. Means nothing where nobody caches it.
-    OwnerLearnsEra,
-    OwnerBeginsEraAgain,
+    OwnerLearnsEpoch,
+    OwnerBeginsEpochAgain,
     /// Everything committed until now is older than the delay.
     TimePasses,
     Publish(usize),
-    LoseTail(usize),
+    LoseEnd(usize),
     LoseOne(usize),
     Wipe {
         with_durable: bool,
@@ -51,17 +51,17 @@ impl World {
             Step::OwnerAborts(commit) => self.owner_aborts(commit),
             Step::OwnerBacksUp => self.back_up_owner(),
             Step::OwnerRestores => self.restore_owner(),
-            Step::OwnerLearnsEra => {
-                self.cached_era = self.owner.era;
+            Step::OwnerLearnsEpoch => {
+                self.cached_epoch = self.owner.epoch;
                 true
             }
-            Step::OwnerBeginsEraAgain => self.owner_begins_era_again(),
+            Step::OwnerBeginsEpochAgain => self.owner_begins_epoch_again(),
             Step::TimePasses => {
                 self.young = Set::EMPTY;
                 true
             }
             Step::Publish(event) => self.publish(event),
-            Step::LoseTail(messages) => self.lose_tail(messages),
+            Step::LoseEnd(messages) => self.lose_end(messages),
             Step::LoseOne(place) => self.lose_one(place),
             Step::Wipe { with_durable } => self.wipe(with_durable),
             Step::Pull(node) => self.pull(node),
@@ -84,85 +84,85 @@ impl World {
     }
 
     /// Tells every step that is possible now.
-    pub fn possible(&self, mut tell: impl FnMut(Step)) {
-        self.possible_of_owner(&mut tell);
-        self.possible_of_stream(&mut tell);
-        self.possible_of_lanes(&mut tell);
+    pub fn possible(&self, mut report: impl FnMut(Step)) {
+        self.possible_of_owner(&mut report);
+        self.possible_of_stream(&mut report);
+        self.possible_of_lanes(&mut report);
         for node in 0..NODES {
-            tell(Step::CatchUp(node));
+            report(Step::CatchUp(node));
             if self.budget.kills > 0 {
-                tell(Step::Kill(node));
+                report(Step::Kill(node));
             }
         }
         if !self.nodes[0].is_upgraded {
-            tell(Step::Upgrade);
+            report(Step::Upgrade);
         }
         if !self.prunable().is_empty() {
-            tell(Step::Prune);
+            report(Step::Prune);
         }
         if self.budget.consumer_restores > 0 {
-            tell(if self.consumer_backup.is_none() { Step::ConsumerBacksUp } else { Step::ConsumerRestores });
+            report(if self.consumer_backup.is_none() { Step::ConsumerBacksUp } else { Step::ConsumerRestores });
         }
-        self.consumer.dead.for_each(|event| tell(Step::Redrive(event)));
+        self.consumer.dead.for_each(|event| report(Step::Redrive(event)));
     }
 
-    fn possible_of_owner(&self, tell: &mut impl FnMut(Step)) {
+    fn possible_of_owner(&self, report: &mut impl FnMut(Step)) {
         if self.commits.len() < MAX_COMMITS {
-            (0..PATTERNS.len()).for_each(|pattern| tell(Step::OwnerBegins(pattern)));
+            (0..PATTERNS.len()).for_each(|pattern| report(Step::OwnerBegins(pattern)));
         }
         for commit in self.running {
-            tell(Step::OwnerCommits(commit));
-            tell(Step::OwnerAborts(commit));
+            report(Step::OwnerCommits(commit));
+            report(Step::OwnerAborts(commit));
         }
         if !self.young.is_empty() {
-            tell(Step::TimePasses);
+            report(Step::TimePasses);
         }
         if self.budget.owner_restores > 0 {
-            tell(if self.owner_backup.is_none() { Step::OwnerBacksUp } else { Step::OwnerRestores });
+            report(if self.owner_backup.is_none() { Step::OwnerBacksUp } else { Step::OwnerRestores });
         }
-        if !self.rules.has(Rule::R13) && self.cached_era != self.owner.era {
-            tell(Step::OwnerLearnsEra);
+        if !self.rules.has(Rule::R13) && self.cached_epoch != self.owner.epoch {
+            report(Step::OwnerLearnsEpoch);
         }
-        if !self.rules.has(Rule::R15) && self.owner.era > 1 && self.clock <= 8 {
-            tell(Step::OwnerBeginsEraAgain);
+        if !self.rules.has(Rule::R15) && self.owner.epoch > 1 && self.clock <= 8 {
+            report(Step::OwnerBeginsEpochAgain);
         }
     }
 
-    fn possible_of_stream(&self, tell: &mut impl FnMut(Step)) {
+    fn possible_of_stream(&self, report: &mut impl FnMut(Step)) {
         if self.has_room_in_stream() {
             for commit in self.ever {
-                self.events_of(commit).for_each(|event| tell(Step::Publish(event)));
+                self.events_of(commit).for_each(|event| report(Step::Publish(event)));
             }
         }
         if self.may_lose() {
-            tell(Step::LoseTail(1));
-            tell(Step::LoseTail(3));
+            report(Step::LoseEnd(1));
+            report(Step::LoseEnd(3));
             let places = self.stream.iter().enumerate().filter(|(_, message)| message.is_some());
-            places.for_each(|(place, _)| tell(Step::LoseOne(place)));
-            tell(Step::Wipe { with_durable: false });
-            tell(Step::Wipe { with_durable: true });
+            places.for_each(|(place, _)| report(Step::LoseOne(place)));
+            report(Step::Wipe { with_durable: false });
+            report(Step::Wipe { with_durable: true });
         }
         if self.delivered < self.stream.len() {
-            (0..NODES).for_each(|node| tell(Step::Pull(node)));
+            (0..NODES).for_each(|node| report(Step::Pull(node)));
         }
     }
 
-    fn possible_of_lanes(&self, tell: &mut impl FnMut(Step)) {
+    fn possible_of_lanes(&self, report: &mut impl FnMut(Step)) {
         for (lane, batch) in self.lanes.iter().enumerate() {
             let waiting = self.nodes[NODE_OF_LANE[lane]].memory.events;
             if batch.is_none() {
-                waiting.for_each(|event| tell(Step::LaneTakes(lane, event)));
+                waiting.for_each(|event| report(Step::LaneTakes(lane, event)));
                 if waiting.len() > 1 {
-                    tell(Step::LaneTakesAll(lane));
+                    report(Step::LaneTakesAll(lane));
                 }
                 continue;
             }
             if !self.lane_waits(lane) {
-                tell(Step::LaneGoesOn(lane));
+                report(Step::LaneGoesOn(lane));
             }
             if self.budget.lane_failures > 0 {
-                tell(Step::LaneFails(lane));
-                tell(Step::LaneBreaks(lane));
+                report(Step::LaneFails(lane));
+                report(Step::LaneBreaks(lane));
             }
         }
     }

@@ -24,7 +24,7 @@ impl World {
     }
 
     /// The tail is lost. The durable keeps its place, so numbers that are given again are never delivered.
-    pub(crate) fn lose_tail(&mut self, messages: usize) -> bool {
+    pub(crate) fn lose_end(&mut self, messages: usize) -> bool {
         let may = self.may_lose();
         if may {
             self.budget.stream_losses -= 1;
@@ -67,8 +67,8 @@ impl World {
         if let Some(event) = message
             && self.knows(node, self.kind(event))
         {
-            let era = self.position(event).era;
-            self.nodes[node].memory.add(event, era);
+            let epoch = self.position(event).epoch;
+            self.nodes[node].memory.add(event, epoch);
         }
         true
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Tells a schedule step by step, and what it breaks.
-pub fn tell(rules: Rules, steps: &[Step]) -> String {
+pub fn describe(rules: Rules, steps: &[Step]) -> String {
     let mut world = World::new(rules);
     let mut text = String::new();
     for (number, step) in steps.iter().enumerate() {
@@ -53,14 +53,14 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::OwnerCommits(commit) => format!("owner: c{commit} commits"),
         Step::OwnerAborts(commit) => format!("owner: c{commit} rolls back"),
         Step::OwnerBacksUp => "owner: backup".to_owned(),
-        Step::OwnerRestores => format!("owner: restored to its backup, era {} begins", after.owner.era),
-        Step::OwnerLearnsEra => format!("owner: its nodes learn of era {}", after.cached_era),
-        Step::OwnerBeginsEraAgain => {
-            format!("owner: another lane begins era {} for the same start of the server", after.owner.era)
+        Step::OwnerRestores => format!("owner: restored to its backup, era {} begins", after.owner.epoch),
+        Step::OwnerLearnsEpoch => format!("owner: its nodes learn of era {}", after.cached_epoch),
+        Step::OwnerBeginsEpochAgain => {
+            format!("owner: another lane begins era {} for the same start of the server", after.owner.epoch)
         }
         Step::TimePasses => "the delay passes: every commit is old enough".to_owned(),
         Step::Publish(number) => format!("stream: {} is published", event(number)),
-        Step::LoseTail(messages) => format!("stream: loses its last {messages}, and will give their numbers again"),
+        Step::LoseEnd(messages) => format!("stream: loses its last {messages}, and will give their numbers again"),
         Step::LoseOne(place) => format!("stream: loses the message at {place}"),
         Step::Wipe { with_durable: true } => "stream: wiped, with its durable".to_owned(),
         Step::Wipe { with_durable: false } => "stream: wiped, the durable keeps its place".to_owned(),
@@ -75,7 +75,7 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::LaneTakesAll(lane) => format!("{}: takes all that waits", name(lane)),
         Step::LaneGoesOn(lane) => lane_words(lane, before, after),
         Step::LaneFails(lane) => match &after.lanes[lane] {
-            Some(batch) if batch.parks => format!("{}: fails alone, is to be parked", name(lane)),
+            Some(batch) if batch.dead_letters => format!("{}: fails alone, is to be parked", name(lane)),
             _ => format!("{}: fails, is halved", name(lane)),
         },
         Step::LaneBreaks(lane) => format!("{}: rolls back, nobody's fault; its events wait again", name(lane)),
@@ -95,7 +95,7 @@ fn lane_words(lane: usize, before: &World, after: &World) -> String {
     let lane_name = name(lane);
     let Some(was) = &before.lanes[lane] else { return format!("{lane_name}: idle") };
     match &after.lanes[lane] {
-        None if was.parks => format!("{lane_name}: commits, {} parked", events(was.open)),
+        None if was.dead_letters => format!("{lane_name}: commits, {} parked", events(was.open)),
         None => format!("{lane_name}: commits, {} applied", events(was.open)),
         Some(is) => {
             let inserts = (was.stage == LaneStage::Begun) == before.rules.has(Rule::R1);

@@ -1,19 +1,19 @@
 //! Categories.
 
 use contract::page::{COUNTED, Part};
-use runtime::{Breakage, Reads, Writes};
+use runtime::{InternalError, Reads, Writes};
 use subjects::catalog::Category;
 use uuid::Uuid;
 
 /// Whether a category exists. Categories are never deleted, so the result stays valid without a lock.
-pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
+pub(crate) async fn category_exists(db: Reads<'_>, id: Uuid) -> Result<bool, InternalError> {
     let sql = "select exists (select from categories where id = $1)";
     Ok(sqlx::query_scalar(sql).bind(id).fetch_one(db).await?)
 }
 
 /// The depth of a category: 1 without a parent, `None` if it does not exist. Categories never move, so the result stays
 /// valid without a lock.
-pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<i64>, Breakage> {
+pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<i64>, InternalError> {
     let sql = "with recursive path as (
             select parent_id from categories where id = $1
             union all
@@ -23,7 +23,7 @@ pub(crate) async fn depth_of_category(db: Reads<'_>, id: Uuid) -> Result<Option<
 }
 
 /// Inserts a category. Returns `false` and writes nothing if the slug is taken.
-pub(crate) async fn insert_category(db: Writes<'_>, category: &Category) -> Result<bool, Breakage> {
+pub(crate) async fn insert_category(db: Writes<'_>, category: &Category) -> Result<bool, InternalError> {
     let sql = "insert into categories (id, slug, name, description, parent_id, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $7)
         on conflict (slug) do nothing";
@@ -41,7 +41,7 @@ pub(crate) async fn insert_category(db: Writes<'_>, category: &Category) -> Resu
 }
 
 /// A page of categories, ordered by slug.
-pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Result<Vec<Category>, Breakage> {
+pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Result<Vec<Category>, InternalError> {
     let sql = if part.is_backwards {
         "select id, slug, name, description, parent_id, created_at, updated_at from categories
          where $1::text is null or slug < $1
@@ -55,7 +55,7 @@ pub(crate) async fn list_categories(db: Reads<'_>, part: &Part<String>) -> Resul
 }
 
 /// Counts categories, up to [`COUNTED`] + 1.
-pub(crate) async fn count_categories(db: Reads<'_>) -> Result<i64, Breakage> {
+pub(crate) async fn count_categories(db: Reads<'_>) -> Result<i64, InternalError> {
     let sql = "select count(*) from (select from categories limit $1) as counted";
     Ok(sqlx::query_scalar(sql).bind(COUNTED + 1).fetch_one(db).await?)
 }

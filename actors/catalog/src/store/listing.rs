@@ -4,7 +4,7 @@
 //! of those variants determines the product's place (descending: the most expensive).
 
 use contract::page::{COUNTED, Moment, Part};
-use runtime::{Breakage, Reads};
+use runtime::{InternalError, Reads};
 use serde::{Deserialize, Serialize};
 use sqlx::{
     FromRow, Postgres,
@@ -215,7 +215,7 @@ pub(crate) async fn list_products(
     filter: &Filter,
     sort: ProductSort,
     part: &Part<Place>,
-) -> Result<Vec<ListedRow>, Breakage> {
+) -> Result<Vec<ListedRow>, InternalError> {
     let sql = match (sort, part.is_backwards) {
         (ProductSort::Newest, true) => OLDEST,
         (ProductSort::Newest, false) => NEWEST,
@@ -237,7 +237,7 @@ pub(crate) async fn list_products(
 }
 
 /// Counts the products that match the filter, up to [`COUNTED`] + 1.
-pub(crate) async fn count_products(db: Reads<'_>, filter: &Filter) -> Result<i64, Breakage> {
+pub(crate) async fn count_products(db: Reads<'_>, filter: &Filter) -> Result<i64, InternalError> {
     const COUNT: &str = concat!(
         "select count(*) from (select from products p ",
         product_joins!(),

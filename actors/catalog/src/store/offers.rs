@@ -1,7 +1,7 @@
 //! Offers, which other domains query for every order: one indexed look-up for all lines.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads};
+use runtime::{InternalError, Reads};
 use sqlx::{FromRow, Row};
 use subjects::catalog::Offer;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ pub(crate) async fn offers(
     db: Reads<'_>,
     variants: &[Uuid],
     products: &[Uuid],
-) -> Result<(DateTime<Utc>, Vec<OfferRow>), Breakage> {
+) -> Result<(DateTime<Utc>, Vec<OfferRow>), InternalError> {
     // The left join yields the time even without offers, which saves a second statement.
     let sql = "select now() as at, offer.*
         from (select) as one left join (
@@ -31,7 +31,7 @@ pub(crate) async fn offers(
             where v.id = any($1) or v.product_id = any($2)
         ) as offer on true";
     let rows = sqlx::query(sql).bind(variants).bind(products).fetch_all(db).await?;
-    let at = rows.first().ok_or_else(|| Breakage::other("the clock has no row"))?.try_get("at")?;
+    let at = rows.first().ok_or_else(|| InternalError::other("the clock has no row"))?.try_get("at")?;
     let mut offers = Vec::with_capacity(rows.len());
     for row in &rows {
         if row.try_get::<Option<Uuid>, _>("variant_id")?.is_some() {

@@ -1,7 +1,7 @@
 //! Products and their variants.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
+use runtime::{InternalError, Locks, Reads, Version, Writes, columns};
 use serde::Deserialize;
 use sqlx::{FromRow, types::Json};
 use subjects::{Currency, catalog::Attributes};
@@ -111,7 +111,7 @@ pub struct FullProduct {
 }
 
 /// Finds products by id or slug, with their variants.
-pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Result<Vec<FullProduct>, Breakage> {
+pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Result<Vec<FullProduct>, InternalError> {
     let sql = concat!(
         "select ",
         product_columns!(),
@@ -126,13 +126,13 @@ pub(crate) async fn products(db: Reads<'_>, ids: &[Uuid], slugs: &[&str]) -> Res
 }
 
 /// Reads a product that this transaction has written.
-pub(crate) async fn written_product(db: Reads<'_>, id: Uuid) -> Result<FullProduct, Breakage> {
+pub(crate) async fn written_product(db: Reads<'_>, id: Uuid) -> Result<FullProduct, InternalError> {
     let found = products(db, &[id], &[]).await?.pop();
-    found.ok_or_else(|| Breakage::other("a product that was just written is gone"))
+    found.ok_or_else(|| InternalError::other("a product that was just written is gone"))
 }
 
 /// Locks a product for update.
-pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Result<Option<ProductRow>, Breakage> {
+pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Result<Option<ProductRow>, InternalError> {
     let sql = concat!(
         "select ",
         product_columns!(),
@@ -144,7 +144,7 @@ pub(crate) async fn lock_product(db: Locks<'_>, id: Uuid) -> Result<Option<Produ
 }
 
 /// The variants of products, in the order of each product.
-pub(crate) async fn variants_of(db: Reads<'_>, products: &[Uuid]) -> Result<Vec<VariantRow>, Breakage> {
+pub(crate) async fn variants_of(db: Reads<'_>, products: &[Uuid]) -> Result<Vec<VariantRow>, InternalError> {
     let sql = concat!(variant_rows!(), "where v.product_id = any($1) order by v.product_id, v.position");
     Ok(sqlx::query_as(sql).bind(products).fetch_all(db).await?)
 }
@@ -157,20 +157,20 @@ pub(crate) struct Taken {
 }
 
 /// Finds out whether the slug and which of the SKUs are taken.
-pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Result<Taken, Breakage> {
+pub(crate) async fn taken(db: Reads<'_>, slug: &str, skus: &[String]) -> Result<Taken, InternalError> {
     let sql = "select exists (select from products where slug = $1) as slug,
                array(select sku from variants where sku = any($2)) as skus";
     Ok(sqlx::query_as(sql).bind(slug).bind(skus).fetch_one(db).await?)
 }
 
 /// Whether another product has this slug.
-pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> Result<bool, Breakage> {
+pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> Result<bool, InternalError> {
     let sql = "select exists (select from products where slug = $1 and id <> $2)";
     Ok(sqlx::query_scalar(sql).bind(slug).bind(product).fetch_one(db).await?)
 }
 
 /// Inserts a product. Returns `false` and writes nothing if the slug is taken.
-pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, Breakage> {
+pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, InternalError> {
     let sql =
         "insert into products (id, seller_id, category_id, slug, name, description, currency, price, compare_price,
                               cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
@@ -204,7 +204,7 @@ pub(crate) async fn insert_variants(
     product: Uuid,
     rows: &[VariantRow],
     now: DateTime<Utc>,
-) -> Result<bool, Breakage> {
+) -> Result<bool, InternalError> {
     // Sorted by SKU, so that concurrent inserts of the same SKUs wait in one order and do not deadlock.
     let sql = "insert into variants (id, product_id, position, sku, name, price, attributes, created_at, updated_at)
         select id, $1, (position - 1)::integer, sku, name, price, attributes, $7, $7
@@ -219,7 +219,7 @@ pub(crate) async fn insert_variants(
 }
 
 /// Updates the mutable columns of a product.
-pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(), Breakage> {
+pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(), InternalError> {
     let sql = "update products
         set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
             attributes = $9, is_active = $10, is_featured = $11, version = $12, updated_at = $13
@@ -244,7 +244,7 @@ pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(
 }
 
 /// Updates the variants that had the product's old price or name.
-pub(crate) async fn update_variants(db: Writes<'_>, old: &ProductRow, new: &ProductRow) -> Result<(), Breakage> {
+pub(crate) async fn update_variants(db: Writes<'_>, old: &ProductRow, new: &ProductRow) -> Result<(), InternalError> {
     let sql = "update variants
         set price = case when price = $2 then $3 else price end,
             name = case when name = $4 then $5 else name end,

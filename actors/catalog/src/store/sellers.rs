@@ -1,7 +1,7 @@
 //! Which accounts may sell, as last reported by identity.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Writes, columns};
+use runtime::{InternalError, Writes, columns};
 use uuid::Uuid;
 
 /// Whether an account may sell, as of a version.
@@ -13,7 +13,7 @@ pub struct SellerRow {
 }
 
 /// Writes rows that are newer than the stored ones. `rows` must be sorted by account, without duplicates.
-pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = "insert into sellers (id, may_sell, version, updated_at)
         select id, may_sell, version, $4
         from unnest($1::uuid[], $2::boolean[], $3::bigint[]) as told (id, may_sell, version)
@@ -28,7 +28,7 @@ pub(crate) async fn write_sellers(db: Writes<'_>, rows: &[SellerRow], now: DateT
 
 /// Resets the version of each row, so that the next event of any version is applied; until then the rows keep their
 /// values.
-pub(crate) async fn forget_sellers(db: Writes<'_>) -> Result<(), Breakage> {
+pub(crate) async fn delete_sellers(db: Writes<'_>) -> Result<(), InternalError> {
     let sql = "update sellers set version = 0 where version > 0";
     sqlx::query(sql).execute(db).await?;
     Ok(())

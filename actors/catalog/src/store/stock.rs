@@ -1,7 +1,7 @@
 //! The stock of each variant as last reported by inventory.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Writes, columns};
+use runtime::{InternalError, Writes, columns};
 use uuid::Uuid;
 
 /// The available units of a variant, as of a version.
@@ -13,7 +13,7 @@ pub struct StockRow {
 }
 
 /// Writes rows that are newer than the stored ones. `rows` must be sorted by variant, without duplicates.
-pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = "insert into variant_stock (variant_id, available, version, updated_at)
         select variant_id, available, version, $4
         from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as told (variant_id, available, version)
@@ -28,7 +28,7 @@ pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime
 
 /// Resets the version of each row, so that the next event of any version is applied; until then the shop shows the old
 /// stock. Rows of variants that do not exist are deleted.
-pub(crate) async fn forget_stock(mut db: Writes<'_>) -> Result<(), Breakage> {
+pub(crate) async fn delete_stock(mut db: Writes<'_>) -> Result<(), InternalError> {
     let sql = "delete from variant_stock s where not exists (select from variants v where v.id = s.variant_id)";
     sqlx::query(sql).execute(db.reborrow()).await?;
     let sql = "update variant_stock set version = 0 where version > 0";

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::text::trimmed;
-use runtime::{Breakage, Locks, Reads, Version, Writes};
+use runtime::{InternalError, Locks, Reads, Version, Writes};
 use sqlx::FromRow;
 use subjects::{UserId, identity::User};
 use uuid::Uuid;
@@ -57,7 +57,7 @@ impl Account {
 }
 
 /// Finds an account by e-mail address, ignoring case and character width.
-pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Result<Option<Account>, Breakage> {
+pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Result<Option<Account>, InternalError> {
     let sql = concat!(
         "select ",
         account_columns!(),
@@ -67,19 +67,19 @@ pub(crate) async fn account_by_email(db: Reads<'_>, email: &str) -> Result<Optio
 }
 
 /// Locks an account against changes until this transaction ends.
-pub(crate) async fn share_account(db: Locks<'_>, id: Uuid) -> Result<Option<Account>, Breakage> {
+pub(crate) async fn share_account(db: Locks<'_>, id: Uuid) -> Result<Option<Account>, InternalError> {
     let sql = concat!("select ", account_columns!(), " from users where id = $1 for share");
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
 /// Locks accounts for update, in the order of their ids, so that two admins who change each other do not deadlock.
-pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Result<Vec<Account>, Breakage> {
+pub(crate) async fn lock_accounts(db: Locks<'_>, ids: &[Uuid]) -> Result<Vec<Account>, InternalError> {
     let sql = concat!("select ", account_columns!(), " from users where id = any($1) order by id for no key update");
     Ok(sqlx::query_as(sql).bind(ids).fetch_all(db).await?)
 }
 
 /// Inserts an account. Returns `None` and writes nothing if the e-mail address has an account.
-pub(crate) async fn insert_account(db: Writes<'_>, account: &Account) -> Result<Option<Account>, Breakage> {
+pub(crate) async fn insert_account(db: Writes<'_>, account: &Account) -> Result<Option<Account>, InternalError> {
     let Account { user, password_hash, version, made_by } = account;
     let sql = concat!(
         "insert into users (id, email, password_hash, role, username, first_name, last_name, phone, version, made_by,
@@ -107,7 +107,7 @@ pub(crate) async fn insert_account(db: Writes<'_>, account: &Account) -> Result<
 }
 
 /// Updates the role, active flag and version of an account.
-pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Result<(), Breakage> {
+pub(crate) async fn update_account(db: Writes<'_>, account: &Account) -> Result<(), InternalError> {
     let User { id, role, is_active, updated_at, .. } = &account.user;
     let sql = "update users set role = $2, is_active = $3, version = $4, updated_at = $5 where id = $1";
     sqlx::query(sql).bind(id).bind(role).bind(is_active).bind(account.version).bind(updated_at).execute(db).await?;

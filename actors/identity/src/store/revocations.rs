@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::{Revocation, RevocationMark, Revoked, TokenOwner};
-use runtime::{Breakage, Reads, Writes};
+use runtime::{InternalError, Reads, Writes};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ pub(crate) async fn insert_revocation(
     db: Writes<'_>,
     revoked: Revoked,
     expires_at: DateTime<Utc>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let (user, least_version, session) = match revoked {
         Revoked::Account { id, least_version } => (Some(id), Some(least_version), None),
         Revoked::Session { id } => (None, None, Some(id)),
@@ -29,7 +29,7 @@ pub(crate) async fn revocations_after(
     db: Reads<'_>,
     mark: Option<RevocationMark>,
     limit: i64,
-) -> Result<Vec<Revocation>, Breakage> {
+) -> Result<Vec<Revocation>, InternalError> {
     let mark = mark.unwrap_or(RevocationMark { position: 0, id: Uuid::nil() });
     let sql =
         "select position, id, user_id, least_version, session_id, extract(epoch from expires_at)::bigint as expires_at
@@ -44,7 +44,7 @@ pub(crate) async fn revocations_after(
             let revoked = match (user, row.try_get("least_version")?, row.try_get("session_id")?) {
                 (Some(id), Some(least_version), None) => Revoked::Account { id, least_version },
                 (None, None, Some(id)) => Revoked::Session { id },
-                _ => return Err(Breakage::other("a revocation of both an account and a session, or of neither")),
+                _ => return Err(InternalError::other("a revocation of both an account and a session, or of neither")),
             };
             let mark = RevocationMark { position: row.try_get("position")?, id: row.try_get("id")? };
             Ok(Revocation { mark, revoked, expires_at: row.try_get("expires_at")? })
@@ -53,22 +53,22 @@ pub(crate) async fn revocations_after(
 }
 
 /// Whether a token is revoked.
-pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Result<bool, Breakage> {
+pub(crate) async fn is_revoked(db: Reads<'_>, token: &TokenOwner) -> Result<bool, InternalError> {
     let sql = "select exists (select from revocations where user_id = $1 and least_version > $2)
             or exists (select from revocations where session_id = $3)";
     Ok(sqlx::query_scalar(sql).bind(token.account).bind(token.version).bind(token.session).fetch_one(db).await?)
 }
 
 /// Whether a session was ended. The row of a session may already be deleted; then its revocation shows it.
-pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Result<bool, Breakage> {
+pub(crate) async fn has_session_ended(db: Reads<'_>, id: Uuid) -> Result<bool, InternalError> {
     let sql = "select exists (select from sessions where id = $1 and revoked_at is not null)
             or exists (select from revocations where session_id = $1)";
     Ok(sqlx::query_scalar(sql).bind(id).fetch_one(db).await?)
 }
 
 /// Deletes up to `limit` expired revocations and returns how many were deleted.
-pub(crate) async fn delete_expired_revocations(db: Writes<'_>, limit: u64) -> Result<u64, Breakage> {
-    let limit = i64::try_from(limit).map_err(Breakage::other)?;
+pub(crate) async fn delete_expired_revocations(db: Writes<'_>, limit: u64) -> Result<u64, InternalError> {
+    let limit = i64::try_from(limit).map_err(InternalError::other)?;
     let sql = "delete from revocations where position = any(array(
             select position from revocations where expires_at <= now() order by expires_at limit $1
         ))";

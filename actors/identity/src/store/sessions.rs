@@ -1,7 +1,7 @@
 //! Sessions and their refresh tokens.
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Writes};
+use runtime::{InternalError, Locks, Reads, Writes};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub(crate) struct NewToken {
 }
 
 /// Opens a session with its first token, and deletes the account's sessions above [`MAX_SESSIONS`].
-pub(crate) async fn open_session(mut db: Writes<'_>, user: Uuid, token: &NewToken) -> Result<(), Breakage> {
+pub(crate) async fn open_session(mut db: Writes<'_>, user: Uuid, token: &NewToken) -> Result<(), InternalError> {
     let NewToken { session, digest, now, expires_at } = token;
     let sql = "with opened as (
             insert into sessions (id, user_id, rotated_at, created_at, expires_at) values ($1, $2, $4, $4, $5)
@@ -52,7 +52,7 @@ pub(crate) struct Token {
 }
 
 /// Finds a refresh token by its digest.
-pub(crate) async fn find_token(db: Reads<'_>, digest: &TokenDigest) -> Result<Option<Token>, Breakage> {
+pub(crate) async fn find_token(db: Reads<'_>, digest: &TokenDigest) -> Result<Option<Token>, InternalError> {
     let sql = "select t.session_id, s.user_id, t.generation, t.expires_at
         from refresh_tokens t join sessions s on s.id = t.session_id
         where t.digest = $1";
@@ -69,13 +69,13 @@ pub(crate) struct SessionState {
 }
 
 /// Locks a session for update.
-pub(crate) async fn lock_session(db: Locks<'_>, id: Uuid) -> Result<Option<SessionState>, Breakage> {
+pub(crate) async fn lock_session(db: Locks<'_>, id: Uuid) -> Result<Option<SessionState>, InternalError> {
     let sql = "select generation, siblings, rotated_at, revoked_at from sessions where id = $1 for no key update";
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
 /// Starts the next generation of a session, and deletes tokens older than [`KNOWN_GENERATIONS`].
-pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Result<(), Breakage> {
+pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Result<(), InternalError> {
     let NewToken { session, digest, now, expires_at } = token;
     let sql = "with session as (
             update sessions set generation = generation + 1, siblings = 1, rotated_at = $3, expires_at = $4
@@ -93,7 +93,7 @@ pub(crate) async fn rotate(db: Writes<'_>, token: &NewToken) -> Result<(), Break
 }
 
 /// Adds a token to the current generation of a session.
-pub(crate) async fn reissue(db: Writes<'_>, token: &NewToken) -> Result<(), Breakage> {
+pub(crate) async fn reissue(db: Writes<'_>, token: &NewToken) -> Result<(), InternalError> {
     let sql = "with session as (
             update sessions set siblings = siblings + 1, expires_at = $3 where id = $1 returning id, generation
         )
@@ -104,14 +104,24 @@ pub(crate) async fn reissue(db: Writes<'_>, token: &NewToken) -> Result<(), Brea
 }
 
 /// Ends a session.
-pub(crate) async fn revoke_session(db: Writes<'_>, id: Uuid, by: &str, now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn revoke_session(
+    db: Writes<'_>,
+    id: Uuid,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), InternalError> {
     let sql = "update sessions set revoked_at = $3, revoked_by = $2 where id = $1 and revoked_at is null";
     sqlx::query(sql).bind(id).bind(by).bind(now).execute(db).await?;
     Ok(())
 }
 
 /// Ends every session of an account.
-pub(crate) async fn revoke_sessions(db: Writes<'_>, user: Uuid, by: &str, now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn revoke_sessions(
+    db: Writes<'_>,
+    user: Uuid,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), InternalError> {
     let sql = "update sessions set revoked_at = $3, revoked_by = $2
         where id in (select id from sessions where user_id = $1 and revoked_at is null order by id for no key update)";
     sqlx::query(sql).bind(user).bind(by).bind(now).execute(db).await?;

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
-use runtime::{Breakage, Reads, Writes, columns};
+use runtime::{InternalError, Reads, Writes, columns};
 use subjects::inventory::Movement;
 use uuid::Uuid;
 
-use crate::account::Entry;
+use crate::machine::account::Entry;
 
 /// An entry of the ledger.
 #[derive(Debug, sqlx::FromRow)]
@@ -17,7 +17,11 @@ pub(crate) struct MovementRow {
 }
 
 /// Entries of a variant's ledger, newest first.
-pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) -> Result<Vec<MovementRow>, Breakage> {
+pub(crate) async fn movements(
+    db: Reads<'_>,
+    variant: Uuid,
+    part: &Part<i64>,
+) -> Result<Vec<MovementRow>, InternalError> {
     let sql = if part.is_backwards {
         "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
          where variant_id = $1 and id > coalesce($2, 0) order by id limit $3 offset $4"
@@ -30,13 +34,17 @@ pub(crate) async fn movements(db: Reads<'_>, variant: Uuid, part: &Part<i64>) ->
 }
 
 /// The number of entries of a variant's ledger, counted up to [`COUNTED`] + 1.
-pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64, Breakage> {
+pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64, InternalError> {
     let sql = "select count(*) from (select from movement where variant_id = $1 limit $2) as counted";
     Ok(sqlx::query_scalar(sql).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
 }
 
 /// Appends entries to the ledger, in their order.
-pub(crate) async fn insert_movements(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn insert_movements(
+    db: Writes<'_>,
+    entries: &[Entry],
+    now: DateTime<Utc>,
+) -> Result<(), InternalError> {
     if entries.is_empty() {
         return Ok(());
     }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Version, Writes, columns};
+use runtime::{InternalError, Version, Writes, columns};
 use uuid::Uuid;
 
-use crate::{account::Reservation, reservation::State};
+use crate::machine::{State, account::Reservation};
 
 /// Locks reservations, sorted by order, and reads their lines unless the state is terminal. Inserts a placeholder row
 /// for an unknown order, so that concurrent transactions about it serialize.
@@ -14,7 +14,7 @@ pub(crate) async fn lock_reservations(
     mut db: Writes<'_>,
     orders: &[Uuid],
     now: DateTime<Utc>,
-) -> Result<BTreeMap<Uuid, Reservation>, Breakage> {
+) -> Result<BTreeMap<Uuid, Reservation>, InternalError> {
     let sql = "insert into reservation (order_id, status, updated_at)
         select u.order_id, 'new', $2 from unnest($1::uuid[]) as u (order_id)
         on conflict do nothing";
@@ -57,7 +57,7 @@ pub(crate) async fn write_reservations(
     mut db: Writes<'_>,
     reservations: &[&Reservation],
     now: DateTime<Utc>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     insert_lines(db.reborrow(), reservations).await?;
     let sql = "update reservation r
         set status = u.status, cause = u.cause, version = u.version, updated_at = $5
@@ -69,7 +69,7 @@ pub(crate) async fn write_reservations(
     Ok(())
 }
 
-async fn insert_lines(db: Writes<'_>, reservations: &[&Reservation]) -> Result<(), Breakage> {
+async fn insert_lines(db: Writes<'_>, reservations: &[&Reservation]) -> Result<(), InternalError> {
     let mut lines = Vec::new();
     for known in reservations.iter().filter(|known| known.has_new_lines) {
         let variants: BTreeSet<_> = known.lines.keys().chain(known.returned.keys()).collect();

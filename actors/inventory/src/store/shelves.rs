@@ -3,32 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Writes, columns};
+use runtime::{InternalError, Locks, Reads, Writes, columns};
 use uuid::Uuid;
 
 use crate::shelf::Shelf;
 
 /// Reads the stock of variants. Unknown variants are absent from the result.
-pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
+pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, InternalError> {
     let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1)";
     let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
 
-pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>, Breakage> {
+pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>, InternalError> {
     Ok(shelves(db, &[variant]).await?.remove(&variant))
 }
 
 /// Reads the available units of variants. Unknown variants are absent from the result.
-pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, Breakage> {
+pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, InternalError> {
     let sql = "select variant_id, on_hand - reserved from stock where variant_id = any($1)";
     let rows: Vec<(Uuid, i64)> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().collect())
 }
 
 /// Locks the stock of variants in the order of their ids. Unknown variants are absent from the result.
-pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, Breakage> {
+pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, InternalError> {
     let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
         from stock where variant_id = any($1) order by variant_id for update";
     let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTr
 }
 
 /// Inserts empty shelves, sorted by variant, unless they exist. Returns the variants that were inserted.
-pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result<BTreeSet<Uuid>, Breakage> {
+pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result<BTreeSet<Uuid>, InternalError> {
     if shelves.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -51,7 +51,11 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result
 }
 
 /// Updates rows that this transaction has locked or inserted.
-pub(crate) async fn update_shelves(db: Writes<'_>, shelves: &[&Shelf], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn update_shelves(
+    db: Writes<'_>,
+    shelves: &[&Shelf],
+    now: DateTime<Utc>,
+) -> Result<(), InternalError> {
     if shelves.is_empty() {
         return Ok(());
     }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
+use runtime::{InternalError, Locks, Reads, Version, Writes, columns};
 use sqlx::FromRow;
 use subjects::{
     CartId, Currency, Money, OrderId, UserId,
     orders::{Failure, OrderStatus, PaymentStatus},
 };
 
-use crate::story::OrderState;
+use crate::machine::OrderState;
 
 /// A locked order: its state, and the fields that its events carry.
 #[derive(Debug, FromRow)]
@@ -37,7 +37,7 @@ impl Locked {
 }
 
 /// Locks orders in the order of their ids. Unknown orders are absent from the result.
-pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Locked>, Breakage> {
+pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Locked>, InternalError> {
     let sql =
         "select id, order_number, user_id, cart_id, total_amount, currency, payment_method, status, payment_status,
                 fulfillment_status, stock_held, payment_method is not null as charges_at_once,
@@ -53,7 +53,7 @@ pub(crate) async fn update(
     orders: &[&Locked],
     cancel_reason: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let sql = "update orders set
              status = moved.status, payment_status = moved.payment_status,
              fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
@@ -86,7 +86,7 @@ pub(crate) struct Entry {
     pub cause: String,
 }
 
-pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = "insert into order_history (order_id, version, event, status, payment_status, cause, at)
          select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])";
     let query = columns!(sqlx::query(sql), entries, e;
@@ -100,7 +100,7 @@ pub(crate) async fn leave_carts(
     mut db: Writes<'_>,
     confirmed: &BTreeSet<(CartId, OrderId)>,
     ended: &BTreeSet<(CartId, OrderId)>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let confirm =
         "update cart_checkout set state = 'confirmed' from unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
          where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id";
@@ -115,7 +115,7 @@ pub(crate) async fn leave_carts(
 }
 
 /// Unpaid pending orders whose deadline has passed, longest due first. Paid orders wait for stock and never expire.
-pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, OrderId)>, Breakage> {
+pub(crate) async fn due(db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, OrderId)>, InternalError> {
     let sql = "select payment_deadline, id from orders
          where status = 'pending' and expiry_requested_at is null and payment_deadline <= now()
                and payment_status not in ('succeeded', 'partially_refunded')

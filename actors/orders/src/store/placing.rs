@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads, Writes, columns};
+use runtime::{InternalError, Reads, Writes, columns};
 use sqlx::types::Json;
 use subjects::{
     CartId, OrderId,
     orders::{Order, OrderItem},
 };
 
-use crate::place::{CartUse, Draft};
+use crate::commands::place::{CartUse, Draft};
 
 /// Claims carts for their orders, and returns the carts that were claimed: those without an undecided order, and whose
 /// last confirmed order was made from an older version of the cart, so that a late repeat of a request does not order
 /// the same cart twice. `claims` are sorted by cart, one per cart.
-pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[(&CartUse, &Order)]) -> Result<Vec<CartId>, Breakage> {
+pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[(&CartUse, &Order)]) -> Result<Vec<CartId>, InternalError> {
     let sql = "insert into cart_checkout as held (cart_id, order_id, order_number, cart_version, state)
          select cart_id, order_id, order_number, cart_version, 'open'
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
@@ -35,7 +35,7 @@ pub(crate) async fn claim_carts(db: Writes<'_>, claims: &[(&CartUse, &Order)]) -
 pub(crate) async fn checkouts(
     db: Reads<'_>,
     carts: &[CartId],
-) -> Result<BTreeMap<CartId, (OrderId, String)>, Breakage> {
+) -> Result<BTreeMap<CartId, (OrderId, String)>, InternalError> {
     let sql = "select cart_id, order_id, order_number from cart_checkout where cart_id = any($1)";
     let held: Vec<(CartId, OrderId, String)> = sqlx::query_as(sql).bind(carts).fetch_all(db).await?;
     Ok(held.into_iter().map(|(cart, order, number)| (cart, (order, number))).collect())
@@ -47,7 +47,7 @@ pub(crate) async fn insert_orders(
     drafts: &[&Draft<'_>],
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let sql = "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency,
              subtotal, total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
              created_at, updated_at)
@@ -68,7 +68,11 @@ pub(crate) async fn insert_orders(
 }
 
 /// Inserts the lines of new orders.
-pub(crate) async fn insert_items(db: Writes<'_>, drafts: &[&Draft<'_>], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn insert_items(
+    db: Writes<'_>,
+    drafts: &[&Draft<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), InternalError> {
     let mut items: Vec<(OrderId, i32, &OrderItem)> = Vec::new();
     for order in drafts.iter().map(|draft| &draft.order) {
         items.extend((0..).zip(&order.items).map(|(position, item)| (order.id, position, item)));

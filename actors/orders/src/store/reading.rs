@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Moment, Part};
-use runtime::{Breakage, Reads};
+use runtime::{InternalError, Reads};
 use serde::Deserialize;
 use sqlx::FromRow;
 use subjects::{
@@ -144,7 +144,7 @@ fn number(order: &OrderRef) -> Option<&str> {
 }
 
 /// The id of an order. A reference by id is returned as it is, even if there is no such order.
-pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<OrderId>, Breakage> {
+pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<OrderId>, InternalError> {
     if let OrderRef::Id(id) = order {
         return Ok(Some(*id));
     }
@@ -153,12 +153,12 @@ pub(crate) async fn id_of(db: Reads<'_>, order: &OrderRef) -> Result<Option<Orde
     Ok(sqlx::query_scalar(sql).bind(number).fetch_optional(db).await?)
 }
 
-pub(crate) async fn load(db: Reads<'_>, order: impl Into<OrderRef>) -> Result<Option<Record>, Breakage> {
+pub(crate) async fn load(db: Reads<'_>, order: impl Into<OrderRef>) -> Result<Option<Record>, InternalError> {
     Ok(find(db, &[order.into()]).await?.pop().flatten())
 }
 
 /// Reads orders by their ids or numbers, in the order of the references.
-pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Result<Vec<Option<Record>>, Breakage> {
+pub(crate) async fn find(db: Reads<'_>, orders: &[OrderRef]) -> Result<Vec<Option<Record>>, InternalError> {
     let id = |order: &OrderRef| if let OrderRef::Id(id) = order { Some(*id) } else { None };
     let sql = concat!("select ", order_columns!(), " from orders where id = any($1) or order_number = any($2)");
     let rows: Vec<OrderRow> = sqlx::query_as(sql)
@@ -233,7 +233,7 @@ pub(crate) async fn page(
     scope: Scope,
     status: Option<OrderStatus>,
     part: &Part<(Moment, Uuid)>,
-) -> Result<(Vec<Record>, i64), Breakage> {
+) -> Result<(Vec<Record>, i64), InternalError> {
     let (owner, [newest_first, oldest_first, count]) = match scope {
         Scope::Buyer(user) => (user, orders_of!("select * from orders where user_id = $1")),
         Scope::Guest(digest) => (
@@ -265,7 +265,7 @@ pub(crate) async fn page(
 }
 
 /// The history of an order, oldest first.
-pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<HistoryEntry>, Breakage> {
+pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<HistoryEntry>, InternalError> {
     let sql = "select event, status, version, at, cause from order_history where order_id = $1 order by version";
     let rows: Vec<(String, OrderStatus, i64, DateTime<Utc>, String)> =
         sqlx::query_as(sql).bind(order).fetch_all(db).await?;
@@ -274,7 +274,7 @@ pub(crate) async fn history(db: Reads<'_>, order: OrderId) -> Result<Vec<History
 }
 
 /// The amount due of an order, and its owner, without the sellers.
-pub(crate) async fn payable(db: Reads<'_>, order_id: OrderId) -> Result<Option<(Owner, Payable)>, Breakage> {
+pub(crate) async fn payable(db: Reads<'_>, order_id: OrderId) -> Result<Option<(Owner, Payable)>, InternalError> {
     let sql = "select order_number, user_id, guest_digest, created_at > now() - interval '30 days',
                 total_amount, currency, status
          from orders where id = $1";
@@ -288,7 +288,10 @@ pub(crate) async fn payable(db: Reads<'_>, order_id: OrderId) -> Result<Option<(
 }
 
 /// The units of orders, in the order of their lines.
-pub(crate) async fn units_of(db: Reads<'_>, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Vec<Units>>, Breakage> {
+pub(crate) async fn units_of(
+    db: Reads<'_>,
+    orders: &[OrderId],
+) -> Result<BTreeMap<OrderId, Vec<Units>>, InternalError> {
     let sql =
         "select order_id, variant_id, quantity from order_items where order_id = any($1) order by order_id, position";
     let rows: Vec<(OrderId, VariantId, i64)> = sqlx::query_as(sql).bind(orders).fetch_all(db).await?;

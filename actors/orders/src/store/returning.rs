@@ -1,10 +1,10 @@
 //! Returned units of order lines.
 
-use runtime::{Breakage, Reads, Writes, columns};
+use runtime::{InternalError, Reads, Writes, columns};
 use sqlx::FromRow;
 use subjects::{Currency, ItemId, OrderId, VariantId, inventory::Units, orders::OrderStatus};
 
-use crate::story::Returns;
+use crate::machine::Returns;
 
 /// A line of an order, with what a refund of it depends on.
 #[derive(Debug, FromRow)]
@@ -19,7 +19,7 @@ pub(crate) struct LineRow {
 }
 
 /// The lines of an order, in their order. Every order has lines.
-pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Vec<LineRow>, Breakage> {
+pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Vec<LineRow>, InternalError> {
     let sql = "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
          from orders o join order_items i on i.order_id = o.id where o.id = $1 order by i.position";
     Ok(sqlx::query_as(sql).bind(order).fetch_all(db).await?)
@@ -39,25 +39,27 @@ pub(crate) struct Returnable {
 impl Returnable {
     /// Returns units, capped by what is left. `None` if the line is not affected or has nothing left.
     pub(crate) fn give(&mut self, returns: &Returns) -> Option<Units> {
-        let asked = match returns {
+        let requested = match returns {
             Returns::Nothing => 0,
             Returns::Everything => self.quantity,
-            Returns::Lines(lines) => lines.iter().filter(|(id, _)| *id == self.id).map(|(_, asked)| asked).sum(),
+            Returns::Lines(lines) => {
+                lines.iter().filter(|(id, _)| *id == self.id).map(|(_, requested)| requested).sum()
+            }
         };
-        let quantity = asked.min(self.quantity - self.returned);
+        let quantity = requested.min(self.quantity - self.returned);
         self.returned += quantity.max(0);
         (quantity > 0).then_some(Units { variant_id: self.variant_id, quantity })
     }
 }
 
-pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<Returnable>, Breakage> {
+pub(crate) async fn returnable(db: Reads<'_>, orders: &[OrderId]) -> Result<Vec<Returnable>, InternalError> {
     let sql = "select order_id, position, id, variant_id, quantity, returned from order_items where order_id = any($1)
          order by order_id, position";
     Ok(sqlx::query_as(sql).bind(orders).fetch_all(db).await?)
 }
 
 /// Writes the returned units of lines.
-pub(crate) async fn set_returned(db: Writes<'_>, lines: &[Returnable]) -> Result<(), Breakage> {
+pub(crate) async fn set_returned(db: Writes<'_>, lines: &[Returnable]) -> Result<(), InternalError> {
     let sql = "update order_items i set returned = now.returned
          from unnest($1::uuid[], $2::integer[], $3::bigint[]) as now (order_id, position, returned)
          where i.order_id = now.order_id and i.position = now.position and i.returned <> now.returned";

@@ -9,12 +9,12 @@ mod store;
 use std::sync::Arc;
 
 use futures::future::FutureExt;
-use runtime::{Batcher, Breakage, Context};
+use runtime::{Batcher, Context, InternalError};
 use sqlx::PgPool;
 use subjects::{Money, OrderId};
 use uuid::Uuid;
 
-use super::{Asked, Cancellation, Confirmation, Created, NewObject, Provider, ProviderObject, RefundOutcome};
+use super::{Cancellation, Confirmation, Created, NewObject, Provider, ProviderFuture, ProviderObject, RefundOutcome};
 use books::{Answer, Question, object_id};
 
 pub(crate) use methods::{AUTHENTICATED, NOT_AUTHENTICATED};
@@ -49,8 +49,8 @@ macro_rules! ask {
 }
 
 /// The error for an answer that does not fit the request.
-fn no_answer(answer: &Answer) -> Breakage {
-    Breakage::other(match answer {
+fn no_answer(answer: &Answer) -> InternalError {
+    InternalError::other(match answer {
         Answer::Unknown => "the simulated provider does not know this object",
         _ => "the simulated provider answered another question",
     })
@@ -69,28 +69,40 @@ impl Provider for Simulated {
         true
     }
 
-    fn create<'a>(&'a self, cx: &'a Context, new: &'a NewObject) -> Asked<'a, Created> {
+    fn create<'a>(&'a self, cx: &'a Context, new: &'a NewObject) -> ProviderFuture<'a, Created> {
         ask!(self, cx, Question::Create(new.clone()), Answer::Seen(Some(object)) => Created::Object(object))
     }
 
-    fn get<'a>(&'a self, cx: &'a Context, object: &'a str) -> Asked<'a, Option<ProviderObject>> {
+    fn get<'a>(&'a self, cx: &'a Context, object: &'a str) -> ProviderFuture<'a, Option<ProviderObject>> {
         ask!(self, cx, Question::Get(object.to_owned()), Answer::Seen(object) => object)
     }
 
-    fn find<'a>(&'a self, cx: &'a Context, key: Uuid, _order: OrderId) -> Asked<'a, Option<ProviderObject>> {
+    fn find<'a>(&'a self, cx: &'a Context, key: Uuid, _order: OrderId) -> ProviderFuture<'a, Option<ProviderObject>> {
         ask!(self, cx, Question::Get(object_id(key)), Answer::Seen(object) => object)
     }
 
-    fn confirm<'a>(&'a self, cx: &'a Context, object: &'a str, method: &'a str, key: Uuid) -> Asked<'a, Confirmation> {
+    fn confirm<'a>(
+        &'a self,
+        cx: &'a Context,
+        object: &'a str,
+        method: &'a str,
+        key: Uuid,
+    ) -> ProviderFuture<'a, Confirmation> {
         let question = Question::Confirm { object: object.to_owned(), method: method.to_owned(), attempt: key };
         ask!(self, cx, question, Answer::Confirmed(confirmation) => confirmation)
     }
 
-    fn cancel<'a>(&'a self, cx: &'a Context, object: &'a str, _key: Uuid) -> Asked<'a, Cancellation> {
+    fn cancel<'a>(&'a self, cx: &'a Context, object: &'a str, _key: Uuid) -> ProviderFuture<'a, Cancellation> {
         ask!(self, cx, Question::Cancel(object.to_owned()), Answer::Cancelled(cancellation) => cancellation)
     }
 
-    fn refund<'a>(&'a self, cx: &'a Context, object: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome> {
+    fn refund<'a>(
+        &'a self,
+        cx: &'a Context,
+        object: &'a str,
+        amount: Money,
+        key: Uuid,
+    ) -> ProviderFuture<'a, RefundOutcome> {
         let question = Question::Refund { object: object.to_owned(), amount, key };
         ask!(self, cx, question, Answer::Refunded(outcome) => outcome)
     }

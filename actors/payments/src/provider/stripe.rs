@@ -13,12 +13,12 @@ mod signature;
 
 use chrono::{DateTime, Utc};
 use futures::future::FutureExt;
-use runtime::{Breakage, Context};
+use runtime::{Context, InternalError};
 use serde_json::Value;
 use subjects::{Money, OrderId, orders::Failure};
 use uuid::Uuid;
 
-use super::{Asked, Cancellation, Charged, Confirmation, Created, NewObject, Notice, ObjectStatus, Provider};
+use super::{Cancellation, Charged, Confirmation, Created, NewObject, Notice, ObjectStatus, Provider, ProviderFuture};
 use super::{ProviderObject, RefundOutcome, SeenDispute, SeenRefund};
 use answers::{charged, notice, object, of_payment, reason, status};
 use http::{Http, Said};
@@ -52,21 +52,21 @@ impl Stripe {
     }
 
     /// Reads an object. `None` if it does not exist.
-    async fn read(&self, id: &str) -> Result<Option<Value>, Breakage> {
+    async fn read(&self, id: &str) -> Result<Option<Value>, InternalError> {
         match self.http.get(&path_of(id)?).await? {
             Said::Done(value) => Ok(Some(value)),
-            Said::Refused { status: 404, .. } => Ok(None),
-            Said::Refused { failure, .. } => Err(Breakage::other(format!("not read: {}", failure.code))),
-            Said::Stored => Err(Breakage::other("the provider repeats a failure")),
+            Said::Rejected { status: 404, .. } => Ok(None),
+            Said::Rejected { failure, .. } => Err(InternalError::other(format!("not read: {}", failure.code))),
+            Said::Stored => Err(InternalError::other("the provider repeats a failure")),
         }
     }
 
     /// Reads an object whose id was committed. It always exists, unless the API keys belong to another account.
-    async fn read_own(&self, id: &str) -> Result<Value, Breakage> {
-        self.read(id).await?.ok_or_else(|| Breakage::other("the provider does not know an object that it made"))
+    async fn read_own(&self, id: &str) -> Result<Value, InternalError> {
+        self.read(id).await?.ok_or_else(|| InternalError::other("the provider does not know an object that it made"))
     }
 
-    async fn create_object(&self, new: &NewObject) -> Result<Created, Breakage> {
+    async fn create_object(&self, new: &NewObject) -> Result<Created, InternalError> {
         let mut form = vec![
             ("amount", new.amount.amount.to_string()),
             ("currency", new.amount.currency.code().to_lowercase()),
@@ -88,22 +88,22 @@ impl Stripe {
         };
         match said {
             Said::Done(value) => Ok(Created::Object(object(&value)?)),
-            Said::Refused { failure, .. } => Ok(Created::Refused(failure)),
+            Said::Rejected { failure, .. } => Ok(Created::Rejected(failure)),
             Said::Stored => Err(stuck()),
         }
     }
 
-    async fn find_object(&self, key: Uuid) -> Result<Option<ProviderObject>, Breakage> {
+    async fn find_object(&self, key: Uuid) -> Result<Option<ProviderObject>, InternalError> {
         let query = format!("{INTENTS}/search?query=metadata%5B%27payment_id%27%5D%3A%27{key}%27");
         match self.http.get(&query).await? {
             Said::Done(found) => of_payment(&found, key).map(object).transpose(),
             // The provider has no search, or rejects the query: treated as not found.
-            Said::Refused { .. } => Ok(None),
+            Said::Rejected { .. } => Ok(None),
             Said::Stored => Err(stuck()),
         }
     }
 
-    async fn charge(&self, id: &str, method: &str, key: Uuid) -> Result<Confirmation, Breakage> {
+    async fn charge(&self, id: &str, method: &str, key: Uuid) -> Result<Confirmation, InternalError> {
         let path = path_of(id)?;
         // A charge whose response was lost is found here, even if its key is no longer stored.
         if let Some(decided) = decided(&self.read_own(id).await?)? {
@@ -111,7 +111,7 @@ impl Stripe {
         }
         match self.http.post(&path, &[("payment_method", method.to_owned())], None).await? {
             Said::Done(_) => {}
-            Said::Refused { failure, .. } => {
+            Said::Rejected { failure, .. } => {
                 let seen = decided(&self.read_own(id).await?)?;
                 return Ok(seen.unwrap_or_else(|| declined(key.to_string(), failure)));
             }
@@ -125,7 +125,7 @@ impl Stripe {
                         decided(&value)?.unwrap_or_else(|| declined(key.clone(), reason(&value["last_payment_error"])))
                     );
                 }
-                Said::Refused { failure, .. } => {
+                Said::Rejected { failure, .. } => {
                     return Ok(decided(&self.read_own(id).await?)?.unwrap_or_else(|| declined(key.clone(), failure)));
                 }
                 Said::Stored => {
@@ -138,18 +138,18 @@ impl Stripe {
         Err(stuck())
     }
 
-    async fn close(&self, id: &str, key: Uuid) -> Result<Cancellation, Breakage> {
+    async fn close(&self, id: &str, key: Uuid) -> Result<Cancellation, InternalError> {
         let cancel = format!("{}/cancel", path_of(id)?);
         // A rejection is stored under the key too, although its cause may be gone: the second request has a new key.
         for key in [key.to_string(), fresh(key)] {
             let now = match self.http.post(&cancel, &[], Some(&key)).await? {
                 Said::Done(value) => value,
-                Said::Refused { .. } | Said::Stored => self.read_own(id).await?,
+                Said::Rejected { .. } | Said::Stored => self.read_own(id).await?,
             };
             match status(&now) {
                 ObjectStatus::Cancelled => return Ok(Cancellation::Cancelled),
                 ObjectStatus::Succeeded => return Ok(Cancellation::AlreadySucceeded(charged(&now)?)),
-                ObjectStatus::Processing => return Err(Breakage::other("it is not decided yet")),
+                ObjectStatus::Processing => return Err(InternalError::other("it is not decided yet")),
                 ObjectStatus::Open | ObjectStatus::ActionRequired => {}
             }
         }
@@ -162,7 +162,7 @@ fn declined(attempt: String, failure: Failure) -> Confirmation {
 }
 
 /// The result of a confirm by the object's status. `None` while the object is open.
-fn decided(value: &Value) -> Result<Option<Confirmation>, Breakage> {
+fn decided(value: &Value) -> Result<Option<Confirmation>, InternalError> {
     Ok(match status(value) {
         ObjectStatus::Succeeded => Some(Confirmation::Succeeded(charged(value)?)),
         ObjectStatus::Cancelled => Some(Confirmation::Cancelled),
@@ -177,14 +177,14 @@ fn fresh(key: Uuid) -> String {
     format!("{key}-{}", Uuid::new_v4().simple())
 }
 
-fn stuck() -> Breakage {
-    Breakage::other("the provider repeats a failure that it stored")
+fn stuck() -> InternalError {
+    InternalError::other("the provider repeats a failure that it stored")
 }
 
 /// The path of an object. Ids come from the provider, so they are checked before they become part of a path.
-fn path_of(id: &str) -> Result<String, Breakage> {
+fn path_of(id: &str) -> Result<String, InternalError> {
     let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_plain { Ok(format!("{INTENTS}/{id}")) } else { Err(Breakage::other("no id of the provider")) }
+    if is_plain { Ok(format!("{INTENTS}/{id}")) } else { Err(InternalError::other("no id of the provider")) }
 }
 
 impl Provider for Stripe {
@@ -196,35 +196,47 @@ impl Provider for Stripe {
         &self.publishable_key
     }
 
-    fn create<'a>(&'a self, _cx: &'a Context, new: &'a NewObject) -> Asked<'a, Created> {
+    fn create<'a>(&'a self, _cx: &'a Context, new: &'a NewObject) -> ProviderFuture<'a, Created> {
         self.create_object(new).boxed()
     }
 
-    fn get<'a>(&'a self, _cx: &'a Context, id: &'a str) -> Asked<'a, Option<ProviderObject>> {
+    fn get<'a>(&'a self, _cx: &'a Context, id: &'a str) -> ProviderFuture<'a, Option<ProviderObject>> {
         async move { self.read(id).await?.as_ref().map(object).transpose() }.boxed()
     }
 
-    fn find<'a>(&'a self, _cx: &'a Context, key: Uuid, _order: OrderId) -> Asked<'a, Option<ProviderObject>> {
+    fn find<'a>(&'a self, _cx: &'a Context, key: Uuid, _order: OrderId) -> ProviderFuture<'a, Option<ProviderObject>> {
         self.find_object(key).boxed()
     }
 
-    fn confirm<'a>(&'a self, _cx: &'a Context, id: &'a str, method: &'a str, key: Uuid) -> Asked<'a, Confirmation> {
+    fn confirm<'a>(
+        &'a self,
+        _cx: &'a Context,
+        id: &'a str,
+        method: &'a str,
+        key: Uuid,
+    ) -> ProviderFuture<'a, Confirmation> {
         self.charge(id, method, key).boxed()
     }
 
-    fn cancel<'a>(&'a self, _cx: &'a Context, id: &'a str, key: Uuid) -> Asked<'a, Cancellation> {
+    fn cancel<'a>(&'a self, _cx: &'a Context, id: &'a str, key: Uuid) -> ProviderFuture<'a, Cancellation> {
         self.close(id, key).boxed()
     }
 
-    fn refund<'a>(&'a self, _cx: &'a Context, id: &'a str, amount: Money, key: Uuid) -> Asked<'a, RefundOutcome> {
+    fn refund<'a>(
+        &'a self,
+        _cx: &'a Context,
+        id: &'a str,
+        amount: Money,
+        key: Uuid,
+    ) -> ProviderFuture<'a, RefundOutcome> {
         self.give_back(id, amount, key).boxed()
     }
 
-    fn refunds<'a>(&'a self, _cx: &'a Context, id: &'a str) -> Asked<'a, Vec<SeenRefund>> {
+    fn refunds<'a>(&'a self, _cx: &'a Context, id: &'a str) -> ProviderFuture<'a, Vec<SeenRefund>> {
         self.seen_refunds(id).boxed()
     }
 
-    fn disputes<'a>(&'a self, _cx: &'a Context, id: &'a str) -> Asked<'a, Vec<SeenDispute>> {
+    fn disputes<'a>(&'a self, _cx: &'a Context, id: &'a str) -> ProviderFuture<'a, Vec<SeenDispute>> {
         self.seen_disputes(id).boxed()
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Locks, Reads, Version, Writes, columns};
+use runtime::{InternalError, Locks, Reads, Version, Writes, columns};
 use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
 use subjects::{Currency, Money, OrderId, PaymentId};
 
-use crate::story::{Attempt, Details};
+use crate::machine::{Attempt, Details};
 
 /// A payment: its ids, state and version.
 #[derive(Debug, Clone)]
@@ -63,26 +63,26 @@ macro_rules! select_payments {
 }
 
 /// Locks payments in the order of their ids. Unknown payments are absent from the result.
-pub(crate) async fn lock(db: Locks<'_>, ids: &[PaymentId]) -> Result<BTreeMap<PaymentId, Row>, Breakage> {
+pub(crate) async fn lock(db: Locks<'_>, ids: &[PaymentId]) -> Result<BTreeMap<PaymentId, Row>, InternalError> {
     let sql = select_payments!("where id = any($1) order by id for update");
     let rows: Vec<Row> = sqlx::query_as(sql).bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// Reads a payment without a lock: it may change before the caller acts on it.
-pub(crate) async fn find(db: Reads<'_>, id: PaymentId) -> Result<Option<Row>, Breakage> {
+pub(crate) async fn find(db: Reads<'_>, id: PaymentId) -> Result<Option<Row>, InternalError> {
     let sql = select_payments!("where id = $1");
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(db).await?)
 }
 
 /// Reads the payment with this provider's object, without a lock.
-pub(crate) async fn with_object(db: Reads<'_>, object: &str) -> Result<Option<Row>, Breakage> {
+pub(crate) async fn with_object(db: Reads<'_>, object: &str) -> Result<Option<Row>, InternalError> {
     let sql = select_payments!("where provider_transaction_id = $1");
     Ok(sqlx::query_as(sql).bind(object).fetch_optional(db).await?)
 }
 
 /// The ids of the payment, and of its order, that has this id or this provider's object.
-pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(PaymentId, OrderId)>, Breakage> {
+pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(PaymentId, OrderId)>, InternalError> {
     let by_id = "select id, order_id from payments where id = $1";
     let by_object = "select id, order_id from payments where provider_transaction_id = $1";
     Ok(match intent.parse::<PaymentId>() {
@@ -107,7 +107,12 @@ macro_rules! moved {
 }
 
 /// Inserts new payments. Returns how many were inserted: fewer, if a concurrent transaction has inserted some.
-pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: DateTime<Utc>) -> Result<u64, Breakage> {
+pub(crate) async fn insert(
+    db: Writes<'_>,
+    rows: &[&Row],
+    provider: &str,
+    now: DateTime<Utc>,
+) -> Result<u64, InternalError> {
     let sql = concat!(
         "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
              payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
@@ -122,7 +127,7 @@ pub(crate) async fn insert(db: Writes<'_>, rows: &[&Row], provider: &str, now: D
 }
 
 /// Writes the state of payments.
-pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = concat!(
         "update payments set
              order_number = moved.order_number, user_id = moved.user_id, amount = moved.amount,
@@ -152,7 +157,7 @@ fn bind<'q>(query: Query<'q>, rows: &'q [&Row]) -> Query<'q> {
         row.attempt.details.as_ref().map(|details| details.amount.amount),
         row.attempt.details.as_ref().map(|details| details.amount.currency),
         row.attempt.object.as_deref(), row.attempt.method.as_deref(), row.attempt.status, row.attempt.creating,
-        row.attempt.closing, row.attempt.order_ended, row.attempt.intent_told,
+        row.attempt.closing, row.attempt.order_ended, row.attempt.intent_emitted,
         row.attempt.failure.as_ref().map(|(code, _)| code.as_str()),
         row.attempt.failure.as_ref().map(|(_, message)| message.as_str()),
         row.attempt.captured, row.attempt.refunded, row.attempt.refunding, row.attempt.automatic_refund, row.version,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads};
+use runtime::{InternalError, Reads};
 use sqlx::FromRow;
 use subjects::{
     Currency, Money, OrderId, PaymentId, RefundId, UserId,
@@ -11,7 +11,7 @@ use subjects::{
     payments::{self as messages, Payment, Refund, RefundItem},
 };
 
-use crate::story::Dispute;
+use crate::machine::Dispute;
 
 /// A payment with its refunds, and its buyer.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl RefundRow {
 }
 
 /// Reads a payment for a reply. `None` for a tombstone, whose amount due is not known.
-pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View>, Breakage> {
+pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View>, InternalError> {
     let sql = "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
                 provider_transaction_id, payment_method, failure_code, failure_message, disputes, created_at, updated_at
          from payments where id = $1 and amount is not null";
@@ -93,7 +93,7 @@ pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View
     let refunds: Vec<RefundRow> = sqlx::query_as(sql).bind(id).fetch_all(db).await?;
     let dispute = |(id, dispute): (String, Dispute)| messages::Dispute {
         id,
-        status: dispute.state.word().to_owned(),
+        status: dispute.state.as_str().to_owned(),
         amount: Money::new(dispute.amount, row.currency),
         reason: dispute.reason,
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{Breakage, Reads, Writes, columns};
+use runtime::{InternalError, Reads, Writes, columns};
 use sqlx::types::Json;
 use subjects::{
     ItemId, Money, PaymentId, RefundId,
@@ -38,7 +38,7 @@ pub(crate) async fn insert_refunds(
     db: Writes<'_>,
     refunds: &[NewRefund<'_>],
     now: DateTime<Utc>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let sql =
         "insert into refunds (id, payment_id, amount, currency, reason, automatic, items, restock, status, created_at,
              updated_at)
@@ -54,7 +54,7 @@ pub(crate) async fn insert_refunds(
 }
 
 /// Writes the ends of refunds. A refund that has succeeded may fail later, but not the reverse.
-pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTime<Utc>) -> Result<(), Breakage> {
+pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = "update refunds set
              status = case when ended.failure_code is null then 'succeeded' else 'failed' end,
              provider_refund_id = coalesce(ended.provider_refund_id, refunds.provider_refund_id),
@@ -71,7 +71,7 @@ pub(crate) async fn end_refunds(db: Writes<'_>, ends: &[RefundEnd], now: DateTim
     Ok(())
 }
 
-pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Result<Option<Refund>, Breakage> {
+pub(crate) async fn load_refund(db: Reads<'_>, id: RefundId) -> Result<Option<Refund>, InternalError> {
     let sql = select_refunds!("where id = $1");
     let row: Option<RefundRow> = sqlx::query_as(sql).bind(id).fetch_optional(db).await?;
     Ok(row.map(RefundRow::read))
@@ -84,7 +84,7 @@ pub(crate) struct Goods {
     pub restock: bool,
 }
 
-pub(crate) async fn goods_of(db: Reads<'_>, ids: &[RefundId]) -> Result<BTreeMap<RefundId, Goods>, Breakage> {
+pub(crate) async fn goods_of(db: Reads<'_>, ids: &[RefundId]) -> Result<BTreeMap<RefundId, Goods>, InternalError> {
     let sql = "select id, items, restock from refunds where id = any($1)";
     let rows: Vec<(RefundId, Json<Vec<RefundItem>>, bool)> = sqlx::query_as(sql).bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|(id, Json(items), restock)| (id, Goods { items, restock })).collect())
@@ -92,7 +92,7 @@ pub(crate) async fn goods_of(db: Reads<'_>, ids: &[RefundId]) -> Result<BTreeMap
 
 /// The units per line that refunds of a payment restock, counting pending refunds and those that failed after they had
 /// succeeded, whose units were restocked.
-pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTreeMap<ItemId, i64>, Breakage> {
+pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTreeMap<ItemId, i64>, InternalError> {
     let sql = "select items from refunds
          where payment_id = $1 and restock and (status <> 'failed' or provider_refund_id is not null)";
     let refunds: Vec<Json<Vec<RefundItem>>> = sqlx::query_scalar(sql).bind(payment).fetch_all(db).await?;
@@ -112,7 +112,10 @@ pub(crate) struct Done {
 }
 
 /// The succeeded refunds of payments, by the provider's ids.
-pub(crate) async fn done_refunds(db: Reads<'_>, payments: &[PaymentId]) -> Result<BTreeMap<String, Done>, Breakage> {
+pub(crate) async fn done_refunds(
+    db: Reads<'_>,
+    payments: &[PaymentId],
+) -> Result<BTreeMap<String, Done>, InternalError> {
     let sql = "select provider_refund_id, id, amount, payment_id from refunds
          where payment_id = any($1) and status = 'succeeded' and provider_refund_id is not null";
     let rows: Vec<(String, RefundId, i64, PaymentId)> = sqlx::query_as(sql).bind(payments).fetch_all(db).await?;

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_type_name_of_this_program_is_told() {
+    fn no_type_name_of_this_program_is_exposed() {
         for (text, expected) in [
             ("invalid type: string \"x\", expected i64", Detail::of_type("a", "integer")),
             ("invalid value: integer `-1`, expected u32", Detail::new("a", DetailCode::Range, "is out of range")),

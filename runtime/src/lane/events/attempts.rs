@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{EventItem, RETRY_PAUSE};
 use crate::{
-    dead_letter,
-    failure::Breakage,
+    api::error::InternalError,
+    consume::dead_letter,
     lane::{LaneContext, LaneMessage, Lanes},
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventI
         }
         if let Err(reason) = &item.message {
             let reason = reason.clone();
-            park(context, &item, &reason, 0).await;
+            dead_letter_event(context, &item, &reason, 0).await;
         } else if item.is_repeat {
             repeats.push(item);
         } else {
@@ -50,7 +50,7 @@ pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventI
             repeats.into_iter().partition(|item| before.contains_key(&item.head.id));
         alone.sort_by_key(|item| before.get(&item.head.id).copied());
         count_attempts(context, &first).await?;
-        Ok::<_, Breakage>((first, alone))
+        Ok::<_, InternalError>((first, alone))
     };
     match counted.await {
         Ok((first, alone)) => {
@@ -58,33 +58,33 @@ pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventI
             (ready, alone)
         }
         // An event that was not counted must not run; catch-up delivers it again.
-        Err(breakage) => {
-            tracing::warn!(domain = context.domain, %breakage, "attempts could not be counted");
+        Err(error) => {
+            tracing::warn!(domain = context.domain, %error, "attempts could not be counted");
             (ready, Vec::new())
         }
     }
 }
 
 /// Counts the run that is about to begin. Dead-letters the event instead if it has reached the limit.
-pub(super) async fn count_or_park(context: &LaneContext, item: EventItem) -> Option<EventItem> {
+pub(super) async fn count_or_dead_letter(context: &LaneContext, item: EventItem) -> Option<EventItem> {
     match count_attempts(context, std::slice::from_ref(&item)).await {
         Ok(counts) => {
             let count = counts.get(&item.head.id).copied().unwrap_or(0);
             if count > UNFINISHED_RUNS {
-                park(context, &item, "it was run to its limit and never finished", count).await;
+                dead_letter_event(context, &item, "it was run to its limit and never finished", count).await;
                 return None;
             }
             Some(item)
         }
-        Err(breakage) => {
-            tracing::warn!(domain = context.domain, %breakage, "an attempt could not be counted");
+        Err(error) => {
+            tracing::warn!(domain = context.domain, %error, "an attempt could not be counted");
             None
         }
     }
 }
 
 /// The current counts of those events that have one.
-async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, Breakage> {
+async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, InternalError> {
     let (sources, ids) = keys(items);
     let sql = "select event_id, count from unnest($1::text[], $2::uuid[]) as t(source, event_id)
          join attempt using (source, event_id)";
@@ -99,7 +99,7 @@ fn keys<'a>(items: impl IntoIterator<Item = &'a EventItem>) -> (Vec<String>, Vec
     keys.into_iter().unzip()
 }
 
-async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, Breakage> {
+async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, InternalError> {
     let (sources, ids) = keys(items);
     let sql = "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
          on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp() returning event_id, count";
@@ -122,9 +122,9 @@ pub(super) async fn uncount_attempt(context: &LaneContext, item: &EventItem) {
 
 /// Retries a failed event after a pause, and dead-letters it at the limit; a failed redrive at once. A failure that the
 /// event did not cause is not counted: catch-up delivers the event again once the database is back.
-pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reason: &str) {
+pub(super) async fn again(lanes: &Lanes, mut item: EventItem, is_item_error: bool, reason: &str) {
     let context = &lanes.context;
-    if !blamed {
+    if !is_item_error {
         if item.is_repeat {
             uncount_attempt(context, &item).await;
         }
@@ -132,13 +132,13 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reas
     }
     let counted = match count_attempts(context, std::slice::from_ref(&item)).await {
         Ok(counts) => counts.get(&item.head.id).copied().unwrap_or(0),
-        Err(breakage) => {
-            tracing::warn!(domain = context.domain, %breakage, "an attempt could not be counted");
+        Err(error) => {
+            tracing::warn!(domain = context.domain, %error, "an attempt could not be counted");
             return;
         }
     };
     if counted >= ATTEMPTS || item.is_redrive {
-        park(context, &item, reason, counted).await;
+        dead_letter_event(context, &item, reason, counted).await;
         return;
     }
     // Already counted here, so the next run does not count it again.
@@ -150,11 +150,11 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, blamed: bool, reas
     );
 }
 
-async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
+async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
     crate::fail_point("park.before_commit");
-    if let Err(breakage) = dead_letter::park(&context.db.lanes, item, reason, attempts).await {
+    if let Err(error) = dead_letter::add(&context.db.lanes, item, reason, attempts).await {
         // The event stays unhandled, so catch-up delivers it again.
-        tracing::error!(domain = context.domain, event = %item.head.id, %breakage, "an event could not be parked");
+        tracing::error!(domain = context.domain, event = %item.head.id, %error, "an event could not be parked");
         return;
     }
     crate::fail_point("park.after_commit");
@@ -167,10 +167,10 @@ async fn park(context: &LaneContext, item: &EventItem, reason: &str, attempts: i
 }
 
 /// Deletes the counts of events that are handled or dead-lettered.
-pub(crate) async fn forget_attempts(
+pub(crate) async fn delete_attempts(
     connection: &mut PgConnection,
     items: impl IntoIterator<Item = &EventItem>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     let (sources, ids) = keys(items);
     if !ids.is_empty() {
         let sql = "delete from attempt using unnest($1::text[], $2::uuid[]) as gone(source, event_id)

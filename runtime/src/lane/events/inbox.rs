@@ -8,7 +8,11 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::EventItem;
-use crate::{columns, failure::Breakage, log::mark, operation::EventHead};
+use crate::{
+    api::{error::InternalError, routes::EventHead},
+    columns,
+    log::event_log::id_hash,
+};
 
 /// The result of claiming a batch, by the indices of its events.
 #[derive(Default)]
@@ -30,7 +34,7 @@ pub(crate) struct Claimed {
 pub(crate) async fn claim(
     connection: &mut PgConnection,
     batch: &[EventItem],
-) -> Result<(Claimed, DateTime<Utc>), Breakage> {
+) -> Result<(Claimed, DateTime<Utc>), InternalError> {
     let sql = "with claimed as materialized (
              select *, pg_try_advisory_xact_lock(number) as is_ours
              from unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
@@ -45,12 +49,12 @@ pub(crate) async fn claim(
          from claimed left join fresh using (source, event_id) order by source, event_id";
     let query = columns!(sqlx::query(sql), batch, item;
         lock_number(&item.head), item.head.source.as_str(), item.head.id, item.head.name.as_str(),
-        item.head.position.era, item.head.position.xid, mark(item.head.id), item.is_redrive);
+        item.head.position.epoch, item.head.position.xid, id_hash(item.head.id), item.is_redrive);
     let rows = query.fetch_all(&mut *connection).await?;
     let (mut claimed, mut now) = (Claimed::default(), DateTime::default());
     for row in rows {
         now = row.try_get("now")?;
-        let index = usize::try_from(row.try_get::<i64, _>("index")?).map_err(Breakage::other)?;
+        let index = usize::try_from(row.try_get::<i64, _>("index")?).map_err(InternalError::other)?;
         if !row.try_get::<bool, _>("is_ours")? {
             claimed.unclaimed.push(index);
         } else if row.try_get("is_redrive")? {
@@ -66,7 +70,7 @@ pub(crate) async fn claim(
 }
 
 fn lock_number(head: &EventHead) -> i64 {
-    mark(Uuid::new_v5(&head.id, head.source.as_bytes()))
+    id_hash(Uuid::new_v5(&head.id, head.source.as_bytes()))
 }
 
 /// Drops events at or below the cursor of their type, and events of a history that a restore has ended.
@@ -74,7 +78,7 @@ async fn drop_handled(
     connection: &mut PgConnection,
     batch: &[EventItem],
     fresh: &mut Vec<usize>,
-) -> Result<(), Breakage> {
+) -> Result<(), InternalError> {
     if fresh.is_empty() {
         return Ok(());
     }
@@ -86,15 +90,15 @@ async fn drop_handled(
     let rows = sqlx::query(sql).bind(&sources).fetch_all(&mut *connection).await?;
     let mut known: HashMap<(String, String), Position> = HashMap::new();
     for row in rows {
-        let position = Position { era: row.try_get("era")?, xid: row.try_get("xid")? };
+        let position = Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? };
         known.insert((row.try_get("source")?, row.try_get("name")?), position);
     }
     let mut ghosts = Vec::new();
     fresh.retain(|index| {
         let item = &batch[*index];
         let head = &item.head;
-        let newest_era = known.get(&(head.source.clone(), String::new())).map_or(0, |position| position.era);
-        if item.known_in_era < newest_era {
+        let newest_epoch = known.get(&(head.source.clone(), String::new())).map_or(0, |position| position.epoch);
+        if item.known_in_epoch < newest_epoch {
             ghosts.push(head.id);
             return false;
         }

@@ -11,13 +11,13 @@ pub fn add(goldens: &mut Goldens) {
         unsettled: 2,
         took_ms: 12,
     };
-    let fault = InvariantFault {
+    let violation = InvariantFault {
         check: "stock".into(),
         key: "variant 0198f000-0000-7000-8000-000000000030".into(),
         text: "received 12, available 10, reserved 2, sold 1".into(),
     };
     let invariants =
-        Invariants { is_ok: false, checked_at: made(), took_ms: 40, checks: vec![check], faults: vec![fault] };
+        Invariants { is_ok: false, checked_at: made(), took_ms: 40, checks: vec![check], faults: vec![violation] };
     goldens.query(&CheckInvariants {}, &invariants);
 
     for error in errors() {

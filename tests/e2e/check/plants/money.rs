@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Order, Plants};
 
 pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order]) {
-    let [too_much, charged, returned, told, booked, creating, refunding, ahead, disputed] = spoilt else {
+    let [too_much, charged, returned, repeated, booked, creating, refunding, ahead, disputed] = spoilt else {
         panic!("nine orders")
     };
     let by =
@@ -32,9 +32,9 @@ pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order]) {
     let named = [("provider", format!("order {}, object ", returned.id), "gave back 1")];
     plants.sql("payments", to(1), to(0), named).await;
 
-    told_twice(plants, &told.id).await;
+    emitted_twice(plants, &repeated.id).await;
     booked_twice(plants, &booked.id).await;
-    waits_for_nobody(plants, creating, refunding).await;
+    waits_for_nothing(plants, creating, refunding).await;
 
     let to = |disputes: &str| format!("update payments set disputes = '{disputes}' where order_id = '{}'", disputed.id);
     let lost = r#"{"dp_planted": {"amount": 1, "reason": null, "state": "lost"}}"#;
@@ -52,7 +52,7 @@ async fn payment(plants: &Plants<'_>, order: &Order) -> String {
 }
 
 /// Below every cursor and older than the stream: nobody will look at it.
-async fn told_twice(plants: &mut Plants<'_>, order: &str) {
+async fn emitted_twice(plants: &mut Plants<'_>, order: &str) {
     let id = Uuid::now_v7();
     let mark = format!("('x' || right(replace('{id}', '-', ''), 16))::bit(64)::bigint");
     let plant = format!(
@@ -86,7 +86,7 @@ async fn booked_twice(plants: &mut Plants<'_>, order: &str) {
     plants.sql("payments", plant, undo, named).await;
 }
 
-async fn waits_for_nobody(plants: &mut Plants<'_>, creating: &Order, refunding: &Order) {
+async fn waits_for_nothing(plants: &mut Plants<'_>, creating: &Order, refunding: &Order) {
     let id = payment(plants, creating).await;
     let to = |creating: bool, at: &str| {
         format!("update payments set creating = {creating}, updated_at = {at} where id = '{id}'")

@@ -12,7 +12,7 @@ pub(super) async fn stick(plants: &mut Plants<'_>, stuck: &Order) {
 }
 
 pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], delivered: &Order) {
-    let [leaping, ahead, limping, bare, untold] = spoilt else { panic!("five orders") };
+    let [leaping, ahead, limping, bare, unpublished] = spoilt else { panic!("five orders") };
     in_histories(plants, leaping, ahead).await;
 
     // One step of an order, or all of them, become those of an order that nobody placed.
@@ -20,16 +20,16 @@ pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], delivered: 
         (limping, "version = 2", (", version 3", "the step before it is 1"), 2),
         (bare, "true", ("", "it has no history"), 3),
     ] {
-        let (id, nobody) = (&order.id, Uuid::now_v7());
-        let plant = format!("update order_history set order_id = '{nobody}' where order_id = '{id}' and {steps}");
-        let undo = format!("update order_history set order_id = '{id}' where order_id = '{nobody}'");
+        let (id, stranger) = (&order.id, Uuid::now_v7());
+        let plant = format!("update order_history set order_id = '{stranger}' where order_id = '{id}' and {steps}");
+        let undo = format!("update order_history set order_id = '{id}' where order_id = '{stranger}'");
         let named = [
             ("status_edges", format!("order {id}{}", missing.0), missing.1),
-            ("status_edges", format!("order {nobody}, version {last}"), "there is no such order"),
+            ("status_edges", format!("order {stranger}, version {last}"), "there is no such order"),
         ];
         plants.sql("orders", plant, undo, named).await;
     }
-    in_the_log(plants, untold, delivered).await;
+    in_the_log(plants, unpublished, delivered).await;
 }
 
 async fn in_histories(plants: &mut Plants<'_>, leaping: &Order, ahead: &Order) {
@@ -54,9 +54,9 @@ async fn in_histories(plants: &mut Plants<'_>, leaping: &Order, ahead: &Order) {
     plants.sql("catalog", by('+'), by('-'), named).await;
 }
 
-async fn in_the_log(plants: &mut Plants<'_>, untold: &Order, delivered: &Order) {
+async fn in_the_log(plants: &mut Plants<'_>, unpublished: &Order, delivered: &Order) {
     // An event becomes another order's: a gap here, and there a first version that is not 1.
-    let (order, nobody) = (&untold.id, Uuid::now_v7());
+    let (order, stranger) = (&unpublished.id, Uuid::now_v7());
     let of = |from: &str, to: &str| {
         let event = |order: &str| format!(r#""entity":"{order}","version":2,"#);
         let (from, to) = (event(from), event(to));
@@ -65,10 +65,10 @@ async fn in_the_log(plants: &mut Plants<'_>, untold: &Order, delivered: &Order) 
              where events::text like '%{from}%'"
         )
     };
-    let (plant, undo) = (of(order, &nobody.to_string()), of(&nobody.to_string(), order));
+    let (plant, undo) = (of(order, &stranger.to_string()), of(&stranger.to_string(), order));
     let named = [
         ("versions", format!("orders: events of {order}"), "2 events with 2 versions from 1 to 3"),
-        ("versions", format!("orders: events of {nobody}"), "1 events with 1 versions from 2 to 2"),
+        ("versions", format!("orders: events of {stranger}"), "1 events with 1 versions from 2 to 2"),
     ];
     plants.sql("orders", plant, undo, named).await;
 

@@ -21,13 +21,13 @@ pub(super) async fn plant(plants: &mut Plants<'_>) {
     let named = [("dead_letters", format!("carts: event {id}"), "orders.confirmed is parked: planted")];
     plants.sql("carts", plant, format!("delete from dead_letter where event_id = '{id}'"), named).await;
 
-    for (check, parked, words) in
+    for (check, parked_at, words) in
         [("dead_letters", "now()", "is parked"), ("deadlines", "null", "is due, and nobody performs it")]
     {
         let id = Uuid::now_v7();
         let plant = format!(
             "insert into effect (id, name, entity, cause, body, lease_until, next_at, parked_at)
-             values ('{id}', 'planted', '{id}', '{{}}', '', '2020-01-01', '2020-01-01', {parked})"
+             values ('{id}', 'planted', '{id}', '{{}}', '', '2020-01-01', '2020-01-01', {parked_at})"
         );
         let named = [(check, format!("carts: effect {id}"), words)];
         plants.sql("carts", plant, format!("delete from effect where id = '{id}'"), named).await;

@@ -37,10 +37,10 @@ pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], stuck: &Ord
     let named = [("fulfilment", format!("order {}", returned.id), "it is confirmed for")];
     plants.sql("orders", to(1), to(0), named).await;
 
-    let nobody = Uuid::now_v7();
-    let plant = format!("insert into reservation (order_id, status, updated_at) values ('{nobody}', 'held', now())");
-    let undo = format!("delete from reservation where order_id = '{nobody}'");
-    let named = [("fulfilment", format!("order {nobody}"), "there is no such order")];
+    let stranger = Uuid::now_v7();
+    let plant = format!("insert into reservation (order_id, status, updated_at) values ('{stranger}', 'held', now())");
+    let undo = format!("delete from reservation where order_id = '{stranger}'");
+    let named = [("fulfilment", format!("order {stranger}"), "there is no such order")];
     plants.sql("inventory", plant, undo, named).await;
 
     let by =

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use runtime::{Breakage, columns};
+use runtime::{InternalError, columns};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Processes a batch of requests in their order, and commits the results.
-pub(super) async fn answer(db: &PgPool, questions: &[Arc<Question>]) -> Result<Vec<Answer>, Breakage> {
+pub(super) async fn answer(db: &PgPool, questions: &[Arc<Question>]) -> Result<Vec<Answer>, InternalError> {
     let mut transaction = db.begin().await?;
     insert(&mut transaction, questions).await?;
     let mut books = open(&mut transaction, questions).await?;
@@ -26,7 +26,7 @@ pub(super) async fn answer(db: &PgPool, questions: &[Arc<Question>]) -> Result<V
     Ok(answers)
 }
 
-async fn insert(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<(), Breakage> {
+async fn insert(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<(), InternalError> {
     let mut new: BTreeMap<String, &NewObject> = BTreeMap::new();
     for question in questions {
         if let Question::Create(object) = &**question {
@@ -50,7 +50,7 @@ async fn insert(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<()
     Ok(())
 }
 
-async fn open(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<Books, Breakage> {
+async fn open(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<Books, InternalError> {
     let ids: BTreeSet<String> = questions.iter().map(|question| question.object()).collect();
     let sql = "select id, amount, currency, client_secret, status, payment_method, refunded
          from sim_intent where id = any($1) order by id for update";
@@ -75,7 +75,7 @@ async fn open(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<Book
     })
 }
 
-async fn close(db: &mut PgConnection, books: &Books) -> Result<(), Breakage> {
+async fn close(db: &mut PgConnection, books: &Books) -> Result<(), InternalError> {
     let changed: Vec<&Intent> = books.changed.iter().filter_map(|id| books.intents.get(id)).collect();
     if !changed.is_empty() {
         let sql = "update sim_intent set status = moved.status, payment_method = moved.payment_method,

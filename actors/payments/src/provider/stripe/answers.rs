@@ -1,13 +1,13 @@
 //! Converts the provider's JSON to the types of [`Provider`](super::Provider).
 
-use runtime::Breakage;
+use runtime::InternalError;
 use serde_json::Value;
 use subjects::{orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
 use super::super::{About, Decline, SeenDispute, SeenRefund};
 use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome};
-use crate::story::{Dispute, DisputeState};
+use crate::machine::{Dispute, DisputeState};
 
 /// The status of an object.
 pub(super) fn status(value: &Value) -> ObjectStatus {
@@ -22,7 +22,7 @@ pub(super) fn status(value: &Value) -> ObjectStatus {
 }
 
 /// Reads a payment intent.
-pub(super) fn object(value: &Value) -> Result<ProviderObject, Breakage> {
+pub(super) fn object(value: &Value) -> Result<ProviderObject, InternalError> {
     let text = |field: &str| value[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     match (text("id"), text("client_secret")) {
         (Some(id), Some(client_secret)) => {
@@ -30,7 +30,7 @@ pub(super) fn object(value: &Value) -> Result<ProviderObject, Breakage> {
             let object = ProviderObject::new(id, status(value), charged(value)?, client_secret);
             Ok(ProviderObject { next_action, decline, ..object })
         }
-        _ => Err(Breakage::other("the provider's answer is no payment intent")),
+        _ => Err(InternalError::other("the provider's answer is no payment intent")),
     }
 }
 
@@ -55,11 +55,11 @@ fn decline(value: &Value) -> Option<Decline> {
 }
 
 /// The amount of an object: the received amount if it has succeeded.
-pub(super) fn charged(value: &Value) -> Result<Charged, Breakage> {
+pub(super) fn charged(value: &Value) -> Result<Charged, InternalError> {
     let received = value["amount_received"].as_i64().filter(|_| status(value) == ObjectStatus::Succeeded);
     match (received.or_else(|| value["amount"].as_i64()), value["currency"].as_str()) {
         (Some(amount), Some(currency)) => Ok(Charged { amount, currency: currency.to_owned() }),
-        _ => Err(Breakage::other("the provider's answer names no sum")),
+        _ => Err(InternalError::other("the provider's answer names no sum")),
     }
 }
 
@@ -70,8 +70,8 @@ pub(super) fn of_payment(found: &Value, key: Uuid) -> Option<&Value> {
 }
 
 /// The result of a refund. A pending one counts as succeeded; if it fails later, it is reversed.
-pub(super) fn refund(value: &Value) -> Result<RefundOutcome, Breakage> {
-    let id = value["id"].as_str().ok_or_else(|| Breakage::other("the provider's answer is no refund"))?;
+pub(super) fn refund(value: &Value) -> Result<RefundOutcome, InternalError> {
+    let id = value["id"].as_str().ok_or_else(|| InternalError::other("the provider's answer is no refund"))?;
     Ok(match value["status"].as_str() {
         Some("failed" | "canceled") => {
             let code = value["failure_reason"].as_str().unwrap_or("refund_failed");
@@ -82,8 +82,8 @@ pub(super) fn refund(value: &Value) -> Result<RefundOutcome, Breakage> {
 }
 
 /// The current state of a refund.
-pub(super) fn seen_refund(value: &Value) -> Result<SeenRefund, Breakage> {
-    let id = value["id"].as_str().ok_or_else(|| Breakage::other("the provider's answer is no refund"))?.to_owned();
+pub(super) fn seen_refund(value: &Value) -> Result<SeenRefund, InternalError> {
+    let id = value["id"].as_str().ok_or_else(|| InternalError::other("the provider's answer is no refund"))?.to_owned();
     let failure = match refund(value)? {
         RefundOutcome::Failed(failure) => Some(failure),
         RefundOutcome::Succeeded { .. } => None,
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decline_is_told_from_others_by_its_charge() {
+    fn declines_are_distinguished_by_their_charges() {
         let open = |error: Value| {
             let value =
                 json!({"status": "requires_payment_method", "last_payment_error": error, "latest_charge": null});
@@ -201,8 +201,8 @@ mod tests {
         };
         let of = |attempt: &str, code: &str| Some((attempt.to_owned(), code.to_owned()));
         assert_eq!(open(json!({"charge": "ch_1", "code": "card_declined"})), of("ch_1", "card_declined"));
-        let refused = json!({"code": "payment_intent_authentication_failure", "payment_method": {"id": "pm_1"}});
-        assert_eq!(open(refused), of("pm_1", "payment_intent_authentication_failure"));
+        let rejected = json!({"code": "payment_intent_authentication_failure", "payment_method": {"id": "pm_1"}});
+        assert_eq!(open(rejected), of("pm_1", "payment_intent_authentication_failure"));
         assert_eq!(open(json!(null)), None);
         assert_eq!(decline(&json!({"status": "requires_action", "last_payment_error": {"code": "x"}})), None);
     }

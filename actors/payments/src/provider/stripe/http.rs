@@ -6,7 +6,7 @@ use reqwest::{
     Method, Url,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
-use runtime::Breakage;
+use runtime::InternalError;
 use serde_json::Value;
 use subjects::orders::Failure;
 
@@ -24,7 +24,7 @@ pub(super) enum Said {
     /// The request succeeded.
     Done(Value),
     /// The provider rejected the request for good.
-    Refused { status: u16, failure: Failure },
+    Rejected { status: u16, failure: Failure },
     /// A failure that is stored under the key, and replayed for as long as the provider stores the key.
     Stored,
 }
@@ -67,11 +67,16 @@ impl Http {
         Ok(Self { client, base })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Said, Breakage> {
+    pub(super) async fn get(&self, path: &str) -> Result<Said, InternalError> {
         self.send(self.client.request(Method::GET, format!("{}{path}", self.base)), path).await
     }
 
-    pub(super) async fn post(&self, path: &str, form: &[(&str, String)], key: Option<&str>) -> Result<Said, Breakage> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        form: &[(&str, String)],
+        key: Option<&str>,
+    ) -> Result<Said, InternalError> {
         let request = self.client.post(format!("{}{path}", self.base)).form(form);
         let request = match key {
             Some(key) => request.header("Idempotency-Key", key),
@@ -80,12 +85,12 @@ impl Http {
         self.send(request, path).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Said, Breakage> {
+    async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Said, InternalError> {
         // The query is not logged: it holds ids.
         let path = path.split('?').next().unwrap_or_default();
         let unknown = |reason: &dyn fmt::Display| {
             tracing::warn!(path, reason = %reason, "the payment provider gave no answer");
-            Breakage::Unanswered(format!("{path}: {reason}"))
+            InternalError::Unanswered(format!("{path}: {reason}"))
         };
         let mut response = request.send().await.map_err(|error| unknown(&Causes(&error.without_url())))?;
         let status = response.status().as_u16();
@@ -112,7 +117,7 @@ fn meaning(status: u16, is_replayed: bool, body: Option<Value>) -> Option<Said> 
         (400 | 402 | 404, Some(body)) => {
             let kind = body["error"]["type"].as_str()?;
             // It concerns the key, not the payment.
-            (kind != "idempotency_error").then(|| Said::Refused { status, failure: failure(&body) })
+            (kind != "idempotency_error").then(|| Said::Rejected { status, failure: failure(&body) })
         }
         _ => None,
     }
@@ -144,20 +149,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_provider_says_for_good_is_a_refusal() {
+    fn only_a_final_answer_of_the_provider_is_a_rejection() {
         for status in 400..=499 {
-            let is_refusal = match meaning(status, false, error("invalid_request_error")) {
-                Some(Said::Refused { status: said, failure }) => said == status && failure.code == "some_code",
+            let is_rejection = match meaning(status, false, error("invalid_request_error")) {
+                Some(Said::Rejected { status: said, failure }) => said == status && failure.code == "some_code",
                 Some(other) => panic!("{status}: {other:?}"),
                 None => false,
             };
-            assert_eq!(is_refusal, [400, 402, 404].contains(&status), "{status}");
+            assert_eq!(is_rejection, [400, 402, 404].contains(&status), "{status}");
         }
         assert!(meaning(402, false, error("card_error")).is_some());
     }
 
     #[test]
-    fn what_is_not_of_the_providers_shape_is_no_refusal() {
+    fn an_answer_of_another_shape_is_no_rejection() {
         for body in [None, Some(json!({"message": "no Route matched"})), Some(json!({"error": "bad request"}))] {
             assert!(meaning(404, false, body.clone()).is_none(), "{body:?}");
         }

@@ -1,6 +1,6 @@
 //! Refunds and disputes. Only the list of a charge's refunds shows whether a refund was made, so it is read first.
 
-use runtime::Breakage;
+use runtime::InternalError;
 use serde_json::Value;
 use subjects::Money;
 use uuid::Uuid;
@@ -21,7 +21,12 @@ const DISPUTES: &str = "/v1/disputes";
 const PAGES: usize = 10;
 
 impl Stripe {
-    pub(super) async fn give_back(&self, object: &str, amount: Money, key: Uuid) -> Result<RefundOutcome, Breakage> {
+    pub(super) async fn give_back(
+        &self,
+        object: &str,
+        amount: Money,
+        key: Uuid,
+    ) -> Result<RefundOutcome, InternalError> {
         let form = [
             ("payment_intent", object.to_owned()),
             ("amount", amount.amount.to_string()),
@@ -36,7 +41,7 @@ impl Stripe {
             match self.http.post(REFUNDS, &form, Some(&sent)).await? {
                 Said::Done(value) => return refund(&value),
                 // The list is read again: the request is rejected too if nothing is left because the refund was made.
-                Said::Refused { failure, .. } => {
+                Said::Rejected { failure, .. } => {
                     let made = self.made(object, key).await?;
                     return made.as_ref().map_or(Ok(RefundOutcome::Failed(failure)), refund);
                 }
@@ -47,24 +52,24 @@ impl Stripe {
     }
 
     /// The refund that was made under `key`. Found by its metadata, even if the provider has forgotten the key.
-    async fn made(&self, object: &str, key: Uuid) -> Result<Option<Value>, Breakage> {
+    async fn made(&self, object: &str, key: Uuid) -> Result<Option<Value>, InternalError> {
         let key = key.to_string();
         Ok(self.all(REFUNDS, object).await?.into_iter().find(|one| one["metadata"]["refund_id"] == key.as_str()))
     }
 
     /// The refunds of an object.
-    pub(super) async fn seen_refunds(&self, object: &str) -> Result<Vec<SeenRefund>, Breakage> {
+    pub(super) async fn seen_refunds(&self, object: &str) -> Result<Vec<SeenRefund>, InternalError> {
         let all = self.all(REFUNDS, object).await?;
         all.iter().map(seen_refund).collect()
     }
 
     /// The disputes of an object's charge.
-    pub(super) async fn seen_disputes(&self, object: &str) -> Result<Vec<SeenDispute>, Breakage> {
+    pub(super) async fn seen_disputes(&self, object: &str) -> Result<Vec<SeenDispute>, InternalError> {
         Ok(self.all(DISPUTES, object).await?.iter().filter_map(seen_dispute).collect())
     }
 
     /// All entries of a list for an object, newest first.
-    async fn all(&self, list: &str, object: &str) -> Result<Vec<Value>, Breakage> {
+    async fn all(&self, list: &str, object: &str) -> Result<Vec<Value>, InternalError> {
         // Checks the id, which becomes part of the query.
         path_of(object)?;
         let (mut found, mut after) = (Vec::new(), String::new());
@@ -72,7 +77,9 @@ impl Stripe {
             let path = format!("{list}?payment_intent={object}&limit=100{after}");
             let page = match self.http.get(&path).await? {
                 Said::Done(page) => page,
-                Said::Refused { failure, .. } => return Err(Breakage::other(format!("not read: {}", failure.code))),
+                Said::Rejected { failure, .. } => {
+                    return Err(InternalError::other(format!("not read: {}", failure.code)));
+                }
                 Said::Stored => return Err(stuck()),
             };
             found.extend(page["data"].as_array().cloned().unwrap_or_default());
@@ -81,6 +88,6 @@ impl Stripe {
                 _ => return Ok(found),
             }
         }
-        Err(Breakage::other(format!("a payment with too many entries in {list}")))
+        Err(InternalError::other(format!("a payment with too many entries in {list}")))
     }
 }

@@ -1,0 +1,3 @@
+//! The queries of the domain: one file each.
+
+mod jwks;

@@ -1,0 +1,5 @@
+//! The queries of the domain: one file each.
+
+mod check_availability;
+mod get_stock;
+mod list_movements;

@@ -1,0 +1,13 @@
+//! What routes take and give: bodies, queries, headers, credentials, replies and errors.
+//!
+//! To read first: `caller.rs` (who calls, and calls of the domains), `body.rs`, `reply.rs`.
+
+pub(crate) mod body;
+pub(crate) mod caller;
+pub(crate) mod error;
+pub(crate) mod explain;
+pub(crate) mod header;
+pub(crate) mod query;
+pub(crate) mod raw_body;
+pub(crate) mod reply;
+pub(crate) mod tag;

@@ -1,0 +1,233 @@
+//! Who asks, checked at the edge against the rights of the message; the owning domain checks again.
+
+use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+
+use contract::{
+    Access, CallError, Command, Detail, ErrorKind, Query, Request as Message,
+    header::{CAPABILITY_RULE, is_capability},
+};
+use poem::{FromRequest, Request, RequestBody, Result, http::header::AUTHORIZATION};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaSecurityScheme, Registry},
+};
+use runtime::{Call, Identity, Replied};
+use uuid::Uuid;
+
+use crate::{http::error::ApiError, server::context::RequestContext};
+
+/// The header of a guest's cart token.
+const CART_TOKEN: &str = "X-Cart-Token";
+/// How long a read may take.
+pub(crate) const QUERY_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a write may take: longer than it takes to notice a dead node and repeat the write on another.
+pub(crate) const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a read of everything may take: less than any request.
+const LONG_DEADLINE: Duration = Duration::from_secs(40);
+
+/// What the caller showed, and the means to ask with it.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) context: Arc<RequestContext>,
+    authorization: Option<String>,
+    cart_token: Option<String>,
+    identity: Option<Identity>,
+}
+
+impl Credentials {
+    /// Whether an access token was shown.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// Asks a query.
+    pub(crate) async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
+        let call = self.call(QUERY_DEADLINE, None);
+        self.admitted::<Q, _>(false, self.context.gateway.client.ask(query, &call)).await
+    }
+
+    /// Asks a query that looks at much, and takes its time.
+    pub(crate) async fn ask_with_long_deadline<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
+        let call = self.call(LONG_DEADLINE, None);
+        self.context.gateway.client.ask(query, &call).await.map_err(ApiError::of_call::<Q>)
+    }
+
+    /// Sends a command, under the id that the client's key stands for.
+    pub(crate) async fn send<C: Command>(
+        &self,
+        command: &C,
+        id: impl Into<Option<Uuid>>,
+    ) -> Result<Replied<C::Reply>, ApiError> {
+        let call = self.call(COMMAND_DEADLINE, id.into());
+        self.admitted::<C, _>(true, self.context.gateway.client.send(command, &call)).await
+    }
+
+    /// Asks where the domain can take more, and learns from the answer what it can take.
+    async fn admitted<M: Message, T>(
+        &self,
+        is_write: bool,
+        asking: impl Future<Output = Result<T, CallError<M::Error>>>,
+    ) -> Result<T, ApiError> {
+        let Some(admitted) = self.context.gateway.limiter.admit(M::DOMAIN, is_write) else {
+            return Err(ApiError::overloaded());
+        };
+        let answer = asking.await;
+        match &answer {
+            // Late beyond all bounds.
+            Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Deadline => admitted.answered(),
+            // What was refused did not have to wait for what makes answers late.
+            Err(_) => drop(admitted),
+            Ok(_) => admitted.answered(),
+        }
+        answer.map_err(ApiError::of_call::<M>)
+    }
+
+    /// What goes along with a call for this caller.
+    pub(crate) fn call(&self, deadline: Duration, command_id: Option<Uuid>) -> Call {
+        Call {
+            deadline,
+            command_id,
+            authorization: self.authorization.clone(),
+            capability: self.cart_token.clone(),
+            request_id: Some(self.context.request_id.clone()),
+            traceparent: Some(self.context.traceparent.clone()),
+        }
+    }
+
+    /// Ends once the caller's access token is known to be revoked; never for a guest.
+    pub(crate) async fn revoked(&self) {
+        match &self.identity {
+            Some(identity) => (self.context.gateway.revoked)(identity.clone()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn of(request: &Request) -> Result<Self, ApiError> {
+        let context = RequestContext::of(request)?.clone();
+        let cart_token = cart_token(request)?;
+        let Some(authorization) = request.headers().get(AUTHORIZATION) else {
+            return Ok(Self { context, authorization: None, cart_token, identity: None });
+        };
+        let authorization = authorization.to_str().map_err(|_| invalid_token())?;
+        let identity = (context.gateway.verify)(authorization.to_owned()).await?;
+        // Set once: a request shows one token.
+        let _ = context.user.set(identity.id);
+        let authorization = Some(authorization.to_owned());
+        Ok(Self { context, authorization, cart_token, identity: Some(identity) })
+    }
+
+    fn may_call(&self, access: Access) -> Result<(), ApiError> {
+        let (roles, capability) = match access {
+            Access::Public => return Ok(()),
+            Access::Internal => return Err(ApiError::no_route()),
+            Access::Roles(roles) => (roles, false),
+            Access::RolesOrCapability(roles) | Access::RolesAndCapability(roles) => (roles, true),
+        };
+        match &self.identity {
+            Some(identity) if roles.contains(&identity.role.as_str()) => Ok(()),
+            Some(_) => Err(ApiError::new(ErrorKind::Forbidden, "forbidden", "Your role may not do this.")),
+            None if capability && self.cart_token.is_some() => Ok(()),
+            None => Err(ApiError::new(ErrorKind::Unauthenticated, "unauthenticated", "An access token is needed.")),
+        }
+    }
+}
+
+fn invalid_token() -> ApiError {
+    ApiError::new(ErrorKind::Unauthenticated, "invalid_token", "The access token is not valid.")
+}
+
+fn cart_token(request: &Request) -> Result<Option<String>, ApiError> {
+    let Some(token) = request.headers().get(CART_TOKEN) else { return Ok(None) };
+    match token.to_str() {
+        Ok(text) if is_capability(text) => Ok(Some(text.to_owned())),
+        _ => Err(ApiError::header(Detail::format(CART_TOKEN, "visible", CAPABILITY_RULE))),
+    }
+}
+
+/// What says who may call: a message, or a route's own rights where the message belongs to no one domain.
+pub(crate) trait Guarded {
+    /// Who may call.
+    const ACCESS: Access;
+}
+
+impl<M: Message> Guarded for M {
+    const ACCESS: Access = <M as Message>::ACCESS;
+}
+
+/// The credentials for `M`: the route is documented with the rights of the message, and refused without them.
+pub(crate) struct Caller<M> {
+    credentials: Credentials,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M> Deref for Caller<M> {
+    type Target = Credentials;
+
+    fn deref(&self) -> &Credentials {
+        &self.credentials
+    }
+}
+
+const BEARER: &str = "bearer";
+const GUEST: &str = "cart_token";
+
+impl<'a, M: Guarded> ApiExtractor<'a> for Caller<M> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        let scheme = |ty, description, name, key_in, scheme, bearer_format| MetaSecurityScheme {
+            ty,
+            description: Some(description),
+            name,
+            key_in,
+            scheme,
+            bearer_format,
+            flows: None,
+            openid_connect_url: None,
+        };
+        let token = "The access token of `/auth/login`.";
+        registry.create_security_scheme(BEARER, scheme("http", token, None, None, Some("bearer"), Some("JWT")));
+        let token = "The token of a guest's cart, from `POST /carts`.";
+        registry.create_security_scheme(GUEST, scheme("apiKey", token, Some(CART_TOKEN), Some("header"), None, None));
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        match M::ACCESS {
+            Access::Public | Access::Internal => Vec::new(),
+            Access::Roles(_) => vec![BEARER],
+            Access::RolesOrCapability(_) | Access::RolesAndCapability(_) => vec![BEARER, GUEST],
+        }
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        let credentials = Credentials::of(request).await?;
+        credentials.may_call(M::ACCESS)?;
+        Ok(Self { credentials, message: PhantomData })
+    }
+}
+
+/// Nobody in particular: for routes that tell their caller by the body, such as a refresh with an access token that
+/// has just ended. No header is looked at.
+pub(crate) struct Anyone(Credentials);
+
+impl Deref for Anyone {
+    type Target = Credentials;
+
+    fn deref(&self) -> &Credentials {
+        &self.0
+    }
+}
+
+impl<'a> FromRequest<'a> for Anyone {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> Result<Self> {
+        let context = RequestContext::of(request)?.clone();
+        Ok(Self(Credentials { context, authorization: None, cart_token: None, identity: None }))
+    }
+}

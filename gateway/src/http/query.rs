@@ -1,0 +1,164 @@
+//! Query parameters: read once, and rejected with their name where they cannot be used.
+
+use contract::{Detail, text::composed};
+use percent_encoding::percent_decode_str;
+use poem::{Request, RequestBody, Result};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaParamIn, MetaSchemaRef, Registry},
+    types::ParseFromParameter,
+};
+use subjects::{Currency, PageRequest};
+
+use crate::http::{error::ApiError, explain};
+
+/// The most characters of an unknown parameter name that an error repeats.
+const MAX_NAME: usize = 100;
+
+/// The parameters of a query string, each of them once.
+#[derive(Clone)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the query string of an operation that has the parameters `known`.
+    pub(crate) fn of(request: &Request, known: &[String]) -> Result<Self, ApiError> {
+        Self::read(request.uri().query().unwrap_or_default(), known)
+    }
+
+    fn read(query: &str, known: &[String]) -> Result<Self, ApiError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let Some(name) = decode(name) else { return Err(ApiError::query(undecodable(shortened(name)))) };
+            if !known.contains(&name) {
+                return Err(ApiError::query(Detail::unknown(shortened(&name))));
+            }
+            if pairs.iter().any(|(other, _)| *other == name) {
+                return Err(ApiError::query(Detail::repeated(name)));
+            }
+            let Some(value) = decode(value) else { return Err(ApiError::query(undecodable(name))) };
+            // PostgreSQL takes no NUL in a text.
+            if value.contains('\0') {
+                return Err(ApiError::query(Detail::characters(name, "NUL")));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+}
+
+/// An unknown parameter name, shortened for an error.
+fn shortened(name: &str) -> String {
+    name.chars().filter(|c| *c != '\0').take(MAX_NAME).collect()
+}
+
+fn undecodable(name: String) -> Detail {
+    Detail::format(name, "percent_encoding", "must be UTF-8 in percent-encoding")
+}
+
+/// A part of a query string as a form encodes it, in its composed form like every text of a body. None where it is no text.
+fn decode(part: &str) -> Option<String> {
+    let is_hex = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if part.split('%').skip(1).any(|escape| !escape.get(..2).is_some_and(is_hex)) {
+        return None;
+    }
+    let text = part.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    Some(composed(&decoded).into_owned())
+}
+
+/// A query parameter, refused with `invalid_query` where it cannot be used.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
+    const PARAM_IS_REQUIRED: bool = T::IS_REQUIRED;
+
+    type ParamType = T;
+    type ParamRawType = T::RawValueType;
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Query)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        Some(T::schema_ref())
+    }
+
+    fn param_raw_type(&self) -> Option<&Self::ParamRawType> {
+        self.0.as_raw_value()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        let parameters = request.data::<Parameters>().map(|all| all.0.as_slice()).unwrap_or_default();
+        let values = parameters.iter().filter(|(name, _)| name == options.name).map(|(_, value)| value);
+        let parsed = T::parse_from_parameters(values)
+            .map_err(|error| ApiError::query(explain::parameter(options.name, &error.into_message())))?;
+        Ok(Self(parsed))
+    }
+}
+
+/// The part of a list that is asked for.
+pub(crate) fn page(
+    Query(limit): Query<Option<u32>>,
+    Query(offset): Query<Option<u32>>,
+    Query(cursor): Query<Option<String>>,
+) -> PageRequest {
+    PageRequest { limit, offset, cursor }
+}
+
+/// A currency's code.
+pub(crate) fn currency(code: Option<&str>) -> Result<Option<Currency>, ApiError> {
+    code.map(str::parse)
+        .transpose()
+        .map_err(|_| ApiError::query(Detail::format("currency", "currency", "must be an ISO 4217 currency code")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<Vec<(String, String)>, ApiError> {
+        Parameters::read(query, &["search".into(), "sort".into()]).map(|all| all.0)
+    }
+
+    #[test]
+    fn a_query_is_read_as_a_form_writes_it() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(read("search=a+b%2B%C3%BC&sort=").unwrap(), [pair("search", "a b+ü"), pair("sort", "")]);
+        assert_eq!(read("search=u%CC%88").unwrap(), [pair("search", "\u{fc}")], "composed");
+        assert_eq!(read("&&%73ort").unwrap(), [pair("sort", "")]);
+        assert_eq!(read("").unwrap(), []);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (query, field, message) in [
+            ("colour=red", "colour", "is not known"),
+            ("Sort=name", "Sort", "is not known"),
+            ("%00=1", "", "is not known"),
+            ("sort=name&sort=name", "sort", "is given more than once"),
+            ("sort=name&%73ort=", "sort", "is given more than once"),
+            ("search=%ff", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%4", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%zz", "search", "must be UTF-8 in percent-encoding"),
+            ("search=%+1", "search", "must be UTF-8 in percent-encoding"),
+            ("%ff=1", "%ff", "must be UTF-8 in percent-encoding"),
+            ("search=%00", "search", "must not contain NUL"),
+        ] {
+            let error = read(query).unwrap_err();
+            assert_eq!((error.code(), error.detail()), ("invalid_query", (field, message)), "{query}");
+        }
+        let long = format!("{}=1", "x".repeat(10_000));
+        assert_eq!(read(&long).unwrap_err().detail().0.len(), MAX_NAME);
+    }
+}

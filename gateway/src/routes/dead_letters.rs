@@ -1,0 +1,156 @@
+//! What a domain could not get done: every domain keeps its own, and checks itself who looks.
+
+use chrono::{DateTime, Utc};
+use contract::Access;
+use poem_openapi::{Enum, Object, OpenApi, param::Path};
+use serde::Serialize;
+use subjects::{Pagination, carts, catalog, identity, inventory, orders, payments, roles};
+use uuid::Uuid;
+
+use crate::http::{
+    caller::{COMMAND_DEADLINE, Caller, Guarded, QUERY_DEADLINE},
+    header::Key,
+    query::{Query, page},
+    reply::{Answer, Reply},
+    tag::Tag,
+};
+
+/// What kind of thing it is.
+#[derive(Debug, Enum, Serialize, Clone, Copy)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// An event that the domain could not handle.
+    Event,
+    /// A call of the outside world that the domain could not get through.
+    Effect,
+}
+
+/// An event that a domain could not handle, or an effect that it could not perform.
+#[derive(Object, Serialize)]
+struct DeadLetter {
+    /// The event, or the effect.
+    id: Uuid,
+    kind: Kind,
+    /// The domain whose event it is; of an effect, the domain itself.
+    source: String,
+    /// The event's name there, or the effect's.
+    name: String,
+    /// What it is about, such as an order or a payment; absent where an event cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity: Option<Uuid>,
+    /// Why it could not be done.
+    reason: String,
+    /// How often it was tried.
+    attempts: i32,
+    /// When it was parked, after the last try; of an effect that no running node registers, since when it is due.
+    parked_at: DateTime<Utc>,
+}
+
+/// A page of what is parked.
+#[derive(Object, Serialize)]
+struct DeadLetters {
+    data: Vec<DeadLetter>,
+    pagination: Pagination,
+}
+
+impl From<runtime::DeadLetter> for DeadLetter {
+    fn from(letter: runtime::DeadLetter) -> Self {
+        let runtime::DeadLetter { id, kind, source, name, entity, reason, attempts, parked_at } = letter;
+        let kind = match kind {
+            runtime::DeadLetterKind::Event => Kind::Event,
+            runtime::DeadLetterKind::Effect => Kind::Effect,
+        };
+        Self { id, kind, source, name, entity, reason, attempts, parked_at }
+    }
+}
+
+/// A domain of the shop.
+#[derive(Debug, Enum, Clone, Copy)]
+#[oai(rename_all = "snake_case")]
+enum Domain {
+    Identity,
+    Catalog,
+    Inventory,
+    Carts,
+    Orders,
+    Payments,
+}
+
+impl Domain {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Identity => identity::DOMAIN,
+            Self::Catalog => catalog::DOMAIN,
+            Self::Inventory => inventory::DOMAIN,
+            Self::Carts => carts::DOMAIN,
+            Self::Orders => orders::DOMAIN,
+            Self::Payments => payments::DOMAIN,
+        }
+    }
+}
+
+/// Who looks: admins, whichever domain is asked.
+struct ByAdmins;
+
+impl Guarded for ByAdmins {
+    const ACCESS: Access = roles::ADMINS;
+}
+
+/// The routes of dead letters.
+pub(crate) struct DeadLettersApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Admin")]
+impl DeadLettersApi {
+    /// The events and effects that a domain could not get done, the longest parked first
+    #[oai(path = "/admin/dead-letters", method = "get", operation_id = "list_dead_letters")]
+    async fn list_dead_letters(
+        &self,
+        caller: Caller<ByAdmins>,
+        domain: Query<Domain>,
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u32>>,
+        #[oai(validator(minimum(value = "0"), maximum(value = "10000")))] offset: Query<Option<u32>>,
+        /// `next_cursor` or `prev_cursor` of another page.
+        #[oai(validator(max_length = 500))]
+        cursor: Query<Option<String>>,
+    ) -> Answer<DeadLetters> {
+        let request = page(limit, offset, cursor);
+        let client = &caller.context.gateway.client;
+        let page = client.dead_letters(domain.0.name(), &request, &caller.call(QUERY_DEADLINE, None)).await?;
+        let data = page.data.into_iter().map(DeadLetter::from).collect();
+        Reply::new(&DeadLetters { data, pagination: page.pagination })
+    }
+
+    /// Have such an event handled, or such an effect performed, once more
+    ///
+    /// 202 as soon as the domain has it in hand. Where that fails again the list shows it once more, with the newer
+    /// reason: an event after one more try, an effect after as many as at first.
+    #[oai(path = "/admin/dead-letters/:domain/:id/redrive", method = "post", operation_id = "redrive_dead_letter")]
+    async fn redrive_dead_letter(
+        &self,
+        caller: Caller<ByAdmins>,
+        /// The domain that parked it.
+        domain: Path<Domain>,
+        id: Path<Uuid>,
+        #[oai(name = "Idempotency-Key")] key: Key,
+    ) -> Answer<DeadLetter, 202> {
+        let call = caller.call(COMMAND_DEADLINE, key.into());
+        let answer = caller.context.gateway.client.redrive(domain.0.name(), id.0, &call).await?;
+        Ok(Reply::new(&DeadLetter::from(answer.reply))?.replayed(answer.replayed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::{ParseFromParameter, ToJSON};
+
+    use super::*;
+
+    #[test]
+    fn every_domain_has_a_route_by_its_name() {
+        for name in subjects::DOMAINS {
+            let domain = Domain::parse_from_parameter(name).unwrap();
+            assert_eq!((domain.name(), domain.to_json()), (name, Some(name.into())));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What surrounds the routes: the server, the middleware, the limits, and the following of orders.
+//!
+//! To read first: `serve.rs`, `middleware.rs`, `gateway.rs` (what all requests share).
+
+pub(crate) mod context;
+mod cors;
+pub(crate) mod discovery;
+pub(crate) mod follow;
+pub(crate) mod gateway;
+mod limiter;
+pub(crate) mod middleware;
+pub(crate) mod route;
+pub(crate) mod serve;
+pub(crate) mod stream;

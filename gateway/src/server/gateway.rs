@@ -1,0 +1,149 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use contract::ServiceError;
+use futures::future::BoxFuture;
+use runtime::{Client, Identity, Verifier};
+use server::Tls;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    routes::home::Local,
+    server::{discovery::ServiceDiscovery, limiter::ConcurrencyLimiter, serve::Shutdown},
+};
+
+/// How many orders may be followed at once; every one of them asks for its order every two seconds.
+const MAX_STREAMS: usize = 10_000;
+
+/// How many requests may be at work at once, those that wait for their order among them: a bound on memory. What a
+/// domain can take is less.
+const MAX_REQUESTS: usize = 4096;
+
+/// How many of them may wait for their order: those who wait half a minute must leave room for everybody else.
+const MAX_WAITS: usize = MAX_REQUESTS / 2;
+
+/// Verifies the value of an `Authorization` header and tells whose token it is.
+pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, ServiceError>> + Send + Sync>;
+
+/// Ends once the token of an identity is known to be revoked.
+pub type AwaitRevocation = Arc<dyn Fn(Identity) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What a gateway needs to know.
+#[derive(Clone)]
+pub struct GatewayConfig {
+    /// Asks the domains.
+    pub client: Client,
+    /// Verifies access tokens at the edge; the owning domain does it again.
+    pub verify: VerifyToken,
+    /// Ends what is held open for a caller whose token was revoked.
+    pub revoked: AwaitRevocation,
+    /// The largest body that is read, in bytes. [`GatewayConfig::BODY_LIMIT`] fits into one NATS message.
+    pub body_limit: usize,
+    /// The origins whose pages may read answers; none by default.
+    pub cors_origins: Vec<String>,
+    /// Whether the paths that play a buyer's part are there.
+    pub local_stack: bool,
+    /// What the page at `/` tells of a local stack.
+    pub local: Local,
+    /// The certificate of HTTPS; without it the gateway speaks HTTP, behind something that does the rest.
+    pub tls: Option<Tls>,
+    /// How it leaves when it is told to.
+    pub shutdown: Shutdown,
+}
+
+impl GatewayConfig {
+    /// What [`runtime::edge`] gives, and the defaults: no page of another origin, no sandbox.
+    pub fn new(client: Client, verifier: Verifier) -> Self {
+        let watcher = verifier.clone();
+        let revoked: AwaitRevocation = Arc::new(move |identity| {
+            let verifier = watcher.clone();
+            Box::pin(async move { verifier.revoked(&identity).await })
+        });
+        let verify: VerifyToken = Arc::new(move |authorization| {
+            let verifier = verifier.clone();
+            Box::pin(async move { verifier.verify(&authorization).await })
+        });
+        Self {
+            client,
+            verify,
+            revoked,
+            body_limit: Self::BODY_LIMIT,
+            cors_origins: Vec::new(),
+            local_stack: false,
+            local: Local::default(),
+            tls: None,
+            shutdown: Shutdown::default(),
+        }
+    }
+
+    /// Just below 1 MiB: a body becomes one message, which with its headers must stay below the server's bound.
+    pub const BODY_LIMIT: usize = 1_000_000;
+}
+
+/// What all requests share.
+pub(crate) struct Gateway {
+    pub(crate) client: Client,
+    pub(crate) verify: VerifyToken,
+    pub(crate) revoked: AwaitRevocation,
+    pub(crate) body_limit: usize,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) local_stack: bool,
+    pub(crate) local: Local,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) requests: Semaphore,
+    pub(crate) waits: Semaphore,
+    pub(crate) limiter: Arc<ConcurrencyLimiter>,
+    pub(crate) discovery: ServiceDiscovery,
+    draining: watch::Sender<bool>,
+}
+
+impl Gateway {
+    pub(crate) fn new(config: GatewayConfig) -> Arc<Self> {
+        let GatewayConfig {
+            client,
+            verify,
+            revoked,
+            body_limit,
+            cors_origins,
+            local_stack,
+            local,
+            tls: _,
+            shutdown: _,
+        } = config;
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        let (draining, _) = watch::channel(false);
+        Arc::new(Self {
+            client,
+            verify,
+            revoked,
+            body_limit,
+            cors_origins,
+            local_stack,
+            local,
+            streams,
+            requests: Semaphore::new(MAX_REQUESTS),
+            waits: Semaphore::new(MAX_WAITS),
+            limiter: Arc::default(),
+            discovery: ServiceDiscovery::default(),
+            draining,
+        })
+    }
+
+    /// From now on every answer asks its client to leave, and nothing waits any more.
+    pub(crate) fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Whether the gateway is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Ends once the gateway is about to stop.
+    pub(crate) async fn drained(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender lives as long as this gateway.
+        drop(draining.wait_for(|draining| *draining).await);
+    }
+}

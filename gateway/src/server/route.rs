@@ -1,0 +1,153 @@
+//! The routing table: one entry per path, which knows its methods, its domain and its template.
+
+use std::{collections::HashMap, sync::Arc};
+
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result, Route,
+    endpoint::{BoxEndpoint, make_sync},
+    http::{HeaderValue, Method},
+};
+use poem_openapi::{
+    OpenApi,
+    error::ParsePathError,
+    registry::{MetaOperation, MetaParamIn},
+};
+
+use crate::{
+    http::{error::ApiError, explain, query::Parameters},
+    server::context::RequestContext,
+};
+
+/// What a path is called in logs and metrics.
+pub(crate) struct Label {
+    /// The domain the path belongs to, or `gateway`.
+    pub(crate) service: &'static str,
+    /// The path's template, such as `/api/v1/orders/{id}`.
+    pub(crate) template: String,
+}
+
+impl Label {
+    /// A part of the path that cannot be read is told by its name, not by its place.
+    fn name_part(&self, error: poem::Error) -> poem::Error {
+        let Some(ParsePathError { name, reason }) = error.downcast_ref() else { return error };
+        let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
+        match place.and_then(|place| names.nth(place)) {
+            Some(name) => ApiError::path(explain::parameter(name, reason)).into(),
+            None => error,
+        }
+    }
+}
+
+/// Adds the paths of one domain.
+pub(crate) fn mount<A: OpenApi>(mut route: Route, service: &'static str, api: A) -> Route {
+    let mut paths: HashMap<String, _> =
+        A::meta().into_iter().flat_map(|meta| meta.paths).map(|path| (pattern_of(&path.path), path)).collect();
+    let mut table = HashMap::new();
+    api.add_routes(&mut table);
+    for (pattern, methods) in table {
+        let (template, parameters) = match paths.remove(&pattern) {
+            Some(path) => (path.path, path.operations.into_iter().map(parameters_of).collect()),
+            None => (pattern.clone(), HashMap::new()),
+        };
+        route = route.at(pattern, Methods::new(service, template, methods, parameters));
+    }
+    route
+}
+
+/// The query parameters of an operation.
+fn parameters_of(operation: MetaOperation) -> (Method, Vec<String>) {
+    let parameters = operation.params.into_iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+    (operation.method, parameters.map(|parameter| parameter.name).collect())
+}
+
+/// Adds a text that never changes.
+pub(crate) fn mount_text(route: Route, path: &str, content_type: &'static str, text: &'static str) -> Route {
+    mount_get(route, path, make_sync(move |_| Response::builder().content_type(content_type).body(text)))
+}
+
+/// Adds a path that is only read.
+pub(crate) fn mount_get(route: Route, path: &str, endpoint: impl Endpoint<Output = Response> + 'static) -> Route {
+    let methods =
+        HashMap::from([(Method::GET, Box::new(poem::endpoint::ToDynEndpoint(endpoint)) as BoxEndpoint<'static>)]);
+    route.at(path, Methods::new(crate::http::error::GATEWAY, path.to_owned(), methods, HashMap::new()))
+}
+
+/// poem-openapi names the parameters of a route by their places.
+fn pattern_of(template: &str) -> String {
+    let mut place = 0;
+    let segments = template.split('/').map(|segment| {
+        if segment.starts_with('{') {
+            place += 1;
+            format!(":param{}", place - 1)
+        } else {
+            segment.to_owned()
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// The methods of one path.
+struct Methods {
+    label: Arc<Label>,
+    methods: HashMap<Method, BoxEndpoint<'static>>,
+    /// The query parameters of each operation. A page or a text has none, and does not look at its query.
+    parameters: HashMap<Method, Vec<String>>,
+    allow: HeaderValue,
+}
+
+impl Methods {
+    fn new(
+        service: &'static str,
+        template: String,
+        methods: HashMap<Method, BoxEndpoint<'static>>,
+        parameters: HashMap<Method, Vec<String>>,
+    ) -> Self {
+        let mut names: Vec<&str> = methods.keys().map(Method::as_str).collect();
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.sort_unstable();
+        let allow = HeaderValue::from_str(&names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self { label: Arc::new(Label { service, template }), methods, parameters, allow }
+    }
+}
+
+impl Endpoint for Methods {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        if let Ok(context) = RequestContext::of(&request) {
+            // Only one route handles a request.
+            drop(context.label.set(self.label.clone()));
+        }
+        let is_head = request.method() == Method::HEAD;
+        let method = if is_head { Method::GET } else { request.method().clone() };
+        let Some(endpoint) = self.methods.get(&method) else {
+            return Err(ApiError::method_not_allowed(self.allow.clone()).into());
+        };
+        // No path of ours holds a NUL, and PostgreSQL takes none in a text.
+        if (0..).map_while(|place| request.raw_path_param(&format!("param{place}"))).any(|value| value.contains('\0')) {
+            return Err(ApiError::no_such_id().into());
+        }
+        if let Some(known) = self.parameters.get(&method) {
+            let parameters = Parameters::of(&request, known)?;
+            request.set_data(parameters);
+        }
+        let mut response = endpoint.call(request).await.map_err(|error| self.label.name_part(error))?.into_response();
+        if is_head {
+            response.set_body(());
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_finds_its_route() {
+        assert_eq!(pattern_of("/api/v1/sandbox/{intent}/{action}"), "/api/v1/sandbox/:param0/:param1");
+    }
+}

@@ -1,0 +1,104 @@
+//! The request context: what handlers outside a lane may use. That is the caller, other domains, and in a domain its
+//! database.
+
+use std::{
+    ops::Deref,
+    time::{Duration, Instant},
+};
+
+use contract::{CallError, Query};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    api::{caller::Caller, sql::Reads},
+    rpc::client::{Call, Client},
+};
+
+/// What a handler of a service may use.
+#[derive(Clone)]
+pub struct ServiceContext {
+    pub(crate) caller: Caller,
+    pub(crate) capability: Option<Uuid>,
+    pub(crate) client: Client,
+    pub(crate) deadline: Instant,
+    pub(crate) request_id: Option<String>,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// What a domain's handlers outside a lane may use: all that a service may, and the domain's database.
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) request: ServiceContext,
+    pub(crate) db: PgPool,
+}
+
+impl Deref for Context {
+    type Target = ServiceContext;
+
+    fn deref(&self) -> &ServiceContext {
+        &self.request
+    }
+}
+
+impl Context {
+    /// Reads the domain's own database, outside any transaction.
+    pub fn reads(&self) -> Reads<'_> {
+        Reads::of_pool(&self.db)
+    }
+
+    /// The pool itself, for a simulated external system that keeps its state in tables of its own. What it writes is
+    /// not part of any command.
+    pub fn pool(&self) -> &PgPool {
+        &self.db
+    }
+}
+
+impl ServiceContext {
+    /// The context of work that no request asked for.
+    pub(crate) fn of_system(
+        client: Client,
+        deadline: Instant,
+        request_id: Option<String>,
+        traceparent: Option<String>,
+    ) -> Self {
+        Self { caller: Caller::System, capability: None, client, deadline, request_id, traceparent }
+    }
+
+    /// The caller of the operation.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The digest of the capability in the request, which may have an access token too.
+    pub fn capability(&self) -> Option<Uuid> {
+        self.capability
+    }
+
+    /// The time left until the caller's deadline.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Queries another domain, within the caller's deadline.
+    ///
+    /// # Errors
+    /// The other domain's own error, or a service error.
+    pub async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, CallError<Q::Error>> {
+        self.ask_within(query, Call::DEFAULT_DEADLINE).await
+    }
+
+    /// Queries another domain for `at_most` this long, if the handler can do without the reply.
+    ///
+    /// # Errors
+    /// The other domain's own error, or a service error.
+    pub async fn ask_within<Q: Query>(&self, query: &Q, at_most: Duration) -> Result<Q::Reply, CallError<Q::Error>> {
+        let call = Call {
+            deadline: self.remaining().min(at_most),
+            request_id: self.request_id.clone(),
+            traceparent: self.traceparent.clone(),
+            ..Call::default()
+        };
+        self.client.ask(query, &call).await
+    }
+}

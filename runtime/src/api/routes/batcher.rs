@@ -1,0 +1,119 @@
+//! Natural batching: items that arrive while a batch runs form the next one. There is no timer: an item waits only
+//! while two batches run.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use futures::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard};
+use sqlx::PgPool;
+use tokio::sync::oneshot;
+
+use crate::{
+    api::error::{InternalError, RetryClass},
+    guard::guarded,
+};
+
+/// Concurrent batches of one kind: while one waits for the database, the next is read.
+const CONCURRENT: usize = 2;
+
+/// The most items of one batch.
+const SIZE: usize = 128;
+
+type Load<I, O> = Box<dyn Fn(PgPool, Vec<Arc<I>>) -> BoxFuture<'static, Result<Vec<O>, InternalError>> + Send + Sync>;
+
+/// Collects items into batches. The limit on concurrent requests bounds how many items wait.
+pub struct Batcher<I, O> {
+    /// What is batched, for metrics.
+    name: &'static str,
+    load: Load<I, O>,
+    queue: Mutex<Queue<I, O>>,
+}
+
+struct Queue<I, O> {
+    waiting: VecDeque<Waiting<I, O>>,
+    running: usize,
+}
+
+struct Waiting<I, O> {
+    item: Arc<I>,
+    output: oneshot::Sender<Result<O, InternalError>>,
+}
+
+impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
+    /// Creates a batcher. `load` returns one output per item, in order.
+    pub fn new(name: &'static str, load: Load<I, O>) -> Arc<Self> {
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0 });
+        Arc::new(Self { name, load, queue })
+    }
+
+    /// Loads an item as part of a batch. An item whose caller stops waiting is left out of later batches.
+    ///
+    /// # Errors
+    /// The error of the batch. If the data of an item caused it, the other items are loaded without it.
+    pub async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Result<O, InternalError> {
+        let (output, result) = oneshot::channel();
+        let starts_batch = {
+            let mut queue = self.lock();
+            queue.waiting.push_back(Waiting { item, output });
+            let starts_batch = queue.running < CONCURRENT;
+            queue.running += usize::from(starts_batch);
+            starts_batch
+        };
+        if starts_batch {
+            let (batcher, db) = (self.clone(), db.clone());
+            // A separate task: the caller may stop waiting while other callers of its batch do not. A drain waits for
+            // the callers.
+            tokio::spawn(async move {
+                while let Some(batch) = batcher.next() {
+                    batcher.run(&db, batch).await;
+                }
+            });
+        }
+        result.await.unwrap_or_else(|_| Err(InternalError::other("a batch ended without an output")))
+    }
+
+    /// The next batch; `None` if no item waits, which ends this runner.
+    fn next(&self) -> Option<Vec<Waiting<I, O>>> {
+        let mut queue = self.lock();
+        queue.waiting.retain(|waiting| !waiting.output.is_closed());
+        if queue.waiting.is_empty() {
+            queue.running -= 1;
+            return None;
+        }
+        let size = queue.waiting.len().min(SIZE);
+        Some(queue.waiting.drain(..size).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<I, O>> {
+        self.queue.lock()
+    }
+
+    async fn run(&self, db: &PgPool, batch: Vec<Waiting<I, O>>) {
+        let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        metrics::histogram!("query_batch_size", "operation" => self.name).record(f64::from(size));
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            let items = part.iter().map(|waiting| waiting.item.clone()).collect();
+            match guarded((self.load)(db.clone(), items)).await {
+                Ok(outputs) if outputs.len() == part.len() => {
+                    for (waiting, output) in part.into_iter().zip(outputs) {
+                        // Fails if the caller has stopped waiting.
+                        let _ = waiting.output.send(Ok(output));
+                    }
+                }
+                Err(error) if part.len() > 1 && error.retry_class() == RetryClass::Data => {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.extend([rest, part]);
+                }
+                outcome => {
+                    let error = outcome.err().unwrap_or_else(|| {
+                        InternalError::other(format!("`{}` did not load one output per query", self.name))
+                    });
+                    for waiting in part {
+                        let _ = waiting.output.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+}

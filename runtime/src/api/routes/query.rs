@@ -1,0 +1,129 @@
+//! Type-erased queries: decoding one returns the closure that answers it.
+
+use std::sync::Arc;
+
+use contract::{CallError, DecodeError, ErrorBody, Format, Query, UnknownFields};
+use futures::future::{BoxFuture, FutureExt};
+use sqlx::PgPool;
+
+use super::RequestMeta;
+use crate::api::{
+    context::{Context, ServiceContext},
+    domain::{Answer, AnswerBatch, QueryEnvelope},
+    error::{InternalError, QueryError, QueryResult},
+    routes::batcher::Batcher,
+    service::Serve,
+    sql::Reads,
+};
+
+/// A query that a domain or a service answers.
+#[derive(Clone)]
+pub(crate) struct QueryRoute {
+    pub meta: RequestMeta,
+    decode: Arc<dyn Fn(Format, &[u8]) -> Result<DecodedQuery, DecodeError> + Send + Sync>,
+}
+
+/// A decoded query.
+pub(crate) struct DecodedQuery {
+    answer: Box<dyn Fn(QueryContext, Format) -> BoxFuture<'static, QueryOutcome> + Send + Sync>,
+}
+
+/// The context of a query. `db` is `None` in a service, which has no database.
+#[derive(Clone)]
+pub(crate) struct QueryContext {
+    pub request: ServiceContext,
+    pub db: Option<PgPool>,
+}
+
+impl QueryContext {
+    fn of_domain(self) -> Result<Context, InternalError> {
+        let db = self.db.ok_or_else(|| InternalError::other("a domain's query was asked of a service"))?;
+        Ok(Context { request: self.request, db })
+    }
+}
+
+/// The outcome of a query: a reply in the format of the request, a domain error, or an internal error.
+pub(crate) enum QueryOutcome {
+    Reply(Vec<u8>),
+    Rejected(Box<ErrorBody>),
+    Broken(InternalError),
+}
+
+impl QueryRoute {
+    pub(crate) fn one<D: Answer<Q>, Q: Query>(domain: Arc<D>) -> Self {
+        Self::new(move |cx: QueryContext, query: Arc<Q>| {
+            let domain = domain.clone();
+            async move { domain.answer(&cx.of_domain()?, &query).await }
+        })
+    }
+
+    pub(crate) fn of_service<S: Serve<Q>, Q: Query>(service: Arc<S>) -> Self {
+        Self::new(move |cx: QueryContext, query: Arc<Q>| {
+            let service = service.clone();
+            async move { service.serve(&cx.request, &query).await }
+        })
+    }
+
+    pub(crate) fn batch<D: AnswerBatch<Q>, Q: Query>(domain: Arc<D>) -> Self {
+        let loader = domain.clone();
+        let load = move |db, queries: Vec<Arc<QueryEnvelope<Q>>>| {
+            let domain = loader.clone();
+            async move {
+                let queries: Vec<_> = queries.iter().map(AsRef::as_ref).collect();
+                domain.load(Reads::of_pool(&db), &queries).await
+            }
+            .boxed()
+        };
+        let batcher = Batcher::new(Q::OPERATION, Box::new(load));
+        Self::new(move |cx: QueryContext, message: Arc<Q>| {
+            let (domain, batcher) = (domain.clone(), batcher.clone());
+            async move {
+                let cx = cx.of_domain()?;
+                let query = Arc::new(QueryEnvelope { message, caller: cx.caller().clone() });
+                let loaded = batcher.load(&cx.db, query.clone()).await?;
+                domain.answer(&cx, &query.message, loaded).await
+            }
+        })
+    }
+
+    fn new<Q: Query, A, F>(answer: A) -> Self
+    where
+        A: Fn(QueryContext, Arc<Q>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = QueryResult<Q::Reply, Q::Error>> + Send + 'static,
+    {
+        let decode = move |format: Format, body: &[u8]| {
+            let message: Q = format.decode_request(body, UnknownFields::Ignore)?;
+            let (message, answer) = (Arc::new(message), answer.clone());
+            let answer = move |cx, format| {
+                let answered = answer(cx, message.clone());
+                async move { outcome::<Q>(answered.await, format) }.boxed()
+            };
+            Ok(DecodedQuery { answer: Box::new(answer) })
+        };
+        Self { meta: RequestMeta::of::<Q>(false), decode: Arc::new(decode) }
+    }
+
+    pub(crate) fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedQuery, DecodeError> {
+        (self.decode)(format, body)
+    }
+}
+
+impl DecodedQuery {
+    /// Answers the query. May be called again after an internal error.
+    pub(crate) async fn answer(&self, cx: &QueryContext, format: Format) -> QueryOutcome {
+        (self.answer)(cx.clone(), format).await
+    }
+}
+
+fn outcome<Q: Query>(answered: QueryResult<Q::Reply, Q::Error>, format: Format) -> QueryOutcome {
+    match answered {
+        Ok(reply) => match format.encode(&reply) {
+            Ok(bytes) => QueryOutcome::Reply(bytes),
+            Err(error) => QueryOutcome::Broken(InternalError::other(error)),
+        },
+        Err(QueryError::Rejected(domain_error)) => {
+            QueryOutcome::Rejected(Box::new(CallError::Rejected(domain_error).body(Q::DOMAIN, "")))
+        }
+        Err(QueryError::Broken(internal_error)) => QueryOutcome::Broken(internal_error),
+    }
+}

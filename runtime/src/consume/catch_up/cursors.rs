@@ -1,0 +1,69 @@
+//! The cursors, at or below which every event of a type was handled, and the newest epoch that was seen.
+
+use std::collections::HashMap;
+
+use contract::Position;
+use sqlx::{PgConnection, Row};
+
+use super::CatchUp;
+use crate::api::error::InternalError;
+
+impl CatchUp {
+    /// The cursors of the types that this node handles. A type without a cursor starts at the beginning.
+    pub(super) async fn cursors(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<HashMap<String, Position>, InternalError> {
+        let mut cursors: HashMap<String, Position> =
+            self.consumer.routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
+        let rows = sqlx::query("select name, era, xid from cursor where source = $1")
+            .bind(self.consumer.source)
+            .fetch_all(connection)
+            .await?;
+        for row in rows {
+            // R8: a node moves only the cursors of types that it handles.
+            if let Some(cursor) = cursors.get_mut(row.try_get::<&str, _>("name")?) {
+                *cursor = Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? };
+            }
+        }
+        Ok(cursors)
+    }
+
+    /// The newest recorded epoch of the owner. A restore may have lowered it.
+    pub(super) async fn written_epoch(&self) -> Result<i64, InternalError> {
+        let epoch = sqlx::query_scalar("select era from source_era where source = $1")
+            .bind(self.consumer.source)
+            .fetch_optional(&self.db.lanes)
+            .await?;
+        Ok(epoch.unwrap_or(0))
+    }
+
+    pub(super) async fn move_up(
+        &self,
+        connection: &mut PgConnection,
+        epoch: i64,
+        cursors: &HashMap<String, Position>,
+        targets: HashMap<String, Position>,
+    ) -> Result<(), InternalError> {
+        // R14: records the newest epoch that was seen, in the same transaction.
+        let sql = "insert into source_era (source, era) values ($1, $2)
+             on conflict (source) do update set era = excluded.era where source_era.era < excluded.era";
+        sqlx::query(sql).bind(self.consumer.source).bind(epoch).execute(&mut *connection).await?;
+        let mut moves: Vec<(String, Position)> = targets
+            .into_iter()
+            .filter(|(name, target)| cursors.get(name).is_some_and(|cursor| target > cursor))
+            .collect();
+        moves.sort_unstable();
+        let sql = "insert into cursor (source, name, era, xid) select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
+             on conflict (source, name) do update set era = excluded.era, xid = excluded.xid
+             where (cursor.era, cursor.xid) < (excluded.era, excluded.xid)";
+        sqlx::query(sql)
+            .bind(self.consumer.source)
+            .bind(moves.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
+            .bind(moves.iter().map(|(_, position)| position.epoch).collect::<Vec<_>>())
+            .bind(moves.iter().map(|(_, position)| position.xid).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Lists the dead letters of a domain, and reads one for a redrive.
+
+use contract::page::{COUNTED, Moment, Part};
+use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+use super::{DeadLetter, DeadLetterKind, DeadLetters};
+use crate::{
+    api::{
+        error::InternalError,
+        routes::{EventHead, EventRoute},
+    },
+    jobs::effects::{DUE_FOR, EXAMINED, Effects, unregistered},
+};
+
+/// The dead letters of a domain, and the effects that no running node registers.
+pub(crate) struct DeadLetterRows<'a> {
+    pub domain: &'static str,
+    pub pool: &'a PgPool,
+    /// Effects that this node registers.
+    pub effects: &'a Effects,
+    /// The routes that decode the entities of events.
+    pub events: &'a [EventRoute],
+}
+
+/// What a redrive runs again.
+pub(crate) enum Work {
+    /// The head and the payload. The head is `None` if it cannot be decoded.
+    Event(Option<EventHead>, Vec<u8>),
+    Effect,
+}
+
+/// Selects the list, with the parameters of [`unregistered`].
+macro_rules! listed {
+    () => {
+        concat!(
+            "(select kind, id, source, name, entity, head, payload, reason, attempts, parked_at from parked
+              union all
+              select 'effect', id, null, name, entity, null, null, 'no running node registers this effect', attempts,
+                     due_at from (",
+            unregistered!(),
+            ") as unregistered) as listed"
+        )
+    };
+}
+
+impl DeadLetterRows<'_> {
+    /// Reads a page of the list.
+    pub(crate) async fn list(&self, part: Part<(Moment, Uuid)>) -> Result<DeadLetters, InternalError> {
+        let counted =
+            sqlx::query_scalar(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"))
+                .bind(self.effects.names())
+                .bind(DUE_FOR.as_secs_f64())
+                .bind(EXAMINED)
+                .bind(COUNTED + 1)
+                .fetch_one(self.pool)
+                .await?;
+        let sql = if part.is_backwards {
+            concat!(
+                "select * from ",
+                listed!(),
+                " where (parked_at, id) < ($4, $5) order by parked_at desc, id desc limit $6 offset $7"
+            )
+        } else {
+            concat!(
+                "select * from ",
+                listed!(),
+                " where $4 is null or (parked_at, id) > ($4, $5) order by parked_at, id limit $6 offset $7"
+            )
+        };
+        let (at, id) = part.from.map(|(at, id)| (at.0, id)).unzip();
+        let rows = sqlx::query(sql)
+            .bind(self.effects.names())
+            .bind(DUE_FOR.as_secs_f64())
+            .bind(EXAMINED)
+            .bind(at)
+            .bind(id)
+            .bind(part.rows())
+            .bind(part.offset())
+            .fetch_all(self.pool)
+            .await?;
+        let letters = rows.iter().map(|row| Ok(self.letter(row)?.0)).collect::<Result<Vec<_>, sqlx::Error>>()?;
+        let (data, pagination) = part.page(letters, counted, |letter| (Moment(letter.parked_at), letter.id));
+        Ok(DeadLetters { data, pagination })
+    }
+
+    /// Reads one dead letter. The id of an event is derived from its source among others, so no two sources share an
+    /// id.
+    pub(crate) async fn read(&self, id: Uuid) -> Result<Option<(DeadLetter, Work)>, InternalError> {
+        let row = sqlx::query(concat!("select * from ", listed!(), " where id = $4 order by kind, source limit 1"))
+            .bind(self.effects.names())
+            .bind(DUE_FOR.as_secs_f64())
+            .bind(EXAMINED)
+            .bind(id)
+            .fetch_optional(self.pool)
+            .await?;
+        Ok(row.map(|row| self.letter(&row)).transpose()?)
+    }
+
+    fn letter(&self, row: &PgRow) -> Result<(DeadLetter, Work), sqlx::Error> {
+        let source: Option<String> = row.try_get("source")?;
+        let mut letter = DeadLetter {
+            id: row.try_get("id")?,
+            kind: DeadLetterKind::Effect,
+            source: source.unwrap_or_else(|| self.domain.to_owned()),
+            name: row.try_get("name")?,
+            entity: row.try_get("entity")?,
+            reason: row.try_get("reason")?,
+            attempts: row.try_get("attempts")?,
+            parked_at: row.try_get("parked_at")?,
+        };
+        if row.try_get::<&str, _>("kind")? != "event" {
+            return Ok((letter, Work::Effect));
+        }
+        letter.kind = DeadLetterKind::Event;
+        let payload: Vec<u8> = row.try_get("payload")?;
+        let head = row.try_get("head").ok().map(|Json(head): Json<EventHead>| EventHead {
+            id: letter.id,
+            source: letter.source.clone(),
+            name: letter.name.clone(),
+            ..head
+        });
+        letter.entity = head.as_ref().and_then(|head| self.entity(head, &payload));
+        Ok((letter, Work::Event(head, payload)))
+    }
+
+    /// The entity of an event, if its payload can be decoded.
+    fn entity(&self, head: &EventHead, payload: &[u8]) -> Option<Uuid> {
+        let route = self.events.iter().find(|route| route.is_of(head))?;
+        (route.decode)(head, payload).ok().map(|(_, entity)| entity)
+    }
+}

@@ -1,0 +1,183 @@
+//! Answers requests to list and redrive dead letters.
+
+use contract::{
+    Detail, DetailCode, ErrorKind, Format, ServiceError,
+    subject::{guarded, internal},
+};
+use sha2::{Digest, Sha256};
+use sqlx::{PgExecutor, PgPool};
+
+use super::{DeadLetter, DeadLetterRows, DeadLetters, ListRequest, RedriveRequest, Work};
+use crate::{
+    api::{error::InternalError, routes::EventHead},
+    lane::{EventItem, LaneMessage, LaneReply},
+    rpc::{
+        builtin::{BuiltinContext, BuiltinRequest, Outcome},
+        client::Replied,
+        command_log::{self, CommandKey},
+    },
+};
+
+impl BuiltinRequest for ListRequest {
+    type Reply = DeadLetters;
+
+    const INTERNAL: &'static str = internal::DEAD_LETTERS;
+    const GUARDED: Option<&'static str> = Some(guarded::LIST_DEAD_LETTERS);
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<DeadLetters> {
+        let Some(part) = self.0.part("dead letters") else {
+            let detail = Detail::format("cursor", "cursor", "must be a cursor of another page");
+            let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not one of ours.");
+            return Ok(Err(error.about(detail)));
+        };
+        BuiltinContext::reply(cx.dead_letter_rows(&cx.backing.db.reads).list(part).await?)
+    }
+}
+
+/// Passes a dead-lettered event to its lane again, bypassing inbox and cursor, or schedules a dead-lettered effect
+/// again. A repeat with the same command id does neither, unless the first run stored its answer and stopped before it
+/// passed the event on.
+impl BuiltinRequest for RedriveRequest {
+    type Reply = DeadLetter;
+
+    const INTERNAL: &'static str = internal::REDRIVE;
+    const GUARDED: Option<&'static str> = Some(guarded::REDRIVE_DEAD_LETTER);
+    const IS_COMMAND: bool = true;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<DeadLetter> {
+        let pool = &cx.backing.db.lanes;
+        let caller = cx.caller.key();
+        let repeat = cx.command_id.map(|id| Repeat {
+            key: CommandKey { caller: &caller, operation: guarded::REDRIVE_DEAD_LETTER, id },
+            domain: cx.domain,
+            fingerprint: Sha256::digest(self.id.as_bytes()).to_vec(),
+        });
+        let earlier = match &repeat {
+            Some(repeat) => repeat.earlier_answer(pool).await?,
+            None => None,
+        };
+        match (cx.dead_letter_rows(pool).read(self.id).await?, earlier) {
+            (_, Some(Err(error))) => Ok(Err(error)),
+            // The dead letter is unchanged: the earlier run may have stopped before it passed the event to the lane.
+            (Some((letter, Work::Event(Some(head), payload))), Some(Ok(earlier)))
+                if letter.parked_at == earlier.reply.parked_at =>
+            {
+                if let Some(item) = cx.redriven(head, payload) {
+                    cx.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                }
+                Ok(Ok(earlier))
+            }
+            (_, Some(Ok(earlier))) => Ok(Ok(earlier)),
+            (None, None) => Ok(Err(dead_letter_not_found())),
+            (Some((letter, Work::Effect)), None) => cx.redrive_effect(letter, repeat.as_ref()).await,
+            (Some((letter, Work::Event(head, payload))), None) => {
+                let Some(item) = head.and_then(|head| cx.redriven(head, payload)) else {
+                    let error =
+                        ServiceError::new(ErrorKind::Conflict, "unknown_event", "Nothing here handles such an event.");
+                    return Ok(Err(named(error, &letter)));
+                };
+                // Stored first: if the node stops in between, the event is still listed and a repeat redrives it.
+                if let Some(repeat) = &repeat
+                    && !repeat.store(pool, &letter).await?
+                {
+                    return repeat.concurrent_answer(pool).await;
+                }
+                crate::fail_point("redrive.before_hand_over");
+                cx.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                BuiltinContext::reply(letter)
+            }
+        }
+    }
+}
+
+impl BuiltinContext<'_> {
+    fn dead_letter_rows<'a>(&'a self, pool: &'a PgPool) -> DeadLetterRows<'a> {
+        let (effects, events) = (&self.backing.lanes.context.effects, &self.backing.events);
+        DeadLetterRows { domain: self.domain, pool, effects, events }
+    }
+
+    /// The event as a lane item; `None` if no handler is registered for it.
+    fn redriven(&self, head: EventHead, payload: Vec<u8>) -> Option<EventItem> {
+        let route = self.backing.events.iter().find(|route| route.is_of(&head))?;
+        let mut item = EventItem::of(route, head, payload.into(), i64::MAX);
+        item.is_redrive = true;
+        Some(item)
+    }
+
+    /// Makes a dead-lettered effect due again, with the same idempotency key and its attempts reset to zero. This and
+    /// the answer of the command are one commit. The effect keeps its place among the effects of its entity.
+    async fn redrive_effect(&self, letter: DeadLetter, repeat: Option<&Repeat<'_>>) -> Outcome<DeadLetter> {
+        let (pool, effects) = (&self.backing.db.lanes, &self.backing.lanes.context.effects);
+        if !effects.knows(&letter.name) {
+            let error =
+                ServiceError::new(ErrorKind::Conflict, "unknown_effect", "Nothing here performs such an effect.");
+            return Ok(Err(named(error, &letter)));
+        }
+        let mut transaction = pool.begin().await?;
+        if let Some(repeat) = repeat
+            && !repeat.store(&mut *transaction, &letter).await?
+        {
+            transaction.rollback().await?;
+            return repeat.concurrent_answer(pool).await;
+        }
+        let sql = "update effect set parked_at = null, attempts = 0, unfinished = 0, next_at = clock_timestamp()
+             where id = $1 and parked_at is not null";
+        let redriven = sqlx::query(sql).bind(letter.id).execute(&mut *transaction).await?;
+        if redriven.rows_affected() == 0 {
+            transaction.rollback().await?;
+            return Ok(Err(dead_letter_not_found()));
+        }
+        transaction.commit().await?;
+        effects.wake_up();
+        BuiltinContext::reply(letter)
+    }
+}
+
+/// Deduplicates redrives: a redrive that is requested again with the same command id runs once, and the repeat gets the
+/// stored answer.
+struct Repeat<'a> {
+    key: CommandKey<'a>,
+    domain: &'a str,
+    /// Of the dead letter that is redriven.
+    fingerprint: Vec<u8>,
+}
+
+impl Repeat<'_> {
+    /// The answer to an earlier redrive with this id, or a service error if that was for another dead letter.
+    async fn earlier_answer(
+        &self,
+        pool: &PgPool,
+    ) -> Result<Option<Result<Replied<DeadLetter>, ServiceError>>, InternalError> {
+        let Some((_, stored)) = command_log::look_up(pool, &[self.key]).await?.pop() else { return Ok(None) };
+        match stored.reply(&self.fingerprint, self.domain)? {
+            Some(LaneReply::Reply { body, replayed }) => Ok(Some(Ok(Replied {
+                reply: Format::MessagePack.decode(&body).map_err(InternalError::other)?,
+                replayed,
+            }))),
+            Some(LaneReply::ServiceError(error)) => Ok(Some(Err(error))),
+            _ => Err(InternalError::other("the stored answer is not that of a redrive")),
+        }
+    }
+
+    /// The answer of a concurrent run of the same command.
+    async fn concurrent_answer(&self, pool: &PgPool) -> Outcome<DeadLetter> {
+        Ok(self.earlier_answer(pool).await?.unwrap_or_else(|| Err(dead_letter_not_found())))
+    }
+
+    /// Stores the answer. Returns false if another request has stored one in the meantime.
+    async fn store(&self, db: impl PgExecutor<'_>, answer: &DeadLetter) -> Result<bool, InternalError> {
+        let answer = Format::MessagePack.encode(answer).map_err(InternalError::other)?;
+        command_log::store(db, self.key, &self.fingerprint, &answer).await
+    }
+}
+
+fn dead_letter_not_found() -> ServiceError {
+    let text = "There is no such dead letter.";
+    let detail = Detail::new("id", DetailCode::NotFound, "the domain has parked no such event or effect");
+    ServiceError::new(ErrorKind::NotFound, "dead_letter_not_found", text).about(detail)
+}
+
+fn named(error: ServiceError, letter: &DeadLetter) -> ServiceError {
+    let name = format!("{}.{}", letter.source, letter.name);
+    error.about(Detail::state("id", &name, format!("it is {name}")))
+}

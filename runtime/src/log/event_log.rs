@@ -1,0 +1,271 @@
+//! The event log: one row per commit, and the queries by which consumers read it.
+
+mod events;
+
+use std::collections::BTreeMap;
+
+use async_nats::{HeaderMap, HeaderName};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use contract::{Position, header, subject};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, PgPool, Row, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    api::{error::InternalError, routes::EventHead, tx::PendingEvent},
+    database::begin_epoch,
+    rpc::builtin::{BuiltinContext, BuiltinRequest, Outcome},
+};
+
+pub(crate) use events::EventsRequest;
+
+/// An event as it is stored in the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LoggedEvent {
+    pub id: Uuid,
+    pub name: String,
+    pub entity: Uuid,
+    pub version: i64,
+    pub cause: Uuid,
+    pub cause_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    pub data: Box<RawValue>,
+}
+
+/// Count and xor of the low halves of the ids of one type in one commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Digest {
+    pub count: i64,
+    pub xor: i64,
+}
+
+impl Digest {
+    /// The digest of these events.
+    pub(crate) fn of(ids: impl Iterator<Item = Uuid>) -> Self {
+        ids.fold(Self::default(), |digest, id| Self { count: digest.count + 1, xor: digest.xor ^ id_hash(id) })
+    }
+}
+
+/// The low half of an event's id, from which digests are computed.
+pub(crate) fn id_hash(id: Uuid) -> i64 {
+    let (_, low) = id.as_u64_pair();
+    i64::from_ne_bytes(low.to_ne_bytes())
+}
+
+impl LoggedEvent {
+    pub(crate) fn of(event: &PendingEvent) -> Result<Self, InternalError> {
+        Ok(Self {
+            id: event.id,
+            name: event.name.to_owned(),
+            entity: event.entity,
+            version: event.version,
+            cause: event.cause.id,
+            cause_name: event.cause.name.clone(),
+            request_id: event.cause.request_id.clone(),
+            traceparent: event.cause.traceparent.clone(),
+            data: RawValue::from_string(event.data.clone()).map_err(InternalError::other)?,
+        })
+    }
+
+    /// The headers under which the event is published.
+    pub(crate) fn headers(&self, domain: &str, position: Position, at: DateTime<Utc>) -> HeaderMap {
+        const fn name(name: &'static str) -> HeaderName {
+            HeaderName::from_static(name)
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(name(header::CE_SPECVERSION), "1.0");
+        headers.insert(name(header::CE_ID), self.id.to_string());
+        headers.insert(name(header::CE_TYPE), format!("{}.{domain}.{}", contract::SYSTEM, self.name));
+        headers.insert(name(header::CE_SOURCE), format!("/{}/{domain}", contract::SYSTEM));
+        headers.insert(name(header::CE_SUBJECT), self.entity.to_string());
+        headers.insert(name(header::CE_TIME), at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
+        headers.insert(name(header::CE_DATACONTENTTYPE), "application/json");
+        headers.insert(name(header::CE_ENTITYVERSION), self.version.to_string());
+        headers.insert(name(header::CE_CAUSATIONID), self.cause.to_string());
+        headers.insert(name(header::CE_POSITION), position.to_string());
+        if let Some(request_id) = &self.request_id {
+            headers.insert(name(header::REQUEST_ID), request_id.as_str());
+        }
+        if let Some(traceparent) = &self.traceparent {
+            headers.insert(name(header::TRACEPARENT), traceparent.as_str());
+        }
+        headers
+    }
+
+    /// The message as which the event is published.
+    pub(crate) fn message(&self, domain: &str, position: Position, at: DateTime<Utc>) -> EventMessage {
+        EventMessage {
+            subject: subject::event(domain, &self.name, self.entity),
+            headers: self.headers(domain, position, at),
+            body: Bytes::copy_from_slice(self.data.get().as_bytes()),
+        }
+    }
+}
+
+/// An event as it is published.
+#[derive(Debug, Clone)]
+pub(crate) struct EventMessage {
+    /// The subject under which it is stored in the stream.
+    pub subject: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// A commit of the log with its events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LoggedCommit {
+    pub position: Position,
+    pub at: DateTime<Utc>,
+    pub events: Vec<LoggedEvent>,
+}
+
+impl LoggedCommit {
+    /// The messages of its events, in their order.
+    pub(crate) fn messages(&self, domain: &str) -> Vec<EventMessage> {
+        self.events.iter().map(|event| event.message(domain, self.position, self.at)).collect()
+    }
+}
+
+/// A request to the owner for the commits above a position.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogRequest {
+    pub after: Position,
+    /// Commits younger than this are left out.
+    pub delay_ms: i64,
+}
+
+impl BuiltinRequest for LogRequest {
+    type Reply = LogPage;
+
+    const INTERNAL: &'static str = subject::internal::LOG;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<LogPage> {
+        BuiltinContext::reply(page(&cx.backing.db.lanes, &self).await?)
+    }
+}
+
+/// One commit, without its events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogRow {
+    pub position: Position,
+    pub digest: BTreeMap<String, Digest>,
+}
+
+/// Commits in order of their positions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogPage {
+    /// The owner's epoch.
+    pub era: i64,
+    /// Every commit between `after` and here is settled and contained in `rows`.
+    pub horizon: Position,
+    /// The commits that are older than the delay, including those above the horizon.
+    pub rows: Vec<LogRow>,
+    /// The position up to which the log was trimmed. A cursor below it would have to skip events.
+    pub trimmed: Option<Position>,
+    /// The position after which the next page begins, if there is one.
+    pub next: Option<Position>,
+}
+
+/// The most rows of a page, so that a page fits into one message.
+const PAGE: i64 = 1000;
+
+/// Reads a page. R4: the horizon is read before the rows; otherwise a late commit with a low id would be skipped. R5:
+/// it is lowered to below every commit that this page leaves out.
+pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage, InternalError> {
+    let mut connection = pool.acquire().await?;
+    // The epoch of the running server. Right after a restore, the newest one in the table belongs to an earlier start.
+    begin_epoch(&mut connection).await?;
+    let sql = "select (select era from era where started = pg_postmaster_start_time()) as era,
+                pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin";
+    let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
+    let (epoch, xmin): (i64, i64) = (row.try_get("era")?, row.try_get("xmin")?);
+    let mut horizon = Position { epoch, xid: xmin - 1 };
+    let sql = "select era, xid, digest, at > clock_timestamp() - make_interval(secs => $3::float8 / 1000) as young
+         from event_log where (era, xid) > ($1, $2) order by era, xid limit $4";
+    let rows = sqlx::query(sql)
+        .bind(request.after.epoch)
+        .bind(request.after.xid)
+        .bind(request.delay_ms)
+        .bind(PAGE)
+        .fetch_all(&mut *connection)
+        .await?;
+    let is_cut = rows.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let mut next = None;
+    let mut last_old = request.after;
+    let mut old = Vec::with_capacity(rows.len());
+    for row in rows {
+        let position = Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? };
+        next = Some(position);
+        if row.try_get("young")? {
+            horizon = horizon.min(position.just_below());
+        } else {
+            let Json(digest) = row.try_get("digest")?;
+            last_old = position;
+            old.push(LogRow { position, digest });
+        }
+    }
+    // Transactions above the last commit may have ended without committing. A server that crashes may assign their ids
+    // again; only the ids of commits are certain to survive.
+    horizon = horizon.min(last_old);
+    let trimmed = sqlx::query("select era, xid from log_trim order by era desc, xid desc limit 1")
+        .fetch_optional(&mut *connection)
+        .await?
+        .map(|row| Ok::<_, sqlx::Error>(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? }))
+        .transpose()?;
+    Ok(LogPage { era: epoch, horizon, rows: old, trimmed, next: next.filter(|_| is_cut) })
+}
+
+/// Reads commits by position.
+pub(crate) async fn commits_at(
+    connection: &mut PgConnection,
+    positions: &[Position],
+) -> Result<Vec<LoggedCommit>, InternalError> {
+    let (epochs, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.epoch, p.xid)).unzip();
+    let sql = "select l.era, l.xid, l.at, l.events::text as events from event_log l
+         join unnest($1::bigint[], $2::bigint[]) as p(era, xid) using (era, xid) order by l.era, l.xid";
+    let rows = sqlx::query(sql).bind(epochs).bind(xids).fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|row| {
+            let events: String = row.try_get("events")?;
+            Ok(LoggedCommit {
+                position: Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? },
+                at: row.try_get("at")?,
+                events: serde_json::from_str(&events).map_err(InternalError::other)?,
+            })
+        })
+        .collect()
+}
+
+/// The head of a logged event, as a consumer would read it from the headers.
+pub(crate) fn head(source: &str, position: Position, at: DateTime<Utc>, event: &LoggedEvent) -> EventHead {
+    EventHead {
+        id: event.id,
+        source: source.to_owned(),
+        name: event.name.clone(),
+        version: event.version,
+        at,
+        position,
+        request_id: event.request_id.clone(),
+        traceparent: event.traceparent.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_hash_is_what_the_database_would_compute() {
+        let id: Uuid = "0198aaaa-bbbb-7ccc-8123-456789abcdef".parse().unwrap();
+        assert_eq!(
+            id_hash(id),
+            i64::from_str_radix("8123456789abcdef", 16)
+                .unwrap_or_else(|_| { i64::from_ne_bytes(0x8123_4567_89ab_cdef_u64.to_ne_bytes()) })
+        );
+    }
+}

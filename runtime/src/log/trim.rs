@@ -1,0 +1,173 @@
+//! Deletes the old part of a domain's log that every consumer has handled. Never automatic: the operator requests it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use contract::{Detail, DetailCode, ErrorKind, Position, ServiceError, subject::internal};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Row};
+
+use crate::{
+    api::{error::InternalError, routes::EventRoute},
+    log::stream::Streams,
+    rpc::{
+        builtin::{BuiltinContext, BuiltinRequest, Outcome},
+        client::{Call, Client},
+    },
+};
+
+/// The most commits deleted in one transaction.
+const SLICE: i64 = 1000;
+
+/// The most slices in one request. The caller repeats the request until it is done, and can report progress.
+const SLICES: usize = 20;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A request to a domain for how far it has handled the events of `source`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ConsumedRequest {
+    pub source: String,
+}
+
+/// How far a domain has handled the events of another domain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumed {
+    /// The position up to which the domain has handled all event types that it consumes; absent if it consumes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<Position>,
+    /// Whether the domain has a projection of these events, which it can rebuild only from the complete log.
+    pub is_rebuilt_from: bool,
+}
+
+/// A request to a domain to delete old commits of its log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TrimRequest {
+    /// The position up to which every consumer has handled the log.
+    pub up_to: Position,
+    pub older_than_seconds: u64,
+}
+
+/// The result of a trim request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trimmed {
+    /// The number of deleted commits.
+    pub commits: u64,
+    /// Whether no more commits can be deleted for this request. False if the caller should repeat it.
+    pub is_done: bool,
+}
+
+impl Client {
+    /// Returns how far `consumer` has handled the events of `source`. Requires the operator's permissions.
+    ///
+    /// # Errors
+    /// A service error if the domain does not answer.
+    pub async fn consumed(&self, consumer: &str, source: &str) -> Result<Consumed, ServiceError> {
+        let request = ConsumedRequest { source: source.to_owned() };
+        Ok(self.ask_builtin(consumer, &request, &Call::default()).await?.reply)
+    }
+
+    /// Makes a domain delete the commits of its log that lie at or below `up_to` and are older than `retention`: up to
+    /// 20,000 per request. Requires the operator's permissions.
+    ///
+    /// # Errors
+    /// A service error if `retention` is shorter than the maximum age of the domain's stream, or the domain does not
+    /// answer.
+    pub async fn trim(&self, domain: &str, up_to: Position, retention: Duration) -> Result<Trimmed, ServiceError> {
+        let request = TrimRequest { up_to, older_than_seconds: retention.as_secs() };
+        let call = Call { deadline: DEADLINE, ..Call::default() };
+        Ok(self.ask_builtin(domain, &request, &call).await?.reply)
+    }
+}
+
+impl BuiltinRequest for ConsumedRequest {
+    type Reply = Consumed;
+
+    const INTERNAL: &'static str = internal::CONSUMED;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Consumed> {
+        BuiltinContext::reply(consumed(&cx.backing.db.lanes, &cx.backing.events, &self.source).await?)
+    }
+}
+
+impl BuiltinRequest for TrimRequest {
+    type Reply = Trimmed;
+
+    const INTERNAL: &'static str = internal::TRIM;
+
+    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Trimmed> {
+        run(&cx.backing.db.lanes, &cx.backing.streams, &self).await
+    }
+}
+
+async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, InternalError> {
+    let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
+    // Event types that only another version of the domain handles have a cursor here too.
+    let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
+    let mut cursors: BTreeMap<String, Position> =
+        routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
+    for row in rows {
+        cursors.insert(row.try_get("name")?, Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? });
+    }
+    let up_to = cursors.into_values().min();
+    let is_rebuilt_from = routes.iter().any(|route| route.reset.is_some());
+    Ok(Consumed { up_to, is_rebuilt_from })
+}
+
+async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome<Trimmed> {
+    let (oldest, retention) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
+    if retention < oldest {
+        // Every event in the stream must also be in the log.
+        let text = "The log must be kept for as long as the stream keeps events.";
+        let detail = Detail::new("older_than_seconds", DetailCode::Range, "is less than the stream's age");
+        let error = ServiceError::new(ErrorKind::Invalid, "retention_too_short", text);
+        return Ok(Err(error.about(detail.with("min", oldest.as_secs()))));
+    }
+    let mut trimmed = Trimmed::default();
+    for _ in 0..SLICES {
+        let commits = slice(pool, request.up_to, retention).await?;
+        trimmed.commits += commits;
+        if commits < SLICE.unsigned_abs() {
+            trimmed.is_done = true;
+            break;
+        }
+    }
+    tracing::info!(commits = trimmed.commits, is_done = trimmed.is_done, "old commits of the log were deleted");
+    BuiltinContext::reply(trimmed)
+}
+
+/// Deletes the first commits, up to one that is too recent, not yet published or not yet handled everywhere, and
+/// records the last deleted position in the same transaction.
+async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u64, InternalError> {
+    let mut transaction = pool.begin().await?;
+    let sql = "select l.era, l.xid, l.at < now() - make_interval(secs => $3) and o.xid is null as may_go
+         from event_log l left join outbox o on o.era = l.era and o.xid = l.xid
+         where (l.era, l.xid) <= ($1, $2) order by l.era, l.xid limit $4";
+    let rows = sqlx::query(sql)
+        .bind(up_to.epoch)
+        .bind(up_to.xid)
+        .bind(retention.as_secs_f64())
+        .bind(SLICE)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let mut last = None;
+    for row in rows {
+        if !row.try_get::<bool, _>("may_go")? {
+            break;
+        }
+        last = Some(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? });
+    }
+    let Some(last) = last else { return Ok(0) };
+    let deleted = sqlx::query("delete from event_log where (era, xid) <= ($1, $2)")
+        .bind(last.epoch)
+        .bind(last.xid)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("delete from log_trim").execute(&mut *transaction).await?;
+    sqlx::query("insert into log_trim (era, xid) values ($1, $2)")
+        .bind(last.epoch)
+        .bind(last.xid)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(deleted.rows_affected())
+}

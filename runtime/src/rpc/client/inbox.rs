@@ -1,0 +1,97 @@
+//! Receives the replies to all requests of a connection on one subscription. The request method of the client library
+//! leaks its entry when it times out; here a guard removes it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{HeaderMap, Message, connection::State};
+use bytes::Bytes;
+use futures::StreamExt;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+type Waiting = Mutex<HashMap<u64, oneshot::Sender<Message>>>;
+
+pub(super) struct Inbox {
+    connection: async_nats::Client,
+    prefix: String,
+    next: AtomicU64,
+    waiting: Arc<Waiting>,
+    reader: tokio::task::JoinHandle<()>,
+}
+
+/// The outcome of an attempt.
+pub(super) enum Attempt {
+    Answered(Message),
+    /// No reply in time.
+    Unanswered,
+    NotSent(async_nats::PublishError),
+}
+
+/// RAII guard: dropping it removes the entry, however the request ends.
+struct Entry<'a> {
+    waiting: &'a Waiting,
+    number: u64,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.waiting.lock().remove(&self.number);
+    }
+}
+
+impl Inbox {
+    pub(super) async fn open(connection: async_nats::Client) -> Result<Arc<Self>, async_nats::SubscribeError> {
+        let prefix = connection.new_inbox();
+        let mut replies = connection.subscribe(format!("{prefix}.*")).await?;
+        let waiting: Arc<Waiting> = Arc::default();
+        let to = waiting.clone();
+        let reader = tokio::spawn(async move {
+            while let Some(message) = replies.next().await {
+                let number = message.subject.rsplit('.').next().and_then(|token| token.parse().ok());
+                let waiter = number.and_then(|n: u64| to.lock().remove(&n));
+                if let Some(waiter) = waiter {
+                    // Fails if the caller has stopped waiting.
+                    drop(waiter.send(message));
+                }
+            }
+        });
+        Ok(Arc::new(Self { connection, prefix, next: AtomicU64::new(1), waiting, reader }))
+    }
+
+    pub(super) fn connection(&self) -> &async_nats::Client {
+        &self.connection
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.connection_state() == State::Connected
+    }
+
+    /// Makes one attempt. The timeout includes sending, which can block while the connection is down.
+    pub(super) async fn request(&self, subject: String, headers: HeaderMap, body: Bytes, timeout: Duration) -> Attempt {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().insert(number, sender);
+        let _entry = Entry { waiting: &self.waiting, number };
+        let exchange = async {
+            let reply_to = format!("{}.{number}", self.prefix);
+            if let Err(error) = self.connection.publish_with_reply_and_headers(subject, reply_to, headers, body).await {
+                return Attempt::NotSent(error);
+            }
+            receiver.await.map_or(Attempt::Unanswered, Attempt::Answered)
+        };
+        tokio::time::timeout(timeout, exchange).await.unwrap_or(Attempt::Unanswered)
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}

@@ -1,0 +1,201 @@
+//! Runs commands: prepare, lane, reply.
+
+use std::time::{Duration, Instant};
+
+use contract::{ErrorKind, Format, ServiceError};
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use uuid::Uuid;
+
+use super::{Backed, Endpoint, IncomingRequest, Reply, Responder};
+use crate::{
+    api::{
+        caller::Caller,
+        context::{Context, ServiceContext},
+        error::InternalError,
+        routes::{CommandRoute, DecodedCommand, Erased, PreparedCommand},
+        tx::Cause,
+    },
+    guard::guarded,
+    lane::{CommandItem, LaneMessage, LaneReply},
+    rpc::command_log::{self, CommandKey},
+};
+
+/// How often a command is prepared in all when its lane finds the prepared result stale.
+const PREPARES: u32 = 3;
+
+/// After this time in `prepare`, a stored answer is looked up: a repeated command does not need the prepared result. Long
+/// enough that a node under load does not pay for it, and shorter than a gateway's first attempt (1.5 s).
+const LOOKUP_AFTER: Duration = Duration::from_secs(1);
+
+impl Backed<'_> {
+    pub(super) async fn command(
+        &self,
+        route: &CommandRoute,
+        incoming: &IncomingRequest,
+        caller: Option<Caller>,
+        permit: OwnedSemaphorePermit,
+    ) -> Reply {
+        let decoded = match incoming.decode(|format, body| (route.decode)(format, body)) {
+            Ok(decoded) => decoded,
+            Err(service_error) => return service_error.of(self.domain).into(),
+        };
+        let caller = match self.settle_caller(route.meta.access, caller, incoming.capability) {
+            Ok(caller) => caller,
+            Err(service_error) => return service_error.into(),
+        };
+        let id = match incoming.command_id() {
+            Ok(id) => id,
+            Err(service_error) => return service_error.of(self.domain).into(),
+        };
+        let run = Run {
+            route,
+            id: id.unwrap_or_else(Uuid::now_v7),
+            is_known_to_caller: id.is_some(),
+            key: decoded.key,
+            fingerprint: beside_token(decoded.fingerprint, &caller, incoming.capability),
+            message: decoded.message,
+            is_due: false,
+        };
+        let work = guarded(self.run_command(run, self.context(incoming, caller), Some(permit)));
+        match tokio::time::timeout_at(incoming.deadline.into(), work).await {
+            Ok(Ok(reply)) => self.out(route, incoming, reply),
+            Ok(Err(internal_error)) => self.broken(route.meta.operation, &internal_error),
+            Err(_) => ServiceError::deadline(self.domain).into(),
+        }
+    }
+
+    async fn run_command(
+        &self,
+        run: Run<'_>,
+        request: ServiceContext,
+        mut permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<LaneReply, InternalError> {
+        let caller_key = request.caller.key();
+        let cause = Cause::of_command(run.id, self.domain, run.route.meta.operation, &request);
+        let context = Context { request, db: self.backing.db.internal_reads.clone() };
+        for _ in 0..PREPARES {
+            let prepare = (run.route.prepare)(&context, &run.message, cause.clone());
+            // Beside `prepare`, which may hold one of the few connections that the look-up needs.
+            let prepared = tokio::select! {
+                biased;
+                prepared = prepare => prepared,
+                reply = self.answer_of_repeat(&run, &caller_key) => return Ok(reply),
+            };
+            let prepared = match prepared {
+                Ok(PreparedCommand::ForLane(prepared)) => prepared,
+                // This rejection bypasses the lane, which would replay the answer of a repeated command.
+                Ok(PreparedCommand::RejectedUnrecorded(body)) => {
+                    let stored = self.stored_answer(&run, &caller_key).await?;
+                    return Ok(stored.unwrap_or(LaneReply::Rejected { body, replayed: false }));
+                }
+                Err(error) => return self.stored_answer(&run, &caller_key).await?.ok_or(error),
+            };
+            let (reply, answer) = oneshot::channel();
+            let key = run.key.unwrap_or(cause.id);
+            let item = CommandItem {
+                route: run.route.clone(),
+                caller_key: caller_key.clone(),
+                id: run.id,
+                key,
+                fingerprint: run.fingerprint.clone(),
+                prepared,
+                deadline: context.deadline,
+                reply,
+                permit: permit.take(),
+                is_due: run.is_due,
+            };
+            self.backing.lanes.cast(key, LaneMessage::Command(Box::new(item)));
+            match answer.await {
+                Ok(LaneReply::Stale) => {}
+                Ok(reply) => return Ok(reply),
+                // The lane was restarted. Whether the command ran is unknown; repeating its id is safe.
+                Err(_) => return Ok(LaneReply::ServiceError(ServiceError::unavailable(self.domain))),
+            }
+        }
+        let text = "What the command relies on keeps changing. Try again.";
+        Ok(LaneReply::ServiceError(ServiceError::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
+    }
+
+    /// Completes with the stored answer if there is one, after [`LOOKUP_AFTER`]; never completes otherwise.
+    async fn answer_of_repeat(&self, run: &Run<'_>, caller_key: &str) -> LaneReply {
+        tokio::time::sleep(LOOKUP_AFTER).await;
+        match self.stored_answer(run, caller_key).await {
+            Ok(Some(reply)) => reply,
+            // `prepare` or the lane meets the same error of the database.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The stored answer of an earlier run, if the caller supplied the command id.
+    async fn stored_answer(&self, run: &Run<'_>, caller_key: &str) -> Result<Option<LaneReply>, InternalError> {
+        if !run.is_known_to_caller {
+            return Ok(None);
+        }
+        let key = CommandKey { caller: caller_key, operation: run.route.meta.operation, id: run.id };
+        match command_log::look_up(&self.backing.db.internal_reads, &[key]).await?.pop() {
+            Some((_, stored)) => stored.reply(&run.fingerprint, self.domain),
+            None => Ok(None),
+        }
+    }
+
+    fn out(&self, route: &CommandRoute, incoming: &IncomingRequest, reply: LaneReply) -> Reply {
+        match reply {
+            LaneReply::Reply { body, replayed } if incoming.format == Format::MessagePack => {
+                Reply::Success { body, replayed }
+            }
+            LaneReply::Reply { body, replayed } => match (route.recode)(&body, incoming.format) {
+                Ok(body) => Reply::Success { body, replayed },
+                Err(error) => self.broken(route.meta.operation, &InternalError::other(error)),
+            },
+            LaneReply::Rejected { body, replayed } => Reply::Error { body, replayed },
+            LaneReply::ServiceError(service_error) => service_error.into(),
+            LaneReply::Stale => ServiceError::unavailable(self.domain).into(),
+        }
+    }
+}
+
+/// Adds the capability to the fingerprint where the caller presents it beside an access token: with another capability
+/// it is another command. Without a token the capability identifies the caller.
+fn beside_token(fingerprint: Vec<u8>, caller: &Caller, capability: Option<Uuid>) -> Vec<u8> {
+    match (caller, capability) {
+        (Caller::User(_), Some(digest)) if !fingerprint.is_empty() => {
+            Sha256::new().chain_update(fingerprint).chain_update(digest).finalize().to_vec()
+        }
+        _ => fingerprint,
+    }
+}
+
+/// A decoded command on its way through prepare and lane.
+struct Run<'a> {
+    route: &'a CommandRoute,
+    id: Uuid,
+    is_known_to_caller: bool,
+    key: Option<Uuid>,
+    fingerprint: Vec<u8>,
+    message: Erased,
+    is_due: bool,
+}
+
+impl Responder {
+    /// Runs the command of a due deadline through prepare and lane. Returns whether it was replied to or rejected.
+    pub(crate) async fn run_due(&self, operation: &str, id: Uuid, command: DecodedCommand, deadline: Instant) -> bool {
+        let route = self.endpoints.values().find_map(|endpoint| match endpoint {
+            Endpoint::Command(route) if route.meta.operation == operation => Some(route),
+            _ => None,
+        });
+        // Registration has checked both.
+        let (Some(backed), Some(route)) = (self.backed(), route) else { return false };
+        let DecodedCommand { message, key, fingerprint } = command;
+        let run = Run { route, id, is_known_to_caller: false, key, fingerprint, message, is_due: true };
+        let request = ServiceContext::of_system(self.client.clone(), deadline, None, None);
+        let reason = match backed.run_command(run, request, None).await {
+            Ok(LaneReply::Reply { .. } | LaneReply::Rejected { .. }) => return true,
+            Ok(LaneReply::Stale) => return false,
+            Ok(LaneReply::ServiceError(service_error)) => service_error.to_string(),
+            Err(internal_error) => internal_error.to_string(),
+        };
+        tracing::warn!(domain = self.domain, operation, reason, "a deadline was not acted on yet");
+        false
+    }
+}

@@ -1,0 +1,198 @@
+//! An incoming request: its headers, parsed and validated.
+
+use std::time::{Duration, Instant};
+
+use async_nats::{HeaderMap, HeaderValue, Message};
+use contract::{DecodeError, Detail, ErrorKind, Format, ServiceError, UnknownFields, header};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::api::caller::secret_digest;
+
+/// The timeout of a request without a deadline header.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+const MAX_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The headers that decide how a request is handled. A request that repeats one of them is rejected.
+const SINGLE: [&str; 5] =
+    [header::AUTHORIZATION, header::CAPABILITY, header::COMMAND_ID, header::CONTENT_TYPE, header::DEADLINE_MS];
+
+/// An incoming request with its parsed headers.
+pub(crate) struct IncomingRequest {
+    pub(super) message: Message,
+    pub(crate) format: Format,
+    pub(super) deadline: Instant,
+    /// The digest of the capability.
+    pub(super) capability: Option<Uuid>,
+    pub(super) request_id: Option<String>,
+    pub(super) traceparent: Option<String>,
+}
+
+impl IncomingRequest {
+    pub(super) fn read(message: Message) -> Self {
+        let get = |name: &str| values(message.headers.as_ref(), name).next().map(str::to_owned);
+        // `check` rejects a deadline that is not a number; the default timeout applies to that rejection.
+        let timeout = get(header::DEADLINE_MS)
+            .and_then(|text| milliseconds(&text))
+            .map_or(DEFAULT_DEADLINE, |timeout| timeout.min(MAX_DEADLINE));
+        let declared = get(header::CONTENT_TYPE);
+        // `decode` rejects an unsupported format; that rejection is written as JSON.
+        let format = Format::detect(declared.as_deref(), &message.payload).unwrap_or(Format::Json);
+        let capability = get(header::CAPABILITY).as_deref().map(secret_digest);
+        let request_id = get(header::REQUEST_ID).filter(|id| id.len() <= 128);
+        let traceparent = get(header::TRACEPARENT).filter(|text| text.len() <= 128);
+        Self { format, deadline: Instant::now() + timeout, capability, request_id, traceparent, message }
+    }
+
+    /// Keeps only what a rejection needs. The reply subject is copied because it shares its buffer with the payload.
+    pub(super) fn without_body(mut self) -> Self {
+        self.message.reply = self.message.reply.map(|reply| reply.as_str().to_owned().into());
+        self.message.payload = bytes::Bytes::new();
+        self.message.headers = None;
+        self
+    }
+
+    /// Rejects repeated headers, a malformed capability and a deadline that is not a number.
+    pub(super) fn check(&self) -> Result<(), ServiceError> {
+        for name in SINGLE {
+            if values(self.message.headers.as_ref(), name).nth(1).is_some() {
+                return Err(invalid_header(Detail::repeated(name)));
+            }
+        }
+        if self.header(header::CAPABILITY).is_some_and(|secret| !header::is_capability(secret)) {
+            return Err(invalid_header(Detail::format(header::CAPABILITY, "visible", header::CAPABILITY_RULE)));
+        }
+        match self.header(header::DEADLINE_MS) {
+            Some(text) if milliseconds(text).is_none() => {
+                let message = "must be a number of milliseconds";
+                Err(invalid_header(Detail::format(header::DEADLINE_MS, "milliseconds", message)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        values(self.message.headers.as_ref(), name).next()
+    }
+
+    /// The command id, under which the caller may repeat the command.
+    pub(super) fn command_id(&self) -> Result<Option<Uuid>, ServiceError> {
+        self.header(header::COMMAND_ID).map(str::parse).transpose().map_err(|_| {
+            let text = "The header Souk-Command-Id must be a UUID.";
+            ServiceError::new(ErrorKind::Malformed, "invalid_command_id", text).about(Detail::uuid(header::COMMAND_ID))
+        })
+    }
+
+    pub(super) fn decode<T>(
+        &self,
+        decode: impl FnOnce(Format, &[u8]) -> Result<T, DecodeError>,
+    ) -> Result<T, ServiceError> {
+        let format = Format::detect(self.header(header::CONTENT_TYPE), &self.message.payload)?;
+        Ok(decode(format, &self.message.payload)?)
+    }
+
+    /// Decodes a request of the runtime itself, which has no route.
+    pub(crate) fn decode_as<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
+        self.decode(|format, body| format.decode_request(body, UnknownFields::Ignore))
+    }
+}
+
+/// The values of a header. As in HTTP, names are compared case-insensitively.
+fn values<'a>(headers: Option<&'a HeaderMap>, name: &str) -> impl Iterator<Item = &'a str> {
+    let named = headers.into_iter().flat_map(HeaderMap::iter).filter(move |(key, _)| {
+        let key: &str = key.as_ref();
+        key.eq_ignore_ascii_case(name)
+    });
+    named.flat_map(|(_, values)| values.iter().map(HeaderValue::as_str))
+}
+
+fn milliseconds(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_millis)
+}
+
+fn invalid_header(detail: Detail) -> ServiceError {
+    ServiceError::new(ErrorKind::Malformed, "invalid_header", "A header is not valid.").about(detail)
+}
+
+/// Whether a subject is the inbox of any user: `_INBOX.>` or `_INBOX_<user>.>`.
+pub(super) fn is_inbox(subject: &str) -> bool {
+    let token = subject.split('.').next().unwrap_or_default();
+    token == "_INBOX" || token.starts_with("_INBOX_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incoming(headers: &[(&str, &str)]) -> IncomingRequest {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, *value);
+        }
+        IncomingRequest::read(Message {
+            subject: "req.things.get".into(),
+            reply: None,
+            payload: bytes::Bytes::new(),
+            headers: Some(map),
+            status: None,
+            description: None,
+            length: 0,
+        })
+    }
+
+    fn rejected(headers: &[(&str, &str)]) -> (String, String) {
+        let error = incoming(headers).check().unwrap_err();
+        (error.code, error.details[0].field.clone())
+    }
+
+    #[test]
+    fn a_header_is_found_in_any_case() {
+        for name in ["Souk-Command-Id", "souk-command-id", "SOUK-COMMAND-ID"] {
+            assert_eq!(
+                incoming(&[(name, "00000000-0000-0000-0000-000000000007")]).command_id(),
+                Ok(Some(Uuid::from_u128(7)))
+            );
+        }
+        assert_eq!(incoming(&[("content-type", "application/msgpack")]).format, Format::MessagePack);
+        assert_eq!(incoming(&[("x-request-id", "mine")]).request_id.as_deref(), Some("mine"));
+        assert!(incoming(&[("souk-deadline-ms", "60000")]).deadline > Instant::now() + Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_deadline_that_is_no_number_is_malformed() {
+        for text in ["soon", "", "-1", "1.5", "99999999999999999999999"] {
+            let (code, field) = rejected(&[("Souk-Deadline-Ms", text)]);
+            assert_eq!((code.as_str(), field.as_str()), ("invalid_header", "Souk-Deadline-Ms"), "{text}");
+        }
+        assert_eq!(incoming(&[("Souk-Deadline-Ms", "250")]).check(), Ok(()));
+        assert_eq!(incoming(&[]).check(), Ok(()));
+    }
+
+    #[test]
+    fn a_capability_is_read_as_its_digest_and_has_a_shape() {
+        assert_eq!(incoming(&[("souk-capability", "cart_x")]).capability, Some(secret_digest("cart_x")));
+        assert_eq!(incoming(&[("Souk-Capability", &"x".repeat(200))]).check(), Ok(()));
+        for wrong in ["", &"x".repeat(201), "cart x", "cart\tx", "cart_\u{e9}", "cart_\u{7f}"] {
+            assert_eq!(rejected(&[("Souk-Capability", wrong)]), ("invalid_header".into(), "Souk-Capability".into()));
+        }
+    }
+
+    #[test]
+    fn of_two_values_none_is_the_right_one() {
+        for name in SINGLE {
+            assert_eq!(rejected(&[(name, "1"), (name, "1")]), ("invalid_header".into(), name.into()));
+            assert_eq!(rejected(&[(name, "1"), (&name.to_lowercase(), "1")]), ("invalid_header".into(), name.into()));
+        }
+        let error = incoming(&[("Souk-Command-Id", "7")]).command_id().unwrap_err();
+        assert_eq!(error.details, [Detail::uuid("Souk-Command-Id")]);
+    }
+
+    /// Scenario 18: which subjects are inboxes.
+    #[test]
+    fn answers_go_to_inboxes_only() {
+        assert!(is_inbox("_INBOX.abc.1") && is_inbox("_INBOX_orders.abc.1"));
+        for subject in ["evt.orders.placed.7", "$JS.API.STREAM.PURGE.ORDERS", "_INBOXES.x", "req.orders.get"] {
+            assert!(!is_inbox(subject), "{subject}");
+        }
+    }
+}
