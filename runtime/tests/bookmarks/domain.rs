@@ -8,10 +8,10 @@ use runtime::{
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AddBookmark {
+pub struct Add {
     pub url: String,
 }
-command!(AddBookmark, "bookmarks", "add", Access::Public => Bookmark, BookmarksError, key = |_| None);
+command!(Add, "bookmarks", "add", Access::Public => Bookmark, BookmarksError, key = |_| None);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bookmark {
@@ -52,18 +52,14 @@ impl Domain for Bookmarks {
         sqlx::migrate!("tests/bookmarks/migrations")
     }
     fn register(routes: &mut Registry<Self>) {
-        routes.command::<AddBookmark>();
+        routes.command::<Add>();
         routes.query::<CountSite>();
         routes.event::<BookmarkAdded>();
     }
 }
 
-impl Handle<AddBookmark> for Bookmarks {
-    async fn handle(
-        &self,
-        tx: &mut Tx<'_>,
-        command: &CommandEnvelope<AddBookmark>,
-    ) -> HandlerResult<Bookmark, BookmarksError> {
+impl Handle<Add> for Bookmarks {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Add>) -> HandlerResult<Bookmark, BookmarksError> {
         let url = command.message.url.clone();
         let site = url.strip_prefix("https://").and_then(|s| s.split('/').next()).ok_or(BookmarksError::NotAUrl)?;
         let added = BookmarkAdded { bookmark_id: uuid::Uuid::now_v7(), site: site.to_owned() };

@@ -7,7 +7,7 @@ mod domain;
 use std::time::Duration;
 
 use contract::CallError;
-use domain::{AddBookmark, Bookmarks, BookmarksError, CountSite, SiteCount};
+use domain::{Add, Bookmarks, BookmarksError, CountSite, SiteCount};
 use runtime::{Call, Client, Domain, NatsConfig, Node, NodeBuilder, NodeConfig, StreamSpec};
 use stack::{Stack, StackConfig};
 use uuid::Uuid;
@@ -67,7 +67,7 @@ fn call(id: Uuid) -> Call {
 async fn the_domain_of_the_documentation_works() {
     let world = World::start().await;
     let client = &world.client;
-    let add = |url: &str| AddBookmark { url: url.to_owned() };
+    let add = |url: &str| Add { url: url.to_owned() };
 
     let id = Uuid::now_v7();
     let first = client.send(&add("https://nats.io/docs"), &call(id)).await.unwrap();
@@ -84,7 +84,7 @@ async fn the_domain_of_the_documentation_works() {
     let crowd = (0..200).map(|n| {
         let url = if n % 10 == 0 { "https://nats.io/docs".to_owned() } else { format!("https://nats.io/{n}") };
         let client = client.clone();
-        async move { client.send(&AddBookmark { url }, &Call::default()).await }
+        async move { client.send(&Add { url }, &Call::default()).await }
     });
     let answers = futures::future::join_all(crowd).await;
     let domain_errors =
