@@ -81,7 +81,7 @@ pub fn reactions() -> BTreeMap<String, BTreeSet<String>> {
     let mut reactions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for domain in subjects::DOMAINS {
         let source = read(&format!("actors/{domain}/src/lib.rs"));
-        for rest in source.split("event::<").skip(1) {
+        for rest in ["event::<", "projection::<"].into_iter().flat_map(|verb| source.split(verb).skip(1)) {
             let path = rest.split('>').next().unwrap();
             let name = path.rsplit("::").next().unwrap();
             reactions.entry(name.to_owned()).or_default().insert(domain.to_owned());
