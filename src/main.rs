@@ -7,6 +7,7 @@ mod operations;
 mod settings;
 mod shop;
 mod telemetry;
+mod waiting;
 
 use clap::Parser;
 

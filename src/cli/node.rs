@@ -21,7 +21,7 @@ use crate::{
     invariants::Operations,
     operations,
     settings::{CheckServers, Servers, Settings},
-    shop, telemetry,
+    shop, telemetry, waiting,
 };
 
 #[derive(Args)]
@@ -55,6 +55,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         true => Some(operations::http(settings.http).await?),
         false => None,
     };
+    waiting::for_servers(&servers, &domains, settings.start_timeout).await?;
     // Concurrent nodes take turns; with an up-to-date schema this is a single query.
     shop::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let (checks, sources) = match arguments.check {
