@@ -10,7 +10,7 @@ export CONTAINERS_CONF=$containers/containers.conf CONTAINERS_STORAGE_CONF=$cont
 
 # Installs what is missing and writes podman's configuration.
 install_containers() {
-    local missing=() nofile
+    local missing=() nofile nproc
     [ "$(id -u)" -eq 0 ] || die "containers are run as root here: start this as root"
     command -v podman >/dev/null || missing+=(podman catatonit)
     command -v runc >/dev/null || missing+=(runc)
@@ -34,13 +34,15 @@ install_containers() {
             { rm -rf "$cache/podman-compose-$podman_compose_version"; die "podman-compose cannot be installed"; }
     fi
 
-    # podman's own default for open files may exceed the hard limit, and crun does not start where cgroups are mixed.
-    nofile=$(ulimit -Hn)
+    # podman's own defaults may exceed the hard limits (conmon's is 32768 processes), and crun does not start where
+    # cgroups are mixed.
+    nofile=$(ulimit -Hn) nproc=$(ulimit -Hu)
     case $nofile in unlimited) nofile=1048576 ;; esac
+    if [ "$nproc" = unlimited ] || [ "$nproc" -gt 32768 ]; then nproc=32768; fi
     mkdir -p "$containers"
     cat >"$CONTAINERS_CONF" <<CONF
 [containers]
-default_ulimits = ["nofile=1024:$nofile"]
+default_ulimits = ["nofile=1024:$nofile", "nproc=$nproc:$nproc"]
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
