@@ -41,6 +41,7 @@ FROM ${RUST} AS build
 ARG PROFILE=dist
 WORKDIR /build
 # All dependencies, and the empty crates of the workspace.
+COPY --from=manifests /manifests .
 RUN cargo build --locked --profile ${PROFILE} --bin souk
 COPY . .
 # Newer than what the empty crates gave, or cargo would not build them again.

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes the roles and databases that are missing and sets the passwords, as stack/src/provision.rs does for the local
 # stack: one role and one database for each SOUK_DB_PASSWORD_<NAME> in the environment, both with that name in lower case.
-# Three roles have no database: souk_check reads everything, souk_report the tables of some domains, souk_monitor the
-# server's statistics. Run on every start, so that a new domain or a changed password takes effect.
+# Three roles have no database: souk_check reads everything, souk_monitor the server's statistics, souk_report what
+# reporting.sh grants. Run on every start, so that a new domain or a changed password takes effect.
 set -eu
 
 waited=0
@@ -43,12 +43,4 @@ GRANT CONNECT ON DATABASE :"domain" TO :"domain", souk_check, souk_monitor;
 SQL
 done
 
-# What the business dashboard reads. The default privileges are for tables that a migration makes later.
-for domain in orders payments; do
-    run --dbname="$domain" --set=domain="$domain" <<'SQL'
-GRANT CONNECT ON DATABASE :"domain" TO souk_report;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO souk_report;
-ALTER DEFAULT PRIVILEGES FOR ROLE :"domain" IN SCHEMA public GRANT SELECT ON TABLES TO souk_report;
-SQL
-done
 echo "roles and databases are there: $(echo $roles)"
