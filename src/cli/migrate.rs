@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(crate) async fn run() -> Result<()> {
-    telemetry::start("info,sqlx=warn,async_nats=warn", "text")?;
+    telemetry::start("info,sqlx=warn", "text")?;
     let settings = Settings::from_env()?;
     let servers = Servers::find(&settings, &DOMAINS)?;
     waiting::for_servers(&servers, &DOMAINS, settings.start_timeout).await?;
