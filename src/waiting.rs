@@ -1,5 +1,5 @@
-//! Waits at the start of a process until its servers accept connections, since a container engine may start all
-//! programs at once.
+//! Waits at the start of a process until its servers are ready for it, since a container engine may start all programs
+//! at once.
 
 use std::{
     str::FromStr,
@@ -16,14 +16,15 @@ use crate::settings::Servers;
 const PAUSE: Duration = Duration::from_millis(250);
 /// The timeout of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(2);
-/// PostgreSQL's code for "the database system is starting up".
-const STARTING_UP: &str = "57P03";
+/// PostgreSQL's codes for "the database system is starting up", for a role that is missing or has another password, and
+/// for a missing database: what makes roles and databases may start at the same time.
+const PASSING: [&str; 3] = ["57P03", "28P01", "3D000"];
 
-/// Waits for one NATS server and the database servers of `domains`. Waits only for what time may change: an error of
-/// TLS, of authentication or of a missing database is left to the connection that follows.
+/// Waits for one NATS server and the databases of `domains`. Waits only for what time may change: an error of TLS, for
+/// example, is left to the connection that follows.
 ///
 /// # Errors
-/// If a server does not accept connections within `timeout`.
+/// If a server is not ready within `timeout`.
 pub(crate) async fn for_servers(servers: &Servers, domains: &[&str], timeout: Duration) -> Result<()> {
     let until = Instant::now() + timeout;
     let urls = servers.nats.url.split(',').map(nats_address).collect::<Result<Vec<_>>>()?;
@@ -41,7 +42,7 @@ async fn repeat<F: Future<Output = Result<()>>>(until: Instant, server: &str, at
         let result = tokio::time::timeout(ATTEMPT, attempt()).await.unwrap_or_else(|_| bail!("no answer within 2 s"));
         let Err(error) = result else { return Ok(()) };
         if Instant::now() + PAUSE > until {
-            return Err(error.context(format!("the server of {server} does not accept connections")));
+            return Err(error.context(format!("the server of {server} is not ready")));
         }
         if !is_logged {
             tracing::info!(server, error = %format!("{error:#}"), "waiting for a server");
@@ -69,10 +70,10 @@ async fn accepts_sessions(options: &PgConnectOptions) -> Result<()> {
     }
     match options.connect().await {
         Ok(connection) => Ok(connection.close().await?),
-        Err(error) if error.as_database_error().and_then(|error| error.code()).as_deref() == Some(STARTING_UP) => {
-            Err(error.into())
-        }
-        Err(_) => Ok(()),
+        Err(error) => match error.as_database_error().and_then(|error| error.code()) {
+            Some(code) if PASSING.contains(&code.as_ref()) => Err(error.into()),
+            _ => Ok(()),
+        },
     }
 }
 
