@@ -1,6 +1,6 @@
 # `make` alone tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint fmt golden docs deny bench faults model clean
+.PHONY: help up test compose-test deploy-test lint fmt golden docs deny bench faults model clean
 
 # What `make bench` runs, and with what: make bench BENCH=checkout ARGS="--seconds 60"
 BENCH ?= checkout
@@ -11,7 +11,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/souk/cargo-deny
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 up: ## the whole shop on this machine: servers, schema, demo data, all domains, gateway on :8080
 	@scripts/ensure-rust
@@ -19,6 +19,12 @@ up: ## the whole shop on this machine: servers, schema, demo data, all domains, 
 
 test: ## everything CI checks: format, lint, all tests
 	@scripts/test
+
+compose-test: ## compose.yaml started with podman: orders, killed containers, metrics; needs root
+	@scripts/compose-test
+
+deploy-test: ## the files of deploy/, by the programs that read them or by their schemas
+	@scripts/deploy-test
 
 lint: ## clippy, every warning an error
 	cargo clippy --workspace --all-targets -- -D warnings

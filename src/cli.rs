@@ -4,6 +4,7 @@ mod admin;
 mod check;
 mod dead_letters;
 mod demo;
+mod health;
 mod migrate;
 mod node;
 mod replay;
@@ -33,10 +34,12 @@ enum Command {
     Node(node::NodeArguments),
     /// A payment provider that misbehaves on demand, with a database of its own
     Sandbox(sandbox::SandboxArguments),
-    /// The demo shop's accounts and products, on the local stack that runs in SOUK_HOME
-    Demo,
+    /// The demo shop's accounts and products, on the local stack or, with SOUK_DEMO_PASSWORD, on the servers of NATS_URL
+    Demo(demo::DemoArguments),
     /// Bring the databases of the domains to the newest schema
     Migrate,
+    /// Exit 0 if the node on SOUK_METRICS_ADDR is ready; for the health check of a container
+    Health,
     /// Compare the streams with their specification, or make them so
     Streams(streams::StreamsArguments),
     /// Compare all databases and streams; exit 1 and name what is off
@@ -58,7 +61,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Up(up) => up::run(up).await,
         Command::Node(node) => node::run(node).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
-        Command::Demo => demo::run().await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Health => health::run().await,
         Command::Migrate => migrate::run().await,
         Command::Streams(streams) => streams::run(streams).await,
         Command::Check(arguments) => check::run(arguments).await,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::settings::Servers;
 
-/// The password of every demo account. Local stack only.
+/// The password of every demo account on the local stack.
 pub(crate) const PASSWORD: &str = "souk-demo-password";
 
 /// The demo accounts and their roles.
@@ -60,12 +60,12 @@ impl Goods {
 }
 
 /// Creates the missing parts of the demo shop.
-pub(crate) async fn seed(servers: &Servers, step: impl Fn(&str)) -> Result<()> {
+pub(crate) async fn seed(servers: &Servers, password: &str, step: impl Fn(&str)) -> Result<()> {
     step("demo accounts");
     let client = Client::new(runtime::connect(&servers.nats, "operator", "demo").await?).await?;
     let mut tokens = HashMap::new();
     for (email, role) in ACCOUNTS {
-        let (email, password) = (email.to_owned(), PASSWORD.to_owned());
+        let (email, password) = (email.to_owned(), password.to_owned());
         send(
             &client,
             &CreateAccount { email: email.clone(), password: password.clone(), role: role.to_owned() },

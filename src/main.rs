@@ -7,6 +7,7 @@ mod invariants;
 mod metrics_server;
 mod settings;
 mod telemetry;
+mod waiting;
 
 use clap::Parser;
 

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub metrics: SocketAddr,
     /// `SOUK_LANES`: the number of lanes per domain.
     pub lanes: usize,
+    /// `SOUK_START_TIMEOUT`: how long a start waits for servers that do not accept connections yet.
+    pub start_timeout: Duration,
     /// `SOUK_DRAIN_SECONDS`: the timeout of a drain.
     pub drain: Duration,
     /// `SOUK_ORDERS_PAYMENT_DEADLINE`: how long an order may stay unpaid.
@@ -57,6 +59,7 @@ impl Settings {
             http_tls: pair("SOUK_HTTP_TLS_CERT", "SOUK_HTTP_TLS_KEY")?,
             metrics: read("SOUK_METRICS_ADDR", SocketAddr::from(([127, 0, 0, 1], 9464)))?,
             lanes: within("SOUK_LANES", read("SOUK_LANES", lanes_for(available_parallelism()))?, 1, 64)?,
+            start_timeout: duration("SOUK_START_TIMEOUT", Duration::from_secs(60))?,
             drain: Duration::from_secs(within("SOUK_DRAIN_SECONDS", read("SOUK_DRAIN_SECONDS", 20)?, 1, 600)? as u64),
             payment_deadline: duration("SOUK_ORDERS_PAYMENT_DEADLINE", Duration::from_secs(15 * 60))?,
             cors_origins: origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect(),
@@ -201,6 +204,11 @@ pub(crate) fn log_retention() -> Result<Duration> {
 
 /// Seconds per day.
 const DAY: u64 = 24 * 3600;
+
+/// `SOUK_DEMO_PASSWORD`: the password of the demo accounts on servers other than the local stack.
+pub(crate) fn demo_password() -> Result<Option<String>> {
+    optional("SOUK_DEMO_PASSWORD")
+}
 
 /// Parses `90`, `90s`, `15m` or `2h`.
 fn duration(variable: &str, default: Duration) -> Result<Duration> {

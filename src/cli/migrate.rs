@@ -6,10 +6,14 @@ use subjects::DOMAINS;
 use crate::{
     domains,
     settings::{Servers, Settings},
+    telemetry, waiting,
 };
 
 pub(crate) async fn run() -> Result<()> {
-    let servers = Servers::find(&Settings::from_env()?, &DOMAINS)?;
+    telemetry::start("info,sqlx=warn", "text")?;
+    let settings = Settings::from_env()?;
+    let servers = Servers::find(&settings, &DOMAINS)?;
+    waiting::for_servers(&servers, &DOMAINS, settings.start_timeout).await?;
     domains::migrate(&servers, &DOMAINS, |step| println!("{step}")).await?;
     println!("every database has the newest schema");
     Ok(())

@@ -22,7 +22,7 @@ use crate::{
     invariants::Operations,
     metrics_server,
     settings::{CheckServers, Servers, Settings},
-    telemetry,
+    telemetry, waiting,
 };
 
 #[derive(Args)]
@@ -56,6 +56,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         true => Some(metrics_server::http(settings.http).await?),
         false => None,
     };
+    waiting::for_servers(&servers, &domains, settings.start_timeout).await?;
     // Concurrent nodes take turns; with an up-to-date schema this is a single query.
     domains::migrate(&servers, &domains, |step| tracing::info!(step, "migrating")).await?;
     let (checks, sources) = match arguments.check {

@@ -81,7 +81,7 @@ async fn serve(
     let metrics_url = format!("http://{metrics_addr}");
     config.local = Local { metrics: Some(metrics_url.clone()), accounts: (!up.no_demo).then(demo::accounts) };
     if !up.no_demo {
-        demo::seed(&servers, &step).await?;
+        demo::seed(&servers, demo::PASSWORD, &step).await?;
     }
     let scheme = if settings.http_tls.is_some() { "https" } else { "http" };
     let address = format!("{scheme}://{http_addr}");

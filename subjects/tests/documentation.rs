@@ -44,7 +44,20 @@ fn every_variable_is_documented_and_every_documented_one_is_read() {
             || name.ends_with('_') && documented.iter().any(|known| known.starts_with(name))
     };
     let mut read_somewhere = BTreeSet::new();
-    for place in ["src", "stack", "runtime", "gateway", "actors", "bench", "tests", "nats", "scripts", "Makefile"] {
+    for place in [
+        "src",
+        "stack",
+        "runtime",
+        "gateway",
+        "actors",
+        "bench",
+        "tests",
+        "nats",
+        "scripts",
+        "deploy",
+        "compose.yaml",
+        "Makefile",
+    ] {
         for file in files_below(place) {
             let Ok(text) = std::fs::read_to_string(root().join(&file)) else { continue };
             for name in variables_in(&text) {

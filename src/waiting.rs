@@ -1,0 +1,116 @@
+//! Waits at the start of a process until its servers are ready for it, since a container engine may start all programs
+//! at once.
+
+use std::{
+    str::FromStr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
+use tokio::net::TcpStream;
+
+use crate::settings::Servers;
+
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The timeout of one attempt.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// PostgreSQL's codes for "the database system is starting up", for a role that is missing or has another password, and
+/// for a missing database: what makes roles and databases may start at the same time.
+const PASSING: [&str; 3] = ["57P03", "28P01", "3D000"];
+
+/// Waits for one NATS server and the databases of `domains`. Waits only for what time may change: an error of TLS, for
+/// example, is left to the connection that follows.
+///
+/// # Errors
+/// If a server is not ready within `timeout`.
+pub(crate) async fn for_servers(servers: &Servers, domains: &[&str], timeout: Duration) -> Result<()> {
+    let until = Instant::now() + timeout;
+    let urls = servers.nats.url.split(',').map(nats_address).collect::<Result<Vec<_>>>()?;
+    repeat(until, "NATS", || any_accepts(&urls)).await?;
+    for domain in domains {
+        let options = PgConnectOptions::from_str(&servers.database(domain)?).context("not a URL of a database")?;
+        repeat(until, domain, || accepts_sessions(&options)).await?;
+    }
+    Ok(())
+}
+
+async fn repeat<F: Future<Output = Result<()>>>(until: Instant, server: &str, attempt: impl Fn() -> F) -> Result<()> {
+    let mut is_logged = false;
+    loop {
+        let result = tokio::time::timeout(ATTEMPT, attempt()).await.unwrap_or_else(|_| bail!("no answer within 2 s"));
+        let Err(error) = result else { return Ok(()) };
+        if Instant::now() + PAUSE > until {
+            return Err(error.context(format!("the server of {server} is not ready")));
+        }
+        if !is_logged {
+            tracing::info!(server, error = %format!("{error:#}"), "waiting for a server");
+            is_logged = true;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn any_accepts(addresses: &[String]) -> Result<()> {
+    let mut last = anyhow!("no server is named");
+    for address in addresses {
+        match TcpStream::connect(address.as_str()).await {
+            Ok(_) => return Ok(()),
+            Err(error) => last = anyhow!("{address}: {error}"),
+        }
+    }
+    Err(last)
+}
+
+async fn accepts_sessions(options: &PgConnectOptions) -> Result<()> {
+    if options.get_socket().is_none() && !options.get_host().starts_with('/') {
+        let address = (options.get_host(), options.get_port());
+        TcpStream::connect(address).await.with_context(|| format!("{}:{}", address.0, address.1))?;
+    }
+    match options.connect().await {
+        Ok(connection) => Ok(connection.close().await?),
+        Err(error) => match error.as_database_error().and_then(|error| error.code()) {
+            Some(code) if PASSING.contains(&code.as_ref()) => Err(error.into()),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// `host:port` of a NATS URL, whose scheme, user and port are optional.
+fn nats_address(url: &str) -> Result<String> {
+    let url = url.trim();
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host).trim_end_matches('/');
+    if host.is_empty() {
+        bail!("NATS_URL names no server");
+    }
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    Ok(if has_port { host.to_owned() } else { format!("{host}:4222") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_nats_url() {
+        for (url, address) in [
+            ("nats://n1:4222", "n1:4222"),
+            (" tls://n2 ", "n2:4222"),
+            ("127.0.0.1:14222", "127.0.0.1:14222"),
+            ("nats://user:secret@n3:5222/", "n3:5222"),
+        ] {
+            assert_eq!(nats_address(url).unwrap(), address);
+        }
+        assert!(nats_address("nats://").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_accepts_is_an_error_at_the_timeout() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let addresses = [free];
+        let until = Instant::now() + Duration::from_millis(300);
+        assert!(repeat(until, "NATS", || any_accepts(&addresses)).await.is_err());
+    }
+}
