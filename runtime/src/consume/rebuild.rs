@@ -94,7 +94,7 @@ async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted>
         match reset(pool, source, &routes).await {
             Ok(()) => break,
             Err(error) if attempt < ATTEMPTS && error.retry_class() != RetryClass::Data => {
-                tracing::debug!(domain, source, %error, "a projection is not forgotten yet");
+                tracing::debug!(domain, source, %error, "projection not reset yet");
                 attempt += 1;
                 tokio::time::sleep(PAUSE).await;
             }
@@ -102,7 +102,7 @@ async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted>
         }
     }
     let names: BTreeSet<String> = routes.iter().map(|route| route.name.to_owned()).collect();
-    tracing::warn!(domain, source, ?names, "a projection is made anew from the log");
+    tracing::warn!(domain, source, ?names, "projection reset, rebuilding from the log");
     BuiltinContext::reply(RebuildStarted { names: names.into_iter().collect() })
 }
 

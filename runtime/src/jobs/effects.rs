@@ -136,7 +136,7 @@ impl Effects {
              where effect.id = taken.id and effect.attempts = taken.attempts and parked_at is null";
         let given = sqlx::query(sql).bind(ids).bind(attempts).execute(&self.db.lanes).await;
         if let Err(error) = given {
-            tracing::warn!(domain = self.domain, %error, "effects that were not started wait until their leases end");
+            tracing::warn!(domain = self.domain, %error, "leases of unstarted effects could not be released");
         }
     }
 
@@ -211,7 +211,7 @@ impl Effects {
         let dead_lettered: Vec<Uuid> = sqlx::query_scalar(sql).bind(UNFINISHED).fetch_all(&self.db.lanes).await?;
         for id in dead_lettered {
             metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
-            tracing::error!(domain = self.domain, effect = %id, "an effect was parked unrun: a person must look");
+            tracing::error!(domain = self.domain, effect_id = %id, "effect dead-lettered without a run, manual action required");
         }
         Ok(())
     }
@@ -242,7 +242,7 @@ impl Effects {
                 };
                 lanes.cast(row.entity, LaneMessage::Effect(Box::new(item)));
             }
-            (Ok(_), None) => tracing::error!(domain = self.domain, "an effect ran before the lanes were made"),
+            (Ok(_), None) => tracing::error!(domain = self.domain, "effect completed before the lanes were ready"),
             (Err(error), _) => {
                 self.failed(row.id, row.attempts, &error).await;
                 self.has_room_after(permit);
@@ -255,7 +255,7 @@ impl Effects {
     pub(crate) async fn failed(&self, id: Uuid, attempts: i32, internal_error: &InternalError) {
         let is_last = attempts >= ATTEMPTS;
         let pause = (0.25 * 2_f64.powi(attempts.clamp(0, 20))).min(LONGEST_PAUSE);
-        tracing::warn!(domain = self.domain, effect = %id, attempts, error = %internal_error, is_last, "an effect failed");
+        tracing::warn!(domain = self.domain, effect_id = %id, attempts, error = %internal_error, is_last, "effect failed");
         // Only for the attempt that the row counts: a late failure must not end a newer attempt or a redrive.
         let sql =
             "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2, unfinished = 0,
@@ -273,12 +273,12 @@ impl Effects {
         match written {
             Ok(done) if is_last && done.rows_affected() == 1 => {
                 metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
-                tracing::error!(domain = self.domain, effect = %id, error = %internal_error, "an effect was parked: a person must look");
+                tracing::error!(domain = self.domain, effect_id = %id, error = %internal_error, "effect dead-lettered, manual action required");
             }
             Ok(_) => {}
             // The effect is retried after its lease has ended.
             Err(error) => {
-                tracing::warn!(domain = self.domain, effect = %id, %error, "a failure could not be written down");
+                tracing::warn!(domain = self.domain, effect_id = %id, %error, "effect failure could not be recorded");
             }
         }
     }

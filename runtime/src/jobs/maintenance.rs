@@ -55,7 +55,7 @@ pub(crate) async fn pass(
 /// Releases the lease to another node.
 pub(crate) async fn end(domain: &'static str, db: &Database, node: Uuid) {
     if let Err(error) = lease::release(&db.lanes, LEASE, node).await {
-        tracing::debug!(domain, %error, "the maintenance lease ends by itself");
+        tracing::debug!(domain, %error, "maintenance lease could not be released, it expires by itself");
     }
 }
 

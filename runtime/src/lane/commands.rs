@@ -198,7 +198,7 @@ impl Kind for Commands {
     async fn give_up(lanes: &Lanes, items: Vec<CommandItem>, internal_error: &InternalError) {
         let domain = lanes.context.domain;
         for item in items {
-            tracing::error!(domain, operation = item.route.meta.operation, error = %internal_error, "a command broke");
+            tracing::error!(domain, operation = item.route.meta.operation, error = %internal_error, "command failed");
             answer(item, LaneReply::ServiceError(internal_error.service_error(domain)));
         }
     }

@@ -140,9 +140,9 @@ impl Machine for Ledger<'_> {
         let (payment_id, order_id, status) = (row.id, row.order_id, following.status.as_str());
         match event_name(&following.act) {
             Some(event) => {
-                tracing::info!(%payment_id, %order_id, status, event, cause = cause.name, "payment moved");
+                tracing::info!(%payment_id, %order_id, status, event, cause = cause.name, "payment changed");
             }
-            None => tracing::debug!(%payment_id, %order_id, status, cause = cause.name, "provider to be asked"),
+            None => tracing::debug!(%payment_id, %order_id, status, cause = cause.name, "provider request queued"),
         }
         match following.act {
             Act::EmitRefunded { id, amount } => {
@@ -229,7 +229,7 @@ fn perform_act(
         // Emitted by `Ledger::act`, which has the refund's lines.
         Act::EmitRefunded { .. } => {}
         Act::EmitRefundFailed { id, failure } => {
-            tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "a refund failed: a person must look");
+            tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "refund failed, manual action required");
             let (refund_id, failure) = (*id, failure.clone());
             let total_returned = Some(Money::new(following.returned, known(row)?.amount.currency));
             let is_full = following.returned == row.attempt.captured;

@@ -195,7 +195,7 @@ impl Responder {
             Ok(LaneReply::ServiceError(service_error)) => service_error.to_string(),
             Err(internal_error) => internal_error.to_string(),
         };
-        tracing::warn!(domain = self.domain, operation, reason, "a deadline was not acted on yet");
+        tracing::warn!(domain = self.domain, operation, reason, "deadline command failed, retrying");
         false
     }
 }

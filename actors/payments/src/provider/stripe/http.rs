@@ -89,7 +89,7 @@ impl Http {
         // The query is not logged: it holds ids.
         let path = path.split('?').next().unwrap_or_default();
         let unknown = |reason: &dyn fmt::Display| {
-            tracing::warn!(path, reason = %reason, "the payment provider gave no answer");
+            tracing::warn!(path, reason = %reason, "payment provider did not answer");
             InternalError::Unanswered(format!("{path}: {reason}"))
         };
         let mut response = request.send().await.map_err(|error| unknown(&Causes(&error.without_url())))?;
