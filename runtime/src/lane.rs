@@ -266,7 +266,7 @@ async fn next_after(context: &LaneContext, internal_error: &InternalError, size:
     if internal_error.is_lost_connection() {
         context.db.held.drop_all();
     }
-    metrics::counter!("lane_breakages_total", "domain" => context.domain, "blame" => format!("{retry_class:?}"))
+    metrics::counter!("lane_batch_errors_total", "domain" => context.domain, "retry_class" => format!("{retry_class:?}"))
         .increment(1);
     tracing::warn!(domain = context.domain, size, attempt, error = %internal_error, ?retry_class, "batch failed");
     match retry_class {

@@ -28,7 +28,7 @@ pub(crate) async fn run(arguments: ReplayArguments) -> Result<()> {
     let client = Client::new(runtime::connect(&servers.nats, "operator", "replay").await?).await?;
     let Some(consumer) = into else {
         client.republish(&domain).await?;
-        println!("{domain} publishes its log again; the metric stream_refilled_commits_total tells how far it is");
+        println!("{domain} publishes its log again; the metric stream_republished_commits_total tells how far it is");
         return Ok(());
     };
     let names = client.rebuild(&consumer, &domain).await?;

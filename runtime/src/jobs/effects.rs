@@ -210,7 +210,7 @@ impl Effects {
              where parked_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now() returning id";
         let dead_lettered: Vec<Uuid> = sqlx::query_scalar(sql).bind(UNFINISHED).fetch_all(&self.db.lanes).await?;
         for id in dead_lettered {
-            metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
+            metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
             tracing::error!(domain = self.domain, effect_id = %id, "effect dead-lettered without a run, manual action required");
         }
         Ok(())
@@ -272,7 +272,7 @@ impl Effects {
             .await;
         match written {
             Ok(done) if is_last && done.rows_affected() == 1 => {
-                metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
+                metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
                 tracing::error!(domain = self.domain, effect_id = %id, error = %internal_error, "effect dead-lettered, manual action required");
             }
             Ok(_) => {}

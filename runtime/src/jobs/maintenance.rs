@@ -123,7 +123,7 @@ fn show(domain: &'static str, waiting: &Waiting) {
     gauge("dead_letters", waiting.dead_letters as f64);
     gauge("effects_waiting", waiting.effects as f64);
     gauge("effects_failing", waiting.failing as f64);
-    gauge("effects_parked", waiting.dead_lettered as f64);
+    gauge("effects_dead_lettered", waiting.dead_lettered as f64);
     gauge("effects_unregistered", waiting.unregistered as f64);
 }
 

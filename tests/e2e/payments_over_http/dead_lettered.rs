@@ -68,7 +68,7 @@ async fn a_charge_that_was_given_up_is_listed_and_redriven_and_charges_once() {
     assert!(ok && said.starts_with(&line) && said.contains(&entity) && said.ends_with("\n1 parked\n"), "{said}");
     let checked = shop.check().await;
     assert!(checked.violations().contains(&("dead_letters".into(), format!("payments: effect {id}"))));
-    assert!((shop.metric("effects_parked_total", &["domain=\"payments\""]).await - 1.0).abs() < 0.5);
+    assert!((shop.metric("effects_dead_lettered_total", &["domain=\"payments\""]).await - 1.0).abs() < 0.5);
 
     // Too early: its attempts are counted anew, and at their end it is listed again.
     assert_eq!(redriven(&admin, id, "too-early").await.expect_status(202).body, letter);

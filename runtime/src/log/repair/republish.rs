@@ -130,7 +130,8 @@ pub(crate) async fn step(
         .bind(writer)
         .execute(&db.lanes)
         .await?;
-    metrics::counter!("stream_refilled_commits_total", "domain" => streams.domain()).increment(positions.len() as u64);
+    metrics::counter!("stream_republished_commits_total", "domain" => streams.domain())
+        .increment(positions.len() as u64);
     Ok(true)
 }
 
