@@ -38,7 +38,7 @@ macro_rules! labels {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let found = Self::ALL.iter().copied().find(|one| one.as_str() == text);
-                found.ok_or_else(|| format!("unknown word {text:?}"))
+                found.ok_or_else(|| format!("unknown value {text:?}"))
             }
         }
 

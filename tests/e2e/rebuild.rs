@@ -95,10 +95,10 @@ async fn a_domain_that_acts_on_events_does_not_get_them_again() {
         let cursors = format!("select count(*) from cursor where source = '{source}'");
         wait_until("its cursors stand", || async { shop.number(consumer, cursors.clone()).await > 0 }).await;
         let (ok, said) = shop.souk(&["replay", source, "--into", consumer]).await;
-        let reason = format!("{consumer} acts on what {source} tells");
+        let reason = format!("{consumer} emits events or effects for events of {source}");
         assert!(!ok && said.contains("not_a_projection") && said.contains(&reason), "{said}");
         assert!(shop.number(consumer, cursors).await > 0, "{consumer} has forgotten {source}");
     }
     let (ok, said) = shop.souk(&["replay", "payments", "--into", "catalog"]).await;
-    assert!(!ok && said.contains("catalog hears nothing of payments"), "{said}");
+    assert!(!ok && said.contains("catalog does not consume events of payments"), "{said}");
 }

@@ -39,7 +39,7 @@ impl Terms {
             return Ok(());
         }
         tracing::error!(object, ?owed, charged = ?came, "charged amount differs from the amount due, manual action required");
-        Err(InternalError::other(format!("the provider has another sum than is owed for {object}")))
+        Err(InternalError::other(format!("the charged amount differs from the amount due for {object}")))
     }
 
     /// The payment's provider. Fails if this node has another one: its response would say nothing about the payment.
@@ -48,7 +48,7 @@ impl Terms {
         match &self.provider {
             Some(name) if name != own.name() => {
                 tracing::error!(payment_provider = name, provider = own.name(), "payment belongs to another provider");
-                Err(InternalError::other(format!("{name} has the payment, and this node asks {}", own.name())))
+                Err(InternalError::other(format!("{name} has the payment, and this node uses {}", own.name())))
             }
             _ => Ok(own),
         }

@@ -205,8 +205,7 @@ impl Effects {
     }
 
     async fn dead_letter_unfinished(&self) -> Result<(), InternalError> {
-        let sql =
-            "update effect set parked_at = clock_timestamp(), reason = 'whoever performed it did not live to the end'
+        let sql = "update effect set parked_at = clock_timestamp(), reason = 'no run of the effect has finished'
              where parked_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now() returning id";
         let dead_lettered: Vec<Uuid> = sqlx::query_scalar(sql).bind(UNFINISHED).fetch_all(&self.db.lanes).await?;
         for id in dead_lettered {
@@ -226,8 +225,7 @@ impl Effects {
         crate::fail_point("effect.before_perform");
         let effect_result = tokio::time::timeout(TIMEOUT, guarded((route.perform)(&context, &row))).await;
         crate::fail_point("effect.after_perform");
-        let result =
-            effect_result.unwrap_or_else(|_| Err(InternalError::other("the outside world did not answer in time")));
+        let result = effect_result.unwrap_or_else(|_| Err(InternalError::other("the effect exceeded its timeout")));
         let outcome = if result.is_ok() { "ok" } else { "failed" };
         metrics::histogram!("effect_duration_seconds", "domain" => self.domain, "effect" => route.name, "outcome" => outcome)
             .record(began.elapsed().as_secs_f64());

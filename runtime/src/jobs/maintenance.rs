@@ -42,10 +42,10 @@ pub(crate) async fn pass(
         return Ok(());
     }
     let jobs = [
-        ("what waits", measure(domain, db, effects).await),
-        ("old answers", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ANSWERS)).await),
+        ("queues and dead letters", measure(domain, db, effects).await),
+        ("old replies", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ANSWERS)).await),
         ("old attempts", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ATTEMPTS)).await),
-        ("the domain's own", delete_expired(db, own).await),
+        ("jobs of the domain", delete_expired(db, own).await),
     ];
     let broken: Vec<String> =
         jobs.into_iter().filter_map(|(job, done)| Some(format!("{job}: {}", done.err()?))).collect();

@@ -225,7 +225,7 @@ fn settle(lanes: &Lanes, item: CommandItem, verdict: Verdict) {
         }
         Verdict::Unclaimed => {
             let domain = lanes.context.domain;
-            let text = "The same command is still running. Ask again with the same id.";
+            let text = "The command is still running. Repeat it with the same id.";
             answer(
                 item,
                 LaneReply::ServiceError(ServiceError::new(ErrorKind::Conflict, "command_in_progress", text).of(domain)),

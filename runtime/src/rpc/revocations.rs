@@ -152,7 +152,7 @@ impl Revocations {
             Some(false) => Ok(()),
             Some(true) => Err(invalid_token()),
             None => {
-                let text = "Whether your rights still hold cannot be checked now. Try again.";
+                let text = "Your access rights cannot be verified at the moment. Try again.";
                 Err(ServiceError::new(ErrorKind::Unavailable, "unavailable", text))
             }
         }

@@ -34,7 +34,7 @@ fn check_parent(depth: Option<i64>) -> Result<(), CatalogError> {
     let fields = match depth {
         None => check::no_such_category("parent_id"),
         Some(depth) if depth >= MAX_DEPTH => {
-            let message = format!("categories lie at most {MAX_DEPTH} deep");
+            let message = format!("categories can be nested at most {MAX_DEPTH} levels deep");
             vec![Detail::new("parent_id", DetailCode::Range, message).with("max", MAX_DEPTH)]
         }
         Some(_) => return Ok(()),

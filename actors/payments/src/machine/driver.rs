@@ -80,7 +80,7 @@ impl<'a> Ledger<'a> {
             reason: if id.is_some() {
                 requested.and_then(|requested| requested.reason.as_deref())
             } else {
-                Some("The order is over.")
+                Some("The order has ended.")
             },
             items: requested.and_then(|requested| requested.items.as_deref()).unwrap_or_default(),
             restock: requested.and_then(|requested| requested.restock).unwrap_or_default(),
@@ -268,7 +268,11 @@ fn perform_act(
         Act::GiveBack { id, amount } => {
             let refund_id = id.unwrap_or_else(|| automatic_refund_of(payment_id));
             let amount = Money::new(*amount, known(row)?.amount.currency);
-            let object = row.attempt.object.clone().ok_or_else(|| InternalError::other("money without an object"))?;
+            let object = row
+                .attempt
+                .object
+                .clone()
+                .ok_or_else(|| InternalError::other("a capture without a provider object"))?;
             tx.effect(cause, entity, &RefundMoney { payment_id, order_id, refund_id, object, amount, terms })?;
         }
     }
@@ -276,11 +280,11 @@ fn perform_act(
 }
 
 fn known(row: &Row) -> Result<&Details, InternalError> {
-    row.attempt.details.as_ref().ok_or_else(|| InternalError::other("nothing is known of what is owed"))
+    row.attempt.details.as_ref().ok_or_else(|| InternalError::other("the amount due is not known"))
 }
 
 fn disputed(row: &Row, id: &str) -> Result<(Money, Option<String>), InternalError> {
-    let dispute = row.attempt.disputes.get(id).ok_or_else(|| InternalError::other("a dispute that is not known"))?;
+    let dispute = row.attempt.disputes.get(id).ok_or_else(|| InternalError::other("an unknown dispute"))?;
     Ok((Money::new(dispute.amount, known(row)?.amount.currency), dispute.reason.clone()))
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn count_or_dead_letter(context: &LaneContext, item: EventItem)
         Ok(counts) => {
             let count = counts.get(&item.head.id).copied().unwrap_or(0);
             if count > UNFINISHED_RUNS {
-                dead_letter_event(context, &item, "it was run to its limit and never finished", count).await;
+                dead_letter_event(context, &item, "its runs reached the limit and never finished", count).await;
                 return None;
             }
             Some(item)

@@ -117,7 +117,7 @@ pub(crate) async fn step(
     commits.reverse();
     for commit in commits {
         if !publisher.publish_again(&commit).await {
-            return Err(InternalError::other("the stream does not confirm: the refill goes on later"));
+            return Err(InternalError::other("the stream does not confirm: the republish continues later"));
         }
     }
     crate::fail_point("refill.after_publish");

@@ -113,7 +113,7 @@ impl Backed<'_> {
                 Err(_) => return Ok(LaneReply::ServiceError(ServiceError::unavailable(self.domain))),
             }
         }
-        let text = "What the command relies on keeps changing. Try again.";
+        let text = "The data that the command depends on keeps changing. Try again.";
         Ok(LaneReply::ServiceError(ServiceError::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
     }
 
