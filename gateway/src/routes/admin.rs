@@ -37,8 +37,8 @@ impl AdminApi {
 
     /// Run the conservation checks
     ///
-    /// Compares all databases and streams of the running shop. Fast if everything agrees; takes some seconds if something
-    /// is suspect: work in flight changes meanwhile, a violation does not.
+    /// Compares all databases and streams of the running shop. Fast if everything agrees; takes some seconds if
+    /// something is suspect: work in flight changes meanwhile, a violation does not.
     #[oai(path = "/admin/invariants", method = "get", operation_id = "check_invariants")]
     async fn invariants(&self, caller: Caller<CheckInvariants>) -> Answer<Invariants> {
         Reply::new(&caller.ask_with_long_deadline(&CheckInvariants {}).await?)

@@ -75,7 +75,7 @@ impl PaymentsApi {
 
     /// Receive a webhook of the payment provider
     ///
-    /// Authenticated by its signature; 400 if that is wrong or more than five minutes old. The contents are not trusted:
+    /// Authenticated by its signature; 400 if it is wrong or more than five minutes old. The contents are not trusted:
     /// the payment is read at the provider.
     #[oai(path = "/webhooks/payments/:provider", method = "post", operation_id = "receive_webhook")]
     async fn receive_webhook(

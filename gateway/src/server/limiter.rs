@@ -130,8 +130,8 @@ impl Bound {
 mod tests {
     use super::*;
 
-    /// Simulates a domain that handles requests one after the other in `pause` each, loaded up to the limit. Returns the
-    /// final limit.
+    /// Simulates a domain that handles requests one after the other in `pause` each, loaded up to the limit. Returns
+    /// the final limit.
     fn bound_of(mut bound: Bound, pause: Duration, requests: u32) -> Bound {
         let mut now = bound.since;
         let mut waiting = std::collections::VecDeque::new();
