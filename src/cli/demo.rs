@@ -13,8 +13,7 @@ pub(crate) async fn run() -> Result<()> {
     let servers = Servers::find(&Settings::from_env()?, &[])?;
     ensure!(
         servers.is_local,
-        "the demo accounts have a password that everybody knows: unset NATS_URL and DATABASE_URL to make them on the \
-         local stack"
+        "the demo accounts have a published password: unset NATS_URL and DATABASE_URL to create them on the local stack"
     );
     demo::seed(&servers, |step| println!("{step}")).await
 }
