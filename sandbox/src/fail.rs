@@ -1,5 +1,5 @@
 //! Named crash points for tests: `SOUK_CRASH_AT=<operation>.<moment>` aborts the process there, without any cleanup.
-//! Builds without debug assertions have none. Separate from the crash points of the shop, because no code is shared with it.
+//! Builds without debug assertions have none. Separate from the crash points of the shop: it shares no code with it.
 
 use crate::operation::Operation;
 
