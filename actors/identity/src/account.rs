@@ -71,7 +71,7 @@ mod tests {
         let mut fields = Fields::default();
         fields.email("email", "nobody");
         check_password(&mut fields, "short");
-        let Err(IdentityError::InvalidAccount { fields }) = finish(fields) else { panic!("must be refused") };
+        let Err(IdentityError::InvalidAccount { fields }) = finish(fields) else { panic!("must be rejected") };
         assert_eq!(fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(), ["email", "password"]);
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn sweeping(work: &Arc<Work>) -> Child {
 
 /// Republishes the log to a stream that has lost messages.
 pub(super) fn republishing(work: &Arc<Work>) -> Child {
-    let what = format!("{}.refill", work.name);
+    let what = format!("{}.republish", work.name);
     child(what.clone(), work, move |work| {
         let what = what.clone();
         async move {

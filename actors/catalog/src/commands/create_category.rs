@@ -68,7 +68,7 @@ mod tests {
         let command =
             CreateCategory { name: " ".into(), slug: "No Slug".into(), description: "\0".into(), parent_id: None };
         let Err(CatalogError::InvalidCategory { fields }) = plan(&command, Utc::now()) else {
-            panic!("must be refused")
+            panic!("must be rejected")
         };
         assert_eq!(
             fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(),

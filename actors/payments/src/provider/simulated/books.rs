@@ -241,7 +241,11 @@ mod tests {
             Answer::Confirmed(confirmation) => confirmation,
             other => panic!("{other:?}"),
         };
-        assert_eq!(answered(&mut books, AUTHENTICATED), Confirmation::Processing, "nothing was asked of the buyer");
+        assert_eq!(
+            answered(&mut books, AUTHENTICATED),
+            Confirmation::Processing,
+            "no action was required of the buyer"
+        );
         assert_eq!(answered(&mut books, "pm_card_authenticationRequired"), Confirmation::ActionRequired);
         assert!(matches!(answered(&mut books, NOT_AUTHENTICATED), Confirmation::Declined { .. }));
         assert_eq!(answered(&mut books, NOT_AUTHENTICATED), Confirmation::Processing, "counted once");
