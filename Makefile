@@ -1,4 +1,4 @@
-# `make` alone tells what there is.
+# `make` alone lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help up test compose-test deploy-test lint fmt golden docs deny bench faults model clean
 
@@ -13,11 +13,11 @@ CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/souk/cargo-deny
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-up: ## the whole shop on this machine: servers, schema, demo data, all domains, gateway on :8080
+up: ## run the whole shop on this machine: servers, schema, demo data, all domains, gateway on :8080
 	@scripts/ensure-rust
 	cargo run --release -- up $(ARGS)
 
-test: ## everything CI checks: format, lint, all tests
+test: ## run everything that CI checks: format, lint, all tests
 	@scripts/test
 
 compose-test: ## compose.yaml started with podman: orders, killed containers, metrics; needs root
@@ -32,27 +32,27 @@ lint: ## clippy, every warning an error
 fmt: ## format all code
 	cargo fmt --all
 
-golden: ## write anew what is generated: golden files, pages, openapi.json, users.conf
+golden: ## regenerate golden files, pages, openapi.json, users.conf
 	UPDATE_GOLDEN=1 cargo test --workspace -q --test surface --test documentation --test golden
 	UPDATE_GOLDEN=1 cargo test --workspace -q --lib users_conf
 
-docs: ## the reference of all crates, in target/doc
+docs: ## build the reference of all crates in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-deny: $(CARGO_DENY)/bin/cargo-deny ## licences, sources and bans of all dependencies; fetches cargo-deny once
+deny: $(CARGO_DENY)/bin/cargo-deny ## check licences, sources and bans of all dependencies; installs cargo-deny once
 	PATH="$(CARGO_DENY)/bin:$$PATH" cargo deny check bans licenses sources
 
 $(CARGO_DENY)/bin/cargo-deny:
 	cargo install cargo-deny --locked --version '~0.20' --root $(CARGO_DENY)
 
-bench: ## a load test: make bench BENCH=checkout ARGS="..."
+bench: ## run a load test: make bench BENCH=checkout ARGS="..."
 	cargo run --release -p bench -- $(BENCH) $(ARGS)
 
-faults: ## twenty clusters under faults, a minute each, and judged: make faults RUNS=1 ARGS="--seed 7 --keep"
+faults: ## run twenty clusters under faults, a minute each: make faults RUNS=1 ARGS="--seed 7 --keep"
 	@scripts/install-faketime
 	cargo run --release -p bench -- faults --runs $(RUNS) $(ARGS)
 
-model: ## the long run of the model of catch-up; one rule dropped: make model ARGS="--without R5"
+model: ## run the model of catch-up; without one rule: make model ARGS="--without R5"
 	cargo run --release -p model -- --schedules 2000000 --steps 160 $(ARGS)
 
 clean: ## stop the local stack; remove it, its data and target/

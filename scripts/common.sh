@@ -1,9 +1,9 @@
-# Sourced by the other scripts: what they share.
+# Sourced by the other scripts: shared functions.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Outside the tree, so that `make clean` and a fresh clone need not fetch again.
+# Outside the tree, so that nothing is fetched again after `make clean` or a fresh clone.
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/souk
 
 # Where rustup puts cargo, with or without a line in the shell's profile.
@@ -13,18 +13,18 @@ PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# Runs what fetches something, and twice more where it fails: a network has its moments.
+# Runs a command that fetches something, and up to twice more if it fails: networks fail now and then.
 retry() {
     local pause
     for pause in 3 10; do
         "$@" && return
-        say "failed, and tried again in $pause s: $*"
+        say "failed, retrying in $pause s: $*"
         sleep "$pause"
     done
     "$@"
 }
 
-# Installs system packages: as root, or through a sudo that asks for no password.
+# Installs system packages: as root, or through passwordless sudo.
 apt_install() {
     local sudo=()
     command -v apt-get >/dev/null || die "missing: $*. This system has no apt-get: install them its own way."

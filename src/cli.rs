@@ -28,31 +28,31 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The whole shop on this machine: servers, schema, demo data, all domains, gateway
+    /// Run the whole shop on this machine: servers, schema, demo data, all domains, gateway
     Up(up::Up),
-    /// A node of a cluster: some domains, the gateway, or both
+    /// Run a node of a cluster: some domains, the gateway, or both
     Node(node::NodeArguments),
-    /// A payment provider that misbehaves on demand, with a database of its own
+    /// Run a payment provider that misbehaves on demand, with a database of its own
     Sandbox(sandbox::SandboxArguments),
-    /// The demo shop's accounts and products, on the local stack or, with SOUK_DEMO_PASSWORD, on the servers of NATS_URL
+    /// Create the demo accounts and products, on the local stack or, with SOUK_DEMO_PASSWORD, on the servers of NATS_URL
     Demo(demo::DemoArguments),
-    /// Bring the databases of the domains to the newest schema
+    /// Migrate the databases of the domains to the newest schema
     Migrate,
     /// Exit 0 if the node on SOUK_METRICS_ADDR is ready; for the health check of a container
     Health,
-    /// Compare the streams with their specification, or make them so
+    /// Compare the streams with their specification, or apply it
     Streams(streams::StreamsArguments),
-    /// Compare all databases and streams; exit 1 and name what is off
+    /// Check that all databases and streams agree; exit 1 and list the violations if not
     Check(check::CheckArguments),
-    /// Accounts of the shop's staff
+    /// Manage the accounts of the shop's staff
     Admin(admin::AdminArguments),
-    /// Events that a domain could not handle
+    /// List and redrive events and effects that a domain could not handle
     DeadLetters(dead_letters::DeadLettersArguments),
-    /// Tell a domain's log once more: into its stream, or into what another domain shows of it
+    /// Republish the log of a domain, or rebuild a projection from it
     Replay(replay::ReplayArguments),
-    /// Delete old commits of the logs that every consumer has handled; SOUK_LOG_RETENTION says how old (90d by default)
+    /// Delete commits from the logs that every consumer has handled and that are older than SOUK_LOG_RETENTION (90d)
     Trim(trim::TrimArguments),
-    /// Print the OpenAPI document of the HTTP surface
+    /// Print the OpenAPI document of the HTTP API
     Openapi,
 }
 
@@ -77,8 +77,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Completes when the process is asked to stop and, with `stdin`, also when standard input ends: the parent process is
-/// gone then, however it ended.
+/// Completes when the process receives a stop signal and, with `stdin`, also when standard input ends: the parent
+/// process has ended then, for whatever reason.
 pub(crate) async fn stop(stdin: bool) {
     if !stdin {
         return stop_signal().await;

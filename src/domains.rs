@@ -1,4 +1,4 @@
-//! The domains of this shop and their dependencies. The only place that knows all of them.
+//! The domains of this shop and their dependencies. The only place that depends on all of them.
 
 use std::collections::BTreeMap;
 

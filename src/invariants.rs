@@ -20,8 +20,8 @@ pub(crate) const USER: &str = "check";
 /// How many requests may wait for a run at once.
 const WAITING: usize = 16;
 
-/// How many faults of each check a reply lists; all are counted. Per check, so that a check with many faults does not
-/// hide those of another.
+/// How many violations of each check a reply lists; all are counted. Per check, so that a check with many violations
+/// does not hide those of another.
 const NAMED: usize = 50;
 
 /// Timeout of a run and of each of its statements, which cannot be cancelled: the gateway waits no longer.
@@ -61,20 +61,15 @@ impl Operations {
             return Ok(report.clone());
         }
         let Ok(report) = tokio::time::timeout(LONGEST, check::run(&self.sources, TIMEOUT)).await else {
-            tracing::warn!("the checks take longer than anybody waits for them here: run `souk check`");
+            tracing::warn!("checks exceeded their timeout");
             return Err(ServiceError::deadline(DOMAIN));
         };
         let report = Arc::new(report);
         for check in report.checks.iter().filter(|check| check.failure.is_some()) {
-            tracing::error!(check = check.name, failure = check.failure, "a check could not be made");
+            tracing::error!(check = check.name, failure = check.failure, "check could not run");
         }
         for violation in named(&report.faults) {
-            tracing::error!(
-                check = violation.check,
-                key = violation.key,
-                text = violation.text,
-                "an invariant does not hold"
-            );
+            tracing::error!(check = violation.check, key = violation.key, text = violation.text, "invariant violated");
         }
         *last = Some((Instant::now(), report.clone()));
         Ok(report)
@@ -92,7 +87,7 @@ impl Service for Operations {
 impl Serve<CheckInvariants> for Operations {
     async fn serve(&self, _cx: &ServiceContext, _query: &CheckInvariants) -> QueryResult<Invariants, OperationsError> {
         let Ok(_permit) = self.waiting.try_acquire() else {
-            let text = "The service has more work than it can do. Try again.";
+            let text = "The service is overloaded. Try again.";
             return Err(
                 InternalError::from(ServiceError::new(ErrorKind::Unavailable, "overloaded", text).of(DOMAIN)).into()
             );
@@ -134,7 +129,7 @@ fn invariants(report: &Report) -> Invariants {
     }
 }
 
-/// The first faults of each check. Expects the faults grouped by check.
+/// The first violations of each check. Expects the violations grouped by check.
 fn named(faults: &[check::Violation]) -> impl Iterator<Item = &check::Violation> {
     faults.chunk_by(|a, b| a.check == b.check).flat_map(|of_one| of_one.iter().take(NAMED))
 }

@@ -1,4 +1,6 @@
 //! `souk`: one binary with a subcommand per role.
+//!
+//! To read first: `cli.rs` (the subcommands), `domains.rs` (the domains and their dependencies), `cli/node.rs`.
 
 mod cli;
 mod demo;

@@ -25,7 +25,7 @@ struct Observed {
 
 /// Binds the port early, so that a port in use stops the start with an error that names its variable.
 pub(crate) async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{variable} is {address}, which cannot be listened on"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({variable})"))
 }
 
 /// The gateway's socket.
@@ -37,7 +37,7 @@ pub(crate) struct HttpSocket {
 }
 
 /// The socket passed by the parent process (`LISTEN_FDS`, as by systemd), or else a new one. With a socket that
-/// outlives its gateways, no connection is refused while one gateway replaces another.
+/// outlives its gateways, no connection fails while one gateway replaces another.
 pub(crate) async fn http(address: SocketAddr) -> Result<HttpSocket> {
     match listenfd::ListenFd::from_env().take_tcp_listener(0).context("LISTEN_FDS")? {
         Some(listener) => {
@@ -60,7 +60,7 @@ pub(crate) fn serve(listener: TcpListener, metrics: Metrics, node: Option<Arc<No
     tokio::spawn(async move {
         let (_open, stages) = watch::channel(Stage::Open);
         if let Err(error) = server::serve(listener, routes, Options::new("metrics"), stages).await {
-            tracing::error!(%error, "the metrics port is gone");
+            tracing::error!(%error, "metrics server failed");
         }
     });
 }

@@ -1,4 +1,4 @@
-//! What a run is asked to do. Every number has a bound, so that a slip of the finger is refused and not suffered.
+//! The command line. Every number has a bound, so that a typing error is rejected.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::faults;
 use crate::http::Target;
 use crate::load::Plan;
 
-/// An answer that takes longer is an error: it is longer than the longest `Prefer: wait` the shop grants.
+/// Timeout of a request; above the longest `Prefer: wait` that the shop grants.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// What is open besides the clients' connections.
+/// Open files besides the clients' connections.
 pub const SPARE_FILES: u64 = 100;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -25,7 +25,7 @@ pub enum Scenario {
     Flash,
 }
 
-/// Load and faults, from outside.
+/// Load tests and fault injection.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, max_term_width = 110)]
 pub struct Program {
@@ -35,26 +35,26 @@ pub struct Program {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Nine product pages to one listing, on a running shop
+    /// Browse a running shop: nine product pages per listing
     Browse(Arguments),
-    /// Log in once, place orders over up to 40 variants, wait until each is confirmed
+    /// Place orders over up to 40 variants and wait until each is confirmed
     Checkout(Arguments),
-    /// The same spread, all on one variant, and both once more in reverse; prints the ratio and how far it can be trusted
+    /// Place orders spread over variants and on one variant, twice each; prints the ratio and its noise
     Flash(Arguments),
-    /// A cluster of its own, bought from and broken at the same time, then judged
+    /// Buy from a private cluster under injected faults, then verify its final state
     Faults(faults::Arguments),
 }
 
-/// Puts load on a running shop and prints what it did beside what the machine can do.
+/// Puts load on a running shop and prints its figures beside the limits of the machine.
 ///
-/// Needs the accounts of the demo shop. `checkout` and `flash` raise the stock of the variants they buy and leave it so.
-/// Exit code 1 when anything happened that was not expected.
+/// Needs the accounts of the demo shop. `checkout` and `flash` raise the stock of the variants they buy, permanently.
+/// Exit code 1 after any unexpected result.
 #[derive(Debug, Clone, Args, Serialize)]
 pub struct Arguments {
     #[arg(skip)]
     pub scenario: Scenario,
 
-    /// Base URL of a gateway; repeat it for several nodes, clients take them in turn
+    /// Base URL of a gateway; repeat it for several nodes, clients use them in turn
     #[arg(long = "url", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub urls: Vec<Target>,
 
@@ -66,33 +66,33 @@ pub struct Arguments {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub clients: u32,
 
-    /// Seconds that count, of each phase
+    /// Measured seconds of each phase
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
 
-    /// Seconds before them whose figures are dropped (their errors are not)
+    /// Seconds of warm-up, whose errors count but whose figures do not
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub warmup: u64,
 
-    /// Open loop: this many requests a second whatever the shop does, latency counted from the time each should have
-    /// been sent. Without it every client sends its next request when it has the answer to the last
+    /// Open loop: this many requests per second regardless of the replies, with latency counted from the scheduled
+    /// time of each. By default, every client sends its next request after the reply to the last
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
 
-    /// Also write everything to this file, as JSON
+    /// Also write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Seconds given to each of the machine's own limits; 0 leaves them out
+    /// Seconds of measuring each limit of the machine; 0 skips them
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=60))]
     pub limit_seconds: u64,
 
-    /// Take the NATS limit on this server (it must allow `bench.>`) and not on a private one started for it
+    /// Measure the NATS limit on this server, which must allow `bench.>`, instead of a private one
     #[arg(long, value_name = "URL")]
     #[serde(skip)]
     pub nats: Option<String>,
 
-    /// A superuser of the PostgreSQL server, for the limit of the SQL write; without it the running local stack is asked
+    /// URL of a PostgreSQL superuser, for the limit of the SQL write; by default that of the running local stack
     #[arg(long, value_name = "URL", env = "SOUK_BENCH_DATABASE_URL", hide_env_values = true)]
     #[serde(skip)]
     pub database_url: Option<String>,
@@ -113,7 +113,7 @@ impl Arguments {
         }
     }
 
-    /// The limits run closed, whatever the scenario does: they are to find the most the machine can do.
+    /// The limits run as a closed loop in every scenario, since they measure the maximum of the machine.
     pub fn limit_plan(&self) -> Plan {
         Plan {
             warmup: Duration::from_secs(1),

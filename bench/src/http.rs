@@ -40,7 +40,7 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
         if uri.scheme_str() != Some("http") {
-            return Err("only http:// is spoken here; put the load behind whatever ends TLS".into());
+            return Err("only http:// is supported: use the address behind the proxy that terminates TLS".into());
         }
         if uri.path() != "/" || uri.query().is_some() {
             return Err("a base URL ends after the port: http://host:port".into());
@@ -149,7 +149,7 @@ impl Client {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
                     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-                    let body = body.map_err(|_| Failure("the answer broke off".into()))?.to_bytes();
+                    let body = body.map_err(|_| Failure("the reply was incomplete".into()))?.to_bytes();
                     self.give_up_if_closing(&head.headers);
                     return Ok(Answer { status: head.status, body });
                 }

@@ -3,6 +3,8 @@
 //! A rate means little without the machine it was measured on. Every run therefore first measures the limits of the
 //! machine (a bare poem server, a bare NATS request-reply, the batched SQL write alone) and prints each figure as a
 //! share of them.
+//!
+//! To read first: `arguments.rs` (the command line), `load/mod.rs` (the load loop), `faults/mod.rs` (fault injection).
 
 mod arguments;
 mod faults;

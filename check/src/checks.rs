@@ -55,7 +55,7 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "fulfilment",
-        promise: "inventory holds, sold or gave back for every order what its status says",
+        promise: "per order: inventory has held, sold or returned what its status requires",
         inspect: |sources| Box::pin(fulfilment::inspect(sources)),
     },
     Check {
@@ -65,22 +65,22 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "captures",
-        promise: "per order: one successful capture at most, told once",
+        promise: "per order: at most one successful capture, emitted once",
         inspect: |sources| Box::pin(captures::inspect(sources)),
     },
     Check {
         name: "provider",
-        promise: "the provider charged and gave back what payments has booked",
+        promise: "the provider charged and refunded what payments has booked",
         inspect: |sources| Box::pin(provider::inspect(sources)),
     },
     Check {
         name: "status_edges",
-        promise: "order status walks legal edges only, and its history ends where the order stands",
+        promise: "order statuses follow legal transitions, and the history ends with the current status",
         inspect: |sources| Box::pin(status_edges::inspect(sources)),
     },
     Check {
         name: "versions",
-        promise: "event versions per entity have no gap and no repeat, and end where the entity stands",
+        promise: "event versions per entity have no gap and no repeat, and end with the current version",
         inspect: |sources| Box::pin(versions::inspect(sources)),
     },
     Check {
@@ -100,7 +100,7 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "projections",
-        promise: "what catalog shows of the stock and of who may sell is what inventory and identity told last",
+        promise: "catalog's projections of stock and sellers match the last events of inventory and identity",
         inspect: |sources| Box::pin(projections::inspect(sources)),
     },
     Check {
@@ -115,7 +115,7 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "dead_letters",
-        promise: "no event and no effect is parked",
+        promise: "there are no dead letters",
         inspect: |sources| Box::pin(dead_letters::inspect(sources)),
     },
 ];

@@ -16,7 +16,7 @@ impl Forks {
         Ok(Self(epochs.collect::<Result<_, sqlx::Error>>()?))
     }
 
-    /// The explanation to append to a fault about a position that the log does not have.
+    /// The explanation to append to a violation about a position that the log does not have.
     pub(crate) fn explain(&self, position: Position) -> &'static str {
         if self.has_ended(position) { ": a restore of the database has ended its history" } else { "" }
     }
@@ -41,7 +41,7 @@ mod tests {
         let has_ended = |epoch, xid| forks.has_ended(Position { epoch, xid });
         assert!(!has_ended(100, 750) && has_ended(100, 751));
         assert!(has_ended(150, 1), "begun after the backup, and gone with it");
-        assert!(!has_ended(200, 9000), "the present era goes on");
+        assert!(!has_ended(200, 9000), "the present epoch goes on");
         assert!(!has_ended(7, 1), "older than all that is known");
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// The result of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Whether every check completed and found no fault.
+    /// Whether every check completed and found no violation.
     pub is_ok: bool,
     /// When the run began.
     pub checked_at: DateTime<Utc>,
@@ -16,9 +16,9 @@ pub struct Report {
     pub took_ms: u64,
     /// The result of each check.
     pub checks: Vec<CheckReport>,
-    /// The faults of all checks.
+    /// The violations of all checks.
     pub faults: Vec<Violation>,
-    /// Suspects that changed at every look until the end: a sign of load, not of a defect.
+    /// Suspects that changed at every inspection until the end: a sign of load, not of a defect.
     pub unsettled: Vec<Violation>,
 }
 
@@ -29,11 +29,11 @@ pub struct CheckReport {
     pub name: &'static str,
     /// The invariant that it verifies.
     pub promise: &'static str,
-    /// The number of faults.
+    /// The number of violations.
     pub faults: usize,
     /// The number of suspects that never settled.
     pub unsettled: usize,
-    /// The duration of the first look.
+    /// The duration of the first inspection.
     pub took_ms: u64,
     /// The error, if the check could not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,26 +59,26 @@ impl fmt::Display for Violation {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<16} {:>7} {:>8}  promise", "check", "faults", "time")?;
+        writeln!(f, "{:<16} {:>10} {:>8}  promise", "check", "violations", "time")?;
         for check in &self.checks {
             let faults = if check.failure.is_some() { "-".to_owned() } else { check.faults.to_string() };
-            writeln!(f, "{:<16} {faults:>7} {:>5} ms  {}", check.name, check.took_ms, check.promise)?;
+            writeln!(f, "{:<16} {faults:>10} {:>5} ms  {}", check.name, check.took_ms, check.promise)?;
         }
         for check in &self.checks {
             if let Some(failure) = &check.failure {
-                writeln!(f, "{} could not be made: {failure}", check.name)?;
+                writeln!(f, "{} could not be completed: {failure}", check.name)?;
             }
         }
         for violation in &self.faults {
             writeln!(f, "{violation}")?;
         }
         if !self.unsettled.is_empty() {
-            writeln!(f, "{} suspects moved on at every look and never settled", self.unsettled.len())?;
+            writeln!(f, "{} suspects changed at every inspection and never settled", self.unsettled.len())?;
         }
         let seconds = self.took_ms as f64 / 1000.0;
         match self.is_ok {
-            true => write!(f, "all of it holds ({seconds:.1} s)"),
-            false => write!(f, "{} faults ({seconds:.1} s)", self.faults.len()),
+            true => write!(f, "no violations ({seconds:.1} s)"),
+            false => write!(f, "{} violations ({seconds:.1} s)", self.faults.len()),
         }
     }
 }

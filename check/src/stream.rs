@@ -67,7 +67,7 @@ pub(crate) async fn read(sources: &Sources, domain: &str) -> Result<Option<Held>
         let message = match tokio::time::timeout(SILENCE, messages.next()).await {
             Ok(Some(message)) => message.with_context(|| format!("reading the stream {name}"))?,
             Ok(None) => break,
-            Err(_) => bail!("the stream {name} fell silent"),
+            Err(_) => bail!("the stream {name} could not be read to its end in time"),
         };
         let info = message.info().map_err(|error| anyhow::anyhow!("a message of {name}: {error}"))?;
         let (sequence, is_last) = (info.stream_sequence, info.pending == 0 || info.stream_sequence >= last);

@@ -1,6 +1,6 @@
-//! What routes take and give: bodies, queries, headers, credentials, replies and errors.
+//! Request and response types of the routes: bodies, queries, headers, credentials, replies and errors.
 //!
-//! To read first: `caller.rs` (who calls, and calls of the domains), `body.rs`, `reply.rs`.
+//! To read first: `caller.rs` (credentials and calls of the domains), `body.rs`, `reply.rs`.
 
 pub(crate) mod body;
 pub(crate) mod caller;

@@ -1,7 +1,9 @@
-//! HTTP to messages and back. No rule of the shop stands here, and no SQL.
+//! Translates HTTP requests to messages of the domains, and their replies back. Contains no business rules and no SQL.
 //!
-//! A route is a method that builds a message, sends it and writes the answer. What all routes share is in small parts:
-//! `Middleware` around everything, `Caller` for who asks, `Body`, `Reply`, the header parameters, and the one error shape.
+//! A route is a method that builds a message, sends it and writes the reply. The shared parts: `Middleware` around all
+//! routes, `Caller` for credentials, `Body`, `Reply`, the header parameters, and the one error shape.
+//!
+//! To read first: `routes/orders.rs` (typical routes), `http/caller.rs` (credentials, calls), `server/middleware.rs`.
 
 mod http;
 mod openapi;
@@ -23,7 +25,7 @@ pub use routes::home::Local;
 pub use server::gateway::{AwaitRevocation, GatewayConfig, VerifyToken};
 pub use server::serve::{Shutdown, serve};
 
-/// All routes, for a server of one's own or a test.
+/// All routes, for a custom server or a test.
 pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {
     app(Gateway::new(config))
 }

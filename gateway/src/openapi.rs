@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the routes themselves.
+//! The OpenAPI document, generated from the routes.
 
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -21,9 +21,9 @@ use crate::{
 };
 
 const DESCRIPTION: &str = "The backend of a shop.\n\nEvery failure has the same body (`Error`); its `code` is stable. \
-`X-Request-Id` and `traceparent` are taken or made, and come back with every answer. \
-A query parameter that is unknown or repeated is rejected. In a `PATCH` or `PUT`, an absent field stays as it is and null \
-clears it; elsewhere null is the same as absent. Money is an integer of minor units \
+`X-Request-Id` and `traceparent` are accepted or generated, and returned in every reply. \
+A query parameter that is unknown or repeated is rejected. In a `PATCH` or `PUT`, an absent field is unchanged and \
+null clears it; elsewhere null is the same as absent. Money is an integer of minor units \
 with an ISO 4217 currency. Times are RFC 3339, UTC.";
 
 /// The document and the page that shows it.
@@ -32,7 +32,7 @@ pub(crate) struct Texts {
     pub(crate) reader: String,
 }
 
-/// The texts as they are served, with the sandbox where it is there.
+/// The texts as they are served, with the sandbox if it is enabled.
 pub(crate) fn texts(local_stack: bool) -> &'static Texts {
     static LOCAL: OnceLock<Texts> = OnceLock::new();
     static OTHER: OnceLock<Texts> = OnceLock::new();
@@ -40,7 +40,7 @@ pub(crate) fn texts(local_stack: bool) -> &'static Texts {
     cell.get_or_init(|| {
         let document = build(local_stack);
         let empty = OpenApiService::new((), "", "");
-        // The reader of the library, with our document in the place of an empty one.
+        // The library's page, with our document in place of an empty one.
         let reader = empty.swagger_ui_html().replacen(&empty.spec(), &document.replace("</", "<\\/"), 1);
         Texts { document, reader }
     })
@@ -57,7 +57,7 @@ fn build(local_stack: bool) -> String {
         (OrdersApi, PaymentsApi, SandboxApi, HealthApi),
     );
     let service = OpenApiService::new(api, "souk", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/");
-    // The library writes what it has built itself.
+    // The library can serialize only what it has built itself.
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
     if !local_stack && let Some(paths) = document["paths"].as_object_mut() {
         paths.retain(|path, _| !path.starts_with("/api/v1/sandbox/"));
@@ -71,7 +71,7 @@ fn build(local_stack: bool) -> String {
     text
 }
 
-/// Failures are the same everywhere: each is written once and named where it can happen.
+/// Failures are the same everywhere: each is defined once, and referenced by the operations that may return it.
 fn share_failures(document: &mut Value) {
     let mut shared = Map::new();
     for (status, name, description) in STATUSES {
@@ -109,7 +109,7 @@ fn is_error(response: &Value) -> bool {
     response["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/Error"
 }
 
-/// The headers of a success follow from what the operation takes and answers.
+/// Derives the headers of a success from the parameters and the reply of the operation.
 fn name_headers(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     for operation in operations(document) {
@@ -123,8 +123,8 @@ fn name_headers(document: &mut Value) {
             let name = schema.rsplit('/').next().unwrap_or_default();
             let has_version = schemas[name]["properties"].get("version").is_some();
             let named = [
-                (has_version, "ETag", "The version; goes into `If-Match` and `If-None-Match`"),
-                (key, "Idempotent-Replayed", "`true` where an earlier run of the same request gave the answer"),
+                (has_version, "ETag", "The version, for `If-Match` and `If-None-Match`"),
+                (key, "Idempotent-Replayed", "`true` if an earlier run of the same request produced the reply"),
                 (prefer, "Preference-Applied", "The wait that was granted"),
             ];
             for (_, header, description) in named.into_iter().filter(|(applies, ..)| *applies) {
@@ -134,7 +134,7 @@ fn name_headers(document: &mut Value) {
     }
 }
 
-/// Bodies refuse unknown fields, and say so. What stands in answers only stays open, for fields may be added there.
+/// Request bodies reject unknown fields. Schemas of replies stay open, since fields may be added to them.
 fn close_bodies(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     let mut sent = BTreeSet::new();
@@ -149,7 +149,7 @@ fn close_bodies(document: &mut Value) {
     }
 }
 
-/// Where something is made, null is the same as absent. What a change clears by null says so itself.
+/// In a creation, null is the same as absent. Fields that a change can clear by null declare that themselves.
 fn mark_nullable(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     let mut sent = BTreeSet::new();
@@ -191,7 +191,7 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     paths.filter_map(Value::as_object_mut).flat_map(|path| path.values_mut())
 }
 
-/// The order of keys must not depend on how a library was built. What says nothing is left out.
+/// Sorts keys, whose order must not depend on how a library was built, and removes defaults.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! What surrounds the routes: the server, the middleware, the limits, and the following of orders.
+//! The HTTP server around the routes: shutdown, middleware, limits, and order streams.
 //!
 //! To read first: `serve.rs`, `middleware.rs`, `gateway.rs` (what all requests share).
 

@@ -1,6 +1,6 @@
 //! Waiting for an order and following it, over a real nats-server, with a stand-in for the domain of orders.
 //!
-//! Skipped, and said so, where there is no nats-server on PATH or in the cache of the local stack.
+//! Skipped with a message if there is no nats-server on PATH or in the cache of the local stack.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
@@ -72,7 +72,7 @@ async fn nats() -> Option<(Server, async_nats::Client)> {
     panic!("nats-server did not start");
 }
 
-/// An order with a version, whose story is told by the test.
+/// An order with a version, whose transitions are driven by the test.
 struct Orders {
     connection: async_nats::Client,
     version: AtomicI64,
@@ -266,7 +266,7 @@ async fn a_stream_has_every_state_and_ends_with_the_order() {
     orders.step(false).await;
     assert!(until(&mut stream, "\n\n").await.contains("\"status\":\"confirmed\""));
 
-    // Whoever comes back with the last event's id gets what is new, at once.
+    // A client that reconnects with the last event's id gets newer states at once.
     let mut again = gateway.follow(Some(2)).await;
     assert!(until(&mut again, "\n\n").await.contains("id: 3\n"));
     let mut known = gateway.follow(Some(3)).await;
@@ -278,7 +278,7 @@ async fn a_stream_has_every_state_and_ends_with_the_order() {
         let end = until(stream, "\r\n0\r\n\r\n").await;
         assert!(end.contains("\"status\":\"cancelled\""), "{end}");
     }
-    // The story has ended: nothing to follow.
+    // The order is final: nothing to follow.
     let mut late = gateway.follow(Some(5)).await;
     assert!(until(&mut late, "0\r\n\r\n").await.starts_with("HTTP/1.1 200"));
 }

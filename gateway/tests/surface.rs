@@ -1,4 +1,4 @@
-//! The surface, without anybody behind it: what is refused at the edge, and in which shape.
+//! The HTTP surface without domains behind it: what is rejected at the edge, and in which shape.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
@@ -30,7 +30,7 @@ fn verifier() -> VerifyToken {
 }
 
 async fn client() -> TestClient<impl Endpoint<Output = Response>> {
-    // Nobody listens there: the client goes on trying, which is what a gateway without NATS does.
+    // No server listens there: the client keeps retrying, as in a gateway without NATS.
     let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
     let connection = options.connect("nats://127.0.0.1:9").await.unwrap();
     TestClient::new(routes(GatewayConfig {
@@ -70,7 +70,7 @@ async fn expect_error(response: TestResponse, status: u16, code: &str) -> Value 
     body
 }
 
-/// What the details of an error say to people, by field.
+/// The messages of an error's details, by field.
 fn details_of(body: &Value) -> Value {
     let details = body["details"].as_array().unwrap().iter();
     details.map(|detail| json!({"field": detail["field"], "message": detail["message"]})).collect()

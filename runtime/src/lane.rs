@@ -266,9 +266,9 @@ async fn next_after(context: &LaneContext, internal_error: &InternalError, size:
     if internal_error.is_lost_connection() {
         context.db.held.drop_all();
     }
-    metrics::counter!("lane_breakages_total", "domain" => context.domain, "blame" => format!("{retry_class:?}"))
+    metrics::counter!("lane_batch_errors_total", "domain" => context.domain, "retry_class" => format!("{retry_class:?}"))
         .increment(1);
-    tracing::warn!(domain = context.domain, size, attempt, error = %internal_error, ?retry_class, "a batch broke");
+    tracing::warn!(domain = context.domain, size, attempt, error = %internal_error, ?retry_class, "batch failed");
     match retry_class {
         RetryClass::Data | RetryClass::Size if size > 1 => Next::Halve,
         // Another transaction inserted the same row concurrently: on a retry the handler sees it.
@@ -279,7 +279,7 @@ async fn next_after(context: &LaneContext, internal_error: &InternalError, size:
         RetryClass::Size | RetryClass::Transient => {
             if matches!(internal_error, InternalError::StaleEpoch) {
                 if let Err(error) = renew_epoch(&context.db).await {
-                    tracing::warn!(domain = context.domain, %error, "the new era could not begin");
+                    tracing::warn!(domain = context.domain, %error, "new epoch could not be started");
                 }
                 return Next::Again;
             }

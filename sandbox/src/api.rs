@@ -57,11 +57,11 @@ fn index(request: &Request) -> Response {
 async fn answer(request: &Request, body: Body, sandbox: Data<&Sandbox>) -> Response {
     let is_known = request.header(AUTHORIZATION).is_some_and(|value| value.starts_with("Bearer sk_"));
     if !is_known {
-        let rejection = Answer::error(401, "invalid_request_error", "api_key_missing", "No secret key was shown.");
+        let rejection = Answer::error(401, "invalid_request_error", "api_key_missing", "No API key provided.");
         return response(&Outcome { answer: rejection, is_replayed: false });
     }
     let Some(operation) = Operation::of(request.method(), request.uri().path()) else {
-        let message = "The sandbox does not speak this part of the API.";
+        let message = "The sandbox does not support this part of the API.";
         let rejection = Answer::error(404, "invalid_request_error", "url_invalid", message);
         return response(&Outcome { answer: rejection, is_replayed: false });
     };
@@ -80,15 +80,15 @@ async fn answer(request: &Request, body: Body, sandbox: Data<&Sandbox>) -> Respo
     let text = if body.is_empty() { request.uri().query().unwrap_or_default() } else { &body };
     let outcome = sandbox.carry_out(&operation, &fields(text), request.header("Idempotency-Key")).await;
     let outcome = outcome.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the sandbox's database does not answer");
-        let failure = Answer::error(503, "api_error", "api_error", "The sandbox cannot answer now.");
+        tracing::warn!(%error, "sandbox database unavailable");
+        let failure = Answer::error(503, "api_error", "api_error", "The sandbox is unavailable. Try again.");
         Outcome { answer: failure, is_replayed: false }
     });
     match outcome.answer.manner {
         Manner::Slow => tokio::time::sleep(SLOW).await,
         Manner::Silent | Manner::Forgetful => tokio::time::sleep(SILENCE).await,
         Manner::TimedOut => {
-            let rejection = Answer::error(408, "invalid_request_error", "request_timeout", "It took too long.");
+            let rejection = Answer::error(408, "invalid_request_error", "request_timeout", "The request timed out.");
             return response(&Outcome { answer: rejection, is_replayed: false });
         }
         Manner::Plain | Manner::Failing | Manner::Denying => {}

@@ -94,7 +94,7 @@ pub(crate) async fn answer(db: &mut PgConnection, id: &str, fields: &Fields) -> 
 pub(crate) async fn decide(db: &mut PgConnection, id: &str, is_won: bool) -> Done {
     let Some(dispute) = find(db, id).await? else { return Ok(Answer::missing("dispute")) };
     if dispute.status != "needs_response" {
-        return Ok(Answer::invalid("dispute_already_closed", "It is decided."));
+        return Ok(Answer::invalid("dispute_already_closed", "The dispute is already closed."));
     }
     let status = if is_won { "won" } else { "lost" };
     sqlx::query("update dispute set status = $2 where id = $1").bind(id).bind(status).execute(&mut *db).await?;

@@ -1,5 +1,5 @@
-//! Named crash points for tests: `SOUK_CRASH_AT=<asked>.<moment>` aborts the process there, without any cleanup. Builds
-//! without debug assertions have none. Separate from the crash points of the shop, because no code is shared with it.
+//! Named crash points for tests: `SOUK_CRASH_AT=<operation>.<moment>` aborts the process there, without any cleanup.
+//! Builds without debug assertions have none. Separate from the crash points of the shop: it shares no code with it.
 
 use crate::operation::Operation;
 
@@ -9,7 +9,7 @@ pub(crate) const BEFORE_COMMIT: &str = "before_commit";
 /// After the transaction commits, before the reply is sent.
 pub(crate) const AFTER_COMMIT: &str = "after_commit";
 
-/// Aborts the process if the environment names this request and moment.
+/// Aborts the process if the environment names this operation and moment.
 #[cfg(debug_assertions)]
 pub(crate) fn fail_point(operation: &Operation, moment: &str) {
     use std::sync::LazyLock;

@@ -3,6 +3,8 @@
 //!
 //! It commits before it replies, so a charge survives every crash of either side. It misbehaves on demand, selected by
 //! the name of the payment method or by the amount: docs/payments.md lists how. It shares no code with its callers.
+//!
+//! To read first: `api.rs` (HTTP), `intents.rs` (payments), `methods.rs` (the ways to misbehave).
 
 mod api;
 mod database;

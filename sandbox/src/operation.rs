@@ -98,7 +98,9 @@ impl Answer {
     pub(crate) fn manner(self, manner: Manner) -> Self {
         match manner {
             Manner::Failing => Self { manner, ..Self::error(500, "api_error", "api_error", "Something went wrong.") },
-            Manner::Denying => Self { manner, ..Self::invalid("charge_already_refunded", "All of it has gone back.") },
+            Manner::Denying => {
+                Self { manner, ..Self::invalid("charge_already_refunded", "The charge has already been refunded.") }
+            }
             manner => Self { manner, ..self },
         }
     }

@@ -39,7 +39,7 @@ pub(crate) async fn create(db: &mut PgConnection, fields: &Fields) -> Done {
     let id = fields.text("payment_intent").unwrap_or_default();
     let Some(intent) = intents::lock(db, id).await? else { return Ok(Answer::missing("payment_intent")) };
     if intent.status != "succeeded" {
-        return Ok(Answer::invalid("charge_not_captured", "There is nothing to give back."));
+        return Ok(Answer::invalid("charge_not_captured", "The payment has not been captured."));
     }
     let refunded: i64 = sqlx::query_scalar(
         "select coalesce(sum(amount), 0)::bigint from refund where intent_id = $1 and status <> 'failed'",
@@ -53,10 +53,10 @@ pub(crate) async fn create(db: &mut PgConnection, fields: &Fields) -> Done {
     let left = intent.amount - refunded;
     let amount = fields.number("amount").unwrap_or(left);
     if left == 0 {
-        return Ok(Answer::invalid("charge_already_refunded", "All of it has gone back."));
+        return Ok(Answer::invalid("charge_already_refunded", "The charge has already been refunded."));
     }
     if amount <= 0 || amount > left {
-        return Ok(Answer::invalid("amount_too_large", "More than what is left cannot go back."));
+        return Ok(Answer::invalid("amount_too_large", "The amount is greater than the unrefunded amount."));
     }
     let refund = format!("re_sandbox_{}", Uuid::now_v7().simple());
     let method = intent.payment_method.as_deref().and_then(method);

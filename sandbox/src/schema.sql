@@ -73,7 +73,7 @@ create table if not exists webhook (
     forgery    text check (forgery in ('other_secret', 'too_old', 'unsigned')),
     due_at     timestamptz not null,
     attempts   integer     not null default 0,
-    -- Of the last attempt; null where nobody answered.
+    -- Of the last attempt; null without a reply.
     answered   integer,
     ended_at   timestamptz
 );

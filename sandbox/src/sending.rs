@@ -39,7 +39,7 @@ pub(crate) async fn send(db: PgPool, webhooks: Webhooks) {
 async fn again_and_again<F: Future<Output = Result<(), sqlx::Error>>>(mut step: impl FnMut() -> F) {
     loop {
         if let Err(error) = step().await {
-            tracing::warn!(%error, "the sandbox's database does not answer");
+            tracing::warn!(%error, "sandbox database unavailable");
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -106,7 +106,7 @@ fn signature(one: &Due, secret: &str) -> Option<String> {
     let now = Utc::now().timestamp();
     let (secret, time) = match one.forgery.as_deref() {
         None => (secret, now),
-        Some("other_secret") => ("whsec_of_somebody_else", now),
+        Some("other_secret") => ("whsec_other", now),
         Some("too_old") => (secret, now - 301),
         Some(_) => return None,
     };

@@ -15,7 +15,7 @@ pub(crate) struct AdminArguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Make an account with the role admin; the password is read from SOUK_ADMIN_PASSWORD or standard input
+    /// Create an account with the role admin; the password is read from SOUK_ADMIN_PASSWORD or standard input
     Create {
         /// The account's e-mail address
         #[arg(long)]

@@ -13,11 +13,11 @@ use crate::{
 
 const HELP: &str = "\
 Nothing is stopped and nothing is written: the databases are read as the role souk_check, the streams as the NATS user \
-check. What is odd at the first look is looked at again until it is gone or has not changed for five seconds: then it \
-is a fault. docs/reliability.md says what each check means.
+check. A suspect is inspected again until it is gone or has not changed for five seconds: then it is a violation. \
+docs/reliability.md describes each check.
 
 In production: NATS_URL, SOUK_NATS_KEYS with check's nkey, and SOUK_CHECK_URL (or DATABASE_URL with \
-SOUK_DB_PASSWORD_SOUK_CHECK). Exit status 1 where something is off or could not be looked at.";
+SOUK_DB_PASSWORD_SOUK_CHECK). Exit status 1 if an invariant is violated or could not be checked.";
 
 /// Timeout of each statement: scanning a large log takes minutes.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: CheckArguments) -> Result<()> {
         println!("{report}");
     }
     if !report.is_ok {
-        bail!("the shop's invariants do not hold, or could not all be checked");
+        bail!("invariants are violated, or could not all be checked");
     }
     Ok(())
 }

@@ -17,13 +17,13 @@ pub(crate) struct DeadLettersArguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Every parked event and effect, with its reason
+    /// List dead-lettered events and effects with their reasons
     List,
-    /// Handle a parked event, or perform a parked effect, once more; it is parked again where that fails
+    /// Redrive a dead letter: handles the event or runs the effect again
     Redrive {
-        /// The domain that parked it
+        /// The domain of the dead letter
         domain: String,
-        /// Its id, as `list` shows it
+        /// The id of the dead letter, as shown by `list`
         id: Uuid,
     },
 }
@@ -43,9 +43,9 @@ pub(crate) async fn run(arguments: DeadLettersArguments) -> Result<()> {
                         DeadLetterKind::Event => "handled",
                         DeadLetterKind::Effect => "performed",
                     };
-                    println!("{id} is {done} again; `souk dead-letters list` shows it where that fails");
+                    println!("{id} is {done} again; if that fails, `souk dead-letters list` shows it");
                 }
-                Err(error) if error.kind == ErrorKind::NotFound => bail!("{domain} has not parked {id}"),
+                Err(error) if error.kind == ErrorKind::NotFound => bail!("{domain} has no dead letter {id}"),
                 Err(error) => return Err(error.into()),
             }
             Ok(())
@@ -76,6 +76,6 @@ async fn list(client: &Client) -> Result<()> {
             }
         }
     }
-    println!("{count} parked");
+    println!("{count} {}", if count == 1 { "dead letter" } else { "dead letters" });
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) struct NodeArguments {
     /// Serve HTTP on SOUK_HTTP_ADDR
     #[arg(long)]
     gateway: bool,
-    /// Answer admins who ask for the conservation checks; needs what `souk check` needs
+    /// Serve the conservation checks to admins; requires the settings of `souk check`
     #[arg(long)]
     check: bool,
     /// For tests: stop when standard input ends
@@ -43,7 +43,7 @@ pub(crate) struct NodeArguments {
 
 pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     if arguments.domains.is_empty() && !arguments.gateway && !arguments.check {
-        bail!("a node needs --domains, --gateway or --check; there are {}", DOMAINS.join(", "));
+        bail!("a node needs --domains, --gateway or --check; the domains are {}", DOMAINS.join(", "));
     }
     telemetry::start("info,ractor=warn,async_nats=warn", "json")?;
     let settings = Settings::from_env()?;
@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     };
     let http_addr = http.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
     // The bound ports, since the system may have chosen them.
-    tracing::info!(?domains, http = http_addr.map(tracing::field::display), metrics = %metrics_addr, "the node is ready");
+    tracing::info!(?domains, http = http_addr.map(tracing::field::display), metrics = %metrics_addr, "node ready");
     let (stopped, when) = tokio::sync::oneshot::channel();
     let stop = async {
         super::stop(arguments.stop_with_stdin).await;

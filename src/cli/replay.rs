@@ -10,9 +10,9 @@ use crate::settings::{Servers, Settings};
 
 #[derive(Args)]
 pub(crate) struct ReplayArguments {
-    /// The domain whose events are told once more: into its stream, newest first, as far back as that reaches
+    /// The domain whose log is republished into its stream, newest first, as far back as the stream's limits allow
     domain: String,
-    /// Instead, a domain that forgets what it shows of them and hears all of them again. Refused where it acts on them
+    /// Instead: rebuild the projection of these events in this domain. Rejected if it emits events or effects for them
     #[arg(long, value_name = "CONSUMER")]
     into: Option<String>,
 }
@@ -28,13 +28,13 @@ pub(crate) async fn run(arguments: ReplayArguments) -> Result<()> {
     let client = Client::new(runtime::connect(&servers.nats, "operator", "replay").await?).await?;
     let Some(consumer) = into else {
         client.republish(&domain).await?;
-        println!("{domain} publishes its log again; the metric stream_refilled_commits_total tells how far it is");
+        println!("{domain} republishes its log; see the metric stream_republished_commits_total for its progress");
         return Ok(());
     };
     let names = client.rebuild(&consumer, &domain).await?;
     println!(
-        "{consumer} has forgotten {} of {domain} and hears it again from the log; once \
-         catch_up_events_total{{domain=\"{consumer}\",source=\"{domain}\"}} stands still it has all of it",
+        "{consumer} has reset {} of {domain} and rebuilds it from the log; it is complete once \
+         catch_up_events_total{{domain=\"{consumer}\",source=\"{domain}\"}} stops increasing",
         names.join(", ")
     );
     Ok(())

@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Args)]
 pub(crate) struct SandboxArguments {
-    /// Where it listens
+    /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:12111")]
     listen: SocketAddr,
     /// For tests: stop when standard input ends

@@ -19,9 +19,9 @@ pub(crate) struct StreamsArguments {
 
 #[derive(Subcommand, PartialEq, Eq, Clone, Copy)]
 enum Action {
-    /// Say what would change; exit 1 if anything would
+    /// Print the differences; exit 1 if there are any
     Plan,
-    /// Change it
+    /// Apply the specification
     Apply,
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: StreamsArguments) -> Result<()> {
         }
     }
     if open > 0 {
-        bail!("{open} streams are not as specified; `souk streams apply` changes them");
+        bail!("{open} streams differ from their specification; `souk streams apply` changes them");
     }
     Ok(())
 }

@@ -12,9 +12,9 @@ use crate::settings::{Servers, Settings, log_retention};
 
 #[derive(Args)]
 pub(crate) struct TrimArguments {
-    /// The domains whose logs are trimmed; all of them where none is named
+    /// The domains whose logs are trimmed; all if none is named
     domains: Vec<String>,
-    /// Trim also logs from which another domain's projection is rebuilt; it cannot be rebuilt from then on
+    /// Also trim logs from which projections of other domains are rebuilt; these can no longer be rebuilt then
     #[arg(long)]
     without_rebuild: bool,
 }
@@ -40,14 +40,14 @@ pub(crate) async fn run(arguments: TrimArguments) -> Result<()> {
         for consumer in DOMAINS {
             let consumed = client.consumed(consumer, domain).await;
             let consumed = consumed.with_context(|| {
-                format!("{consumer} does not say how far it has handled {domain}'s events, so nothing is trimmed")
+                format!("{consumer} does not report how far it has handled {domain}'s events, so nothing is trimmed")
             })?;
             consumers.push((consumer, consumed));
         }
         match plan(&consumers, arguments.without_rebuild) {
             Plan::UpTo(position) => trim(&client, domain, position, retention).await?,
             Plan::RebuiltFrom(consumers) => println!(
-                "{domain}: kept, {} is rebuilt from it (--without-rebuild trims it all the same)",
+                "{domain}: kept, {} is rebuilt from it (--without-rebuild trims it anyway)",
                 consumers.join(", ")
             ),
             Plan::Unhandled(consumer) => println!("{domain}: kept, {consumer} has not handled any of it"),

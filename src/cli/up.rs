@@ -23,7 +23,7 @@ pub(crate) struct Up {
     /// Start with an empty shop: no demo products, no demo accounts
     #[arg(long)]
     no_demo: bool,
-    /// Only the servers and their schema; nodes are started by hand
+    /// Start only the servers and their schema; nodes are started by hand
     #[arg(long)]
     servers_only: bool,
     /// For tests: stop when standard input ends, and remove the home with everything in it

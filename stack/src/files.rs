@@ -56,7 +56,7 @@ pub(crate) fn make_dir(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(
             None => Ok(()),
         }
     };
-    attempt().with_context(|| format!("cannot make the directory {}", path.display()))
+    attempt().with_context(|| format!("cannot create the directory {}", path.display()))
 }
 
 /// Removes a file if it exists.

@@ -54,7 +54,7 @@ impl StackInfo {
         format!("{scheme}://127.0.0.1:{}", self.nats_port)
     }
 
-    /// The PEM file with the root certificates of the servers, if they speak TLS.
+    /// The PEM file with the root certificates of the servers, if they require TLS.
     pub fn ca(&self) -> Option<&Path> {
         self.ca.as_deref()
     }

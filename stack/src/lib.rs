@@ -15,6 +15,8 @@
 //!
 //! The servers run in process groups of their own, so that Ctrl-C reaches only the parent, which drains first. They
 //! survive a parent that is killed; the next start finds them and adopts or replaces them.
+//!
+//! To read first: `lib.rs` ([`Stack`]), `program.rs` (starting and adopting a server), `rights.rs` (NATS permissions).
 
 mod config;
 mod files;

@@ -111,10 +111,10 @@ impl Postgres {
              shared_buffers = 256MB\n\
              autovacuum_naptime = 10s\n\
              max_wal_size = 4GB\n\
-             # What is committed is on the disk, here as in production: the promises rest on it.\n\
+             # Commits are durable, as in production: the guarantees depend on it.\n\
              fsync = on\n\
              synchronous_commit = on\n\
-             # Whoever waits long for a lock is worth a line.\n\
+             # Logs long waits for locks.\n\
              log_lock_waits = on\n\
              log_line_prefix = '%m [%p] %u@%d '\n\
              timezone = 'UTC'\n\
@@ -127,7 +127,7 @@ impl Postgres {
 
     /// Creates the data directory atomically: initdb works on a sibling directory.
     async fn init(&self, progress: &Progress) -> Result<()> {
-        progress(&format!("postgresql: making a new data directory in {}", self.dir.display()));
+        progress(&format!("postgresql: creating a data directory in {}", self.dir.display()));
         let fresh = self.dir.join("data.new");
         if fresh.exists() {
             std::fs::remove_dir_all(&fresh)?;
@@ -141,7 +141,7 @@ impl Postgres {
         command.arg(if cfg!(target_os = "macos") { "--locale=en_US.UTF-8" } else { "--locale=C.UTF-8" });
         let made = run::output(command.current_dir("/")).await;
         files::remove(&password)?;
-        made.context("PostgreSQL's data directory cannot be made")?;
+        made.context("PostgreSQL's data directory cannot be created")?;
         let config = fresh.join("postgresql.conf");
         let defaults = files::read(&config)?.context("initdb wrote no postgresql.conf")?;
         files::write_private(&config, &format!("{defaults}\ninclude 'souk.conf'\n"), self.owner)?;
@@ -261,7 +261,7 @@ async fn retire(home: &Path, progress: &Progress) -> Result<()> {
             continue;
         }
         progress(&format!(
-            "postgresql: an earlier {} left its data in {}: remove it when nobody needs it",
+            "postgresql: an earlier {} left its data in {}: remove it when it is no longer needed",
             home.display(),
             dir.display()
         ));

@@ -27,7 +27,7 @@ pub(crate) struct Owner {
 pub(crate) struct Farewell {
     pub(crate) signal: Signal,
     pub(crate) timeout: Duration,
-    /// The signal to send after `patience`.
+    /// The signal to send after `timeout`.
     pub(crate) last: Signal,
 }
 
@@ -89,7 +89,7 @@ impl Server {
             if tokio::time::timeout(timeout, self.ended()).await.is_ok() {
                 return;
             }
-            tracing::warn!(pid = self.pid, ?sent, "a server does not stop");
+            tracing::warn!(pid = self.pid, ?sent, "server does not stop");
         }
     }
 }
@@ -107,7 +107,7 @@ fn signal(pid: u32, marker: &str, signal: Signal) {
     if is_ours(pid, marker)
         && let Err(error) = kill_process(target, signal)
     {
-        tracing::warn!(pid, %error, "cannot signal a server");
+        tracing::warn!(pid, %error, "server could not be signalled");
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn provision(info: &StackInfo, progress: &Progress) -> Result<(
         run(&mut connection, format!("GRANT CONNECT ON DATABASE {domain} TO {CHECK_ROLE}")).await?;
     }
     if !made.is_empty() {
-        progress(&format!("postgresql: databases and roles made: {}", made.join(", ")));
+        progress(&format!("postgresql: created databases and roles: {}", made.join(", ")));
     }
     connection.close().await?;
     Ok(())

@@ -156,8 +156,8 @@ fn of_domain(domain: &str, domains: &[String], users: &[String]) -> Rights {
 
 fn render(table: &[Rights], key: impl Fn(&str) -> String) -> String {
     let mut text = String::from(
-        "# The users of NATS and their rights, made from the table in stack/src/rights.rs: do not edit by hand.\n\
-         # An inbox prefix per user, so that nobody hears the answers to another.\n\
+        "# The users of NATS and their rights, generated from the table in stack/src/rights.rs: do not edit by hand.\n\
+         # An inbox prefix per user, so that a user cannot read the replies to another.\n\
          authorization {\n  timeout: 2\n  users: [\n",
     );
     for rights in table {

@@ -57,7 +57,7 @@ async fn supervise<P: Program>(
         tokio::select! {
             biased;
             () = stop_requested(&mut stopping) => return server.stop().await,
-            how = server.ended() => tracing::warn!(server = name, pid = server.pid, how, "a server died; restarting it"),
+            how = server.ended() => tracing::warn!(server = name, pid = server.pid, how, "server exited, restarting"),
         }
         if since.elapsed() > STABLE {
             pause = FIRST_PAUSE;
@@ -72,11 +72,11 @@ async fn supervise<P: Program>(
             let mut stopping = stopping.clone();
             match start(&program, stop_requested(&mut stopping)).await {
                 Ok(server) => break server,
-                Err(error) => tracing::error!(server = name, error = format!("{error:#}"), "a server does not restart"),
+                Err(error) => tracing::error!(server = name, error = format!("{error:#}"), "server restart failed"),
             }
         };
         pid.store(server.pid, Ordering::Release);
-        tracing::info!(server = name, pid = server.pid, "a server was restarted");
+        tracing::info!(server = name, pid = server.pid, "server restarted");
     }
 }
 

@@ -1,6 +1,6 @@
-//! A real stack, from nothing to its end.
+//! A real stack, from its first start to its removal.
 
-// The lint knows tests, not their helpers.
+// The lint exempts tests, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -73,8 +73,8 @@ async fn execute(url: &str, sql: &'static str) {
     connection.close().await.unwrap();
 }
 
-/// Whether a subscriber on `subject` hears what `publisher` says there.
-/// Fails where a message does not arrive. It is sent again, for a subscription may reach the server after it.
+/// Fails if a subscriber on `subject` does not receive the messages of `publisher`. Messages are sent again, since the
+/// subscription may reach the server after the first.
 async fn expect_arrival(publisher: &async_nats::Client, listener: &async_nats::Client, subject: &'static str) {
     until(subject, async || arrives(publisher, listener, subject).await).await;
 }
@@ -88,7 +88,7 @@ async fn arrives(publisher: &async_nats::Client, listener: &async_nats::Client, 
     tokio::time::timeout(Duration::from_millis(500), messages.next()).await.is_ok()
 }
 
-/// Asks the very nats-server that runs to read the production files, with the environment they want.
+/// Makes the running nats-server's binary parse the production files, with the environment they need.
 fn checked_in_configurations_are_valid(nats_pid: u32, keys: &Path) {
     let nats = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("nats");
     let users = std::fs::read_to_string(nats.join("users.conf")).unwrap();
@@ -138,12 +138,12 @@ async fn a_stack_gives_each_domain_its_own_and_survives_a_kill_and_a_restart() {
     assert!(scalar(&sandbox.replace("/sandbox?", "/orders?"), "SELECT 'in'").await.is_err());
     assert!(scalar(&orders.replace("/orders?", "/sandbox?"), "SELECT 'in'").await.is_err());
 
-    // NATS: own subjects, never another's; a client without credentials listens and asks.
+    // NATS: own subjects, never another's; a client without credentials subscribes and sends requests.
     let domain = connect_as(&stack, "orders").await;
     let operator = connect_as(&stack, "operator").await;
     let bare = async_nats::connect(stack.nats_url()).await.unwrap();
     expect_arrival(&domain, &bare, "evt.orders.placed.1").await;
-    assert!(!arrives(&domain, &bare, "evt.carts.emptied.1").await, "a domain speaks in another's name");
+    assert!(!arrives(&domain, &bare, "evt.carts.emptied.1").await, "a domain publishes another's events");
     assert!(!arrives(&bare, &operator, "evt.orders.placed.1").await, "a bare client states facts");
     assert!(!arrives(&operator, &bare, "evt.orders.placed.1").await, "the operator states facts");
     let gateway = connect_as(&stack, "gateway").await;
@@ -155,7 +155,7 @@ async fn a_stack_gives_each_domain_its_own_and_survives_a_kill_and_a_restart() {
             assert!(!arrives(asker, &domain, "req.orders.internal.events").await);
         }
     }
-    assert!(!arrives(&bare, &operator, "req.orders.get").await, "the operator hears requests");
+    assert!(!arrives(&bare, &operator, "req.orders.get").await, "the operator receives requests");
 
     checked_in_configurations_are_valid(stack.nats_pid().unwrap(), stack.nats_keys());
 
@@ -261,7 +261,7 @@ async fn a_home_that_postgresql_cannot_reach_puts_its_data_elsewhere_and_says_so
     let pg_dir = stack.info().pg_dir.clone();
     let owner =
         lines.lock().unwrap().iter().any(|line| line.contains(pg_dir.to_str().unwrap()) && line.contains("reach"));
-    // As anybody but root PostgreSQL runs as ourselves, and reaches what we reach.
+    // Unless started by root, PostgreSQL runs as the same user and can access the same files.
     let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(dir.path()).unwrap()) == 0;
     assert_eq!((owner, !pg_dir.starts_with(&stack.info().home)), (root, root));
     assert!(scalar(&stack.database_url("orders").unwrap(), "SELECT ''").await.is_ok());

@@ -1,4 +1,4 @@
-//! A postal address, as it is copied into an order.
+//! A postal address, copied into each order.
 
 use contract::{Detail, Fields, LineBreaks};
 use serde::{Deserialize, Serialize};
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Address {
-    /// Of whoever receives.
+    /// The recipient's first name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
-    /// Of whoever receives.
+    /// The recipient's last name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<String>,
     /// Street and number.
     pub street: String,
-    /// Anything more.
+    /// A second address line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub street2: Option<String>,
     /// City or town.
@@ -25,15 +25,15 @@ pub struct Address {
     pub state: Option<String>,
     /// Postal code.
     pub zip_code: String,
-    /// ISO 3166-1 alpha-2.
+    /// The country code, ISO 3166-1 alpha-2.
     pub country: String,
-    /// For the carrier.
+    /// A phone number for the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
 }
 
 impl Address {
-    /// Adds what is wrong with it, each field below `prefix`.
+    /// Adds the invalid fields, each below `prefix`.
     pub fn check(&self, fields: &mut Fields, prefix: &str) {
         for (field, text) in [("street", &self.street), ("city", &self.city), ("zip_code", &self.zip_code)] {
             fields.text(&format!("{prefix}.{field}"), text, 1..=200, LineBreaks::Forbidden);

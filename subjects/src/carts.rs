@@ -9,9 +9,9 @@ use crate::{CartId, Currency, ItemId, Money, ProductId, VariantId, inventory::Un
 /// The domain's name.
 pub const DOMAIN: &str = "carts";
 
-/// The most lines a cart holds.
+/// The maximum number of lines in a cart.
 pub const MAX_LINES: usize = 100;
-/// The most units a line holds.
+/// The maximum number of units in a line.
 pub const MAX_QUANTITY: i64 = 10_000;
 
 /// Why a line of a cart needs the buyer's attention.
@@ -24,7 +24,8 @@ pub enum LineProblem {
     OutOfStock,
     /// The variant cannot be bought any more. Not part of the totals.
     NotForSale,
-    /// The price is not the one of the buyer's last change to the cart, which accepts it. The line counts at the price of now.
+    /// The price has changed since the buyer last changed the cart; the next change accepts it. The line counts at its
+    /// current price.
     PriceChanged,
 }
 
@@ -35,7 +36,7 @@ impl LineProblem {
     }
 }
 
-/// A line of a cart, with the price and the availability of now.
+/// A line of a cart, with its current price and availability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct CartItem {
@@ -47,14 +48,14 @@ pub struct CartItem {
     pub quantity: i64,
     pub unit_price: Money,
     pub line_total: Money,
-    /// Units that can be had now.
+    /// Units available now.
     pub available: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub problem: Option<LineProblem>,
 }
 
-/// Sums of a cart or an order. Shipping, tax and discount are 0 until pricing exists.
+/// The totals of a cart or an order. Shipping, tax and discount are 0 until pricing exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Totals {
@@ -66,7 +67,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The totals of a subtotal to which nothing is added and nothing taken away.
+    /// The totals of a subtotal without discount, shipping and tax.
     pub fn of_subtotal(subtotal: Money) -> Self {
         let zero = Money::zero(subtotal.currency);
         Self { subtotal, discount: zero, shipping: zero, tax: zero, total: subtotal }
@@ -80,27 +81,27 @@ pub struct Cart {
     pub id: CartId,
     pub currency: Currency,
     pub items: Vec<CartItem>,
-    /// Of the lines that can be bought.
+    /// The totals of the lines that can be bought.
     pub totals: Totals,
-    /// Counts the cart's changes; the `ETag`.
+    /// Increases with every change of the cart; the `ETag`.
     pub version: i64,
 }
 
-/// Makes a guest's cart. A customer needs none made: the first look makes it.
+/// Creates a guest's cart. A customer needs none: the first added item creates it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateCart {}
 command!(CreateCart, DOMAIN, "create", Access::Public => NewCart, CartsError, key = |_| None, answer = Answer::Secret);
 
-/// A guest's cart and the secret that opens it.
+/// A guest's cart and its secret token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewCart {
     pub id: CartId,
-    /// Goes into `X-Cart-Token`.
+    /// The secret to send in `X-Cart-Token`.
     pub token: String,
 }
 
-/// The caller's cart: by the access token, or by a guest's cart token.
+/// Returns the caller's cart, identified by the access token or by a guest's cart token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetCart {}
 query!(GetCart, DOMAIN, "get", roles::SIGNED_IN_OR_GUEST => Cart, CartsError);
@@ -113,27 +114,27 @@ pub struct ClearCart {
 }
 command!(ClearCart, DOMAIN, "clear", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
-/// A line that goes into a cart: a variant, or a product that has only one.
+/// An item to add to a cart: a variant, or a product that has only one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewCartItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant_id: Option<VariantId>,
-    /// Of a product with one variant for sale; with several, `variant_id` is required.
+    /// A product with one variant for sale; with several, `variant_id` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
-    /// 1 to 10,000; added to what is in the cart already.
+    /// 1 to 10,000; added to the quantity that is in the cart already.
     pub quantity: i64,
 }
 
-/// Puts units into the caller's cart.
+/// Adds an item to the caller's cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddItem {
     pub item: NewCartItem,
 }
 command!(AddItem, DOMAIN, "add_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
-/// Another quantity of a line.
+/// The changes of a cart line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct CartItemChanges {
@@ -151,7 +152,7 @@ pub struct ChangeItem {
 }
 command!(ChangeItem, DOMAIN, "change_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
-/// Takes a line out of the caller's cart.
+/// Removes a line from the caller's cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveItem {
     pub item_id: ItemId,
@@ -160,18 +161,19 @@ pub struct RemoveItem {
 }
 command!(RemoveItem, DOMAIN, "remove_item", roles::SIGNED_IN_OR_GUEST => Cart, CartsError, key = |_| None);
 
-/// Whose cart another domain asks for: a customer's by id, or a guest's by the digest of its token.
+/// Returns the contents of a cart to another domain: a customer's by account id, or a guest's by the digest of its
+/// token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetContents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Uuid>,
-    /// The digest of the cart token of a caller who shows one.
+    /// The digest of the cart token, if the caller sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Uuid>,
 }
 query!(GetContents, DOMAIN, "contents", Access::Internal => Contents, CartsError);
 
-/// What is in a cart, without prices.
+/// The contents of a cart, without prices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     pub cart_id: CartId,
@@ -184,7 +186,7 @@ domain_error! {
     pub enum CartsError {
         CartNotFound: NotFound "cart_not_found" = "There is no such cart.";
         ItemNotFound: NotFound "item_not_found" = "There is no such line in the cart.";
-        NotForSale: NotFound "not_for_sale" = "There is no such product to buy.";
+        NotForSale: NotFound "not_for_sale" = "The product does not exist or is not for sale.";
         VariantRequired: Invalid "variant_required" = "The product has several variants. Choose one."
             => vec![Detail::new(
                 "variant_id",
@@ -192,15 +194,15 @@ domain_error! {
                 "is required: the product has several variants",
             )];
         InvalidItem { fields: Vec<Detail> }: Invalid "invalid_item" =
-            "The line cannot be stored with these fields." => fields.clone();
-        CartFull: Conflict "cart_full" = "The cart holds 100 lines at most.";
-        OutOfStock { available: i64 }: Conflict "out_of_stock" = "So many units cannot be had."
+            "Some fields of the cart line are not valid." => fields.clone();
+        CartFull: Conflict "cart_full" = "A cart has at most 100 lines.";
+        OutOfStock { available: i64 }: Conflict "out_of_stock" = "Not enough stock."
             => vec![
                 Detail::new("quantity", DetailCode::Range, format!("{available} units are available"))
                     .with("max", *available),
             ];
-        CurrencyMismatch: Conflict "currency_mismatch" = "The cart holds another currency.";
-        CartVersionMismatch: PreconditionFailed "cart_version_mismatch" = "The cart was changed meanwhile.";
+        CurrencyMismatch: Conflict "currency_mismatch" = "The cart is in another currency.";
+        CartVersionMismatch: PreconditionFailed "cart_version_mismatch" = "The cart was changed in the meantime.";
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{UserId, registry::MessageInfo, roles};
 /// The domain's name.
 pub const DOMAIN: &str = "identity";
 
-/// An account, as its owner and admins see it.
+/// An account, for its owner and for admins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
@@ -33,35 +33,35 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub phone: Option<String>,
-    /// An inactive account can neither log in nor refresh.
+    /// An inactive account can neither log in nor refresh a session.
     pub is_active: bool,
     pub is_verified: bool,
-    /// Counts the account's changes; the `ETag`.
+    /// Increases with every change of the account; the `ETag`.
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// Tokens for an account.
+/// The tokens of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Session {
     pub user: User,
-    /// An EdDSA JWT, to be sent as `Authorization: Bearer ...`.
+    /// An EdDSA JWT, to be sent as `Authorization: Bearer <token>`.
     pub access_token: String,
-    /// Spent by its first use.
+    /// Valid for one use.
     pub refresh_token: String,
     /// Always `Bearer`.
     pub token_type: String,
-    /// Seconds until the access token ends.
+    /// Seconds until the access token expires.
     pub expires_in: i64,
 }
 
-/// Makes an account with the role `customer`.
+/// Registers an account with the role `customer`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Register {
-    /// 3 to 254 characters, compared without case.
+    /// 3 to 254 characters; compared case-insensitively.
     pub email: String,
     /// 10 to 256 characters.
     #[serde(deserialize_with = "contract::text::as_sent")]
@@ -77,7 +77,7 @@ pub struct Register {
 }
 command!(Register, DOMAIN, "register", Access::Public => Session, IdentityError, key = |_| None, answer = Answer::Secret);
 
-/// Opens a session.
+/// Logs in: starts a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Login {
@@ -87,7 +87,7 @@ pub struct Login {
 }
 command!(Login, DOMAIN, "login", Access::Public => Session, IdentityError, key = |_| None, answer = Answer::Secret);
 
-/// Goes on with a session; the refresh token is spent.
+/// Refreshes a session; the refresh token becomes invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Refresh {
@@ -100,16 +100,16 @@ command!(Refresh, DOMAIN, "refresh", Access::Public => Session, IdentityError, k
 pub struct Logout {}
 command!(Logout, DOMAIN, "logout", roles::SIGNED_IN => Done, IdentityError, key = |_| None);
 
-/// Nothing more to say.
+/// An empty reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {}
 
-/// The public keys by which access tokens are verified.
+/// Returns the public keys that verify access tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetKeys {}
 query!(GetKeys, DOMAIN, "jwks", Access::Public => VerificationKeys, IdentityError);
 
-/// The access tokens that ended before their time, by position; or whether one of them has.
+/// Lists the access tokens that were revoked before they expired, by position, or checks one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GetRevocations {
@@ -123,7 +123,7 @@ impl From<RevocationsRequest> for GetRevocations {
     }
 }
 
-/// What an admin may change of an account. What is absent stays; null is rejected, for an account always has both.
+/// The changes of an account by an admin. Absent fields stay unchanged; null is rejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct UserChanges {
@@ -139,14 +139,14 @@ pub struct UserChanges {
 pub struct ChangeUser {
     pub user_id: UserId,
     pub changes: UserChanges,
-    /// Refused when the account has another version.
+    /// Rejected if the account has another version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
 command!(ChangeUser, DOMAIN, "change_user", roles::ADMINS => User, IdentityError, key = |c| Some(c.user_id.0),
     sensitive = true);
 
-/// Makes the first admin, or a demo account. Not reachable from outside.
+/// Creates the first admin, or a demo account. Not reachable from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateAccount {
     pub email: String,
@@ -154,10 +154,11 @@ pub struct CreateAccount {
     pub password: String,
     pub role: String,
 }
-// Its answer is not secret, its body is: the command log would keep a fast hash of the password.
+// The body is secret, not the answer: the command log would store a fast hash of the password.
 command!(CreateAccount, DOMAIN, "create_account", Access::Internal => User, IdentityError, key = |_| None, answer = Answer::Secret);
 
-/// An account was made. The one event with personal data: its stream has a short age, its log can be redacted.
+/// An account was registered. The only event with personal data: its stream has a short maximum age, and its log can be
+/// redacted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRegistered {
     pub user_id: UserId,
@@ -179,14 +180,14 @@ pub struct UserChanged {
 }
 event!(UserChanged, DOMAIN, "user_changed", entity = |e| e.user_id.0);
 
-/// An account was switched off.
+/// An account was deactivated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserDeactivated {
     pub user_id: UserId,
 }
 event!(UserDeactivated, DOMAIN, "user_deactivated", entity = |e| e.user_id.0);
 
-/// A deactivated account was activated again, perhaps with another role.
+/// A deactivated account was reactivated, possibly with another role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserReactivated {
     pub user_id: UserId,
@@ -194,7 +195,7 @@ pub struct UserReactivated {
 }
 event!(UserReactivated, DOMAIN, "user_reactivated", entity = |e| e.user_id.0);
 
-/// A session was ended by a logout: its access tokens are no longer accepted.
+/// A session was revoked: its access tokens are no longer accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRevoked {
     pub session_id: Uuid,
@@ -206,7 +207,7 @@ domain_error! {
     /// The errors of identity.
     pub enum IdentityError {
         InvalidAccount { fields: Vec<Detail> }: Invalid "invalid_account" =
-            "The account cannot be made with these fields." => fields.clone();
+            "Some fields of the account are not valid." => fields.clone();
         EmailTaken: Conflict "email_taken" = "An account with this e-mail address exists.";
         WrongCredentials: Unauthenticated "wrong_credentials" = "The e-mail address or the password is wrong.";
         AccountInactive: Unauthenticated "account_inactive" = "The account is not active.";
@@ -214,10 +215,10 @@ domain_error! {
         UserNotFound: NotFound "user_not_found" = "There is no such account.";
         UnknownRole: Invalid "unknown_role" = "There is no such role."
             => vec![Detail::one_of("role", &roles::ALL)];
-        UserVersionMismatch: PreconditionFailed "user_version_mismatch" = "The account was changed meanwhile.";
+        UserVersionMismatch: PreconditionFailed "user_version_mismatch" = "The account was changed in the meantime.";
         InvalidToken: Unauthenticated "invalid_token" = "The access token is not valid.";
         CannotChangeYourself: Conflict "cannot_change_yourself" =
-            "You cannot change your own role or switch your own account off.";
+            "You cannot change your own role or deactivate your own account.";
     }
 }
 

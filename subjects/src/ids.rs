@@ -1,4 +1,5 @@
-//! One type per kind of id, so that an order's id cannot stand where a variant's belongs. All are UUIDv7.
+//! One type per kind of id, so that an order's id cannot stand where a variant's belongs. Ids of new entities are
+//! UUIDv7; a customer's cart has a UUIDv5 of the account.
 
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
@@ -10,7 +11,7 @@ macro_rules! id {
         pub struct $name(pub uuid::Uuid);
 
         impl $name {
-            /// A new id, ordered by the time it was made.
+            /// A new id, ordered by its time of creation.
             #[allow(clippy::new_without_default, reason = "each call makes another one: nothing default about it")]
             pub fn new() -> Self {
                 Self(uuid::Uuid::now_v7())

@@ -1,4 +1,4 @@
-//! Stock: what is on the shelf, what is held for orders, and the ledger of every change.
+//! Stock: the units in stock, the units reserved for orders, and the ledger of every change.
 
 use chrono::{DateTime, Utc};
 use contract::{Access, Detail, DetailCode, command, domain_error, event, query};
@@ -10,72 +10,72 @@ use crate::{OrderId, PageRequest, Pagination, VariantId, registry::MessageInfo, 
 /// The domain's name.
 pub const DOMAIN: &str = "inventory";
 
-/// The most units a shelf holds.
+/// The maximum number of units in stock of a variant.
 pub const MAX_ON_HAND: i64 = 1_000_000_000;
-/// The most units of one line.
+/// The maximum number of units of a line.
 pub const MAX_UNITS: i64 = 10_000;
-/// The most lines that are checked at once.
+/// The maximum number of lines of an availability check.
 pub const MAX_CHECKED: usize = 100;
 
 /// The stock of a variant. `available = on_hand - reserved`.
-/// What is optional is shown to the product's seller and to admins only.
+/// The optional fields are returned to the product's seller and to admins only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Stock {
     pub variant_id: VariantId,
     pub sku: String,
-    /// On the shelf, held or not.
+    /// Units in stock, reserved or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub on_hand: Option<i64>,
-    /// Held for orders that are not paid yet.
+    /// Units reserved for orders that are not paid yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub reserved: Option<i64>,
     pub available: i64,
-    /// Below it, `inventory.low_stock` is told.
+    /// At or below it, `inventory.low_stock` is emitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub min_stock: Option<i64>,
-    /// Counts the stock's changes; the `ETag`.
+    /// Increases with every change of the stock; the `ETag`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub version: Option<i64>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// The stock of one variant.
+/// Returns the stock of a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetStock {
     pub variant_id: VariantId,
 }
 query!(GetStock, DOMAIN, "get_stock", Access::Public => Stock, InventoryError);
 
-/// A counted shelf.
+/// A stock count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct StockCount {
     /// 0 to 1,000,000,000.
     pub on_hand: i64,
-    /// 0 to 1,000,000,000. Stays where absent; null takes the minimum away, as 0 does.
+    /// 0 to 1,000,000,000. Unchanged if absent; null removes the minimum, as 0 does.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
     #[cfg_attr(feature = "openapi", oai(nullable))]
     pub min_stock: Option<Option<i64>>,
 }
 
-/// Sets what is on the shelf; written as a movement. Below what is reserved it is refused.
+/// Sets the units in stock, recorded as a movement. A value below the reserved quantity is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetStock {
     pub variant_id: VariantId,
     pub count: StockCount,
-    /// Refused when the stock has another version.
+    /// Rejected if the stock has another version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
 command!(SetStock, DOMAIN, "set_stock", roles::SELLERS => Stock, InventoryError, key = |c| Some(c.variant_id.0),
     sensitive = true);
 
-/// So many units of a variant.
+/// A variant and a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Units {
@@ -84,7 +84,7 @@ pub struct Units {
     pub quantity: i64,
 }
 
-/// Whether so many units can be bought now.
+/// Checks whether the requested quantities can be bought now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct CheckAvailability {
@@ -93,25 +93,25 @@ pub struct CheckAvailability {
 }
 query!(CheckAvailability, DOMAIN, "check_availability", Access::Public => Availabilities, InventoryError);
 
-/// What can be bought of one variant.
+/// The availability of a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Availability {
     pub variant_id: VariantId,
-    /// 0 for a variant that is not known, or not for sale.
+    /// 0 for a variant that does not exist or is not for sale.
     pub available: i64,
     pub requested: i64,
     pub is_available: bool,
 }
 
-/// What can be had, in the order asked.
+/// Availability, in the requested order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Availabilities {
     pub data: Vec<Availability>,
 }
 
-/// One line of the ledger.
+/// An entry of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
@@ -119,11 +119,11 @@ pub struct Movement {
     pub variant_id: VariantId,
     /// `received`, `counted`, `reserved`, `released`, `committed`, `returned` (the order was cancelled) or `restocked`.
     pub reason: String,
-    /// Change of `on_hand`.
+    /// The change of `on_hand`.
     pub on_hand_delta: i64,
-    /// Change of `reserved`.
+    /// The change of `reserved`.
     pub reserved_delta: i64,
-    /// The order that caused it.
+    /// The order that caused the movement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub order_id: Option<OrderId>,
@@ -138,7 +138,7 @@ pub struct Movements {
     pub pagination: Pagination,
 }
 
-/// The ledger of a variant.
+/// Lists the ledger of a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListMovements {
     pub variant_id: VariantId,
@@ -147,7 +147,7 @@ pub struct ListMovements {
 }
 query!(ListMovements, DOMAIN, "list_movements", roles::SELLERS => Movements, InventoryError);
 
-/// A variant's stock is another. One event per commit and variant, whatever the number of causes in it.
+/// The stock of a variant has changed. One event per commit and variant, whatever the number of causes in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockChanged {
     pub variant_id: VariantId,
@@ -158,7 +158,7 @@ pub struct StockChanged {
 }
 event!(StockChanged, DOMAIN, "stock_changed", entity = |e| e.variant_id.0);
 
-/// A variant's available units fell to its minimum or below.
+/// The available units of a variant fell to its minimum or below.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LowStock {
     pub variant_id: VariantId,
@@ -168,7 +168,7 @@ pub struct LowStock {
 }
 event!(LowStock, DOMAIN, "low_stock", entity = |e| e.variant_id.0);
 
-/// All lines of an order are held for it.
+/// The stock of all lines of an order is reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserved {
     pub order_id: OrderId,
@@ -176,7 +176,7 @@ pub struct Reserved {
 }
 event!(Reserved, DOMAIN, "reserved", entity = |e| e.order_id.0);
 
-/// A line that cannot be held.
+/// A line that cannot be reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortage {
     pub variant_id: VariantId,
@@ -184,7 +184,7 @@ pub struct Shortage {
     pub available: i64,
 }
 
-/// No line of an order is held, because one of them cannot be.
+/// No line of an order is reserved, because at least one of them cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationRejected {
     pub order_id: OrderId,
@@ -192,7 +192,7 @@ pub struct ReservationRejected {
 }
 event!(ReservationRejected, DOMAIN, "reservation_rejected", entity = |e| e.order_id.0);
 
-/// The units held for an order can be had again.
+/// The units reserved for an order are available again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
     pub order_id: OrderId,
@@ -200,7 +200,7 @@ pub struct Released {
 }
 event!(Released, DOMAIN, "released", entity = |e| e.order_id.0);
 
-/// The units held for an order are sold.
+/// The units reserved for an order are sold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Committed {
     pub order_id: OrderId,
@@ -213,18 +213,18 @@ domain_error! {
     pub enum InventoryError {
         VariantNotFound: NotFound "variant_not_found" = "There is no such variant.";
         InvalidStock { fields: Vec<Detail> }: Invalid "invalid_stock" =
-            "The stock cannot be set to these values." => fields.clone();
+            "Some fields of the stock are not valid." => fields.clone();
         InvalidItems { fields: Vec<Detail> }: Invalid "invalid_items" =
-            "The availability of these lines cannot be checked." => fields.clone();
+            "Some of the items are not valid." => fields.clone();
         BelowReserved { reserved: i64 }: Conflict "below_reserved" =
-            "So few units cannot be on the shelf: more are reserved."
+            "Stock cannot go below the reserved quantity."
             => vec![
                 Detail::new("on_hand", DetailCode::Range, format!("{reserved} units are reserved"))
                     .with("min", *reserved),
             ];
         NotYourVariant: Forbidden "not_your_variant" = "The variant belongs to another seller.";
-        StockVersionMismatch: PreconditionFailed "stock_version_mismatch" = "The stock was changed meanwhile.";
-        InvalidCursor: Malformed "invalid_cursor" = "The cursor is not one of ours.";
+        StockVersionMismatch: PreconditionFailed "stock_version_mismatch" = "The stock was changed in the meantime.";
+        InvalidCursor: Malformed "invalid_cursor" = "The cursor is not valid.";
     }
 }
 

@@ -1,6 +1,6 @@
-//! Enums that are words on the wire and in columns.
+//! Enums with a text label on the wire and in columns.
 
-/// Declares an enum and the word of each variant. With the feature `sqlx` of this crate it is a column of text.
+/// Declares an enum and the label of each variant. With the feature `sqlx` of this crate it is a column of text.
 ///
 /// ```
 /// subjects::labels! {
@@ -27,7 +27,7 @@ macro_rules! labels {
             #[allow(dead_code, reason = "used by the enums that are listed")]
             $vis const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word of the variant.
+            /// The label of the variant.
             $vis fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $label),+ }
             }
@@ -38,7 +38,7 @@ macro_rules! labels {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let found = Self::ALL.iter().copied().find(|one| one.as_str() == text);
-                found.ok_or_else(|| format!("unknown word {text:?}"))
+                found.ok_or_else(|| format!("unknown value {text:?}"))
             }
         }
 

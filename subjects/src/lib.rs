@@ -1,5 +1,5 @@
 //! The shop's messages. A type fixes its subject, its reply and its error; nothing else in the project spells a
-//! subject. Events carry ids and facts of the trade, no names, addresses or e-mails.
+//! subject. Events carry ids and business data. Only `UserRegistered` has personal data: names and an e-mail address.
 //!
 //! With the feature `openapi` the types that appear over HTTP also carry their schema.
 

@@ -29,13 +29,13 @@ impl Currency {
     }
 }
 
-/// Why a sum or a currency is not possible.
+/// An invalid amount or currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
-    /// Not three letters of a currency in use.
+    /// Not the code of a currency in use.
     #[error("expected an ISO 4217 currency code (format: currency)")]
     UnknownCurrency,
-    /// Two currencies do not add up.
+    /// Amounts in different currencies cannot be added.
     #[error("the currencies differ")]
     CurrencyMismatch,
     /// Beyond what 64 bits of minor units hold, or [`Money::MAX_AMOUNT`].
@@ -85,14 +85,14 @@ impl<'de> Deserialize<'de> for Currency {
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Money {
-    /// Minor units (cents of a dollar, yen of a yen).
+    /// The amount in minor units (cents for USD, yen for JPY).
     pub amount: i64,
-    /// ISO 4217.
+    /// The currency code, ISO 4217.
     pub currency: Currency,
 }
 
 impl Money {
-    /// The largest sum that is accepted: what every JSON reader takes for the same number (2^53 - 1).
+    /// The largest accepted amount: the largest integer that every JSON reader represents exactly (2^53 - 1).
     pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
 
     /// An amount in minor units.
@@ -100,7 +100,7 @@ impl Money {
         Self { amount, currency }
     }
 
-    /// Nothing, in a currency.
+    /// Zero in a currency.
     pub fn zero(currency: Currency) -> Self {
         Self { amount: 0, currency }
     }
@@ -131,10 +131,10 @@ impl Money {
         self.with(self.amount.checked_mul(quantity))
     }
 
-    /// The amount, where it may be charged or put into a cart.
+    /// The amount, if it may be charged or put into a cart.
     ///
     /// # Errors
-    /// Beyond [`MAX_AMOUNT`](Self::MAX_AMOUNT). A cart whose prices rose later may cost more, and is shown all the same.
+    /// Beyond [`MAX_AMOUNT`](Self::MAX_AMOUNT). A cart whose prices have risen may cost more, and is still returned.
     pub fn accepted(self) -> Result<Self, MoneyError> {
         if (-Self::MAX_AMOUNT..=Self::MAX_AMOUNT).contains(&self.amount) { Ok(self) } else { Err(MoneyError::Overflow) }
     }

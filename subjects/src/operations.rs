@@ -1,5 +1,5 @@
-//! Operations: what those who run the shop ask of it as a whole. No domain stands behind it: whichever node was started
-//! with `--check` answers.
+//! Operations of the shop as a whole, for admins. No domain owns them: any node that was started with `--check` serves
+//! them.
 
 use chrono::{DateTime, Utc};
 use contract::{Detail, domain_error, query};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{registry::MessageInfo, roles};
 
-/// The name under which it is asked.
+/// The name of the service.
 pub const DOMAIN: &str = "operations";
 
 /// One conservation check.
@@ -15,41 +15,41 @@ pub const DOMAIN: &str = "operations";
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Invariant {
     pub name: String,
-    /// What it holds, in a sentence.
+    /// The invariant that it verifies, in a sentence.
     pub promise: String,
-    /// How many faults it found.
+    /// The number of violations.
     pub faults: u64,
-    /// How many suspects moved on at every look: work in flight.
+    /// The number of suspects that changed at every inspection: work in flight.
     pub unsettled: u64,
     pub took_ms: u64,
 }
 
-/// Something that is off.
+/// A violation of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct InvariantFault {
     /// The name of the check.
     pub check: String,
-    /// What it is about, with its ids.
+    /// The entity concerned, with its ids.
     pub key: String,
-    /// What is off.
+    /// The discrepancy.
     pub text: String,
 }
 
-/// Whether all of the shop's databases and streams agree.
+/// The result of the conservation checks over all databases and streams of the shop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Invariants {
-    /// No check found a fault.
+    /// Whether no check found a violation.
     pub is_ok: bool,
     pub checked_at: DateTime<Utc>,
     pub took_ms: u64,
     pub checks: Vec<Invariant>,
-    /// The first of the faults; `checks` counts all of them.
+    /// The first violations; `checks` counts all.
     pub faults: Vec<InvariantFault>,
 }
 
-/// Runs the conservation checks. Takes a moment where all is well, and some seconds where something is suspect.
+/// Runs the conservation checks. Takes several seconds if there are suspects, because they are inspected again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckInvariants {}
 query!(CheckInvariants, DOMAIN, "invariants", roles::ADMINS => Invariants, OperationsError);
@@ -58,8 +58,8 @@ domain_error! {
     /// The errors of the checks.
     pub enum OperationsError {
         CheckIncomplete { checks: Vec<String> }: Unavailable "check_incomplete" =
-            "Some checks could not be made. Try again."
-            => checks.iter().map(|name| Detail::state(name, "unknown", "could not look")).collect();
+            "Some checks could not be completed. Try again."
+            => checks.iter().map(|name| Detail::state(name, "unknown", "could not be checked")).collect();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Orders: the author of an order's story.
+//! Orders: from placing to delivery, cancellation or refund.
 
 mod commands;
 mod error;
@@ -27,9 +27,9 @@ pub use status::{FulfillmentStatus, OrderStatus, PaymentStatus};
 /// The domain's name.
 pub const DOMAIN: &str = "orders";
 
-/// The most lines an order holds.
+/// The maximum number of lines in an order.
 pub const MAX_LINES: usize = 100;
-/// The most units a line holds.
+/// The maximum number of units in a line.
 pub const MAX_QUANTITY: i64 = 10_000;
 
 /// Every message of the domain.

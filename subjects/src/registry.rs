@@ -8,16 +8,16 @@ use crate::{carts, catalog, identity, inventory, operations, orders, payments};
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessageKind {
-    /// Answered, changes nothing.
+    /// Returns a reply, changes nothing.
     Query,
-    /// Answered once per command id, changes something.
+    /// Runs once per command id, changes state.
     Command,
     /// A fact.
     Event,
 }
 
 impl MessageKind {
-    /// In a word.
+    /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Query => "query",
@@ -30,25 +30,25 @@ impl MessageKind {
 /// What the type of a message fixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageInfo {
-    /// What it is.
+    /// The kind.
     pub kind: MessageKind,
-    /// Whose it is.
+    /// The domain that owns it.
     pub domain: &'static str,
     /// The operation, or the event's name.
     pub name: &'static str,
     /// The name of its Rust type.
     pub message: &'static str,
-    /// Where it is sent; of an event, all of its partitions.
+    /// The subject; of an event, all of its partitions.
     pub subject: String,
-    /// Who may call it. An event is called by nobody.
+    /// Who may call it; `None` for an event.
     pub access: Option<String>,
-    /// The name of the type that a success answers.
+    /// The name of the reply type.
     pub reply: Option<&'static str>,
-    /// The name of the type that a refusal answers.
+    /// The name of the error type.
     pub error: Option<&'static str>,
-    /// Of a command: whether its answer is stored for those who repeat it.
+    /// Of a command: whether its answer is stored for repeats.
     pub answer: Option<Answer>,
-    /// Of a command: whether it is rejected while it cannot be told that the caller's rights still hold.
+    /// Of a command: whether it is rejected while the caller's rights cannot be confirmed.
     pub is_sensitive: bool,
 }
 

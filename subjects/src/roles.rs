@@ -1,24 +1,24 @@
-//! The roles an access token may name, and who may call what.
+//! The roles of access tokens, and the access of operations.
 
 use contract::Access;
 
-/// Buys.
+/// A buyer.
 pub const CUSTOMER: &str = "customer";
-/// Sells own products.
+/// Sells their own products.
 pub const SELLER: &str = "seller";
-/// Runs the shop.
+/// Administers the shop.
 pub const ADMIN: &str = "admin";
 
 /// Every role.
 pub const ALL: [&str; 3] = [CUSTOMER, SELLER, ADMIN];
 
-/// Anybody with an account.
+/// Any account.
 pub const SIGNED_IN: Access = Access::Roles(&ALL);
-/// Anybody with an account, or with the token of a guest's cart.
+/// Any account, or a caller with the token of a guest's cart.
 pub const SIGNED_IN_OR_GUEST: Access = Access::RolesOrCapability(&ALL);
-/// The same, where the token opens more than the account: the orders that were placed with it.
+/// As above, but beside an account the token grants additional access, to the orders that were placed with it.
 pub const SIGNED_IN_AND_GUEST: Access = Access::RolesAndCapability(&ALL);
-/// Sellers (own things) and admins.
+/// Sellers (their own entities) and admins.
 pub const SELLERS: Access = Access::Roles(&[SELLER, ADMIN]);
 /// Admins.
 pub const ADMINS: Access = Access::Roles(&[ADMIN]);

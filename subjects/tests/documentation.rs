@@ -258,7 +258,7 @@ fn the_tables_of_the_domains_are_those_of_the_code_and_the_document() {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(root().join("docs/domains.md"), &today).unwrap();
     } else {
-        assert!(today == page, "docs/domains.md has drifted: make golden writes it anew");
+        assert!(today == page, "docs/domains.md is out of date: run make golden");
     }
     for (path, _, operation) in operations(&document) {
         let tag = operation["tags"][0].as_str().unwrap();
@@ -325,5 +325,5 @@ fn no_condition_of_a_statement_asks_for_the_time_row_by_row() {
             }
         }
     }
-    assert!(found > 0, "nothing was looked at");
+    assert!(found > 0, "nothing was checked");
 }

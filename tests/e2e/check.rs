@@ -149,7 +149,7 @@ async fn a_check_that_cannot_connect_is_no_success_and_says_why() {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    let reason = "\nstock could not be made: the database of inventory cannot be reached: ";
+    let reason = "\nstock could not be completed: the database of inventory cannot be reached: ";
     assert!(said.contains(reason) && said.contains("Connection refused"), "{said}");
 }
 

@@ -44,7 +44,7 @@ async fn dead_lettered(shop: &Shop) -> String {
     })
     .await;
     let (ok, said) = dead_letters(shop, &["list"]).await;
-    assert!(ok && said.ends_with("1 parked\n"), "{said}");
+    assert!(ok && said.ends_with("1 dead letter\n"), "{said}");
     said.lines().next().unwrap().to_owned()
 }
 
@@ -96,7 +96,7 @@ async fn an_event_that_cannot_be_handled_is_dead_lettered_and_its_neighbours_go_
     let line = dead_lettered(&shop).await;
     assert!(line.contains(&id) && line.contains("  6 attempts  "), "{line}");
     let (ok, said) = dead_letters(&shop, &["redrive", "orders", &id]).await;
-    assert!(!ok && said.contains("orders has not parked"), "{said}");
+    assert!(!ok && said.contains("orders has no dead letter"), "{said}");
 
     // Without its cause it goes through, once.
     shop.sql("inventory", "drop trigger curse on reservation_line").await;
@@ -104,7 +104,7 @@ async fn an_event_that_cannot_be_handled_is_dead_lettered_and_its_neighbours_go_
     assert!(ok, "{said}");
     buyer.wait_for_status(&unlucky, "confirmed").await;
     let (ok, said) = dead_letters(&shop, &["list"]).await;
-    assert!(ok && said == "0 parked\n", "{said}");
+    assert!(ok && said == "0 dead letters\n", "{said}");
     let (ok, _) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
     assert!(!ok, "it is parked no more");
     wait_until("the metrics tell that none waits", || async { waiting().await < 0.5 }).await;

@@ -41,7 +41,7 @@ async fn what_catalog_shows_of_the_stock_is_made_anew_amid_orders_and_counts() {
     for round in 0..3 {
         buying.progress(10).await;
         let (ok, said) = shop.souk(&["replay", "inventory", "--into", "catalog"]).await;
-        assert!(ok && said.contains("catalog has forgotten stock_changed of inventory"), "{said}");
+        assert!(ok && said.contains("catalog has reset stock_changed of inventory"), "{said}");
         let path = format!("/inventory/{}", counted[5]);
         seller.put(&path, &json!({"on_hand": 60 + round})).await.expect_status(200);
     }
@@ -74,7 +74,7 @@ async fn the_sellers_are_rebuilt_from_the_log() {
     shop.sql("catalog", format!("update sellers set may_sell = true, version = 1000000 where id = '{id}'")).await;
     assert!(is_shown().await);
     let (ok, said) = shop.souk(&["replay", "identity", "--into", "catalog"]).await;
-    assert!(ok && said.contains("catalog has forgotten"), "{said}");
+    assert!(ok && said.contains("catalog has reset"), "{said}");
     wait_until("it is hidden again", || async { !is_shown().await }).await;
 }
 
@@ -95,10 +95,10 @@ async fn a_domain_that_acts_on_events_does_not_get_them_again() {
         let cursors = format!("select count(*) from cursor where source = '{source}'");
         wait_until("its cursors stand", || async { shop.number(consumer, cursors.clone()).await > 0 }).await;
         let (ok, said) = shop.souk(&["replay", source, "--into", consumer]).await;
-        let reason = format!("{consumer} acts on what {source} tells");
+        let reason = format!("{consumer} emits events or effects for events of {source}");
         assert!(!ok && said.contains("not_a_projection") && said.contains(&reason), "{said}");
         assert!(shop.number(consumer, cursors).await > 0, "{consumer} has forgotten {source}");
     }
     let (ok, said) = shop.souk(&["replay", "payments", "--into", "catalog"]).await;
-    assert!(!ok && said.contains("catalog hears nothing of payments"), "{said}");
+    assert!(!ok && said.contains("catalog does not consume events of payments"), "{said}");
 }

@@ -62,7 +62,7 @@ async fn an_order_goes_through_a_shop_that_uses_tls_only() {
     let (ok, said) = secured.souk(&["migrate"], &[]).await;
     assert!(ok, "{said}");
     let (ok, said) = secured.souk(&["dead-letters", "list"], &[]).await;
-    assert!(ok && said.ends_with("0 parked\n"), "{said}");
+    assert!(ok && said.ends_with("0 dead letters\n"), "{said}");
 
     let address = shop.url.trim_start_matches("https://").to_owned();
     strangers_are_rejected_by_the_gateway(&secured, &address).await;

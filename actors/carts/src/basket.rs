@@ -208,12 +208,12 @@ pub(crate) fn accepted(cart: Cart) -> Result<Cart, MoneyError> {
 
 /// The error for a sum that overflows because of the caller's quantity.
 pub(crate) fn too_much(_: MoneyError) -> CartsError {
-    invalid(Detail::new("quantity", DetailCode::Range, "the cart would cost more than can be counted"))
+    invalid(Detail::new("quantity", DetailCode::Range, "the total of the cart would be too large"))
 }
 
 /// The error for a sum that overflows without the caller's doing.
 pub(crate) fn uncountable(error: MoneyError) -> InternalError {
-    InternalError::other(format!("a cart's sum: {error}"))
+    InternalError::other(format!("the total of a cart: {error}"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::basket::Basket;
 
-/// Offers and stock of variants as of one request. Not refreshed: an order asks again.
+/// Offers and stock of variants as of one request. Not refreshed: an order queries them again.
 #[derive(Debug, Clone, Default)]
 pub struct Quotes {
     requested: BTreeSet<Uuid>,

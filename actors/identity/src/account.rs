@@ -24,7 +24,7 @@ pub(crate) fn check_password(fields: &mut Fields, password: &str) {
 
 /// The error for a password that guessing programs try first.
 pub(crate) fn easily_guessed() -> IdentityError {
-    let message = "is easily guessed: use a longer one, or words that do not belong together";
+    let message = "is easily guessed: use a longer one, or unrelated words";
     IdentityError::InvalidAccount { fields: vec![Detail::new("password", DetailCode::Guessed, message)] }
 }
 
@@ -71,7 +71,7 @@ mod tests {
         let mut fields = Fields::default();
         fields.email("email", "nobody");
         check_password(&mut fields, "short");
-        let Err(IdentityError::InvalidAccount { fields }) = finish(fields) else { panic!("must be refused") };
+        let Err(IdentityError::InvalidAccount { fields }) = finish(fields) else { panic!("must be rejected") };
         assert_eq!(fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(), ["email", "password"]);
     }
 }

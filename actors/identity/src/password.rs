@@ -154,7 +154,7 @@ mod tests {
         let hasher = Hasher::new(1);
         let _busy = hasher.admitted.clone().acquire_many_owned(65).await.unwrap();
         let Err(InternalError::ServiceError(error)) = hasher.hash("correct horse battery", &[]).await else {
-            panic!("must be refused");
+            panic!("must be rejected");
         };
         assert_eq!(error, ServiceError::unavailable(DOMAIN));
     }

@@ -341,13 +341,13 @@ fn changed<const N: usize>(state: &OrderState, events: [Emitted; N]) -> Step {
 
 /// The failure of an order whose stock could not be reserved.
 pub fn out_of_stock() -> Failure {
-    Failure { code: "out_of_stock".into(), message: "So many units cannot be had.".into() }
+    Failure { code: "out_of_stock".into(), message: "Not enough stock.".into() }
 }
 
 fn money_returned() -> Failure {
     Failure {
         code: "payment_refunded".into(),
-        message: "The payment was given back before the order was decided.".into(),
+        message: "The payment was refunded before the order was decided.".into(),
     }
 }
 

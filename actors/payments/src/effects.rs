@@ -138,7 +138,7 @@ impl EffectHandler<Confirm> for Payments {
             // cancels the object follows this one, so the object is only read.
             let object = provider.get(cx, &effect.object).await?;
             as_it_stands(
-                object.ok_or_else(|| InternalError::other("the provider does not know an object that it made"))?,
+                object.ok_or_else(|| InternalError::other("the provider does not know an object that it created"))?,
             )
         };
         let object = effect.object.clone();

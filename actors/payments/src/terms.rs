@@ -38,8 +38,8 @@ impl Terms {
         if came.amount == owed.amount && came.currency.eq_ignore_ascii_case(owed.currency.code()) {
             return Ok(());
         }
-        tracing::error!(object, ?owed, ?came, "the provider has another sum than is owed: a person must look");
-        Err(InternalError::other(format!("the provider has another sum than is owed for {object}")))
+        tracing::error!(object, ?owed, charged = ?came, "charged amount differs from the amount due, manual action required");
+        Err(InternalError::other(format!("the charged amount differs from the amount due for {object}")))
     }
 
     /// The payment's provider. Fails if this node has another one: its response would say nothing about the payment.
@@ -47,8 +47,8 @@ impl Terms {
         let own = payments.provider();
         match &self.provider {
             Some(name) if name != own.name() => {
-                tracing::error!(payment_provider = name, provider = own.name(), "this node has another provider");
-                Err(InternalError::other(format!("{name} has the payment, and this node asks {}", own.name())))
+                tracing::error!(payment_provider = name, provider = own.name(), "payment belongs to another provider");
+                Err(InternalError::other(format!("{name} has the payment, and this node uses {}", own.name())))
             }
             _ => Ok(own),
         }

@@ -156,7 +156,7 @@ impl Buyer {
                 receipt.seen.extend(answer["status"].as_str().map(str::to_owned));
             }
             (409, Some("out_of_stock")) => self.rejected += 1,
-            _ => self.complaints.push(format!("an order under the key {} was refused: {status} {answer}", receipt.key)),
+            _ => self.complaints.push(format!("the order with key {} was rejected: {status} {answer}", receipt.key)),
         }
         if let Some(id) = receipt.id.clone() {
             self.read_or_cancel(&id, &mut receipt, stop).await;
@@ -214,7 +214,7 @@ impl Buyer {
             if stop.load(Ordering::Relaxed) {
                 let since = *stopped_at.get_or_insert_with(Instant::now);
                 if since.elapsed() > TIMEOUT {
-                    self.complaints.push(format!("POST {path} under the key {key} is never answered: {why}"));
+                    self.complaints.push(format!("POST {path} with key {key} got no reply: {why}"));
                     return None;
                 }
             }

@@ -256,7 +256,7 @@ impl Cluster {
                     Ok(answer) => String::from_utf8_lossy(&answer.body).into_owned(),
                     Err(failure) => failure.to_string(),
                 };
-                ensure!(began.elapsed() < timeout, "the gateway on port {port} does not get ready: {state}");
+                ensure!(began.elapsed() < timeout, "the gateway on port {port} is not ready: {state}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

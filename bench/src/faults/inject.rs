@@ -53,8 +53,7 @@ pub async fn keep_running(cluster: Arc<Cluster>, timeline: Arc<Timeline>) {
                 Ok(None) => {}
                 Ok(Some(status)) => {
                     let words = process.last_words();
-                    timeline
-                        .step(&format!("{} ended by itself ({status}) and is started again: {words}", process.name));
+                    timeline.step(&format!("{} exited by itself ({status}), restarting: {words}", process.name));
                     if let Err(error) = process.start() {
                         timeline.step(&format!("{error:#}"));
                     }

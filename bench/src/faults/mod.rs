@@ -73,13 +73,13 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let total = arguments.runs;
     println!("{} of {total} seeds passed: {orders} orders, {faults} faults", total as usize - failed.len());
     if !failed.is_empty() {
-        println!("failed: {failed:?}; again with --seed N --runs 1 --keep");
+        println!("failed: {failed:?}; repeat with --seed N --runs 1 --keep");
     }
     let seconds = arguments.runs * arguments.seconds;
     let (least_orders, least_faults) = (ORDERS_A_MINUTE * seconds / 60, FAULTS_A_MINUTE * seconds / 60);
     let is_enough = orders as u64 >= least_orders && faults as u64 >= least_faults;
     if !is_enough {
-        println!("too little happened to say anything: {least_orders} orders and {least_faults} faults are wanted");
+        println!("too few events for a result: at least {least_orders} orders and {least_faults} faults are required");
     }
     Ok(failed.is_empty() && is_enough)
 }
@@ -101,7 +101,7 @@ async fn one(arguments: &Arguments, seed: u64, dir: &Path, souk: &Path, timeline
     let could_not = inject::run(&cluster, plan::plan(seed, length, cluster::SIZE), timeline).await;
     tokio::time::sleep_until(began + length).await;
     stop.store(true, Ordering::Relaxed);
-    timeline.step("nothing is broken any more; nobody orders any more");
+    timeline.step("faults and orders have stopped");
     let healed = Instant::now();
     let mut buyers: Vec<Buyer> = Vec::new();
     while let Some(buyer) = buying.join_next().await {
@@ -112,13 +112,13 @@ async fn one(arguments: &Arguments, seed: u64, dir: &Path, souk: &Path, timeline
     timeline.step(&format!("every order is decided, {:.1} s after the last fault", healed.elapsed().as_secs_f64()));
     let mut verdict = Verdict { other: could_not, ..Verdict::default() };
     verdict.other.extend(check(&cluster).await?);
-    timeline.step("`souk check` is through");
+    timeline.step("`souk check` has finished");
     judge(&cluster, &mut buyers, &variants, &mut verdict).await?;
     keeping.shutdown().await;
     match Arc::try_unwrap(cluster) {
         Ok(cluster) => cluster.stop().await?,
         // The restarting task has ended; any other reference ends with this process.
-        Err(_) => timeline.step("the cluster is still held by somebody"),
+        Err(_) => timeline.step("the cluster could not be stopped: it is still in use"),
     }
     Ok(verdict)
 }

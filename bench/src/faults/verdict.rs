@@ -52,7 +52,7 @@ impl Verdict {
                 self.lost.push(format!("two keys were answered with the order {id}, {} is one", receipt.key));
             }
             let Some(order) = by_id.get(id) else {
-                self.lost.push(format!("order {id} was accepted and is not there"));
+                self.lost.push(format!("order {id} was accepted and does not exist"));
                 continue;
             };
             let status = text(order, "status");
@@ -69,7 +69,7 @@ impl Verdict {
         }
         for (id, order) in by_id {
             if !known.contains(&id) {
-                self.doubled.push(format!("order {id} ({}) is nobody's", order["status"]));
+                self.doubled.push(format!("order {id} ({}) belongs to no buyer", order["status"]));
             }
         }
     }
@@ -77,7 +77,7 @@ impl Verdict {
     /// Reports money at the provider for orders that no buyer has.
     pub fn compare_books(&mut self, orders: &BTreeSet<String>, money: &BTreeMap<String, Money>) {
         for (order, money) in money.iter().filter(|(order, money)| money.kept() != 0 && !orders.contains(*order)) {
-            self.mischarged.push(format!("{money:?} for the order {order}, which nobody has"));
+            self.mischarged.push(format!("{money:?} for the order {order}, which no buyer has"));
         }
     }
 
@@ -107,7 +107,7 @@ fn wrong_ending(receipt: &Receipt, status: &str) -> Option<String> {
     let final_before = receipt.seen.iter().find(|seen| *seen != "pending" && *seen != status);
     match final_before {
         Some(seen) if !(seen == "confirmed" && status == "cancelled" && may_be_cancelled) => {
-            Some(format!("an answer had said {seen}"))
+            Some(format!("an earlier reply had {seen}"))
         }
         _ => None,
     }
@@ -118,7 +118,7 @@ impl fmt::Display for Verdict {
         let endings: Vec<String> = self.endings.iter().map(|(status, number)| format!("{number} {status}")).collect();
         let kinds: Vec<String> =
             self.kinds().iter().map(|(kind, problems)| format!("{} {kind}", problems.len())).collect();
-        writeln!(f, "{} orders ({}), {} refused for want of stock", self.orders, endings.join(", "), self.rejected)?;
+        writeln!(f, "{} orders ({}), {} rejected for lack of stock", self.orders, endings.join(", "), self.rejected)?;
         write!(f, "{}: {}", if self.is_clean() { "PASSED" } else { "FAILED" }, kinds.join(", "))?;
         for (kind, problems) in self.kinds() {
             for problem in problems.iter().take(20) {

@@ -12,7 +12,7 @@ pub(super) struct Apart(Option<Runtime>);
 
 impl Apart {
     pub fn new() -> anyhow::Result<Self> {
-        Ok(Self(Some(Runtime::new().context("threads for the answering side")?)))
+        Ok(Self(Some(Runtime::new().context("threads for the responder")?)))
     }
 
     /// Spawns a future that runs until it completes or this is dropped.
@@ -27,8 +27,8 @@ impl Apart {
         &self,
         opening: impl Future<Output = anyhow::Result<T>> + Send + 'static,
     ) -> anyhow::Result<T> {
-        let runtime = self.0.as_ref().context("the answering side has ended")?;
-        runtime.spawn(opening).await.context("the answering side broke")?
+        let runtime = self.0.as_ref().context("the responder has ended")?;
+        runtime.spawn(opening).await.context("the responder failed")?
     }
 }
 

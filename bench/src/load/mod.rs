@@ -107,7 +107,7 @@ pub async fn run<S: Script>(name: &str, script: Arc<S>, plan: &Plan) -> anyhow::
     }
     while let Some(ended) = clients.join_next().await {
         if ended.is_err() {
-            tally.error("a client of the load tool broke");
+            tally.error("a client of the load tool failed");
         }
     }
     let processes = processes.await.context("the processes of the shop")?;

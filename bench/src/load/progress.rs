@@ -48,7 +48,7 @@ fn line(name: &str, tally: &Tally, window: Window, now: Instant) -> String {
     } else if now < window.close {
         ("measuring", tally.in_window.load(Ordering::Relaxed), now - window.open)
     } else {
-        ("waiting for the last answers", tally.in_window.load(Ordering::Relaxed), window.close - window.open)
+        ("waiting for the last replies", tally.in_window.load(Ordering::Relaxed), window.close - window.open)
     };
     let rate = done as f64 / since.as_secs_f64().max(0.001);
     let failed = tally.failed.load(Ordering::Relaxed);

@@ -73,7 +73,7 @@ impl Report {
 
     fn limits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.limits.is_empty() {
-            return writeln!(f, "the machine's own limits were left out\n");
+            return writeln!(f, "the limits of the machine were not measured\n");
         }
         let mut table = Table::new(2, titles(["limit of this machine", "clients and what"]));
         for limit in &self.limits {

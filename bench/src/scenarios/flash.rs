@@ -79,7 +79,7 @@ impl fmt::Display for Comparison {
         let judgement = match self.judgement {
             Judgement::Met => "met",
             Judgement::Missed => "MISSED",
-            Judgement::WithinNoise => "UNDECIDED, nearer to the goal than the noise allows to tell: run longer",
+            Judgement::WithinNoise => "UNDECIDED, closer to the goal than the noise: run longer",
         };
         let (ratio, goal, noise) = (self.hot_to_spread, self.goal, self.same_load_twice);
         write!(f, "hot to spread: {ratio:.2} (goal: {goal:.2} at least; the same load twice: {noise:.2}): {judgement}")

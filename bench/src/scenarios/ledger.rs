@@ -108,7 +108,7 @@ pub struct Books<'a> {
 
 impl Books<'_> {
     pub async fn settle(&self, buying: &Buying) -> anyhow::Result<Check> {
-        eprintln!("comparing what was sold with the stock");
+        eprintln!("comparing the units sold with the stock");
         let deadline = Instant::now() + TIMEOUT;
         loop {
             // Repeats until none is left: a single unknown order can hide a unit that was sold twice.
@@ -140,14 +140,14 @@ async fn repeat_unknown(buying: &Buying, deadline: Instant) {
     if unknown.is_empty() {
         return;
     }
-    eprintln!("sending {} orders of unknown fate again", unknown.len());
+    eprintln!("repeating {} orders with an unknown result", unknown.len());
     let repeated = futures::stream::iter(unknown.into_iter().enumerate()).for_each_concurrent(
         ASKING_AT_ONCE,
         |(n, attempt)| async move {
             let placed = if Instant::now() < deadline {
                 buying.place(&mut buying.shop.client(n as u32), &attempt).await
             } else {
-                Placed::Unknown("no time was left to ask".into())
+                Placed::Unknown("no time left to repeat it".into())
             };
             buying.ledger.enter(attempt, placed);
         },
@@ -184,7 +184,7 @@ fn check(sold: Sold, moved: Moved) -> Check {
         "stock fell by {fallen} and {held} are still reserved; \
          {confirmed} sold, {undecided} orders undecided, {unknown} of unknown fate{hint}"
     );
-    Check { name: "what was sold is what the stock says", verdict, text }
+    Check { name: "units sold match the stock", verdict, text }
 }
 
 #[cfg(test)]
@@ -208,8 +208,8 @@ mod tests {
     fn a_unit_sold_twice_or_lost_is_seen() {
         assert_eq!(verdict(100, 0, 0, 99, 0), Verdict::Broken, "sold and never taken from stock");
         assert_eq!(verdict(100, 0, 0, 101, 0), Verdict::Broken, "taken from stock and never sold");
-        assert_eq!(verdict(100, 0, 0, 100, 1), Verdict::Broken, "held for nobody");
-        assert_eq!(verdict(100, 5, 0, 103, 0), Verdict::Broken, "taken from stock before anybody paid");
+        assert_eq!(verdict(100, 0, 0, 100, 1), Verdict::Broken, "reserved without an order");
+        assert_eq!(verdict(100, 5, 0, 103, 0), Verdict::Broken, "taken from stock before payment");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();
     for (domain, database) in sources.domains()? {
         for DeadLetterRow { kind, id, what, reason } in found(database, STATEMENT).await? {
-            suspects.push(Suspect::new(format!("{domain}: {kind} {id}"), format!("{what} is parked: {reason}")));
+            suspects.push(Suspect::new(format!("{domain}: {kind} {id}"), format!("{what} is dead-lettered: {reason}")));
         }
     }
     Ok(suspects)

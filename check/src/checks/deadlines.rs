@@ -36,7 +36,7 @@ pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     suspects.extend(payments(sources.database(subjects::payments::DOMAIN)?).await?);
     for (domain, database) in sources.domains()? {
         for (id, name, entity) in found::<(Uuid, String, Uuid)>(database, EFFECTS).await? {
-            let text = format!("{name} of {entity} is due, and nobody performs it");
+            let text = format!("{name} of {entity} is due and not running");
             suspects.push(Suspect::new(format!("{domain}: effect {id}"), text));
         }
     }
@@ -53,7 +53,7 @@ struct Order {
 
 async fn orders(database: &PgPool) -> Result<Vec<Suspect>> {
     let suspect = |Order { id, payment_deadline, is_requested, payment_status }| {
-        let requested = if is_requested { "payments was asked to close it" } else { "nobody was asked" };
+        let requested = if is_requested { "payments was requested to close it" } else { "no expiry was requested" };
         let text =
             format!("it is pending past its deadline {payment_deadline}, its payment {payment_status}; {requested}");
         Suspect::new(format!("order {id}"), text)
@@ -77,7 +77,7 @@ async fn payments(database: &PgPool) -> Result<Vec<Suspect>> {
             (false, Some(_)) => "for its object to be closed",
             (false, None) => "for a refund",
         };
-        let text = format!("it is {status} and waits {waits}, and no effect asks for it");
+        let text = format!("it is {status} and waits {waits}, and has no effect");
         Suspect::new(format!("payment {id}, order {order_id}"), text)
     };
     Ok(found(database, PAYMENTS).await?.into_iter().map(suspect).collect())

@@ -81,7 +81,7 @@ fn odd(order: Option<&Order>, reservation: Option<&Reservation>) -> Option<Strin
         let reserved = reservation.map_or("", |r| r.lines.as_str());
         return Some(format!("it is {} for {}, and its reservation for {reserved}", order.status, order.lines));
     }
-    (order.status == "pending" && !order.stock_held).then(|| "its stock is held, and it has not heard of it".to_owned())
+    (order.status == "pending" && !order.stock_held).then(|| "its stock is held, and it has no such event".to_owned())
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ impl Pair<'_> {
         }
         if was_inspected {
             let without = types.iter().filter(|name| !cursors.contains_key(*name));
-            let text = "there is none, though its durable brings the type: nobody catches up with it";
+            let text = "there is none, though its durable brings the type: no consumer catches up on it";
             suspects.extend(without.map(|name| self.suspect(format!("cursor of {name}"), text)));
         }
         Ok(suspects)

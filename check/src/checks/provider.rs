@@ -41,7 +41,7 @@ pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
 
 fn suspect(Off { object, order_id, charged, returned, captured, refunded }: Off) -> Suspect {
     let text = format!(
-        "the provider charged {charged} and gave back {returned}, payments has booked {captured} and {refunded}"
+        "the provider charged {charged} and refunded {returned}, payments has booked {captured} and {refunded}"
     );
     Suspect::new(format!("order {order_id}, object {object}"), text)
 }

@@ -78,7 +78,7 @@ async fn compare(
             missing.push(match republish.filter(|republish| position < *republish) {
                 // The position in the text advances while republishing makes progress.
                 Some(republish) => {
-                    let text = format!("{text}, which is being filled again and has come down to {republish}");
+                    let text = format!("{text}, which is being republished and has reached {republish}");
                     Suspect::new(key, text).settled_after(REPUBLISH_PAUSE)
                 }
                 None => Suspect::new(key, text),

@@ -1,4 +1,4 @@
-//! Bodies that know their bounds: a request's has a deadline, a response's tells when it has been written.
+//! Bodies with bounds: a request's has a deadline, a response's reports when it has been written.
 
 use std::{
     io,

@@ -29,7 +29,7 @@ use crate::{
     stream::{Metered, Socket},
 };
 
-/// What is buffered of a connection, and so the longest head.
+/// The read buffer of a connection, which bounds the length of a head.
 const BUFFER: usize = 32 * 1024;
 /// How long a timer without a deadline sleeps.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
@@ -46,7 +46,7 @@ pub(crate) async fn serve<E: Endpoint>(stream: TcpStream, from: RemoteAddr, shar
 }
 
 async fn run<E: Endpoint>(stream: TcpStream, from: &RemoteAddr, shared: &Shared<E>) -> Result<(), Cause> {
-    // A socket that cannot be set up is one whose client has gone.
+    // Setting up a socket fails if its client has disconnected.
     if stream.set_nodelay(true).is_err() {
         return Ok(());
     }
@@ -73,7 +73,7 @@ async fn run<E: Endpoint>(stream: TcpStream, from: &RemoteAddr, shared: &Shared<
         }
         tokio::select! {
             biased;
-            // An error is the client's: a bad head, say, which hyper has answered, or a connection that broke.
+            // The error is the client's: a bad head, which hyper has answered, or a broken connection.
             _ = connection.as_mut() => return Ok(()),
             cause = std::future::poll_fn(|cx| watchdog.poll(cx, &meter)) => return Err(cause),
             changed = signals.changed() => {
@@ -85,7 +85,7 @@ async fn run<E: Endpoint>(stream: TcpStream, from: &RemoteAddr, shared: &Shared<
     }
 }
 
-/// None where the client went away, or the server is closing.
+/// `None` if the client disconnected or the server is closing.
 async fn handshake<E>(
     tls: &Tls,
     stream: TcpStream,
@@ -112,7 +112,7 @@ async fn handshake<E>(
     }
 }
 
-/// Ends when a connection without a request is to be closed.
+/// Completes when a connection without a request is to be closed.
 async fn interrupted(signals: &mut watch::Receiver<Signals>) -> Result<(), Cause> {
     let connected = Instant::now();
     while signals.borrow_and_update().stage != Stage::Closing {
@@ -145,8 +145,8 @@ async fn answer<E: Endpoint>(
     Ok(response.map(|body| ResponseBody::new(body, meter.clone())))
 }
 
-/// The connection's one timer. It is set when a bound comes nearer, and looks again where the bound has moved away, so
-/// that most requests do not touch it.
+/// The connection's only timer. It is reset when a deadline moves closer, and checks the deadline again when it fires,
+/// so that most requests do not touch it.
 struct Watchdog(Pin<Box<Sleep>>);
 
 impl Watchdog {

@@ -1,5 +1,5 @@
-//! The page at a listener's `/`: what is running there and where to go. A person's browser gets HTML, a program that
-//! asks for it JSON.
+//! The index page at a listener's `/`, with links to its other pages. Browsers get HTML, programs that accept JSON get
+//! JSON.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 const HTML: &str = "text/html";
 const JSON: &str = "application/json";
-/// Neither scripts nor anything from elsewhere: the page is whole.
+/// No scripts and no external resources: the page is self-contained.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;\
@@ -21,7 +21,7 @@ code{font:14px ui-monospace,monospace;background:#f3f3f3;padding:.1rem .3rem;bor
 .muted{color:#666}@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}a{color:#7ab7ff}\
 code{background:#2a2a2a}.muted{color:#999}}";
 
-/// Accounts that anybody may use.
+/// Public demo accounts.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     /// The password of all of them.
@@ -30,7 +30,7 @@ pub struct Accounts {
     pub accounts: Vec<(String, String)>,
 }
 
-/// What a listener says of itself.
+/// The index page of a listener.
 #[derive(Debug, Clone)]
 pub struct Index {
     name: String,
@@ -46,7 +46,7 @@ impl Index {
         Self { name: name.into(), version, description: description.into(), links: Vec::new(), accounts: None }
     }
 
-    /// Adds a link: its name for programs, where it leads, and what is there.
+    /// Adds a link: its name for programs, its target and a description.
     #[must_use]
     pub fn link(mut self, name: &'static str, to: impl Into<String>, label: impl Into<String>) -> Self {
         self.links.push((name, to.into(), label.into()));
@@ -60,7 +60,7 @@ impl Index {
         self
     }
 
-    /// The page as the client wants it.
+    /// The page in the format that the client accepts.
     pub fn response(&self, request: &Request) -> Response {
         let is_json = prefers_json(request.headers());
         let response = Response::builder().header(header::VARY, HeaderValue::from_static("Accept"));
@@ -119,21 +119,21 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Whether a client wants JSON rather than HTML. It gets HTML where it has no preference.
+/// Whether a client prefers JSON to HTML. HTML is the default.
 fn prefers_json(headers: &HeaderMap) -> bool {
     let (json, html) = (weight(headers, JSON), weight(headers, HTML));
-    // `application/json, */*` names JSON and merely admits the other.
+    // `application/json, */*` names JSON and merely allows HTML.
     json.quality > 0.0 && (json.quality, json.precision) > (html.quality, html.precision)
 }
 
 #[derive(Clone, Copy)]
 struct Weight {
     quality: f32,
-    /// How closely the range names the type: 3 in full, 2 by its first half, 1 as `*/*`.
+    /// How precisely the range matches the type: 3 exactly, 2 by its first half, 1 as `*/*`.
     precision: u8,
 }
 
-/// The weight of a media type by the `Accept` header: that of the most precise range it is in.
+/// The weight of a media type by the `Accept` header: that of the most precise matching range.
 fn weight(headers: &HeaderMap, media_type: &str) -> Weight {
     let family = media_type.split('/').next().unwrap_or_default();
     let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());

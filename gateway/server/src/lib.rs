@@ -1,8 +1,10 @@
 //! Serves a poem endpoint over HTTP/1.1, plain or with TLS, and bounds everything a connection may hold: the time for a
 //! handshake, a request head, a body and a response, the time it may idle, and the number of connections.
 //!
-//! poem's own server sets none of these bounds. Read `connection.rs` for how they are enforced, `meter.rs` for how a
-//! connection's state is known, and [`Limits`] for the values.
+//! poem's own server sets none of these bounds.
+//!
+//! To read first: `lib.rs` ([`Limits`] for the values), `connection.rs` (how they are enforced), `meter.rs` (the state
+//! of a connection).
 
 mod body;
 mod connection;
@@ -72,11 +74,11 @@ pub fn raise_descriptor_limit() {
     if current != maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
-        tracing::warn!(%error, "the limit of file descriptors could not be raised");
+        tracing::warn!(%error, "limit of file descriptors could not be raised");
     }
 }
 
-/// How far a server is on its way out.
+/// The stage of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// New connections are accepted.
@@ -115,18 +117,18 @@ struct Shared<E> {
     signals: watch::Sender<Signals>,
 }
 
-/// What a listener tells its connections.
+/// The state that a listener shares with its connections.
 #[derive(Debug, Clone, Copy)]
 struct Signals {
     stage: Stage,
-    /// Counts how often there was no room for another connection.
+    /// Counts how often the bound on connections was reached.
     full: u64,
 }
 
 /// Serves until the stage is `Closing` and the connections have ended.
 ///
 /// # Errors
-/// Where the socket cannot be used.
+/// If the socket cannot be used.
 pub async fn serve<E: Endpoint + 'static>(
     listener: TcpListener,
     endpoint: E,
@@ -148,14 +150,14 @@ pub async fn serve<E: Endpoint + 'static>(
     shared.signals.send_modify(|signals| signals.stage = Stage::Closing);
     connections.close();
     if timeout(shared.options.timeout, connections.wait()).await.is_err() {
-        tracing::warn!(listener = shared.options.name, left = connections.len(), "connections are cut");
+        tracing::warn!(listener = shared.options.name, left = connections.len(), "connections cut at shutdown timeout");
         cut.cancel();
         connections.wait().await;
     }
     Ok(())
 }
 
-/// Without a sender the stage stays what it is.
+/// Without a sender the stage no longer changes.
 async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     if stage.wait_for(|stage| *stage >= wanted).await.is_err() {
         std::future::pending::<()>().await;
@@ -177,8 +179,8 @@ async fn accept<E: Endpoint + 'static>(
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Mostly there is no file descriptor left.
-                tracing::warn!(listener = shared.options.name, %error, "a connection could not be accepted");
+                // Usually no file descriptor is left.
+                tracing::warn!(listener = shared.options.name, %error, "connection could not be accepted");
                 make_room(shared).await;
                 continue;
             }
@@ -193,7 +195,7 @@ async fn accept<E: Endpoint + 'static>(
     }
 }
 
-/// One connection in a gauge, for as long as this is kept.
+/// RAII guard: counts one connection in a gauge until dropped.
 struct Counted(metrics::Gauge);
 
 impl Counted {

@@ -1,15 +1,15 @@
-//! What one connection is doing, and until when it may.
+//! The state of one connection and its deadline.
 //!
-//! The stream reports bytes, the service reports requests. Only the service knows that a head is complete; the bytes tell
-//! when the next one began. They are counted against the length of each message, so that a part of a head that came with
-//! the message before it does not pass for an idle connection.
+//! The stream reports bytes, the service reports requests. Only the service detects that a head is complete; the bytes
+//! show when the next one began. They are counted against the length of each message, so that a part of a head that
+//! came with the previous message does not pass for an idle connection.
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Duration, Instant};
 
 use crate::Limits;
 
-/// How long a head that is on its way may take once the server is closing.
+/// How long a head that has begun may take once the server is closing.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 /// A connection that waits for longer makes room for another.
 pub(crate) const TIMEOUT_WHEN_FULL: Duration = Duration::from_secs(1);
@@ -135,7 +135,7 @@ impl Meter {
         }
     }
 
-    /// The service was called; `body` is the length of the body where the head tells it.
+    /// The service was called; `body` is the length of the body, if the head has it.
     pub(crate) fn head_complete(&self, body: Option<u64>) {
         let state = &mut *self.state();
         state.phase = Phase::Handling;

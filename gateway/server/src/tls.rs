@@ -1,4 +1,4 @@
-//! HTTPS: the certificate, which is read again when it changes.
+//! HTTPS: the certificate, which is reloaded when it changes.
 
 use std::{
     io,
@@ -18,10 +18,10 @@ use tokio_rustls::{
     },
 };
 
-/// How often the files are looked at: whoever renews a certificate does it days ahead.
+/// The interval of checks for changed files; certificates are renewed days ahead.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The certificate of a listener, as it is now.
+/// The current certificate of a listener.
 #[derive(Clone)]
 pub struct Tls(Arc<Certificate>);
 
@@ -38,12 +38,11 @@ struct Loaded {
 }
 
 impl Tls {
-    /// From PEM files with the chain, the gateway's own certificate first, and its key. Both are read again when they
-    /// have changed, for as long as this is in use; what cannot be used then is told in the log, and the one before it
-    /// stays.
+    /// From PEM files with the chain, the gateway's own certificate first, and its key. Both are reloaded when they
+    /// change, for as long as this is in use; an invalid one is logged, and the previous one stays in use.
     ///
     /// # Errors
-    /// Where they cannot be read, or do not belong together.
+    /// If they cannot be read, or do not belong together.
     pub fn from_files(certificate: &Path, key: &Path) -> io::Result<Self> {
         let current = RwLock::new(load(certificate, key)?);
         let tls = Arc::new(Certificate { certificate: certificate.to_owned(), key: key.to_owned(), current });
@@ -51,7 +50,7 @@ impl Tls {
         Ok(Self(tls))
     }
 
-    /// The handshake of a connection, with the certificate as it is now.
+    /// The handshake of a connection, with the current certificate.
     pub(crate) fn accept(&self, stream: TcpStream) -> Accept<TcpStream> {
         let config = self.0.current.read().config.clone();
         TlsAcceptor::from(config).accept(stream)
@@ -62,17 +61,17 @@ async fn watch(tls: Weak<Certificate>) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Some(tls) = tls.upgrade() else { return };
-        // Two small files, that are in memory.
+        // Two small files, which are in the page cache.
         match tls.reload() {
-            Ok(true) => tracing::info!(certificate = %tls.certificate.display(), "another certificate"),
+            Ok(true) => tracing::info!(certificate = %tls.certificate.display(), "certificate reloaded"),
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the certificate has changed and cannot be used; the old one stays"),
+            Err(error) => tracing::error!(%error, "changed certificate cannot be used, keeping the previous one"),
         }
     }
 }
 
 impl Certificate {
-    /// Whether there is another one.
+    /// Whether the files differ.
     fn reload(&self) -> io::Result<bool> {
         let now = read(&self.certificate, &self.key)?;
         if now == self.current.read().pems {
@@ -99,10 +98,10 @@ fn read(certificate: &Path, key: &Path) -> io::Result<(Vec<u8>, Vec<u8>)> {
 fn config_of((certificate, key): &(Vec<u8>, Vec<u8>)) -> io::Result<ServerConfig> {
     let chain = CertificateDer::pem_slice_iter(certificate)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| io::Error::other(format!("the certificate is no PEM: {error}")))?;
+        .map_err(|error| io::Error::other(format!("the certificate is not PEM: {error}")))?;
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|error| io::Error::other(format!("the certificate's key is no PEM: {error}")))?;
-    // The provider is named, so that no other crate can change it.
+    // Explicit, so that no other crate can change the provider.
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

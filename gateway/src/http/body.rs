@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{http::error::ApiError, server::context::RequestContext};
 
-/// How much of a body that is too large is read to its end, so that its sender gets to read the answer.
+/// How much of a body that is too large is read, so that the client receives the reply instead of a reset.
 const DRAINED: usize = 16 * 1024 * 1024;
 
 /// A JSON body.
@@ -77,7 +77,7 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
         && length > limit
     {
         if length <= DRAINED {
-            // The answer goes out at once. The server bounds how long a body may take.
+            // The reply is sent at once. The server bounds how long a body may take.
             tokio::spawn(
                 chunks.take_while(|chunk| std::future::ready(chunk.is_ok())).for_each(|_| std::future::ready(())),
             );
@@ -91,7 +91,7 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
             Err(_) if length > limit => break,
             // The server bounds how long a body may take.
             Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(ApiError::body_timeout()),
-            Err(_) => return Err(malformed("The body could not be read to its end.").into()),
+            Err(_) => return Err(malformed("The body could not be read completely.").into()),
         };
         length += chunk.len();
         if length <= limit {
@@ -109,7 +109,7 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
     Ok(text.freeze())
 }
 
-/// What the client says it sends; nothing of a chunked body.
+/// The declared content length; none for a chunked body.
 fn declared_length(request: &Request) -> Option<usize> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

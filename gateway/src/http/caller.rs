@@ -1,4 +1,4 @@
-//! Who asks, checked at the edge against the rights of the message; the owning domain checks again.
+//! The caller, checked at the edge against the rights of the message; the owning domain checks again.
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 
@@ -18,14 +18,14 @@ use crate::{http::error::ApiError, server::context::RequestContext};
 
 /// The header of a guest's cart token.
 const CART_TOKEN: &str = "X-Cart-Token";
-/// How long a read may take.
+/// Timeout of a read.
 pub(crate) const QUERY_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a write may take: longer than it takes to notice a dead node and repeat the write on another.
+/// Timeout of a write: longer than it takes to detect a dead node and repeat the write on another.
 pub(crate) const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a read of everything may take: less than any request.
+/// Timeout of the conservation checks; below that of a request.
 const LONG_DEADLINE: Duration = Duration::from_secs(40);
 
-/// What the caller showed, and the means to ask with it.
+/// The caller's credentials, and the calls made with them.
 #[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) context: Arc<RequestContext>,
@@ -35,24 +35,24 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Whether an access token was shown.
+    /// Whether the request had an access token.
     pub(crate) fn is_signed_in(&self) -> bool {
         self.identity.is_some()
     }
 
-    /// Asks a query.
+    /// Sends a query.
     pub(crate) async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
         let call = self.call(QUERY_DEADLINE, None);
         self.admitted::<Q, _>(false, self.context.gateway.client.ask(query, &call)).await
     }
 
-    /// Asks a query that looks at much, and takes its time.
+    /// Sends a query that takes long, without the concurrency limit.
     pub(crate) async fn ask_with_long_deadline<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
         let call = self.call(LONG_DEADLINE, None);
         self.context.gateway.client.ask(query, &call).await.map_err(ApiError::of_call::<Q>)
     }
 
-    /// Sends a command, under the id that the client's key stands for.
+    /// Sends a command, with the id derived from the client's idempotency key.
     pub(crate) async fn send<C: Command>(
         &self,
         command: &C,
@@ -62,7 +62,7 @@ impl Credentials {
         self.admitted::<C, _>(true, self.context.gateway.client.send(command, &call)).await
     }
 
-    /// Asks where the domain can take more, and learns from the answer what it can take.
+    /// Sends a request if the concurrency limit of the domain admits it, and adjusts the limit by the reply's latency.
     async fn admitted<M: Message, T>(
         &self,
         is_write: bool,
@@ -73,16 +73,16 @@ impl Credentials {
         };
         let answer = asking.await;
         match &answer {
-            // Late beyond all bounds.
+            // A timeout counts as a late reply.
             Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Deadline => admitted.answered(),
-            // What was refused did not have to wait for what makes answers late.
+            // A rejection may skip the work that makes replies late, so it is not counted.
             Err(_) => drop(admitted),
             Ok(_) => admitted.answered(),
         }
         answer.map_err(ApiError::of_call::<M>)
     }
 
-    /// What goes along with a call for this caller.
+    /// The metadata of a call for this caller.
     pub(crate) fn call(&self, deadline: Duration, command_id: Option<Uuid>) -> Call {
         Call {
             deadline,
@@ -94,7 +94,7 @@ impl Credentials {
         }
     }
 
-    /// Ends once the caller's access token is known to be revoked; never for a guest.
+    /// Completes once the caller's access token is known to be revoked; never for a guest.
     pub(crate) async fn revoked(&self) {
         match &self.identity {
             Some(identity) => (self.context.gateway.revoked)(identity.clone()).await,
@@ -110,7 +110,7 @@ impl Credentials {
         };
         let authorization = authorization.to_str().map_err(|_| invalid_token())?;
         let identity = (context.gateway.verify)(authorization.to_owned()).await?;
-        // Set once: a request shows one token.
+        // Set once: a request has one token.
         let _ = context.user.set(identity.id);
         let authorization = Some(authorization.to_owned());
         Ok(Self { context, authorization, cart_token, identity: Some(identity) })
@@ -127,7 +127,7 @@ impl Credentials {
             Some(identity) if roles.contains(&identity.role.as_str()) => Ok(()),
             Some(_) => Err(ApiError::new(ErrorKind::Forbidden, "forbidden", "Your role may not do this.")),
             None if capability && self.cart_token.is_some() => Ok(()),
-            None => Err(ApiError::new(ErrorKind::Unauthenticated, "unauthenticated", "An access token is needed.")),
+            None => Err(ApiError::new(ErrorKind::Unauthenticated, "unauthenticated", "An access token is required.")),
         }
     }
 }
@@ -144,9 +144,9 @@ fn cart_token(request: &Request) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// What says who may call: a message, or a route's own rights where the message belongs to no one domain.
+/// The source of access rights: a message, or the route itself if the message belongs to no single domain.
 pub(crate) trait Guarded {
-    /// Who may call.
+    /// The access rights.
     const ACCESS: Access;
 }
 
@@ -154,7 +154,7 @@ impl<M: Message> Guarded for M {
     const ACCESS: Access = <M as Message>::ACCESS;
 }
 
-/// The credentials for `M`: the route is documented with the rights of the message, and refused without them.
+/// The credentials for `M`: the route is documented with the rights of the message, and rejects callers without them.
 pub(crate) struct Caller<M> {
     credentials: Credentials,
     message: PhantomData<fn() -> M>,
@@ -213,8 +213,8 @@ impl<'a, M: Guarded> ApiExtractor<'a> for Caller<M> {
     }
 }
 
-/// Nobody in particular: for routes that tell their caller by the body, such as a refresh with an access token that
-/// has just ended. No header is looked at.
+/// No credentials: for routes that identify their caller by the body, such as a refresh with an access token that has
+/// just expired. Headers are ignored.
 pub(crate) struct Anyone(Credentials);
 
 impl Deref for Anyone {

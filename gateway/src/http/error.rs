@@ -1,4 +1,4 @@
-//! The one error shape, whatever failed.
+//! The one error shape of all failures.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -19,23 +19,23 @@ use serde_json::Value;
 
 use crate::http::explain;
 
-/// Who answers where no domain did.
+/// The service named in an error that no domain returned.
 pub(crate) const GATEWAY: &str = "gateway";
 
-/// More work than can be done in time; domains say it in the same word.
+/// More work than can be done in time; domains use the same code.
 const OVERLOADED: &str = "overloaded";
 
-/// What every failure looks like.
+/// The body of every failure.
 #[derive(Object, Serialize)]
 #[oai(rename = "Error")]
 pub(crate) struct ErrorShape {
     /// Always `false`.
     success: bool,
-    /// The stable word by which programs tell the error.
+    /// The stable code for programs.
     code: String,
     /// For people.
     message: String,
-    /// Who answered: a domain, or `gateway`.
+    /// The service that returned the error: a domain, or `gateway`.
     service: String,
     /// The request's id, as in the header `X-Request-Id`.
     request_id: String,
@@ -48,11 +48,11 @@ pub(crate) struct ErrorShape {
 pub(crate) struct FieldError {
     /// The field's path, such as `items[0].quantity`.
     field: String,
-    /// What kind of thing is wrong, in a word by which programs tell it.
+    /// The stable code of what is wrong, for programs.
     code: String,
     /// What is wrong with it, for people.
     message: String,
-    /// What the message is made of, by name, such as `min` and `max`.
+    /// The parameters of the message, by name, such as `min` and `max`.
     params: BTreeMap<String, Value>,
 }
 
@@ -63,26 +63,26 @@ impl From<Detail> for FieldError {
     }
 }
 
-/// Every status an operation may fail with. 404 and 405 belong to paths, the others to what is sent.
+/// Every status an operation may fail with. 404 and 405 depend on the path, the others on the request.
 pub(crate) const STATUSES: [(u16, &str, &str); 15] = [
     (400, "Malformed", "Not JSON, or a bad header or query"),
     (401, "Unauthenticated", "No valid access token"),
     (403, "Forbidden", "The caller may not do this"),
-    (404, "NotFound", "No such thing"),
+    (404, "NotFound", "Not found"),
     (405, "MethodNotAllowed", "The path has no such method; `Allow` names those it has"),
     (408, "RequestTimeout", "The body did not arrive in time"),
-    (409, "Conflict", "The state of the thing does not allow it"),
-    (412, "PreconditionFailed", "The thing has another version than `If-Match` names"),
+    (409, "Conflict", "The current state does not allow it"),
+    (412, "PreconditionFailed", "The version differs from `If-Match`"),
     (413, "TooLarge", "The body is too large"),
     (415, "UnsupportedMediaType", "The body is not application/json"),
     (422, "Invalid", "A field is missing, mistyped, unknown or out of range; `details` names it"),
-    (429, "TooMany", "Too many requests; `Retry-After` says when to come back"),
-    (500, "Internal", "A defect on our side"),
-    (503, "Unavailable", "A service has no node or is overloaded; `Retry-After` says when to come back"),
+    (429, "TooMany", "Too many requests; retry after `Retry-After`"),
+    (500, "Internal", "An internal error"),
+    (503, "Unavailable", "A service has no node or is overloaded; retry after `Retry-After`"),
     (504, "Deadline", "A service did not answer in time"),
 ];
 
-/// A failure on its way out. The request's id is put in at the door.
+/// An error response. The middleware adds the request's id.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<Inner>);
 
@@ -94,44 +94,44 @@ struct Inner {
 }
 
 impl ApiError {
-    /// The gateway's own refusal.
+    /// An error of the gateway itself.
     pub(crate) fn new(kind: ErrorKind, code: &str, message: &str) -> Self {
         ServiceError::new(kind, code, message).into()
     }
 
-    /// A refusal that is about one field.
+    /// An error about one field.
     pub(crate) fn of_field(kind: ErrorKind, code: &str, message: &str, detail: Detail) -> Self {
         ServiceError::new(kind, code, message).about(detail).into()
     }
 
-    /// A query parameter that cannot be used.
+    /// An invalid query parameter.
     pub(crate) fn query(detail: Detail) -> Self {
         Self::of_field(ErrorKind::Malformed, "invalid_query", "A query parameter is not valid.", detail)
     }
 
-    /// A header that cannot be used.
+    /// An invalid header.
     pub(crate) fn header(detail: Detail) -> Self {
         Self::of_field(ErrorKind::Malformed, "invalid_header", "A header is not valid.", detail)
     }
 
     /// More work than can be done in time.
     pub(crate) fn overloaded() -> Self {
-        Self::new(ErrorKind::Unavailable, OVERLOADED, "There is more work than can be done in time. Try again.")
+        Self::new(ErrorKind::Unavailable, OVERLOADED, "The service is overloaded. Try again.")
     }
 
-    /// A path that leads nowhere.
+    /// An unknown path.
     pub(crate) fn no_route() -> Self {
         Self::new(ErrorKind::NotFound, "route_not_found", "There is nothing at this path.")
     }
 
-    /// A path segment that cannot be an id of anything.
+    /// A path segment that is not an id.
     pub(crate) fn no_such_id() -> Self {
         Self::path(Detail::format("path", "id", "is not an id"))
     }
 
-    /// A named path segment that leads to nothing.
+    /// A named path segment that does not exist.
     pub(crate) fn path(detail: Detail) -> Self {
-        Self::of_field(ErrorKind::NotFound, "not_found", "There is no such thing.", detail)
+        Self::of_field(ErrorKind::NotFound, "not_found", "Not found.", detail)
     }
 
     /// A method that the path does not have.
@@ -155,13 +155,13 @@ impl ApiError {
         }))
     }
 
-    /// A defect of the gateway; the reason goes to the log.
+    /// An internal error of the gateway; the reason is logged, not returned.
     pub(crate) fn internal(reason: &dyn fmt::Display) -> Self {
-        tracing::error!(%reason, "the gateway failed");
+        tracing::error!(%reason, "internal error");
         ServiceError::internal(GATEWAY).into()
     }
 
-    /// What a domain answered instead of a reply.
+    /// The error that a domain returned.
     pub(crate) fn of_call<M: Request>(error: CallError<M::Error>) -> Self {
         match error {
             CallError::ServiceError(service_error) => service_error.into(),
@@ -173,7 +173,7 @@ impl ApiError {
         }
     }
 
-    /// Whatever came out of a route. What is not ours is told by its status, never by its text.
+    /// The error of a route. For an error of a library only the status is used, never the text.
     pub(crate) fn of_route(error: poem::Error) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return own,
@@ -199,12 +199,10 @@ impl ApiError {
         }
     }
 
-    /// The status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The code.
     #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.0.service_error.code
@@ -217,17 +215,15 @@ impl ApiError {
         detail.map_or(("", ""), |detail| (&detail.field, &detail.message))
     }
 
-    /// Whether there was too much to do.
     pub(crate) fn is_overload(&self) -> bool {
         self.0.service_error.code == OVERLOADED
     }
 
-    /// The kind.
     pub(crate) fn kind(&self) -> ErrorKind {
         self.0.service_error.kind
     }
 
-    /// The answer.
+    /// The HTTP response.
     pub(crate) fn response(&self, request_id: &str) -> Response {
         let Inner { status, service_error, allow } = &*self.0;
         let shape = ErrorShape {
@@ -238,7 +234,7 @@ impl ApiError {
             request_id: request_id.to_owned(),
             details: service_error.details.iter().cloned().map(FieldError::from).collect(),
         };
-        // A map of text cannot fail to be written.
+        // Serializing a map of strings cannot fail.
         let body = serde_json::to_vec(&shape).unwrap_or_default();
         let mut response = Response::builder().status(*status).content_type("application/json").body(body);
         let headers = response.headers_mut();

@@ -1,15 +1,15 @@
-//! Plain words for what poem-openapi says of a parameter, whose own words name types of this program.
+//! Messages for poem-openapi's parameter errors, whose own texts name types of this program.
 
 use contract::{Detail, DetailCode};
 
-/// What is wrong with a parameter.
+/// Translates the error text of a parameter.
 pub(crate) fn parameter(name: &str, text: &str) -> Detail {
     if let Some(rule) = text.strip_prefix("verification failed. ") {
         let (rule, rest) = rule.split_once('(').unwrap_or((rule, ""));
         let value = rest.split([',', ')']).next().unwrap_or_default();
         let bound = |code, bound: &str, message| {
             let detail = Detail::new(name, code, message);
-            // Bounds are numbers as the routes write them.
+            // The bounds are numbers, as declared by the routes.
             value.parse::<i64>().map_or(detail.clone(), |value| detail.with(bound, value))
         };
         return match rule {
@@ -30,7 +30,7 @@ pub(crate) fn parameter(name: &str, text: &str) -> Detail {
     } else if text.contains("\"string_uuid") {
         Detail::uuid(name)
     } else {
-        Detail::new(name, DetailCode::OneOf, "is not one of the values the document lists")
+        Detail::new(name, DetailCode::OneOf, "is not one of the documented values")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Headers that are parameters: each is a type that documents and reads itself.
+//! Headers that are parameters: each is a type with its own schema and parser.
 
 use poem::{
     Request, RequestBody, Result,
@@ -14,10 +14,10 @@ use contract::{Detail, ErrorKind};
 
 use crate::http::error::ApiError;
 
-/// Headers of which there is one: of two values, none is the right one.
+/// Headers that must not be repeated: with two values, neither can be trusted.
 const SINGLE: [&str; 4] = ["Host", "Authorization", "Content-Type", "X-Cart-Token"];
 
-/// Rejects a request that has two of a header of which there is one.
+/// Rejects a request that repeats one of these headers.
 pub(crate) fn reject_repeated(headers: &HeaderMap) -> Result<(), ApiError> {
     match SINGLE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
         Some(name) => Err(ApiError::header(Detail::repeated(name))),
@@ -72,13 +72,13 @@ macro_rules! parameter {
     };
 }
 
-/// Under this namespace a client's key becomes a command's id. Never to be changed: keys are kept for days.
+/// The namespace for deriving a command's id from a client's key. Must never change: keys are kept for days.
 const KEYS: Uuid = Uuid::from_u128(0x6b1f_2f0e_9c41_4d0b_8f59_3a7c_51e2_d0a4);
 
-/// `Idempotency-Key`: the same key and body have one effect and one answer.
+/// `Idempotency-Key`: the same key and body have one effect and one reply.
 pub(crate) struct Key(Option<Uuid>);
 
-/// An `Idempotency-Key` that must be there.
+/// A required `Idempotency-Key`.
 pub(crate) struct RequiredKey(Uuid);
 
 impl From<Key> for Option<Uuid> {
@@ -104,7 +104,7 @@ fn command_id(key: &str) -> Result<Uuid, ApiError> {
 
 fn describe_key(schema: &mut MetaSchema) {
     schema.description = Some(
-        "The same key and body have one effect and one answer, for 7 days. A wrong body (400, 422) leaves the key free.",
+        "The same key and body have one effect and one reply for 7 days. A wrong body (400, 422) does not use the key.",
     );
     schema.min_length = Some(1);
     schema.max_length = Some(255);
@@ -131,7 +131,7 @@ impl Parameter for RequiredKey {
 
     fn read(_name: &'static str, value: Option<&str>) -> Result<Self, ApiError> {
         let missing = || {
-            let (kind, message) = (ErrorKind::Malformed, "The header Idempotency-Key is needed here.");
+            let (kind, message) = (ErrorKind::Malformed, "The header Idempotency-Key is required.");
             ApiError::of_field(kind, "idempotency_key_required", message, Detail::required("Idempotency-Key"))
         };
         command_id(value.ok_or_else(missing)?).map(Self)
@@ -144,7 +144,7 @@ pub(crate) struct IfMatch(pub(crate) Option<i64>);
 
 impl Parameter for IfMatch {
     fn describe(schema: &mut MetaSchema) {
-        schema.description = Some("The `ETag` that the caller relies on; refused with 412 when it is stale.");
+        schema.description = Some("The `ETag` that the caller relies on; rejected with 412 when it is stale.");
         schema.example = Some("\"3\"".into());
         schema.pattern = Some("^([*]|(W/)?\"[!#-~]*\")$".into());
     }
@@ -156,18 +156,18 @@ impl Parameter for IfMatch {
         let inner = inner.filter(|inner| !inner.contains('"'));
         let inner =
             inner.ok_or_else(|| ApiError::header(Detail::format(name, "etag", "must be one ETag in double quotes")))?;
-        // A weak tag, or one we never gave, is no match for anything: no version is negative.
+        // A weak or unknown tag matches nothing: no version is negative.
         let version = inner.split('-').next().unwrap_or_default().parse().ok().filter(|version| *version >= 0);
         Ok(Self(Some(version.filter(|_| tag.len() == value.len()).unwrap_or(-1))))
     }
 }
 parameter!(IfMatch);
 
-/// `If-None-Match`: what the caller has already.
+/// `If-None-Match`: the versions that the caller has.
 pub(crate) struct IfNoneMatch(Option<String>);
 
 impl IfNoneMatch {
-    /// Whether the caller has this already. Tags are compared weakly, as a read asks for.
+    /// Whether the caller has this version. Tags are compared weakly, as RFC 9110 requires for reads.
     pub(crate) fn has(&self, tag: &str) -> bool {
         let Some(tags) = &self.0 else { return false };
         tags.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
@@ -176,7 +176,7 @@ impl IfNoneMatch {
 
 impl Parameter for IfNoneMatch {
     fn describe(schema: &mut MetaSchema) {
-        schema.description = Some("The `ETag` that the caller has; 304 when it is still right.");
+        schema.description = Some("The `ETag` that the caller has; 304 when it is still current.");
     }
 
     fn read(name: &'static str, value: Option<&str>) -> Result<Self, ApiError> {
@@ -191,7 +191,7 @@ pub(crate) struct LastEventId(pub(crate) Option<i64>);
 
 impl Parameter for LastEventId {
     fn describe(schema: &mut MetaSchema) {
-        schema.description = Some("The id of the last event that the caller saw; the stream goes on behind it.");
+        schema.description = Some("The id of the last event that the caller saw; the stream resumes after it.");
         schema.pattern = Some("^[0-9]{1,18}$".into());
     }
 
@@ -204,7 +204,7 @@ impl Parameter for LastEventId {
 }
 parameter!(LastEventId);
 
-/// `Prefer`: how long the caller is ready to wait. What is not understood is ignored, as RFC 7240 has it.
+/// `Prefer`: how long the caller is willing to wait. Unknown preferences are ignored, as RFC 7240 requires.
 pub(crate) struct Prefer(pub(crate) Option<u64>);
 
 impl Prefer {
@@ -215,7 +215,7 @@ impl Prefer {
 impl Parameter for Prefer {
     fn describe(schema: &mut MetaSchema) {
         schema.description =
-            Some("`wait=5` holds the answer until the order is decided, 5 seconds at most; 30 at most.");
+            Some("`wait=5` delays the reply until the order is decided, by at most 5 seconds; the maximum is 30.");
         schema.example = Some("wait=5".into());
     }
 

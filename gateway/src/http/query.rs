@@ -1,4 +1,4 @@
-//! Query parameters: read once, and rejected with their name where they cannot be used.
+//! Query parameters: parsed once, and rejected by name if they are invalid.
 
 use contract::{Detail, text::composed};
 use percent_encoding::percent_decode_str;
@@ -15,7 +15,7 @@ use crate::http::{error::ApiError, explain};
 /// The most characters of an unknown parameter name that an error repeats.
 const MAX_NAME: usize = 100;
 
-/// The parameters of a query string, each of them once.
+/// The parameters of a query string; none is repeated.
 #[derive(Clone)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 
@@ -37,7 +37,7 @@ impl Parameters {
                 return Err(ApiError::query(Detail::repeated(name)));
             }
             let Some(value) = decode(value) else { return Err(ApiError::query(undecodable(name))) };
-            // PostgreSQL takes no NUL in a text.
+            // PostgreSQL does not accept NUL in text.
             if value.contains('\0') {
                 return Err(ApiError::query(Detail::characters(name, "NUL")));
             }
@@ -56,7 +56,7 @@ fn undecodable(name: String) -> Detail {
     Detail::format(name, "percent_encoding", "must be UTF-8 in percent-encoding")
 }
 
-/// A part of a query string as a form encodes it, in its composed form like every text of a body. None where it is no text.
+/// Decodes a part of a query string and normalizes it to NFC, like every text of a body. `None` if it is not UTF-8.
 fn decode(part: &str) -> Option<String> {
     let is_hex = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if part.split('%').skip(1).any(|escape| !escape.get(..2).is_some_and(is_hex)) {
@@ -67,7 +67,7 @@ fn decode(part: &str) -> Option<String> {
     Some(composed(&decoded).into_owned())
 }
 
-/// A query parameter, refused with `invalid_query` where it cannot be used.
+/// A query parameter, rejected with `invalid_query` if it is invalid.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
@@ -106,7 +106,7 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
     }
 }
 
-/// The part of a list that is asked for.
+/// The requested page of a list.
 pub(crate) fn page(
     Query(limit): Query<Option<u32>>,
     Query(offset): Query<Option<u32>>,

@@ -1,4 +1,4 @@
-//! A body as it came: what somebody has signed must not be read and written anew.
+//! A body byte for byte: a signed body must not be parsed and serialized again.
 
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
@@ -11,7 +11,7 @@ use crate::http::{
     error::ApiError,
 };
 
-/// A text that is declared to be JSON, byte by byte.
+/// The bytes of a body that is declared to be JSON.
 pub(crate) struct RawBody(pub(crate) String);
 
 impl<'a> ApiExtractor<'a> for RawBody {

@@ -1,4 +1,4 @@
-//! Successes: written once, straight to bytes.
+//! Successful replies, serialized once.
 
 use std::marker::PhantomData;
 
@@ -17,15 +17,15 @@ use subjects::{carts::Cart, catalog::Product, identity::User, inventory::Stock, 
 
 use crate::http::{error::ApiError, header::IfNoneMatch};
 
-/// What an operation answers.
+/// The result of an operation.
 pub(crate) type Answer<T, const STATUS: u16 = 200> = Result<Reply<T, STATUS>, ApiError>;
 
-/// A thing with a version, which is its `ETag`.
+/// An object with a version, which is its `ETag`.
 pub(crate) trait Versioned: Serialize {
-    /// Whether it shows facts that change without its version, such as the stock of a product, or differs by caller.
+    /// Whether its content changes without its version, such as the stock of a product, or differs by caller.
     const SHOWS_MORE: bool = false;
 
-    /// Its version, where the caller may know it.
+    /// The version, if the caller may see it.
     fn version(&self) -> Option<i64>;
 }
 
@@ -66,34 +66,34 @@ impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
         let tag = match value.version() {
             Some(version) if T::SHOWS_MORE => format!("\"{version}-{:016x}\"", digest()),
             Some(version) => format!("\"{version}\""),
-            // As an `If-Match` it is stale: whoever may change the thing sees its version.
+            // As an `If-Match` it is stale: callers that may change the object see its version.
             None => format!("\"public-{:016x}\"", digest()),
         };
         Ok(reply.with(header::ETAG, &tag))
     }
 
-    /// Where the new thing is.
+    /// Sets the location of the created object.
     pub(crate) fn at(self, path: &str) -> Self {
         self.with(header::LOCATION, path)
     }
 
-    /// Whether an earlier run of the same command gave the answer.
+    /// Marks a reply that an earlier run of the same command produced.
     pub(crate) fn replayed(self, replayed: bool) -> Self {
         if replayed { self.with(header::HeaderName::from_static("idempotent-replayed"), "true") } else { self }
     }
 
-    /// How long the caller was ready to wait.
+    /// Reports the granted wait.
     pub(crate) fn waited(self, seconds: Option<u64>) -> Self {
         let Some(seconds) = seconds else { return self };
         self.with(header::HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
     }
 
-    /// Whoever is not signed in may keep it, and must ask whether it is still right.
+    /// For callers that are not signed in: may be cached, and must be revalidated.
     pub(crate) fn public_unless(self, signed_in: bool) -> Self {
         if signed_in { self } else { self.with(header::CACHE_CONTROL, "public, max-age=0, must-revalidate") }
     }
 
-    /// 304 where the caller has it already.
+    /// 304 if the caller has this version.
     pub(crate) fn unless(self, condition: &IfNoneMatch) -> Fresh<T, STATUS> {
         let tag = self.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
         let is_known = tag.is_some_and(|tag| condition.has(tag));
@@ -101,7 +101,7 @@ impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
     }
 
     fn with(mut self, name: header::HeaderName, value: &str) -> Self {
-        // Ids, numbers and words of ours only, all of which are visible ASCII.
+        // Only ids, numbers and constants, all of which are visible ASCII.
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }
@@ -121,11 +121,11 @@ fn text(name: &str, description: &str) -> MetaHeader {
 
 fn success(status: u16, content: Vec<MetaMediaType>) -> MetaResponse {
     let (description, headers) = match status {
-        201 => ("Made", vec![text("Location", "Where the new thing is")]),
-        202 => ("Taken, and done soon", Vec::new()),
-        204 => ("Done", Vec::new()),
-        304 => ("The caller has it already", vec![text("ETag", "The version")]),
-        _ => ("Done", Vec::new()),
+        201 => ("Created", vec![text("Location", "The path of the created object")]),
+        202 => ("Accepted", Vec::new()),
+        204 => ("Success", Vec::new()),
+        304 => ("Not modified", vec![text("ETag", "The version")]),
+        _ => ("Success", Vec::new()),
     };
     MetaResponse { description, status: Some(status), status_range: None, content, headers }
 }
@@ -150,7 +150,7 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
     }
 }
 
-/// A success, or 304 where the caller has it already.
+/// A success, or 304 if the caller has this version.
 pub(crate) struct Fresh<T, const STATUS: u16 = 200> {
     reply: Reply<T, STATUS>,
     is_known: bool,

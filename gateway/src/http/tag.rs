@@ -1,16 +1,16 @@
-//! How the paths and the OpenAPI document are divided.
+//! The base path and the tags of the OpenAPI document.
 
 use poem_openapi::Tags;
 
-/// The base of all paths but those of health and keys.
+/// The base of all paths except those of health and keys.
 pub(crate) const BASE: &str = "/api/v1";
 
-/// How the document is divided.
+/// The tags of the OpenAPI document.
 #[derive(Tags)]
 pub(crate) enum Tag {
     /// Accounts and tokens.
     Auth,
-    /// What only admins may do.
+    /// Administration: accounts, conservation checks and dead letters.
     Admin,
     /// Products and categories.
     Products,
@@ -18,12 +18,12 @@ pub(crate) enum Tag {
     Inventory,
     /// The caller's cart: a customer's, or a guest's by its token.
     Carts,
-    /// Orders and their story.
+    /// Orders and their history.
     Orders,
     /// Payments and refunds.
     Payments,
-    /// The buyer's part with the simulated provider; only in a local stack.
+    /// The buyer's actions at the simulated provider; only in a local stack.
     Sandbox,
-    /// Whether the system is well.
+    /// Liveness, readiness and the health of the system.
     Health,
 }

@@ -1,4 +1,4 @@
-//! What only admins may do.
+//! Routes of admins: accounts and the conservation checks.
 
 use poem_openapi::{OpenApi, param::Path};
 use subjects::{
@@ -20,7 +20,7 @@ pub(crate) struct AdminApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Admin")]
 impl AdminApi {
-    /// Change an account's role or active flag
+    /// Update an account's role or active flag
     #[oai(path = "/admin/users/:id", method = "patch", operation_id = "change_user")]
     async fn change_user(
         &self,
@@ -37,8 +37,8 @@ impl AdminApi {
 
     /// Run the conservation checks
     ///
-    /// Compares all databases and streams of the running shop. Takes a moment where all is well, and some seconds where
-    /// something is suspect: work in flight moves on meanwhile, a fault does not.
+    /// Compares all databases and streams of the running shop. Fast if everything agrees; takes some seconds if
+    /// something is suspect: work in flight changes meanwhile, a violation does not.
     #[oai(path = "/admin/invariants", method = "get", operation_id = "check_invariants")]
     async fn invariants(&self, caller: Caller<CheckInvariants>) -> Answer<Invariants> {
         Reply::new(&caller.ask_with_long_deadline(&CheckInvariants {}).await?)

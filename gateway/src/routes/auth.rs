@@ -37,34 +37,36 @@ struct PublicKey {
     x: String,
 }
 
-/// The routes of accounts and tokens. Those that tell their caller by the body look at no access token, so that a
-/// client which always sends one can still get another when it has ended.
+/// The routes of accounts and tokens. Those that identify their caller by the body ignore the access token, so that a
+/// client that always sends one can still get another after it has expired.
 pub(crate) struct AuthApi;
 
 #[OpenApi(tag = "Tag::Auth")]
 impl AuthApi {
-    /// Make an account
+    /// Register
     #[oai(path = "/api/v1/auth/register", method = "post", operation_id = "register")]
     async fn register(&self, anyone: Anyone, body: Body<Register>) -> Answer<Session, 201> {
         let session = anyone.send(&body.0, None).await?.reply;
         Ok(Reply::new(&session)?.at(&format!("{BASE}/admin/users/{}", session.user.id)))
     }
 
-    /// Open a session
+    /// Log in
     #[oai(path = "/api/v1/auth/login", method = "post", operation_id = "login")]
     async fn login(&self, anyone: Anyone, body: Body<Login>) -> Answer<Session> {
         Reply::new(&anyone.send(&body.0, None).await?.reply)
     }
 
-    /// Go on with a session
+    /// Refresh a session
     ///
-    /// The refresh token is spent; the answer holds the next one.
+    /// The refresh token becomes invalid; the reply contains the next one.
     #[oai(path = "/api/v1/auth/refresh", method = "post", operation_id = "refresh")]
     async fn refresh(&self, anyone: Anyone, body: Body<Refresh>) -> Answer<Session> {
         Reply::new(&anyone.send(&body.0, None).await?.reply)
     }
 
-    /// End the session of the access token
+    /// Log out
+    ///
+    /// Ends the session of the access token.
     #[oai(path = "/api/v1/auth/logout", method = "post", operation_id = "logout")]
     async fn logout(
         &self,
@@ -75,7 +77,7 @@ impl AuthApi {
         Ok(NoContent)
     }
 
-    /// The public keys of access tokens
+    /// Get the public keys of access tokens
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "jwks")]
     async fn jwks(&self, anyone: Anyone) -> Answer<Keys> {
         let keys = anyone.ask(&GetKeys {}).await?.keys;

@@ -27,9 +27,9 @@ pub(crate) struct CartsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Carts")]
 impl CartsApi {
-    /// Make a guest's cart
+    /// Create a guest cart
     ///
-    /// A customer needs none made. The token goes into `X-Cart-Token`.
+    /// Customers need none: their first added item creates it. The token is sent in `X-Cart-Token`.
     #[oai(path = "/carts", method = "post", operation_id = "create_cart")]
     async fn create_cart(&self, caller: Caller<CreateCart>, body: OptionalBody<Nothing>) -> Answer<NewCart, 201> {
         let Nothing {} = body.0;
@@ -37,7 +37,7 @@ impl CartsApi {
         Ok(Reply::new(&cart)?.at(&format!("{BASE}/cart")))
     }
 
-    /// The cart, with prices and availability of now
+    /// Get the cart, with current prices and availability
     #[oai(path = "/cart", method = "get", operation_id = "get_cart")]
     async fn get_cart(
         &self,
@@ -48,7 +48,7 @@ impl CartsApi {
         Ok(Reply::versioned(&cart)?.unless(&known))
     }
 
-    /// Empty the cart
+    /// Clear the cart
     #[oai(path = "/cart", method = "delete", operation_id = "clear_cart")]
     async fn clear_cart(
         &self,
@@ -61,7 +61,7 @@ impl CartsApi {
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
-    /// Put units into the cart
+    /// Add an item to the cart
     #[oai(path = "/cart/items", method = "post", operation_id = "add_item")]
     async fn add_item(
         &self,
@@ -73,7 +73,7 @@ impl CartsApi {
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
-    /// Change the quantity of a line
+    /// Update the quantity of an item
     #[oai(path = "/cart/items/:id", method = "patch", operation_id = "change_item")]
     async fn change_item(
         &self,
@@ -88,7 +88,7 @@ impl CartsApi {
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
-    /// Take a line out of the cart
+    /// Remove an item from the cart
     #[oai(path = "/cart/items/:id", method = "delete", operation_id = "remove_item")]
     async fn remove_item(
         &self,

@@ -1,4 +1,4 @@
-//! What a domain could not get done: every domain keeps its own, and checks itself who looks.
+//! Dead letters. Every domain stores its own, and checks the caller's rights itself.
 
 use chrono::{DateTime, Utc};
 use contract::Access;
@@ -15,39 +15,40 @@ use crate::http::{
     tag::Tag,
 };
 
-/// What kind of thing it is.
+/// The kind of a dead letter.
 #[derive(Debug, Enum, Serialize, Clone, Copy)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     /// An event that the domain could not handle.
     Event,
-    /// A call of the outside world that the domain could not get through.
+    /// A call of an external system that kept failing.
     Effect,
 }
 
 /// An event that a domain could not handle, or an effect that it could not perform.
 #[derive(Object, Serialize)]
 struct DeadLetter {
-    /// The event, or the effect.
+    /// The id of the event or the effect.
     id: Uuid,
     kind: Kind,
-    /// The domain whose event it is; of an effect, the domain itself.
+    /// The domain that emitted the event; for an effect, the domain itself.
     source: String,
-    /// The event's name there, or the effect's.
+    /// The name of the event or the effect.
     name: String,
-    /// What it is about, such as an order or a payment; absent where an event cannot be read.
+    /// The entity concerned, such as an order or a payment; absent if the event cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     entity: Option<Uuid>,
-    /// Why it could not be done.
+    /// Why it failed.
     reason: String,
-    /// How often it was tried.
+    /// The number of attempts.
     attempts: i32,
-    /// When it was parked, after the last try; of an effect that no running node registers, since when it is due.
+    /// When it was dead-lettered, after the last attempt; for an effect that no running node registers, when it became
+    /// due.
     parked_at: DateTime<Utc>,
 }
 
-/// A page of what is parked.
+/// A page of dead letters.
 #[derive(Object, Serialize)]
 struct DeadLetters {
     data: Vec<DeadLetter>,
@@ -90,7 +91,7 @@ impl Domain {
     }
 }
 
-/// Who looks: admins, whichever domain is asked.
+/// Access for admins, whatever the domain.
 struct ByAdmins;
 
 impl Guarded for ByAdmins {
@@ -102,7 +103,9 @@ pub(crate) struct DeadLettersApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Admin")]
 impl DeadLettersApi {
-    /// The events and effects that a domain could not get done, the longest parked first
+    /// List dead letters
+    ///
+    /// The dead-lettered events and effects of a domain, oldest first.
     #[oai(path = "/admin/dead-letters", method = "get", operation_id = "list_dead_letters")]
     async fn list_dead_letters(
         &self,
@@ -121,15 +124,15 @@ impl DeadLettersApi {
         Reply::new(&DeadLetters { data, pagination: page.pagination })
     }
 
-    /// Have such an event handled, or such an effect performed, once more
+    /// Redrive a dead letter
     ///
-    /// 202 as soon as the domain has it in hand. Where that fails again the list shows it once more, with the newer
-    /// reason: an event after one more try, an effect after as many as at first.
+    /// Handles the event or runs the effect again. 202 as soon as the domain has accepted it. If it fails again, it is
+    /// listed again with the newer reason: an event after one attempt, an effect after as many as the first time.
     #[oai(path = "/admin/dead-letters/:domain/:id/redrive", method = "post", operation_id = "redrive_dead_letter")]
     async fn redrive_dead_letter(
         &self,
         caller: Caller<ByAdmins>,
-        /// The domain that parked it.
+        /// The domain of the dead letter.
         domain: Path<Domain>,
         id: Path<Uuid>,
         #[oai(name = "Idempotency-Key")] key: Key,

@@ -1,4 +1,4 @@
-//! Whether the gateway lives, is ready, and what is behind it.
+//! Liveness and readiness of the gateway, and the health of the domains.
 
 use std::sync::Arc;
 
@@ -21,30 +21,30 @@ use crate::{
     server::{discovery::Nodes, gateway::Gateway},
 };
 
-/// The process runs.
+/// The state of the gateway.
 #[derive(Object, serde::Serialize)]
 struct Life {
     /// Always `ok`.
     status: String,
 }
 
-/// The whole system.
+/// The health of the whole system.
 #[derive(Object, serde::Serialize)]
 struct Health {
-    /// `ok`, or `degraded` where a domain has no node.
+    /// `ok`, or `degraded` if a domain has no node.
     status: String,
     domains: Vec<DomainHealth>,
 }
 
-/// One domain.
+/// The health of one domain.
 #[derive(Object, serde::Serialize)]
 struct DomainHealth {
     name: String,
-    /// How many nodes answer for it.
+    /// The number of nodes that serve it.
     nodes: u32,
 }
 
-/// The health of the system, with 503 where it is degraded.
+/// The health of the system, with 503 if it is degraded.
 struct HealthReply(Health);
 
 impl IntoResponse for HealthReply {
@@ -68,7 +68,7 @@ impl ApiResponse for HealthReply {
         };
         let mut responses = vec![entry(200, "Every domain has a node"), entry(503, "A domain has no node")];
         responses.push(failure(405, "The path has no such method; `Allow` names those it has"));
-        responses.push(failure(500, "A defect on our side"));
+        responses.push(failure(500, "An internal error"));
         MetaResponses { responses }
     }
 
@@ -82,21 +82,22 @@ fn nodes(discovered: &Nodes, domain: &str) -> u32 {
     discovered.get(domain).map_or(0, |nodes| u32::try_from(nodes.len()).unwrap_or(u32::MAX))
 }
 
-/// The paths of health.
+/// The routes of health.
 pub(crate) struct HealthApi;
 
 #[OpenApi(tag = "Tag::Health")]
 impl HealthApi {
-    /// Whether the process runs
+    /// Check liveness
     #[oai(path = "/health/live", method = "get", operation_id = "live")]
     #[allow(clippy::unused_async, reason = "every route is asynchronous")]
     async fn live(&self) -> Answer<Life> {
         Reply::new(&Life { status: "ok".into() })
     }
 
-    /// Whether requests can be answered
+    /// Check readiness
     ///
-    /// 503 while a domain has no node, NATS is away or the gateway is about to stop; `details` names what is missing.
+    /// 503 while a domain has no node, NATS is not connected or the gateway is shutting down; `details` lists what is
+    /// missing.
     #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
     async fn ready(&self, gateway: Data<&Arc<Gateway>>) -> Answer<Life> {
         let mut missing = Vec::new();
@@ -118,7 +119,7 @@ impl HealthApi {
         Err(ServiceError { details: missing, ..error }.into())
     }
 
-    /// The whole system, by domain
+    /// Get the health of the system by domain
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self, gateway: Data<&Arc<Gateway>>) -> HealthReply {
         let discovered = gateway.discovery.nodes(gateway.client.connection()).await;

@@ -1,5 +1,5 @@
-//! What a person finds who opens the gateway in a browser: a page at `/`, the documentation at `/docs`, and the ways
-//! from guessed addresses to where things are.
+//! Pages for browsers: an index at `/`, the documentation at `/docs`, and redirects from addresses that are often
+//! guessed.
 
 use poem::{Request, Response, Route, endpoint::make_sync, http::StatusCode, http::header};
 use server::{Accounts, Index};
@@ -11,12 +11,12 @@ use crate::{
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What the page at `/` tells besides the gateway itself. Nothing, outside a local stack.
+/// What the page at `/` shows besides the gateway itself. Empty outside a local stack.
 #[derive(Debug, Clone, Default)]
 pub struct Local {
     /// The base of the port with metrics, such as `http://127.0.0.1:9464`.
     pub metrics: Option<String>,
-    /// The accounts that were made for trying.
+    /// The demo accounts.
     pub accounts: Option<Accounts>,
 }
 
@@ -40,7 +40,7 @@ pages! {
     "configuration.md": "Every variable",
 }
 
-/// Adds them.
+/// Adds the pages to the routing table.
 pub(crate) fn mount(mut route: Route, local: &Local) -> Route {
     let docs = format!("{BASE}/docs");
     let document = format!("{BASE}/openapi.json");
@@ -48,7 +48,7 @@ pub(crate) fn mount(mut route: Route, local: &Local) -> Route {
         Index::new("souk", VERSION, "The backend of a shop. This is its HTTP gateway; the API begins at /api/v1.")
             .link("reader", &docs, "The API, to read and to try")
             .link("openapi", &document, "The OpenAPI document")
-            .link("health", "/health", "The whole system, by domain")
+            .link("health", "/health", "The health of the system, by domain")
             .link("docs", "/docs", "The documentation");
     let home = match &local.metrics {
         Some(base) => home.link("metrics", format!("{base}/metrics"), "Metrics of this node"),
@@ -76,7 +76,7 @@ pub(crate) fn mount(mut route: Route, local: &Local) -> Route {
         });
         route = mount_get(route, path, redirect);
     }
-    // Browsers ask for it by themselves.
+    // Browsers request it by themselves.
     let no_icon = make_sync(|_| {
         Response::builder()
             .status(StatusCode::NO_CONTENT)

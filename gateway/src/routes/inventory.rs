@@ -21,10 +21,10 @@ pub(crate) struct InventoryApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Inventory")]
 impl InventoryApi {
-    /// The stock of a variant
+    /// Get the stock of a variant
     ///
-    /// The public sees what it can buy. What is on the shelf, what is reserved and the minimum are shown to the
-    /// product's seller and to admins.
+    /// The public sees what is available. The units on hand, those reserved and the minimum are shown to the product's
+    /// seller and to admins.
     #[oai(path = "/inventory/:variant_id", method = "get", operation_id = "get_stock")]
     async fn get_stock(
         &self,
@@ -36,7 +36,7 @@ impl InventoryApi {
         Ok(Reply::versioned(&stock)?.public_unless(caller.is_signed_in()).unless(&known))
     }
 
-    /// Set what is on the shelf
+    /// Set the stock of a variant
     #[oai(path = "/inventory/:variant_id", method = "put", operation_id = "set_stock")]
     async fn set_stock(
         &self,
@@ -51,7 +51,7 @@ impl InventoryApi {
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
-    /// Whether so many units can be bought now
+    /// Check availability
     #[oai(path = "/inventory/availability", method = "post", operation_id = "check_availability")]
     async fn check_availability(
         &self,
@@ -61,7 +61,7 @@ impl InventoryApi {
         Reply::new(&caller.ask(&body.0).await?)
     }
 
-    /// The ledger of a variant, newest first
+    /// List the stock movements of a variant, newest first
     #[oai(path = "/inventory/:variant_id/movements", method = "get", operation_id = "list_movements")]
     async fn list_movements(
         &self,

@@ -1,4 +1,4 @@
-//! Orders and their story.
+//! Orders and their history.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) struct OrdersApi;
 impl OrdersApi {
     /// Place an order
     ///
-    /// 201 as soon as the order is stored; with `Prefer: wait=5`, once it is decided, at most so many seconds later.
+    /// 201 as soon as the order is stored; with `Prefer: wait=5`, once it is decided, at most 5 seconds later.
     #[oai(path = "/orders", method = "post", operation_id = "place_order")]
     async fn place_order(
         &self,
@@ -50,9 +50,9 @@ impl OrdersApi {
         Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(seconds))
     }
 
-    /// The caller's orders, newest first
+    /// List the caller's orders, newest first
     ///
-    /// For a seller, the orders with a line of theirs and only those lines.
+    /// For a seller: the orders that contain the seller's products, with only those lines.
     #[oai(path = "/orders", method = "get", operation_id = "list_orders")]
     async fn list_orders(
         &self,
@@ -69,7 +69,7 @@ impl OrdersApi {
         Reply::new(&caller.ask(&query).await?)
     }
 
-    /// One order, by id or number
+    /// Get an order by id or number
     #[oai(path = "/orders/:id", method = "get", operation_id = "get_order")]
     async fn get_order(
         &self,
@@ -81,7 +81,7 @@ impl OrdersApi {
         Ok(Reply::versioned(&order)?.unless(&known))
     }
 
-    /// How an order came to its status
+    /// Get the history of an order
     #[oai(path = "/orders/:id/history", method = "get", operation_id = "get_history")]
     async fn get_history(&self, caller: Caller<GetHistory>, id: Path<String>) -> Answer<History> {
         Reply::new(&caller.ask(&GetHistory { id: id.0 }).await?)
@@ -90,7 +90,7 @@ impl OrdersApi {
     /// Follow an order
     ///
     /// Server-sent events named `status`: the id is the order's version, the data is the order. The stream ends when
-    /// the order's story does; a client that was cut off goes on with `Last-Event-ID`.
+    /// the order is final; a client that was disconnected resumes with `Last-Event-ID`.
     #[oai(path = "/orders/:id/stream", method = "get", operation_id = "stream_order")]
     async fn stream_order(
         &self,
@@ -104,7 +104,7 @@ impl OrdersApi {
 
     /// Cancel an order
     ///
-    /// By its id or number. Its stock goes back, its money too.
+    /// By its id or number. Returns its stock and refunds its payment.
     #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancel_order")]
     async fn cancel_order(
         &self,
@@ -119,7 +119,7 @@ impl OrdersApi {
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
     }
 
-    /// Take an order a step further
+    /// Update an order's status
     ///
     /// By its id or number.
     #[oai(path = "/orders/:id/status", method = "put", operation_id = "set_status")]

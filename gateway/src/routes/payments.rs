@@ -26,13 +26,13 @@ pub(crate) struct PaymentsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Payments")]
 impl PaymentsApi {
-    /// The provider and its publishable key
+    /// Get the payment provider and its publishable key
     #[oai(path = "/payments/config", method = "get", operation_id = "payment_config")]
     async fn payment_config(&self, caller: Caller<GetConfig>) -> Answer<PaymentConfig> {
         Ok(Reply::new(&caller.ask(&GetConfig {}).await?)?.public_unless(caller.is_signed_in()))
     }
 
-    /// Open the payment of an order
+    /// Create the payment of an order
     #[oai(path = "/payments/intents", method = "post", operation_id = "create_intent")]
     async fn create_intent(
         &self,
@@ -45,22 +45,22 @@ impl PaymentsApi {
         Ok(Reply::new(&answer.reply)?.at(&path).replayed(answer.replayed))
     }
 
-    /// One payment
+    /// Get a payment
     #[oai(path = "/payments/:id", method = "get", operation_id = "get_payment")]
     async fn get_payment(&self, caller: Caller<GetPayment>, id: Path<PaymentId>) -> Answer<Payment> {
         Reply::new(&caller.ask(&GetPayment { payment_id: id.0 }).await?)
     }
 
-    /// The payment of an order, by its id or number
+    /// Get the payment of an order by its id or number
     #[oai(path = "/payments/order/:order_id", method = "get", operation_id = "get_payment_of_order")]
     async fn get_payment_of_order(&self, caller: Caller<GetPaymentOfOrder>, order_id: Path<String>) -> Answer<Payment> {
         let query = GetPaymentOfOrder { order_id: order_id.as_str().into() };
         Reply::new(&caller.ask(&query).await?)
     }
 
-    /// Read the payment at the provider
+    /// Verify a payment
     ///
-    /// For whoever waits for the provider's word and does not get it.
+    /// Reads it at the provider, for a client that waits for the result of the provider.
     #[oai(path = "/payments/:id/verify", method = "post", operation_id = "verify_payment")]
     async fn verify_payment(
         &self,
@@ -73,10 +73,10 @@ impl PaymentsApi {
         Ok(Reply::new(&answer.reply)?.replayed(answer.replayed))
     }
 
-    /// Take a message of the payment provider
+    /// Receive a webhook of the payment provider
     ///
-    /// Let in by its signature; wrong or more than five minutes old: 400. What it says of a payment is not believed, the
-    /// payment is read at the provider.
+    /// Authenticated by its signature; 400 if it is wrong or more than five minutes old. The contents are not trusted:
+    /// the payment is read at the provider.
     #[oai(path = "/webhooks/payments/:provider", method = "post", operation_id = "receive_webhook")]
     async fn receive_webhook(
         &self,
@@ -90,9 +90,9 @@ impl PaymentsApi {
         Reply::new(&answer.reply)
     }
 
-    /// Give money back
+    /// Refund a payment
     ///
-    /// All that is left where neither amount nor lines are given. A refund of everything returns the units of an order that
+    /// Refunds all that is left if neither amount nor lines are given. A full refund returns the units of an order that
     /// was not shipped; `restock` returns those of the named lines, or of the whole order.
     #[oai(path = "/payments/:id/refunds", method = "post", operation_id = "refund_payment")]
     async fn refund_payment(
@@ -108,15 +108,15 @@ impl PaymentsApi {
     }
 }
 
-/// The buyer's part, played by a test.
+/// The buyer's actions, performed by a test.
 pub(crate) struct SandboxApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Sandbox")]
 impl SandboxApi {
-    /// Play the buyer's part with the simulated provider
+    /// Act as the buyer at the simulated provider
     ///
-    /// `confirm` and `decline` try a card; `require_authentication` tries one whose issuer wants the buyer's confirmation,
-    /// which `authenticate` and `fail_authentication` give or refuse. Only in a local stack.
+    /// `confirm` and `decline` try a card; `require_authentication` tries one whose issuer requires the buyer's
+    /// confirmation, which `authenticate` and `fail_authentication` give or deny. Only in a local stack.
     #[oai(path = "/sandbox/payments/:intent/:action", method = "post", operation_id = "act_in_sandbox")]
     async fn act_in_sandbox(
         &self,

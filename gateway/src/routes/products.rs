@@ -53,9 +53,9 @@ pub(crate) struct ProductsApi;
 impl ProductsApi {
     /// List products
     ///
-    /// A product matches where one of its variants satisfies `min_price`, `max_price` and `in_stock` together. Sorted
-    /// by price, the cheapest of those variants counts; for `-price`, the dearest. Hidden products are listed for
-    /// their seller and for admins.
+    /// A product matches if one of its variants satisfies `min_price`, `max_price` and `in_stock` together. Sorting by
+    /// price uses the cheapest of those variants, by `-price` the most expensive. Hidden products are listed for their
+    /// seller and for admins.
     #[oai(path = "/products", method = "get", operation_id = "list_products")]
     #[allow(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list_products(
@@ -70,7 +70,7 @@ impl ProductsApi {
         /// Minor units, in `currency`.
         #[oai(validator(minimum(value = "0")))]
         max_price: Query<Option<i64>>,
-        /// ISO 4217; the shop's currency where prices are filtered or sorted by.
+        /// ISO 4217; by default the shop's currency, if the filter or the order uses prices.
         #[oai(name = "currency", validator(pattern = "^[A-Z]{3}$"))]
         code: Query<Option<String>>,
         seller: Query<Option<UserId>>,
@@ -79,7 +79,7 @@ impl ProductsApi {
         /// Narrows what the caller may see: `false` finds nothing for the public, a seller's own hidden products for
         /// that seller, and every hidden product for an admin.
         is_active: Query<Option<bool>>,
-        /// Words that name or description must hold.
+        /// Terms that the name or description must contain.
         #[oai(validator(max_length = 200))]
         search: Query<Option<String>>,
         sort: Query<Option<Sort>>,
@@ -105,7 +105,7 @@ impl ProductsApi {
         Ok(Reply::new(&caller.ask(&query).await?)?.public_unless(caller.is_signed_in()))
     }
 
-    /// One product, by id or slug
+    /// Get a product by id or slug
     #[oai(path = "/products/:id", method = "get", operation_id = "get_product")]
     async fn get_product(
         &self,
@@ -117,7 +117,7 @@ impl ProductsApi {
         Ok(Reply::versioned(&product)?.public_unless(caller.is_signed_in()).unless(&known))
     }
 
-    /// Make a product
+    /// Create a product
     #[oai(path = "/products", method = "post", operation_id = "create_product")]
     async fn create_product(
         &self,
@@ -130,7 +130,7 @@ impl ProductsApi {
         Ok(Reply::versioned(&answer.reply)?.at(&path).replayed(answer.replayed))
     }
 
-    /// Change a product
+    /// Update a product
     #[oai(path = "/products/:id", method = "patch", operation_id = "change_product")]
     async fn change_product(
         &self,

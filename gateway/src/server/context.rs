@@ -1,4 +1,4 @@
-//! What every request carries, whoever handles it, and what is known of it on the way out.
+//! The context of a request: its ids, its route and its user.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,12 +10,12 @@ use crate::{
     server::{gateway::Gateway, route::Label},
 };
 
-/// The header by which a request is followed everywhere.
+/// The header with the request id, which all services log.
 pub(crate) const REQUEST_ID: &str = contract::header::REQUEST_ID;
 /// W3C trace context.
 pub(crate) const TRACEPARENT: &str = contract::header::TRACEPARENT;
 
-/// One request.
+/// The context of one request.
 pub(crate) struct RequestContext {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) request_id: String,
@@ -27,7 +27,7 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    /// Takes the ids the client sent, or makes them.
+    /// Uses the ids that the client sent, or generates them.
     pub(crate) fn begin(gateway: Arc<Gateway>, request: &Request) -> Arc<Self> {
         let request_id = request.header(REQUEST_ID).filter(|id| is_request_id(id)).map(str::to_owned);
         let traceparent = request.header(TRACEPARENT).filter(|text| is_traceparent(text)).map(str::to_owned);
@@ -40,9 +40,9 @@ impl RequestContext {
         })
     }
 
-    /// The visit that a request belongs to.
+    /// The context of a request.
     pub(crate) fn of(request: &Request) -> Result<&Arc<Self>, ApiError> {
-        request.data::<Arc<Self>>().ok_or_else(|| ApiError::internal(&"a request came in past the door"))
+        request.data::<Arc<Self>>().ok_or_else(|| ApiError::internal(&"a request without a context"))
     }
 }
 
@@ -50,7 +50,7 @@ fn is_request_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// `00-<trace id>-<parent id>-<flags>`, none of the ids all zero.
+/// `00-<trace id>-<parent id>-<flags>`, with no id all zero.
 fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [version, trace, parent, flags] = parts[..] else { return false };

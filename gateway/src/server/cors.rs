@@ -1,4 +1,4 @@
-//! Which pages of other origins may read answers. An origin that is not listed is told nothing; its browser refuses.
+//! CORS: the origins whose pages may read replies. An origin that is not listed gets no headers, so browsers block it.
 
 use poem::{
     Request, Response,
@@ -10,13 +10,13 @@ const HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, If-Match, I
                        X-Cart-Token, X-Request-Id, traceparent";
 const EXPOSED: &str = "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id, traceparent";
 
-/// The request's origin, where it is a listed one.
+/// The request's origin, if it is listed.
 pub(crate) fn origin(allowed: &[String], request: &Request) -> Option<HeaderValue> {
     let origin = request.headers().get(header::ORIGIN)?;
     allowed.iter().any(|one| one.as_bytes() == origin.as_bytes()).then(|| origin.clone())
 }
 
-/// The answer to a browser that asks before it sends.
+/// The response to a preflight request.
 pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Option<Response> {
     let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if origin.is_none() || request.method() != Method::OPTIONS || !asks {
@@ -30,7 +30,7 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
     Some(response.finish())
 }
 
-/// Lets a listed origin read an answer.
+/// Allows a listed origin to read a response.
 pub(crate) fn allow(response: &mut Response, origin: HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -1,4 +1,4 @@
-//! Which nodes answer for which domain, asked of the nodes themselves.
+//! Service discovery: the nodes of each domain, found by a NATS ping.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,17 +14,17 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// What every service of NATS answers (ADR-32).
+/// The subject that every NATS service replies to (ADR-32).
 const PING: &str = "$SRV.PING";
-/// How long answers are collected.
+/// How long replies are collected.
 const TIMEOUT: Duration = Duration::from_millis(200);
-/// How long a census stands.
+/// How long a result is cached.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The ids of the nodes of each domain.
 pub(crate) type Nodes = BTreeMap<String, BTreeSet<String>>;
 
-/// Counts nodes, at most once a second, however many ask.
+/// Discovers nodes, at most once a second regardless of the number of callers.
 #[derive(Default)]
 pub(crate) struct ServiceDiscovery {
     last: Mutex<Option<(Instant, Arc<Nodes>)>>,
@@ -37,7 +37,7 @@ struct Pong {
 }
 
 impl ServiceDiscovery {
-    /// The nodes that answered within the last second.
+    /// The nodes that replied within the last second.
     pub(crate) async fn nodes(&self, connection: &Client) -> Arc<Nodes> {
         let mut last = self.last.lock().await;
         if let Some((at, discovered)) = &*last
@@ -46,7 +46,7 @@ impl ServiceDiscovery {
             return discovered.clone();
         }
         let mut discovered = Nodes::new();
-        // Whatever was collected when the time is over is the answer; sending can hang while the connection is down.
+        // The result is what was collected within the timeout; sending can hang while the connection is down.
         drop(timeout(TIMEOUT, collect(connection, &mut discovered)).await);
         let discovered = Arc::new(discovered);
         *last = Some((Instant::now(), discovered.clone()));

@@ -1,4 +1,4 @@
-//! Following an order: subscribe, flush, then read. A notice may be lost, so the state is read again every two seconds.
+//! Follows an order: subscribes, flushes, then reads. Notices may be lost, so the order is also read every two seconds.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use tokio::{
 
 use crate::http::{caller::Credentials, error::ApiError};
 
-/// After so long without a notice the state is read again.
+/// The order is read again after this long without a notice.
 const REREAD: Duration = Duration::from_secs(2);
-/// How long it may take to subscribe; without a subscription the state is read again all the same.
+/// Timeout of the subscription; without one, the order is still read at intervals.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Follows one order with the rights of one caller.
@@ -24,12 +24,12 @@ pub(crate) struct Follow {
     query: GetOrder,
     notices: Option<Subscriber>,
     seen: i64,
-    /// What the buyer has to do comes from payments, and may be missing at the first look at a version.
+    /// The action required of the buyer comes from payments, and may be missing in the first read of a version.
     awaits_buyer: bool,
 }
 
 impl Follow {
-    /// Follows an order behind the version `seen`.
+    /// Follows an order from the version after `seen`.
     pub(crate) async fn open(credentials: Credentials, order: &Order, seen: i64) -> Self {
         let query = GetOrder { id: order.id.to_string() };
         let connection = credentials.context.gateway.client.connection();
@@ -52,7 +52,7 @@ impl Follow {
         Ok(is_new.then_some(order))
     }
 
-    /// Ends at a notice that is of interest, and after two seconds in any case.
+    /// Completes at a relevant notice, or after two seconds.
     pub(crate) async fn rest(&mut self, interest: Interest) {
         let (seen, notices) = (self.seen, &mut self.notices);
         let notice = async {
@@ -69,22 +69,22 @@ impl Follow {
         drop(timeout(REREAD, notice).await);
     }
 
-    /// For whom it is followed.
+    /// The credentials of the caller.
     pub(crate) fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
 }
 
-/// Which notices end a rest.
+/// The notices that end a rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interest {
-    /// Those of every version that was not seen yet.
+    /// Those of unseen versions.
     Change,
-    /// Of these, all but the steps on the way to a decision.
+    /// Those of unseen versions, except intermediate steps before a decision.
     Decision,
 }
 
-/// Whether it is the notice of an event after which the order is as undecided as before, and its buyer has nothing to do.
+/// Whether the event leaves the order undecided and requires no action of the buyer.
 fn is_on_the_way(notice: &async_nats::Message) -> bool {
     let event = notice.headers.as_ref().and_then(|headers| headers.get(header::CE_TYPE));
     event.is_some_and(|event| event.as_str().rsplit('.').next().is_some_and(leaves_undecided))
@@ -95,7 +95,7 @@ fn is_old(notice: &async_nats::Message, seen: i64) -> bool {
     version.and_then(|version| version.as_str().parse::<i64>().ok()).is_some_and(|version| version <= seen)
 }
 
-/// Whether an order's story has ended, or has nothing more to come by itself.
+/// Whether an order is final, or will not change by itself.
 pub(crate) fn is_terminal(status: OrderStatus) -> bool {
     match status {
         OrderStatus::Failed
@@ -107,36 +107,36 @@ pub(crate) fn is_terminal(status: OrderStatus) -> bool {
     }
 }
 
-/// A wait for an order, and its place among those that may wait.
+/// A granted wait for an order, with its permit.
 pub(crate) struct Wait<'a> {
     pub(crate) seconds: u64,
     _place: SemaphorePermit<'a>,
 }
 
-/// Grants a wait where there is room. Nobody need wait: a preference is ignored where it cannot be had.
+/// Grants a wait if a permit is free. `Prefer` is only a preference, so it is ignored otherwise.
 pub(crate) fn grant(waits: &Semaphore, seconds: Option<u64>) -> Option<Wait<'_>> {
     let seconds = seconds?;
     Some(Wait { seconds, _place: waits.try_acquire().ok()? })
 }
 
-/// The newest state of an order, held back until it is decided, at most so long.
+/// Waits until an order is decided, or for `timeout`, and returns its newest state.
 pub(crate) async fn until_decided(credentials: &Credentials, mut order: Order, timeout: Duration) -> Order {
     let end = Instant::now() + timeout;
-    // One whose buyer has something to do is not decided before that.
+    // An order that requires an action of its buyer is not decided before that.
     let is_open = |order: &Order| order.status == OrderStatus::Pending && order.payment.is_none();
     if timeout.is_zero() || !is_open(&order) {
         return order;
     }
-    // What was answered may be the stored answer of a first run, so the version of the answer is behind, never ahead.
+    // The reply may be the stored one of an earlier run, so its version may be old, but never too new.
     let Ok(mut follow) = timeout_at(end, Follow::open(credentials.clone(), &order, order.version)).await else {
         return order;
     };
     loop {
         match timeout_at(end, follow.read()).await {
             Ok(Ok(Some(newer))) => order = newer,
-            // The token has ended meanwhile; what was answered stands.
+            // The token has expired meanwhile; the reply stands.
             Ok(Err(error)) if error.kind() == ErrorKind::Unauthenticated => return order,
-            // It could not be read this time; the answer we have stands until it can.
+            // The read failed; the known state stands until the next one.
             Ok(Ok(None) | Err(_)) => {}
             Err(_) => return order,
         }

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The configuration of a gateway and the state shared by all requests.
 
 use std::sync::Arc;
 
@@ -13,47 +13,47 @@ use crate::{
     server::{discovery::ServiceDiscovery, limiter::ConcurrencyLimiter, serve::Shutdown},
 };
 
-/// How many orders may be followed at once; every one of them asks for its order every two seconds.
+/// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
 
-/// How many requests may be at work at once, those that wait for their order among them: a bound on memory. What a
-/// domain can take is less.
+/// The maximum number of requests in flight, including those that wait for their order. A bound on memory; the limits
+/// of the domains are lower.
 const MAX_REQUESTS: usize = 4096;
 
-/// How many of them may wait for their order: those who wait half a minute must leave room for everybody else.
+/// How many of them may wait for their order, so that waits of half a minute leave room for other requests.
 const MAX_WAITS: usize = MAX_REQUESTS / 2;
 
-/// Verifies the value of an `Authorization` header and tells whose token it is.
+/// Verifies the value of an `Authorization` header and returns the identity of the token.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, ServiceError>> + Send + Sync>;
 
-/// Ends once the token of an identity is known to be revoked.
+/// Completes once the token of an identity is known to be revoked.
 pub type AwaitRevocation = Arc<dyn Fn(Identity) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// What a gateway needs to know.
+/// Configuration of a gateway.
 #[derive(Clone)]
 pub struct GatewayConfig {
-    /// Asks the domains.
+    /// The client of the domains.
     pub client: Client,
     /// Verifies access tokens at the edge; the owning domain does it again.
     pub verify: VerifyToken,
-    /// Ends what is held open for a caller whose token was revoked.
+    /// Ends the streams and waits of a caller whose token was revoked.
     pub revoked: AwaitRevocation,
     /// The largest body that is read, in bytes. [`GatewayConfig::BODY_LIMIT`] fits into one NATS message.
     pub body_limit: usize,
-    /// The origins whose pages may read answers; none by default.
+    /// The origins whose pages may read replies; none by default.
     pub cors_origins: Vec<String>,
-    /// Whether the paths that play a buyer's part are there.
+    /// Whether the sandbox routes are served.
     pub local_stack: bool,
-    /// What the page at `/` tells of a local stack.
+    /// What the page at `/` shows of a local stack.
     pub local: Local,
-    /// The certificate of HTTPS; without it the gateway speaks HTTP, behind something that does the rest.
+    /// The certificate of HTTPS; without it the gateway serves plain HTTP, for a proxy that terminates TLS.
     pub tls: Option<Tls>,
-    /// How it leaves when it is told to.
+    /// The phases of a shutdown.
     pub shutdown: Shutdown,
 }
 
 impl GatewayConfig {
-    /// What [`runtime::edge`] gives, and the defaults: no page of another origin, no sandbox.
+    /// The client and verifier of [`runtime::edge`] with the defaults: no other origins, no sandbox.
     pub fn new(client: Client, verifier: Verifier) -> Self {
         let watcher = verifier.clone();
         let revoked: AwaitRevocation = Arc::new(move |identity| {
@@ -81,7 +81,7 @@ impl GatewayConfig {
     pub const BODY_LIMIT: usize = 1_000_000;
 }
 
-/// What all requests share.
+/// The state shared by all requests.
 pub(crate) struct Gateway {
     pub(crate) client: Client,
     pub(crate) verify: VerifyToken,
@@ -130,17 +130,17 @@ impl Gateway {
         })
     }
 
-    /// From now on every answer asks its client to leave, and nothing waits any more.
+    /// Starts draining: responses ask their clients to close the connection, and waits and streams end.
     pub(crate) fn drain(&self) {
         self.draining.send_replace(true);
     }
 
-    /// Whether the gateway is about to stop.
+    /// Whether the gateway is shutting down.
     pub(crate) fn is_draining(&self) -> bool {
         *self.draining.borrow()
     }
 
-    /// Ends once the gateway is about to stop.
+    /// Completes once the gateway is shutting down.
     pub(crate) async fn drained(&self) {
         let mut draining = self.draining.subscribe();
         // The sender lives as long as this gateway.

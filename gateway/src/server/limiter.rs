@@ -1,8 +1,8 @@
-//! How much a domain is asked at once. What it can take is not known beforehand and changes: so the bound follows what
-//! it answers. As long as answers come soon, more is let in; once most of them are late, no more than what is answered
-//! within the time they should have taken. Beyond the bound: 503 at once, before anything waits.
+//! Adaptive concurrency limit per domain. The capacity of a domain is not known in advance and changes, so the limit
+//! follows the latency of its replies: it rises while replies are fast; once most are late, it falls to the number that
+//! is answered within the target latency. Requests above the limit get 503 at once.
 //!
-//! Lateness means a queue, and a queue helps nobody: whoever stands in it is answered no sooner for the others behind.
+//! Late replies mean that requests queue in the domain, and a queue adds latency without adding throughput.
 
 use std::{
     collections::BTreeMap,
@@ -12,28 +12,27 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// An answer later than this has waited for others. Well below the first repeat of a request, or those would come on
-/// top of what is too much already.
+/// A reply later than this has queued behind others. Well below the first retry of a request, or retries would add to
+/// the overload.
 const LATE: Duration = Duration::from_millis(500);
-/// The bound is judged anew so often at most, and by so many answers at least.
+/// The limit is adjusted at most once per window, from at least this many replies.
 const WINDOW: Duration = Duration::from_millis(100);
 const ANSWERS: u32 = 8;
-/// A window without an end in so long tells nothing about now.
+/// A window that lasts longer than this is discarded: it says nothing about the current load.
 const STALE: Duration = Duration::from_secs(2);
-/// Where the bound begins, and between what it moves. The least one is answered within a deadline by a domain that
-/// manages ten requests a second.
+/// The initial limit and its range. A domain that handles ten requests a second answers the minimum within a deadline.
 const FIRST: usize = 256;
 const LEAST: usize = 32;
 const MOST: usize = 4096;
 
-/// Reads and writes of each domain, apart: they wait for different things.
+/// Domain, and whether it is a write: reads and writes wait for different resources.
 type Key = (&'static str, bool);
 
-/// What all domains are asked at once.
+/// The concurrency limits of all domains.
 #[derive(Default)]
 pub(crate) struct ConcurrencyLimiter(Mutex<BTreeMap<Key, Bound>>);
 
-/// A request that was let in. Dropped without a word, it was given up and tells nothing.
+/// An admitted request. RAII guard: dropping it frees the slot without counting a reply.
 pub(crate) struct Admitted {
     limiter: Arc<ConcurrencyLimiter>,
     key: Key,
@@ -41,13 +40,13 @@ pub(crate) struct Admitted {
 }
 
 impl ConcurrencyLimiter {
-    /// Lets a request to a domain in, or not.
+    /// Admits a request to a domain, or returns `None` at the limit.
     pub(crate) fn admit(self: &Arc<Self>, domain: &'static str, is_write: bool) -> Option<Admitted> {
         let (key, began) = ((domain, is_write), Instant::now());
         let is_admitted = self.bounds().entry(key).or_insert_with(|| Bound::new(began)).enter(began);
         if !is_admitted {
             let kind = if is_write { "command" } else { "query" };
-            metrics::counter!("http_refused_total", "service" => domain, "kind" => kind).increment(1);
+            metrics::counter!("http_rejected_total", "service" => domain, "kind" => kind).increment(1);
         }
         is_admitted.then(|| Admitted { limiter: self.clone(), key, began })
     }
@@ -58,7 +57,7 @@ impl ConcurrencyLimiter {
 }
 
 impl Admitted {
-    /// It was answered, or its deadline ended.
+    /// Counts the reply, or the timeout.
     pub(crate) fn answered(self) {
         let now = Instant::now();
         if let Some(bound) = self.limiter.bounds().get_mut(&self.key) {
@@ -75,7 +74,7 @@ impl Drop for Admitted {
     }
 }
 
-/// One bound and what it goes by.
+/// One limit and the replies of its current window.
 #[derive(Debug)]
 struct Bound {
     most: usize,
@@ -83,7 +82,7 @@ struct Bound {
     since: Instant,
     answers: u32,
     late: u32,
-    /// Whether more than half of the bound was used: only then does more room help anybody.
+    /// Whether more than half of the limit was used: only then can a higher one help.
     is_used: bool,
 }
 
@@ -111,10 +110,10 @@ impl Bound {
         if elapsed < WINDOW || self.answers < ANSWERS {
             return;
         }
-        // Most of them: a node that is frozen or killed delays its own share, and the others answer in time.
+        // Two thirds: a node that is frozen or killed delays only its own share of the replies.
         if self.late * 3 > self.answers * 2 {
             let in_time = f64::from(self.answers) * LATE.as_secs_f64() / elapsed.as_secs_f64();
-            // Of a number that is small and not negative.
+            // The number is small and not negative.
             self.most = (in_time as usize).clamp(LEAST, self.most.max(LEAST));
         } else if self.late == 0 && self.is_used {
             self.most = (self.most + self.most / 16).min(MOST);
@@ -131,8 +130,8 @@ impl Bound {
 mod tests {
     use super::*;
 
-    /// A domain that takes `pause` for each of its requests, one after the other, and is always asked as much as the
-    /// bound allows. Gives the bound in the end.
+    /// Simulates a domain that handles requests one after the other in `pause` each, loaded up to the limit. Returns
+    /// the final limit.
     fn bound_of(mut bound: Bound, pause: Duration, requests: u32) -> Bound {
         let mut now = bound.since;
         let mut waiting = std::collections::VecDeque::new();
@@ -151,7 +150,7 @@ mod tests {
     #[test]
     fn a_slow_domain_gets_only_what_it_answers_in_time() {
         let bound = bound_of(Bound::new(Instant::now()), Duration::from_millis(10), 2000);
-        assert!((40..=80).contains(&bound.most), "100 a second are 50 in 500 ms: {bound:?}");
+        assert!((40..=80).contains(&bound.most), "100 per second are 50 in 500 ms: {bound:?}");
     }
 
     #[test]
@@ -186,7 +185,7 @@ mod tests {
         let limiter = Arc::<ConcurrencyLimiter>::default();
         let admitted: Vec<_> = std::iter::from_fn(|| limiter.admit("orders", true)).collect();
         assert_eq!(admitted.len(), FIRST);
-        assert!(limiter.admit("orders", false).is_some(), "reads are apart");
+        assert!(limiter.admit("orders", false).is_some(), "reads have a limit of their own");
         drop(admitted);
         assert!(limiter.admit("orders", true).is_some());
     }

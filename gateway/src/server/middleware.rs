@@ -1,5 +1,5 @@
-//! What happens to every request, whatever its route: ids, a bound on its time, the error shape, headers, one line of
-//! log, metrics. Nothing that panics or fails behind it gets out in another shape.
+//! The middleware around all routes: ids, the request timeout, the error shape, headers, one log line and metrics. A
+//! panic or failure of a route becomes an error of the same shape.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// How long a request may take, the longest wait for an order included. Streams are bounded by themselves.
+/// Timeout of a request, including the longest wait for an order. Streams have bounds of their own.
 const TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Wraps the routes.
@@ -62,7 +62,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
 
 impl<E: Endpoint<Output = Response>> Middleware<E> {
     async fn answer(&self, request: Request, context: &RequestContext) -> Response {
-        // Whoever looks after the gateway hears of it, however busy it is.
+        // Health checks bypass the limit on requests.
         let is_health = request.uri().path().starts_with("/health");
         let permit = self.gateway.requests.try_acquire();
         if permit.is_err() && !is_health {
@@ -78,9 +78,9 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
             Ok(Err(_)) => ApiError::internal(&"a handler panicked"),
             Err(_) => contract::ServiceError::deadline(GATEWAY).into(),
         };
-        // One line for each of what is too much would be too much as well: metrics count them.
+        // Overload is counted by metrics only: a log line per rejected request would add to it.
         if failed.status().is_server_error() && !failed.is_overload() {
-            tracing::warn!(error = %failed, "answered with a failure");
+            tracing::warn!(error = %failed, "request failed");
         }
         failed.response(&context.request_id)
     }
@@ -111,6 +111,6 @@ fn report(method: &Method, status: StatusCode, context: &RequestContext, took: D
     let latency_ms = took.as_secs_f64() * 1000.0;
     tracing::info!(
         target: "http", %method, route, status = status.as_u16(), service, user_id,
-        request_id = context.request_id, latency_ms, "answered"
+        request_id = context.request_id, latency_ms, "request completed"
     );
 }

@@ -18,7 +18,7 @@ use crate::{
     server::context::RequestContext,
 };
 
-/// What a path is called in logs and metrics.
+/// The label of a path in logs and metrics.
 pub(crate) struct Label {
     /// The domain the path belongs to, or `gateway`.
     pub(crate) service: &'static str,
@@ -27,7 +27,7 @@ pub(crate) struct Label {
 }
 
 impl Label {
-    /// A part of the path that cannot be read is told by its name, not by its place.
+    /// Names the invalid path parameter, which poem-openapi identifies by its position.
     fn name_part(&self, error: poem::Error) -> poem::Error {
         let Some(ParsePathError { name, reason }) = error.downcast_ref() else { return error };
         let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -61,19 +61,19 @@ fn parameters_of(operation: MetaOperation) -> (Method, Vec<String>) {
     (operation.method, parameters.map(|parameter| parameter.name).collect())
 }
 
-/// Adds a text that never changes.
+/// Adds a constant text.
 pub(crate) fn mount_text(route: Route, path: &str, content_type: &'static str, text: &'static str) -> Route {
     mount_get(route, path, make_sync(move |_| Response::builder().content_type(content_type).body(text)))
 }
 
-/// Adds a path that is only read.
+/// Adds a path with GET only.
 pub(crate) fn mount_get(route: Route, path: &str, endpoint: impl Endpoint<Output = Response> + 'static) -> Route {
     let methods =
         HashMap::from([(Method::GET, Box::new(poem::endpoint::ToDynEndpoint(endpoint)) as BoxEndpoint<'static>)]);
     route.at(path, Methods::new(crate::http::error::GATEWAY, path.to_owned(), methods, HashMap::new()))
 }
 
-/// poem-openapi names the parameters of a route by their places.
+/// poem-openapi names the parameters of a route by their positions.
 fn pattern_of(template: &str) -> String {
     let mut place = 0;
     let segments = template.split('/').map(|segment| {
@@ -91,7 +91,7 @@ fn pattern_of(template: &str) -> String {
 struct Methods {
     label: Arc<Label>,
     methods: HashMap<Method, BoxEndpoint<'static>>,
-    /// The query parameters of each operation. A page or a text has none, and does not look at its query.
+    /// The query parameters of each operation. Pages and texts have none, and ignore their query.
     parameters: HashMap<Method, Vec<String>>,
     allow: HeaderValue,
 }
@@ -126,7 +126,7 @@ impl Endpoint for Methods {
         let Some(endpoint) = self.methods.get(&method) else {
             return Err(ApiError::method_not_allowed(self.allow.clone()).into());
         };
-        // No path of ours holds a NUL, and PostgreSQL takes none in a text.
+        // No valid path contains NUL, and PostgreSQL does not accept it in text.
         if (0..).map_while(|place| request.raw_path_param(&format!("param{place}"))).any(|value| value.contains('\0')) {
             return Err(ApiError::no_such_id().into());
         }

@@ -1,4 +1,4 @@
-//! Serving on a socket, and phases it without failing a request.
+//! Serves on a socket, and shuts down in phases without failing a request.
 
 use std::{io, time::Duration};
 
@@ -7,17 +7,17 @@ use tokio::{net::TcpListener, sync::watch, time::sleep};
 
 use crate::{GatewayConfig, app, http::error::GATEWAY, server::gateway::Gateway};
 
-/// How a gateway leaves, from the moment it is told to.
+/// The phases of a shutdown, from its start.
 #[derive(Debug, Clone, Copy)]
 pub struct Shutdown {
-    /// How long new connections are still taken: nothing where another gateway takes them from the same socket, else
-    /// until whoever sends them has noticed that this one is not ready any more.
+    /// How long new connections are still accepted: zero if another gateway accepts them from the same socket,
+    /// otherwise until the load balancer has noticed that this gateway is not ready.
     pub accepting: Duration,
-    /// How long answers ask their clients to leave (`Connection: close`) before idle connections are closed: whoever
-    /// sends a request now and then gets an answer to it first. Longer than `accepting`, so that a connection that was
-    /// taken last has the time to bring its request.
+    /// How long responses carry `Connection: close` before idle connections are closed, so that a client that sends
+    /// requests now and then gets one such response first. Longer than `accepting`, so that the connection accepted
+    /// last has time to send its request.
     pub notice: Duration,
-    /// How long requests in flight have after that.
+    /// How long requests in flight may still take after that.
     pub timeout: Duration,
 }
 
@@ -31,11 +31,11 @@ impl Default for Shutdown {
     }
 }
 
-/// Serves on a socket until `shutdown` ends, then leaves as the configuration says. What still runs at the end of its
-/// patience is cut.
+/// Serves on a socket until `shutdown` completes, then shuts down in the configured phases. Requests that exceed the
+/// timeout are cut.
 ///
 /// # Errors
-/// Where the socket cannot be used.
+/// If the socket cannot be used.
 pub async fn serve(
     listener: TcpListener,
     config: GatewayConfig,

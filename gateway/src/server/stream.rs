@@ -20,20 +20,20 @@ use crate::{
     server::follow::{Follow, Interest, is_terminal},
 };
 
-/// So often a comment is sent where nothing else is, so that nobody in between takes the connection for dead.
+/// The interval of comments on an idle stream, so that proxies do not consider the connection dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The states of one order, until its story ends.
+/// The states of one order, until it is final.
 pub(crate) struct OrderStream(BoxStream<'static, Event>);
 
 impl OrderStream {
-    /// Follows an order behind the version `seen`; `order` is what was read when the caller's access was checked.
+    /// Follows an order from the version after `seen`; `order` was read to check the caller's access.
     pub(crate) async fn open(credentials: &Credentials, order: Order, seen: i64) -> Result<Self, ApiError> {
         let permit = credentials.context.gateway.streams.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many orders are followed now. Try again.")
+            ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many orders are being followed. Try again.")
         })?;
         let mut follow = Follow::open(credentials.clone(), &order, seen).await;
-        // Only what is read behind the subscription can miss nothing.
+        // Read after subscribing, so that no change is missed.
         let first = follow.read().await?;
         let ended = is_terminal(first.as_ref().map_or(order.status, |newer| newer.status));
         Ok(Self(events(Open { follow, next: first, ended, _permit: permit }).boxed()))
@@ -65,9 +65,9 @@ fn events(open: Open) -> impl Stream<Item = Event> {
             }
             match open.follow.read().await {
                 Ok(newer) => open.next = newer,
-                // The node that answers may be gone for a moment; whoever follows needs not notice.
+                // The domain may be unavailable for a moment; the stream continues.
                 Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Deadline) => {}
-                // The access token has ended, say: the client comes back with another and its last event's id.
+                // Such as an expired access token: the client reconnects with another and its last event's id.
                 Err(_) => return None,
             }
         }
@@ -93,17 +93,17 @@ impl IntoResponse for OrderStream {
 
 impl ApiResponse for OrderStream {
     fn meta() -> MetaResponses {
-        // Of a stream the document describes one event.
+        // The document describes one event of the stream.
         let mut schema = MetaSchema::new("object");
         schema.properties = vec![
-            ("id", text("The order's version; goes into `Last-Event-ID`.")),
+            ("id", text("The order's version, for `Last-Event-ID`.")),
             ("event", text("Always `status`.")),
             ("data", text("The order, as JSON.")),
         ];
         schema.required = vec!["id", "event", "data"];
         let schema = MetaSchemaRef::Inline(Box::new(schema));
         let content = vec![MetaMediaType { content_type: "text/event-stream", schema }];
-        let description = "One event per change, until the order's story ends";
+        let description = "One event per change, until the order is final";
         let response =
             MetaResponse { description, status: Some(200), status_range: None, content, headers: Vec::new() };
         MetaResponses { responses: vec![response] }

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $name:ident = $label:literal, $params:literal;)+) => {
-        /// What kind of thing is wrong with a field. The list is closed; clients translate by it.
+        /// The kind of problem with a field. The list is closed; clients translate by it.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum DetailCode {
             $($(#[doc = $doc])* $name,)+
-            /// Not valid in some other way.
+            /// Is not valid in some other way.
             #[default]
             #[serde(other)]
             Invalid,
@@ -22,7 +22,7 @@ macro_rules! codes {
             /// Every code, its parameters, and what it means.
             pub const ALL: &'static [(Self, &'static str, &'static str)] = &[
                 $((Self::$name, $params, concat!($($doc),*)),)+
-                (Self::Invalid, "", " Not valid in some other way."),
+                (Self::Invalid, "", " Is not valid in some other way."),
             ];
 
             /// The serialized form.
@@ -37,15 +37,15 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Must be there.
+    /// Is required.
     Required = "required", "";
     /// Must not be null.
     Null = "null", "";
     /// Has another type than `expected`.
     Type = "type", "expected";
-    /// Is none of the words in `allowed`, or of those that the OpenAPI document lists.
+    /// Is not one of the values in `allowed`, or of those that the OpenAPI document lists.
     OneOf = "one_of", "allowed";
-    /// Is not in the form of a `format`.
+    /// Does not have the format `format`.
     Format = "format", "format";
     /// Is not from `min` to `max`; either may be absent, and `unit` says what is counted.
     Range = "range", "min, max, unit";
@@ -59,15 +59,15 @@ codes! {
     Repeated = "repeated", "";
     /// Is not known.
     Unknown = "unknown", "";
-    /// Names something that is not there.
+    /// Refers to something that does not exist.
     NotFound = "not_found", "";
     /// Is easily guessed.
     Guessed = "guessed", "";
-    /// Does not go together with another field or with what is there.
+    /// Conflicts with another field or with existing data.
     Conflict = "conflict", "";
     /// The state that forbids it.
     State = "state", "state";
-    /// Nothing is wrong with it: a value that the caller needs.
+    /// Not an error: a value that the caller needs.
     Value = "value", "value";
 }
 

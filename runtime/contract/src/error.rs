@@ -74,7 +74,7 @@ pub trait DomainError: Serialize + DeserializeOwned + fmt::Debug + fmt::Display 
 /// Declares the errors of a domain. Each has a kind, a code and a text, and details if it concerns fields.
 ///
 /// ```
-/// use contract::{Detail, DetailCode, Refusal, domain_error};
+/// use contract::{Detail, DetailCode, DomainError, domain_error};
 ///
 /// domain_error! {
 ///     /// The errors of shelves.
@@ -181,7 +181,8 @@ impl ServiceError {
 
     /// The service did not reply or is temporarily unavailable.
     pub fn unavailable(service: &str) -> Self {
-        Self::new(ErrorKind::Unavailable, "unavailable", "The service cannot answer now. Try again.").of(service)
+        Self::new(ErrorKind::Unavailable, "unavailable", "The service is not available at the moment. Try again.")
+            .of(service)
     }
 
     /// The deadline of the caller passed.

@@ -20,24 +20,24 @@ pub struct PageRequest {
     pub cursor: Option<String>,
 }
 
-/// Where a page stands in its list.
+/// The position of a page in its list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Pagination {
-    /// The page's size at most.
+    /// The maximum size of the page.
     pub limit: u32,
-    /// How many were skipped.
+    /// The number of skipped entries.
     pub offset: u32,
-    /// How many there are in all; counted up to 10,000.
+    /// The number of entries in the list, counted up to 10,000.
     pub total: i64,
-    /// Whether `total` is all of them. False where there are more than were counted.
+    /// Whether `total` is exact. False if there are more entries than were counted.
     #[serde(default = "yes")]
     pub is_total_exact: bool,
-    /// Asks for the next page; absent on the last one.
+    /// The cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub next_cursor: Option<String>,
-    /// Asks for the page before; absent on the first one.
+    /// The cursor of the previous page; absent on the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub prev_cursor: Option<String>,

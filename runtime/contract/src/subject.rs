@@ -55,9 +55,9 @@ pub fn durable(consumer: &str, source: &str) -> String {
 
 /// Operations that every domain serves besides its own, to callers with the access configured for its node.
 pub mod guarded {
-    /// Events and effects that the domain could not get done, the longest parked first: a page of them.
+    /// Lists dead-lettered events and effects of the domain, oldest first: a page.
     pub const LIST_DEAD_LETTERS: &str = "list_dead_letters";
-    /// Handles such an event once more, or performs such an effect; answers with what it was.
+    /// Redrives a dead letter: handles the event or runs the effect again. Returns the dead letter.
     pub const REDRIVE_DEAD_LETTER: &str = "redrive_dead_letter";
 }
 
@@ -65,17 +65,17 @@ pub mod guarded {
 pub mod internal {
     /// Lists commits of the event log: position, time, digest per type.
     pub const LOG: &str = "log";
-    /// Events of the log, by position and type.
+    /// Returns events of the log, by position and type.
     pub const EVENTS: &str = "events";
     /// The same as `list_dead_letters`.
     pub const DEAD_LETTERS: &str = "dead_letters";
-    /// Publishes the log into the stream once more.
+    /// Republishes the log into the stream.
     pub const REPUBLISH: &str = "refill";
-    /// Forgets what a domain keeps of another one's events, and hears them all again; for projections only.
+    /// Resets a projection of another domain's events and rebuilds it from the log.
     pub const REBUILD: &str = "rebuild";
-    /// How far a domain has handled another one's events.
+    /// Returns the position up to which a domain has handled another domain's events.
     pub const CONSUMED: &str = "consumed";
-    /// Deletes old commits of the log, which every consumer has handled.
+    /// Deletes old commits of the log that every consumer has handled.
     pub const TRIM: &str = "trim";
     /// The same as `redrive_dead_letter`.
     pub const REDRIVE: &str = "redrive";

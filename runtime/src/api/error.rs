@@ -15,7 +15,7 @@ pub enum InternalError {
     #[error(transparent)]
     ServiceError(#[from] ServiceError),
     /// The database server has restarted: an epoch must begin before anything is committed.
-    #[error("the era is stale")]
+    #[error("the epoch is stale")]
     StaleEpoch,
     /// An external system did not answer, or its answer is inconclusive. The reason is for the operator.
     #[error("{0}")]
@@ -74,7 +74,7 @@ impl<E: DomainError> From<CallError<E>> for InternalError {
     fn from(error: CallError<E>) -> Self {
         match error {
             CallError::ServiceError(service_error) => Self::ServiceError(service_error),
-            CallError::Rejected(domain_error) => Self::Other(format!("unexpected refusal: {domain_error:?}")),
+            CallError::Rejected(domain_error) => Self::Other(format!("unexpected domain error: {domain_error:?}")),
         }
     }
 }

@@ -62,7 +62,7 @@ where
 /// Restores the type of a batch's items. Items are batched by route, so that the type is always that of the handler.
 fn typed<'a, T: 'static>(batch: Batch<'a>) -> Result<Vec<&'a T>, InternalError> {
     let items: Option<Vec<&T>> = batch.iter().map(|item| item.downcast_ref()).collect();
-    items.ok_or_else(|| InternalError::other("an item came to another handler"))
+    items.ok_or_else(|| InternalError::other("an item was passed to the wrong handler"))
 }
 
 /// The metadata that a request's type fixes.

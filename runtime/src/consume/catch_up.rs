@@ -116,7 +116,7 @@ impl CatchUp {
                     domain,
                     source,
                     name,
-                    "the owner's log was trimmed above our cursor: events are gone, a person must decide"
+                    "log of the source trimmed above the cursor, manual action required"
                 );
             }
             is_whole
@@ -138,7 +138,7 @@ impl CatchUp {
         if brought > 0 {
             let (domain, source) = (self.consumer.domain, self.consumer.source);
             metrics::counter!("catch_up_events_total", "domain" => domain, "source" => source).increment(brought);
-            tracing::info!(domain, source, brought, "catch-up brought events");
+            tracing::info!(domain, source, count = brought, "catch-up delivered missing events");
         }
     }
 

@@ -100,7 +100,7 @@ impl Consumer {
             let consumer = match self.durable().await {
                 Ok(consumer) => consumer,
                 Err(error) => {
-                    tracing::debug!(domain = self.domain, source = self.source, %error, "no durable consumer yet");
+                    tracing::debug!(domain = self.domain, source = self.source, %error, "durable consumer not available yet");
                     pause(stop, Duration::from_millis(250)).await;
                     continue;
                 }
@@ -110,7 +110,7 @@ impl Consumer {
                 if let Err(error) = self.pull(&consumer, stop).await {
                     // An unknown lag counts as none: a stream that is gone must not delay the repair.
                     self.lag_ms.store(0, Ordering::Relaxed);
-                    tracing::debug!(domain = self.domain, source = self.source, %error, "a pull failed");
+                    tracing::debug!(domain = self.domain, source = self.source, %error, "pull failed");
                     pause(stop, Duration::from_millis(250)).await;
                     break;
                 }
@@ -118,7 +118,7 @@ impl Consumer {
                     checked = Instant::now();
                     // If the check fails, the known durable can still be pulled from.
                     if let Err(error) = self.durable().await {
-                        tracing::debug!(domain = self.domain, source = self.source, %error, "the durable consumer's filters were not checked");
+                        tracing::debug!(domain = self.domain, source = self.source, %error, "filters of the durable consumer not verified");
                     }
                 }
             }
@@ -197,7 +197,7 @@ impl Consumer {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => return Err(InternalError::other(error)),
                 Ok(None) => break,
-                Err(_) => return Err(InternalError::other("the server fell silent")),
+                Err(_) => return Err(InternalError::other("the server sent neither a message nor a status in time")),
             };
             if let Some(permit) = permits.pop() {
                 last = self.deliver(&message, permit).or(last);
@@ -216,7 +216,7 @@ impl Consumer {
     /// skipped.
     fn deliver(&self, message: &jetstream::Message, permit: OwnedSemaphorePermit) -> Option<DateTime<Utc>> {
         let Some(head) = message.headers.as_ref().and_then(head_of) else {
-            tracing::warn!(domain = self.domain, subject = %message.subject, "a message without an event's headers");
+            tracing::warn!(domain = self.domain, subject = %message.subject, "message without event headers skipped");
             return None;
         };
         let at = head.at;
@@ -236,7 +236,12 @@ impl Consumer {
         permit: Option<OwnedSemaphorePermit>,
     ) {
         let Some(route) = self.routes.iter().find(|route| route.name == head.name) else {
-            tracing::debug!(domain = self.domain, source = self.source, name = head.name, "a type unknown here");
+            tracing::debug!(
+                domain = self.domain,
+                source = self.source,
+                name = head.name,
+                "event of an unregistered type skipped"
+            );
             return;
         };
         let item = EventItem {

@@ -72,29 +72,28 @@ async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted>
     let (domain, pool) = (cx.domain, &cx.backing.db.lanes);
     let routes: Vec<&EventRoute> = cx.backing.events.iter().filter(|route| route.source == source).collect();
     if routes.is_empty() {
-        let text = format!("{domain} hears nothing of {source}.");
-        return Ok(Err(rejected(ErrorKind::NotFound, "unknown_source", text, "nothing is registered for it")));
+        let text = format!("{domain} does not consume events of {source}.");
+        return Ok(Err(rejected(ErrorKind::NotFound, "unknown_source", text, "no handler is registered for it")));
     }
     let acting: Vec<_> = routes.iter().filter(|route| route.reset.is_none()).map(|route| route.name).collect();
     if !acting.is_empty() {
-        let text =
-            format!("{domain} acts on what {source} tells, so it must hear nothing twice: it cannot be rebuilt.");
-        let detail = format!("no projection: {}", acting.join(", "));
+        let text = format!("{domain} emits events or effects for events of {source}, so it cannot be rebuilt.");
+        let detail = format!("not a projection: {}", acting.join(", "));
         return Ok(Err(rejected(ErrorKind::Conflict, "not_a_projection", text, detail)));
     }
     // A trimmed log could not restore what is reset, and catch-up would stop for good below its first position.
     let question = LogRequest { after: Position::START, delay_ms: 0 };
     let page = cx.client.ask_builtin(source, &question, &Call::default()).await?.reply;
     if let Some(trimmed) = page.trimmed {
-        let text = format!("The log of {source} was trimmed: what {domain} forgot would not come again.");
-        return Ok(Err(rejected(ErrorKind::Conflict, "log_trimmed", text, format!("its first commits, to {trimmed}"))));
+        let text = format!("The log of {source} was trimmed, so {domain} could not be restored from it.");
+        return Ok(Err(rejected(ErrorKind::Conflict, "log_trimmed", text, format!("it was trimmed up to {trimmed}"))));
     }
     let mut attempt = 1;
     loop {
         match reset(pool, source, &routes).await {
             Ok(()) => break,
             Err(error) if attempt < ATTEMPTS && error.retry_class() != RetryClass::Data => {
-                tracing::debug!(domain, source, %error, "a projection is not forgotten yet");
+                tracing::debug!(domain, source, %error, "projection not reset yet");
                 attempt += 1;
                 tokio::time::sleep(PAUSE).await;
             }
@@ -102,7 +101,7 @@ async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted>
         }
     }
     let names: BTreeSet<String> = routes.iter().map(|route| route.name.to_owned()).collect();
-    tracing::warn!(domain, source, ?names, "a projection is made anew from the log");
+    tracing::warn!(domain, source, ?names, "projection reset, rebuilding from the log");
     BuiltinContext::reply(RebuildStarted { names: names.into_iter().collect() })
 }
 
@@ -140,7 +139,7 @@ async fn reset(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Result<()
         reset(&mut tx).await?;
     }
     if !tx.events.is_empty() {
-        return Err(InternalError::other("a projection told something while it forgot"));
+        return Err(InternalError::other("a projection emitted an event during its reset"));
     }
     // Dead-lettered events are handled again too, and dead-lettered again if they still fail.
     for delete in [

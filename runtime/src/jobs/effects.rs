@@ -136,7 +136,7 @@ impl Effects {
              where effect.id = taken.id and effect.attempts = taken.attempts and parked_at is null";
         let given = sqlx::query(sql).bind(ids).bind(attempts).execute(&self.db.lanes).await;
         if let Err(error) = given {
-            tracing::warn!(domain = self.domain, %error, "effects that were not started wait until their leases end");
+            tracing::warn!(domain = self.domain, %error, "leases of unstarted effects could not be released");
         }
     }
 
@@ -205,13 +205,12 @@ impl Effects {
     }
 
     async fn dead_letter_unfinished(&self) -> Result<(), InternalError> {
-        let sql =
-            "update effect set parked_at = clock_timestamp(), reason = 'whoever performed it did not live to the end'
+        let sql = "update effect set parked_at = clock_timestamp(), reason = 'no run of the effect has finished'
              where parked_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now() returning id";
         let dead_lettered: Vec<Uuid> = sqlx::query_scalar(sql).bind(UNFINISHED).fetch_all(&self.db.lanes).await?;
         for id in dead_lettered {
-            metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
-            tracing::error!(domain = self.domain, effect = %id, "an effect was parked unrun: a person must look");
+            metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
+            tracing::error!(domain = self.domain, effect_id = %id, "effect dead-lettered without a run, manual action required");
         }
         Ok(())
     }
@@ -226,8 +225,7 @@ impl Effects {
         crate::fail_point("effect.before_perform");
         let effect_result = tokio::time::timeout(TIMEOUT, guarded((route.perform)(&context, &row))).await;
         crate::fail_point("effect.after_perform");
-        let result =
-            effect_result.unwrap_or_else(|_| Err(InternalError::other("the outside world did not answer in time")));
+        let result = effect_result.unwrap_or_else(|_| Err(InternalError::other("the effect exceeded its timeout")));
         let outcome = if result.is_ok() { "ok" } else { "failed" };
         metrics::histogram!("effect_duration_seconds", "domain" => self.domain, "effect" => route.name, "outcome" => outcome)
             .record(began.elapsed().as_secs_f64());
@@ -242,7 +240,7 @@ impl Effects {
                 };
                 lanes.cast(row.entity, LaneMessage::Effect(Box::new(item)));
             }
-            (Ok(_), None) => tracing::error!(domain = self.domain, "an effect ran before the lanes were made"),
+            (Ok(_), None) => tracing::error!(domain = self.domain, "effect completed before the lanes were ready"),
             (Err(error), _) => {
                 self.failed(row.id, row.attempts, &error).await;
                 self.has_room_after(permit);
@@ -255,7 +253,7 @@ impl Effects {
     pub(crate) async fn failed(&self, id: Uuid, attempts: i32, internal_error: &InternalError) {
         let is_last = attempts >= ATTEMPTS;
         let pause = (0.25 * 2_f64.powi(attempts.clamp(0, 20))).min(LONGEST_PAUSE);
-        tracing::warn!(domain = self.domain, effect = %id, attempts, error = %internal_error, is_last, "an effect failed");
+        tracing::warn!(domain = self.domain, effect_id = %id, attempts, error = %internal_error, is_last, "effect failed");
         // Only for the attempt that the row counts: a late failure must not end a newer attempt or a redrive.
         let sql =
             "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2, unfinished = 0,
@@ -272,13 +270,13 @@ impl Effects {
             .await;
         match written {
             Ok(done) if is_last && done.rows_affected() == 1 => {
-                metrics::counter!("effects_parked_total", "domain" => self.domain).increment(1);
-                tracing::error!(domain = self.domain, effect = %id, error = %internal_error, "an effect was parked: a person must look");
+                metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
+                tracing::error!(domain = self.domain, effect_id = %id, error = %internal_error, "effect dead-lettered, manual action required");
             }
             Ok(_) => {}
             // The effect is retried after its lease has ended.
             Err(error) => {
-                tracing::warn!(domain = self.domain, effect = %id, %error, "a failure could not be written down");
+                tracing::warn!(domain = self.domain, effect_id = %id, %error, "effect failure could not be recorded");
             }
         }
     }

@@ -42,10 +42,10 @@ pub(crate) async fn pass(
         return Ok(());
     }
     let jobs = [
-        ("what waits", measure(domain, db, effects).await),
-        ("old answers", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ANSWERS)).await),
+        ("queues and dead letters", measure(domain, db, effects).await),
+        ("old replies", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ANSWERS)).await),
         ("old attempts", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ATTEMPTS)).await),
-        ("the domain's own", delete_expired(db, own).await),
+        ("jobs of the domain", delete_expired(db, own).await),
     ];
     let broken: Vec<String> =
         jobs.into_iter().filter_map(|(job, done)| Some(format!("{job}: {}", done.err()?))).collect();
@@ -55,7 +55,7 @@ pub(crate) async fn pass(
 /// Releases the lease to another node.
 pub(crate) async fn end(domain: &'static str, db: &Database, node: Uuid) {
     if let Err(error) = lease::release(&db.lanes, LEASE, node).await {
-        tracing::debug!(domain, %error, "the maintenance lease ends by itself");
+        tracing::debug!(domain, %error, "maintenance lease could not be released, it expires by itself");
     }
 }
 
@@ -123,7 +123,7 @@ fn show(domain: &'static str, waiting: &Waiting) {
     gauge("dead_letters", waiting.dead_letters as f64);
     gauge("effects_waiting", waiting.effects as f64);
     gauge("effects_failing", waiting.failing as f64);
-    gauge("effects_parked", waiting.dead_lettered as f64);
+    gauge("effects_dead_lettered", waiting.dead_lettered as f64);
     gauge("effects_unregistered", waiting.unregistered as f64);
 }
 

@@ -198,7 +198,7 @@ impl Kind for Commands {
     async fn give_up(lanes: &Lanes, items: Vec<CommandItem>, internal_error: &InternalError) {
         let domain = lanes.context.domain;
         for item in items {
-            tracing::error!(domain, operation = item.route.meta.operation, error = %internal_error, "a command broke");
+            tracing::error!(domain, operation = item.route.meta.operation, error = %internal_error, "command failed");
             answer(item, LaneReply::ServiceError(internal_error.service_error(domain)));
         }
     }
@@ -225,7 +225,7 @@ fn settle(lanes: &Lanes, item: CommandItem, verdict: Verdict) {
         }
         Verdict::Unclaimed => {
             let domain = lanes.context.domain;
-            let text = "The same command is still running. Ask again with the same id.";
+            let text = "The command is still running. Repeat it with the same id.";
             answer(
                 item,
                 LaneReply::ServiceError(ServiceError::new(ErrorKind::Conflict, "command_in_progress", text).of(domain)),

@@ -190,7 +190,7 @@ impl Publisher {
             self.delete_confirmed().await
         };
         if let Err(error) = deleted.await {
-            tracing::warn!(domain = self.domain, %error, "confirmed commits stay in the outbox");
+            tracing::warn!(domain = self.domain, %error, "confirmed commits could not be deleted from the outbox");
         }
     }
 
@@ -225,7 +225,7 @@ impl Publisher {
             let subject = subject::notice(self.domain, event.entity);
             let sent = self.streams.connection().publish_with_headers(subject, headers.clone(), body.clone()).await;
             if let Err(error) = sent {
-                tracing::debug!(domain = self.domain, %error, "a notice was not sent");
+                tracing::debug!(domain = self.domain, %error, "notice not sent");
             }
         }
     }
@@ -278,7 +278,7 @@ impl Publisher {
                 Err(error) => error,
             };
             metrics::counter!("publish_retries_total", "domain" => self.domain).increment(1);
-            tracing::debug!(domain = self.domain, %error, "an event was not confirmed");
+            tracing::debug!(domain = self.domain, %error, "event not confirmed");
             if error.kind() == PublishErrorKind::StreamNotFound {
                 self.streams.ensure_own(&self.db.lanes).await;
             }

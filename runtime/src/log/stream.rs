@@ -114,14 +114,14 @@ impl Streams {
                     checkpoints::verify(log, &stream).await
                 };
                 if let Err(internal_error) = verified.await {
-                    tracing::warn!(domain, error = %internal_error, "whether the stream has lost something could not be told");
+                    tracing::warn!(domain, error = %internal_error, "stream could not be verified");
                 }
                 return;
             }
             Err(error) if is_missing(&error) => {}
             // A server that does not answer is no evidence of a missing stream.
             Err(error) => {
-                tracing::debug!(domain, stream, %error, "the stream could not be looked at");
+                tracing::debug!(domain, stream, %error, "stream could not be read");
                 return;
             }
         }
@@ -130,13 +130,13 @@ impl Streams {
             checkpoints::delete_above(log, 0).await
         };
         if let Err(internal_error) = begun.await {
-            tracing::warn!(domain, stream, error = %internal_error, "the stream is missing, and its refill could not be written down");
+            tracing::warn!(domain, stream, error = %internal_error, "stream missing, republish could not be recorded");
             return;
         }
         crate::fail_point("refill.after_begin");
         match self.jetstream.create_stream(self.spec.config(domain)).await {
-            Ok(_) => tracing::info!(domain, stream, "the stream was missing and was made"),
-            Err(error) => tracing::warn!(domain, stream, %error, "the stream could not be made"),
+            Ok(_) => tracing::info!(domain, stream, "missing stream created"),
+            Err(error) => tracing::warn!(domain, stream, %error, "stream could not be created"),
         }
     }
 }

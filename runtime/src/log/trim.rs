@@ -131,7 +131,7 @@ async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome
             break;
         }
     }
-    tracing::info!(commits = trimmed.commits, is_done = trimmed.is_done, "old commits of the log were deleted");
+    tracing::info!(commits = trimmed.commits, is_done = trimmed.is_done, "log trimmed");
     BuiltinContext::reply(trimmed)
 }
 

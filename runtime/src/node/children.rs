@@ -68,10 +68,10 @@ where
         }
         match step().await {
             Ok(()) => was_broken = false,
-            Err(error) if was_broken => tracing::debug!(what, %error, "still broken"),
+            Err(error) if was_broken => tracing::debug!(what, %error, "periodic job still failing"),
             Err(error) => {
                 was_broken = true;
-                tracing::warn!(what, %error, "a periodic step broke; it is tried again");
+                tracing::warn!(what, %error, "periodic job failed, retrying");
             }
         }
     }
@@ -128,7 +128,7 @@ pub(super) fn sweeping(work: &Arc<Work>) -> Child {
 
 /// Republishes the log to a stream that has lost messages.
 pub(super) fn republishing(work: &Arc<Work>) -> Child {
-    let what = format!("{}.refill", work.name);
+    let what = format!("{}.republish", work.name);
     child(what.clone(), work, move |work| {
         let what = what.clone();
         async move {
@@ -154,7 +154,7 @@ pub(super) fn performing(work: &Arc<Work>) -> Child {
                 () = tokio::time::sleep(Duration::from_millis(500)) => {}
             }
             if let Err(error) = effects.sweep().await {
-                tracing::warn!(domain = work.name, %error, "effects could not be looked at");
+                tracing::warn!(domain = work.name, %error, "effects could not be read");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
@@ -192,9 +192,9 @@ pub(super) fn watching(
             let had_database = health_state.has_database.swap(probed.is_ok(), Ordering::Relaxed);
             match probed {
                 Err(error) if had_database => {
-                    tracing::warn!(domain, %error, "the database does not answer: nobody waits for it");
+                    tracing::warn!(domain, %error, "database down, failing fast");
                 }
-                Ok(()) if !had_database => tracing::info!(domain, "the database answers again"),
+                Ok(()) if !had_database => tracing::info!(domain, "database up again"),
                 _ => {}
             }
             metrics::gauge!("lane_queue_depth", "domain" => *domain).set(depth.get() as f64);

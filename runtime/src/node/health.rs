@@ -51,11 +51,11 @@ impl HealthState {
         let reason = if self.watch.is_draining.load(Ordering::Relaxed) {
             Some("draining")
         } else if self.watch.is_failing(Instant::now()) {
-            Some("an actor keeps dying")
+            Some("an actor fails repeatedly")
         } else if !self.is_connected.load(Ordering::Relaxed) {
             Some("not connected to NATS")
         } else if !self.has_database.load(Ordering::Relaxed) {
-            Some("the database does not answer")
+            Some("the database is not available")
         } else if self.clock.is_off() {
             Some("the clock is off by more than a second")
         } else {

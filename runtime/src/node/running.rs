@@ -207,10 +207,10 @@ impl Running {
         let clock = &serving.clock;
         // Compare the clock before the first token is verified. On failure the watcher repeats it.
         if let Err(internal_error) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
-            tracing::warn!(domain = name, error = %internal_error, "the database's clock could not be read");
+            tracing::warn!(domain = name, error = %internal_error, "database clock could not be read");
         }
         if let Err(error) = db.open_kept().await {
-            tracing::warn!(domain = name, %error, "connections for reads could not be opened");
+            tracing::warn!(domain = name, %error, "read connections could not be opened");
         }
         let events = connect(&config.nats, name, "events").await?;
         let client = &serving.client;
@@ -302,18 +302,18 @@ impl Running {
             }
             for connection in &self.connections {
                 if let Err(error) = connection.flush().await {
-                    tracing::debug!(domain = self.name, %error, "a connection was lost while draining");
+                    tracing::debug!(domain = self.name, %error, "connection lost while draining");
                 }
             }
         };
         if tokio::time::timeout_at(deadline.into(), work).await.is_err() {
-            tracing::warn!(domain = self.name, "the drain took too long; what is open will be taken up by other nodes");
+            tracing::warn!(domain = self.name, "drain timed out, other nodes take over the remaining work");
         }
         self.supervisor.stop_children(None);
         self.supervisor.stop(None);
         for connection in &self.connections {
             if let Err(error) = connection.drain().await {
-                tracing::debug!(domain = self.name, %error, "a connection was lost while closing");
+                tracing::debug!(domain = self.name, %error, "connection lost while closing");
             }
         }
     }

@@ -136,7 +136,7 @@ impl Actor for Supervisor {
         match (running.child.spawn)(myself.get_cell()).await {
             Ok(cell) => running.cell = Some(cell),
             Err(error) => {
-                tracing::error!(supervisor = state.name, child = running.child.name, %error, "a child did not start");
+                tracing::error!(supervisor = state.name, child = running.child.name, %error, "child actor did not start");
                 restart(&myself, state, number);
             }
         }
@@ -151,7 +151,7 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         let (cell, reason) = match event {
             SupervisionEvent::ActorFailed(cell, error) => (cell, error.to_string()),
-            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell, reason.unwrap_or_else(|| "it ended".into())),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell, reason.unwrap_or_else(|| "ended".into())),
             _ => return Ok(()),
         };
         if state.watch.is_draining.load(Ordering::Relaxed) {
@@ -159,7 +159,12 @@ impl Actor for Supervisor {
         }
         let found = state.children.iter().position(|r| r.cell.as_ref().is_some_and(|c| c.get_id() == cell.get_id()));
         if let Some(number) = found {
-            tracing::error!(supervisor = state.name, child = state.children[number].child.name, reason, "a child died");
+            tracing::error!(
+                supervisor = state.name,
+                child = state.children[number].child.name,
+                reason,
+                "child actor failed"
+            );
             restart(&myself, state, number);
         }
         Ok(())

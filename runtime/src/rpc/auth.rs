@@ -206,7 +206,11 @@ impl Verifier {
 }
 
 fn no_keys() -> ServiceError {
-    ServiceError::new(ErrorKind::Unavailable, "unavailable", "Access tokens cannot be checked now. Try again.")
+    ServiceError::new(
+        ErrorKind::Unavailable,
+        "unavailable",
+        "Access tokens cannot be verified at the moment. Try again.",
+    )
 }
 
 pub(crate) fn invalid_token() -> ServiceError {

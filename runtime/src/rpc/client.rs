@@ -179,11 +179,11 @@ impl Client {
                     continue;
                 }
                 Attempt::NotSent(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
-                    let text = "The request is too large to be passed on.";
+                    let text = "The request is too large to be forwarded.";
                     return Err(ServiceError::new(ErrorKind::TooLarge, "request_too_large", text).of(domain));
                 }
                 // A failed send returns at once: without the pause the loop would spin until the deadline.
-                Attempt::NotSent(error) => tracing::debug!(domain, %error, "a request was not sent"),
+                Attempt::NotSent(error) => tracing::debug!(domain, %error, "request not sent"),
             }
             let pause = pauses.next().unwrap_or(PAUSES[2]);
             if end.saturating_duration_since(Instant::now()) <= pause {
@@ -240,8 +240,9 @@ fn decode<A: DeserializeOwned>(
     domain: &str,
 ) -> Result<Result<Replied<A>, Box<ErrorBody>>, ServiceError> {
     let get = |name: &str| reply.headers.as_ref().and_then(|h| h.get(name)).map(async_nats::HeaderValue::as_str);
-    let unreadable =
-        |_| ServiceError::new(ErrorKind::Internal, "internal", "The service's answer could not be read.").of(domain);
+    let unreadable = |_| {
+        ServiceError::new(ErrorKind::Internal, "internal", "The reply of the service could not be read.").of(domain)
+    };
     let format = Format::detect(get(header::CONTENT_TYPE), &reply.payload).map_err(unreadable)?;
     if get(header::SERVICE_ERROR_CODE).is_some() {
         return Ok(Err(Box::new(format.decode(&reply.payload).map_err(unreadable)?)));

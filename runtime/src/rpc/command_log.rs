@@ -36,7 +36,7 @@ impl StoredAnswer {
     /// the command runs again.
     pub(crate) fn reply(self, fingerprint: &[u8], domain: &str) -> Result<Option<LaneReply>, InternalError> {
         if is_reused(&self.fingerprint, fingerprint) {
-            let text = "This command id was used with another body.";
+            let text = "The command id was already used with another body.";
             let error = ServiceError::new(ErrorKind::Invalid, "command_id_reused", text).of(domain);
             return Ok(Some(LaneReply::ServiceError(error)));
         }

@@ -102,13 +102,13 @@ fn note(connection: &str, event: &Event) {
         }
         Event::SlowConsumer(_) => {
             metrics::counter!("nats_slow_consumer_total").increment(1);
-            tracing::warn!(connection, "messages were dropped: a subscription is slow");
+            tracing::warn!(connection, "messages dropped, slow subscription");
         }
         // A denied permission is reported only here: the request itself times out.
         Event::ServerError(error) => {
             metrics::counter!("nats_server_errors_total").increment(1);
-            tracing::error!(connection, %error, "NATS refused something");
+            tracing::error!(connection, %error, "error reported by NATS");
         }
-        other => tracing::debug!(connection, event = %other, "a NATS event"),
+        other => tracing::debug!(connection, event = %other, "NATS event"),
     }
 }

@@ -337,10 +337,10 @@ impl Responder {
         }
         let service_error = internal_error.service_error(self.domain);
         if service_error.kind == ErrorKind::Internal {
-            tracing::error!(domain = self.domain, operation, error = %internal_error, "a request broke");
+            tracing::error!(domain = self.domain, operation, error = %internal_error, "request failed");
         } else {
             // Overload, a passed deadline or an unavailable database: counted in the metrics, not a defect in the code.
-            tracing::debug!(domain = self.domain, operation, error = %internal_error, kind = ?service_error.kind, "a request was not answered");
+            tracing::debug!(domain = self.domain, operation, error = %internal_error, kind = ?service_error.kind, "request not answered");
         }
         service_error.into()
     }

@@ -152,7 +152,7 @@ impl Revocations {
             Some(false) => Ok(()),
             Some(true) => Err(invalid_token()),
             None => {
-                let text = "Whether your rights still hold cannot be checked now. Try again.";
+                let text = "Your access rights cannot be verified at the moment. Try again.";
                 Err(ServiceError::new(ErrorKind::Unavailable, "unavailable", text))
             }
         }
@@ -179,10 +179,10 @@ impl Revocations {
                 let this = Self { shared };
                 match this.poll(began).await {
                     Ok(()) => was_broken = false,
-                    Err(error) if was_broken => tracing::debug!(%error, "revocations still cannot be read"),
+                    Err(error) if was_broken => tracing::debug!(%error, "revocations still could not be read"),
                     Err(error) => {
                         was_broken = true;
-                        tracing::warn!(reader = this.shared.reader, %error, "revocations cannot be read");
+                        tracing::warn!(reader = this.shared.reader, %error, "revocations could not be read");
                     }
                 }
                 this.measure();

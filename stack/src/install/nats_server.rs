@@ -74,7 +74,7 @@ struct Scratch(PathBuf);
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, dir = %self.0.display(), "cannot remove a scratch directory");
+            tracing::warn!(%error, dir = %self.0.display(), "scratch directory could not be removed");
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn postgres(home: &Home, progress: &Progress) -> Result<Postgre
     let dir = match (found, made_by) {
         (Some(dir), _) => dir,
         (None, Some(major)) => bail!(
-            "the data in {} was made by PostgreSQL {major}, which is not installed: install it, or remove that \
+            "the data in {} is of PostgreSQL {major}, which is not installed: install it, or remove that \
              directory and start anew",
             home.dir.display()
         ),
@@ -93,7 +93,7 @@ fn candidates() -> Vec<PathBuf> {
     dirs
 }
 
-/// PostgreSQL refuses to run as root: uses the user `postgres`, or else `nobody`.
+/// PostgreSQL does not run as root: uses the user `postgres`, or else `nobody`.
 async fn unprivileged() -> Result<Owner> {
     for user in ["postgres", "nobody"] {
         let mut ids = Vec::new();
@@ -105,5 +105,5 @@ async fn unprivileged() -> Result<Owner> {
             return Ok(Owner { uid, gid });
         }
     }
-    None.context("PostgreSQL refuses root and this system has no user postgres: run as another user")
+    None.context("PostgreSQL does not run as root, and this system has no user postgres: run as another user")
 }

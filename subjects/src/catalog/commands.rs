@@ -1,4 +1,4 @@
-//! What can be done to products and categories.
+//! The commands on products and categories.
 
 use contract::command;
 use serde::{Deserialize, Serialize};
@@ -7,24 +7,24 @@ use serde_with::{As, DefaultOnNull};
 use super::{Attributes, CatalogError, Category, DOMAIN, Product};
 use crate::{CategoryId, Money, ProductId, roles};
 
-/// A variant of a product that is being made.
+/// A variant of a new product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewVariant {
     pub sku: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The product's price where absent.
+    /// The price; the product's price if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Money>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Attributes>,
-    /// Units on the shelf, for inventory.
+    /// The initial units in stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hand: Option<i64>,
 }
 
-/// A product that is being made. Without variants it gets a default one.
+/// A new product. Without variants it gets a default one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewProduct {
@@ -32,12 +32,12 @@ pub struct NewProduct {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Made from the name where absent; unique.
+    /// Unique; derived from the name if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slug: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category_id: Option<CategoryId>,
-    /// Of the default variant; unique.
+    /// The SKU of the default variant; unique.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
     pub price: Money,
@@ -45,7 +45,7 @@ pub struct NewProduct {
     pub attributes: Option<Attributes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Vec<NewVariant>>,
-    /// Units on the shelf of the default variant.
+    /// The initial units in stock of the default variant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hand: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct NewProduct {
     pub is_featured: Option<bool>,
 }
 
-/// Makes a product, owned by the caller.
+/// Creates a product, owned by the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateProduct {
     pub product: NewProduct,
@@ -66,7 +66,7 @@ pub struct CreateProduct {
 command!(CreateProduct, DOMAIN, "create_product", roles::SELLERS => Product, CatalogError, key = |_| None,
     sensitive = true);
 
-/// What changes of a product. What is absent stays; null clears `description`, `category_id`, `attributes`,
+/// The changes of a product. Absent fields stay unchanged; null clears `description`, `category_id`, `attributes`,
 /// `compare_price` and `cost_price`, and is rejected for the other fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
@@ -81,10 +81,10 @@ pub struct ProductChanges {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
     #[cfg_attr(feature = "openapi", oai(nullable))]
     pub category_id: Option<Option<CategoryId>>,
-    /// Of every variant that has the product's price.
+    /// The new price of every variant that has the product's price.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::unwrap_or_skip")]
     pub price: Option<Money>,
-    /// Replaces all of them.
+    /// Replaces all attributes.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_with::rust::double_option")]
     #[cfg_attr(feature = "openapi", oai(nullable))]
     pub attributes: Option<Option<Attributes>>,
@@ -100,19 +100,19 @@ pub struct ProductChanges {
     pub is_featured: Option<bool>,
 }
 
-/// Changes a product: own ones, an admin any.
+/// Changes a product. Sellers may change their own products, admins any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeProduct {
     pub product_id: ProductId,
     pub changes: ProductChanges,
-    /// Refused when the product has another version.
+    /// Rejected if the product has another version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
 command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError, key = |c| Some(c.product_id.0),
     sensitive = true);
 
-/// A category that is being made.
+/// Creates a category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateCategory {
     pub name: String,

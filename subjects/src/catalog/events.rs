@@ -1,4 +1,4 @@
-//! What happens to products.
+//! The events of products.
 
 use contract::event;
 use serde::{Deserialize, Serialize};
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::DOMAIN;
 use crate::{CategoryId, Money, ProductId, UserId, VariantId};
 
-/// A variant, as other domains need to know it.
+/// The data of a variant that other domains need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantFact {
     pub variant_id: VariantId,
     pub sku: String,
     pub name: String,
     pub price: Money,
-    /// Initial units on the shelf.
+    /// The initial units in stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hand: Option<i64>,
 }
 
-/// A product was made.
+/// A product was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProductCreated {
     pub product_id: ProductId,
@@ -30,7 +30,7 @@ pub struct ProductCreated {
 }
 event!(ProductCreated, DOMAIN, "product_created", entity = |e| e.product_id.0);
 
-/// A product was changed, other than in its price.
+/// Fields of a product other than its price have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProductUpdated {
     pub product_id: ProductId,
@@ -40,7 +40,7 @@ pub struct ProductUpdated {
 }
 event!(ProductUpdated, DOMAIN, "product_updated", entity = |e| e.product_id.0);
 
-/// A product has other prices.
+/// Prices of a product have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriceChanged {
     pub product_id: ProductId,

@@ -1,4 +1,4 @@
-//! Products and categories as they are shown.
+//! Products and categories in replies.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CategoryId, Money, Pagination, ProductId, UserId, VariantId};
 
-/// Free properties of a product or a variant, such as `{"colour": "blue"}`.
+/// Custom attributes of a product or a variant, such as `{"colour": "blue"}`.
 pub type Attributes = BTreeMap<String, String>;
 
 /// A sellable unit of a product.
@@ -19,11 +19,11 @@ pub struct Variant {
     pub name: String,
     pub price: Money,
     pub attributes: Attributes,
-    /// Units that can be bought now, as inventory last told; the cart and the order ask again.
+    /// Units available as of the last event of inventory; the cart and the order query it again.
     pub available: i64,
 }
 
-/// From the lowest price to the highest.
+/// The range from the lowest price to the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct PriceRange {
@@ -47,16 +47,16 @@ pub struct Product {
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub category: Option<String>,
     pub seller_id: UserId,
-    /// Of the first variant. What the others cost is in `variants`, and from where to where in `price_range`.
+    /// The price of the first variant. The prices of all are in `variants`, their range is in `price_range`.
     pub price: Money,
-    /// The lowest and the highest price of its variants.
+    /// The lowest and the highest price of the variants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub price_range: Option<PriceRange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub compare_price: Option<Money>,
-    /// What it cost; shown to its seller and to admins only.
+    /// The purchase price; returned to the seller and to admins only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub cost_price: Option<Money>,
@@ -66,7 +66,7 @@ pub struct Product {
     pub images: Vec<String>,
     pub is_active: bool,
     pub is_featured: bool,
-    /// Counts the product's changes; the `ETag`.
+    /// Increases with every change of the product; the `ETag`.
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -80,7 +80,7 @@ pub struct Products {
     pub pagination: Pagination,
 }
 
-/// A category; the tree is in `parent_id`.
+/// A category; `parent_id` makes the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]

@@ -1,4 +1,4 @@
-//! What can be asked about products and categories, by people and by other domains.
+//! The queries of products and categories, for clients and for other domains.
 
 use chrono::{DateTime, Utc};
 use contract::{Access, query};
@@ -8,8 +8,8 @@ use serde_with::{As, DefaultOnNull};
 use super::{CatalogError, Categories, DOMAIN, Product, Products};
 use crate::{Currency, Money, PageRequest, ProductId, UserId, VariantId};
 
-/// One product, by id or slug. What is not for sale (inactive, or of a seller who may not sell) is found by its seller and
-/// admins only.
+/// Returns a product by id or slug. A product that is not for sale (inactive, or of a seller who may not sell) is
+/// returned to its seller and to admins only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetProduct {
     /// Id or slug.
@@ -17,7 +17,7 @@ pub struct GetProduct {
 }
 query!(GetProduct, DOMAIN, "get_product", Access::Public => Product, CatalogError);
 
-/// The order of a list of products.
+/// The sort order of a list of products.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProductSort {
     #[default]
@@ -33,12 +33,12 @@ pub enum ProductSort {
     PriceDescending,
 }
 
-/// The products that the caller may see, filtered: the public those for sale, a seller all of the own ones too, an admin
-/// all. A product matches where one of its variants satisfies `min_price`, `max_price` and `in_stock` together; sorted by
-/// price, the cheapest of those variants counts, or the dearest for `-price`.
+/// Lists the products that the caller may see, filtered: the public sees products for sale, a seller also all of their
+/// own, an admin all. A product matches if one of its variants satisfies `min_price`, `max_price` and `in_stock`
+/// together; when sorted by price, the cheapest of those variants counts, or the most expensive for `-price`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListProducts {
-    /// Id or slug; products of categories below it are included.
+    /// Id or slug; products of its subcategories are included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// Minor units, in `currency`.
@@ -47,7 +47,7 @@ pub struct ListProducts {
     /// Minor units, in `currency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_price: Option<i64>,
-    /// The shop's where prices are filtered or sorted by.
+    /// The shop's currency by default, if the list is filtered or sorted by price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,10 +56,10 @@ pub struct ListProducts {
     pub in_stock: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub featured: Option<bool>,
-    /// Narrows what the caller may see: `false` finds nothing for the public.
+    /// Narrows what the caller may see: `false` returns nothing to the public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
-    /// Words that name or description must hold.
+    /// Terms that the name or description must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
     #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
@@ -69,7 +69,7 @@ pub struct ListProducts {
 }
 query!(ListProducts, DOMAIN, "list_products", Access::Public => Products, CatalogError);
 
-/// Every category.
+/// Lists all categories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListCategories {
     #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
@@ -77,7 +77,7 @@ pub struct ListCategories {
 }
 query!(ListCategories, DOMAIN, "list_categories", Access::Public => Categories, CatalogError);
 
-/// What catalog offers for a variant now.
+/// The current offer for a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Offer {
@@ -90,11 +90,11 @@ pub struct Offer {
     pub price: Money,
     /// Whether it can be bought: the product is active, and its seller may sell.
     pub is_active: bool,
-    /// The product's version the offer was read at.
+    /// The product's version when the offer was read.
     pub version: i64,
 }
 
-/// Offers for variants, and for every variant of products. Unknown ones are absent from the answer.
+/// Returns the offers for variants, and for every variant of products. Unknown ones are absent from the reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetOffers {
     #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
@@ -104,7 +104,7 @@ pub struct GetOffers {
 }
 query!(GetOffers, DOMAIN, "offers", Access::Internal => Offers, CatalogError);
 
-/// Offers, and when they were read by the database's clock.
+/// Offers, and the time when they were read, by the clock of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offers {
     pub offers: Vec<Offer>,

@@ -1,4 +1,4 @@
-//! What can be done to an order.
+//! The commands on orders.
 
 use contract::{Access, command};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{DOMAIN, Order, OrderRef, OrderStatus, OrdersError};
 use crate::{Address, Money, OrderId, inventory::Units, roles};
 
-/// How an order is paid at once.
+/// The payment method with which an order is charged when it is placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct PaymentChoice {
@@ -14,25 +14,25 @@ pub struct PaymentChoice {
     pub method: String,
 }
 
-/// An order that is being placed.
+/// A new order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewOrder {
-    /// 1 to 100 lines; the caller's cart where absent.
+    /// 1 to 100 lines; the lines of the caller's cart if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<Units>>,
     pub shipping_address: Address,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_address: Option<Address>,
-    /// Where a guest is written to.
+    /// The e-mail address of a guest; required without an account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// The total that the buyer has seen. An order with another total is not placed.
+    /// The total that the buyer has seen. The order is rejected if its total differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_total: Option<Money>,
-    /// With it the order is charged; without it the order waits for a payment until its deadline.
+    /// If present, the order is charged at once; otherwise it waits for a payment until its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentChoice>,
 }
@@ -44,7 +44,7 @@ pub struct PlaceOrder {
 }
 command!(PlaceOrder, DOMAIN, "place", roles::SIGNED_IN_OR_GUEST => Order, OrdersError, key = |_| None);
 
-/// Calls an order off: stock goes back, money too.
+/// Cancels an order: its stock is released and its payment refunded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelOrder {
     /// Id or order number.
@@ -54,7 +54,7 @@ pub struct CancelOrder {
 }
 command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_AND_GUEST => Order, OrdersError, key = |c| Some(c.order_id.key()));
 
-/// The reason of a cancel.
+/// The cancellation of an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Cancellation {
@@ -62,7 +62,7 @@ pub struct Cancellation {
     pub reason: Option<String>,
 }
 
-/// The next step of an order.
+/// The new status of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct StatusChange {
@@ -70,7 +70,7 @@ pub struct StatusChange {
     pub status: OrderStatus,
 }
 
-/// Takes an order a step further: a seller where every line is theirs, an admin any.
+/// Updates the status of an order. Sellers may update orders whose lines are all theirs, admins any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetStatus {
     /// Id or order number.
@@ -81,7 +81,8 @@ pub struct SetStatus {
 }
 command!(SetStatus, DOMAIN, "set_status", roles::SELLERS => Order, OrdersError, key = |c| Some(c.order_id.key()));
 
-/// The deadline of an unpaid order is over: payments shall close its payment. Only its answer expires the order.
+/// Requests payments to close the payment of an unpaid order past its deadline. The order expires only when payments
+/// has closed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestExpiry {
     pub order_id: OrderId,
@@ -89,7 +90,7 @@ pub struct RequestExpiry {
 command!(RequestExpiry, DOMAIN, "request_expiry", Access::Internal => ExpiryRequested, OrdersError,
     key = |c| Some(c.order_id.0));
 
-/// Whether payments was asked; not so where the order had been decided meanwhile.
+/// Whether payments was requested; not if the order was decided meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiryRequested {
     pub was_pending: bool,

@@ -10,34 +10,34 @@ domain_error! {
     pub enum OrdersError {
         OrderNotFound: NotFound "order_not_found" = "There is no such order.";
         InvalidOrder { fields: Vec<Detail> }: Invalid "invalid_order" =
-            "The order cannot be placed with these fields." => fields.clone();
-        CartEmpty: Conflict "cart_empty" = "There is nothing in the cart.";
+            "Some fields of the order are not valid." => fields.clone();
+        CartEmpty: Conflict "cart_empty" = "The cart is empty.";
         CartNotFound: NotFound "cart_not_found" = "There is no such cart.";
         CartInCheckout { order_id: OrderId, order_number: String }: Conflict "cart_in_checkout" =
-            "An order made from this cart is not decided yet, or was confirmed with the cart unchanged."
+            "An order from this cart is still pending, or was confirmed and the cart has not changed since."
             => vec![Detail::value("order_id", &order_id.to_string()), Detail::value("order_number", order_number)];
-        NotForSale { variant_id: VariantId }: NotFound "not_for_sale" = "There is no such product to buy."
+        NotForSale { variant_id: VariantId }: NotFound "not_for_sale" = "The product does not exist or is not for sale."
             => vec![Detail::value("variant_id", &variant_id.to_string())];
-        OutOfStock { variant_id: VariantId, available: i64 }: Conflict "out_of_stock" = "So many units cannot be had."
+        OutOfStock { variant_id: VariantId, available: i64 }: Conflict "out_of_stock" = "Not enough stock."
             => vec![
                 Detail::value("variant_id", &variant_id.to_string()),
                 Detail::new("quantity", DetailCode::Range, format!("{available} units are available"))
                     .with("max", *available),
             ];
         TotalChanged { totals: Totals }: Conflict "total_changed" =
-            "The total has changed. The details have the new totals."
+            "The total has changed. The details contain the new totals."
             => total_details(totals);
         IllegalTransition { status: OrderStatus }: Conflict "illegal_transition" =
             "The order's status does not allow this."
             => vec![Detail::state("status", status.as_str(), format!("the order is {}", status.as_str()))];
-        RefundPending: Conflict "refund_pending" = "All money of the order is on its way back.";
-        NotYourOrder: Forbidden "not_your_order" = "The order holds lines of other sellers.";
-        OrderVersionMismatch: PreconditionFailed "order_version_mismatch" = "The order was changed meanwhile.";
-        InvalidCursor: Malformed "invalid_cursor" = "The cursor is not one of ours.";
+        RefundPending: Conflict "refund_pending" = "A full refund of the order is already pending.";
+        NotYourOrder: Forbidden "not_your_order" = "The order contains lines of other sellers.";
+        OrderVersionMismatch: PreconditionFailed "order_version_mismatch" = "The order was changed in the meantime.";
+        InvalidCursor: Malformed "invalid_cursor" = "The cursor is not valid.";
     }
 }
 
-/// Every sum by its path in the order, as programs read it.
+/// Every amount by its path in the order, for programs.
 fn total_details(totals: &Totals) -> Vec<Detail> {
     let Totals { subtotal, discount, shipping, tax, total } = totals;
     let sums = [("subtotal", subtotal), ("discount", discount), ("shipping", shipping), ("tax", tax), ("total", total)];

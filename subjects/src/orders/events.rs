@@ -1,4 +1,4 @@
-//! What happens to an order.
+//! The events of orders.
 
 use contract::event;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{DOMAIN, Failure, OrderStatus, PaymentStatus};
 use crate::{CartId, Money, OrderId, ProductId, UserId, VariantId, carts::Totals, inventory::Units};
 
-/// A line, as the trade needs to know it.
+/// The data of a line that other domains need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineFact {
     pub product_id: ProductId,
@@ -31,7 +31,7 @@ pub struct Placed {
 }
 event!(Placed, DOMAIN, "placed", entity = |e| e.order_id.0);
 
-/// The stock is held: the order can be paid.
+/// The stock is reserved: the order can be paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentDue {
     pub order_id: OrderId,
@@ -39,13 +39,13 @@ pub struct PaymentDue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     pub amount: Money,
-    /// Charged at once where present; waits for an intent where absent.
+    /// If present, the payment is charged at once; otherwise it waits for an intent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<String>,
 }
 event!(PaymentDue, DOMAIN, "payment_due", entity = |e| e.order_id.0);
 
-/// Paid: the stock is sold, the lines leave the cart.
+/// The order is paid: its stock is sold, and its lines are removed from the cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
     pub order_id: OrderId,
@@ -59,7 +59,7 @@ pub struct Confirmed {
 }
 event!(Confirmed, DOMAIN, "confirmed", entity = |e| e.order_id.0);
 
-/// Out of stock, or declined.
+/// The order failed: out of stock, or the payment was declined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     pub order_id: OrderId,
@@ -67,30 +67,31 @@ pub struct Failed {
 }
 event!(Failed, DOMAIN, "failed", entity = |e| e.order_id.0);
 
-/// Called off by a person. Final at once; money that comes later goes back.
+/// Cancelled by a person. Final; money that is captured later is refunded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelled {
     pub order_id: OrderId,
-    /// The status it had.
+    /// The previous status.
     pub was: OrderStatus,
 }
 event!(Cancelled, DOMAIN, "cancelled", entity = |e| e.order_id.0);
 
-/// The deadline is over: payments is asked to close the payment. Only its answer expires the order.
+/// The deadline has passed: payments is requested to close the payment. The order expires only when payments has closed
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiryDue {
     pub order_id: OrderId,
 }
 event!(ExpiryDue, DOMAIN, "expiry_due", entity = |e| e.order_id.0);
 
-/// Never paid: the stock goes back.
+/// Never paid: the stock is released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expired {
     pub order_id: OrderId,
 }
 event!(Expired, DOMAIN, "expired", entity = |e| e.order_id.0);
 
-/// Money came for an order that had ended: it goes back.
+/// Money was captured for an order that had ended: it is refunded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundDue {
     pub order_id: OrderId,
@@ -99,7 +100,7 @@ pub struct RefundDue {
 }
 event!(RefundDue, DOMAIN, "refund_due", entity = |e| e.order_id.0);
 
-/// A step that has no event of its own.
+/// A status change that has no event of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusChanged {
     pub order_id: OrderId,
@@ -130,7 +131,7 @@ pub struct Delivered {
 }
 event!(Delivered, DOMAIN, "delivered", entity = |e| e.order_id.0);
 
-/// Whether an event with this name leaves its order undecided, and its buyer with nothing to do.
+/// Whether an event with this name leaves its order undecided, with no action required from the buyer.
 pub fn leaves_undecided(name: &str) -> bool {
     use contract::Event;
     [Placed::NAME, PaymentDue::NAME, ExpiryDue::NAME].contains(&name)

@@ -1,4 +1,4 @@
-//! Orders as they are shown.
+//! Orders in replies.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::{
     payments::PaymentAction,
 };
 
-/// A line of an order. Its price is the one of the moment of placing, for ever.
+/// A line of an order. Its price was fixed when the order was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct OrderItem {
@@ -28,7 +28,7 @@ pub struct OrderItem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Failure {
-    /// `out_of_stock`, or the provider's word for a declined payment.
+    /// `out_of_stock`, or the provider's code for a declined payment.
     pub code: String,
     pub message: String,
 }
@@ -38,7 +38,7 @@ pub struct Failure {
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Order {
     pub id: OrderId,
-    /// Readable and unique.
+    /// A readable, unique number.
     pub order_number: String,
     pub status: OrderStatus,
     pub payment_status: PaymentStatus,
@@ -49,7 +49,7 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub failure: Option<Failure>,
-    /// What its buyer has to do before the card is charged. Shown to the buyer only.
+    /// The action that the buyer must take before the card is charged. Returned to the buyer only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub payment: Option<PaymentAction>,
@@ -60,9 +60,9 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub notes: Option<String>,
-    /// When an unpaid order ends.
+    /// When the order expires if it is not paid.
     pub payment_deadline: DateTime<Utc>,
-    /// Counts the order's events; the `ETag`.
+    /// Increases with every event of the order; the `ETag`.
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -76,22 +76,22 @@ pub struct Orders {
     pub pagination: Pagination,
 }
 
-/// A step of an order's history.
+/// An entry of an order's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct HistoryEntry {
-    /// The event that told it, such as `placed` or `payment_due`.
+    /// The event, such as `placed` or `payment_due`.
     #[serde(default)]
     pub event: String,
     pub status: OrderStatus,
-    /// The order's version after the step.
+    /// The order's version after the event.
     pub version: i64,
     pub at: DateTime<Utc>,
-    /// What caused it, such as `orders.place` or `payments.succeeded`.
+    /// The cause, such as `orders.place` or `payments.succeeded`.
     pub cause: String,
 }
 
-/// How an order came to its status.
+/// The history of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct History {

@@ -1,4 +1,4 @@
-//! What can be asked about orders.
+//! The queries of orders.
 
 use contract::{Access, query};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{DOMAIN, History, Order, OrderRef, OrderStatus, Orders, OrdersError};
 use crate::{ItemId, Money, OrderId, PageRequest, UserId, roles};
 
-/// One order, by id or number: the buyer's, a seller's part of it, or any for an admin.
+/// Returns an order by id or number: to its buyer, to an admin, and to a seller with only their lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetOrder {
     /// Id or order number.
@@ -16,7 +16,7 @@ pub struct GetOrder {
 }
 query!(GetOrder, DOMAIN, "get", roles::SIGNED_IN_AND_GUEST => Order, OrdersError);
 
-/// The caller's orders; for a seller, those with a line of theirs and only those lines.
+/// Lists the caller's orders; for a seller, the orders with lines of theirs, and only those lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListOrders {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub struct ListOrders {
 }
 query!(ListOrders, DOMAIN, "list", roles::SIGNED_IN_OR_GUEST => Orders, OrdersError);
 
-/// The history of an order.
+/// Returns the history of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetHistory {
     /// Id or order number.
@@ -34,7 +34,7 @@ pub struct GetHistory {
 }
 query!(GetHistory, DOMAIN, "history", roles::SIGNED_IN_AND_GUEST => History, OrdersError);
 
-/// Whether somebody may pay an order, or look at its payment, and how much it is.
+/// Whether the caller may pay an order or read its payment, and its amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetPayable {
     /// Id or order number.
@@ -44,13 +44,13 @@ pub struct GetPayable {
     pub user_id: Option<Uuid>,
     #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
     pub is_admin: bool,
-    /// The digest of the cart token of a caller who shows one.
+    /// The digest of the cart token, if the caller sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Uuid>,
 }
 query!(GetPayable, DOMAIN, "payable", Access::Internal => Payable, OrdersError);
 
-/// What is owed for an order.
+/// The amount due for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payable {
     pub order_id: OrderId,
@@ -61,7 +61,7 @@ pub struct Payable {
     pub status: OrderStatus,
 }
 
-/// The lines of an order with what a refund of them needs to know.
+/// Returns the lines of an order with the data that a refund needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetLines {
     pub order_id: OrderId,
@@ -74,12 +74,12 @@ pub struct Lines {
     pub lines: Vec<Line>,
 }
 
-/// A line, with its price and what became of its units.
+/// A line, with its price and its units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub line_id: ItemId,
     pub unit_price: Money,
     pub quantity: i64,
-    /// Sold, and not returned.
+    /// Units sold and not returned.
     pub returnable: i64,
 }

@@ -1,4 +1,4 @@
-//! Which order is meant.
+//! References to orders.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::OrderId;
 
-/// An order by its id or by its number. An id travels as [`OrderId`] does.
+/// An order, by its id or by its number. An id is encoded like [`OrderId`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderRef {
     /// Its id.
@@ -16,12 +16,12 @@ pub enum OrderRef {
     Number(String),
 }
 
-/// The namespace of the keys that numbers stand for. Fixed for ever.
+/// The namespace of the keys of numbers. Must never change.
 const NUMBERS: Uuid = Uuid::from_u128(0x2f0c_7a51_4d1e_4f0b_9a36_c8b1_5e77_0d42);
 
 impl OrderRef {
-    /// The key of commands on the order. The id behind a number is not known before it is looked up; the row's lock orders
-    /// what comes by both.
+    /// The key of commands on the order. The id of a number is not known before it is looked up; the lock of the row
+    /// orders commands with either.
     pub fn key(&self) -> Uuid {
         match self {
             Self::Id(id) => id.0,

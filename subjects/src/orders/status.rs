@@ -1,16 +1,16 @@
-//! Where an order, its money and its goods stand.
+//! The statuses of an order, of its payment and of its fulfillment.
 
 use serde::{Deserialize, Serialize};
 
 use crate::labels;
 
 labels! {
-    /// Where an order stands.
+    /// The status of an order.
     #[derive(Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
     #[serde(rename_all = "snake_case")]
     pub OrderStatus {
-        /// Not decided: stock or payment is open.
+        /// Not decided: the stock is not reserved, or the payment is open.
         Pending = "pending",
         /// Paid, its stock sold.
         Confirmed = "confirmed",
@@ -20,19 +20,19 @@ labels! {
         Shipped = "shipped",
         /// With the customer.
         Delivered = "delivered",
-        /// Called off by a person.
+        /// Cancelled by a person.
         Cancelled = "cancelled",
-        /// Out of stock, or declined.
+        /// Out of stock, or the payment was declined.
         Failed = "failed",
         /// Never paid.
         Expired = "expired",
-        /// All money returned without a cancel.
+        /// Refunded in full without a cancellation.
         Refunded = "refunded",
     }
 }
 
 impl OrderStatus {
-    /// The statuses that may follow this one. The state machine, the checks of a running shop and the documents go by it.
+    /// The statuses that may follow this one. The state machine, the conservation checks and the documents use it.
     pub fn next(self) -> &'static [Self] {
         match self {
             Self::Pending => &[Self::Confirmed, Self::Failed, Self::Cancelled, Self::Expired],
@@ -56,7 +56,7 @@ impl OrderStatus {
 }
 
 labels! {
-    /// Where an order's money stands.
+    /// The status of an order's payment.
     #[derive(Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
     #[serde(rename_all = "snake_case")]
@@ -72,7 +72,7 @@ labels! {
 }
 
 labels! {
-    /// Where an order's goods stand.
+    /// The status of an order's fulfillment.
     #[derive(Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum), oai(rename_all = "snake_case"))]
     #[serde(rename_all = "snake_case")]

@@ -1,4 +1,4 @@
-//! What can be done to a payment.
+//! The commands on payments.
 
 use contract::{Access, Answer, command};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{DOMAIN, Intent, Payment, PaymentsError, Refund};
 use crate::{ItemId, Money, OrderId, PaymentId, orders::OrderRef, roles};
 
-/// Which order is to be paid: by its id or by its number.
+/// The order to pay, by its id or by its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewIntent {
@@ -17,7 +17,7 @@ pub struct NewIntent {
 }
 
 impl NewIntent {
-    /// The order, where exactly one of the two names it.
+    /// The order, if exactly one of the two is given.
     pub fn order(&self) -> Option<OrderRef> {
         match (self.order_id, &self.order_number) {
             (Some(id), None) => Some(id.into()),
@@ -27,7 +27,7 @@ impl NewIntent {
     }
 }
 
-/// Opens the payment of an order, so that the buyer's browser can confirm it. The same order gives the same intent.
+/// Creates the payment intent of an order, so that the buyer's browser can confirm it. An order has one intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateIntent {
     pub intent: NewIntent,
@@ -35,34 +35,34 @@ pub struct CreateIntent {
 command!(CreateIntent, DOMAIN, "create_intent", roles::SIGNED_IN_AND_GUEST => Intent, PaymentsError,
     key = |c| c.intent.order().map(|order| order.key()), answer = Answer::Secret);
 
-/// So many units of an order's line.
+/// A line of an order and a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct RefundItem {
     pub line_id: ItemId,
-    /// 1 to what was ordered.
+    /// 1 to the ordered quantity.
     pub quantity: i64,
 }
 
-/// How much goes back, and why.
+/// The amount to refund, and the reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NewRefund {
-    /// Where absent, the price of `items`; without them all that is left.
+    /// By default the price of `items`; without `items`, the remaining amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
-    /// The lines that it is for, 1 to 100.
+    /// The lines to refund, 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<RefundItem>>,
-    /// The units of `items`, or of the whole order, are available again. What was not shipped is so after a refund of
-    /// everything in any case.
+    /// Whether the units of `items`, or of the whole order, become available again. After a full refund, units that
+    /// were not shipped always do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restock: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// Gives money back.
+/// Refunds a payment, in full or in part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundPayment {
     pub payment_id: PaymentId,
@@ -71,7 +71,7 @@ pub struct RefundPayment {
 command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError, key = |c| Some(c.payment_id.0),
     sensitive = true);
 
-/// Reads the payment at the provider and takes over what it says: for whoever waits for a webhook that does not come.
+/// Reads the payment at the provider and applies its status: for a client whose webhook does not arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyPayment {
     pub payment_id: PaymentId,
@@ -79,20 +79,20 @@ pub struct VerifyPayment {
 command!(VerifyPayment, DOMAIN, "verify", roles::SIGNED_IN_AND_GUEST => Payment, PaymentsError,
     key = |c| Some(c.payment_id.0));
 
-/// A message of the provider, as it came. Only its signature lets it in, and what it says of a payment is not believed:
-/// the payment is read at the provider.
+/// Receives a message of the provider. Only its signature is checked; its content is not trusted: the payment is read
+/// at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiveWebhook {
-    /// By name, as in [`PaymentConfig`](super::PaymentConfig).
+    /// The name of the provider, as in [`PaymentConfig`](super::PaymentConfig).
     pub provider: String,
-    /// The header in which the provider signs.
+    /// The signature header of the provider.
     pub signature: String,
-    /// Byte by byte what was signed.
+    /// The signed body, byte by byte.
     pub body: String,
 }
 command!(ReceiveWebhook, DOMAIN, "receive_webhook", Access::Public => WebhookReceipt, PaymentsError, key = |_| None);
 
-/// The provider need not send it again.
+/// Confirms that the message was received: the provider need not send it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct WebhookReceipt {
@@ -100,8 +100,8 @@ pub struct WebhookReceipt {
     pub received: bool,
 }
 
-/// A day after its beginning a payment is read at the provider once more: by then it has forgotten every key, so nothing
-/// that was on its way can still change it.
+/// Reads a payment at the provider again a day after it began: by then its idempotency keys have expired, so no request
+/// in flight can still change it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadAgain {
     pub payment_id: PaymentId,
@@ -109,13 +109,13 @@ pub struct ReadAgain {
 command!(ReadAgain, DOMAIN, "read_again", Access::Internal => ReadingAsked, PaymentsError,
     key = |c| Some(c.payment_id.0));
 
-/// Whether the provider has an object for the payment: it is asked about that one, unless it was already.
+/// Whether the provider has an object for the payment: it is read, unless it was already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadingAsked {
     pub has_object: bool,
 }
 
-/// What a test does to an open payment of the simulated provider.
+/// A test action on an open payment of the simulated provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Enum))]
 #[cfg_attr(feature = "openapi", oai(rename_all = "snake_case"))]
@@ -125,15 +125,15 @@ pub enum SandboxAction {
     Confirm,
     /// The card is declined.
     Decline,
-    /// The buyer pays with a card whose issuer wants a confirmation.
+    /// The buyer pays with a card whose issuer requires authentication.
     RequireAuthentication,
-    /// The buyer gives that confirmation.
+    /// The buyer authenticates.
     Authenticate,
-    /// The buyer does not.
+    /// The buyer fails to authenticate.
     FailAuthentication,
 }
 
-/// Plays the buyer's part with the simulated provider. Refused by every other provider.
+/// Acts as the buyer at the simulated provider. Other providers reject it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActInSandbox {
     /// The provider's id of the payment, or the payment's own id.

@@ -1,4 +1,4 @@
-//! What happens to a payment.
+//! The events of payments.
 
 use contract::event;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// The provider knows the payment.
+/// The payment was created at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntentCreated {
     pub payment_id: PaymentId,
@@ -20,7 +20,7 @@ pub struct IntentCreated {
 }
 event!(IntentCreated, DOMAIN, "intent_created", entity = |e| e.payment_id.0);
 
-/// The card's issuer wants the buyer to confirm the charge.
+/// The card's issuer requires the buyer to authenticate the charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionRequired {
     pub payment_id: PaymentId,
@@ -28,7 +28,7 @@ pub struct ActionRequired {
 }
 event!(ActionRequired, DOMAIN, "action_required", entity = |e| e.payment_id.0);
 
-/// Paid.
+/// The payment was captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Succeeded {
     pub payment_id: PaymentId,
@@ -37,7 +37,7 @@ pub struct Succeeded {
 }
 event!(Succeeded, DOMAIN, "succeeded", entity = |e| e.payment_id.0);
 
-/// Declined.
+/// The payment was declined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentFailed {
     pub payment_id: PaymentId,
@@ -46,7 +46,7 @@ pub struct PaymentFailed {
 }
 event!(PaymentFailed, DOMAIN, "failed", entity = |e| e.payment_id.0);
 
-/// Closed without money; nobody can pay it any more.
+/// Closed without a capture; it cannot be paid any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentCancelled {
     pub payment_id: PaymentId,
@@ -54,43 +54,43 @@ pub struct PaymentCancelled {
 }
 event!(PaymentCancelled, DOMAIN, "cancelled", entity = |e| e.payment_id.0);
 
-/// Money went back.
+/// Money was refunded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refunded {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub refund_id: RefundId,
     pub amount: Money,
-    /// Of all refunds so far.
+    /// The sum of all refunds so far.
     pub total_refunded: Money,
-    /// Nothing is left.
+    /// Whether nothing is left of the payment.
     pub is_full: bool,
-    /// The lines that it was for, where it named any.
+    /// The refunded lines, if the refund named any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<RefundItem>,
-    /// Their units, or those of the whole order where it named none, are available again.
+    /// Whether their units, or those of the whole order if it named none, are available again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub restock: bool,
 }
 event!(Refunded, DOMAIN, "refunded", entity = |e| e.payment_id.0);
 
-/// The provider would not give money back, or it came back later: a person must look.
+/// A refund failed at the provider, at once or later: manual action is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundFailed {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub refund_id: RefundId,
     pub failure: Failure,
-    /// By refunds and lost disputes, without this refund.
+    /// The sum of refunds and lost disputes, without this refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_returned: Option<Money>,
-    /// Nothing is left all the same.
+    /// Whether nothing is left of the payment nevertheless.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_full: bool,
 }
 event!(RefundFailed, DOMAIN, "refund_failed", entity = |e| e.payment_id.0);
 
-/// The buyer disputes the charge at the bank. The provider holds the money back until that is decided.
+/// The buyer disputes the charge at the bank. The provider withholds the money until the dispute is decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disputed {
     pub payment_id: PaymentId,
@@ -98,13 +98,13 @@ pub struct Disputed {
     /// The provider's id.
     pub dispute_id: String,
     pub amount: Money,
-    /// The provider's word.
+    /// The reason given by the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 event!(Disputed, DOMAIN, "disputed", entity = |e| e.payment_id.0);
 
-/// The dispute was decided for the shop: the money stays.
+/// The dispute was decided in favour of the shop, which keeps the money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisputeWon {
     pub payment_id: PaymentId,
@@ -114,16 +114,16 @@ pub struct DisputeWon {
 }
 event!(DisputeWon, DOMAIN, "dispute_won", entity = |e| e.payment_id.0);
 
-/// The dispute was decided for the buyer: the money has gone back.
+/// The dispute was decided in favour of the buyer, who got the money back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisputeLost {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub dispute_id: String,
     pub amount: Money,
-    /// By refunds and lost disputes so far.
+    /// The sum of refunds and lost disputes so far.
     pub total_returned: Money,
-    /// Nothing is left.
+    /// Whether nothing is left of the payment.
     pub is_full: bool,
 }
 event!(DisputeLost, DOMAIN, "dispute_lost", entity = |e| e.payment_id.0);

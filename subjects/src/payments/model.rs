@@ -1,4 +1,4 @@
-//! Payments as they are shown.
+//! Payments in replies.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::RefundItem;
 use crate::{Money, OrderId, PaymentId, RefundId, orders::Failure};
 
-/// What a browser needs to pay.
+/// The configuration that a browser needs to pay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct PaymentConfig {
@@ -26,14 +26,14 @@ pub struct Refund {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub reason: Option<String>,
-    /// Why it failed; that may be days after it had succeeded.
+    /// Why it failed; this may be days after it had succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub failure: Option<Failure>,
-    /// The lines that it is for.
+    /// The refunded lines.
     #[serde(default)]
     pub items: Vec<RefundItem>,
-    /// Their units, or those of the whole order, are available again once the money is back.
+    /// Whether their units, or those of the whole order, become available again when the refund succeeds.
     #[serde(default)]
     pub restock: bool,
     pub created_at: DateTime<Utc>,
@@ -80,21 +80,21 @@ pub struct Payment {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What the buyer has to do before the card is charged.
+/// The action that the buyer must take before the card is charged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct NextAction {
-    /// The provider's word for it, such as `use_stripe_sdk` or `redirect_to_url`.
+    /// The provider's name of the action, such as `use_stripe_sdk` or `redirect_to_url`.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", oai(rename = "type"))]
     pub kind: String,
-    /// Where the buyer's browser is to go.
+    /// The URL to open in the buyer's browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
     pub redirect_url: Option<String>,
 }
 
-/// What the buyer's browser needs to confirm a charge.
+/// The data that the buyer's browser needs to confirm a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct PaymentAction {

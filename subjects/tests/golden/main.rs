@@ -51,7 +51,7 @@ fn every_message_of_the_registry_has_a_golden_file() {
         }
     }
     for (domain, codes) in samples::domain_error_codes() {
-        assert!(!codes.is_empty(), "{domain} refuses nothing");
+        assert!(!codes.is_empty(), "{domain} has no domain errors");
         for code in codes {
             assert!(goldens.has(&format!("{domain}/{code}.error")), "no sample of the error {code} of {domain}");
         }
@@ -107,7 +107,7 @@ fn an_unknown_domain_error_keeps_its_code_and_kind() {
         refusal: Some(serde_json::json!({ "code": "order_is_a_gift" })),
     };
     let CallError::ServiceError(error) = CallError::<OrdersError>::from_body(body) else {
-        panic!("no such refusal today")
+        panic!("this domain error is unknown")
     };
     assert_eq!((error.code.as_str(), error.kind), ("order_is_a_gift", ErrorKind::Conflict));
 }

@@ -18,7 +18,7 @@ pub fn check(name: &str, today: &str) {
         std::fs::write(&path, today).unwrap();
     }
     let known = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(known == today, "docs/{name} has drifted: make golden writes it anew");
+    assert!(known == today, "docs/{name} is out of date: run make golden");
 }
 
 const GENERATED: &str = "<!-- Made from the message types by `cargo test -p subjects`: do not edit by hand. -->";
@@ -27,7 +27,7 @@ fn of_domain<'a>(messages: &'a [MessageInfo], domain: &'a str) -> impl Iterator<
     messages.iter().filter(move |message| message.domain == domain)
 }
 
-/// Whoever has messages, in the order of the catalogue.
+/// The domains that have messages, in the order of the registry.
 fn domains(messages: &[MessageInfo]) -> Vec<&'static str> {
     let mut domains: Vec<_> = messages.iter().map(|message| message.domain).collect();
     domains.dedup();
@@ -39,16 +39,17 @@ pub fn messages() -> String {
     let registry = registry();
     let mut page = format!(
         "# Requests\n\n{GENERATED}\n\n\
-         Every query and command of the shop, as NATS sees it. Send one with `nats req <subject> '<json>'`: an answer has \
-         the format of its request, JSON or MessagePack. [Headers](architecture.md#headers) carry the access token, the \
-         command id and the deadline; [errors](errors.md) come back as a body with a stable code. Bytes of a sample \
-         stand in `subjects/golden/<domain>/<operation>.<kind>.json` and `.msgpack`, of its answer in \
+         Every query and command of the shop over NATS. Send one with `nats req <subject> '<json>'`: the reply has the \
+         format of the request, JSON or MessagePack. [Headers](architecture.md#headers) carry the access token, the \
+         command id and the deadline; [errors](errors.md) are bodies with a stable code. A sample of each message is \
+         in `subjects/golden/<domain>/<operation>.<kind>.json` and `.msgpack`, a sample of its reply in \
          `<reply>.reply.json` and `.msgpack`.\n\n\
-         *Who*: a role needs an access token that names it; *capability* is the guest's cart token in `Souk-Capability`; \
-         *internal* is refused to everybody but domains, the operator and, of revocations, whatever verifies tokens, by the rights of the NATS users; \
-         *confirmed* commands are rejected with 503 while [revocations](architecture.md#revocations) cannot be read. *Stored*: \
-         whether the answer to a command is kept for those who repeat it. What is not kept holds a secret, and running \
-         it twice is harmless.\n"
+         *Who*: a role requires an access token with that role; *capability* is the guest's cart token in \
+         `Souk-Capability`; *internal* requests are permitted only to domains, the operator and, for revocations, the \
+         services that verify tokens, by the permissions of the NATS users; *confirmed* commands are rejected with 503 \
+         while [revocations](architecture.md#revocations) cannot be read. *Stored*: whether the answer to a command is \
+         stored for repeats. An answer that is not stored contains a secret, and running the command twice is \
+         harmless.\n"
     );
     for domain in domains(&registry) {
         let _ = write!(page, "\n## {domain}\n\n{}\n\n", sources::words_about(domain));
@@ -71,8 +72,7 @@ pub fn messages() -> String {
     }
     page.push_str(
         "\n## What every domain answers\n\n\
-         For those who consume its events, and for the operator, all internal; and what admins may ask of each of \
-         them.\n\n\
+         Operations for admins, and internal ones for the consumers of its events and for the operator.\n\n\
          | Subject | |\n| --- | --- |\n",
     );
     for (module, is_internal) in [("guarded", false), ("internal", true)] {
@@ -90,31 +90,31 @@ pub fn events(goldens: &Goldens) -> String {
     let partitions = subject::PARTITIONS;
     let mut page = format!(
         "# Events\n\n{GENERATED}\n\n\
-         An event is a fact: it was committed before anybody hears of it. It is stored in the stream of its domain \
-         (`ORDERS`, `PAYMENTS`, ...) under `evt.<domain>.<event>.<partition>`, as JSON. The partition is FNV-1a-32 over \
-         the entity's id as lower-case hyphenated text, modulo {partitions}. The same fact goes, unstored, to \
-         `ntf.<domain>.<entity id>` for whoever watches one entity now.\n\n\
-         Headers (CloudEvents in binary mode): `ce-specversion` 1.0, `ce-id`, `ce-type` \
-         (`souk.orders.placed`), `ce-source` (`/souk/orders`), `ce-subject` (the entity's id), `ce-time` (of the \
-         commit), `ce-datacontenttype`, `ce-entityversion` (1, 2, 3 ... per entity, without a gap), `ce-causationid` \
-         (what caused it: a command, an event, an effect), `ce-position` (era and transaction in the owner's log), and \
-         `X-Request-Id` and `traceparent` where a request began it.\n\n\
-         A consumer may get an event twice, late, or before an older one: `ce-id` tells a repeat, `ce-entityversion` \
-         the order. Fields may be added; readers ignore what they do not know. The events of one entity share a \
-         partition.\n\n\
+         An event is a fact: it is published only after it was committed. It is stored in the stream of its domain \
+         (`ORDERS`, `PAYMENTS`, ...) under `evt.<domain>.<event>.<partition>`, as JSON. The partition is FNV-1a-32 \
+         over the entity's id as lower-case hyphenated text, modulo {partitions}. A notice of the event is published \
+         to `ntf.<domain>.<entity id>`, not stored, for clients that follow one entity.\n\n\
+         Headers (CloudEvents in binary mode): `ce-specversion` 1.0, `ce-id`, `ce-type` (`souk.orders.placed`), \
+         `ce-source` (`/souk/orders`), `ce-subject` (the entity's id), `ce-time` (of the commit), \
+         `ce-datacontenttype`, `ce-entityversion` (1, 2, 3 ... per entity, without a gap), `ce-causationid` (the id of \
+         its cause: a command, an event or an effect), `ce-position` (epoch and transaction id in the owner's log), \
+         and `X-Request-Id` and `traceparent` of the request that caused it, if any.\n\n\
+         A consumer may receive an event twice, late, or before an older one: `ce-id` identifies repeats, \
+         `ce-entityversion` gives the order. Fields may be added; readers ignore unknown fields. The events of one \
+         entity share a partition.\n\n\
          ```sh\n\
-         nats sub 'evt.>'                       # everything that happens\n\
-         nats sub 'evt.orders.>'                # ... to orders\n\
-         nats sub 'ntf.orders.<order id>'       # ... to one order\n\
+         nats sub 'evt.>'                       # all events\n\
+         nats sub 'evt.orders.>'                # events of orders\n\
+         nats sub 'ntf.orders.<order id>'       # notices of one order\n\
          nats stream ls                         # the streams\n\
          ```\n\n\
-         *Reacts* names the domains that handle the event; watching it is open to everybody who may subscribe.\n"
+         *Reacts* names the domains that handle the event. Every user that may subscribe can receive it.\n"
     );
     for domain in domains(&registry) {
         let events: Vec<_> =
             of_domain(&registry, domain).filter(|message| message.kind == MessageKind::Event).collect();
         if events.is_empty() {
-            let _ = write!(page, "\n## {domain}\n\nTells no events.\n");
+            let _ = write!(page, "\n## {domain}\n\nEmits no events.\n");
             continue;
         }
         let _ = write!(page, "\n## {domain}\n\nStream `{}`.\n", subject::stream(domain));
@@ -123,7 +123,7 @@ pub fn events(goldens: &Goldens) -> String {
             let words = sources::words_above(domain, event.message);
             let reacts = reactions
                 .get(event.message)
-                .map_or_else(|| "nobody".to_owned(), |domains| domains.iter().cloned().collect::<Vec<_>>().join(", "));
+                .map_or_else(|| "none".to_owned(), |domains| domains.iter().cloned().collect::<Vec<_>>().join(", "));
             let _ = write!(
                 page,
                 "\n### {domain}.{}\n\n{words}\n\nSubject `{}` · entity `{}` · reacts: {reacts}\n\n\
@@ -138,7 +138,7 @@ pub fn events(goldens: &Goldens) -> String {
     page
 }
 
-/// A failure that no domain's enum names: who says it, and when.
+/// A service error: the component that returns it, and when.
 struct Outside {
     code: &'static str,
     kind: ErrorKind,
@@ -157,13 +157,18 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
 }
 
 const OUTSIDE: [Outside; 33] = [
-    outside("malformed_body", K::Malformed, BOTH, "The body is not JSON (or MessagePack), or did not arrive whole."),
-    outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read in some other way."),
+    outside(
+        "malformed_body",
+        K::Malformed,
+        BOTH,
+        "The body is not JSON (or MessagePack), or did not arrive completely.",
+    ),
+    outside("malformed_request", K::Malformed, GATEWAY, "The request could not be read for another reason."),
     outside(
         "invalid_query",
         K::Malformed,
         GATEWAY,
-        "A query parameter is not valid, not known, given more than once, or no text; `details` names it.",
+        "A query parameter is not valid, not known, given more than once, or not text; `details` names it.",
     ),
     outside(
         "invalid_header",
@@ -174,47 +179,37 @@ const OUTSIDE: [Outside; 33] = [
     outside("invalid_idempotency_key", K::Malformed, GATEWAY, "Not 1 to 255 visible characters."),
     outside("idempotency_key_required", K::Malformed, GATEWAY, "The operation needs an `Idempotency-Key`."),
     outside("invalid_command_id", K::Malformed, DOMAIN, "`Souk-Command-Id` is not a UUID."),
-    outside("invalid_cursor", K::Malformed, DOMAIN, "Of a list of dead letters: the cursor is not one of ours."),
+    outside("invalid_cursor", K::Malformed, DOMAIN, "In a list of dead letters: the cursor is not valid."),
     outside(
         "retention_too_short",
         K::Invalid,
         DOMAIN,
-        "Of `souk trim`: the log is kept for as long as the stream keeps events.",
+        "By `souk trim`: the log must be kept at least as long as the events in the stream.",
     ),
-    outside("unauthenticated", K::Unauthenticated, BOTH, "No access token, and the operation needs one."),
-    outside(
-        "invalid_token",
-        K::Unauthenticated,
-        BOTH,
-        "The access token is not one of ours that is valid now; a revoked one is not.",
-    ),
-    outside("forbidden", K::Forbidden, BOTH, "The token's role may not do this."),
-    outside("not_found", K::NotFound, GATEWAY, "A part of the path cannot be an id of anything."),
-    outside("route_not_found", K::NotFound, GATEWAY, "There is nothing at this path."),
+    outside("unauthenticated", K::Unauthenticated, BOTH, "The operation requires an access token."),
+    outside("invalid_token", K::Unauthenticated, BOTH, "The access token is not valid: forged, expired or revoked."),
+    outside("forbidden", K::Forbidden, BOTH, "The role of the access token does not permit the operation."),
+    outside("not_found", K::NotFound, GATEWAY, "A part of the path is not a valid id."),
+    outside("route_not_found", K::NotFound, GATEWAY, "The path does not exist."),
     outside("unknown_operation", K::NotFound, DOMAIN, "The domain has no such operation."),
+    outside("dead_letter_not_found", K::NotFound, DOMAIN, "The domain has no such dead letter, or not any more."),
     outside(
-        "dead_letter_not_found",
-        K::NotFound,
-        DOMAIN,
-        "The domain has parked no such event or effect, or not any more.",
+        "method_not_allowed",
+        K::Malformed,
+        GATEWAY,
+        "The path does not support the method; `Allow` lists those that it supports.",
     ),
-    outside("method_not_allowed", K::Malformed, GATEWAY, "The path has no such method; `Allow` names those it has."),
     outside("body_timeout", K::Malformed, GATEWAY, "The body did not arrive within 10 s."),
-    outside(
-        "command_in_progress",
-        K::Conflict,
-        DOMAIN,
-        "The same command is still running, and the caller's time is over.",
-    ),
-    outside("unknown_event", K::Conflict, DOMAIN, "The node has no handler for the event that shall be redriven."),
-    outside("unknown_effect", K::Conflict, DOMAIN, "The node cannot perform the effect that shall be redriven."),
+    outside("command_in_progress", K::Conflict, DOMAIN, "The same command is still running at the caller's deadline."),
+    outside("unknown_event", K::Conflict, DOMAIN, "The node has no handler for the event to redrive."),
+    outside("unknown_effect", K::Conflict, DOMAIN, "The node has no handler for the effect to redrive."),
     outside("body_too_large", K::TooLarge, GATEWAY, "More than 1,000,000 bytes."),
-    outside("request_too_large", K::TooLarge, BOTH, "With its headers it does not fit into a message."),
+    outside("request_too_large", K::TooLarge, BOTH, "The request with its headers does not fit into a message."),
     outside(
         "unsupported_media_type",
         K::UnsupportedMediaType,
         BOTH,
-        "HTTP takes application/json; NATS also application/msgpack. Text is UTF-8.",
+        "HTTP accepts application/json, NATS also application/msgpack, in UTF-8.",
     ),
     outside(
         "invalid_body",
@@ -224,30 +219,30 @@ const OUTSIDE: [Outside; 33] = [
     ),
     outside("unknown_field", K::Invalid, GATEWAY, "The body has a field that is not known; over NATS it is ignored."),
     outside("command_id_reused", K::Invalid, DOMAIN, "The command id or `Idempotency-Key` was used with another body."),
-    outside("internal", K::Internal, BOTH, "A defect on our side. The log has the reason, under the request id."),
-    outside("overloaded", K::Unavailable, BOTH, "There is more work than can be done in time."),
+    outside("internal", K::Internal, BOTH, "An internal error. The log has the reason, under the request id."),
+    outside("overloaded", K::Unavailable, BOTH, "More requests than can be served in time."),
     outside(
         "contended",
         K::Unavailable,
         DOMAIN,
-        "What the command relied on changed three times while it was prepared.",
+        "The data that the command depends on changed three times while it was prepared.",
     ),
     outside(
         "unavailable",
         K::Unavailable,
         BOTH,
-        "No node answers for the domain, or its database is away; of a command that needs confirmed rights also: identity does not answer.",
+        "The domain has no node, or its database is down; for a command that requires confirmed rights, also if identity does not answer.",
     ),
-    outside("not_ready", K::Unavailable, GATEWAY, "`/health/ready` only; `details` names what is missing."),
-    outside("too_many_streams", K::Unavailable, GATEWAY, "More orders are followed than the gateway allows."),
+    outside("not_ready", K::Unavailable, GATEWAY, "Only from `/health/ready`; `details` names what is missing."),
+    outside("too_many_streams", K::Unavailable, GATEWAY, "More orders are being followed than the gateway permits."),
 ];
 
-// Apart, for its kind is the last of all.
+// Separate, because its kind is the last one.
 const DEADLINE: Outside = outside(
     "deadline_exceeded",
     K::Deadline,
     BOTH,
-    "No answer in time. A command may still take effect: repeat it by its id.",
+    "No reply in time. A command may still take effect: repeat it with the same id.",
 );
 
 /// docs/errors.md
@@ -255,25 +250,26 @@ pub fn errors() -> String {
     check_service_errors_are_complete();
     let mut page = format!(
         "# Errors\n\n{GENERATED}\n\n\
-         Whatever fails answers with one shape:\n\n\
+         All errors have the same shape:\n\n\
          ```json\n{}\n```\n\n\
-         `code` is stable and made for programs, `message` for people. `service` is the domain that answered, or \
-         `gateway`. The *kind* comes from a closed list and fixes the status. Over NATS the body also carries `kind`, \
-         and `refusal` with the domain's own error, from which a caller gets it back as itself; the headers \
-         `Nats-Service-Error` and `Nats-Service-Error-Code` carry code and status. 429 and 503 come with `Retry-After`.\n\n\
-         A *refusal* (below, by domain) of a command is an answer: stored with the command's id for 7 days, so that a repeat \
-         gets it again. Of kind `malformed` or `invalid` it is not stored: correct the body and send it with the same id; \
-         nor is a 401, after which the caller comes back with another token. \
-         Nothing else is stored either: after 503 or 504 send the same request with the same id (`Idempotency-Key` over HTTP, \
-         `Souk-Command-Id` over NATS), and it has one effect all the same.\n\n\
+         `code` is stable, for programs; `message` is for people. `service` is the domain that replied, or `gateway`. \
+         The *kind* comes from a closed list and determines the status. Over NATS the body also has `kind`, and \
+         `refusal` with the domain error, from which a client restores the typed error; the headers \
+         `Nats-Service-Error` and `Nats-Service-Error-Code` have the code and the status. 429 and 503 come with \
+         `Retry-After`.\n\n\
+         A *domain error* (below, by domain) is an answer. For a command it is stored with the command id for 7 days, \
+         and a repeat gets it again. Errors of the kinds `malformed` and `invalid` are not stored: correct the body \
+         and send it with the same id. Neither are 401s: send the command with another token. No other error is \
+         stored: after 503 or 504 send the same request with the same id (`Idempotency-Key` over HTTP, \
+         `Souk-Command-Id` over NATS), and the command has one effect.\n\n\
          ## Absent, null, wrong\n\n\
-         A body is read by the same rules over HTTP and NATS, as JSON and as MessagePack:\n\n\
-         - In a change (`PATCH`, `PUT`), an absent field stays as it is and null clears it. A field that cannot be empty \
-         does not take null. Everywhere else null is the same as absent: an optional field may be null, a required one may \
-         not. The OpenAPI document says `nullable` where null is allowed.\n\
-         - An enum is a string, an id is a UUID, an object is not an array. No key is given twice. No text contains NUL.\n\
-         - `field` is the path from the body's root, such as `items[0].quantity`; `body` is the body itself. Over NATS the \
-         root is the message, in which the body of HTTP is a field: `changes.compare_price`.\n\n\
+         The same rules apply to bodies over HTTP and NATS, in JSON and in MessagePack:\n\n\
+         - In a change (`PATCH`, `PUT`), an absent field stays unchanged and null clears it. A field that cannot be \
+         empty rejects null. Everywhere else null is the same as absent: an optional field may be null, a required one \
+         may not. The OpenAPI document says `nullable` where null is allowed.\n\
+         - An enum is a string, an id is a UUID, an object is not an array. Duplicate keys are rejected. Text must not contain NUL.\n\
+         - `field` is the path from the root of the body, such as `items[0].quantity`; `body` is the body itself. Over \
+         NATS the root is the message, in which the HTTP body is a field: `changes.compare_price`.\n\n\
          ## Kinds\n\n| Kind | Status |\n| --- | --- |\n",
         shape(),
     );
@@ -284,7 +280,7 @@ pub fn errors() -> String {
         "\n## What every operation may answer\n\n| Code | Status | Kind | By | When |\n| --- | --- | --- | --- | --- |\n",
     );
     for error in OUTSIDE.iter().chain([&DEADLINE]) {
-        // The one status that no kind has: it belongs to HTTP.
+        // Statuses of HTTP only, which no kind has.
         let status = match error.code {
             "method_not_allowed" => 405,
             "body_timeout" => 408,
@@ -295,8 +291,8 @@ pub fn errors() -> String {
     }
     page.push_str(
         "\n## What is wrong with a field\n\n\
-         Every entry of `details` has a `code` from this list, made for programs, and `params`, of which its `message` is made: \
-         a client that speaks another language translates by them.\n\n\
+         Every entry of `details` has a `code` from this list, for programs, and the `params` of its `message`: a \
+         client in another language translates by them.\n\n\
          | Code | Params | The field |\n| --- | --- | --- |\n",
     );
     for (code, params, meaning) in DetailCode::ALL {
@@ -332,10 +328,10 @@ fn shape() -> String {
     serde_json::to_string_pretty(&Shape { success, code, message, service, request_id, details }).unwrap()
 }
 
-/// What `details` of a sample says, without what only samples hold.
+/// Summarizes `details` of a sample, without values that only samples have.
 fn outline(details: &[Detail]) -> String {
     if details.iter().any(|detail| samples::fields().iter().any(|wrong| wrong.field == detail.field)) {
-        return "the wrong fields".into();
+        return "the invalid fields".into();
     }
     let outline = |detail: &Detail| {
         let is_id = detail.message.parse::<uuid::Uuid>().is_ok();
@@ -348,7 +344,7 @@ fn label(kind: ErrorKind) -> String {
     serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned()
 }
 
-/// Every code that the runtime, the contract or the gateway spells is on the page, with its kind, and no other.
+/// Every code in the runtime, the contract or the gateway is on the page, with its kind, and no other.
 fn check_service_errors_are_complete() {
     let spelled = sources::service_error_codes();
     let known: Vec<&Outside> = OUTSIDE.iter().chain([&DEADLINE]).collect();
@@ -360,6 +356,6 @@ fn check_service_errors_are_complete() {
         }
     }
     for error in known {
-        assert!(spelled.iter().any(|(code, _)| code == error.code), "nobody says {} any more", error.code);
+        assert!(spelled.iter().any(|(code, _)| code == error.code), "{} is not returned any more", error.code);
     }
 }

@@ -1,4 +1,4 @@
-//! What only the text of the sources tells: the words above a type, who reacts to an event, the codes of faults.
+//! Information that only the source text has: doc comments of types, the domains that react to an event, error codes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,14 +42,14 @@ pub fn declared_messages() -> Vec<(String, String, String)> {
     found
 }
 
-/// The words at the head of a domain's messages.
+/// The module doc comment of a domain's messages.
 pub fn words_about(domain: &str) -> String {
     let source = messages_of(domain);
     let words: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
     words.join(" ")
 }
 
-/// The words above a type.
+/// The doc comment of a type.
 pub fn words_above(domain: &str, message: &str) -> String {
     let source = messages_of(domain);
     let lines: Vec<&str> = source.lines().collect();
@@ -61,7 +61,7 @@ pub fn words_above(domain: &str, message: &str) -> String {
     words.join(" ")
 }
 
-/// What every domain answers beside its own operations, with the words above each.
+/// The operations that every domain serves besides its own, with their doc comments.
 pub fn common_operations(module: &str) -> Vec<(String, String)> {
     let source = read("runtime/contract/src/subject.rs");
     let module = source.split(&format!("pub mod {module} {{")).nth(1).unwrap().split("\n}").next().unwrap();
@@ -76,7 +76,7 @@ pub fn common_operations(module: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The domains that react to each event, by the name of its type: whoever registers a handler.
+/// The domains that react to each event, by the name of its type: those that register a handler.
 pub fn reactions() -> BTreeMap<String, BTreeSet<String>> {
     let mut reactions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for domain in subjects::DOMAINS {
@@ -90,7 +90,7 @@ pub fn reactions() -> BTreeMap<String, BTreeSet<String>> {
     reactions
 }
 
-/// Every code of a fault that is spelled in the runtime, the contract or the gateway, with its kind where it stands there.
+/// Every error code in the source of the runtime, the contract or the gateway, with its kind if it is given there.
 pub fn service_error_codes() -> BTreeSet<(String, Option<String>)> {
     let mut codes = BTreeSet::new();
     for directory in ["runtime/src", "runtime/contract/src", "gateway/src"] {
@@ -105,7 +105,7 @@ pub fn service_error_codes() -> BTreeSet<(String, Option<String>)> {
     codes
 }
 
-/// The second argument of a call, where it is a literal in snake_case.
+/// The second argument of a call, if it is a literal in snake_case.
 fn code_of(arguments: &str) -> Option<(String, Option<String>)> {
     let (first, rest) = arguments.split_once(',')?;
     let literal = rest.trim_start().strip_prefix('"')?.split('"').next()?;

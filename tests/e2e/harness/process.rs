@@ -178,7 +178,7 @@ fn wait_for_addresses(child: &mut Child, log: &mut Reader) -> (Option<String>, S
     let ready = loop {
         let line = log.next();
         match serde_json::from_str::<Value>(&line) {
-            Ok(line) if line["message"] == "the node is ready" => break line,
+            Ok(line) if line["message"] == "node ready" => break line,
             Ok(_) => eprintln!("{line}"),
             // No log line: the last words of a node that does not start, told when its output ends.
             Err(_) => {}

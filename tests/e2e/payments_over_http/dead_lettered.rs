@@ -65,10 +65,10 @@ async fn a_charge_that_was_given_up_is_listed_and_redriven_and_charges_once() {
     assert!((chrono::Utc::now() - parked_at).num_seconds().abs() < 300, "{letter}");
     let (ok, said) = dead_letters(shop, &["list"]).await;
     let line = format!("payments  {id}  effect  payments.confirm  300 attempts  ");
-    assert!(ok && said.starts_with(&line) && said.contains(&entity) && said.ends_with("\n1 parked\n"), "{said}");
+    assert!(ok && said.starts_with(&line) && said.contains(&entity) && said.ends_with("\n1 dead letter\n"), "{said}");
     let checked = shop.check().await;
     assert!(checked.violations().contains(&("dead_letters".into(), format!("payments: effect {id}"))));
-    assert!((shop.metric("effects_parked_total", &["domain=\"payments\""]).await - 1.0).abs() < 0.5);
+    assert!((shop.metric("effects_dead_lettered_total", &["domain=\"payments\""]).await - 1.0).abs() < 0.5);
 
     // Too early: its attempts are counted anew, and at their end it is listed again.
     assert_eq!(redriven(&admin, id, "too-early").await.expect_status(202).body, letter);
@@ -118,7 +118,7 @@ async fn an_order_that_was_called_off_while_the_provider_was_away_ends_without_a
 
     market.sandbox.start_again(shop).await;
     let (ok, said) = dead_letters(shop, &["redrive", "orders", &id]).await;
-    assert!(!ok && said.contains("orders has not parked"), "{said}");
+    assert!(!ok && said.contains("orders has no dead letter"), "{said}");
     let (ok, said) = dead_letters(shop, &["redrive", "payments", &id]).await;
     assert!(ok && said.contains("is performed again"), "{said}");
     wait_until("the object is closed", || async { market.objects(&order, "canceled").await == 1 }).await;
@@ -128,5 +128,5 @@ async fn an_order_that_was_called_off_while_the_provider_was_away_ends_without_a
     .await;
     assert_eq!((buyer.order_status(&order).await, market.charges(&order).await), ("cancelled".into(), 0));
     let (ok, said) = dead_letters(shop, &["list"]).await;
-    assert!(ok && said == "0 parked\n", "{said}");
+    assert!(ok && said == "0 dead letters\n", "{said}");
 }

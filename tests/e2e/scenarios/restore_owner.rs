@@ -77,12 +77,12 @@ async fn a_restored_owner_gets_the_later_events_of_its_orders_and_what_its_log_l
     inventory.close().await.unwrap();
     // The stream brings once more what nobody knows any more.
     let owner = jetstream::new(world.shop.nats_as("orders").await);
-    let dropped = world.shop.metric("events_of_older_eras_total", &[]).await;
+    let dropped = world.shop.metric("events_of_older_epochs_total", &[]).await;
     let again = stream.get_raw_message(number).await.unwrap();
     assert!(String::from_utf8_lossy(&again.payload).contains(&ghost), "the last message is another");
     publish_again(&owner, &stream, number).await;
     wait_until("the ghost is dropped", || async {
-        world.shop.metric("events_of_older_eras_total", &[]).await > dropped
+        world.shop.metric("events_of_older_epochs_total", &[]).await > dropped
     })
     .await;
     let reserved = format!("select count(*) from reservation where order_id = '{ghost}'");

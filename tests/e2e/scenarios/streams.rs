@@ -93,14 +93,14 @@ async fn newest_messages_that_are_lost_and_replaced_under_the_same_numbers_cost_
     let stream = jetstream::new(shop.nats_as("operator").await).get_stream("ORDERS").await.unwrap();
     assert_ne!(event_at(&stream, number).await, lost, "message {number} is still what it was");
     wait_until("the tail is filled again", || async {
-        shop.metric("stream_refilled_commits_total", &["domain=\"orders\""]).await >= 1.0
+        shop.metric("stream_republished_commits_total", &["domain=\"orders\""]).await >= 1.0
             && shop.number("orders", "select count(*) from refill").await == 0
     })
     .await;
     println!("from the restart until the stream is whole again: {:?}", began.elapsed());
     // Only the tail, not the whole log.
     let commits = shop.number("orders", "select count(*) from event_log").await;
-    let refilled = shop.metric("stream_refilled_commits_total", &["domain=\"orders\""]).await;
+    let refilled = shop.metric("stream_republished_commits_total", &["domain=\"orders\""]).await;
     assert!(refilled < commits as f64, "{refilled} of {commits} commits");
 }
 

@@ -89,13 +89,11 @@ fn validate(item: &NewCartItem) -> Result<Wanted, CartsError> {
     match (item.variant_id, item.product_id) {
         (Some(variant), None) => Ok(Wanted::Variant(variant)),
         (None, Some(product)) => Ok(Wanted::OnlyOneOf(product)),
-        (None, None) => Err(invalid(Detail::new(
-            "variant_id",
-            DetailCode::Required,
-            "either variant_id or product_id must be there",
-        ))),
+        (None, None) => {
+            Err(invalid(Detail::new("variant_id", DetailCode::Required, "either variant_id or product_id is required")))
+        }
         (Some(_), Some(_)) => {
-            Err(invalid(Detail::new("product_id", DetailCode::Conflict, "must not be there together with variant_id")))
+            Err(invalid(Detail::new("product_id", DetailCode::Conflict, "must not be given together with variant_id")))
         }
     }
 }
@@ -125,7 +123,7 @@ fn decide(basket: &Basket, variant: Uuid, quantity: i64, quotes: &Quotes) -> Res
     let already = known.map_or(0, |line| line.quantity);
     let sum = already.saturating_add(quantity);
     if sum > MAX_QUANTITY {
-        let message = format!("{already} are in the cart already; a line holds {MAX_QUANTITY} at most");
+        let message = format!("the cart already has {already}; a line has at most {MAX_QUANTITY}");
         return Err(invalid(Detail::new("quantity", DetailCode::Range, message).with("max", MAX_QUANTITY - already)));
     }
     let available = quotes.available(variant);

@@ -243,7 +243,7 @@ mod tests {
     fn the_currency_never_changes() {
         let changes = ProductChanges { price: Some(Money::new(5, Currency::EUR)), ..Default::default() };
         let Err(CatalogError::InvalidProduct { fields }) = validate(&changes, Currency::USD) else {
-            panic!("must be refused");
+            panic!("must be rejected");
         };
         assert_eq!(fields[0].field, "price.currency");
     }

@@ -34,7 +34,7 @@ fn check_parent(depth: Option<i64>) -> Result<(), CatalogError> {
     let fields = match depth {
         None => check::no_such_category("parent_id"),
         Some(depth) if depth >= MAX_DEPTH => {
-            let message = format!("categories lie at most {MAX_DEPTH} deep");
+            let message = format!("categories can be nested at most {MAX_DEPTH} levels deep");
             vec![Detail::new("parent_id", DetailCode::Range, message).with("max", MAX_DEPTH)]
         }
         Some(_) => return Ok(()),
@@ -68,7 +68,7 @@ mod tests {
         let command =
             CreateCategory { name: " ".into(), slug: "No Slug".into(), description: "\0".into(), parent_id: None };
         let Err(CatalogError::InvalidCategory { fields }) = plan(&command, Utc::now()) else {
-            panic!("must be refused")
+            panic!("must be rejected")
         };
         assert_eq!(
             fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(),

@@ -73,7 +73,7 @@ pub(crate) fn validate(new: &NewProduct) -> Result<(), CatalogError> {
 }
 
 fn of_the_default_variant(field: &str) -> Detail {
-    Detail::new(field, DetailCode::Conflict, "is the default variant's; a product with variants has theirs")
+    Detail::new(field, DetailCode::Conflict, "belongs to the default variant; set it on each of the variants instead")
 }
 
 fn check_variants(fields: &mut Fields, variants: &[NewVariant], price: Money) {

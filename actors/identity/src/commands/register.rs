@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn wrong_fields_are_named_as_the_client_sent_them() {
         let command = Register { first_name: Some("A\0".into()), phone: Some("1".repeat(41)), ..register("ann") };
-        let Err(IdentityError::InvalidAccount { fields }) = validate(&command) else { panic!("must be refused") };
+        let Err(IdentityError::InvalidAccount { fields }) = validate(&command) else { panic!("must be rejected") };
         assert_eq!(
             fields.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(),
             ["email", "first_name", "phone"]

@@ -200,7 +200,7 @@ impl<'a> Machine for Account<'a> {
             Step::Nothing => return Transition::Stay,
             Step::Impossible => {
                 tracing::error!(order_id = %order, ?fact, state = ?known.state,
-                    "an order's end contradicts what was told before; its stock stays as it is");
+                    "the end of the order contradicts earlier events, stock unchanged");
                 return Transition::Illegal;
             }
         };
@@ -274,7 +274,7 @@ impl<'a> Account<'a> {
             let available = self.available(*variant);
             if available < *quantity {
                 tracing::error!(order_id = %incoming.order, variant_id = %variant, quantity, available,
-                    "a confirmed order without a reservation is short of stock");
+                    "confirmed order without a reservation is short of stock");
                 *quantity = available;
             }
         }
@@ -326,7 +326,7 @@ impl<'a> Account<'a> {
     ) {
         for (variant, quantity) in lines {
             let Some(shelf) = self.shelves.get_mut(variant) else {
-                tracing::error!(order_id = %order, variant_id = %variant, reason, "stock moves on a shelf that is not known");
+                tracing::error!(order_id = %order, variant_id = %variant, reason, "stock movement of an unknown variant skipped");
                 continue;
             };
             self.touched.entry(*variant).or_insert_with(|| Touched { before: shelf.clone(), cause }).cause = cause;

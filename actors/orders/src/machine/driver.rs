@@ -74,7 +74,7 @@ impl Machine for Moving<'_> {
         };
         emit(tx, order, &act, units, cause)?;
         let (version, event, cause) = (order.version, emitted.name(), cause.name.clone());
-        tracing::info!(%order_id, %version, status = state.status.as_str(), event, cause, "order moved");
+        tracing::info!(%order_id, %version, status = state.status.as_str(), event, cause, "order changed");
         let (status, payment) = (state.status, state.payment);
         self.history.push(store::Entry { order_id, version, event, status, payment, cause });
         match (emitted, order.cart_id) {

@@ -130,7 +130,7 @@ impl Payments {
 /// The amount due, read from orders: the client does not name it.
 async fn payable(cx: &Context, command: &CreateIntent) -> QueryResult<Payable, PaymentsError> {
     let Some(order_id) = command.intent.order() else {
-        let message = "either order_id or order_number must be there";
+        let message = "either order_id or order_number is required";
         let detail = Detail::new("order_id", DetailCode::Required, message);
         return Err(PaymentsError::InvalidIntent { fields: vec![detail] }.into());
     };

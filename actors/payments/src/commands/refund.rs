@@ -45,7 +45,7 @@ fn price(
             return Err(invalid(Detail::new(field("line_id"), DetailCode::NotFound, "must be a line of the order")));
         };
         if !named.insert(line_id) {
-            return Err(invalid(Detail::new(field("line_id"), DetailCode::Repeated, "must be named once")));
+            return Err(invalid(Detail::new(field("line_id"), DetailCode::Repeated, "must appear only once")));
         }
         if !(1..=line.quantity).contains(quantity) {
             return Err(invalid(Detail::range(field("quantity"), 1, line.quantity)));
@@ -96,7 +96,7 @@ fn decide(
     // Disputed amounts and refunds in flight are not deducted: the shop may still keep either.
     let kept = attempt.captured - attempt.returned();
     if refund.items.is_none() && restock && amount.amount < kept {
-        let message = "needs items where only a part of the money goes back";
+        let message = "requires items if only part of the amount is refunded";
         return Err(invalid(Detail::new("restock", DetailCode::Conflict, message)));
     }
     if amount.amount <= 0 || amount.amount > left.amount {

@@ -80,7 +80,7 @@ impl<'a> Ledger<'a> {
             reason: if id.is_some() {
                 requested.and_then(|requested| requested.reason.as_deref())
             } else {
-                Some("The order is over.")
+                Some("The order has ended.")
             },
             items: requested.and_then(|requested| requested.items.as_deref()).unwrap_or_default(),
             restock: requested.and_then(|requested| requested.restock).unwrap_or_default(),
@@ -140,9 +140,9 @@ impl Machine for Ledger<'_> {
         let (payment_id, order_id, status) = (row.id, row.order_id, following.status.as_str());
         match event_name(&following.act) {
             Some(event) => {
-                tracing::info!(%payment_id, %order_id, status, event, cause = cause.name, "payment moved");
+                tracing::info!(%payment_id, %order_id, status, event, cause = cause.name, "payment changed");
             }
-            None => tracing::debug!(%payment_id, %order_id, status, cause = cause.name, "provider to be asked"),
+            None => tracing::debug!(%payment_id, %order_id, status, cause = cause.name, "provider request queued"),
         }
         match following.act {
             Act::EmitRefunded { id, amount } => {
@@ -229,7 +229,7 @@ fn perform_act(
         // Emitted by `Ledger::act`, which has the refund's lines.
         Act::EmitRefunded { .. } => {}
         Act::EmitRefundFailed { id, failure } => {
-            tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "a refund failed: a person must look");
+            tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "refund failed, manual action required");
             let (refund_id, failure) = (*id, failure.clone());
             let total_returned = Some(Money::new(following.returned, known(row)?.amount.currency));
             let is_full = following.returned == row.attempt.captured;
@@ -268,7 +268,11 @@ fn perform_act(
         Act::GiveBack { id, amount } => {
             let refund_id = id.unwrap_or_else(|| automatic_refund_of(payment_id));
             let amount = Money::new(*amount, known(row)?.amount.currency);
-            let object = row.attempt.object.clone().ok_or_else(|| InternalError::other("money without an object"))?;
+            let object = row
+                .attempt
+                .object
+                .clone()
+                .ok_or_else(|| InternalError::other("a capture without a provider object"))?;
             tx.effect(cause, entity, &RefundMoney { payment_id, order_id, refund_id, object, amount, terms })?;
         }
     }
@@ -276,11 +280,11 @@ fn perform_act(
 }
 
 fn known(row: &Row) -> Result<&Details, InternalError> {
-    row.attempt.details.as_ref().ok_or_else(|| InternalError::other("nothing is known of what is owed"))
+    row.attempt.details.as_ref().ok_or_else(|| InternalError::other("the amount due is not known"))
 }
 
 fn disputed(row: &Row, id: &str) -> Result<(Money, Option<String>), InternalError> {
-    let dispute = row.attempt.disputes.get(id).ok_or_else(|| InternalError::other("a dispute that is not known"))?;
+    let dispute = row.attempt.disputes.get(id).ok_or_else(|| InternalError::other("an unknown dispute"))?;
     Ok((Money::new(dispute.amount, known(row)?.amount.currency), dispute.reason.clone()))
 }
 

@@ -271,7 +271,7 @@ fn a_charge_waits_for_the_buyers_confirmation_and_fails_if_it_is_denied() {
     };
     let (state, acts) = after(charged());
     assert_eq!((state.status, state.awaits_action), (P::Processing, true));
-    assert_eq!(acts[2..], [Act::EmitActionRequired], "told once");
+    assert_eq!(acts[2..], [Act::EmitActionRequired], "emitted once");
     let then = |fact: Fact| step(&state, fact);
     assert_eq!(then(Fact::Paid(OWN.into())).acts, [Act::EmitSucceeded]);
     assert_eq!(then(decline_seen(OWN, "a")).acts, [Act::Cancel(OWN.into())], "its first decline is its last");
@@ -287,7 +287,7 @@ fn an_intent_and_the_due_come_in_any_order() {
     let due = Fact::Due { details: details(), method: None };
     let intent = Fact::IntentOpened { details: details(), object: OWN.into() };
     let (one, acts) = after([due.clone(), intent.clone(), intent.clone()]);
-    assert_eq!(acts, [Act::EmitIntentCreated], "told once");
+    assert_eq!(acts, [Act::EmitIntentCreated], "emitted once");
     let (other, _) = after([intent, due]);
     assert_eq!(one, other);
 }

@@ -52,7 +52,7 @@ macro_rules! ask {
 fn no_answer(answer: &Answer) -> InternalError {
     InternalError::other(match answer {
         Answer::Unknown => "the simulated provider does not know this object",
-        _ => "the simulated provider answered another question",
+        _ => "the simulated provider sent an unexpected reply",
     })
 }
 

@@ -56,14 +56,16 @@ impl Stripe {
         match self.http.get(&path_of(id)?).await? {
             Said::Done(value) => Ok(Some(value)),
             Said::Rejected { status: 404, .. } => Ok(None),
-            Said::Rejected { failure, .. } => Err(InternalError::other(format!("not read: {}", failure.code))),
-            Said::Stored => Err(InternalError::other("the provider repeats a failure")),
+            Said::Rejected { failure, .. } => {
+                Err(InternalError::other(format!("the object could not be read: {}", failure.code)))
+            }
+            Said::Stored => Err(InternalError::other("the provider replays a stored failure")),
         }
     }
 
     /// Reads an object whose id was committed. It always exists, unless the API keys belong to another account.
     async fn read_own(&self, id: &str) -> Result<Value, InternalError> {
-        self.read(id).await?.ok_or_else(|| InternalError::other("the provider does not know an object that it made"))
+        self.read(id).await?.ok_or_else(|| InternalError::other("the provider does not know an object that it created"))
     }
 
     async fn create_object(&self, new: &NewObject) -> Result<Created, InternalError> {
@@ -149,7 +151,7 @@ impl Stripe {
             match status(&now) {
                 ObjectStatus::Cancelled => return Ok(Cancellation::Cancelled),
                 ObjectStatus::Succeeded => return Ok(Cancellation::AlreadySucceeded(charged(&now)?)),
-                ObjectStatus::Processing => return Err(InternalError::other("it is not decided yet")),
+                ObjectStatus::Processing => return Err(InternalError::other("the payment is still processing")),
                 ObjectStatus::Open | ObjectStatus::ActionRequired => {}
             }
         }
@@ -178,13 +180,13 @@ fn fresh(key: Uuid) -> String {
 }
 
 fn stuck() -> InternalError {
-    InternalError::other("the provider repeats a failure that it stored")
+    InternalError::other("the provider keeps replaying a stored failure")
 }
 
 /// The path of an object. Ids come from the provider, so they are checked before they become part of a path.
 fn path_of(id: &str) -> Result<String, InternalError> {
     let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_plain { Ok(format!("{INTENTS}/{id}")) } else { Err(InternalError::other("no id of the provider")) }
+    if is_plain { Ok(format!("{INTENTS}/{id}")) } else { Err(InternalError::other("not an id of the provider")) }
 }
 
 impl Provider for Stripe {

@@ -37,7 +37,7 @@ pub(crate) struct QueryContext {
 
 impl QueryContext {
     fn of_domain(self) -> Result<Context, InternalError> {
-        let db = self.db.ok_or_else(|| InternalError::other("a domain's query was asked of a service"))?;
+        let db = self.db.ok_or_else(|| InternalError::other("a domain's query was sent to a service"))?;
         Ok(Context { request: self.request, db })
     }
 }

@@ -27,7 +27,7 @@ impl BuiltinRequest for ListRequest {
     async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<DeadLetters> {
         let Some(part) = self.0.part("dead letters") else {
             let detail = Detail::format("cursor", "cursor", "must be a cursor of another page");
-            let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not one of ours.");
+            let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not valid.");
             return Ok(Err(error.about(detail)));
         };
         BuiltinContext::reply(cx.dead_letter_rows(&cx.backing.db.reads).list(part).await?)
@@ -72,8 +72,11 @@ impl BuiltinRequest for RedriveRequest {
             (Some((letter, Work::Effect)), None) => cx.redrive_effect(letter, repeat.as_ref()).await,
             (Some((letter, Work::Event(head, payload))), None) => {
                 let Some(item) = head.and_then(|head| cx.redriven(head, payload)) else {
-                    let error =
-                        ServiceError::new(ErrorKind::Conflict, "unknown_event", "Nothing here handles such an event.");
+                    let error = ServiceError::new(
+                        ErrorKind::Conflict,
+                        "unknown_event",
+                        "No handler is registered for the event.",
+                    );
                     return Ok(Err(named(error, &letter)));
                 };
                 // Stored first: if the node stops in between, the event is still listed and a repeat redrives it.
@@ -110,7 +113,7 @@ impl BuiltinContext<'_> {
         let (pool, effects) = (&self.backing.db.lanes, &self.backing.lanes.context.effects);
         if !effects.knows(&letter.name) {
             let error =
-                ServiceError::new(ErrorKind::Conflict, "unknown_effect", "Nothing here performs such an effect.");
+                ServiceError::new(ErrorKind::Conflict, "unknown_effect", "No handler is registered for the effect.");
             return Ok(Err(named(error, &letter)));
         }
         let mut transaction = pool.begin().await?;
@@ -173,7 +176,7 @@ impl Repeat<'_> {
 
 fn dead_letter_not_found() -> ServiceError {
     let text = "There is no such dead letter.";
-    let detail = Detail::new("id", DetailCode::NotFound, "the domain has parked no such event or effect");
+    let detail = Detail::new("id", DetailCode::NotFound, "there is no such dead letter");
     ServiceError::new(ErrorKind::NotFound, "dead_letter_not_found", text).about(detail)
 }
 

@@ -51,7 +51,7 @@ impl Effects {
                     domain = self.domain,
                     effect = name,
                     count,
-                    "no running node registers this effect: it blocks the later effects of its entities"
+                    "effect not registered by any running node, later effects of its entities are blocked"
                 );
             }
         }

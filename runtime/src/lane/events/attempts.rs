@@ -71,13 +71,13 @@ pub(super) async fn count_or_dead_letter(context: &LaneContext, item: EventItem)
         Ok(counts) => {
             let count = counts.get(&item.head.id).copied().unwrap_or(0);
             if count > UNFINISHED_RUNS {
-                dead_letter_event(context, &item, "it was run to its limit and never finished", count).await;
+                dead_letter_event(context, &item, "its runs reached the limit and never finished", count).await;
                 return None;
             }
             Some(item)
         }
         Err(error) => {
-            tracing::warn!(domain = context.domain, %error, "an attempt could not be counted");
+            tracing::warn!(domain = context.domain, %error, "attempt could not be counted");
             None
         }
     }
@@ -116,7 +116,7 @@ pub(super) async fn uncount_attempt(context: &LaneContext, item: &EventItem) {
         .execute(&context.db.lanes)
         .await;
     if let Err(error) = done {
-        tracing::debug!(domain = context.domain, %error, "an attempt stays counted");
+        tracing::debug!(domain = context.domain, %error, "attempt could not be uncounted");
     }
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, is_item_error: boo
     let counted = match count_attempts(context, std::slice::from_ref(&item)).await {
         Ok(counts) => counts.get(&item.head.id).copied().unwrap_or(0),
         Err(error) => {
-            tracing::warn!(domain = context.domain, %error, "an attempt could not be counted");
+            tracing::warn!(domain = context.domain, %error, "attempt could not be counted");
             return;
         }
     };
@@ -154,15 +154,15 @@ async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str
     crate::fail_point("park.before_commit");
     if let Err(error) = dead_letter::add(&context.db.lanes, item, reason, attempts).await {
         // The event stays unhandled, so catch-up delivers it again.
-        tracing::error!(domain = context.domain, event = %item.head.id, %error, "an event could not be parked");
+        tracing::error!(domain = context.domain, event_id = %item.head.id, %error, "event could not be dead-lettered");
         return;
     }
     crate::fail_point("park.after_commit");
     metrics::counter!("dead_letters_total", "domain" => context.domain, "source" => item.head.source.clone())
         .increment(1);
     tracing::error!(
-        domain = context.domain, source = item.head.source, name = item.head.name, event = %item.head.id,
-        attempts, reason, "an event was parked"
+        domain = context.domain, source = item.head.source, name = item.head.name, event_id = %item.head.id,
+        attempts, reason, "event dead-lettered"
     );
 }
 

@@ -111,7 +111,7 @@ async fn drop_handled(
             .bind(&ghosts)
             .execute(connection)
             .await?;
-        metrics::counter!("events_of_older_eras_total").increment(ghosts.len() as u64);
+        metrics::counter!("events_of_older_epochs_total").increment(ghosts.len() as u64);
     }
     Ok(())
 }

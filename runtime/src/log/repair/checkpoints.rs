@@ -85,7 +85,7 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Interna
         stream = stream.cached_info().config.name,
         newest = newest.confirmed.sequence,
         standing = last.map_or(0, |checkpoint| checkpoint.confirmed.sequence),
-        "the stream has lost its tail"
+        "stream has lost its newest messages"
     );
     republish::begin(pool, last.map_or(Position::START, |checkpoint| checkpoint.low_watermark)).await?;
     // The republish is recorded first: if the node stops in between, the next check detects the loss again.

@@ -32,7 +32,7 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Interna
         == 1;
     // If there are fewer, they have expired from the beginning of the stream, or the stream was created again.
     if let Some(lowest) = lowest.filter(|_| is_first) {
-        tracing::warn!(stream = stream.cached_info().config.name, count, known, lowest, "the stream has lost messages");
+        tracing::warn!(stream = stream.cached_info().config.name, count, known, lowest, "stream has lost messages");
         let low_watermark = checkpoints::low_watermark_below(&mut transaction, lowest).await?;
         republish::begin(&mut *transaction, low_watermark.unwrap_or(Position::START)).await?;
         // Republished messages are appended at the end, so checkpoints above the gap no longer cover what lies below

@@ -72,7 +72,7 @@ pub(crate) async fn begin(
     let begun = sqlx::query(sql).bind(low_watermark.epoch).bind(low_watermark.xid).execute(executor).await?;
     let is_started = begun.rows_affected() == 1;
     if is_started {
-        tracing::warn!("the stream is filled again from the log");
+        tracing::warn!("republishing the log into the stream");
     }
     Ok(RepublishStarted { is_started })
 }
@@ -110,14 +110,14 @@ pub(crate) async fn step(
     let Some(lowest) = positions.iter().min().copied() else {
         // Delete only the row that was read: another republish may have started since.
         sqlx::query("delete from refill where xmin::text = $1").bind(writer).execute(&db.lanes).await?;
-        tracing::info!(domain = streams.domain(), "the stream is filled again");
+        tracing::info!(domain = streams.domain(), "republish finished");
         return Ok(false);
     };
     let mut commits = commits_at(&mut *db.lanes.acquire().await?, &positions).await?;
     commits.reverse();
     for commit in commits {
         if !publisher.publish_again(&commit).await {
-            return Err(InternalError::other("the stream does not confirm: the refill goes on later"));
+            return Err(InternalError::other("the stream does not confirm: the republish continues later"));
         }
     }
     crate::fail_point("refill.after_publish");
@@ -130,7 +130,8 @@ pub(crate) async fn step(
         .bind(writer)
         .execute(&db.lanes)
         .await?;
-    metrics::counter!("stream_refilled_commits_total", "domain" => streams.domain()).increment(positions.len() as u64);
+    metrics::counter!("stream_republished_commits_total", "domain" => streams.domain())
+        .increment(positions.len() as u64);
     Ok(true)
 }
 

@@ -113,7 +113,7 @@ impl Backed<'_> {
                 Err(_) => return Ok(LaneReply::ServiceError(ServiceError::unavailable(self.domain))),
             }
         }
-        let text = "What the command relies on keeps changing. Try again.";
+        let text = "The data that the command depends on keeps changing. Try again.";
         Ok(LaneReply::ServiceError(ServiceError::new(ErrorKind::Unavailable, "contended", text).of(self.domain)))
     }
 
@@ -195,7 +195,7 @@ impl Responder {
             Ok(LaneReply::ServiceError(service_error)) => service_error.to_string(),
             Err(internal_error) => internal_error.to_string(),
         };
-        tracing::warn!(domain = self.domain, operation, reason, "a deadline was not acted on yet");
+        tracing::warn!(domain = self.domain, operation, reason, "deadline command failed, retrying");
         false
     }
 }

@@ -81,7 +81,7 @@ impl Micro {
             _ => return,
         };
         if let Err(error) = connection.publish(reply, body.to_string().into()).await {
-            tracing::debug!(name = self.name, %error, "a discovery answer was not sent");
+            tracing::debug!(name = self.name, %error, "discovery reply not sent");
         }
     }
 

@@ -29,7 +29,7 @@ impl Responder {
         let (sender, mut waiting) = mpsc::channel::<IncomingRequest>(WAITING);
         let responder = self.clone();
         self.tasks.spawn(async move {
-            let text = "The service has more work than it can do. Try again.";
+            let text = "The service is overloaded. Try again.";
             let error = ServiceError::new(ErrorKind::Unavailable, "overloaded", text).of(responder.domain);
             while let Some(incoming) = waiting.recv().await {
                 // After a connection loss, rejections may be queued for longer than their callers wait.

@@ -29,7 +29,7 @@ pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order]) {
     plants.sql("payments", plant, "delete from sim_intent where id = 'pi_planted'", named).await;
 
     let to = |amount: i64| format!("update sim_intent set refunded = {amount} where order_id = '{}'", returned.id);
-    let named = [("provider", format!("order {}, object ", returned.id), "gave back 1")];
+    let named = [("provider", format!("order {}, object ", returned.id), "refunded 1")];
     plants.sql("payments", to(1), to(0), named).await;
 
     emitted_twice(plants, &repeated.id).await;
@@ -92,7 +92,7 @@ async fn waits_for_nothing(plants: &mut Plants<'_>, creating: &Order, refunding:
         format!("update payments set creating = {creating}, updated_at = {at} where id = '{id}'")
     };
     let key = format!("payment {id}, order {}", creating.id);
-    let named = [("deadlines", key, "waits for its object to be created, and no effect asks for it")];
+    let named = [("deadlines", key, "waits for its object to be created, and has no effect")];
     plants.sql("payments", to(true, "'2020-01-01'"), to(false, "now()"), named).await;
 
     let id = payment(plants, refunding).await;
@@ -101,7 +101,7 @@ async fn waits_for_nothing(plants: &mut Plants<'_>, creating: &Order, refunding:
     };
     let order = &refunding.id;
     let named = [
-        ("deadlines", format!("payment {id}, order {order}"), "waits for a refund, and no effect asks for it"),
+        ("deadlines", format!("payment {id}, order {order}"), "waits for a refund, and has no effect"),
         ("balance", format!("order {order}, payment {id}"), "0 refunded and 1 on the way, its refunds say 0 and 0"),
     ];
     plants.sql("payments", to(1, "'2020-01-01'"), to(0, "now()"), named).await;

@@ -7,7 +7,7 @@ use super::{Order, Plants};
 /// The order is never expired: payments seems to be asked already.
 pub(super) async fn stick(plants: &mut Plants<'_>, stuck: &Order) {
     let to = |time: &str| format!("update orders set expiry_requested_at = {time} where id = '{}'", stuck.id);
-    let named = [("deadlines", format!("order {}", stuck.id), "payments was asked to close it")];
+    let named = [("deadlines", format!("order {}", stuck.id), "payments was requested to close it")];
     plants.sql("orders", to("'2020-01-01'"), to("null"), named).await;
 }
 

@@ -18,11 +18,11 @@ pub(super) async fn plant(plants: &mut Plants<'_>) {
         "insert into dead_letter (source, event_id, name, head, payload, reason, attempts)
          values ('orders', '{id}', 'confirmed', '{{}}', '', 'planted', 5)"
     );
-    let named = [("dead_letters", format!("carts: event {id}"), "orders.confirmed is parked: planted")];
+    let named = [("dead_letters", format!("carts: event {id}"), "orders.confirmed is dead-lettered: planted")];
     plants.sql("carts", plant, format!("delete from dead_letter where event_id = '{id}'"), named).await;
 
     for (check, parked_at, words) in
-        [("dead_letters", "now()", "is parked"), ("deadlines", "null", "is due, and nobody performs it")]
+        [("dead_letters", "now()", "is dead-lettered"), ("deadlines", "null", "is due and not running")]
     {
         let id = Uuid::now_v7();
         let plant = format!(

@@ -35,7 +35,7 @@ fn made(new: &NewProduct) -> Plan {
 fn wrong(new: &NewProduct) -> Vec<String> {
     match plan(new, Uuid::now_v7(), Utc::now()) {
         Err(CatalogError::InvalidProduct { fields }) => fields.into_iter().map(|wrong| wrong.field).collect(),
-        other => panic!("must be refused: {other:?}"),
+        other => panic!("must be rejected: {other:?}"),
     }
 }
 

@@ -56,8 +56,10 @@ pub(super) fn quote(cart: Option<CartUse>, units: &[Units], offers: Vec<Offer>) 
 
 fn cannot_add(index: usize, error: MoneyError) -> OrdersError {
     let (field, code, message) = match error {
-        MoneyError::CurrencyMismatch => ("variant_id", DetailCode::Conflict, "all lines of an order have one currency"),
-        MoneyError::Overflow | MoneyError::UnknownCurrency => ("quantity", DetailCode::Range, "the sum is too large"),
+        MoneyError::CurrencyMismatch => {
+            ("variant_id", DetailCode::Conflict, "all lines of an order must have the same currency")
+        }
+        MoneyError::Overflow | MoneyError::UnknownCurrency => ("quantity", DetailCode::Range, "the total is too large"),
     };
     OrdersError::InvalidOrder { fields: vec![Detail::new(format!("items[{index}].{field}"), code, message)] }
 }

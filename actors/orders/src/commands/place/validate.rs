@@ -53,7 +53,7 @@ pub(super) fn merge(items: &[Units]) -> Result<Vec<Units>, OrdersError> {
         let line = &mut merged[*place];
         line.quantity = line.quantity.saturating_add(units.quantity);
         if line.quantity > MAX_QUANTITY {
-            let message = format!("{MAX_QUANTITY} units of a variant at most, in all lines");
+            let message = format!("must be at most {MAX_QUANTITY} per variant, over all lines");
             let detail = Detail::new(format!("items[{index}].quantity"), DetailCode::Range, message);
             return Err(OrdersError::InvalidOrder { fields: vec![detail.with("max", MAX_QUANTITY)] });
         }

@@ -232,7 +232,7 @@ impl World {
         if over && let Some(own) = &self.attempt.object {
             assert_eq!(self.objects[own], Object::Cancelled, "said to be over, but chargeable: {self:?}");
         }
-        assert!(self.verdicts.len() <= 1, "an order hears one verdict: {self:?}");
+        assert!(self.verdicts.len() <= 1, "an order receives one verdict: {self:?}");
         assert!(self.automatic <= 1, "{self:?}");
         assert!(self.given_back <= self.attempt.captured, "{self:?}");
         if self.effects.is_empty() {
@@ -249,11 +249,11 @@ impl World {
         }
         let truth = self.objects.get(OWN).copied();
         if self.requested {
-            assert!(!self.attempt.is_open(), "asked, and not answered: {self:?}");
+            assert!(!self.attempt.is_open(), "requested, and not answered: {self:?}");
             let silent = self.attempt.status == P::Cancelled && self.attempt.object.is_none();
             assert!(self.verdicts.len() == 1 || silent, "{self:?}");
             if truth == Some(Object::Paid) {
-                assert_eq!(self.attempt.captured, 100, "paid, and nobody knows: {self:?}");
+                assert_eq!(self.attempt.captured, 100, "captured, and not emitted: {self:?}");
             }
         }
         let is_orders = self.verdicts == [Act::EmitSucceeded] && !self.ended;

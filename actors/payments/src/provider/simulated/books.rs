@@ -124,14 +124,14 @@ impl Intent {
     fn refund(&mut self, amount: Money) -> Result<(), Failure> {
         let reject = |code: &str, message: &str| Err(Failure { code: code.into(), message: message.into() });
         if self.status != SUCCEEDED {
-            return reject("charge_not_captured", "There is nothing to give back.");
+            return reject("charge_not_captured", "There is nothing to refund.");
         }
         if self.payment_method.as_deref() == Some(methods::REFUNDS_FAIL) {
             return reject("expired_or_canceled_card", "The card cannot be refunded any more.");
         }
         if amount.currency.code() != self.currency || amount.amount <= 0 || amount.amount > self.amount - self.refunded
         {
-            return reject("amount_too_large", "More than what is left cannot go back.");
+            return reject("amount_too_large", "The refund exceeds the remaining amount.");
         }
         self.refunded += amount.amount;
         Ok(())
@@ -241,7 +241,11 @@ mod tests {
             Answer::Confirmed(confirmation) => confirmation,
             other => panic!("{other:?}"),
         };
-        assert_eq!(answered(&mut books, AUTHENTICATED), Confirmation::Processing, "nothing was asked of the buyer");
+        assert_eq!(
+            answered(&mut books, AUTHENTICATED),
+            Confirmation::Processing,
+            "no action was required of the buyer"
+        );
         assert_eq!(answered(&mut books, "pm_card_authenticationRequired"), Confirmation::ActionRequired);
         assert!(matches!(answered(&mut books, NOT_AUTHENTICATED), Confirmation::Declined { .. }));
         assert_eq!(answered(&mut books, NOT_AUTHENTICATED), Confirmation::Processing, "counted once");

@@ -30,7 +30,7 @@ pub(super) fn object(value: &Value) -> Result<ProviderObject, InternalError> {
             let object = ProviderObject::new(id, status(value), charged(value)?, client_secret);
             Ok(ProviderObject { next_action, decline, ..object })
         }
-        _ => Err(InternalError::other("the provider's answer is no payment intent")),
+        _ => Err(InternalError::other("the provider's reply is not a payment intent")),
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn charged(value: &Value) -> Result<Charged, InternalError> {
     let received = value["amount_received"].as_i64().filter(|_| status(value) == ObjectStatus::Succeeded);
     match (received.or_else(|| value["amount"].as_i64()), value["currency"].as_str()) {
         (Some(amount), Some(currency)) => Ok(Charged { amount, currency: currency.to_owned() }),
-        _ => Err(InternalError::other("the provider's answer names no sum")),
+        _ => Err(InternalError::other("the provider's reply has no amount")),
     }
 }
 
@@ -71,11 +71,11 @@ pub(super) fn of_payment(found: &Value, key: Uuid) -> Option<&Value> {
 
 /// The result of a refund. A pending one counts as succeeded; if it fails later, it is reversed.
 pub(super) fn refund(value: &Value) -> Result<RefundOutcome, InternalError> {
-    let id = value["id"].as_str().ok_or_else(|| InternalError::other("the provider's answer is no refund"))?;
+    let id = value["id"].as_str().ok_or_else(|| InternalError::other("the provider's reply is not a refund"))?;
     Ok(match value["status"].as_str() {
         Some("failed" | "canceled") => {
             let code = value["failure_reason"].as_str().unwrap_or("refund_failed");
-            RefundOutcome::Failed(Failure { code: code.into(), message: "The refund did not arrive.".into() })
+            RefundOutcome::Failed(Failure { code: code.into(), message: "The refund failed.".into() })
         }
         _ => RefundOutcome::Succeeded { refund_id: id.to_owned() },
     })
@@ -83,7 +83,8 @@ pub(super) fn refund(value: &Value) -> Result<RefundOutcome, InternalError> {
 
 /// The current state of a refund.
 pub(super) fn seen_refund(value: &Value) -> Result<SeenRefund, InternalError> {
-    let id = value["id"].as_str().ok_or_else(|| InternalError::other("the provider's answer is no refund"))?.to_owned();
+    let id =
+        value["id"].as_str().ok_or_else(|| InternalError::other("the provider's reply is not a refund"))?.to_owned();
     let failure = match refund(value)? {
         RefundOutcome::Failed(failure) => Some(failure),
         RefundOutcome::Succeeded { .. } => None,

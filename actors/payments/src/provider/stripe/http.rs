@@ -45,12 +45,12 @@ impl fmt::Debug for Http {
 impl Http {
     pub(super) fn new(config: &StripeConfig) -> Result<Self, String> {
         let base = config.base.trim_end_matches('/').to_owned();
-        let url = Url::parse(&base).map_err(|error| format!("{base:?} is no URL: {error}"))?;
+        let url = Url::parse(&base).map_err(|error| format!("{base:?} is not a URL: {error}"))?;
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || !url.username().is_empty() {
-            return Err(format!("{base:?} is no plain http or https URL"));
+            return Err(format!("{base:?} is not a plain http or https URL"));
         }
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", config.secret_key.text()))
-            .map_err(|_| "the secret key holds what no header can")?;
+            .map_err(|_| "the secret key has characters that a header cannot contain")?;
         bearer.set_sensitive(true);
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, bearer),
@@ -89,7 +89,7 @@ impl Http {
         // The query is not logged: it holds ids.
         let path = path.split('?').next().unwrap_or_default();
         let unknown = |reason: &dyn fmt::Display| {
-            tracing::warn!(path, reason = %reason, "the payment provider gave no answer");
+            tracing::warn!(path, reason = %reason, "payment provider did not answer");
             InternalError::Unanswered(format!("{path}: {reason}"))
         };
         let mut response = request.send().await.map_err(|error| unknown(&Causes(&error.without_url())))?;
@@ -99,7 +99,7 @@ impl Http {
         while let Some(chunk) = response.chunk().await.map_err(|error| unknown(&Causes(&error.without_url())))? {
             text.extend_from_slice(&chunk);
             if text.len() > LIMIT {
-                return Err(unknown(&"it answers without end"));
+                return Err(unknown(&"the response is too large"));
             }
         }
         let body: Option<Value> = serde_json::from_slice(&text).ok();

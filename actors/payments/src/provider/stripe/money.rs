@@ -78,7 +78,7 @@ impl Stripe {
             let page = match self.http.get(&path).await? {
                 Said::Done(page) => page,
                 Said::Rejected { failure, .. } => {
-                    return Err(InternalError::other(format!("not read: {}", failure.code)));
+                    return Err(InternalError::other(format!("the list could not be read: {}", failure.code)));
                 }
                 Said::Stored => return Err(stuck()),
             };

@@ -38,7 +38,7 @@ pub(crate) fn prepared<D: Prepare<C>, C: Command>(domain: Arc<D>) -> Arc<Prepare
     })
 }
 
-const ANOTHERS: &str = "a command came to another command's handler";
+const ANOTHERS: &str = "a command was passed to the handler of another command";
 
 /// The item for the lane. It owns a copy: the caller keeps the message for a second prepare.
 fn envelope<C: Command, P: Send + Sync + 'static>(
@@ -93,9 +93,7 @@ where
                 let is_kept = is_kept(&result);
                 let outcome = outcome::<C>(result)?;
                 if !is_kept && tx.has_left(&command.cause) {
-                    return Err(InternalError::other(
-                        "a command of a batch was rejected, and left an event or an effect",
-                    ));
+                    return Err(InternalError::other("a rejected command of a batch emitted an event or an effect"));
                 }
                 Ok(outcome)
             });
@@ -138,6 +136,6 @@ fn settle<C: Command>(
     }
     match outcome {
         Outcome::Rejected(body) => Ok(Outcome::RejectedAfterWrite(body)),
-        _ => Err(InternalError::other("found to be stale after a write")),
+        _ => Err(InternalError::other("a command was reported stale after a write")),
     }
 }
