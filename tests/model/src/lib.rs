@@ -4,8 +4,8 @@
 //! It is the protocol of `consume/catch_up.rs`, `log/event_log.rs`, `lane/events.rs` and `consume/dead_letter.rs` in
 //! `runtime/src`, without its SQL: each step below is one statement or one commit there, and between any two of them
 //! anything else may happen. A walk takes random steps and checks after each whether something broke; at its end the
-//! faults stop, and what is still not handled then never will be. Each rule of `docs/catch-up.md` can be dropped, to see
-//! the schedule that breaks.
+//! faults stop, and what is still not handled then never will be. Each rule of `docs/catch-up.md` can be dropped, to
+//! see the schedule that breaks.
 //!
 //! | Module | Holds |
 //! | --- | --- |
