@@ -16,7 +16,7 @@
 //! The servers run in process groups of their own, so that Ctrl-C reaches only the parent, which drains first. They
 //! survive a parent that is killed; the next start finds them and adopts or replaces them.
 //!
-//! To read first: `lib.rs` ([`Stack`]), `program.rs` (starting and adopting a server), `rights.rs` (NATS permissions).
+//! To read first: `program.rs` (starting and adopting a server), `provision.rs` (databases), `rights.rs` (permissions).
 
 mod config;
 mod files;

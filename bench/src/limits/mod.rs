@@ -59,7 +59,7 @@ pub async fn take(arguments: &Arguments) -> Vec<Limit> {
     }
     vec![
         limit("bare poem", "request a fixed reply of 600 bytes", bare_poem::take(arguments)).await,
-        limit("bare NATS", "request 600 bytes with 200", bare_nats::take(arguments)).await,
+        limit("bare NATS", "send 200 bytes for a reply of 600", bare_nats::take(arguments)).await,
         limit("batched SQL", "write orders with 3 items, 128 a commit", batched_sql::take(arguments)).await,
     ]
 }

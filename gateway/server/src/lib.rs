@@ -3,8 +3,7 @@
 //!
 //! poem's own server sets none of these bounds.
 //!
-//! To read first: `lib.rs` ([`Limits`] for the values), `connection.rs` (how they are enforced), `meter.rs` (the state
-//! of a connection).
+//! To read first: `connection.rs` (how the [`Limits`] are enforced), `meter.rs` (the state of a connection), `body.rs`.
 
 mod body;
 mod connection;

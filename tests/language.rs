@@ -1,0 +1,161 @@
+//! Words that the comments, texts and pages of this project do not use, because the field has better ones or because a
+//! component can be named.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+/// In the program and in the pages, but for the history in docs/adr.
+const WORDS: [&str; 26] = [
+    "anybody",
+    "breakage",
+    "breakages",
+    "census",
+    "chore",
+    "chores",
+    "door",
+    "doors",
+    "everybody",
+    "heard",
+    "heed",
+    "hole",
+    "holes",
+    "knock",
+    "knocked",
+    "knocks",
+    "leaving",
+    "news",
+    "nobody",
+    "patience",
+    "refusal",
+    "refusals",
+    "somebody",
+    "untold",
+    "whoever",
+    "whomever",
+];
+
+/// Those that tests do not use either.
+const WORDS_IN_TESTS: [&str; 8] = ["breakage", "breakages", "census", "chore", "chores", "heed", "untold", "whomever"];
+
+const PLACES: [&str; 13] = [
+    "CONTRIBUTING.md",
+    "README.md",
+    "actors",
+    "bench",
+    "check",
+    "docs",
+    "gateway",
+    "runtime",
+    "sandbox",
+    "src",
+    "stack",
+    "subjects",
+    "tests",
+];
+
+/// The files at or below a path whose names end in `.rs` or `.md`.
+fn files(path: &Path, found: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            files(&entry.unwrap().path(), found);
+        }
+    } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "md") {
+        found.push(path.to_owned());
+    }
+}
+
+/// Where a string literal ends that begins here.
+fn end_of_literal(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.bytes().position(|byte| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    })
+}
+
+/// The comments of a piece of Rust, and the string literals that have several words: one word is a name.
+fn texts(source: &str) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), source);
+    while let Some(at) = [rest.find("//"), rest.find('"')].into_iter().flatten().min() {
+        let (before, from) = rest.split_at(at);
+        if from.starts_with("//") {
+            let (comment, after) = from.split_once('\n').unwrap_or((from, ""));
+            found.push(comment);
+            rest = after;
+            continue;
+        }
+        let from = &from[1..];
+        let is_character = before.trim_end_matches('\\').ends_with('\'') && from.starts_with('\'');
+        if is_character {
+            rest = from;
+            continue;
+        }
+        let start = before.trim_end_matches('#');
+        let end = if start.ends_with('r') {
+            from.find(&format!("\"{}", "#".repeat(before.len() - start.len())))
+        } else {
+            end_of_literal(from)
+        };
+        let (literal, after) = from.split_at(end.unwrap_or(from.len()));
+        if literal.contains(' ') {
+            found.push(literal);
+        }
+        rest = after.strip_prefix('"').unwrap_or(after);
+    }
+    found
+}
+
+/// The words of a text, in lower case and without what is quoted as code.
+fn words(text: &str) -> Vec<String> {
+    let prose: Vec<&str> = text.split('`').step_by(2).collect();
+    let prose = prose.join(" ").to_lowercase();
+    prose.split(|c: char| !(c.is_alphanumeric() || c == '_')).map(str::to_owned).collect()
+}
+
+#[test]
+fn texts_have_the_words_of_the_field() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for place in PLACES {
+        files(&root.join(place), &mut found);
+    }
+    assert!(found.len() > 400, "{} files", found.len());
+    let mut hits = Vec::new();
+    for file in found {
+        let path = file.strip_prefix(root).unwrap();
+        if path.starts_with("docs/adr") {
+            continue;
+        }
+        let content = std::fs::read_to_string(&file).unwrap();
+        let is_page = path.extension().is_some_and(|extension| extension == "md");
+        let (code, unit_tests) = content.split_once("#[cfg(test)]\nmod tests").unwrap_or((content.as_str(), ""));
+        let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+        let parts = [
+            (if is_page { content.lines().collect() } else { texts(code) }, is_test),
+            (if is_page { Vec::new() } else { texts(unit_tests) }, true),
+        ];
+        for (texts, is_test) in parts {
+            let banned: &[&str] = if is_test { &WORDS_IN_TESTS } else { &WORDS };
+            for text in texts {
+                let words = words(text);
+                hits.extend(
+                    banned
+                        .iter()
+                        .filter(|word| words.iter().any(|one| one == *word))
+                        .map(|word| format!("{}: {word}: {}", path.display(), text.trim())),
+                );
+            }
+        }
+    }
+    assert!(hits.is_empty(), "{}", hits.join("\n"));
+}
+
+#[test]
+fn comments_and_literals_are_found_and_names_are_not() {
+    let source =
+        "let a = \"a \\\" b\"; // one\nlet b = '\"'; let c = r#\"two \" three\"#; let d = \"name\"; /// four `five`";
+    assert_eq!(texts(source), ["a \\\" b", "// one", "two \" three", "/// four `five`"]);
+    assert!(!words("four `five`").contains(&"five".to_owned()));
+}
