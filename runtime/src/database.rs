@@ -1,4 +1,6 @@
 //! A domain's connection pools, its migrations, and the epoch of its database server.
+//!
+//! To read first: `database/health.rs` (the probe), `database/held.rs` (the connection of a lane).
 
 mod health;
 mod held;

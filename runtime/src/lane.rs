@@ -1,6 +1,8 @@
 //! Lanes, which run a domain's writes. A lane runs everything that was queued while its previous transaction ran: there
 //! is no timer, so an idle lane adds no latency, and batches grow with the load. Due deadlines, commands, events and
 //! effect results have separate queues, which take turns.
+//!
+//! To read first: `lane/batch.rs` (claim, run, commit), `lane/commands.rs`, `lane/events.rs`.
 
 mod batch;
 mod commands;

@@ -6,6 +6,8 @@
 //! Its guarantees: the writes, events, effects and answer of a step are one SQL commit; a command id has one effect and
 //! one answer; an (event, consumer) pair has one effect; no event of another domain is missed, whatever the broker
 //! loses.
+//!
+//! To read first: `api/domain.rs` (what a domain is), `lane/commands.rs` (a batch of commands), `consume/catch_up.rs`.
 
 mod api;
 mod clock;

@@ -1,5 +1,7 @@
 //! A node: some domains and services of the system in one process. Capacity grows by starting more nodes, without any
 //! change to the running ones.
+//!
+//! To read first: `node/running.rs` (start and drain), `node/supervise.rs` (restarts), `node/children.rs` (the tasks).
 
 mod children;
 mod endpoints;

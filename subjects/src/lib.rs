@@ -1,7 +1,8 @@
-//! The shop's messages. A type fixes its subject, its reply and its error; nothing else in the project spells a
-//! subject. Events carry ids and business data. Only `UserRegistered` has personal data: names and an e-mail address.
+//! The shop's messages. A type fixes its subject, its reply and its error; other crates derive subjects from it. Events carry ids and business data. Only `UserRegistered` has personal data: names and an e-mail address.
 //!
 //! With the feature `openapi` the types that appear over HTTP also carry their schema.
+//!
+//! To read first: `registry.rs` (all messages), `orders/events.rs` (typical events), `money.rs`.
 
 #[doc(hidden)]
 #[cfg(feature = "sqlx")]

@@ -4,6 +4,8 @@
 //! be bought now are added. Prices and availability are current: every read queries catalog and inventory. A price that
 //! differs from the one accepted by the buyer's last change is marked. Ordered units are removed from the cart once. A
 //! cart reserves no stock: only an order does.
+//!
+//! To read first: `basket.rs` (the rules), `commands/add_item.rs`, `quotes.rs` (prices and availability).
 
 mod basket;
 mod commands;

@@ -5,6 +5,8 @@
 //! owns the stock; this domain keeps a projection of what inventory last reported. This domain decides whether a
 //! variant is for sale at all, and other domains query it: the product must be active, and its seller must be allowed
 //! to sell.
+//!
+//! To read first: `commands/create_product.rs`, `store/listing.rs` (lists and filters), `reactions.rs` (the projections).
 
 mod check;
 mod commands;

@@ -4,6 +4,8 @@
 //! be used once; a second use ends the session, because the token may have been stolen. An inactive account can neither
 //! log in nor refresh. Access tokens are revoked when their account becomes inactive or changes its role, and when
 //! their session ends. The duration of a login does not reveal whether an e-mail address has an account.
+//!
+//! To read first: `session.rs`, `commands/refresh.rs`, `revoke.rs` (how tokens end early).
 
 mod account;
 mod commands;

@@ -4,6 +4,8 @@
 //! `received = available + reserved + sold`, always. A reservation has no timeout: only an event of its order ends it.
 //! Stock on hand and reserved stock are shown to the product's seller and admins; the public sees only the available
 //! units of variants that catalog offers.
+//!
+//! To read first: `machine.rs` (a reservation), `machine/account.rs` (a batch), `shelf.rs` (a variant's stock).
 
 mod commands;
 mod create_shelves;

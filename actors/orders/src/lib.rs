@@ -3,6 +3,8 @@
 //! Guarantees: an order keeps the prices of the moment it was placed; a cart has at most one undecided order; every
 //! visible change is a transition of the state machine ([`machine`]) and emits an event; an order is confirmed only when
 //! its stock is reserved and its payment is captured; a deadline never expires a paid order.
+//!
+//! To read first: `machine.rs` (the transitions), `commands/place.rs`, `reactions.rs` (events as inputs).
 
 mod access;
 mod commands;

@@ -1,4 +1,4 @@
-//! The events of inventory and payments, as inputs of the state machine in [`machine`](crate::story).
+//! The events of inventory and payments, as inputs of the state machine in [`machine`](crate::machine).
 
 use runtime::{Cause, EventEnvelope, InternalError, React, Transitions, Tx};
 use subjects::{OrderId, inventory, orders::Failure, payments};

@@ -4,6 +4,8 @@
 //! `cancelled` are emitted only when nothing can be charged any more; a capture that is found on an ended payment is
 //! refunded, once. [`machine`] is the state machine. Requests to the provider are effects or precede a transaction,
 //! never part of one.
+//!
+//! To read first: `machine.rs` (the transitions), `effects.rs` (calls of the provider), `provider.rs` (what a provider is).
 
 mod commands;
 mod config;

@@ -1,4 +1,4 @@
-//! The events of orders, as inputs of the state machine in [`machine`](crate::story).
+//! The events of orders, as inputs of the state machine in [`machine`](crate::machine).
 
 use runtime::{Cause, EventEnvelope, InternalError, React, Tx};
 use subjects::{OrderId, orders};

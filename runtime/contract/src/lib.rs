@@ -2,6 +2,8 @@
 //!
 //! A message is a type, which fixes its subject, its reply and its error, so that domains contain no subject strings
 //! and no untyped payloads. This crate does no I/O and does not depend on any domain.
+//!
+//! To read first: `message.rs` (the traits), `error.rs` (service and domain errors), `codec.rs` (the encoding).
 
 mod access;
 mod codec;

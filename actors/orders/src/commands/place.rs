@@ -1,5 +1,5 @@
 //! Places an order: one query to catalog for all lines, then one row with its lines, history and event. Stock and
-//! payment are decided afterwards, by the state machine in [`machine`](crate::story).
+//! payment are decided afterwards, by the state machine in [`machine`](crate::machine).
 
 mod quote;
 mod validate;
