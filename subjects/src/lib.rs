@@ -1,4 +1,5 @@
-//! The shop's messages. A type fixes its subject, its reply and its error; other crates derive subjects from it. Events carry ids and business data. Only `UserRegistered` has personal data: names and an e-mail address.
+//! The shop's messages. A type fixes its subject, its reply and its error; other crates derive subjects from it. Events
+//! carry ids and business data. Only `UserRegistered` has personal data: names and an e-mail address.
 //!
 //! With the feature `openapi` the types that appear over HTTP also carry their schema.
 //!
