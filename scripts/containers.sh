@@ -54,7 +54,7 @@ CONF
 [storage]
 driver = "overlay"
 graphroot = "$containers/storage"
-runroot = "/run/souk-containers"
+runroot = "/run/souk-containers-$(echo "$containers" | cksum | cut -d " " -f 1)"
 CONF
 }
 
