@@ -28,10 +28,11 @@ const PASSING: [&str; 3] = ["57P03", "28P01", "3D000"];
 pub(crate) async fn for_servers(servers: &Servers, domains: &[&str], timeout: Duration) -> Result<()> {
     let until = Instant::now() + timeout;
     let urls = servers.nats.url.split(',').map(nats_address).collect::<Result<Vec<_>>>()?;
-    repeat(until, "NATS", || any_accepts(&urls)).await?;
+    let name = format!("NATS at nats://{}", urls.join(","));
+    repeat(until, &name, || any_accepts(&urls)).await?;
     for domain in domains {
         let options = PgConnectOptions::from_str(&servers.database(domain)?).context("not a URL of a database")?;
-        repeat(until, domain, || accepts_sessions(&options)).await?;
+        repeat(until, &format!("the database of {domain}"), || accepts_sessions(&options)).await?;
     }
     Ok(())
 }
@@ -42,7 +43,7 @@ async fn repeat<F: Future<Output = Result<()>>>(until: Instant, server: &str, at
         let result = tokio::time::timeout(ATTEMPT, attempt()).await.unwrap_or_else(|_| bail!("no answer within 2 s"));
         let Err(error) = result else { return Ok(()) };
         if Instant::now() + PAUSE > until {
-            return Err(error.context(format!("the server of {server} is not ready")));
+            return Err(error.context(format!("{server} is not ready")));
         }
         if !is_logged {
             tracing::info!(server, error = %format!("{error:#}"), "waiting for a server");
@@ -70,7 +71,7 @@ async fn accepts_sessions(options: &PgConnectOptions) -> Result<()> {
     }
     match options.connect().await {
         Ok(connection) => Ok(connection.close().await?),
-        Err(error) => match error.as_database_error().and_then(|error| error.code()) {
+        Err(error) => match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
             Some(code) if PASSING.contains(&code.as_ref()) => Err(error.into()),
             _ => Ok(()),
         },

@@ -31,7 +31,7 @@ fn chosen(named: Option<String>, is_local: bool) -> Result<String> {
     match (named, is_local) {
         (Some(named), _) => Ok(named),
         (None, true) => Ok("simulated".to_owned()),
-        (None, false) => bail!("SOUK_PAYMENTS_PROVIDER is not set: stripe or simulated"),
+        (None, false) => bail!("SOUK_PAYMENTS_PROVIDER is not set: set it to stripe or simulated"),
     }
 }
 

@@ -133,7 +133,7 @@ async fn a_node_that_does_not_know_its_servers_does_not_start_and_says_why() {
         ("DATABASE_URL", database("sslmode=disable"), ["the schema of orders", "no encryption"]),
         ("SOUK_HTTP_TLS_KEY", file(&other_key), ["SOUK_HTTP_TLS_CERT and SOUK_HTTP_TLS_KEY", "cannot be used"]),
         ("SOUK_HTTP_TLS_KEY", String::new(), ["SOUK_HTTP_TLS_KEY", "belong together"]),
-        ("SOUK_PAYMENTS_PROVIDER", String::new(), ["SOUK_PAYMENTS_PROVIDER is not set", "who charges"]),
+        ("SOUK_PAYMENTS_PROVIDER", String::new(), ["SOUK_PAYMENTS_PROVIDER is not set", "stripe or simulated"]),
     ] {
         let domains = "orders,payments";
         let (ok, said) = secured.souk(&["node", "--domains", domains, "--gateway"], &[(variable, value)]).await;

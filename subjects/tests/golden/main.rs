@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
 mod goldens;
+mod logging;
 mod pages;
 mod samples;
 mod sources;
@@ -130,4 +131,5 @@ fn generated_pages_are_current() {
     pages::check("messages.md", &pages::messages());
     pages::check("events.md", &pages::events(&GOLDENS));
     pages::check("errors.md", &pages::errors());
+    pages::check("logging.md", &logging::page());
 }

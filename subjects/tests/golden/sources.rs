@@ -114,7 +114,7 @@ fn code_of(arguments: &str) -> Option<(String, Option<String>)> {
     is_code.then(|| (literal.to_owned(), kind))
 }
 
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
+pub fn rust_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {

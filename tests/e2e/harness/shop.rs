@@ -148,7 +148,8 @@ impl Shop {
 
     /// Runs a node beside the shop until it ends by itself; gives how, and what it said.
     pub async fn run_node_to_its_end(&self, arguments: &[&str]) -> (ExitStatus, String) {
-        let mut node = process::node(&self.home, &[], arguments);
+        // Long enough for servers that are up; no test waits for others.
+        let mut node = process::node(&self.home, &owned(&[("SOUK_START_TIMEOUT", "2s")]), arguments);
         let ended = tokio::task::spawn_blocking(move || node.output().unwrap()).await.unwrap();
         (ended.status, String::from_utf8_lossy(&ended.stderr).into_owned())
     }
