@@ -3,7 +3,10 @@
 //! A route is a method that builds a message, sends it and writes the reply. The shared parts: `Middleware` around all
 //! routes, `Caller` for credentials, `Body`, `Reply`, the header parameters, and the one error shape.
 //!
-//! To read first: `routes/orders.rs` (typical routes), `http/caller.rs` (credentials, calls), `server/middleware.rs`.
+//! To read first: `routes/orders.rs` (typical routes), `http/caller.rs` (credentials, calls), `http/error.rs` (errors),
+//! `server/middleware.rs`. The texts of domain errors, such as a 409, are in `subjects/src/<domain>/error.rs`; subjects
+//! are declared beside the message types in `commands.rs`, `queries.rs` and `events.rs` there. Small domains have one
+//! file, `subjects/src/<domain>.rs`.
 
 mod http;
 mod openapi;

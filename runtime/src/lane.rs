@@ -2,7 +2,9 @@
 //! is no timer, so an idle lane adds no latency, and batches grow with the load. Due deadlines, commands, events and
 //! effect results have separate queues, which take turns.
 //!
-//! To read first: `lane/batch.rs` (claim, run, commit), `lane/commands.rs`, `lane/events.rs`.
+//! To read first: `lane/batch.rs` (claim, handle, write and commit, for every kind of batch), `lane/commands.rs` and
+//! `lane/events.rs` (what is specific to commands and to events). The publisher in `log/publisher.rs` publishes the
+//! events of a committed batch.
 
 mod batch;
 mod commands;

@@ -7,7 +7,10 @@
 //! one answer; an (event, consumer) pair has one effect; no event of another domain is missed, whatever the broker
 //! loses.
 //!
-//! To read first: `api/domain.rs` (what a domain is), `lane/commands.rs` (a batch of commands), `consume/catch_up.rs`.
+//! To read first: `api/domain.rs` (what a domain is), `lane/batch.rs` (the transaction of a batch, and its commit),
+//! `log/publisher.rs` (events to the stream), `consume/catch_up.rs` (events that the stream has lost). Subjects are
+//! declared beside the message types, by the macros of `runtime/contract/src/message.rs`; their format is in
+//! `runtime/contract/src/subject.rs`.
 
 mod api;
 mod clock;

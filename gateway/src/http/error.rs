@@ -1,4 +1,8 @@
-//! The one error shape of all failures.
+//! The one error shape of all failures. The code and the text of a domain error, such as a 409, come from the domain;
+//! the descriptions in `STATUSES` are those of the OpenAPI document.
+//!
+//! To read first: `subjects/src/<domain>/error.rs`, or `subjects/src/<domain>.rs` (the texts), and
+//! `runtime/contract/src/error.rs` (the kinds and their statuses).
 
 use std::{collections::BTreeMap, fmt};
 

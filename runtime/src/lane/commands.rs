@@ -1,4 +1,6 @@
-//! Batches of commands: claim, look up, decide, write, commit, answer.
+//! Batches of commands: claim, look up, decide, answer.
+//!
+//! To read first: `batch.rs`, which calls these steps, then writes and commits.
 
 use std::{
     collections::HashSet,

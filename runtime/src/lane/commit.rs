@@ -1,5 +1,6 @@
-//! The last statement of every batch, which writes answers, events and effects and deletes confirmed outbox rows. The
-//! caller then commits.
+//! The last statement of every batch, which writes answers, events and effects and deletes confirmed outbox rows.
+//!
+//! To read first: `batch.rs` (`transact`), which runs this statement and then commits.
 
 use chrono::{DateTime, Utc};
 use contract::Position;
