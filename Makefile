@@ -33,7 +33,7 @@ fmt: ## format all code
 	cargo fmt --all
 
 golden: ## regenerate golden files, pages, openapi.json, users.conf
-	UPDATE_GOLDEN=1 cargo test --workspace -q --test surface --test documentation --test golden
+	UPDATE_GOLDEN=1 cargo test --workspace -q --test surface --test documentation --test golden --test metrics
 	UPDATE_GOLDEN=1 cargo test --workspace -q --lib users_conf
 
 docs: ## build the reference of all crates in target/doc

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use runtime::{Domain, NodeBuilder, NodeConfig, StreamSpec};
 use sqlx::migrate::Migrator;
 use subjects::{
@@ -15,6 +15,42 @@ use crate::{
     invariants::{self, Operations},
     settings::{self, Servers, Settings, signing_key},
 };
+
+/// A domain: its migrations, and how a node hosts it.
+struct Entry {
+    name: &'static str,
+    migrations: fn() -> Migrator,
+    host: fn(NodeBuilder, &Settings, &Servers, String, StreamSpec) -> Result<NodeBuilder>,
+}
+
+macro_rules! table {
+    ($($domain:ty = |$settings:pat_param, $servers:pat_param| $new:expr;)+) => {
+        &[$(Entry {
+            name: <$domain>::NAME,
+            migrations: <$domain>::migrations,
+            host: |node, $settings, $servers, url, stream| Ok(node.domain($new, url, stream)),
+        }),+]
+    };
+}
+
+/// The one table of domains, in start order.
+const TABLE: &[Entry] = table! {
+    identity::Identity = |settings, servers| {
+        identity::Identity::new(identity::IdentityConfig::new(signing_key(settings, servers.is_local)?))
+    };
+    catalog::Catalog = |_, _| catalog::Catalog;
+    inventory::Inventory = |_, _| inventory::Inventory;
+    carts::Carts = |_, _| carts::Carts;
+    orders::Orders = |settings, _| {
+        orders::Orders::new(&orders::OrdersConfig { payment_deadline: settings.payment_deadline })
+    };
+    payments::Payments = |_, servers| payments::Payments::new(settings::payments(servers.is_local)?);
+};
+
+fn entry(domain: &str) -> Result<&'static Entry> {
+    let found = TABLE.iter().find(|entry| entry.name == domain);
+    found.with_context(|| format!("there is no domain {domain:?}; there are {}", DOMAINS.join(", ")))
+}
 
 /// Starts a node with the given domains, and with the checks if requested.
 pub(crate) async fn start(
@@ -31,24 +67,7 @@ pub(crate) async fn start(
     let mut node = NodeBuilder::new(config);
     for domain in domains {
         let (url, stream) = (servers.database(domain)?, stream_spec(domain)?);
-        node = match *domain {
-            subjects::identity::DOMAIN => {
-                let key = signing_key(settings, servers.is_local)?;
-                node.domain(identity::Identity::new(identity::IdentityConfig::new(key)), url, stream)
-            }
-            subjects::catalog::DOMAIN => node.domain(catalog::Catalog, url, stream),
-            subjects::inventory::DOMAIN => node.domain(inventory::Inventory, url, stream),
-            subjects::carts::DOMAIN => node.domain(carts::Carts, url, stream),
-            subjects::orders::DOMAIN => {
-                let config = orders::OrdersConfig { payment_deadline: settings.payment_deadline };
-                node.domain(orders::Orders::new(&config), url, stream)
-            }
-            subjects::payments::DOMAIN => {
-                let config = settings::payments(servers.is_local)?;
-                node.domain(payments::Payments::new(config), url, stream)
-            }
-            other => bail!("there is no domain {other:?}; there are {}", DOMAINS.join(", ")),
-        };
+        node = (entry(domain)?.host)(node, settings, servers, url, stream)?;
     }
     if let Some(checks) = checks {
         node = node.service(checks, invariants::USER);
@@ -58,15 +77,7 @@ pub(crate) async fn start(
 
 /// The migrations of a domain.
 pub(crate) fn migrations(domain: &str) -> Result<Migrator> {
-    Ok(match domain {
-        subjects::identity::DOMAIN => identity::Identity::migrations(),
-        subjects::catalog::DOMAIN => catalog::Catalog::migrations(),
-        subjects::inventory::DOMAIN => inventory::Inventory::migrations(),
-        subjects::carts::DOMAIN => carts::Carts::migrations(),
-        subjects::orders::DOMAIN => orders::Orders::migrations(),
-        subjects::payments::DOMAIN => payments::Payments::migrations(),
-        other => bail!("there is no domain {other:?}"),
-    })
+    Ok((entry(domain)?.migrations)())
 }
 
 /// Migrates the databases of the given domains to the newest schema.
@@ -93,9 +104,17 @@ pub(crate) fn stream_spec(domain: &str) -> Result<StreamSpec> {
 /// Validates the domains named on the command line and returns them in start order.
 pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static str>> {
     for name in names {
-        if !DOMAINS.contains(&name.as_str()) {
-            bail!("there is no domain {name:?}; there are {}", DOMAINS.join(", "));
-        }
+        entry(name)?;
     }
     Ok(DOMAINS.into_iter().filter(|domain| names.iter().any(|name| name == domain)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_domains_that_have_messages() {
+        assert_eq!(TABLE.iter().map(|entry| entry.name).collect::<Vec<_>>(), DOMAINS);
+    }
 }

@@ -6,19 +6,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
+use futures::{FutureExt, future::select_ok};
 use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 use tokio::net::TcpStream;
 
 use crate::settings::Servers;
 
-/// The pause between two attempts.
+/// The pause before the second attempt, which doubles with each further one up to the longest.
 const PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The timeout of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(2);
-/// PostgreSQL's codes for "the database system is starting up", for a role that is missing or has another password, and
-/// for a missing database: what makes roles and databases may start at the same time.
-const PASSING: [&str; 3] = ["57P03", "28P01", "3D000"];
+/// PostgreSQL's codes for a role that is missing or has another password, for a missing database and for too many
+/// connections: what creates roles and databases may start at the same time. Class 57P: it starts or stops.
+const PASSING: [&str; 3] = ["28P01", "3D000", "53300"];
 
 /// Waits for one NATS server and the databases of `domains`. Waits only for what time may change: an error of TLS, for
 /// example, is left to the connection that follows.
@@ -38,41 +40,39 @@ pub(crate) async fn for_servers(servers: &Servers, domains: &[&str], timeout: Du
 }
 
 async fn repeat<F: Future<Output = Result<()>>>(until: Instant, server: &str, attempt: impl Fn() -> F) -> Result<()> {
-    let mut is_logged = false;
+    let (mut pause, mut is_logged) = (PAUSE, false);
     loop {
         let result = tokio::time::timeout(ATTEMPT, attempt()).await.unwrap_or_else(|_| bail!("no answer within 2 s"));
         let Err(error) = result else { return Ok(()) };
-        if Instant::now() + PAUSE > until {
+        if Instant::now() + pause > until {
             return Err(error.context(format!("{server} is not ready")));
         }
         if !is_logged {
-            tracing::info!(server, error = %format!("{error:#}"), "waiting for a server");
+            tracing::warn!(server, error = %format!("{error:#}"), "waiting for a server");
             is_logged = true;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
+/// Connects to all at once: a host that does not answer must not hide one that does.
 async fn any_accepts(addresses: &[String]) -> Result<()> {
-    let mut last = anyhow!("no server is named");
-    for address in addresses {
-        match TcpStream::connect(address.as_str()).await {
-            Ok(_) => return Ok(()),
-            Err(error) => last = anyhow!("{address}: {error}"),
-        }
-    }
-    Err(last)
+    let connections = addresses.iter().map(|address| {
+        let connect = async move { TcpStream::connect(address).await.with_context(|| address.clone()) };
+        connect.boxed()
+    });
+    select_ok(connections).await.map(drop)
 }
 
 async fn accepts_sessions(options: &PgConnectOptions) -> Result<()> {
-    if options.get_socket().is_none() && !options.get_host().starts_with('/') {
-        let address = (options.get_host(), options.get_port());
-        TcpStream::connect(address).await.with_context(|| format!("{}:{}", address.0, address.1))?;
-    }
     match options.connect().await {
         Ok(connection) => Ok(connection.close().await?),
+        Err(sqlx::Error::Io(error)) => {
+            Err(error).with_context(|| format!("{}:{}", options.get_host(), options.get_port()))
+        }
         Err(error) => match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
-            Some(code) if PASSING.contains(&code.as_ref()) => Err(error.into()),
+            Some(code) if PASSING.contains(&code.as_ref()) || code.starts_with("57P") => Err(error.into()),
             _ => Ok(()),
         },
     }

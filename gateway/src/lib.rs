@@ -28,6 +28,15 @@ pub use routes::home::Local;
 pub use server::gateway::{AwaitRevocation, GatewayConfig, VerifyToken};
 pub use server::serve::{Shutdown, serve};
 
+/// The metrics of the gateway and of its HTTP server.
+pub const METRICS: &[runtime::MetricInfo] = runtime::metrics! {
+    counter "http_requests_total" {service, status} "HTTP requests, by the domain that they concern.";
+    histogram "http_request_duration_seconds" {service} "Time from the head of a request to its response.";
+    counter "http_rejected_total" {service, kind} "HTTP requests beyond a concurrency limit, answered with 503.";
+    gauge "http_connections" {listener} "Open connections.";
+    counter "http_connections_closed_total" {listener, cause} "Connections that were closed at a bound.";
+};
+
 /// All routes, for a custom server or a test.
 pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {
     app(Gateway::new(config))

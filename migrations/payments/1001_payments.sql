@@ -21,7 +21,7 @@ create table payments (
     closing                 text check (closing in ('cancel', 'decline')),
     -- The order is over: money that is found goes back.
     order_ended             boolean     not null default false,
-    intent_emitted             boolean     not null default false,
+    intent_told             boolean     not null default false,
     failure_code            text,
     failure_message         text,
     captured                bigint      not null default 0 check (captured >= 0),

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 pub(crate) use commands::{CommandItem, LaneReply};
 pub(crate) use commit::Committed;
-pub(crate) use events::{EventItem, claim, delete_attempts};
+pub(crate) use events::{EventItem, claim, delete_attempts, lock};
 pub(crate) use finish::EffectItem;
 
 use crate::{

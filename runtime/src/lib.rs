@@ -42,7 +42,7 @@ pub use consume::dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
 pub use database::migrate;
 pub use log::stream::StreamSpec;
 pub use log::trim::{Consumed, Trimmed};
-pub use node::metrics::Metrics;
+pub use node::metrics::{METRICS, MetricInfo, MetricKind, Metrics};
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
 pub use rpc::auth::{KeySource, TokenSources, Verifier};
 pub use rpc::client::{Call, Client, Replied};

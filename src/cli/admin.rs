@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use runtime::{Call, Client};
-use subjects::{DOMAINS, identity::CreateAccount, roles};
+use subjects::{identity::CreateAccount, roles};
 
 use crate::settings::{Servers, Settings};
 
@@ -25,7 +25,7 @@ enum Action {
 
 pub(crate) async fn run(arguments: AdminArguments) -> Result<()> {
     let Action::Create { email } = arguments.action;
-    let servers = Servers::find(&Settings::from_env()?, &DOMAINS)?;
+    let servers = Servers::find(&Settings::from_env()?, &[])?;
     let password = password()?;
     let client = Client::new(runtime::connect(&servers.nats, "operator", "admin").await?).await?;
     let command = CreateAccount { email, password, role: roles::ADMIN.to_owned() };

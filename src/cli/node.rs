@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let settings = Settings::from_env()?;
     let domains = domains::chosen(&arguments.domains)?;
     let servers = Servers::find(&settings, &domains)?;
-    let metrics = Metrics::install()?;
+    let metrics = Metrics::install(gateway::METRICS)?;
     let operations = metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR").await?;
     let metrics_addr = operations.local_addr()?;
     let http = match arguments.gateway {

@@ -26,7 +26,7 @@ enum Action {
 }
 
 pub(crate) async fn run(arguments: StreamsArguments) -> Result<()> {
-    let servers = Servers::find(&Settings::from_env()?, &DOMAINS)?;
+    let servers = Servers::find(&Settings::from_env()?, &[])?;
     let connection = runtime::connect(&servers.nats, "operator", "streams").await?;
     let jetstream = jetstream::new(connection);
     let mut open = 0;

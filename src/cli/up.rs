@@ -72,7 +72,7 @@ async fn serve(
         return Ok(());
     };
     step("starting the domains");
-    let metrics = Metrics::install()?;
+    let metrics = Metrics::install(gateway::METRICS)?;
     let (http_addr, metrics_addr) = (http.local_addr()?, metrics_port.local_addr()?);
     let (checks, sources) = Operations::new(&CheckServers::of_stack(stack.info(), &DOMAINS)).await?;
     let node = Arc::new(domains::start(settings, &servers, &DOMAINS, Some(checks)).await?);

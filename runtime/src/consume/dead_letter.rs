@@ -16,20 +16,20 @@ pub(crate) use messages::{ListRequest, RedriveRequest};
 
 use crate::{
     api::{error::InternalError, routes::EventHead},
-    lane::{EventItem, claim, delete_attempts},
+    lane::{EventItem, claim, delete_attempts, lock},
 };
 
 /// Dead-letters an event. R10: the inbox row and the dead letter are written in one transaction; otherwise another copy
 /// of the event could still run. Writes no dead letter if the event was handled in the meantime, or belongs to a history
-/// that a restore has ended. A dead letter whose redrive failed gets the new reason.
-pub(crate) async fn add(pool: &PgPool, item: &EventItem, reason: &str, attempts: i32) -> Result<(), InternalError> {
+/// that a restore has ended. A dead letter whose redrive failed gets the new reason. Returns whether it wrote one.
+pub(crate) async fn add(pool: &PgPool, item: &EventItem, reason: &str, attempts: i32) -> Result<bool, InternalError> {
     let head = &item.head;
     let mut transaction = pool.begin().await?;
+    // The transaction of the failed run may still hold the claim: it is rolled back in the background.
+    lock(&mut transaction, head).await?;
     let (claimed, _) = claim(&mut transaction, std::slice::from_ref(item)).await?;
-    if !claimed.unclaimed.is_empty() {
-        return Err(InternalError::other("another transaction handles the event"));
-    }
-    if !claimed.fresh.is_empty() {
+    let mut is_written = !claimed.fresh.is_empty();
+    if is_written {
         let sql = "insert into dead_letter (source, event_id, name, head, payload, reason, attempts)
              values ($1, $2, $3, $4, $5, $6, $7) on conflict (source, event_id) do update set reason = excluded.reason";
         sqlx::query(sql)
@@ -46,10 +46,12 @@ pub(crate) async fn add(pool: &PgPool, item: &EventItem, reason: &str, attempts:
     if item.is_redrive {
         let sql = "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
              where source = $1 and event_id = $2";
-        sqlx::query(sql).bind(&head.source).bind(head.id).bind(reason).execute(&mut *transaction).await?;
+        let update = sqlx::query(sql).bind(&head.source).bind(head.id).bind(reason);
+        is_written = update.execute(&mut *transaction).await?.rows_affected() == 1;
     }
     delete_attempts(&mut transaction, [item]).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    Ok(is_written)
 }
 
 /// R11: claims events for a redrive by deleting their dead letters in the transaction that handles them; neither the

@@ -58,19 +58,20 @@ pub(super) trait Kind {
     fn give_up(lanes: &Lanes, items: Vec<Self::Item>, error: &InternalError) -> impl Future<Output = ()> + Send;
 }
 
-/// Runs a batch until it is committed, split or given up. Parts that are split off are pushed onto `work`. Returns what
-/// was committed, for the caller to publish.
+/// Runs a batch until it is committed, split or given up. What was committed is passed to `publish` before the items are
+/// released, because its leases run. Parts that are split off are pushed onto `work`. Returns whether it was committed.
 pub(super) async fn run_batch<K: Kind>(
     lanes: &Lanes,
     mut items: Vec<K::Item>,
     work: &mut Vec<Vec<K::Item>>,
-) -> Option<Committed> {
+    publish: impl FnOnce(Committed) + Send,
+) -> bool {
     let context = &lanes.context;
     let mut attempt = 0;
     loop {
         K::drop_late(context, &mut items);
         if items.is_empty() {
-            return None;
+            return false;
         }
         attempt += 1;
         let began = Instant::now();
@@ -78,8 +79,9 @@ pub(super) async fn run_batch<K: Kind>(
         let error = match guarded(transact::<K>(context, &items, &confirmed)).await {
             Ok((outcome, Some(committed))) => {
                 measure(context, K::NAME, items.len(), began);
+                publish(committed);
                 K::settle(lanes, items, outcome).await;
-                return Some(committed);
+                return true;
             }
             Ok((outcome, None)) => {
                 context.publisher.put_back(confirmed);
@@ -94,11 +96,11 @@ pub(super) async fn run_batch<K: Kind>(
             Next::Halve => {
                 let second = items.split_off(items.len() / 2);
                 work.extend([second, items]);
-                return None;
+                return false;
             }
             Next::GiveUp => {
                 K::give_up(lanes, items, &error).await;
-                return None;
+                return false;
             }
         }
     }

@@ -83,9 +83,7 @@ const DUE_BATCH: usize = 512;
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, usize::MAX);
     while let Some(batch) = work.pop() {
-        if let Some(committed) = run_batch::<Commands>(lanes, batch, &mut work).await {
-            publish(&lanes.context, committed);
-        }
+        run_batch::<Commands>(lanes, batch, &mut work, |committed| publish(&lanes.context, committed)).await;
     }
 }
 
@@ -95,10 +93,9 @@ pub(super) async fn run_due(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, DUE_BATCH);
     let mut unpublished = Vec::new();
     while let Some(batch) = work.pop() {
-        let committed = run_batch::<Commands>(lanes, batch, &mut work).await;
-        let is_held_up = committed.is_none();
-        unpublished.extend(committed);
-        if is_held_up || work.is_empty() {
+        let is_committed =
+            run_batch::<Commands>(lanes, batch, &mut work, |committed| unpublished.push(committed)).await;
+        if !is_committed || work.is_empty() {
             unpublished.drain(..).for_each(|committed| publish(&lanes.context, committed));
         }
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub(crate) use attempts::delete_attempts;
 use attempts::{again, count_or_dead_letter, prepare, uncount_attempt};
 use inbox::Claimed;
-pub(crate) use inbox::claim;
+pub(crate) use inbox::{claim, lock};
 
 use super::{
     LaneContext, LaneMessage, Lanes,
@@ -99,9 +99,7 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
 async fn run_all(lanes: &Lanes, items: Vec<EventItem>, until: Instant) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        if let Some(committed) = run_batch::<Events>(lanes, batch, &mut work).await {
-            publish(&lanes.context, committed);
-        }
+        run_batch::<Events>(lanes, batch, &mut work, |committed| publish(&lanes.context, committed)).await;
         if Instant::now() > until {
             for item in work.into_iter().flatten().filter(|item| item.is_repeat) {
                 uncount_attempt(&lanes.context, &item).await;

@@ -32,9 +32,7 @@ pub(crate) struct EffectItem {
 pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        if let Some(committed) = run_batch::<EffectResults>(lanes, batch, &mut work).await {
-            publish(&lanes.context, committed);
-        }
+        run_batch::<EffectResults>(lanes, batch, &mut work, |committed| publish(&lanes.context, committed)).await;
     }
 }
 
@@ -60,10 +58,11 @@ impl Kind for EffectResults {
     async fn handle(
         tx: &mut Tx<'_>,
         items: &[EffectItem],
-        claimed: Claimed,
+        mut claimed: Claimed,
     ) -> Result<(bool, Option<AnswerRows>), InternalError> {
         let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
-        for item in items.iter().filter(|item| claimed.ids.contains(&item.id)) {
+        // Of two results of one effect, whose lease ended while the first waited here, one is written.
+        for item in items.iter().filter(|item| claimed.ids.remove(&item.id)) {
             match groups.iter_mut().find(|(route, _)| route.name == item.route.name) {
                 Some((_, members)) => members.push(&*item.effect_result),
                 None => groups.push((&item.route, vec![&*item.effect_result])),

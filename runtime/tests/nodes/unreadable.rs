@@ -64,7 +64,7 @@ impl React for CountingHearer {
 /// neighbours, of the same lane and the same pull, are handled; and a node that can read it handles it when told to.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_event_is_dead_lettered_at_once_and_handled_by_a_node_that_can_read_it() {
-    let metrics = Metrics::install().unwrap();
+    let metrics = Metrics::install(&[]).unwrap();
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
     let teller = world.node(Teller).await;

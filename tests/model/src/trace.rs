@@ -53,10 +53,10 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::OwnerCommits(commit) => format!("owner: c{commit} commits"),
         Step::OwnerAborts(commit) => format!("owner: c{commit} rolls back"),
         Step::OwnerBacksUp => "owner: backup".to_owned(),
-        Step::OwnerRestores => format!("owner: restored to its backup, era {} begins", after.owner.epoch),
-        Step::OwnerLearnsEpoch => format!("owner: its nodes learn of era {}", after.cached_epoch),
+        Step::OwnerRestores => format!("owner: restored to its backup, epoch {} begins", after.owner.epoch),
+        Step::OwnerLearnsEpoch => format!("owner: its nodes learn of epoch {}", after.cached_epoch),
         Step::OwnerBeginsEpochAgain => {
-            format!("owner: another lane begins era {} for the same start of the server", after.owner.epoch)
+            format!("owner: another lane begins epoch {} for the same start of the server", after.owner.epoch)
         }
         Step::TimePasses => "the delay passes: every commit is old enough".to_owned(),
         Step::Publish(number) => format!("stream: {} is published", event(number)),
@@ -99,7 +99,7 @@ fn lane_words(lane: usize, before: &World, after: &World) -> String {
         None => format!("{lane_name}: commits, {} applied", events(was.open)),
         Some(is) => {
             let inserts = (was.stage == LaneStage::Begun) == before.rules.has(Rule::R1);
-            let what = if inserts { "inserts inbox rows" } else { "reads cursors and era" };
+            let what = if inserts { "inserts inbox rows" } else { "reads cursors and epoch" };
             format!("{lane_name}: {what}, {} left to do", events(is.open))
         }
     }

@@ -31,7 +31,7 @@ impl Default for Simulated {
     fn default() -> Self {
         let load =
             |db: PgPool, questions: Vec<Arc<Question>>| async move { store::answer(&db, &questions).await }.boxed();
-        Self { books: Batcher::new("payments.simulated", Box::new(load)) }
+        Self { books: Batcher::new("payments.simulated", 1, Box::new(load)) }
     }
 }
 

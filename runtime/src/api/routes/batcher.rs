@@ -1,5 +1,4 @@
-//! Natural batching: items that arrive while a batch runs form the next one. There is no timer: an item waits only
-//! while two batches run.
+//! Natural batching: items that arrive while batches run form the next one. There is no timer.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,9 +12,6 @@ use crate::{
     guard::guarded,
 };
 
-/// Concurrent batches of one kind: while one waits for the database, the next is read.
-const CONCURRENT: usize = 2;
-
 /// The most items of one batch.
 const SIZE: usize = 128;
 
@@ -26,6 +22,7 @@ pub struct Batcher<I, O> {
     /// What is batched, for metrics.
     name: &'static str,
     load: Load<I, O>,
+    concurrent: usize,
     queue: Mutex<Queue<I, O>>,
 }
 
@@ -40,10 +37,10 @@ struct Waiting<I, O> {
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
-    /// Creates a batcher. `load` returns one output per item, in order.
-    pub fn new(name: &'static str, load: Load<I, O>) -> Arc<Self> {
+    /// Creates a batcher. `load` returns one output per item, in order; it runs at most `concurrent` times at once.
+    pub fn new(name: &'static str, concurrent: usize, load: Load<I, O>) -> Arc<Self> {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0 });
-        Arc::new(Self { name, load, queue })
+        Arc::new(Self { name, load, concurrent, queue })
     }
 
     /// Loads an item as part of a batch. An item whose caller stops waiting is left out of later batches.
@@ -55,7 +52,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
         let starts_batch = {
             let mut queue = self.lock();
             queue.waiting.push_back(Waiting { item, output });
-            let starts_batch = queue.running < CONCURRENT;
+            let starts_batch = queue.running < self.concurrent;
             queue.running += usize::from(starts_batch);
             starts_batch
         };

@@ -74,7 +74,7 @@ impl QueryRoute {
             }
             .boxed()
         };
-        let batcher = Batcher::new(Q::OPERATION, Box::new(load));
+        let batcher = Batcher::new(Q::OPERATION, 2, Box::new(load));
         Self::new(move |cx: QueryContext, message: Arc<Q>| {
             let (domain, batcher) = (domain.clone(), batcher.clone());
             async move {

@@ -152,12 +152,16 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, is_item_error: boo
 
 async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
     crate::fail_point("park.before_commit");
-    if let Err(error) = dead_letter::add(&context.db.lanes, item, reason, attempts).await {
-        // The event stays unhandled, so catch-up delivers it again.
-        tracing::error!(domain = context.domain, event_id = %item.head.id, %error, "event could not be dead-lettered");
-        return;
+    match dead_letter::add(&context.db.lanes, item, reason, attempts).await {
+        Ok(true) => crate::fail_point("park.after_commit"),
+        // It was handled meanwhile, or belongs to a history that a restore has ended.
+        Ok(false) => return,
+        Err(error) => {
+            // The event stays unhandled, so catch-up delivers it again.
+            tracing::error!(domain = context.domain, event_id = %item.head.id, %error, "event could not be dead-lettered");
+            return;
+        }
     }
-    crate::fail_point("park.after_commit");
     metrics::counter!("dead_letters_total", "domain" => context.domain, "source" => item.head.source.clone())
         .increment(1);
     tracing::error!(

@@ -69,6 +69,13 @@ pub(crate) async fn claim(
     Ok((claimed, now))
 }
 
+/// Waits until no other transaction holds the claim on an event, and takes it.
+pub(crate) async fn lock(connection: &mut PgConnection, head: &EventHead) -> Result<(), InternalError> {
+    let sql = "select pg_advisory_xact_lock($1)";
+    sqlx::query(sql).bind(lock_number(head)).execute(connection).await?;
+    Ok(())
+}
+
 fn lock_number(head: &EventHead) -> i64 {
     id_hash(Uuid::new_v5(&head.id, head.source.as_bytes()))
 }
