@@ -13,7 +13,7 @@ use runtime::{
     Registry, Tx,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::migrate::Migrator;
+use sqlx::{Connection, migrate::Migrator};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -174,6 +174,48 @@ async fn calls_without_room_are_given_back_at_once_and_made_once() {
     world.wait_for("ringer", "select count(*) from stroke", 600).await;
     world.wait_for("ringer", "select count(*) from effect", 0).await;
     assert!(tower.lock().unwrap().values().all(|bell| bell.calls.len() == 1), "a call was made twice");
+    node.drain().await;
+    world.stack.stop().await.unwrap();
+}
+
+/// A result that waits in its lane for longer than the lease of its effect is there twice, because the effect is
+/// performed again: one of both is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_results_of_one_effect_one_is_written() {
+    let world = World::start().await;
+    world.migrate::<Ringer>().await;
+    world.run("ringer", "alter table stroke drop constraint stroke_pkey").await;
+    let tower = Tower::default();
+    let (open, is_open) = watch::channel(false);
+    let node = world.node(Ringer { tower: tower.clone(), is_open }).await;
+    let client = world.client().await;
+    let rung = (0..24).map(|_| {
+        let client = client.clone();
+        async move { client.send(&Ring { bell: Uuid::now_v7() }, &Call::default()).await.unwrap() }
+    });
+    join_all(rung).await;
+    let each_bell = |what: fn(&Bell) -> bool| {
+        let tower = tower.clone();
+        async move {
+            while !{
+                let tower = tower.lock().unwrap();
+                tower.len() == 24 && tower.values().all(what)
+            } {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    each_bell(|bell| bell.calls.len() == 1).await;
+    world.run("ringer", "update effect set lease_until = now() - interval '1 second'").await;
+    each_bell(|bell| bell.calls.len() == 2).await;
+    // The first results hold up their lanes, and the others wait behind them.
+    let lanes = world.holding("ringer", "lock table stroke in share row exclusive mode").await;
+    open.send(true).unwrap();
+    each_bell(|bell| !bell.is_ringing).await;
+    world.wait_until("ringer", "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock'").await;
+    lanes.close().await.unwrap();
+    world.wait_for("ringer", "select count(*) from effect", 0).await;
+    assert_eq!(world.number("ringer", "select count(*) from stroke").await, 24);
     node.drain().await;
     world.stack.stop().await.unwrap();
 }
