@@ -34,7 +34,8 @@ enum Command {
     Node(node::NodeArguments),
     /// Run a payment provider that misbehaves on demand, with a database of its own
     Sandbox(sandbox::SandboxArguments),
-    /// Create the demo accounts and products, on the local stack or, with SOUK_DEMO_PASSWORD, on the servers of NATS_URL
+    /// Create the demo accounts and products, on the local stack or, with SOUK_DEMO_PASSWORD, on the servers of
+    /// NATS_URL
     Demo(demo::DemoArguments),
     /// Migrate the databases of the domains to the newest schema
     Migrate,

@@ -77,8 +77,8 @@ fn literals(code: &str) -> String {
     found
 }
 
-/// Builds for tests look at each statement that runs. This looks at all, run or not: a store function does no more than the
-/// type of its connection allows.
+/// Builds for tests look at each statement that runs. This looks at all, run or not: a store function does no more than
+/// the type of its connection allows.
 #[test]
 fn every_store_function_does_no_more_than_its_type_allows() {
     let types = [("Reads<'_>", Allowed::Reads), ("Locks<'_>", Allowed::Locks), ("Writes<'_>", Allowed::Writes)];

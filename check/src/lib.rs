@@ -5,7 +5,8 @@
 //! There is no snapshot across databases, so a discrepancy is at first only a suspect. It becomes a violation if
 //! repeated inspections find it unchanged for [`SETTLED`]; work in flight changes in that time.
 //!
-//! To read first: `checks.rs` (the list), `run.rs` (from a suspect to a violation), `checks/balance.rs` (a typical check).
+//! To read first: `checks.rs` (the list), `run.rs` (from a suspect to a violation), `checks/balance.rs` (a typical
+//! check).
 
 use std::time::Duration;
 

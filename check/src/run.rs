@@ -102,8 +102,8 @@ impl Watched {
     }
 }
 
-/// Runs all checks. Without suspects, this takes about as long as one inspection. Suspects that still change after `timeout`
-/// are given up: the system is busy.
+/// Runs all checks. Without suspects, this takes about as long as one inspection. Suspects that still change after
+/// `timeout` are given up: the system is busy.
 pub async fn run(sources: &Sources, timeout: Duration) -> Report {
     let reached = sources.reach().await;
     let sources = &reached;
@@ -114,8 +114,8 @@ pub async fn run(sources: &Sources, timeout: Duration) -> Report {
     follow(CHECKS.iter().map(of).collect(), timeout).await
 }
 
-/// Inspects until every suspect is gone, has settled, or was seen to change after `timeout`, which starts when all checks
-/// have looked once. The timeout alone ends nothing: however long looks take, a suspect that does not change is
+/// Inspects until every suspect is gone, has settled, or was seen to change after `timeout`, which starts when all
+/// checks have looked once. The timeout alone ends nothing: however long looks take, a suspect that does not change is
 /// followed until it has settled, because it must not be reported as one that changes.
 async fn follow(mut checks: Vec<Running<'_>>, timeout: Duration) -> Report {
     let (began, checked_at) = (Instant::now(), Utc::now());

@@ -173,8 +173,9 @@ impl Gateway {
     async fn place(&self, wait: u64) -> TcpStream {
         let body = r#"{"shipping_address":{"street":"1 High St","city":"York","zip_code":"YO1","country":"GB"}}"#;
         self.send(&format!(
-            "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Cart-Token: guest\r\nPrefer: wait={wait}\r\n\
-             Idempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Cart-Token: guest\r\n\
+             Prefer: wait={wait}\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
             body.len()
         ))
         .await

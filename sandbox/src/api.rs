@@ -48,8 +48,8 @@ pub(crate) async fn serve(listener: TcpListener, sandbox: Sandbox, stop: impl Fu
 
 #[handler]
 fn index(request: &Request) -> Response {
-    let description = "A payment provider that misbehaves on demand: the part of Stripe's API below /v1 that a shop needs. \
-                       docs/payments.md lists what it does, and when.";
+    let description = "A payment provider that misbehaves on demand: the part of Stripe's API below /v1 that a shop \
+                       needs. docs/payments.md lists what it does, and when.";
     Index::new("souk sandbox", env!("CARGO_PKG_VERSION"), description).response(request)
 }
 

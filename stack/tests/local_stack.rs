@@ -127,7 +127,8 @@ async fn a_stack_gives_each_domain_its_own_and_survives_a_kill_and_a_restart() {
     let check = stack.check_url("orders");
     assert_eq!(scalar(&check, "SELECT word FROM kept").await.unwrap(), "here");
     assert!(scalar(&check, "INSERT INTO kept VALUES ('x') RETURNING word").await.is_err());
-    let settings = "SELECT current_setting('fsync') || current_setting('synchronous_commit') || current_setting('max_connections')";
+    let settings = "SELECT current_setting('fsync') || current_setting('synchronous_commit')
+         || current_setting('max_connections')";
     assert_eq!(scalar(&orders, settings).await.unwrap(), "onon200");
 
     // The sandbox, which is no domain, is made when it is wanted, once.

@@ -75,7 +75,8 @@ pub struct Register {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
 }
-command!(Register, DOMAIN, "register", Access::Public => Session, IdentityError, key = |_| None, answer = Answer::Secret);
+command!(Register, DOMAIN, "register", Access::Public => Session, IdentityError,
+    key = |_| None, answer = Answer::Secret);
 
 /// Logs in: starts a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +156,8 @@ pub struct CreateAccount {
     pub role: String,
 }
 // The body is secret, not the answer: the command log would store a fast hash of the password.
-command!(CreateAccount, DOMAIN, "create_account", Access::Internal => User, IdentityError, key = |_| None, answer = Answer::Secret);
+command!(CreateAccount, DOMAIN, "create_account", Access::Internal => User, IdentityError,
+    key = |_| None, answer = Answer::Secret);
 
 /// An account was registered. The only event with personal data: its stream has a short maximum age, and its log can be
 /// redacted.

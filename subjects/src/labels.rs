@@ -17,7 +17,11 @@
 /// ```
 #[macro_export]
 macro_rules! labels {
-    ($(#[$meta:meta])* $vis:vis $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $label:literal),+ $(,)? }) => {
+    (
+        $(#[$meta:meta])* $vis:vis $name:ident {
+            $($(#[$variant_meta:meta])* $variant:ident = $label:literal),+ $(,)?
+        }
+    ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         $vis enum $name { $($(#[$variant_meta])* $variant),+ }

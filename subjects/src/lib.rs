@@ -3,8 +3,8 @@
 //!
 //! With the feature `openapi` the types that appear over HTTP also carry their schema.
 //!
-//! To read first: `orders/commands.rs` (typical messages and their subjects), `orders/error.rs` (the text of each error),
-//! `registry.rs` (all messages).
+//! To read first: `orders/commands.rs` (typical messages and their subjects), `orders/error.rs` (the text of each
+//! error), `registry.rs` (all messages).
 
 #[doc(hidden)]
 #[cfg(feature = "sqlx")]

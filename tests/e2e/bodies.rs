@@ -186,7 +186,10 @@ async fn every_detail_has_a_code_and_parameters_for_programs() {
     let (seller, nats) = (shop.seller().await, async_nats::connect(&shop.nats).await.unwrap());
     let new = json!({"name": " ", "price": usd(0)});
     let details = json!([
-        {"field": "name", "code": "length", "message": "must have 1 to 200 characters", "params": {"min": 1, "max": 200}},
+        {
+            "field": "name", "code": "length", "message": "must have 1 to 200 characters",
+            "params": {"min": 1, "max": 200},
+        },
         {
             "field": "price.amount", "code": "range", "message": "must be 1 to 1000000000000",
             "params": {"min": 1, "max": 1_000_000_000_000_i64},

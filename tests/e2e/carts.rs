@@ -211,7 +211,10 @@ async fn one_cart_is_in_one_checkout() {
         "a cancelled order leaves the cart as it was"
     );
 
-    let declined = json!({"shipping_address": address(), "email": "guest@example.com", "payment": {"method": "pm_card_visa_chargeDeclined"}});
+    let declined = json!({
+        "shipping_address": address(), "email": "guest@example.com",
+        "payment": {"method": "pm_card_visa_chargeDeclined"},
+    });
     let failed = buyer.place(&declined, "declined").await.expect_status(201);
     assert_eq!(failed.text_at("/status"), "failed", "{}", failed.body);
     assert_eq!(buyer.get("/cart").await.number_at("/items/0/quantity"), 2, "so does a failed one");

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Cluster, Person, Shop, address, paid_order, shared_shop};
 
-/// Sends requests at once, each under a key of its own; all must have this status. The gateway may say that there is more
-/// work than this machine does in time: then the request comes again when it was told to. No other error is let pass.
+/// Sends requests at once, each under a key of its own; all must have this status. The gateway may say that there is
+/// more work than this machine does in time: then the request comes again when it was told to. No other error is let
+/// pass.
 async fn at_once(person: &Person, method: Method, requests: Vec<(String, Value)>, status: u16) -> Vec<Answer> {
     let send = async |(path, body): (String, Value)| {
         let key = uuid::Uuid::now_v7().to_string();

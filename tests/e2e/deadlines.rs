@@ -100,7 +100,8 @@ async fn ten_thousand_deadlines_at_one_moment_are_all_acted_on() {
     let requested = "select count(*) from orders where expiry_requested_at is not null";
     wait_until("every deadline is acted on", || async { shop.number("orders", requested).await == 10_000 }).await;
     // By the database's own clock, from the moment that all were due at: a second before they were written.
-    let late = "select (extract(epoch from max(expiry_requested_at) - max(payment_deadline)) * 1000)::bigint - 1000 from orders";
+    let late = "select (extract(epoch from max(expiry_requested_at) - max(payment_deadline)) * 1000)::bigint - 1000
+         from orders";
     println!("10,000 deadlines acted on within {} ms", shop.number("orders", late).await);
     let expired = "select count(*) from orders where status = 'expired'";
     wait_until("every order is expired", || async { shop.number("orders", expired).await == 10_000 }).await;

@@ -70,8 +70,8 @@ async fn a_killed_postgresql_causes_no_storm_and_every_order_still_ends_right() 
     buying.reconcile(&shop).await;
 }
 
-/// PostgreSQL is away for seconds while everybody goes on asking: nobody hangs, and the server is not knocked down when it
-/// comes back.
+/// PostgreSQL is away for seconds while everybody goes on asking: nobody hangs, and the server is not knocked down when
+/// it comes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
     let shop = Shop::start(&[]).await;

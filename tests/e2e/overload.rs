@@ -55,8 +55,8 @@ async fn place(connection: &mut Connection, person: &Person, variant: &str) -> (
     (answer.unwrap(), began.elapsed())
 }
 
-/// What the shop takes: requests per second, where as many at once as it always lets in each wait for their answer before
-/// the next.
+/// What the shop takes: requests per second, where as many at once as it always lets in each wait for their answer
+/// before the next.
 async fn closed_loop(shop: &Shop, people: &[Person], variant: &str) -> f64 {
     let began = Instant::now();
     let each = people.iter().cycle().take(AT_LEAST).map(async |person| {
@@ -183,8 +183,8 @@ async fn ten_times_the_load_is_rejected_at_once_served_in_time_and_leaves_nothin
 const ADMITTED: usize = 512;
 const FLOOD: usize = 4000;
 
-/// Past the gateway, which lets in less: whoever floods a domain over NATS meets its own door. The queries that were let in
-/// hang on a lock, so everybody else must be refused, and before any of those has its answer.
+/// Past the gateway, which lets in less: whoever floods a domain over NATS meets its own door. The queries that were
+/// let in hang on a lock, so everybody else must be refused, and before any of those has its answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_domain_that_is_flooded_over_nats_rejects_requests_itself() {
     let shop = Shop::start(&[]).await;
@@ -222,7 +222,8 @@ async fn a_domain_that_is_flooded_over_nats_rejects_requests_itself() {
     sqlx::Connection::close(lock).await.unwrap();
     let before = turned_down_before.unwrap_or(turned_down);
     println!(
-        "{turned_down} of {FLOOD} were refused, {before} of them before anybody else had an answer; {warm} bytes, then {memory}"
+        "{turned_down} of {FLOOD} were refused, {before} of them before anybody else had an answer; {warm} bytes, \
+         then {memory}"
     );
     assert!(
         before as usize >= (FLOOD - ADMITTED) / 2,

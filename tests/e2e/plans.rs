@@ -1,5 +1,5 @@
-//! What the statements of a running shop read when its tables are full. PostgreSQL logs the plan of each statement that a
-//! node runs (`auto_explain`), so a periodic statement that is added later is looked at too.
+//! What the statements of a running shop read when its tables are full. PostgreSQL logs the plan of each statement that
+//! a node runs (`auto_explain`), so a periodic statement that is added later is looked at too.
 
 mod filled;
 

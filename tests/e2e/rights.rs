@@ -186,7 +186,8 @@ async fn a_role_of_postgresql_sees_its_own_database_and_no_other() {
         assert!(rows >= 0);
         let special: bool = sqlx::query_scalar(
             "select rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication
-             or exists (select 1 from pg_auth_members m where m.member = r.oid) from pg_roles r where rolname = current_user",
+             or exists (select 1 from pg_auth_members m where m.member = r.oid)
+             from pg_roles r where rolname = current_user",
         )
         .fetch_one(&mut own)
         .await

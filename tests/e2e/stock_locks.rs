@@ -1,4 +1,5 @@
-//! Transactions that change stock run side by side, and take their locks in one order: none waits for another in a circle.
+//! Transactions that change stock run side by side, and take their locks in one order: none waits for another in a
+//! circle.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What people type: texts in another Unicode form, invisible characters, passwords that are guessed, and bounds that no
-//! single field shows.
+//! What people type: texts in another Unicode form, invisible characters, passwords that are guessed, and bounds that
+//! no single field shows.
 
 use serde_json::{Value, json};
 

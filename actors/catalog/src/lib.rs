@@ -6,7 +6,8 @@
 //! variant is for sale at all, and other domains query it: the product must be active, and its seller must be allowed
 //! to sell.
 //!
-//! To read first: `commands/create_product.rs`, `store/listing.rs` (lists and filters), `reactions.rs` (the projections).
+//! To read first: `commands/create_product.rs`, `store/listing.rs` (lists and filters), `reactions.rs` (the
+//! projections).
 
 mod check;
 mod commands;

@@ -1,8 +1,8 @@
 //! Orders: owns the life cycle of an order.
 //!
 //! Guarantees: an order keeps the prices of the moment it was placed; a cart has at most one undecided order; every
-//! visible change is a transition of the state machine ([`machine`]) and emits an event; an order is confirmed only when
-//! its stock is reserved and its payment is captured; a deadline never expires a paid order.
+//! visible change is a transition of the state machine ([`machine`]) and emits an event; an order is confirmed only
+//! when its stock is reserved and its payment is captured; a deadline never expires a paid order.
 //!
 //! To read first: `machine.rs` (the transitions), `commands/place.rs`, `reactions.rs` (events as inputs).
 

@@ -1,5 +1,6 @@
-//! The state machine of an order: a function from a state and an input to a new state and a transition. It performs no I/O and is
-//! total: every pair of state and input has a defined result, including inputs that arrive late or out of order.
+//! The state machine of an order: a function from a state and an input to a new state and a transition. It performs no
+//! I/O and is total: every pair of state and input has a defined result, including inputs that arrive late or out of
+//! order.
 
 pub(crate) mod driver;
 mod types;

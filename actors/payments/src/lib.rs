@@ -5,7 +5,8 @@
 //! refunded, once. [`machine`] is the state machine. Requests to the provider are effects or precede a transaction,
 //! never part of one.
 //!
-//! To read first: `machine.rs` (the transitions), `effects.rs` (calls of the provider), `provider.rs` (what a provider is).
+//! To read first: `machine.rs` (the transitions), `effects.rs` (calls of the provider), `provider.rs` (what a provider
+//! is).
 
 mod commands;
 mod config;

@@ -38,7 +38,12 @@ impl Terms {
         if came.amount == owed.amount && came.currency.eq_ignore_ascii_case(owed.currency.code()) {
             return Ok(());
         }
-        tracing::error!(object, ?owed, charged = ?came, "charged amount differs from the amount due, manual action required");
+        tracing::error!(
+            object,
+            ?owed,
+            charged = ?came,
+            "charged amount differs from the amount due, manual action required"
+        );
         Err(InternalError::other(format!("the charged amount differs from the amount due for {object}")))
     }
 

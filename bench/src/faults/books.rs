@@ -26,7 +26,8 @@ select intent.metadata ->> 'order_id',
 from intent
 left join (select intent_id, count(*) as number, sum(amount) as amount from charge group by 1) charge
   on charge.intent_id = intent.id
-left join (select intent_id, sum(amount) as amount from refund where status <> 'failed' group by 1) refund on refund.intent_id = intent.id
+left join (select intent_id, sum(amount) as amount from refund where status <> 'failed' group by 1) refund
+  on refund.intent_id = intent.id
 group by 1";
 
 /// Reads the records by order id.

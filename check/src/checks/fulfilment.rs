@@ -11,7 +11,8 @@ use crate::{
 
 /// Lines, less returned units, as text in the same format on both sides.
 const ORDERS: &str = "
-select o.id, o.status, o.stock_held, o.fulfillment_status = 'unfulfilled' as is_unshipped, coalesce(l.lines, '') as lines
+select o.id, o.status, o.stock_held, o.fulfillment_status = 'unfulfilled' as is_unshipped,
+       coalesce(l.lines, '') as lines
 from orders o left join (
     select order_id, string_agg(variant_id || ' x ' || quantity, ', ' order by variant_id) as lines
     from (select order_id, variant_id, sum(quantity - returned) as quantity from order_items group by 1, 2) s

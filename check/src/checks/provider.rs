@@ -11,7 +11,8 @@ use super::found;
 use crate::{Sources, Suspect};
 
 const STATEMENT: &str = "
-select coalesce(s.id, p.provider_transaction_id, p.id::text) as object, coalesce(s.order_id, p.order_id)::text as order_id,
+select coalesce(s.id, p.provider_transaction_id, p.id::text) as object,
+       coalesce(s.order_id, p.order_id)::text as order_id,
        coalesce(case when s.status = 'succeeded' then s.amount end, 0) as charged, coalesce(s.refunded, 0) as returned,
        coalesce(p.captured, 0) as captured, coalesce(p.refunded, 0) as refunded
 from sim_intent s full join (select * from payments where payment_provider = 'simulated') p

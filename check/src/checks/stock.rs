@@ -13,7 +13,8 @@ const STATEMENT: &str = "
 select * from (
     select s.variant_id, s.received - (s.on_hand - s.reserved) - s.reserved - s.sold as vanished,
            greatest(s.reserved - s.on_hand, 0) as oversold,
-           (s.on_hand - coalesce(m.on_hand, 0))::bigint as on_hand, (s.reserved - coalesce(m.reserved, 0))::bigint as reserved,
+           (s.on_hand - coalesce(m.on_hand, 0))::bigint as on_hand,
+           (s.reserved - coalesce(m.reserved, 0))::bigint as reserved,
            (s.received - coalesce(m.received, 0))::bigint as received, (s.sold - coalesce(m.sold, 0))::bigint as sold
     from stock s left join (
         select variant_id, sum(on_hand_delta) as on_hand, sum(reserved_delta) as reserved,

@@ -192,7 +192,10 @@ mod tests {
     #[test]
     fn codes_travel_as_words_and_one_of_tomorrow_is_read() {
         let detail = Detail::length("name", 1, 200);
-        let text = r#"{"field":"name","message":"must have 1 to 200 characters","code":"length","params":{"max":200,"min":1}}"#;
+        let text = concat!(
+            r#"{"field":"name","message":"must have 1 to 200 characters","code":"length","#,
+            r#""params":{"max":200,"min":1}}"#
+        );
         assert_eq!(serde_json::to_string(&detail).unwrap(), text);
         assert_eq!(serde_json::from_str::<Detail>(text).unwrap(), detail);
         let read: Detail = serde_json::from_str(r#"{"field":"a","message":"b","code":"of_tomorrow"}"#).unwrap();

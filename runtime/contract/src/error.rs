@@ -81,11 +81,16 @@ pub trait DomainError: Serialize + DeserializeOwned + fmt::Debug + fmt::Display 
 ///     pub enum ShelvesError {
 ///         ShelfNotFound: NotFound "shelf_not_found" = "There is no such shelf.";
 ///         Full { room: u32 }: Conflict "shelf_full" = "The shelf is full."
-///             => vec![Detail::new("quantity", DetailCode::Range, format!("there is room for {room}")).with("max", *room)];
+///             => vec![
+///                 Detail::new("quantity", DetailCode::Range, format!("there is room for {room}")).with("max", *room)
+///             ];
 ///     }
 /// }
 /// let error = ShelvesError::Full { room: 3 };
-/// assert_eq!((error.code(), error.kind().status(), error.to_string().as_str()), ("shelf_full", 409, "The shelf is full."));
+/// assert_eq!(
+///     (error.code(), error.kind().status(), error.to_string().as_str()),
+///     ("shelf_full", 409, "The shelf is full.")
+/// );
 /// assert_eq!(error.details()[0].message, "there is room for 3");
 /// assert_eq!(serde_json::to_string(&error).unwrap(), r#"{"code":"shelf_full","room":3}"#);
 /// ```

@@ -3,7 +3,8 @@
 //! A message is a type, which fixes its subject, its reply and its error, so that domains contain no subject strings
 //! and no untyped payloads. This crate does no I/O and does not depend on any domain.
 //!
-//! To read first: `message.rs` (the traits), `subject.rs` (the form of a subject), `error.rs` (kinds and texts of errors).
+//! To read first: `message.rs` (the traits), `subject.rs` (the form of a subject), `error.rs` (kinds and texts of
+//! errors).
 
 mod access;
 mod codec;

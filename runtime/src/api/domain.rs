@@ -147,8 +147,8 @@ pub struct EventEnvelope<E> {
 /// A batch is handled in one call, whatever the types of its events, so that a domain that locks the rows of a batch in
 /// the order of their keys never deadlocks with itself, however many lanes and nodes run.
 pub trait React: Domain {
-    /// The input of a batch: `EventEnvelope<E>` if the domain reacts to one type of event, otherwise a type of its own with
-    /// `From<EventEnvelope<E>>` for each.
+    /// The input of a batch: `EventEnvelope<E>` if the domain reacts to one type of event, otherwise a type of its own
+    /// with `From<EventEnvelope<E>>` for each.
     type Input: Send + Sync + 'static;
 
     /// Handles a batch, in the order of arrival: decides, then writes.

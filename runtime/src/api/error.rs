@@ -60,7 +60,11 @@ impl InternalError {
 
     /// A unique constraint was violated, either because of the item's data or in a race with another writer of the row.
     pub(crate) fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Sql(error) if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
+        matches!(
+            self,
+            Self::Sql(error)
+                if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+        )
     }
 }
 

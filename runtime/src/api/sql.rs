@@ -36,7 +36,11 @@ macro_rules! on_source {
 /// The calls that run no statement.
 macro_rules! unchecked {
     ($source:tt) => {
-        fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+        fn prepare_with<'e>(
+            self,
+            sql: SqlStr,
+            parameters: &'e [PgTypeInfo],
+        ) -> BoxFuture<'e, Result<PgStatement, Error>>
         where
             'c: 'e,
         {

@@ -100,7 +100,12 @@ impl Consumer {
             let consumer = match self.durable().await {
                 Ok(consumer) => consumer,
                 Err(error) => {
-                    tracing::debug!(domain = self.domain, source = self.source, %error, "durable consumer not available yet");
+                    tracing::debug!(
+                        domain = self.domain,
+                        source = self.source,
+                        %error,
+                        "durable consumer not available yet"
+                    );
                     pause(stop, Duration::from_millis(250)).await;
                     continue;
                 }
@@ -118,7 +123,12 @@ impl Consumer {
                     checked = Instant::now();
                     // If the check fails, the known durable can still be pulled from.
                     if let Err(error) = self.durable().await {
-                        tracing::debug!(domain = self.domain, source = self.source, %error, "filters of the durable consumer not verified");
+                        tracing::debug!(
+                            domain = self.domain,
+                            source = self.source,
+                            %error,
+                            "filters of the durable consumer not verified"
+                        );
                     }
                 }
             }

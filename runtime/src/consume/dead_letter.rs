@@ -20,8 +20,9 @@ use crate::{
 };
 
 /// Dead-letters an event. R10: the inbox row and the dead letter are written in one transaction; otherwise another copy
-/// of the event could still run. Writes no dead letter if the event was handled in the meantime, or belongs to a history
-/// that a restore has ended. A dead letter whose redrive failed gets the new reason. Returns whether it wrote one.
+/// of the event could still run. Writes no dead letter if the event was handled in the meantime, or belongs to a
+/// history that a restore has ended. A dead letter whose redrive failed gets the new reason. Returns whether it wrote
+/// one.
 pub(crate) async fn add(pool: &PgPool, item: &EventItem, reason: &str, attempts: i32) -> Result<bool, InternalError> {
     let head = &item.head;
     let mut transaction = pool.begin().await?;

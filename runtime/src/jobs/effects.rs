@@ -210,7 +210,11 @@ impl Effects {
         let dead_lettered: Vec<Uuid> = sqlx::query_scalar(sql).bind(UNFINISHED).fetch_all(&self.db.lanes).await?;
         for id in dead_lettered {
             metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
-            tracing::error!(domain = self.domain, effect_id = %id, "effect dead-lettered without a run, manual action required");
+            tracing::error!(
+                domain = self.domain,
+                effect_id = %id,
+                "effect dead-lettered without a run, manual action required"
+            );
         }
         Ok(())
     }
@@ -227,8 +231,13 @@ impl Effects {
         crate::fail_point("effect.after_perform");
         let result = effect_result.unwrap_or_else(|_| Err(InternalError::other("the effect exceeded its timeout")));
         let outcome = if result.is_ok() { "ok" } else { "failed" };
-        metrics::histogram!("effect_duration_seconds", "domain" => self.domain, "effect" => route.name, "outcome" => outcome)
-            .record(began.elapsed().as_secs_f64());
+        metrics::histogram!(
+            "effect_duration_seconds",
+            "domain" => self.domain,
+            "effect" => route.name,
+            "outcome" => outcome
+        )
+        .record(began.elapsed().as_secs_f64());
         match (result, self.lanes.get()) {
             (Ok(effect_result), Some(lanes)) => {
                 let item = EffectItem {
@@ -253,7 +262,14 @@ impl Effects {
     pub(crate) async fn failed(&self, id: Uuid, attempts: i32, internal_error: &InternalError) {
         let is_last = attempts >= ATTEMPTS;
         let pause = (0.25 * 2_f64.powi(attempts.clamp(0, 20))).min(LONGEST_PAUSE);
-        tracing::warn!(domain = self.domain, effect_id = %id, attempts, error = %internal_error, is_last, "effect failed");
+        tracing::warn!(
+            domain = self.domain,
+            effect_id = %id,
+            attempts,
+            error = %internal_error,
+            is_last,
+            "effect failed"
+        );
         // Only for the attempt that the row counts: a late failure must not end a newer attempt or a redrive.
         let sql =
             "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2, unfinished = 0,
@@ -271,7 +287,12 @@ impl Effects {
         match written {
             Ok(done) if is_last && done.rows_affected() == 1 => {
                 metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
-                tracing::error!(domain = self.domain, effect_id = %id, error = %internal_error, "effect dead-lettered, manual action required");
+                tracing::error!(
+                    domain = self.domain,
+                    effect_id = %id,
+                    error = %internal_error,
+                    "effect dead-lettered, manual action required"
+                );
             }
             Ok(_) => {}
             // The effect is retried after its lease has ended.

@@ -109,7 +109,8 @@ async fn measure(domain: &'static str, db: &Database, effects: &Effects) -> Resu
                 (select count(*) from (select 1 from effect where parked_at is null limit $1) as e) as effects,
                 (select count(*) from (
                      select 1 from effect where parked_at is null and attempts > 10 limit $1) as e) as failing,
-                (select count(*) from (select 1 from effect where parked_at is not null limit $1) as e) as dead_lettered";
+                (select count(*) from (
+                     select 1 from effect where parked_at is not null limit $1) as e) as dead_lettered";
     let mut waiting: Waiting = sqlx::query_as(sql).bind(COUNTED).fetch_one(&db.lanes).await?;
     waiting.unregistered = effects.count_unregistered().await?;
     show(domain, &waiting);

@@ -58,8 +58,9 @@ pub(super) trait Kind {
     fn give_up(lanes: &Lanes, items: Vec<Self::Item>, error: &InternalError) -> impl Future<Output = ()> + Send;
 }
 
-/// Runs a batch until it is committed, split or given up. What was committed is passed to `publish` before the items are
-/// released, because its leases run. Parts that are split off are pushed onto `work`. Returns whether it was committed.
+/// Runs a batch until it is committed, split or given up. What was committed is passed to `publish` before the items
+/// are released, because its leases run. Parts that are split off are pushed onto `work`. Returns whether it was
+/// committed.
 pub(super) async fn run_batch<K: Kind>(
     lanes: &Lanes,
     mut items: Vec<K::Item>,

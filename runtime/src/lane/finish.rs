@@ -115,7 +115,8 @@ async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<(C
     let sql = "with held as (select id, entity from effect where id = any($1) order by id for update),
               gone as (delete from effect using held where effect.id = held.id returning effect.id)
          select now() as now, array(select id from gone) as ids,
-                exists (select 1 from effect o join held on o.entity = held.entity where o.id <> all($1)) as has_waiting";
+                exists (select 1 from effect o join held on o.entity = held.entity
+                     where o.id <> all($1)) as has_waiting";
     let row = sqlx::query(sql).bind(ids).fetch_one(connection).await?;
     let ids = row.try_get::<Vec<Uuid>, _>("ids")?.into_iter().collect();
     Ok((Claimed { ids, has_waiting: row.try_get("has_waiting")? }, row.try_get("now")?))

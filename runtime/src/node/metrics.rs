@@ -60,7 +60,8 @@ pub const METRICS: &[MetricInfo] = metrics! {
     counter "request_retries_total" {domain} "Attempts of requests to a domain that were repeated.";
     counter "requests_with_foreign_reply_total" {domain} "Requests whose reply subject is not an inbox; not answered.";
     counter "admission_rejected_total" {domain, kind} "Requests rejected with 503 because too many were running.";
-    counter "rejections_dropped_total" {domain} "Rejected requests without a reply: too many waited for one, or their deadline had passed.";
+    counter "rejections_dropped_total" {domain}
+        "Rejected requests without a reply: too many waited for one, or their deadline had passed.";
     histogram "lane_batch_size" {domain, kind} "Items of a committed batch.";
     histogram "lane_batch_duration_seconds" {domain, kind} "Time from the start of a batch to its commit.";
     gauge "lane_queue_depth" {domain} "Items in the lanes, waiting or running.";

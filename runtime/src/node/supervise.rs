@@ -136,7 +136,12 @@ impl Actor for Supervisor {
         match (running.child.spawn)(myself.get_cell()).await {
             Ok(cell) => running.cell = Some(cell),
             Err(error) => {
-                tracing::error!(supervisor = state.name, child = running.child.name, %error, "child actor did not start");
+                tracing::error!(
+                    supervisor = state.name,
+                    child = running.child.name,
+                    %error,
+                    "child actor did not start"
+                );
                 restart(&myself, state, number);
             }
         }

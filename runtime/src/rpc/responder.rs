@@ -340,7 +340,13 @@ impl Responder {
             tracing::error!(domain = self.domain, operation, error = %internal_error, "request failed");
         } else {
             // Overload, a passed deadline or an unavailable database: counted in the metrics, not a defect in the code.
-            tracing::debug!(domain = self.domain, operation, error = %internal_error, kind = ?service_error.kind, "request not answered");
+            tracing::debug!(
+                domain = self.domain,
+                operation,
+                error = %internal_error,
+                kind = ?service_error.kind,
+                "request not answered"
+            );
         }
         service_error.into()
     }

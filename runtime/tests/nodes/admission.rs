@@ -97,8 +97,8 @@ async fn expect_rejected(answers: &mut Subscriber, times: usize) {
     }
 }
 
-/// Under overload the number of tasks stays bounded, and all requests beyond the limit are answered. On one thread, so that
-/// tasks which are spawned together are all alive before the first of them runs.
+/// Under overload the number of tasks stays bounded, and all requests beyond the limit are answered. On one thread, so
+/// that tasks which are spawned together are all alive before the first of them runs.
 #[tokio::test]
 async fn every_request_beyond_the_limit_is_rejected_without_a_task_of_its_own() {
     let world = World::start().await;

@@ -10,8 +10,9 @@ use crate::{
     world::World,
 };
 
-/// Scenario 5, and Scenario 23: two nodes get the same two hundred ids in opposite orders, again and again; each id comes three
-/// times, so that copies meet in one batch too. No deadlock, no wait for a neighbour's copy, one effect and one answer.
+/// Scenario 5, and Scenario 23: two nodes get the same two hundred ids in opposite orders, again and again; each id
+/// comes three times, so that copies meet in one batch too. No deadlock, no wait for a neighbour's copy, one effect and
+/// one answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_twice() {
     let world = World::start().await;

@@ -57,8 +57,8 @@ impl Handle<Wake> for Clockwork {
     }
 }
 
-/// Who looks is settled by a lease, which may end while its holder is slow: then two nodes act on the same deadline, and
-/// its row decides. Nothing of it is kept in the command log.
+/// Who looks is settled by a lease, which may end while its holder is slow: then two nodes act on the same deadline,
+/// and its row decides. Nothing of it is kept in the command log.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_two_nodes_act_on_is_acted_on_once() {
     let world = World::start().await;

@@ -23,8 +23,8 @@ async fn speak(client: &Client, count: usize) {
 }
 
 /// Scenario 8: both nodes pull from the same durable, and the old one has no handler for a type. It neither takes its
-/// events for handled nor parks them; the new one gets them all, those from before its own start among them, and what the
-/// old one handled does not run again.
+/// events for handled nor parks them; the new one gets them all, those from before its own start among them, and what
+/// the old one handled does not run again.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
     let world = World::start().await;
@@ -102,8 +102,8 @@ async fn a_node_adds_its_filters_again_where_another_one_overwrote_them() {
     world.stack.stop().await.unwrap();
 }
 
-/// The ids of events are unique within their source: the runs that were counted of another source's event with the same id
-/// stay counted.
+/// The ids of events are unique within their source: the runs that were counted of another source's event with the same
+/// id stay counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_was_handled_leaves_the_counted_runs_of_other_sources_alone() {
     let world = World::start().await;

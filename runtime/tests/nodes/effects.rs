@@ -118,8 +118,8 @@ impl EffectHandler<Stroke> for Ringer {
     }
 }
 
-/// Scenario 19: two nodes leave calls for the same entities. Those of one entity are made one at a time, in the order of
-/// their commits, one that broke under the same key before any later one; each result is written once.
+/// Scenario 19: two nodes leave calls for the same entities. Those of one entity are made one at a time, in the order
+/// of their commits, one that broke under the same key before any later one; each result is written once.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commits() {
     let world = World::start().await;
@@ -152,8 +152,8 @@ async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commi
     world.stack.stop().await.unwrap();
 }
 
-/// A node makes 512 calls at once. What finds no room is nobody's until there is some: it waits for no lease, and no run is
-/// counted that did not begin.
+/// A node makes 512 calls at once. What finds no room is nobody's until there is some: it waits for no lease, and no
+/// run is counted that did not begin.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_without_room_are_given_back_at_once_and_made_once() {
     let world = World::start().await;
@@ -220,8 +220,8 @@ async fn of_two_results_of_one_effect_one_is_written() {
     world.stack.stop().await.unwrap();
 }
 
-/// An effect whose lease was taken too long ago to start it is given back, and neither the attempt nor the unfinished run
-/// stays counted.
+/// An effect whose lease was taken too long ago to start it is given back, and neither the attempt nor the unfinished
+/// run stays counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_that_would_start_too_late_is_given_back_uncounted() {
     let world = World::start().await;

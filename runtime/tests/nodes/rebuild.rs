@@ -17,8 +17,8 @@ use crate::{
 /// What the test holds up a lane with.
 const LANE: i64 = 43;
 
-/// This one counts how often it heard each event, so an event that a rebuild let slip, or that was handled on both sides
-/// of it, shows itself. Two nodes, of which each hears about half.
+/// This one counts how often it heard each event, so an event that a rebuild let slip, or that was handled on both
+/// sides of it, shows itself. Two nodes, of which each hears about half.
 #[tokio::test(flavor = "multi_thread")]
 async fn rebuilds_amid_events_lose_none_and_double_none() {
     let world = World::start().await;
@@ -100,7 +100,8 @@ async fn rebuild_beside(world: &World, operator: Client, lane: PgConnection, for
     lane.close().await.unwrap();
     let is_alone = format!(
         "not exists (select from pg_stat_activity where datname = 'hearer' and xact_start is not null
-                        and pid <> pg_backend_pid() and pid not in (select pid from pg_locks where objid = {FORGETTING}))"
+                        and pid <> pg_backend_pid()
+                        and pid not in (select pid from pg_locks where objid = {FORGETTING}))"
     );
     world.wait_until("hearer", &format!("{is_alone} and {}", waits_for(FORGETTING))).await;
     forgetting.close().await.unwrap();

@@ -132,8 +132,8 @@ handles!(TakenSubject, ListDeadLetters);
 async fn a_handler_of_a_subject_of_the_runtime_is_an_error() {
     assert_eq!(
         defect(TakenSubject).await,
-        "ringer: the subject `req.ringer.list_dead_letters` of `nodes::registration::ListDeadLetters` is answered by the \
-         runtime"
+        "ringer: the subject `req.ringer.list_dead_letters` of `nodes::registration::ListDeadLetters` is answered by \
+         the runtime"
     );
 }
 
@@ -217,8 +217,8 @@ async fn a_handler_that_leaves_an_effect_its_domain_does_not_register_fails() {
     world.stack.stop().await.unwrap();
 }
 
-/// It is listed, and not redriven by a node that cannot perform it. Effects behind it, and those that have just become due,
-/// are not listed.
+/// It is listed, and not redriven by a node that cannot perform it. Effects behind it, and those that have just become
+/// due, are not listed.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_that_no_running_node_registers_is_listed_with_the_dead_letters() {
     let world = World::start().await;

@@ -60,8 +60,9 @@ impl React for CountingHearer {
     }
 }
 
-/// Nothing is to be gained by a second run, so it is parked at once, and counted where those look who run the system. Its
-/// neighbours, of the same lane and the same pull, are handled; and a node that can read it handles it when told to.
+/// Nothing is to be gained by a second run, so it is parked at once, and counted where those look who run the system.
+/// Its neighbours, of the same lane and the same pull, are handled; and a node that can read it handles it when told
+/// to.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_event_is_dead_lettered_at_once_and_handled_by_a_node_that_can_read_it() {
     let metrics = Metrics::install(&[]).unwrap();

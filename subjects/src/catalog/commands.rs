@@ -109,8 +109,8 @@ pub struct ChangeProduct {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_version: Option<i64>,
 }
-command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError, key = |c| Some(c.product_id.0),
-    sensitive = true);
+command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError,
+    key = |c| Some(c.product_id.0), sensitive = true);
 
 /// Creates a category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -52,7 +52,8 @@ pub struct CancelOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
-command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_AND_GUEST => Order, OrdersError, key = |c| Some(c.order_id.key()));
+command!(CancelOrder, DOMAIN, "cancel", roles::SIGNED_IN_AND_GUEST => Order, OrdersError,
+    key = |c| Some(c.order_id.key()));
 
 /// The cancellation of an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! A sample of every message as bytes: golden files in subjects/golden/, read and written by today's code. A change of
-//! the wire shows itself here before it meets a node of yesterday. The same samples and types make three pages of docs/.
+//! the wire shows itself here before it meets a node of yesterday. The same samples and types make three pages of
+//! docs/.
 //!
 //! `make golden` writes files and pages anew; what it changes is for a person to judge.
 

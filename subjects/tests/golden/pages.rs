@@ -231,7 +231,8 @@ const OUTSIDE: [Outside; 33] = [
         "unavailable",
         K::Unavailable,
         BOTH,
-        "The domain has no node, or its database is down; for a command that requires confirmed rights, also if identity does not answer.",
+        "The domain has no node, or its database is down; for a command that requires confirmed rights, \
+         also if identity does not answer.",
     ),
     outside("not_ready", K::Unavailable, GATEWAY, "Only from `/health/ready`; `details` names what is missing."),
     outside("too_many_streams", K::Unavailable, GATEWAY, "More orders are being followed than the gateway permits."),
@@ -267,7 +268,8 @@ pub fn errors() -> String {
          - In a change (`PATCH`, `PUT`), an absent field stays unchanged and null clears it. A field that cannot be \
          empty rejects null. Everywhere else null is the same as absent: an optional field may be null, a required one \
          may not. The OpenAPI document says `nullable` where null is allowed.\n\
-         - An enum is a string, an id is a UUID, an object is not an array. Duplicate keys are rejected. Text must not contain NUL.\n\
+         - An enum is a string, an id is a UUID, an object is not an array. Duplicate keys are rejected. Text must \
+         not contain NUL.\n\
          - `field` is the path from the root of the body, such as `items[0].quantity`; `body` is the body itself. Over \
          NATS the root is the message, in which the HTTP body is a field: `changes.compare_price`.\n\n\
          ## Kinds\n\n| Kind | Status |\n| --- | --- |\n",
@@ -277,7 +279,8 @@ pub fn errors() -> String {
         let _ = writeln!(page, "| {} | {} |", label(kind), kind.status());
     }
     page.push_str(
-        "\n## What every operation may answer\n\n| Code | Status | Kind | By | When |\n| --- | --- | --- | --- | --- |\n",
+        "\n## What every operation may answer\n\n| Code | Status | Kind | By | When |\n\
+         | --- | --- | --- | --- | --- |\n",
     );
     for error in OUTSIDE.iter().chain([&DEADLINE]) {
         // Statuses of HTTP only, which no kind has.

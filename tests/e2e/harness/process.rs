@@ -1,4 +1,5 @@
-//! The processes of a shop, each with a pipe to its standard input: they stop when this process does, however that ends.
+//! The processes of a shop, each with a pipe to its standard input: they stop when this process does, however that
+//! ends.
 
 use std::{
     io::{Read, Write},

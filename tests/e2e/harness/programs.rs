@@ -1,4 +1,5 @@
-//! Programs that nobody here wrote: named by a variable, else fetched by their script. In CI there is no test without them.
+//! Programs that nobody here wrote: named by a variable, else fetched by their script. In CI there is no test without
+//! them.
 
 use std::{
     io::Write,

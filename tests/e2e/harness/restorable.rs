@@ -69,8 +69,8 @@ impl Restorable {
         sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await.unwrap()
     }
 
-    /// Takes a base backup of the running server, as `pg_basebackup` does: what lies there while the server goes on, and the
-    /// log of what it changed meanwhile.
+    /// Takes a base backup of the running server, as `pg_basebackup` does: what lies there while the server goes on,
+    /// and the log of what it changed meanwhile.
     pub async fn back_up(&mut self) {
         let data = self.server().info().pg_dir.join("data");
         let backup = data.with_extension("backup");

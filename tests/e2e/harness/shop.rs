@@ -21,8 +21,8 @@ use super::{
 /// The password of accounts that tests make.
 pub const PASSWORD: &str = "a good long password";
 
-/// A shop that is up, in the form that `SOUK_E2E_FORM` names. When it is dropped its books must be in order: a test that leaves
-/// unsent messages, dead letters or a broken invariant behind fails.
+/// A shop that is up, in the form that `SOUK_E2E_FORM` names. When it is dropped its books must be in order: a test
+/// that leaves unsent messages, dead letters or a broken invariant behind fails.
 pub struct Shop {
     pub url: String,
     pub metrics: String,
@@ -37,8 +37,8 @@ pub struct Shop {
     _directory: Option<tempfile::TempDir>,
 }
 
-/// The shop of all tests that break nothing, in the hands of one of them. When the last of those that run at the moment ends,
-/// the books must be in order.
+/// The shop of all tests that break nothing, in the hands of one of them. When the last of those that run at the moment
+/// ends, the books must be in order.
 pub struct Shared(&'static Shop);
 
 /// How many tests have the shared shop.

@@ -59,8 +59,8 @@ impl Market {
         Request { amid, path, body, key: uuid::Uuid::now_v7().to_string(), order }
     }
 
-    /// Asks again where the answer was lost; gives the order when all has come to its right ending, with every sum moved
-    /// once at the provider.
+    /// Asks again where the answer was lost; gives the order when all has come to its right ending, with every sum
+    /// moved once at the provider.
     async fn ends(&self, buyer: &Person, request: &Request) {
         let answer = insist(&self.caller(buyer, request.amid).await, &request.path, &request.body, &request.key).await;
         let answer = answer.expect_status(if request.amid == Amid::Cancel { 200 } else { 201 });

@@ -16,7 +16,8 @@ impl Market {
     /// The rows of an order's effects that fulfil a condition.
     async fn effects(&self, order: &str, condition: &str) -> i64 {
         let query = format!(
-            "select count(*) from effect e join payments p on p.id = e.entity where p.order_id = '{order}' and {condition}"
+            "select count(*) from effect e join payments p on p.id = e.entity
+             where p.order_id = '{order}' and {condition}"
         );
         self.shop.number("payments", query).await
     }

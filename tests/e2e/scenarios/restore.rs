@@ -8,8 +8,8 @@ use super::streams::order;
 use crate::harness::{Restorable, wait_until};
 
 /// Scenario 2, its second half: inventory's database goes back, its inbox with it, its place in the broker does not. It
-/// hears again what others told it; what it had told others, and nobody tells it again, is named. Scenario 25: what it says a second time it says under the
-/// same ids, and nobody takes it for news.
+/// hears again what others told it; what it had told others, and nobody tells it again, is named. Scenario 25: what it
+/// says a second time it says under the same ids, and nobody takes it for news.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_consumer_gets_everything_again_and_what_its_own_log_lost_is_named() {
     let mut world = Restorable::start("inventory").await;

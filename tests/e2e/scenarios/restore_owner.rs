@@ -1,5 +1,5 @@
-//! The database of an owner, orders, comes from a backup of minutes ago: what it told since, payments and inventory have
-//! acted on, and it knows nothing of.
+//! The database of an owner, orders, comes from a backup of minutes ago: what it told since, payments and inventory
+//! have acted on, and it knows nothing of.
 
 use std::{collections::BTreeSet, time::Instant};
 

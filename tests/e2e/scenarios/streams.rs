@@ -193,8 +193,8 @@ async fn durables_that_are_deleted_amid_orders_come_back_and_miss_nothing() {
     println!("{:?}", buying.reconcile(&shop).await);
 }
 
-/// Scenario 13: events far below every cursor, whose inbox rows are long pruned, are published again and get new numbers
-/// and new times in the stream.
+/// Scenario 13: events far below every cursor, whose inbox rows are long pruned, are published again and get new
+/// numbers and new times in the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_event_that_is_published_again_is_a_repeat_whatever_its_age() {
     let shop = Shop::start(&[]).await;
@@ -253,8 +253,8 @@ async fn a_lost_stream_is_filled_newest_first() {
     assert!(positions.is_sorted_by(|newer, older| newer >= older), "{positions:?}");
 }
 
-/// Scenario 12: nats-server is slow, not gone. What waits for its confirmation belongs to its publisher for as long as its
-/// lease lasts: a sweep would only double the load.
+/// Scenario 12: nats-server is slow, not gone. What waits for its confirmation belongs to its publisher for as long as
+/// its lease lasts: a sweep would only double the load.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_leaves_a_publisher_alone_that_is_only_waiting() {
     let shop = Shop::start(&[]).await;
@@ -277,8 +277,9 @@ async fn the_sweep_leaves_a_publisher_alone_that_is_only_waiting() {
     buying.reconcile(&shop).await;
 }
 
-/// Scenario 14, and Scenario 15: JetStream holds facts only. A command, and the token in it, is stored in no stream, so nothing old
-/// runs again; and nothing lives there alone, so that everything is still there when all of JetStream is gone.
+/// Scenario 14, and Scenario 15: JetStream holds facts only. A command, and the token in it, is stored in no stream, so
+/// nothing old runs again; and nothing lives there alone, so that everything is still there when all of JetStream is
+/// gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn jetstream_holds_facts_without_tokens_and_nothing_that_is_nowhere_else() {
     let shop = Shop::start(&[]).await;

@@ -1,5 +1,5 @@
-//! Catch-up on a node: it reads the cursors, asks the owner page by page, compares with the inbox, moves the cursors and
-//! hands over what is missing. And pruning.
+//! Catch-up on a node: it reads the cursors, asks the owner page by page, compares with the inbox, moves the cursors
+//! and hands over what is missing. And pruning.
 
 use crate::{
     rules::Rule,

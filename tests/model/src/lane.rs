@@ -1,4 +1,5 @@
-//! A lane's transaction over a batch of events: inbox rows, cursors, effects, one commit; and what is done when it fails.
+//! A lane's transaction over a batch of events: inbox rows, cursors, effects, one commit; and what is done when it
+//! fails.
 
 use crate::{
     rules::Rule,
@@ -62,8 +63,8 @@ impl World {
         }
     }
 
-    /// What lies at or below its cursor was handled before, and its row was pruned since. What belongs to a history that
-    /// a restore of the owner has ended is not handled: no row of it stays.
+    /// What lies at or below its cursor was handled before, and its row was pruned since. What belongs to a history
+    /// that a restore of the owner has ended is not handled: no row of it stays.
     fn check_cursors(&self, batch: &mut Batch) {
         batch.saw_epoch = self.consumer.newest_epoch;
         batch.open = batch.open.only(|event| self.position(event) > self.consumer.cursors[self.kind(event)]);

@@ -41,13 +41,15 @@ pub struct Entry {
 pub const RULES: [Entry; 15] = [
     Entry {
         rule: Rule::R1,
-        sentence: "A lane inserts its inbox rows first and reads the cursors in a later statement of the same transaction.",
+        sentence: "A lane inserts its inbox rows first and reads the cursors in a later statement of the same \
+            transaction.",
         dropped: "it reads the cursors first",
         breaks: &[Kind::Twice],
     },
     Entry {
         rule: Rule::R2,
-        sentence: "Catch-up compares and moves in one transaction that re-reads the cursors first, gives up where one fell below the list it holds, and only ever moves up.",
+        sentence: "Catch-up compares and moves in one transaction that re-reads the cursors first, gives up where one \
+            fell below the list it holds, and only ever moves up.",
         dropped: "it compares with the cursors read when the pass began, and moves in a later transaction",
         breaks: &[Kind::Twice, Kind::Lost, Kind::Never],
     },
@@ -65,13 +67,15 @@ pub const RULES: [Entry; 15] = [
     },
     Entry {
         rule: Rule::R5,
-        sentence: "The cursor stops below the lowest position not looked at: the delay lowers the horizon, it never filters rows.",
+        sentence: "The cursor stops below the lowest position not looked at: the delay lowers the horizon, it never \
+            filters rows.",
         dropped: "young rows are filtered out and the horizon stays",
         breaks: &[Kind::Lost],
     },
     Entry {
         rule: Rule::R6,
-        sentence: "Catch-up fetches every committed row older than the delay, also above the horizon; only the cursor waits for the horizon.",
+        sentence: "Catch-up fetches every committed row older than the delay, also above the horizon; only the cursor \
+            waits for the horizon.",
         dropped: "it fetches rows up to the horizon, so repair stops for as long as any transaction is open",
         breaks: &[Kind::Never],
     },
@@ -89,7 +93,8 @@ pub const RULES: [Entry; 15] = [
     },
     Entry {
         rule: Rule::R9,
-        sentence: "A cursor stops just below the first commit with a missing event of its type; catch-up hands events to the lanes and applies nothing itself.",
+        sentence: "A cursor stops just below the first commit with a missing event of its type; catch-up hands events \
+            to the lanes and applies nothing itself.",
         dropped: "catch-up applies what is missing itself, and looks at the inbox only",
         breaks: &[Kind::Twice],
     },
@@ -101,13 +106,15 @@ pub const RULES: [Entry; 15] = [
     },
     Entry {
         rule: Rule::R11,
-        sentence: "A redrive claims its event by deleting the dead letter in the transaction of the effect; it passes neither inbox nor cursor.",
+        sentence: "A redrive claims its event by deleting the dead letter in the transaction of the effect; it passes \
+            neither inbox nor cursor.",
         dropped: "it deletes the dead letter and hands the event over like any delivery",
         breaks: &[Kind::Lost, Kind::Never],
     },
     Entry {
         rule: Rule::R12,
-        sentence: "An era is the last one plus one or the clock, whichever is greater, and begins whenever the server was started anew.",
+        sentence: "An era is the last one plus one or the clock, whichever is greater, and begins whenever the server \
+            was started anew.",
         dropped: "it is the last one plus one, which a second restore uses again",
         breaks: &[Kind::Lost],
     },
@@ -119,7 +126,8 @@ pub const RULES: [Entry; 15] = [
     },
     Entry {
         rule: Rule::R14,
-        sentence: "A lane drops a message of an older era than the newest its consumer has seen, unless catch-up brought it from the log in this era.",
+        sentence: "A lane drops a message of an older era than the newest its consumer has seen, unless catch-up \
+            brought it from the log in this era.",
         dropped: "it takes messages of any era",
         breaks: &[Kind::Ghost],
     },

@@ -10,8 +10,8 @@ use crate::{
 /// Schedules that break, of which the one with the fewest steps is told.
 const CANDIDATES: usize = 12;
 
-/// Looks for schedules that break and gives the shortest of the first few. What breaks before a schedule's end says more
-/// than what shows only after it.
+/// Looks for schedules that break and gives the shortest of the first few. What breaks before a schedule's end says
+/// more than what shows only after it.
 pub fn shortest(rules: Rules, seed: u64, schedules: u64, length: usize) -> Option<Failure> {
     walks(rules, seed, schedules, length)
         .take(CANDIDATES)

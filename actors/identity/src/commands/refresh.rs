@@ -82,7 +82,11 @@ impl Handle<Refresh> for Identity {
                 Ok(issued.session)
             }
             Step::Revoke => {
-                tracing::warn!(user_id = %token.user_id, session_id = %token.session_id, "spent refresh token reused, revoking its session");
+                tracing::warn!(
+                    user_id = %token.user_id,
+                    session_id = %token.session_id,
+                    "spent refresh token reused, revoking its session"
+                );
                 store::revoke_session(tx.writes(), token.session_id, "reuse", now).await?;
                 self.revoke(tx, Revoked::Session { id: token.session_id }).await?;
                 let event = SessionRevoked { session_id: token.session_id, user_id: UserId(token.user_id) };

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 macro_rules! account_columns {
     () => {
-        "id, email, password_hash, role, username, first_name, last_name, phone, is_active, is_verified, version, made_by, \
-         created_at, updated_at"
+        "id, email, password_hash, role, username, first_name, last_name, phone, is_active, is_verified, version, \
+         made_by, created_at, updated_at"
     };
 }
 

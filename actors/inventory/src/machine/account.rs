@@ -326,7 +326,12 @@ impl<'a> Account<'a> {
     ) {
         for (variant, quantity) in lines {
             let Some(shelf) = self.shelves.get_mut(variant) else {
-                tracing::error!(order_id = %order, variant_id = %variant, reason, "stock movement of an unknown variant skipped");
+                tracing::error!(
+                    order_id = %order,
+                    variant_id = %variant,
+                    reason,
+                    "stock movement of an unknown variant skipped"
+                );
                 continue;
             };
             self.touched.entry(*variant).or_insert_with(|| Touched { before: shelf.clone(), cause }).cause = cause;

@@ -58,8 +58,12 @@ impl HandleBatch<PlaceOrder, Quote> for Orders {
         let mut drafts: Vec<Draft<'_>> = commands.iter().map(|command| Draft::new(command, now, deadline)).collect();
         let mut rejected = claim_carts(tx, &drafts).await?;
         for draft in drafts.iter_mut().filter(|draft| !rejected.contains_key(&draft.order.id)) {
-            tracing::info!(order_id = %draft.order.id, user_id = draft.user_id().map(tracing::field::display), order_number = draft.order.order_number,
-                "order created");
+            tracing::info!(
+                order_id = %draft.order.id,
+                user_id = draft.user_id().map(tracing::field::display),
+                order_number = draft.order.order_number,
+                "order created"
+            );
             let placed = draft.placed();
             tx.emit(draft.cause, &mut draft.version, &placed)?;
             draft.order.version = draft.version.get();

@@ -57,7 +57,8 @@ pub(crate) async fn update(
     let sql = "update orders set
              status = moved.status, payment_status = moved.payment_status,
              fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
-             expiry_requested_at = case when moved.expiry_requested then coalesce(expiry_requested_at, $12::timestamptz) end,
+             expiry_requested_at = case when moved.expiry_requested
+                 then coalesce(expiry_requested_at, $12::timestamptz) end,
              action_required = moved.action_required, money_version = moved.money_version, version = moved.version,
              failure_code = coalesce(moved.failure_code, orders.failure_code),
              failure_message = coalesce(moved.failure_message, orders.failure_message),
@@ -88,7 +89,8 @@ pub(crate) struct Entry {
 
 pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = "insert into order_history (order_id, version, event, status, payment_status, cause, at)
-         select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])";
+         select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[],
+             $6::text[])";
     let query = columns!(sqlx::query(sql), entries, e;
         e.order_id, e.version, e.event, e.status, e.payment, e.cause.as_str());
     query.bind(now).execute(db).await?;

@@ -49,10 +49,11 @@ pub(crate) async fn insert_orders(
     payment_deadline: DateTime<Utc>,
 ) -> Result<(), InternalError> {
     let sql = "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency,
-             subtotal, total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline, version,
-             created_at, updated_at)
+             subtotal, total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline,
+             version, created_at, updated_at)
          select id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
-             subtotal, shipping_address, billing_address, notes, payment_method, $14::timestamptz, 1, $15::timestamptz, $15::timestamptz
+             subtotal, shipping_address, billing_address, notes, payment_method, $14::timestamptz, 1,
+             $15::timestamptz, $15::timestamptz
          from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
                   $9::bigint[], $10::jsonb[], $11::jsonb[], $12::text[], $13::text[])
               as placed (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
@@ -79,8 +80,8 @@ pub(crate) async fn insert_items(
     }
     let sql = "insert into order_items (order_id, position, id, product_id, variant_id, seller_id, sku, item_name,
              quantity, unit_price, total_price, created_at)
-         select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
-             $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
+         select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[],
+             $6::uuid[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
     let query = columns!(sqlx::query(sql), items, row;
         row.0, row.1, row.2.id, row.2.product_id, row.2.variant_id, row.2.seller_id, row.2.sku.as_str(),
         row.2.name.as_str(), row.2.quantity, row.2.unit_price.amount, row.2.line_total.amount);

@@ -199,9 +199,10 @@ mod tests {
         let restock = |amount| judge(&state, &NewRefund { restock: Some(true), ..ask(amount) });
         assert_eq!(restock(None), Ok(usd(70)));
         assert_eq!(restock(Some(usd(70))), Ok(usd(70)));
-        assert!(
-            matches!(restock(Some(usd(69))), Err(PaymentsError::InvalidRefund { fields }) if fields[0].field == "restock")
-        );
+        assert!(matches!(
+            restock(Some(usd(69))),
+            Err(PaymentsError::InvalidRefund { fields }) if fields[0].field == "restock"
+        ));
         assert_eq!(judge(&state, &NewRefund { restock: Some(false), ..ask(Some(usd(69))) }), Ok(usd(69)));
         // The refund in flight may fail: all units would be restocked without a full refund.
         let state = paid(PaymentStatus::Succeeded, 0, 30);

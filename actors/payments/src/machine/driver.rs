@@ -229,7 +229,13 @@ fn perform_act(
         // Emitted by `Ledger::act`, which has the refund's lines.
         Act::EmitRefunded { .. } => {}
         Act::EmitRefundFailed { id, failure } => {
-            tracing::error!(%payment_id, %order_id, refund_id = %id, code = failure.code, "refund failed, manual action required");
+            tracing::error!(
+                %payment_id,
+                %order_id,
+                refund_id = %id,
+                code = failure.code,
+                "refund failed, manual action required"
+            );
             let (refund_id, failure) = (*id, failure.clone());
             let total_returned = Some(Money::new(following.returned, known(row)?.amount.currency));
             let is_full = following.returned == row.attempt.captured;

@@ -100,8 +100,8 @@ macro_rules! moved {
                   $9::text[], $10::boolean[], $11::text[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
                   $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
                   $22::boolean[], $23::jsonb[], $24::jsonb[], $25::bigint[])
-              as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating, closing,
-                  order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
+              as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating,
+                  closing, order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
                   automatic_refund, version, at_once, awaits_action, declines, disputes, lost) "
     };
 }
@@ -115,8 +115,8 @@ pub(crate) async fn insert(
 ) -> Result<u64, InternalError> {
     let sql = concat!(
         "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
-             payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message, captured,
-             refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, disputes, lost,
+             payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message,
+             captured, refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, disputes, lost,
              payment_provider, created_at, updated_at, processed_at)
          select moved.*, $26, $27::timestamptz, $27::timestamptz,
                 case when moved.status not in ('pending', 'processing') then $27::timestamptz end",

@@ -84,8 +84,9 @@ impl RefundRow {
 
 /// Reads a payment for a reply. `None` for a tombstone, whose amount due is not known.
 pub(crate) async fn load(mut db: Reads<'_>, id: PaymentId) -> Result<Option<View>, InternalError> {
-    let sql = "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency, payment_provider,
-                provider_transaction_id, payment_method, failure_code, failure_message, disputes, created_at, updated_at
+    let sql = "select id, order_id, order_number, user_id, status, closing is not null as is_closing, amount, currency,
+                payment_provider, provider_transaction_id, payment_method, failure_code, failure_message, disputes,
+                created_at, updated_at
          from payments where id = $1 and amount is not null";
     let row: Option<ViewRow> = sqlx::query_as(sql).bind(id).fetch_optional(db.reborrow()).await?;
     let Some(row) = row else { return Ok(None) };

@@ -19,9 +19,10 @@ use crate::api::{
 };
 
 /// Prepares the item for the lane: the message with the prepared result.
-pub(crate) type PrepareCommand = dyn for<'a> Fn(&'a Context, &'a Erased, Cause) -> BoxFuture<'a, Result<PreparedCommand, InternalError>>
-    + Send
-    + Sync;
+pub(crate) type PrepareCommand =
+    dyn for<'a> Fn(&'a Context, &'a Erased, Cause) -> BoxFuture<'a, PrepareResult> + Send + Sync;
+
+type PrepareResult = Result<PreparedCommand, InternalError>;
 
 /// A command that a domain handles.
 #[derive(Clone)]

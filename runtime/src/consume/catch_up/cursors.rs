@@ -54,7 +54,8 @@ impl CatchUp {
             .filter(|(name, target)| cursors.get(name).is_some_and(|cursor| target > cursor))
             .collect();
         moves.sort_unstable();
-        let sql = "insert into cursor (source, name, era, xid) select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
+        let sql = "insert into cursor (source, name, era, xid)
+             select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
              on conflict (source, name) do update set era = excluded.era, xid = excluded.xid
              where (cursor.era, cursor.xid) < (excluded.era, excluded.xid)";
         sqlx::query(sql)

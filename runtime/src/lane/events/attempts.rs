@@ -102,7 +102,8 @@ fn keys<'a>(items: impl IntoIterator<Item = &'a EventItem>) -> (Vec<String>, Vec
 async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Result<HashMap<Uuid, i32>, InternalError> {
     let (sources, ids) = keys(items);
     let sql = "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
-         on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp() returning event_id, count";
+         on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp()
+         returning event_id, count";
     let rows = sqlx::query(sql).bind(sources).bind(ids).fetch_all(&context.db.lanes).await?;
     rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
 }
@@ -158,7 +159,12 @@ async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str
         Ok(false) => return,
         Err(error) => {
             // The event stays unhandled, so catch-up delivers it again.
-            tracing::error!(domain = context.domain, event_id = %item.head.id, %error, "event could not be dead-lettered");
+            tracing::error!(
+                domain = context.domain,
+                event_id = %item.head.id,
+                %error,
+                "event could not be dead-lettered"
+            );
             return;
         }
     }

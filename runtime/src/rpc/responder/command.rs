@@ -24,8 +24,8 @@ use crate::{
 /// How often a command is prepared in all when its lane finds the prepared result stale.
 const PREPARES: u32 = 3;
 
-/// After this time in `prepare`, a stored answer is looked up: a repeated command does not need the prepared result. Long
-/// enough that a node under load does not pay for it, and shorter than a gateway's first attempt (1.5 s).
+/// After this time in `prepare`, a stored answer is looked up: a repeated command does not need the prepared result.
+/// Long enough that a node under load does not pay for it, and shorter than a gateway's first attempt (1.5 s).
 const LOOKUP_AFTER: Duration = Duration::from_secs(1);
 
 impl Backed<'_> {

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::{Order, Plants};
 use crate::harness::Shop;
 
-/// Puts an event into the log that the stream never had (what it loses, it is given again), and into the stream one that no
-/// log knows, and one that is no event. The future undoes it. Nobody reacts to a delivery, so nobody is led astray.
+/// Puts an event into the log that the stream never had (what it loses, it is given again), and into the stream one
+/// that no log knows, and one that is no event. The future undoes it. Nobody reacts to a delivery, so nobody is led
+/// astray.
 pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> impl Future<Output = ()> + use<> {
     let operator = jetstream::new(plants.shop.nats_as("operator").await);
     let owner = jetstream::new(plants.shop.nats_as("orders").await);
