@@ -1,5 +1,5 @@
 //! Words that the comments, texts and pages of this project do not use, because the field has better ones or because a
-//! component can be named.
+//! component can be named. And how long a line and a file may be.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -54,6 +54,15 @@ const PLACES: [&str; 13] = [
     "tests",
 ];
 
+/// The characters of a line, as in rustfmt.toml, which does not break comments and literals.
+const MAX_WIDTH: usize = 120;
+
+/// The lines of a file.
+const MAX_LINES: usize = 400;
+
+/// Sources that may be longer or wider, each with the reason.
+const EXCEPTIONS: &[(&str, &str)] = &[];
+
 /// The files at or below a path whose names end in `.rs` or `.md`.
 fn files(path: &Path, found: &mut Vec<PathBuf>) {
     if path.is_dir() {
@@ -63,6 +72,16 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
     } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "md") {
         found.push(path.to_owned());
     }
+}
+
+/// The files of all places.
+fn all_files(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for place in PLACES {
+        files(&root.join(place), &mut found);
+    }
+    assert!(found.len() > 400, "{} files", found.len());
+    found
 }
 
 /// Where a string literal ends that begins here.
@@ -117,13 +136,8 @@ fn words(text: &str) -> Vec<String> {
 #[test]
 fn texts_have_the_words_of_the_field() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    for place in PLACES {
-        files(&root.join(place), &mut found);
-    }
-    assert!(found.len() > 400, "{} files", found.len());
     let mut hits = Vec::new();
-    for file in found {
+    for file in all_files(root) {
         let path = file.strip_prefix(root).unwrap();
         if path.starts_with("docs/adr") {
             continue;
@@ -150,6 +164,34 @@ fn texts_have_the_words_of_the_field() {
         }
     }
     assert!(hits.is_empty(), "{}", hits.join("\n"));
+}
+
+#[test]
+fn no_line_and_no_file_is_too_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut hits, mut excepted) = (Vec::new(), 0);
+    for file in all_files(root).iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+        let path = file.strip_prefix(root).unwrap();
+        let content = std::fs::read_to_string(file).unwrap();
+        let mut long = Vec::new();
+        for (number, line) in (1..).zip(content.lines()) {
+            let width = line.chars().count();
+            if width > MAX_WIDTH {
+                long.push(format!("{}:{number}: {width} characters", path.display()));
+            }
+        }
+        let lines = content.lines().count();
+        if lines > MAX_LINES {
+            long.push(format!("{}: {lines} lines", path.display()));
+        }
+        if !long.is_empty() && EXCEPTIONS.iter().any(|(exception, _)| path == Path::new(exception)) {
+            excepted += 1;
+        } else {
+            hits.append(&mut long);
+        }
+    }
+    assert!(hits.is_empty(), "{}", hits.join("\n"));
+    assert_eq!(excepted, EXCEPTIONS.len(), "an exception is no longer needed");
 }
 
 #[test]
