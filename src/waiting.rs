@@ -2,6 +2,7 @@
 //! at once.
 
 use std::{
+    io::ErrorKind,
     str::FromStr,
     time::{Duration, Instant},
 };
