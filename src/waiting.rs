@@ -69,7 +69,8 @@ async fn any_accepts(addresses: &[String]) -> Result<()> {
 async fn accepts_sessions(options: &PgConnectOptions) -> Result<()> {
     match options.connect().await {
         Ok(connection) => Ok(connection.close().await?),
-        Err(sqlx::Error::Io(error)) => {
+        // A handshake of TLS that fails is an `InvalidData`.
+        Err(sqlx::Error::Io(error)) if error.kind() != ErrorKind::InvalidData => {
             Err(error).with_context(|| format!("{}:{}", options.get_host(), options.get_port()))
         }
         Err(error) => match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
