@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use contract::{CallError, Command, ErrorKind};
 use runtime::{Call, Client};
 use serde::Deserialize;
@@ -74,11 +74,12 @@ pub(crate) async fn seed(servers: &Servers, password: &str, step: impl Fn(&str))
         )
         .await?;
         if role != "customer" {
-            let session = client.send(&Login { email, password }, &Call::default()).await;
-            tokens.insert(
-                role,
-                session.map_err(|error| anyhow!("a demo account cannot log in: {error}"))?.reply.access_token,
-            );
+            let session = match client.send(&Login { email, password }, &Call::default()).await {
+                Ok(session) => session.reply,
+                Err(CallError::ServiceError(error)) => return Err(error).context("a demo account cannot log in"),
+                Err(error) => bail!("a demo account cannot log in: {error}"),
+            };
+            tokens.insert(role, session.access_token);
         }
     }
     let Goods { categories, products } = Goods::load()?;
@@ -117,6 +118,7 @@ async fn send<C: Command>(
         // Created by hand, or so long ago that the command id is no longer stored.
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
         Err(CallError::ServiceError(service_error)) if service_error.code == "command_id_reused" => Ok(None),
+        Err(CallError::ServiceError(error)) => Err(anyhow::Error::new(error).context(format!("the demo's {name}"))),
         Err(error) => Err(anyhow!("the demo's {name}: {error}")),
     }
 }

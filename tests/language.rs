@@ -3,7 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod sources;
+
 use std::path::{Path, PathBuf};
+
+use sources::{files, root};
 
 /// In the program and in the pages, but for the history in docs/adr.
 const WORDS: [&str; 26] = [
@@ -63,23 +67,9 @@ const MAX_LINES: usize = 400;
 /// Sources that may be longer or wider, each with the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[];
 
-/// The files at or below a path whose names end in `.rs` or `.md`.
-fn files(path: &Path, found: &mut Vec<PathBuf>) {
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).unwrap() {
-            files(&entry.unwrap().path(), found);
-        }
-    } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "md") {
-        found.push(path.to_owned());
-    }
-}
-
 /// The files of all places.
-fn all_files(root: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for place in PLACES {
-        files(&root.join(place), &mut found);
-    }
+fn all_files() -> Vec<PathBuf> {
+    let found: Vec<PathBuf> = PLACES.iter().flat_map(|place| files(&root().join(place), &["rs", "md"])).collect();
     assert!(found.len() > 400, "{} files", found.len());
     found
 }
@@ -135,10 +125,9 @@ fn words(text: &str) -> Vec<String> {
 
 #[test]
 fn texts_have_the_words_of_the_field() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut hits = Vec::new();
-    for file in all_files(root) {
-        let path = file.strip_prefix(root).unwrap();
+    for file in all_files() {
+        let path = file.strip_prefix(root()).unwrap();
         if path.starts_with("docs/adr") {
             continue;
         }
@@ -168,10 +157,9 @@ fn texts_have_the_words_of_the_field() {
 
 #[test]
 fn no_line_and_no_file_is_too_long() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut hits, mut excepted) = (Vec::new(), 0);
-    for file in all_files(root).iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
-        let path = file.strip_prefix(root).unwrap();
+    for file in all_files().iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+        let path = file.strip_prefix(root()).unwrap();
         let content = std::fs::read_to_string(file).unwrap();
         let mut long = Vec::new();
         for (number, line) in (1..).zip(content.lines()) {

@@ -2,29 +2,25 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod sources;
+
 use std::path::{Path, PathBuf};
 
 use runtime::Allowed;
+use sources::{files, root};
 
 /// The Rust sources below a directory that are built into the program.
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("tests") {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
+fn program(directory: &str) -> Vec<PathBuf> {
+    let mut found = files(&root().join(directory), &["rs"]);
+    found.retain(|file| file.strip_prefix(root()).unwrap().components().all(|part| part.as_os_str() != "tests"));
+    assert!(!found.is_empty(), "nothing in {directory}");
+    found
 }
 
 /// Lines of a directory's sources that hold one of these texts, outside unit tests.
 fn lines_with(directory: &str, texts: &[&str], is_exempt: impl Fn(&Path) -> bool) -> Vec<String> {
-    let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut files);
-    assert!(!files.is_empty(), "nothing in {directory}");
     let mut lines = Vec::new();
-    for file in files.iter().filter(|file| !is_exempt(file)) {
+    for file in program(directory).iter().filter(|file| !is_exempt(file)) {
         let source = std::fs::read_to_string(file).unwrap();
         let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
         let is_code = |line: &&str| !line.trim_start().starts_with("//");
@@ -52,7 +48,7 @@ fn no_sql_outside_a_store() {
         file.components().any(|part| ["store", "store.rs"].map(AsRef::as_ref).contains(&part.as_os_str()))
     };
     let words = ["sqlx::query", "query_as(", "query_scalar("];
-    none_of(&lines_with("actors", &words, |file| is_store(file) || is_provider(file)));
+    none_of(&lines_with("actors", &words, is_store));
     none_of(&lines_with("gateway/src", &["sqlx"], |_| false));
 }
 
@@ -82,10 +78,8 @@ fn literals(code: &str) -> String {
 #[test]
 fn every_store_function_does_no_more_than_its_type_allows() {
     let types = [("Reads<'_>", Allowed::Reads), ("Locks<'_>", Allowed::Locks), ("Writes<'_>", Allowed::Writes)];
-    let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("actors"), &mut files);
     let mut checked = [0; 3];
-    for file in files {
+    for file in program("actors") {
         let source = std::fs::read_to_string(&file).unwrap();
         for function in source.split("async fn ").skip(1) {
             let function = function.split("\n}\n").next().unwrap();

@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::{
-    collections::BTreeSet,
-    fmt::Write,
-    path::{Path, PathBuf},
-};
+mod sources;
+
+use std::{collections::BTreeSet, fmt::Write};
 
 use runtime::{MetricInfo, MetricKind};
+use sources::{files, root};
 
 const SOURCES: [&str; 5] = ["runtime/src", "gateway/src", "gateway/server/src", "actors", "src"];
 
@@ -25,24 +24,10 @@ fn call(kind: MetricKind) -> &'static str {
     }
 }
 
-fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() {
-            rust_files(&entry, found);
-        } else if entry.extension().is_some_and(|extension| extension == "rs") {
-            found.push(entry);
-        }
-    }
-}
-
 /// The kind, the name and the labels of every metric that is recorded, except for those whose name is a variable.
 fn recorded() -> BTreeSet<(String, String, String)> {
-    let mut files = Vec::new();
-    for source in SOURCES {
-        rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &mut files);
-    }
     let mut recorded = BTreeSet::new();
-    for file in files {
+    for file in SOURCES.iter().flat_map(|source| files(&root().join(source), &["rs"])) {
         let source = std::fs::read_to_string(file).unwrap();
         let code = source.split("#[cfg(test)]").next().unwrap();
         for kind in ["counter", "gauge", "histogram"] {
@@ -108,7 +93,7 @@ fn the_page_of_metrics_is_current() {
             labels.split(',').filter(|label| !label.is_empty()).map(|label| format!("`{label}`")).collect();
         writeln!(page, "| `{name}` | {} | {} | {description} |", call(*kind), labels.join(", ")).unwrap();
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let path = root().join("docs/metrics.md");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &page).unwrap();
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use contract::{ErrorKind, ServiceError};
 
 use crate::{
     demo,
@@ -35,10 +36,12 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
         )?,
     };
     waiting::for_servers(&servers, &[], settings.start_timeout).await?;
-    // Domains that are still starting do not answer. Seeding is idempotent, so all of it is repeated.
+    // Domains that are still starting are not available. Seeding is idempotent, so all of it is repeated.
     let until = Instant::now() + settings.start_timeout;
     while let Err(error) = demo::seed(&servers, password, |step| println!("{step}")).await {
-        if Instant::now() + PAUSE > until {
+        let kind = error.downcast_ref::<ServiceError>().map(|error| error.kind);
+        let is_passing = matches!(kind, Some(ErrorKind::Unavailable | ErrorKind::Deadline));
+        if !is_passing || Instant::now() + PAUSE > until {
             return Err(error);
         }
         println!("{error:#}; trying again");

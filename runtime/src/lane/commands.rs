@@ -120,15 +120,6 @@ fn batches(mut items: Vec<CommandItem>, most: usize) -> Vec<Vec<CommandItem>> {
     batches
 }
 
-/// Answers items whose deadline has passed: their callers have stopped waiting, and a locked row must not hold up the
-/// lane for longer than the deadline.
-fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
-    let now = Instant::now();
-    for item in items.extract_if(.., |item| item.deadline <= now) {
-        answer(item, LaneReply::ServiceError(ServiceError::deadline(context.domain)));
-    }
-}
-
 /// Batches of commands of one operation.
 enum Commands {}
 
@@ -145,8 +136,13 @@ impl Kind for Commands {
 
     const NAME: &'static str = "command";
 
+    /// Answers items whose deadline has passed: their callers have stopped waiting, and a locked row must not hold up
+    /// the lane for longer than the deadline.
     fn drop_late(context: &LaneContext, items: &mut Vec<CommandItem>) {
-        drop_late(context, items);
+        let now = Instant::now();
+        for item in items.extract_if(.., |item| item.deadline <= now) {
+            answer(item, LaneReply::ServiceError(ServiceError::deadline(context.domain)));
+        }
     }
 
     async fn claim(

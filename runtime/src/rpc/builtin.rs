@@ -18,7 +18,7 @@ use crate::{
         trim::{ConsumedRequest, TrimRequest},
     },
     rpc::{
-        client::{Client, Replied},
+        client::{Call, Client, Replied},
         responder::{Backing, IncomingRequest, Reply},
     },
 };
@@ -113,7 +113,7 @@ impl Client {
         &self,
         domain: &str,
         request: &R,
-        call: &crate::rpc::client::Call,
+        call: &Call,
     ) -> Result<Replied<R::Reply>, ServiceError> {
         let subject = match (&call.authorization, R::GUARDED) {
             (Some(_), Some(operation)) => subject::request(domain, operation, false),

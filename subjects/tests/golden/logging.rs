@@ -32,9 +32,7 @@ pub fn page() -> String {
          Log lines go to standard error: JSON from `souk node`, text from `souk up` (`SOUK_LOG_FORMAT`). `SOUK_LOG` \
          filters them by target and level, in the syntax of `tracing`'s `EnvFilter`: \
          `info,runtime::lane=debug,http=off`. Messages are stable; what differs between two lines is in fields. \
-         `error` needs a person, `warn` is handled by a retry or a restart, `info` is the course of business, `debug` \
-         explains a delay. Ids are fields of their own (`order_id`, `payment_id`, `variant_id`, `user_id`, \
-         `request_id`). Tokens, card numbers, names and addresses are in no line.\n\n\
+         Ids are fields of their own (`order_id`, `payment_id`, `variant_id`, `user_id`, `request_id`).\n\n\
          | Level | Target | Message | Fields |\n| --- | --- | --- | --- |\n",
     );
     for Line { target, level, message, fields } in lines {
