@@ -3,7 +3,7 @@
 
 /// Ends the process if the environment names this point; `SOUK_CRASH_AT=<name>:<n>` ends it on the n-th call.
 #[cfg(debug_assertions)]
-pub(crate) fn fail_point(name: &str) {
+pub fn fail_point(name: &str) {
     use std::sync::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -23,5 +23,6 @@ pub(crate) fn fail_point(name: &str) {
     }
 }
 
+/// Does nothing in builds without debug assertions.
 #[cfg(not(debug_assertions))]
-pub(crate) fn fail_point(_name: &str) {}
+pub fn fail_point(_name: &str) {}

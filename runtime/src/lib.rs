@@ -24,7 +24,7 @@ mod log;
 mod node;
 mod rpc;
 
-pub(crate) use fail::fail_point;
+pub use fail::fail_point;
 
 pub use api::caller::{Caller, Identity, secret_digest};
 pub use api::context::{Context, ServiceContext};

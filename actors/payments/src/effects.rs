@@ -3,6 +3,8 @@
 
 pub(crate) mod read_object;
 
+use std::sync::Arc;
+
 use runtime::{Context, Effect, EffectHandler, EffectResult, InternalError, Tx};
 use serde::{Deserialize, Serialize};
 use subjects::{Money, OrderId, PaymentId, RefundId, UserId};
@@ -13,19 +15,19 @@ use crate::{
     fields::plain,
     machine::{Fact, driver::Key},
     provider::{Cancellation, Confirmation, Created, NewObject, ObjectStatus, ProviderObject, RefundOutcome},
-    store,
+    store::{self, CreatedObject},
     terms::Terms,
 };
 
-/// Creates the provider's object without charging.
+/// Creates the provider's object, commits its id and charges a payment method.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct CreateObject {
+pub(crate) struct Charge {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub order_number: String,
     pub user_id: Option<UserId>,
     pub amount: Money,
-    #[serde(default)]
+    pub method: String,
     pub terms: Terms,
 }
 
@@ -62,8 +64,8 @@ pub(crate) struct RefundMoney {
     pub terms: Terms,
 }
 
-impl Effect for CreateObject {
-    const NAME: &'static str = "create_object";
+impl Effect for Charge {
+    const NAME: &'static str = "charge";
 }
 
 impl Effect for Confirm {
@@ -78,8 +80,8 @@ impl Effect for RefundMoney {
     const NAME: &'static str = "refund_money";
 }
 
-/// An effect with the input that its result is; `None` while the result is undecided.
-type Done<F> = EffectResult<F, Option<Fact>>;
+/// An effect with the inputs that its result is; none while the result is undecided.
+type Done<F> = EffectResult<F, Vec<Fact>>;
 
 impl Payments {
     async fn advance_with<F>(
@@ -88,15 +90,17 @@ impl Payments {
         done: &[&Done<F>],
         key: fn(&F) -> Key,
     ) -> Result<(), InternalError> {
-        let facts = done.iter().filter_map(|done| Some((key(&done.effect), done.outcome.clone()?, &done.cause)));
+        let facts =
+            done.iter().flat_map(|done| done.outcome.iter().map(|fact| (key(&done.effect), fact.clone(), &done.cause)));
         self.advance(tx, facts.collect()).await
     }
 }
 
-impl EffectHandler<CreateObject> for Payments {
-    type Outcome = Option<Fact>;
+impl EffectHandler<Charge> for Payments {
+    type Outcome = Vec<Fact>;
 
-    async fn perform(&self, cx: &Context, _id: Uuid, effect: &CreateObject) -> Result<Option<Fact>, InternalError> {
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &Charge) -> Result<Vec<Fact>, InternalError> {
+        let provider = effect.terms.provider(self)?;
         let new = NewObject {
             // The payment's id, not the effect's: `CreateIntent` creates the same object under the same key.
             key: effect.payment_id.0,
@@ -105,15 +109,41 @@ impl EffectHandler<CreateObject> for Payments {
             order_number: effect.order_number.clone(),
             user_id: effect.user_id,
         };
-        Ok(Some(match effect.terms.provider(self)?.create(cx, &new).await? {
-            Created::Object(object) => Fact::ObjectCreated(object.id),
-            Created::Rejected(failure) => Fact::CreateRejected(plain(&failure)),
-        }))
+        let object = match provider.create(cx, &new).await? {
+            Created::Object(object) => object.id,
+            Created::Rejected(failure) => return Ok(vec![Fact::CreateRejected(plain(&failure))]),
+        };
+        let created = CreatedObject { payment_id: effect.payment_id, object: object.clone() };
+        if !self.objects.load(cx.pool(), Arc::new(created)).await? {
+            return Ok(vec![Fact::ObjectCreated(object)]);
+        }
+        runtime::fail_point("payments.object_committed");
+        let confirmation = provider.confirm(cx, &object, &effect.method, id).await?;
+        let result = result_of(confirmation, &object, &effect.terms)?;
+        Ok([Fact::ObjectCommitted { object, method: effect.method.clone() }].into_iter().chain(result).collect())
     }
 
-    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CreateObject>]) -> Result<(), InternalError> {
+    async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<Charge>]) -> Result<(), InternalError> {
         self.advance_with(tx, done, |effect| (effect.payment_id, effect.order_id)).await
     }
+}
+
+/// The input that a confirmation is. `None` if it is undecided: a webhook, the order's deadline or the cancel that is
+/// queued behind the effect brings the result.
+fn result_of(confirmation: Confirmation, object: &str, terms: &Terms) -> Result<Option<Fact>, InternalError> {
+    let object = object.to_owned();
+    Ok(match confirmation {
+        Confirmation::Succeeded(charged) => {
+            terms.check(&object, &charged)?;
+            Some(Fact::Paid(object))
+        }
+        Confirmation::Declined { attempt, failure } => {
+            Some(Fact::Declined { object, attempt, failure: plain(&failure) })
+        }
+        Confirmation::ActionRequired => Some(Fact::ActionRequired(object)),
+        Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
+        Confirmation::Processing => None,
+    })
 }
 
 /// The result for an object that must not be charged any more: the status it has.
@@ -126,9 +156,9 @@ fn as_it_stands(object: ProviderObject) -> Confirmation {
 }
 
 impl EffectHandler<Confirm> for Payments {
-    type Outcome = Option<Fact>;
+    type Outcome = Vec<Fact>;
 
-    async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Option<Fact>, InternalError> {
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &Confirm) -> Result<Vec<Fact>, InternalError> {
         let provider = effect.terms.provider(self)?;
         let row = store::find(cx.reads(), effect.payment_id).await?;
         let confirmation = if row.is_some_and(|row| row.attempt.can_be_paid()) {
@@ -141,21 +171,7 @@ impl EffectHandler<Confirm> for Payments {
                 object.ok_or_else(|| InternalError::other("the provider does not know an object that it created"))?,
             )
         };
-        let object = effect.object.clone();
-        Ok(match confirmation {
-            Confirmation::Succeeded(came) => {
-                effect.terms.check(&object, &came)?;
-                Some(Fact::Paid(object))
-            }
-            Confirmation::Declined { attempt, failure } => {
-                Some(Fact::Declined { object, attempt, failure: plain(&failure) })
-            }
-            Confirmation::ActionRequired => Some(Fact::ActionRequired(object)),
-            Confirmation::Cancelled => Some(Fact::CancelConfirmed(object)),
-            // Undecided. A webhook, the order's deadline or the cancel that is queued behind this effect brings the
-            // result.
-            Confirmation::Processing => None,
-        })
+        Ok(result_of(confirmation, &effect.object, &effect.terms)?.into_iter().collect())
     }
 
     async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<Confirm>]) -> Result<(), InternalError> {
@@ -164,17 +180,17 @@ impl EffectHandler<Confirm> for Payments {
 }
 
 impl EffectHandler<CancelObject> for Payments {
-    type Outcome = Option<Fact>;
+    type Outcome = Vec<Fact>;
 
-    async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Option<Fact>, InternalError> {
+    async fn perform(&self, cx: &Context, id: Uuid, effect: &CancelObject) -> Result<Vec<Fact>, InternalError> {
         let object = effect.object.clone();
-        Ok(Some(match effect.terms.provider(self)?.cancel(cx, &object, id).await? {
+        Ok(vec![match effect.terms.provider(self)?.cancel(cx, &object, id).await? {
             Cancellation::Cancelled => Fact::CancelConfirmed(object),
             Cancellation::AlreadySucceeded(came) => {
                 effect.terms.check(&object, &came)?;
                 Fact::Paid(object)
             }
-        }))
+        }])
     }
 
     async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<CancelObject>]) -> Result<(), InternalError> {
@@ -183,15 +199,15 @@ impl EffectHandler<CancelObject> for Payments {
 }
 
 impl EffectHandler<RefundMoney> for Payments {
-    type Outcome = Option<Fact>;
+    type Outcome = Vec<Fact>;
 
-    async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<Option<Fact>, InternalError> {
+    async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<Vec<Fact>, InternalError> {
         let (id, amount, provider) = (effect.refund_id, effect.amount.amount, effect.terms.provider(self)?);
         // The refund's id is the idempotency key: one row makes one refund, however often the effect runs.
-        Ok(Some(match provider.refund(cx, &effect.object, effect.amount, id.0).await? {
+        Ok(vec![match provider.refund(cx, &effect.object, effect.amount, id.0).await? {
             RefundOutcome::Succeeded { refund_id } => Fact::RefundDone { id, amount, provider_id: refund_id },
             RefundOutcome::Failed(failure) => Fact::RefundDeclined { id, amount, failure: plain(&failure) },
-        }))
+        }])
     }
 
     async fn finish(&self, tx: &mut Tx<'_>, done: &[&Done<RefundMoney>]) -> Result<(), InternalError> {

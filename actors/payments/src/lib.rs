@@ -1,6 +1,6 @@
 //! Payments: one per order, through a provider.
 //!
-//! Guarantees: the provider's object is created and its id committed before it can be confirmed; `failed` and
+//! Guarantees: the provider's object is created and its id committed before it is confirmed; `failed` and
 //! `cancelled` are emitted only when nothing can be charged any more; a capture that is found on an ended payment is
 //! refunded, once. [`machine`] is the state machine. Requests to the provider are effects or precede a transaction,
 //! never part of one.
@@ -22,22 +22,35 @@ mod terms;
 
 pub use config::PaymentsConfig;
 
-use runtime::{Domain, Registry};
-use sqlx::migrate::Migrator;
+use std::sync::Arc;
+
+use futures::future::FutureExt;
+use runtime::{Batcher, Domain, Registry};
+use sqlx::{PgPool, migrate::Migrator};
 use subjects::{orders, payments as messages};
 
-use crate::provider::Provider;
+use crate::{provider::Provider, store::CreatedObject};
 
 /// The payments domain.
-#[derive(Debug)]
 pub struct Payments {
     config: PaymentsConfig,
+    /// Commits the ids of objects before they are confirmed.
+    objects: Arc<Batcher<CreatedObject, bool>>,
+}
+
+impl std::fmt::Debug for Payments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Payments").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Payments {
     /// Creates the domain.
     pub fn new(config: PaymentsConfig) -> Self {
-        Self { config }
+        let commit = |db: PgPool, objects: Vec<Arc<CreatedObject>>| {
+            async move { store::commit_objects(&db, &objects).await }.boxed()
+        };
+        Self { config, objects: Batcher::new("payments.objects", 1, Box::new(commit)) }
     }
 
     fn provider(&self) -> &dyn Provider {
@@ -72,7 +85,7 @@ impl Domain for Payments {
         routes.event::<orders::Failed>();
         routes.event::<orders::RefundDue>();
 
-        routes.effect::<effects::CreateObject>();
+        routes.effect::<effects::Charge>();
         routes.effect::<effects::Confirm>();
         routes.effect::<effects::CancelObject>();
         routes.effect::<effects::RefundMoney>();

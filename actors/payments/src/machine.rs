@@ -72,6 +72,7 @@ pub fn step(state: &Attempt, fact: Fact) -> Step {
         Fact::Due { details, method } => due(state, details, method),
         Fact::IntentOpened { details, object } => intent_opened(state, details, object),
         Fact::ObjectCreated(object) => object_created(state, object),
+        Fact::ObjectCommitted { object, method } => object_committed(state, object, &method),
         Fact::CreateRejected(failure) => create_rejected(state, failure),
         Fact::BuyerActs { method } => buyer_acts(state, method),
         Fact::Paid(object) => paid(state, object),
@@ -144,6 +145,21 @@ fn object_created(state: &Attempt, object: String) -> Step {
     }
 }
 
+/// The object was committed before it was confirmed with `method`, and the result of that confirm follows.
+fn object_committed(state: &Attempt, object: String, method: &str) -> Step {
+    let mut step = Step::stay(state);
+    step.next.creating = false;
+    if !state.can_be_paid() || !state.owns(&object) {
+        // It was closed meanwhile, and the cancel follows this effect.
+        return step;
+    }
+    match &state.method {
+        // The buyer has chosen another method while the object was being created.
+        Some(other) if other != method => step.act(Act::Confirm { object, method: other.clone() }),
+        _ => step,
+    }
+}
+
 fn create_rejected(state: &Attempt, failure: Failure) -> Step {
     let mut step = Step::stay(state);
     step.next.creating = false;
@@ -170,7 +186,7 @@ fn buyer_acts(state: &Attempt, method: String) -> Step {
     if state.can_be_paid() && state.details.is_some() { charge(step, method) } else { step }
 }
 
-/// Charges the method. Creates the object first if there is none.
+/// Charges the method, after creating the object if there is none.
 fn charge(mut step: Step, method: String) -> Step {
     step.next.method = Some(method.clone());
     step.next.awaits_action = false;
@@ -178,11 +194,11 @@ fn charge(mut step: Step, method: String) -> Step {
     step.next.status = PaymentStatus::Processing;
     match step.next.object.clone() {
         Some(object) => step.act(Act::Confirm { object, method }),
-        // `object_created` confirms it.
+        // The end of the create confirms it.
         None if step.next.creating => step,
         None => {
             step.next.creating = true;
-            step.act(Act::Create)
+            step.act(Act::Charge { method })
         }
     }
 }

@@ -5,7 +5,7 @@ mod object_reads;
 mod reading;
 mod refunds;
 
-pub(crate) use moving::{Row, find, insert, lock, of_provider, update, with_object};
+pub(crate) use moving::{CreatedObject, Row, commit_objects, find, insert, lock, of_provider, update, with_object};
 pub(crate) use object_reads::{clear_deadline, due_to_read, now, remember_notice};
 pub(crate) use reading::{View, load};
 pub(crate) use refunds::{

@@ -59,13 +59,13 @@ async fn a_charge_that_was_given_up_is_listed_and_redriven_and_charges_once() {
     assert_eq!(page.number_at("/pagination/total"), 1);
     assert_eq!(
         (&letter["kind"], &letter["source"], &letter["name"], &letter["entity"], &letter["attempts"]),
-        (&json!("effect"), &json!("payments"), &json!("confirm"), &json!(entity), &json!(300)),
+        (&json!("effect"), &json!("payments"), &json!("charge"), &json!(entity), &json!(300)),
     );
     assert!(letter["reason"].as_str().unwrap().ends_with("/confirm: status 503"), "{letter}");
     let parked_at: chrono::DateTime<chrono::Utc> = letter["parked_at"].as_str().unwrap().parse().unwrap();
     assert!((chrono::Utc::now() - parked_at).num_seconds().abs() < 300, "{letter}");
     let (ok, said) = dead_letters(shop, &["list"]).await;
-    let line = format!("payments  {id}  effect  payments.confirm  300 attempts  ");
+    let line = format!("payments  {id}  effect  payments.charge  300 attempts  ");
     assert!(ok && said.starts_with(&line) && said.contains(&entity) && said.ends_with("\n1 dead letter\n"), "{said}");
     let checked = shop.check().await;
     assert!(checked.violations().contains(&("dead_letters".into(), format!("payments: effect {id}"))));
@@ -114,7 +114,7 @@ async fn an_order_that_was_called_off_while_the_provider_was_away_ends_without_a
     market.dead_letters_an_effect(&order).await;
     buyer.post_once(&format!("/orders/{order}/cancel"), &json!({})).await.expect_status(200);
     let (ok, said) = dead_letters(shop, &["list"]).await;
-    assert!(ok && said.contains("  effect  payments.create_object  300 attempts  "), "{said}");
+    assert!(ok && said.contains("  effect  payments.charge  300 attempts  "), "{said}");
     let id = said.split_whitespace().nth(1).unwrap().to_owned();
 
     market.sandbox.start_again(shop).await;

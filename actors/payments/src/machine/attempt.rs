@@ -77,7 +77,7 @@ pub struct Attempt {
     /// The declined attempts. Not recorded if `at_once` is set.
     #[sqlx(json)]
     pub declines: BTreeSet<String>,
-    /// Whether a create of the object is in flight.
+    /// Whether a create of the object is in flight. The object's id may be committed already.
     pub creating: bool,
     /// How it ends once its object is cancelled; `None` while it is not being closed.
     pub closing: Option<Closing>,
@@ -187,8 +187,15 @@ pub enum Fact {
         /// The provider's id of the object.
         object: String,
     },
-    /// The provider has created an object.
+    /// The provider has created an object. It was not confirmed.
     ObjectCreated(String),
+    /// The provider has created an object, whose id was committed and which was then confirmed.
+    ObjectCommitted {
+        /// The provider's id of the object.
+        object: String,
+        /// The payment method that it was confirmed with.
+        method: String,
+    },
     /// The provider rejected the creation of the object for good.
     CreateRejected(Failure),
     /// A test confirms the payment in the sandbox, in place of the buyer.
@@ -317,9 +324,12 @@ pub enum Act {
         /// The provider's id.
         id: String,
     },
-    /// Create the provider's object.
-    Create,
-    /// Charge a payment method.
+    /// Create the provider's object, commit its id and charge a payment method.
+    Charge {
+        /// The payment method to charge.
+        method: String,
+    },
+    /// Charge a payment method with the committed object.
     Confirm {
         /// The provider's id of the object.
         object: String,

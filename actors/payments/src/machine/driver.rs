@@ -13,7 +13,7 @@ use subjects::{
 
 use crate::{
     Payments,
-    effects::{CancelObject, Confirm, CreateObject, RefundMoney},
+    effects::{CancelObject, Charge, Confirm, RefundMoney},
     ids::automatic_refund_of,
     machine::{Act, Details, Fact, Step, step},
     provider::Provider,
@@ -196,7 +196,7 @@ fn event_name(act: &Act) -> Option<&'static str> {
         Act::EmitDisputed { .. } => Some(messages::Disputed::NAME),
         Act::EmitDisputeWon { .. } => Some(messages::DisputeWon::NAME),
         Act::EmitDisputeLost { .. } => Some(messages::DisputeLost::NAME),
-        Act::Create | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => None,
+        Act::Charge { .. } | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => None,
     }
 }
 
@@ -259,10 +259,11 @@ fn perform_act(
             let event = messages::DisputeLost { payment_id, order_id, dispute_id, amount, total_returned, is_full };
             tx.emit(cause, &mut row.version, &event)?;
         }
-        Act::Create => {
-            let details = known(row)?.clone();
-            let Details { order_number, user_id, amount } = details;
-            tx.effect(cause, entity, &CreateObject { payment_id, order_id, order_number, user_id, amount, terms })?;
+        Act::Charge { method } => {
+            let Details { order_number, user_id, amount } = known(row)?.clone();
+            let method = method.clone();
+            let effect = Charge { payment_id, order_id, order_number, user_id, amount, method, terms };
+            tx.effect(cause, entity, &effect)?;
         }
         Act::Confirm { object, method } => {
             let (object, method) = (object.clone(), method.clone());

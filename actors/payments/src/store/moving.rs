@@ -1,10 +1,13 @@
 //! Inserts, locks and updates payments, a batch per statement.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use runtime::{InternalError, Locks, Reads, Version, Writes, columns};
-use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
+use sqlx::{FromRow, PgPool, Row as _, postgres::PgRow, types::Json};
 use subjects::{Currency, Money, OrderId, PaymentId};
 
 use crate::machine::{Attempt, Details};
@@ -91,6 +94,32 @@ pub(crate) async fn of_provider(db: Reads<'_>, intent: &str) -> Result<Option<(P
         Err(_) if intent.len() > 255 || intent.contains('\0') => None,
         Err(_) => sqlx::query_as(by_object).bind(intent).fetch_optional(db).await?,
     })
+}
+
+/// An object that the provider has created for a payment.
+#[derive(Debug)]
+pub(crate) struct CreatedObject {
+    pub payment_id: PaymentId,
+    pub object: String,
+}
+
+/// Commits the ids of objects while their creates are in flight, in a transaction of its own, because the provider may
+/// confirm an object only after that. Returns for each whether it may be confirmed: not if the payment is being closed,
+/// or has another object. The result of the create is an input of the state machine afterwards.
+pub(crate) async fn commit_objects(db: &PgPool, objects: &[Arc<CreatedObject>]) -> Result<Vec<bool>, InternalError> {
+    let sql = "with held as (
+             select payments.id, created.object
+             from unnest($1::uuid[], $2::text[]) as created (id, object) join payments using (id)
+             where creating and closing is null and status in ('pending', 'processing')
+                   and (provider_transaction_id is null or provider_transaction_id = created.object)
+             order by payments.id for update of payments),
+         committed as (
+             update payments set provider_transaction_id = held.object from held
+             where payments.id = held.id and provider_transaction_id is null)
+         select id from held";
+    let query = columns!(sqlx::query_scalar(sql), objects, one; one.payment_id, one.object.as_str());
+    let committed: BTreeSet<PaymentId> = query.fetch_all(db).await?.into_iter().collect();
+    Ok(objects.iter().map(|one| committed.contains(&one.payment_id)).collect())
 }
 
 /// The rows that [`bind`] binds.

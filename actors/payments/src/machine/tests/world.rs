@@ -24,6 +24,8 @@ struct World {
     declined: u32,
     /// Committed effects, performed one at a time.
     effects: VecDeque<Act>,
+    /// Whether the charge under way has committed its object.
+    committed: bool,
     /// What may still happen, each once.
     may: Vec<May>,
     /// The final events that were emitted to the order: at most one.
@@ -61,6 +63,7 @@ impl World {
             given_back: 0,
             declined: 0,
             effects: VecDeque::new(),
+            committed: false,
             may: may.to_vec(),
             verdicts: Vec::new(),
             automatic: 0,
@@ -82,17 +85,38 @@ impl World {
                     self.automatic += 1;
                     self.effects.push_back(act);
                 }
-                Act::Create | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => {
+                Act::Charge { .. } | Act::Confirm { .. } | Act::Cancel(_) | Act::GiveBack { .. } => {
                     self.effects.push_back(act);
                 }
-                Act::EmitIntentCreated
-                | Act::EmitActionRequired
-                | Act::EmitRefunded { .. }
-                | Act::EmitRefundFailed { .. } => {}
+                Act::EmitIntentCreated | Act::EmitActionRequired => {}
+                Act::EmitRefunded { .. } | Act::EmitRefundFailed { .. } => {}
                 Act::EmitDisputed { .. } | Act::EmitDisputeWon { .. } | Act::EmitDisputeLost { .. } => {}
             }
         }
         self
+    }
+
+    /// The provider confirms an object.
+    fn confirm(&mut self, object: &str, method: &str) -> Fact {
+        let Some(truth) = self.objects.get_mut(object) else { panic!("confirmed what is not there") };
+        let object = object.to_owned();
+        match truth {
+            Object::Paid => Fact::Paid(object),
+            Object::Cancelled => Fact::CancelConfirmed(object),
+            Object::Open | Object::Asks if method == "good" => {
+                *truth = Object::Paid;
+                Fact::Paid(object)
+            }
+            Object::Open | Object::Asks if method == "asks" => {
+                *truth = Object::Asks;
+                Fact::ActionRequired(object)
+            }
+            Object::Open | Object::Asks => {
+                *truth = Object::Open;
+                self.declined += 1;
+                decline(&object, &self.declined.to_string())
+            }
+        }
     }
 
     /// All worlds that the next effect may lead to.
@@ -100,13 +124,35 @@ impl World {
         let mut world = self.clone();
         let Some(effect) = world.effects.pop_front() else { return Vec::new() };
         match effect {
-            Act::Create => {
+            Act::Charge { method } if world.committed => {
+                world.committed = false;
+                let charge = Act::Charge { method: method.clone() };
+                // A crash repeats it from the start: before the confirm, or after it and before its result was written.
+                let mut crashed_before = world.clone();
+                crashed_before.effects.push_front(charge.clone());
+                let fact = world.confirm(OWN, &method);
+                let mut crashed_after = world.clone();
+                crashed_after.effects.push_front(charge);
+                // A decline leaves the object as it was: its repeat gets the same reply.
+                let has_changed = crashed_after.objects != crashed_before.objects;
+                let finished = world.apply(Fact::ObjectCommitted { object: OWN.into(), method }).apply(fact);
+                let repeats = [Some(crashed_before), has_changed.then_some(crashed_after)];
+                repeats.into_iter().flatten().chain([finished]).collect()
+            }
+            Act::Charge { method } => {
                 let mut results = Vec::new();
                 if !world.objects.contains_key(OWN) {
                     results.push(world.clone().apply(Fact::CreateRejected(declined())));
                 }
                 world.objects.entry(OWN.into()).or_insert(Object::Open);
-                results.push(world.apply(Fact::ObjectCreated(OWN.into())));
+                if let Some(attempt) = commit(&world.attempt, OWN) {
+                    world.attempt = attempt;
+                    world.committed = true;
+                    world.effects.push_front(Act::Charge { method });
+                    results.push(world);
+                } else {
+                    results.push(world.apply(Fact::ObjectCreated(OWN.into())));
+                }
                 results
             }
             Act::Confirm { object, method } => {
@@ -120,24 +166,7 @@ impl World {
                     });
                 }
                 // Or it read the row just before the payment was closed.
-                let Some(truth) = world.objects.get_mut(&object) else { panic!("confirmed what is not there") };
-                let fact = match truth {
-                    Object::Paid => Fact::Paid(object),
-                    Object::Cancelled => Fact::CancelConfirmed(object),
-                    Object::Open | Object::Asks if method == "good" => {
-                        *truth = Object::Paid;
-                        Fact::Paid(object)
-                    }
-                    Object::Open | Object::Asks if method == "asks" => {
-                        *truth = Object::Asks;
-                        Fact::ActionRequired(object)
-                    }
-                    Object::Open | Object::Asks => {
-                        *truth = Object::Open;
-                        world.declined += 1;
-                        decline(&object, &world.declined.to_string())
-                    }
-                };
+                let fact = world.confirm(&object, &method);
                 results.push(world.apply(fact));
                 results
             }
