@@ -36,7 +36,7 @@ pub use api::error::{HandleError, HandlerResult, InternalError, PrepareError, Qu
 pub use api::machine::{Machine, Transition, Transitions};
 pub use api::routes::batcher::Batcher;
 pub use api::service::{Serve, Service, ServiceRegistry};
-pub use api::sql::{Allowed, Locks, Reads, Writes};
+pub use api::sql::{Allowed, LastWrite, LastWrites, Locks, Reads, Writes};
 pub use api::tx::{Cause, Tx, Version};
 pub use consume::dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
 pub use database::migrate;

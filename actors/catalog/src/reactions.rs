@@ -80,8 +80,9 @@ impl React for Catalog {
             Input::Seller(row) => Some((row.id, row.version, *row)),
             Input::Stock(_) => None,
         }));
-        store::write_stock(tx.writes(), &stock, now).await?;
-        store::write_sellers(tx.writes(), &sellers, now).await
+        store::write_stock(tx.last_writes(), &stock, now);
+        store::write_sellers(tx.last_writes(), &sellers, now);
+        Ok(())
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) async fn create_shelves(
             received.push(shelf);
         }
     }
-    store::update_shelves(tx.writes(), &received.iter().collect::<Vec<_>>(), now).await?;
-    store::insert_movements(tx.writes(), &entries, now).await
+    store::update_shelves(tx.last_writes(), &received.iter().collect::<Vec<_>>(), now);
+    store::insert_movements(tx.last_writes(), &entries, now);
+    // An order in the same batch may reserve these units.
+    tx.flush().await
 }

@@ -1,9 +1,10 @@
-//! Types for what a store function may do to the database: [`Reads`], [`Locks`] and [`Writes`].
+//! Types for what a store function may do to the database: [`Reads`], [`Locks`], [`Writes`] and [`LastWrites`].
 //!
 //! sqlx does not distinguish a `select` from an `insert`. Builds with debug assertions, which include all tests,
 //! therefore check each statement. A statement that does not match its type fails with an error.
 
 mod columns;
+mod last;
 mod statement;
 
 use std::{
@@ -22,6 +23,8 @@ use sqlx::{
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 
+pub(crate) use last::Collected;
+pub use last::{LastWrite, LastWrites};
 pub use statement::Allowed;
 
 macro_rules! on_source {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::api::{
     domain::Effect,
     error::InternalError,
-    sql::{Locks, Reads, Writes},
+    sql::{Collected, LastWrites, Locks, Reads, Writes},
 };
 
 /// The cause of an event or effect: a command, an event or an effect result. The ids of events and effects are derived
@@ -96,6 +96,9 @@ pub struct Tx<'c> {
     registered: &'c [&'static str],
     pub(crate) events: Vec<PendingEvent>,
     pub(crate) effects: Vec<PendingEffect>,
+    pub(crate) last_writes: Collected,
+    /// Whether a statement was to run after a last write, which it would not see.
+    is_out_of_order: bool,
     /// The number of events or effects per cause, name and entity.
     left: HashMap<(Uuid, &'static str, Uuid), usize>,
 }
@@ -109,23 +112,48 @@ impl<'c> Tx<'c> {
             registered,
             events: Vec::new(),
             effects: Vec::new(),
+            last_writes: Collected::default(),
+            is_out_of_order: false,
             left: HashMap::new(),
         }
     }
 
     /// Access for plain reads.
     pub fn reads(&mut self) -> Reads<'_> {
+        self.is_out_of_order |= !self.last_writes.is_empty();
         Reads::of_connection(self.connection)
     }
 
     /// Access for reads that lock rows.
     pub fn locks(&mut self) -> Locks<'_> {
+        self.is_out_of_order |= !self.last_writes.is_empty();
         Locks::of_connection(self.connection)
     }
 
     /// Access for writes. Decide before writing: a rejection after a write rolls back the batch.
     pub fn writes(&mut self) -> Writes<'_> {
+        self.is_out_of_order |= !self.last_writes.is_empty();
         Writes::of_connection(self.connection, &self.wrote)
+    }
+
+    /// Access for writes that nothing in this handler reads again: they are sent with the answers and events of the
+    /// batch. No two of them may write the same row.
+    pub fn last_writes(&mut self) -> LastWrites<'_> {
+        self.last_writes.writes()
+    }
+
+    /// Runs the last writes so far, so that statements may follow that depend on them.
+    ///
+    /// # Errors
+    /// Those of the writes.
+    pub async fn flush(&mut self) -> Result<(), InternalError> {
+        self.check_order()?;
+        self.last_writes.flush(self.connection).await
+    }
+
+    /// Checks that no statement was run after a last write.
+    pub(crate) fn check_order(&self) -> Result<(), InternalError> {
+        if self.is_out_of_order { Err(InternalError::other("a statement was run after a last write")) } else { Ok(()) }
     }
 
     /// The database's time at the start of the transaction, the only clock that decisions depend on.
@@ -197,7 +225,7 @@ impl<'c> Tx<'c> {
 
     /// Marks the current state, to which [`undo`](Self::undo) returns when an item is rejected.
     pub(crate) fn mark(&mut self) -> (usize, usize) {
-        self.wrote = AtomicBool::new(false);
+        self.wrote = AtomicBool::new(!self.last_writes.is_empty());
         (self.events.len(), self.effects.len())
     }
 
@@ -205,7 +233,7 @@ impl<'c> Tx<'c> {
     pub(crate) fn undo(&mut self, (events, effects): (usize, usize)) -> bool {
         self.events.truncate(events);
         self.effects.truncate(effects);
-        !self.wrote.load(Ordering::Relaxed)
+        self.last_writes.is_empty() && !self.wrote.load(Ordering::Relaxed)
     }
 }
 

@@ -137,6 +137,7 @@ async fn reset(pool: &PgPool, source: &str, routes: &[&EventRoute]) -> Result<()
     let mut tx = Tx::new(&mut transaction, now, &[]);
     for reset in routes.iter().filter_map(|route| route.reset.as_ref()) {
         reset(&mut tx).await?;
+        tx.flush().await?;
     }
     if !tx.events.is_empty() {
         return Err(InternalError::other("a projection emitted an event during its reset"));

@@ -117,6 +117,8 @@ async fn transact<K: Kind>(
     let (claimed, now) = K::claim(&mut transaction, context, items).await?;
     let mut tx = Tx::new(&mut transaction, now, context.effects.names());
     let (outcome, answers) = K::handle(&mut tx, items, claimed).await?;
+    tx.check_order()?;
+    let last_writes = std::mem::take(&mut tx.last_writes);
     let (events, effects) = (std::mem::take(&mut tx.events), std::mem::take(&mut tx.effects));
     if !(context.emits || events.is_empty()) {
         return Err(InternalError::other("a projection domain emitted an event"));
@@ -126,7 +128,7 @@ async fn transact<K: Kind>(
         context.db.hold(connection);
         return Ok((outcome, None));
     };
-    let committed = write(&mut transaction, answers, &events, effects, confirmed).await?;
+    let committed = write(&mut transaction, last_writes, answers, &events, effects, confirmed).await?;
     K::crash_point(false);
     transaction.commit().await?;
     context.db.hold(connection);

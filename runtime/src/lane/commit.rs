@@ -1,17 +1,19 @@
-//! The last statement of every batch, which writes answers, events and effects and deletes confirmed outbox rows.
+//! The last statement of every batch: the handlers' last writes, answers, events and effects, and the deletion of
+//! confirmed outbox rows.
 //!
 //! To read first: `batch.rs` (`transact`), which runs this statement and then commits.
 
 use chrono::{DateTime, Utc};
 use contract::Position;
 use sqlx::{PgConnection, Row};
-use std::{collections::BTreeMap, sync::LazyLock, time::Instant};
+use std::{collections::BTreeMap, time::Instant};
 use uuid::Uuid;
 
 use crate::{
     api::{
         error::InternalError,
         routes::EffectRow,
+        sql::Collected,
         tx::{PendingEffect, PendingEvent},
     },
     columns,
@@ -43,34 +45,25 @@ pub(crate) struct Committed {
     pub has_waiting_effects: bool,
 }
 
-/// The parts of the statement, each with its number of parameters. Each `{}` is the place of one parameter, in this
-/// order.
-const PARTS: [(usize, &str); 4] = [
-    (
-        6,
-        "answers as (
+/// The parts of the statement. Each `{}` is the place of one parameter, in this order. The epoch is read inside the
+/// committing transaction and never cached: right after a restore a cached epoch would hide new commits behind old
+/// cursors.
+const EPOCH: &str = "now_era as (
+    select era from era where started = pg_postmaster_start_time() order by era desc limit 1)";
+const ANSWERS: &str = "answers as (
     insert into command_log (caller, operation, id, fingerprint, status, answer)
-    select * from unnest({}::text[], {}::text[], {}::uuid[], {}::bytea[], {}::smallint[], {}::bytea[]))",
-    ),
-    (
-        2,
-        "logged as (
+    select * from unnest({}::text[], {}::text[], {}::uuid[], {}::bytea[], {}::smallint[], {}::bytea[]))";
+const EVENTS: &str = "logged as (
     insert into event_log (era, xid, at, digest, events)
     select era, pg_current_xact_id()::text::bigint, clock_timestamp(), {}::text::jsonb, {}::text::json
     from now_era returning era, xid, at),
 queued as (
     insert into outbox (era, xid, lease_until)
-    select era, xid, clock_timestamp() + interval '5 seconds' from logged)",
-    ),
-    (
-        2,
-        "confirmed as (
+    select era, xid, clock_timestamp() + interval '5 seconds' from logged)";
+const CONFIRMED: &str = "confirmed as (
     delete from outbox using unnest({}::bigint[], {}::bigint[]) as gone(era, xid)
-    where outbox.era = gone.era and outbox.xid = gone.xid)",
-    ),
-    (
-        5,
-        "left_effects as (
+    where outbox.era = gone.era and outbox.xid = gone.xid)";
+const EFFECTS: &str = "left_effects as (
     insert into effect (id, name, entity, cause, body, lease_until)
     select e.id, e.name, e.entity, e.cause::jsonb, e.body,
            clock_timestamp() + case when e.place = 1 and not exists (select 1 from effect o where o.entity = e.entity)
@@ -81,48 +74,35 @@ queued as (
     order by e.ordinality
     -- A command whose answer is not kept may run twice, and leaves the same work behind.
     on conflict (id) do nothing
-    returning id, lease_until > clock_timestamp() as is_ours)",
-    ),
-];
+    returning id, lease_until > clock_timestamp() as is_ours)";
 
-/// The statement for every set of parts. A single statement saves round trips, and it contains only the parts that a
-/// batch needs, because the server pays for each. The epoch is read inside the committing transaction and never cached:
-/// right after a restore a cached epoch would hide new commits behind old cursors.
-static STATEMENTS: LazyLock<[String; 16]> = LazyLock::new(|| std::array::from_fn(statement));
-
-/// Builds the statement for a set of parts, with one bit for each of [`PARTS`].
-fn statement(parts: usize) -> String {
-    let mut sql = "with now_era as (
-    select era from era where started = pg_postmaster_start_time() order by era desc limit 1)"
-        .to_owned();
-    let mut number = 0;
-    for (index, (parameters, text)) in PARTS.iter().enumerate() {
-        if parts & 1 << index == 0 {
-            continue;
-        }
-        let mut text = format!(",\n{text}");
-        for _ in 0..*parameters {
-            number += 1;
-            text = text.replacen("{}", &format!("${number}"), 1);
-        }
-        sql += &text;
-    }
-    let logged_at = if parts & EVENTS == 0 { "null::timestamptz" } else { "(select at from logged)" };
-    let ours = if parts & EFFECTS == 0 { "'{}'::uuid[]" } else { "array(select id from left_effects where is_ours)" };
-    sql + &format!(
-        "
-select (select era from now_era) as era, pg_current_xact_id()::text::bigint as xid, clock_timestamp() as at,
-       {logged_at} as logged_at, {ours} as ours"
-    )
+/// What the statement returns, without and with events and effects.
+macro_rules! result {
+    ($logged_at:literal, $ours:literal) => {
+        concat!(
+            "select (select era from now_era) as era, pg_current_xact_id()::text::bigint as xid,
+                 clock_timestamp() as at, ",
+            $logged_at,
+            " as logged_at, ",
+            $ours,
+            " as ours"
+        )
+    };
 }
-
-const ANSWERS: usize = 1;
-const EVENTS: usize = 1 << 1;
-const CONFIRMED: usize = 1 << 2;
-const EFFECTS: usize = 1 << 3;
+const RESULTS: [[&str; 2]; 2] = [
+    [
+        result!("null::timestamptz", "array[]::uuid[]"),
+        result!("null::timestamptz", "array(select id from left_effects where is_ours)"),
+    ],
+    [
+        result!("(select at from logged)", "array[]::uuid[]"),
+        result!("(select at from logged)", "array(select id from left_effects where is_ours)"),
+    ],
+];
 
 pub(super) async fn write(
     connection: &mut PgConnection,
+    last_writes: Collected,
     answers: AnswerRows,
     events: &[PendingEvent],
     effects: Vec<PendingEffect>,
@@ -135,26 +115,31 @@ pub(super) async fn write(
         digest.count += 1;
         digest.xor ^= id_hash(event.id);
     }
-    let has = |has: bool, part: usize| if has { part } else { 0 };
-    let parts = has(!answers.ids.is_empty(), ANSWERS)
-        | has(!logged.is_empty(), EVENTS)
-        | has(!confirmed.is_empty(), CONFIRMED)
-        | has(!effects.is_empty(), EFFECTS);
     let leases_since = Instant::now();
-    let mut query = sqlx::query(STATEMENTS[parts].as_str());
-    if parts & ANSWERS != 0 {
+    let (has_answers, has_events) = (!answers.ids.is_empty(), !logged.is_empty());
+    let (has_confirmed, has_effects) = (!confirmed.is_empty(), !effects.is_empty());
+    // A single statement saves round trips. It has only the parts that the batch needs, because the server pays for
+    // each.
+    let parts = [(has_answers, ANSWERS), (has_events, EVENTS), (has_confirmed, CONFIRMED), (has_effects, EFFECTS)];
+    let parts: Vec<&str> = [EPOCH]
+        .into_iter()
+        .chain(parts.into_iter().filter_map(|(is_needed, part)| is_needed.then_some(part)))
+        .chain([RESULTS[usize::from(has_events)][usize::from(has_effects)]])
+        .collect();
+    let mut query = last_writes.query(&parts)?;
+    if has_answers {
         let AnswerRows { callers, operations, ids, fingerprints, statuses, answers } = answers;
         query = query.bind(callers).bind(operations).bind(ids).bind(fingerprints).bind(statuses).bind(answers);
     }
-    if parts & EVENTS != 0 {
+    if has_events {
         // JSON is bound as text: the log stores the events exactly as written.
         query = query.bind(to_json(&digests)?).bind(to_json(&logged)?);
     }
-    if parts & CONFIRMED != 0 {
+    if has_confirmed {
         let (epochs, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.epoch, p.xid)).unzip();
         query = query.bind(epochs).bind(xids);
     }
-    if parts & EFFECTS != 0 {
+    if has_effects {
         let causes = effects.iter().map(|effect| to_json(&effect.cause)).collect::<Result<Vec<_>, _>>()?;
         query = columns!(query, effects, effect; effect.id, effect.name, effect.entity).bind(causes);
         query = columns!(query, effects, effect; effect.body.as_str());

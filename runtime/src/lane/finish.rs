@@ -69,6 +69,7 @@ impl Kind for EffectResults {
             }
         }
         for (route, effect_result) in groups {
+            tx.flush().await?;
             (route.finish)(tx, &effect_result).await?;
         }
         Ok((claimed.has_waiting, Some(AnswerRows::default())))

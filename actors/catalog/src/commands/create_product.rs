@@ -225,7 +225,8 @@ impl Handle<CreateProduct> for Catalog {
         if !store::insert_variants(tx.writes(), plan.row.id, &plan.variants, now).await? {
             return Err(CatalogError::SkuTaken.into());
         }
-        store::write_stock(tx.writes(), &plan.stock(), now).await?;
+        store::write_stock(tx.last_writes(), &plan.stock(), now);
+        tx.flush().await?;
 
         let made = store::written_product(tx.reads(), plan.row.id).await?;
         Ok(view::product(&made.product, &made.variants, &command.caller))

@@ -1,7 +1,7 @@
 //! The stock of each variant as last reported by inventory.
 
 use chrono::{DateTime, Utc};
-use runtime::{InternalError, Writes, columns};
+use runtime::{InternalError, LastWrites, Writes, columns};
 use uuid::Uuid;
 
 /// The available units of a variant, as of a version.
@@ -13,7 +13,10 @@ pub struct StockRow {
 }
 
 /// Writes rows that are newer than the stored ones. `rows` must be sorted by variant, without duplicates.
-pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Result<(), InternalError> {
+pub(crate) fn write_stock(mut db: LastWrites<'_>, rows: &[StockRow], now: DateTime<Utc>) {
+    if rows.is_empty() {
+        return;
+    }
     let sql = "insert into variant_stock (variant_id, available, version, updated_at)
         select variant_id, available, version, $4
         from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as told (variant_id, available, version)
@@ -21,9 +24,8 @@ pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime
         on conflict (variant_id) do update
         set available = excluded.available, version = excluded.version, updated_at = excluded.updated_at
         where variant_stock.version < excluded.version";
-    let query = columns!(sqlx::query(sql), rows, row; row.variant_id, row.available, row.version);
-    query.bind(now).execute(db).await?;
-    Ok(())
+    let query = columns!(db.write(sql), rows, row; row.variant_id, row.available, row.version);
+    query.bind(now);
 }
 
 /// Resets the version of each row, so that the next event of any version is applied; until then the shop shows the old

@@ -77,8 +77,8 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
             outcomes.push(outcome);
         }
         let changed: Vec<_> = changed.iter().filter_map(|variant| shelves.get(variant)).collect();
-        store::update_shelves(tx.writes(), &changed, now).await?;
-        store::insert_movements(tx.writes(), &entries, now).await?;
+        store::update_shelves(tx.last_writes(), &changed, now);
+        store::insert_movements(tx.last_writes(), &entries, now);
         Ok(outcomes)
     }
 }

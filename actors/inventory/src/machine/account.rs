@@ -50,6 +50,12 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// A reservation whose lines are not known.
+    pub(crate) fn new(order: Uuid, state: State, version: Version) -> Self {
+        let (lines, returned) = Default::default();
+        Self { order, state, cause: None, version, lines, returned, has_new_lines: false }
+    }
+
     /// The variants whose stock an input may change; their rows must be locked before it is applied.
     pub(crate) fn moves<'a>(&'a self, incoming: &'a Incoming) -> Option<&'a Lines> {
         match step(self.state, incoming.fact) {
@@ -240,9 +246,10 @@ impl<'a> Machine for Account<'a> {
             }
         }
         let shelves: Vec<_> = self.touched.keys().filter_map(|variant| self.shelves.get(variant)).collect();
-        store::update_shelves(tx.writes(), &shelves, now).await?;
-        store::write_reservations(tx.writes(), moved, now).await?;
-        store::insert_movements(tx.writes(), &self.entries, now).await
+        store::update_shelves(tx.last_writes(), &shelves, now);
+        store::write_reservations(tx.last_writes(), moved, now);
+        store::insert_movements(tx.last_writes(), &self.entries, now);
+        Ok(())
     }
 }
 

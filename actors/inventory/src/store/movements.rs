@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
-use runtime::{InternalError, Reads, Writes, columns};
+use runtime::{InternalError, LastWrites, Reads, columns};
 use subjects::inventory::Movement;
 use uuid::Uuid;
 
@@ -40,18 +40,13 @@ pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64,
 }
 
 /// Appends entries to the ledger, in their order.
-pub(crate) async fn insert_movements(
-    db: Writes<'_>,
-    entries: &[Entry],
-    now: DateTime<Utc>,
-) -> Result<(), InternalError> {
+pub(crate) fn insert_movements(mut db: LastWrites<'_>, entries: &[Entry], now: DateTime<Utc>) {
     if entries.is_empty() {
-        return Ok(());
+        return;
     }
     let sql = "insert into movement (variant_id, reason, on_hand_delta, reserved_delta, order_id, at)
         select u.*, $6 from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[]) as u";
-    let query = columns!(sqlx::query(sql), entries, entry;
+    let query = columns!(db.write(sql), entries, entry;
         entry.variant, entry.reason, entry.on_hand, entry.reserved, entry.order);
-    query.bind(now).execute(db).await?;
-    Ok(())
+    query.bind(now);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{InternalError, Locks, Reads, Writes, columns};
+use runtime::{InternalError, LastWrites, Locks, Reads, Writes, columns};
 use uuid::Uuid;
 
 use crate::shelf::Shelf;
@@ -51,13 +51,9 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result
 }
 
 /// Updates rows that this transaction has locked or inserted.
-pub(crate) async fn update_shelves(
-    db: Writes<'_>,
-    shelves: &[&Shelf],
-    now: DateTime<Utc>,
-) -> Result<(), InternalError> {
+pub(crate) fn update_shelves(mut db: LastWrites<'_>, shelves: &[&Shelf], now: DateTime<Utc>) {
     if shelves.is_empty() {
-        return Ok(());
+        return;
     }
     let sql = "update stock s
         set on_hand = u.on_hand, reserved = u.reserved, min_stock = u.min_stock, received = u.received, sold = u.sold,
@@ -65,8 +61,7 @@ pub(crate) async fn update_shelves(
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
             as u (variant_id, on_hand, reserved, min_stock, received, sold, version)
         where s.variant_id = u.variant_id";
-    let query = columns!(sqlx::query(sql), shelves, shelf; shelf.variant_id, shelf.on_hand, shelf.reserved,
+    let query = columns!(db.write(sql), shelves, shelf; shelf.variant_id, shelf.on_hand, shelf.reserved,
         shelf.min_stock, shelf.received, shelf.sold, shelf.version);
-    query.bind(now).execute(db).await?;
-    Ok(())
+    query.bind(now);
 }

@@ -69,7 +69,7 @@ impl HandleBatch<PlaceOrder, Quote> for Orders {
             draft.order.version = draft.version.get();
         }
         let accepted: Vec<_> = drafts.iter().filter(|draft| !rejected.contains_key(&draft.order.id)).collect();
-        write(tx, &accepted, now, deadline).await?;
+        write(tx, &accepted, now, deadline);
         let outcome = |draft: Draft<'_>| match rejected.remove(&draft.order.id) {
             Some(error) => Err(error.into()),
             None => Ok(draft.order),
@@ -235,17 +235,12 @@ async fn claim_carts(tx: &mut Tx<'_>, drafts: &[Draft<'_>]) -> Result<BTreeMap<O
         .collect()
 }
 
-async fn write(
-    tx: &mut Tx<'_>,
-    drafts: &[&Draft<'_>],
-    now: DateTime<Utc>,
-    deadline: DateTime<Utc>,
-) -> Result<(), InternalError> {
+fn write(tx: &mut Tx<'_>, drafts: &[&Draft<'_>], now: DateTime<Utc>, deadline: DateTime<Utc>) {
     if drafts.is_empty() {
-        return Ok(());
+        return;
     }
-    store::insert_orders(tx.writes(), drafts, now, deadline).await?;
-    store::insert_items(tx.writes(), drafts, now).await?;
+    store::insert_orders(tx.last_writes(), drafts, now, deadline);
+    store::insert_items(tx.last_writes(), drafts, now);
     let entry = |draft: &&Draft<'_>| Entry {
         order_id: draft.order.id,
         version: draft.version,
@@ -255,5 +250,5 @@ async fn write(
         cause: draft.cause.name.clone(),
     };
     let entries: Vec<Entry> = drafts.iter().map(entry).collect();
-    store::insert_history(tx.writes(), &entries, now).await
+    store::insert_history(tx.last_writes(), &entries, now);
 }

@@ -97,11 +97,12 @@ impl Machine for Moving<'_> {
         if !self.lines.is_empty() {
             store::set_returned(tx.writes(), &self.lines).await?;
         }
-        store::update(tx.writes(), moved, self.cancel_reason, now).await?;
+        store::update(tx.last_writes(), moved, self.cancel_reason, now);
         if !self.history.is_empty() {
-            store::insert_history(tx.writes(), &self.history, now).await?;
+            store::insert_history(tx.last_writes(), &self.history, now);
         }
-        store::leave_carts(tx.writes(), &self.confirmed, &self.ended).await
+        store::leave_carts(tx.last_writes(), &self.confirmed, &self.ended);
+        Ok(())
     }
 }
 

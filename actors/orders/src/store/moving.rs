@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use runtime::{InternalError, Locks, Reads, Version, Writes, columns};
+use runtime::{InternalError, LastWrites, Locks, Reads, Version, columns};
 use sqlx::FromRow;
 use subjects::{
     CartId, Currency, Money, OrderId, UserId,
@@ -48,12 +48,7 @@ pub(crate) async fn lock(db: Locks<'_>, ids: &[OrderId]) -> Result<BTreeMap<Orde
 }
 
 /// Writes the state of orders.
-pub(crate) async fn update(
-    db: Writes<'_>,
-    orders: &[&Locked],
-    cancel_reason: Option<&str>,
-    now: DateTime<Utc>,
-) -> Result<(), InternalError> {
+pub(crate) fn update(mut db: LastWrites<'_>, orders: &[&Locked], cancel_reason: Option<&str>, now: DateTime<Utc>) {
     let sql = "update orders set
              status = moved.status, payment_status = moved.payment_status,
              fulfillment_status = moved.fulfillment_status, stock_held = moved.stock_held,
@@ -68,12 +63,11 @@ pub(crate) async fn update(
               as moved (id, status, payment_status, fulfillment_status, stock_held, expiry_requested, version,
                   failure_code, failure_message, action_required, money_version)
          where orders.id = moved.id";
-    let query = columns!(sqlx::query(sql), orders, m;
+    let query = columns!(db.write(sql), orders, m;
         m.id, m.state.status, m.state.payment, m.state.fulfillment, m.state.stock_held, m.state.expiry_requested,
         m.version, m.failure.as_ref().map(|f| f.code.as_str()), m.failure.as_ref().map(|f| f.message.as_str()),
         m.state.action_required, m.state.money_version);
-    query.bind(now).bind(cancel_reason).execute(db).await?;
-    Ok(())
+    query.bind(now).bind(cancel_reason);
 }
 
 /// An entry of an order's history.
@@ -87,22 +81,21 @@ pub(crate) struct Entry {
     pub cause: String,
 }
 
-pub(crate) async fn insert_history(db: Writes<'_>, entries: &[Entry], now: DateTime<Utc>) -> Result<(), InternalError> {
+pub(crate) fn insert_history(mut db: LastWrites<'_>, entries: &[Entry], now: DateTime<Utc>) {
     let sql = "insert into order_history (order_id, version, event, status, payment_status, cause, at)
          select *, $7::timestamptz from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[],
              $6::text[])";
-    let query = columns!(sqlx::query(sql), entries, e;
+    let query = columns!(db.write(sql), entries, e;
         e.order_id, e.version, e.event, e.status, e.payment, e.cause.as_str());
-    query.bind(now).execute(db).await?;
-    Ok(())
+    query.bind(now);
 }
 
 /// Updates the claims on carts: a confirmed order keeps its claim, with the cart's version; an ended order releases it.
-pub(crate) async fn leave_carts(
-    mut db: Writes<'_>,
+pub(crate) fn leave_carts(
+    mut db: LastWrites<'_>,
     confirmed: &BTreeSet<(CartId, OrderId)>,
     ended: &BTreeSet<(CartId, OrderId)>,
-) -> Result<(), InternalError> {
+) {
     let confirm =
         "update cart_checkout set state = 'confirmed' from unnest($1::uuid[], $2::uuid[]) as left_by (cart_id, order_id)
          where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id";
@@ -110,10 +103,9 @@ pub(crate) async fn leave_carts(
          where cart_checkout.cart_id = left_by.cart_id and cart_checkout.order_id = left_by.order_id";
     for (sql, left) in [(confirm, confirmed), (release, ended)] {
         if !left.is_empty() {
-            columns!(sqlx::query(sql), left, pair; pair.0, pair.1).execute(db.reborrow()).await?;
+            columns!(db.write(sql), left, pair; pair.0, pair.1);
         }
     }
-    Ok(())
 }
 
 /// Unpaid pending orders whose deadline has passed, longest due first. Paid orders wait for stock and never expire.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use runtime::{InternalError, Reads, Writes, columns};
+use runtime::{InternalError, LastWrites, Reads, Writes, columns};
 use sqlx::types::Json;
 use subjects::{
     CartId, OrderId,
@@ -42,12 +42,12 @@ pub(crate) async fn checkouts(
 }
 
 /// Inserts new orders at version 1. Their subtotal is also their total, until pricing exists.
-pub(crate) async fn insert_orders(
-    db: Writes<'_>,
+pub(crate) fn insert_orders(
+    mut db: LastWrites<'_>,
     drafts: &[&Draft<'_>],
     now: DateTime<Utc>,
     payment_deadline: DateTime<Utc>,
-) -> Result<(), InternalError> {
+) {
     let sql = "insert into orders (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency,
              subtotal, total_amount, shipping_address, billing_address, notes, payment_method, payment_deadline,
              version, created_at, updated_at)
@@ -59,21 +59,16 @@ pub(crate) async fn insert_orders(
               as placed (id, order_number, user_id, guest_digest, email, cart_id, payment_status, currency, subtotal,
                   shipping_address, billing_address, notes, payment_method)
          order by id";
-    let query = columns!(sqlx::query(sql), drafts, draft;
+    let query = columns!(db.write(sql), drafts, draft;
         draft.order.id, draft.order.order_number.as_str(), draft.user_id(), draft.guest(), draft.new.email.as_deref(),
         draft.cart_id(), draft.order.payment_status, draft.order.currency, draft.order.totals.subtotal.amount,
         Json(&draft.order.shipping_address), draft.order.billing_address.as_ref().map(Json),
         draft.order.notes.as_deref(), draft.new.payment.as_ref().map(|payment| payment.method.as_str()));
-    query.bind(payment_deadline).bind(now).execute(db).await?;
-    Ok(())
+    query.bind(payment_deadline).bind(now);
 }
 
 /// Inserts the lines of new orders.
-pub(crate) async fn insert_items(
-    db: Writes<'_>,
-    drafts: &[&Draft<'_>],
-    now: DateTime<Utc>,
-) -> Result<(), InternalError> {
+pub(crate) fn insert_items(mut db: LastWrites<'_>, drafts: &[&Draft<'_>], now: DateTime<Utc>) {
     let mut items: Vec<(OrderId, i32, &OrderItem)> = Vec::new();
     for order in drafts.iter().map(|draft| &draft.order) {
         items.extend((0..).zip(&order.items).map(|(position, item)| (order.id, position, item)));
@@ -82,9 +77,8 @@ pub(crate) async fn insert_items(
              quantity, unit_price, total_price, created_at)
          select *, $12::timestamptz from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[],
              $6::uuid[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
-    let query = columns!(sqlx::query(sql), items, row;
+    let query = columns!(db.write(sql), items, row;
         row.0, row.1, row.2.id, row.2.product_id, row.2.variant_id, row.2.seller_id, row.2.sku.as_str(),
         row.2.name.as_str(), row.2.quantity, row.2.unit_price.amount, row.2.line_total.amount);
-    query.bind(now).execute(db).await?;
-    Ok(())
+    query.bind(now);
 }

@@ -170,14 +170,14 @@ impl Machine for Ledger<'_> {
                 return Err(ServiceError::unavailable(messages::DOMAIN).into());
             }
         }
-        if !moved.is_empty() {
-            store::update(tx.writes(), &moved, now).await?;
-        }
         if !self.refunds.is_empty() {
             store::insert_refunds(tx.writes(), &self.refunds, now).await?;
         }
         if !self.refund_ends.is_empty() {
             store::end_refunds(tx.writes(), &self.refund_ends, now).await?;
+        }
+        if !moved.is_empty() {
+            store::update(tx.last_writes(), &moved, now);
         }
         Ok(())
     }

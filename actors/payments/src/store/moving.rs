@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use runtime::{InternalError, Locks, Reads, Version, Writes, columns};
+use runtime::{InternalError, LastWrites, Locks, Reads, Version, Writes, columns};
 use sqlx::{FromRow, PgPool, Row as _, postgres::PgRow, types::Json};
 use subjects::{Currency, Money, OrderId, PaymentId};
 
@@ -122,7 +122,7 @@ pub(crate) async fn commit_objects(db: &PgPool, objects: &[Arc<CreatedObject>]) 
     Ok(objects.iter().map(|one| committed.contains(&one.payment_id)).collect())
 }
 
-/// The rows that [`bind`] binds.
+/// The rows that [`bind!`] binds.
 macro_rules! moved {
     () => {
         " from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
@@ -132,6 +132,24 @@ macro_rules! moved {
               as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating,
                   closing, order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
                   automatic_refund, version, at_once, awaits_action, declines, disputes, lost) "
+    };
+}
+
+/// Binds the first twenty-five parameters.
+macro_rules! bind {
+    ($query:expr, $rows:expr) => {
+        columns!($query, $rows, row;
+            row.id, row.order_id, row.attempt.details.as_ref().map(|details| details.order_number.as_str()),
+            row.attempt.details.as_ref().and_then(|details| details.user_id),
+            row.attempt.details.as_ref().map(|details| details.amount.amount),
+            row.attempt.details.as_ref().map(|details| details.amount.currency),
+            row.attempt.object.as_deref(), row.attempt.method.as_deref(), row.attempt.status, row.attempt.creating,
+            row.attempt.closing, row.attempt.order_ended, row.attempt.intent_emitted,
+            row.attempt.failure.as_ref().map(|(code, _)| code.as_str()),
+            row.attempt.failure.as_ref().map(|(_, message)| message.as_str()),
+            row.attempt.captured, row.attempt.refunded, row.attempt.refunding, row.attempt.automatic_refund, row.version,
+            row.attempt.at_once, row.attempt.awaits_action, Json(&row.attempt.declines), Json(&row.attempt.disputes),
+            row.attempt.lost)
     };
 }
 
@@ -152,11 +170,11 @@ pub(crate) async fn insert(
         moved!(),
         "order by moved.id on conflict (id) do nothing"
     );
-    Ok(bind(sqlx::query(sql), rows).bind(provider).bind(now).execute(db).await?.rows_affected())
+    Ok(bind!(sqlx::query(sql), rows).bind(provider).bind(now).execute(db).await?.rows_affected())
 }
 
 /// Writes the state of payments.
-pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) -> Result<(), InternalError> {
+pub(crate) fn update(mut db: LastWrites<'_>, rows: &[&Row], now: DateTime<Utc>) {
     let sql = concat!(
         "update payments set
              order_number = moved.order_number, user_id = moved.user_id, amount = moved.amount,
@@ -172,24 +190,5 @@ pub(crate) async fn update(db: Writes<'_>, rows: &[&Row], now: DateTime<Utc>) ->
         moved!(),
         "where payments.id = moved.id"
     );
-    bind(sqlx::query(sql), rows).bind(now).execute(db).await?;
-    Ok(())
-}
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
-
-/// Binds the first twenty-five parameters.
-fn bind<'q>(query: Query<'q>, rows: &'q [&Row]) -> Query<'q> {
-    columns!(query, rows, row;
-        row.id, row.order_id, row.attempt.details.as_ref().map(|details| details.order_number.as_str()),
-        row.attempt.details.as_ref().and_then(|details| details.user_id),
-        row.attempt.details.as_ref().map(|details| details.amount.amount),
-        row.attempt.details.as_ref().map(|details| details.amount.currency),
-        row.attempt.object.as_deref(), row.attempt.method.as_deref(), row.attempt.status, row.attempt.creating,
-        row.attempt.closing, row.attempt.order_ended, row.attempt.intent_emitted,
-        row.attempt.failure.as_ref().map(|(code, _)| code.as_str()),
-        row.attempt.failure.as_ref().map(|(_, message)| message.as_str()),
-        row.attempt.captured, row.attempt.refunded, row.attempt.refunding, row.attempt.automatic_refund, row.version,
-        row.attempt.at_once, row.attempt.awaits_action, Json(&row.attempt.declines), Json(&row.attempt.disputes),
-        row.attempt.lost)
+    bind!(db.write(sql), rows).bind(now);
 }

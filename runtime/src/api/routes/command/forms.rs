@@ -64,6 +64,7 @@ where
         async move {
             let mut outcomes = Vec::with_capacity(batch.len());
             for command in typed::<CommandEnvelope<C, P>>(batch)? {
+                tx.flush().await?;
                 let mark = tx.mark();
                 let result = domain.handle(tx, command).await;
                 outcomes.push(settle::<C>(tx, mark, result)?);
