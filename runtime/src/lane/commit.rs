@@ -49,24 +49,24 @@ const PARTS: [(usize, &str); 4] = [
     (
         6,
         "answers as (
-    insert into command_log (caller, operation, id, fingerprint, status, answer)
+    insert into command_log (caller, operation, id, fingerprint, status, reply)
     select * from unnest({}::text[], {}::text[], {}::uuid[], {}::bytea[], {}::smallint[], {}::bytea[]))",
     ),
     (
         2,
         "logged as (
-    insert into event_log (era, xid, at, digest, events)
-    select era, pg_current_xact_id()::text::bigint, clock_timestamp(), {}::text::jsonb, {}::text::json
-    from now_era returning era, xid, at),
+    insert into event_log (epoch, xid, at, digest, events)
+    select epoch, pg_current_xact_id()::text::bigint, clock_timestamp(), {}::text::jsonb, {}::text::json
+    from this_epoch returning epoch, xid, at),
 queued as (
-    insert into outbox (era, xid, lease_until)
-    select era, xid, clock_timestamp() + interval '5 seconds' from logged)",
+    insert into outbox (epoch, xid, lease_until)
+    select epoch, xid, clock_timestamp() + interval '5 seconds' from logged)",
     ),
     (
         2,
         "confirmed as (
-    delete from outbox using unnest({}::bigint[], {}::bigint[]) as gone(era, xid)
-    where outbox.era = gone.era and outbox.xid = gone.xid)",
+    delete from outbox using unnest({}::bigint[], {}::bigint[]) as gone(epoch, xid)
+    where outbox.epoch = gone.epoch and outbox.xid = gone.xid)",
     ),
     (
         5,
@@ -92,8 +92,8 @@ static STATEMENTS: LazyLock<[String; 16]> = LazyLock::new(|| std::array::from_fn
 
 /// Builds the statement for a set of parts, with one bit for each of [`PARTS`].
 fn statement(parts: usize) -> String {
-    let mut sql = "with now_era as (
-    select era from era where started = pg_postmaster_start_time() order by era desc limit 1)"
+    let mut sql = "with this_epoch as (
+    select epoch from epoch where started = pg_postmaster_start_time() order by epoch desc limit 1)"
         .to_owned();
     let mut number = 0;
     for (index, (parameters, text)) in PARTS.iter().enumerate() {
@@ -111,7 +111,7 @@ fn statement(parts: usize) -> String {
     let ours = if parts & EFFECTS == 0 { "'{}'::uuid[]" } else { "array(select id from left_effects where is_ours)" };
     sql + &format!(
         "
-select (select era from now_era) as era, pg_current_xact_id()::text::bigint as xid, clock_timestamp() as at,
+select (select epoch from this_epoch) as epoch, pg_current_xact_id()::text::bigint as xid, clock_timestamp() as at,
        {logged_at} as logged_at, {ours} as ours"
     )
 }
@@ -160,7 +160,7 @@ pub(super) async fn write(
         query = columns!(query, effects, effect; effect.body.as_str());
     }
     let row = query.fetch_one(connection).await?;
-    let Some(epoch) = row.try_get::<Option<i64>, _>("era")? else {
+    let Some(epoch) = row.try_get::<Option<i64>, _>("epoch")? else {
         return Err(InternalError::StaleEpoch);
     };
     let ours: Vec<Uuid> = row.try_get("ours")?;

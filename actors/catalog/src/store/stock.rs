@@ -16,7 +16,7 @@ pub struct StockRow {
 pub(crate) async fn write_stock(db: Writes<'_>, rows: &[StockRow], now: DateTime<Utc>) -> Result<(), InternalError> {
     let sql = "insert into variant_stock (variant_id, available, version, updated_at)
         select variant_id, available, version, $4
-        from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as told (variant_id, available, version)
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as reported (variant_id, available, version)
         order by variant_id
         on conflict (variant_id) do update
         set available = excluded.available, version = excluded.version, updated_at = excluded.updated_at
