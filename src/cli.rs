@@ -89,7 +89,7 @@ pub(crate) async fn stop(stdin: bool) {
     std::thread::spawn(move || {
         drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
         // The receiver is gone if the process stops for another reason.
-        let _unheard = gone.send(());
+        let _unreceived = gone.send(());
     });
     tokio::select! {
         () = stop_signal() => {}

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
-use runtime::{Domain, NodeBuilder, NodeConfig, StreamSpec};
+use anyhow::{Context, Result, bail};
+use runtime::{Domain, MigrationError, NodeBuilder, NodeConfig, StreamSpec};
 use sqlx::migrate::Migrator;
 use subjects::{
     DOMAINS,
@@ -84,9 +84,17 @@ pub(crate) fn migrations(domain: &str) -> Result<Migrator> {
 pub(crate) async fn migrate(servers: &Servers, domains: &[&str], progress: impl Fn(&str)) -> Result<()> {
     for domain in domains {
         progress(&format!("schema of {domain}"));
-        runtime::migrate(&servers.database(domain)?, migrations(domain)?)
-            .await
-            .with_context(|| format!("the schema of {domain}"))?;
+        match runtime::migrate(&servers.database(domain)?, migrations(domain)?).await {
+            Ok(()) => {}
+            Err(error @ MigrationError::Unreleased) => {
+                let remedy = match servers.is_local {
+                    true => "`make clean` deletes the local stack with its data",
+                    false => "use new databases",
+                };
+                bail!("the database of {domain}: {error}; {remedy}");
+            }
+            Err(error) => return Err(error).with_context(|| format!("the schema of {domain}")),
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use check::{Report, Sources};
 use contract::{ErrorKind, ServiceError};
 use runtime::{InternalError, QueryResult, Serve, Service, ServiceContext, ServiceRegistry};
-use subjects::operations::{CheckInvariants, DOMAIN, Invariant, InvariantFault, Invariants, OperationsError};
+use subjects::operations::{CheckInvariants, DOMAIN, Invariant, InvariantViolation, Invariants, OperationsError};
 use tokio::{
     sync::{Mutex, Semaphore},
     time::Instant,
@@ -68,7 +68,7 @@ impl Operations {
         for check in report.checks.iter().filter(|check| check.failure.is_some()) {
             tracing::error!(check = check.name, failure = check.failure, "check could not run");
         }
-        for violation in named(&report.faults) {
+        for violation in named(&report.violations) {
             tracing::error!(check = violation.check, key = violation.key, text = violation.text, "invariant violated");
         }
         *last = Some((Instant::now(), report.clone()));
@@ -114,13 +114,13 @@ fn invariants(report: &Report) -> Invariants {
             .map(|check| Invariant {
                 name: check.name.to_owned(),
                 promise: check.promise.to_owned(),
-                faults: check.faults as u64,
+                violations: check.violations as u64,
                 unsettled: check.unsettled as u64,
                 took_ms: check.took_ms,
             })
             .collect(),
-        faults: named(&report.faults)
-            .map(|violation| InvariantFault {
+        violations: named(&report.violations)
+            .map(|violation| InvariantViolation {
                 check: violation.check.to_owned(),
                 key: violation.key.clone(),
                 text: violation.text.clone(),
@@ -130,6 +130,6 @@ fn invariants(report: &Report) -> Invariants {
 }
 
 /// The first violations of each check. Expects the violations grouped by check.
-fn named(faults: &[check::Violation]) -> impl Iterator<Item = &check::Violation> {
-    faults.chunk_by(|a, b| a.check == b.check).flat_map(|of_one| of_one.iter().take(NAMED))
+fn named(violations: &[check::Violation]) -> impl Iterator<Item = &check::Violation> {
+    violations.chunk_by(|a, b| a.check == b.check).flat_map(|of_one| of_one.iter().take(NAMED))
 }

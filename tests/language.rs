@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use sources::{files, root};
 
-/// In the program and in the pages, but for the history in docs/adr.
-const WORDS: [&str; 26] = [
+/// Nowhere but in the history in docs/adr: not in texts, names, tests, SQL or configuration.
+const WORDS: [&str; 43] = [
     "anybody",
+    "blame",
     "breakage",
     "breakages",
     "census",
@@ -19,8 +20,12 @@ const WORDS: [&str; 26] = [
     "chores",
     "door",
     "doors",
+    "era",
+    "eras",
     "everybody",
     "heard",
+    "hearer",
+    "hears",
     "heed",
     "hole",
     "holes",
@@ -30,17 +35,29 @@ const WORDS: [&str; 26] = [
     "leaving",
     "news",
     "nobody",
+    "nobodys",
+    "park",
+    "parked",
+    "parks",
     "patience",
+    "refill",
+    "refilled",
+    "refills",
     "refusal",
     "refusals",
     "somebody",
+    "story",
+    "teller",
+    "tells",
+    "told",
+    "unheard",
     "untold",
     "whoever",
     "whomever",
 ];
 
-/// Those that tests do not use either.
-const WORDS_IN_TESTS: [&str; 8] = ["breakage", "breakages", "census", "chore", "chores", "heed", "untold", "whomever"];
+/// The user without rights of Unix, which has no other name.
+const UNIX_USER: &str = "nobody";
 
 const PLACES: [&str; 13] = [
     "CONTRIBUTING.md",
@@ -58,6 +75,24 @@ const PLACES: [&str; 13] = [
     "tests",
 ];
 
+/// What is neither code nor a page: SQL, configuration, scripts.
+const OTHER_PLACES: [&str; 10] = [
+    ".ci",
+    ".env.example",
+    "Dockerfile",
+    "Makefile",
+    "compose.yaml",
+    "deploy",
+    "migrations",
+    "nats",
+    "runtime",
+    "scripts",
+];
+
+/// Their extensions; the empty one is that of scripts.
+const OTHERS: [&str; 12] =
+    ["", "conf", "env", "example", "json", "py", "service", "sh", "socket", "sql", "yaml", "yml"];
+
 /// The characters of a line, as in rustfmt.toml, which does not break comments and literals.
 const MAX_WIDTH: usize = 120;
 
@@ -69,7 +104,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// The files of all places.
 fn all_files() -> Vec<PathBuf> {
-    let found: Vec<PathBuf> = PLACES.iter().flat_map(|place| files(&root().join(place), &["rs", "md"])).collect();
+    let found: Vec<PathBuf> =
+        PLACES.iter().flat_map(|place| files(&root().join(place), &["rs", "md", "sql"])).collect();
     assert!(found.len() > 400, "{} files", found.len());
     found
 }
@@ -84,11 +120,13 @@ fn end_of_literal(text: &str) -> Option<usize> {
     })
 }
 
-/// The comments of a piece of Rust, and the string literals that have several words: one word is a name.
-fn texts(source: &str) -> Vec<&str> {
-    let (mut found, mut rest) = (Vec::new(), source);
-    while let Some(at) = [rest.find("//"), rest.find('"')].into_iter().flatten().min() {
+/// The comments and string literals of a piece of Rust, and the code between them.
+fn texts(source: &str) -> (Vec<&str>, Vec<&str>) {
+    let (mut found, mut code, mut rest) = (Vec::new(), Vec::new(), source);
+    let is_start = |text: &str| text.starts_with('"') || text.starts_with("//");
+    while let Some((at, _)) = rest.match_indices(['"', '/']).find(|(at, _)| is_start(&rest[*at..])) {
         let (before, from) = rest.split_at(at);
+        code.push(before);
         if from.starts_with("//") {
             let (comment, after) = from.split_once('\n').unwrap_or((from, ""));
             found.push(comment);
@@ -108,57 +146,71 @@ fn texts(source: &str) -> Vec<&str> {
             end_of_literal(from)
         };
         let (literal, after) = from.split_at(end.unwrap_or(from.len()));
-        if literal.contains(' ') {
+        if literal != UNIX_USER {
             found.push(literal);
         }
         rest = after.strip_prefix('"').unwrap_or(after);
     }
-    found
+    code.push(rest);
+    (found, code)
 }
 
-/// The words of a text, in lower case and without what is quoted as code.
+/// A text without what is quoted as code.
+fn prose(text: &str) -> String {
+    text.split('`').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+/// The words of a text in lower case, those of names too: `dead_letter` and `DeadLetter` have two.
 fn words(text: &str) -> Vec<String> {
-    let prose: Vec<&str> = text.split('`').step_by(2).collect();
-    let prose = prose.join(" ").to_lowercase();
-    prose.split(|c: char| !(c.is_alphanumeric() || c == '_')).map(str::to_owned).collect()
+    let (mut words, mut was_lower) = (vec![String::new()], false);
+    for character in text.chars() {
+        let begins = !character.is_alphanumeric() || was_lower && character.is_uppercase();
+        was_lower = character.is_lowercase();
+        if begins {
+            words.push(String::new());
+        }
+        if character.is_alphanumeric() {
+            words.last_mut().expect("there is a word").extend(character.to_lowercase());
+        }
+    }
+    words
+}
+
+/// The banned words of a text, with the text.
+fn hits<'t>(path: &'t Path, text: &'t str) -> impl Iterator<Item = String> + 't {
+    let words = words(text);
+    let found = WORDS.iter().filter(move |word| words.iter().any(|one| one == *word));
+    found.map(move |word| format!("{}: {word}: {}", path.display(), text.trim()))
 }
 
 #[test]
-fn texts_have_the_words_of_the_field() {
-    let mut hits = Vec::new();
-    for file in all_files() {
+fn texts_and_names_have_the_words_of_the_field() {
+    let others = OTHER_PLACES.iter().flat_map(|place| files(&root().join(place), &OTHERS));
+    let mut found = Vec::new();
+    for file in all_files().into_iter().chain(others) {
         let path = file.strip_prefix(root()).unwrap();
-        if path.starts_with("docs/adr") {
+        if path.starts_with("docs/adr") || path == Path::new(file!()) {
             continue;
         }
         let content = std::fs::read_to_string(&file).unwrap();
-        let is_page = path.extension().is_some_and(|extension| extension == "md");
-        let (code, unit_tests) = content.split_once("#[cfg(test)]\nmod tests").unwrap_or((content.as_str(), ""));
-        let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
-        let parts = [
-            (if is_page { content.lines().collect() } else { texts(code) }, is_test),
-            (if is_page { Vec::new() } else { texts(unit_tests) }, true),
-        ];
-        for (texts, is_test) in parts {
-            let banned: &[&str] = if is_test { &WORDS_IN_TESTS } else { &WORDS };
-            for text in texts {
-                let words = words(text);
-                hits.extend(
-                    banned
-                        .iter()
-                        .filter(|word| words.iter().any(|one| one == *word))
-                        .map(|word| format!("{}: {word}: {}", path.display(), text.trim())),
-                );
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => {
+                let (texts, code) = texts(&content);
+                found.extend(texts.into_iter().flat_map(|text| hits(path, &prose(text)).collect::<Vec<_>>()));
+                found.extend(code.into_iter().flat_map(str::lines).flat_map(|line| hits(path, line)));
             }
+            Some("md") => found.extend(content.lines().flat_map(|line| hits(path, &prose(line)).collect::<Vec<_>>())),
+            _ => found.extend(content.lines().flat_map(|line| hits(path, line))),
         }
+        found.extend(hits(path, &path.display().to_string()));
     }
-    assert!(hits.is_empty(), "{}", hits.join("\n"));
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
 fn no_line_and_no_file_is_too_long() {
     let (mut hits, mut excepted) = (Vec::new(), 0);
-    for file in all_files().iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+    for file in all_files().iter().filter(|file| file.extension().is_some_and(|extension| extension != "md")) {
         let path = file.strip_prefix(root()).unwrap();
         let content = std::fs::read_to_string(file).unwrap();
         let mut long = Vec::new();
@@ -183,9 +235,13 @@ fn no_line_and_no_file_is_too_long() {
 }
 
 #[test]
-fn comments_and_literals_are_found_and_names_are_not() {
+fn comments_literals_and_names_are_found() {
     let source =
-        "let a = \"a \\\" b\"; // one\nlet b = '\"'; let c = r#\"two \" three\"#; let d = \"name\"; /// four `five`";
-    assert_eq!(texts(source), ["a \\\" b", "// one", "two \" three", "/// four `five`"]);
-    assert!(!words("four `five`").contains(&"five".to_owned()));
+        "let a = \"a \\\" b\"; // one\nlet b = '\"'; let c = r#\"two \" three\"#; let d = \"nobody\"; /// four `five`";
+    let (texts, code) = texts(source);
+    assert_eq!(texts, ["a \\\" b", "// one", "two \" three", "/// four `five`"]);
+    assert_eq!(code.concat(), "let a = ; let b = ''; let c = r##; let d = ; ");
+    assert_eq!(prose("four `five` six"), "four   six");
+    let words = words("source_era, ParkedAt");
+    assert!(["source", "era", "parked", "at"].iter().all(|word| words.iter().any(|one| one == word)), "{words:?}");
 }

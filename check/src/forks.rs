@@ -11,8 +11,8 @@ pub(crate) struct Forks(Vec<(i64, i64)>);
 
 impl Forks {
     pub(crate) async fn read(log: &PgPool) -> Result<Self> {
-        let rows = sqlx::query("select era, forked_at from era order by era").fetch_all(log).await?;
-        let epochs = rows.iter().map(|row| Ok((row.try_get("era")?, row.try_get("forked_at")?)));
+        let rows = sqlx::query("select epoch, forked_at from epoch order by epoch").fetch_all(log).await?;
+        let epochs = rows.iter().map(|row| Ok((row.try_get("epoch")?, row.try_get("forked_at")?)));
         Ok(Self(epochs.collect::<Result<_, sqlx::Error>>()?))
     }
 

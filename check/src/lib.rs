@@ -30,7 +30,7 @@ pub struct Suspect {
     /// The discrepancy. Contains nothing that changes by itself, such as an age, so that every look yields the same
     /// text.
     pub text: String,
-    /// How long it must stay unchanged to be a fault.
+    /// How long it must stay unchanged to be a violation.
     pub(crate) settled: Duration,
 }
 

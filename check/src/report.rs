@@ -17,7 +17,7 @@ pub struct Report {
     /// The result of each check.
     pub checks: Vec<CheckReport>,
     /// The violations of all checks.
-    pub faults: Vec<Violation>,
+    pub violations: Vec<Violation>,
     /// Suspects that changed at every inspection until the end: a sign of load, not of a defect.
     pub unsettled: Vec<Violation>,
 }
@@ -30,7 +30,7 @@ pub struct CheckReport {
     /// The invariant that it verifies.
     pub promise: &'static str,
     /// The number of violations.
-    pub faults: usize,
+    pub violations: usize,
     /// The number of suspects that never settled.
     pub unsettled: usize,
     /// The duration of the first inspection.
@@ -61,15 +61,15 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<16} {:>10} {:>8}  promise", "check", "violations", "time")?;
         for check in &self.checks {
-            let faults = if check.failure.is_some() { "-".to_owned() } else { check.faults.to_string() };
-            writeln!(f, "{:<16} {faults:>10} {:>5} ms  {}", check.name, check.took_ms, check.promise)?;
+            let violations = if check.failure.is_some() { "-".to_owned() } else { check.violations.to_string() };
+            writeln!(f, "{:<16} {violations:>10} {:>5} ms  {}", check.name, check.took_ms, check.promise)?;
         }
         for check in &self.checks {
             if let Some(failure) = &check.failure {
                 writeln!(f, "{} could not be completed: {failure}", check.name)?;
             }
         }
-        for violation in &self.faults {
+        for violation in &self.violations {
             writeln!(f, "{violation}")?;
         }
         if !self.unsettled.is_empty() {
@@ -78,7 +78,7 @@ impl fmt::Display for Report {
         let seconds = self.took_ms as f64 / 1000.0;
         match self.is_ok {
             true => write!(f, "no violations ({seconds:.1} s)"),
-            false => write!(f, "{} violations ({seconds:.1} s)", self.faults.len()),
+            false => write!(f, "{} violations ({seconds:.1} s)", self.violations.len()),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     report::{CheckReport, Report, Violation},
 };
 
-/// A suspect unchanged for this long is a fault.
+/// A suspect unchanged for this long is a violation.
 pub const SETTLED: Duration = Duration::from_secs(5);
 
 /// The pause between two looks.
@@ -26,7 +26,7 @@ struct Watched {
     since: Instant,
     /// The start of the last look that found it in this state.
     seen: Instant,
-    /// How long it must stay unchanged to be a fault.
+    /// How long it must stay unchanged to be a violation.
     settled: Duration,
     /// Whether it still changed after the timeout.
     is_given_up: bool,
@@ -134,24 +134,24 @@ async fn follow(mut checks: Vec<Running<'_>>, timeout: Duration) -> Report {
         checked_at,
         took_ms: milliseconds(began.elapsed()),
         checks: Vec::with_capacity(checks.len()),
-        faults: Vec::new(),
+        violations: Vec::new(),
         unsettled: Vec::new(),
     };
     for running in checks {
         let (name, promise) = (running.name, running.promise);
-        let (faults, unsettled): (Vec<_>, Vec<_>) =
+        let (violations, unsettled): (Vec<_>, Vec<_>) =
             running.watched.into_iter().partition(|(_, watched)| watched.is_settled());
-        report.is_ok &= faults.is_empty() && running.failure.is_none();
+        report.is_ok &= violations.is_empty() && running.failure.is_none();
         report.checks.push(CheckReport {
             name,
             promise,
-            faults: faults.len(),
+            violations: violations.len(),
             unsettled: unsettled.len(),
             took_ms: milliseconds(running.took),
             failure: running.failure,
         });
         let name_it = |(key, watched): (String, Watched)| Violation { check: name, key, text: watched.text };
-        report.faults.extend(faults.into_iter().map(name_it));
+        report.violations.extend(violations.into_iter().map(name_it));
         report.unsettled.extend(unsettled.into_iter().map(name_it));
     }
     report
@@ -208,15 +208,15 @@ mod tests {
         }
     }
 
-    fn names(faults: &[Violation]) -> Vec<&'static str> {
-        faults.iter().map(|violation| violation.check).collect()
+    fn names(violations: &[Violation]) -> Vec<&'static str> {
+        violations.iter().map(|violation| violation.check).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lasting_suspect_is_a_violation_a_changing_one_is_unsettled_a_passing_one_is_neither() {
         let checks = vec![check("a", 0, stands), check("b", 0, moves), check("c", 0, passes), check("d", 0, |_| None)];
         let report = follow(checks, TIMEOUT).await;
-        assert_eq!((names(&report.faults), names(&report.unsettled)), (vec!["a"], vec!["b"]));
+        assert_eq!((names(&report.violations), names(&report.unsettled)), (vec!["a"], vec!["b"]));
         assert!(!report.is_ok && report.took_ms < 70_000, "{report:?}");
         assert!(follow(vec![check("b", 0, moves), check("c", 0, passes)], TIMEOUT).await.is_ok);
     }
@@ -227,7 +227,7 @@ mod tests {
             for order in [[seconds, 0], [0, seconds]] {
                 let [first, second] = order;
                 let report = follow(vec![check("a", first, stands), check("b", second, stands)], TIMEOUT).await;
-                assert_eq!(names(&report.faults), ["a", "b"], "looks of {order:?} s");
+                assert_eq!(names(&report.violations), ["a", "b"], "looks of {order:?} s");
                 let report = follow(vec![check("a", first, moves), check("b", second, moves)], TIMEOUT).await;
                 assert_eq!(names(&report.unsettled), ["a", "b"], "looks of {order:?} s");
             }

@@ -1,20 +1,23 @@
--- One cart per customer, or per guest's token. Of the token only the digest is kept.
+-- One cart per customer, or per guest's token. Of the token only the digest is stored.
 create table cart (
     id           uuid primary key,
     user_id      uuid unique,
     token_digest uuid unique,
-    -- Of every line. An empty cart takes the currency of what is put into it.
+    -- Of every line. An empty cart takes the currency of its first item.
     currency     text        not null default 'USD' check (length(currency) = 3),
     -- Counts the changes of the cart and its lines.
     version      bigint      not null default 0 check (version >= 0),
     created_at   timestamptz not null,
-    -- A guest's cart that nobody changed for 30 days opens no more.
+    -- A guest's cart expires 30 days after its last change.
     updated_at   timestamptz not null,
     constraint one_owner check ((user_id is null) <> (token_digest is null))
 );
 
--- A line. Name, SKU and price are those of the last time it was put in or changed: what is shown when the variant is
--- no longer for sale. Otherwise catalog's of now are shown.
+-- The maintenance job finds expired guest carts by it.
+create index cart_of_guest_by_age on cart (updated_at) where user_id is null;
+
+-- A line. Name, SKU and price are those of its last change, shown once the variant is no longer for sale. Until then
+-- those of the catalog are shown.
 create table cart_item (
     id          uuid primary key,
     cart_id     uuid        not null references cart (id) on delete cascade,

@@ -4,12 +4,12 @@ create table orders (
     id                 uuid primary key,
     -- Readable, unique, made from the id.
     order_number       text        not null unique,
-    -- The buyer: an account, or whoever holds a guest's cart token (its digest, never the token).
+    -- The buyer: an account, or the bearer of a guest's cart token (its digest, never the token).
     user_id            uuid,
     guest_digest       uuid,
-    -- Where a guest is written to.
+    -- A guest's address.
     email              text,
-    -- The cart it was made from; null where the lines were named one by one.
+    -- The cart that was ordered; null if the request listed the lines.
     cart_id            uuid,
     status             text        not null default 'pending' check (status in
         ('pending', 'confirmed', 'processing', 'shipped', 'delivered', 'cancelled', 'failed', 'expired', 'refunded')),
@@ -30,13 +30,17 @@ create table orders (
     -- A token of the provider, charged as soon as the stock is held; never card data.
     payment_method     text,
     payment_deadline   timestamptz not null,
-    -- Inventory holds every line.
+    -- Inventory has reserved every line.
     stock_held         boolean     not null default false,
-    -- When payments was asked to close the payment: only its answer expires the order.
+    -- When payments was requested to close the payment: only its reply expires the order.
     expiry_requested_at timestamptz,
+    -- The card's issuer requires the buyer to confirm the charge. Payments has the details.
+    action_required    boolean     not null default false,
     cancel_reason      text,
     failure_code       text,
     failure_message    text,
+    -- The payment's version behind payment_status once money was returned: its events may arrive in any order.
+    money_version      bigint      not null default 0,
     -- Counts the order's events, without a gap.
     version            bigint      not null check (version > 0),
     created_at         timestamptz not null,
@@ -45,14 +49,14 @@ create table orders (
     check ((user_id is null) <> (guest_digest is null)),
     check ((status = 'failed') = (failure_code is not null)),
     check ((failure_code is null) = (failure_message is null)),
-    -- Nobody gets goods that were not held and paid.
+    -- Only goods that are reserved and paid are delivered.
     check (status not in ('confirmed', 'processing', 'shipped', 'delivered')
            or (stock_held and payment_status in ('succeeded', 'partially_refunded')))
 ) with (fillfactor = 80);
 
 create index orders_of_user on orders (user_id, created_at, id) where user_id is not null;
 create index orders_of_guest on orders (guest_digest, created_at, id) where guest_digest is not null;
--- What the deadline looks for, and nothing else: it stays as small as the number of undecided orders.
+-- Only the orders that have a deadline: it stays as small as the number of undecided orders.
 create index orders_undecided on orders (payment_deadline) where status = 'pending' and expiry_requested_at is null;
 
 -- The lines, with the prices of the moment of placing.
@@ -68,6 +72,8 @@ create table order_items (
     quantity    bigint      not null check (quantity between 1 and 10000),
     unit_price  bigint      not null check (unit_price >= 0),
     total_price bigint      not null check (total_price = unit_price * quantity),
+    -- Of the quantity, returned and available again.
+    returned    bigint      not null default 0 check (returned between 0 and quantity),
     -- The order's, so that a seller's list is one index scan.
     created_at  timestamptz not null,
     primary key (order_id, position)
@@ -84,12 +90,12 @@ create table order_history (
     status         text        not null,
     payment_status text        not null,
     at             timestamptz not null,
-    -- What caused it, such as orders.place or payments.succeeded.
+    -- Its cause, such as orders.place or payments.succeeded.
     cause          text        not null,
     primary key (order_id, version)
 );
 
--- One live order per cart: this row is the claim, taken when the order is placed.
+-- One live order per cart: this row is the claim, inserted when the order is placed.
 create table cart_checkout (
     cart_id      uuid   primary key,
     order_id     uuid   not null,

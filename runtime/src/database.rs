@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgExecutor, PgPool, Postgres,
-    migrate::Migrator,
+    migrate::{Migrate, MigrateError, Migrator},
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -111,30 +111,61 @@ impl Database {
     }
 }
 
+/// Why a database cannot be migrated. Nothing was changed in it, except by migrations that succeeded.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// It has another edition of a known migration. Those of released versions never change.
+    #[error("the data was written by an older, unreleased version and cannot be read")]
+    Unreleased,
+    /// It has a migration that is not known.
+    #[error("the data was written by a newer version")]
+    Newer,
+    /// The database does not answer, or a migration fails.
+    #[error(transparent)]
+    Failed(#[from] sqlx::Error),
+}
+
 /// Migrates a domain's database to the newest schema, the runtime's tables first, then the domain's own, and begins an
 /// epoch if the server has restarted.
 ///
 /// # Errors
-/// If a migration fails, or was changed after it ran.
-pub async fn migrate(url: &str, domain: Migrator) -> Result<(), sqlx::Error> {
+/// If the database has other migrations than the known ones, or a migration fails.
+pub async fn migrate(url: &str, domain: Migrator) -> Result<(), MigrationError> {
     let options: PgConnectOptions = url.parse()?;
     let mut connection = options.connect().await?;
     let mut own = sqlx::migrate!("./migrations");
     own.dangerous_set_table_name("_runtime_migrations");
-    own.run(&mut connection).await?;
-    domain.run(&mut connection).await?;
+    run(&own, &mut connection).await?;
+    run(&domain, &mut connection).await?;
     begin_epoch(&mut connection).await?;
-    connection.close().await
+    Ok(connection.close().await?)
+}
+
+/// Runs the missing migrations, after the existing ones were compared.
+async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), MigrationError> {
+    match migrator.run(&mut *connection).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMismatch(_)) => Err(MigrationError::Unreleased),
+        // The unknown ones are reported first, but say nothing if a known one differs too.
+        Err(MigrateError::VersionMissing(_)) => {
+            let applied = connection.list_applied_migrations(&migrator.table_name).await.map_err(sqlx::Error::from)?;
+            let differs = applied.iter().any(|applied| {
+                migrator.iter().any(|known| known.version == applied.version && known.checksum != applied.checksum)
+            });
+            Err(if differs { MigrationError::Unreleased } else { MigrationError::Newer })
+        }
+        Err(error) => Err(sqlx::Error::from(error).into()),
+    }
 }
 
 /// Begins an epoch if the server has restarted since the last one began. The number of an epoch is never reused: it is
 /// the clock in microseconds, or the last number plus one if that is greater.
 pub(crate) async fn begin_epoch(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let sql = "insert into era (era, started, forked_at)
-         select greatest(coalesce((select max(era) from era), 0) + 1,
+    let sql = "insert into epoch (epoch, started, forked_at)
+         select greatest(coalesce((select max(epoch) from epoch), 0) + 1,
                          (extract(epoch from clock_timestamp()) * 1000000)::bigint),
                 pg_postmaster_start_time(),
-                coalesce((select max(xid) from event_log where era = (select max(era) from era)), 0)
+                coalesce((select max(xid) from event_log where epoch = (select max(epoch) from epoch)), 0)
          on conflict (started) do nothing";
     sqlx::query(sql).execute(connection).await?;
     Ok(())

@@ -39,7 +39,7 @@ pub use api::service::{Serve, Service, ServiceRegistry};
 pub use api::sql::{Allowed, LastWrite, LastWrites, Locks, Reads, Writes};
 pub use api::tx::{Cause, Tx, Version};
 pub use consume::dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
-pub use database::migrate;
+pub use database::{MigrationError, migrate};
 pub use log::stream::StreamSpec;
 pub use log::trim::{Consumed, Trimmed};
 pub use node::metrics::{METRICS, MetricInfo, MetricKind, Metrics};

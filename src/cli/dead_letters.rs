@@ -59,7 +59,7 @@ async fn list(client: &Client) -> Result<()> {
         let mut request = PageRequest { limit: Some(100), ..PageRequest::default() };
         loop {
             let page = client.dead_letters(domain, &request, &Call::default()).await?;
-            for DeadLetter { id, kind, source, name, entity, reason, attempts, parked_at } in page.data {
+            for DeadLetter { id, kind, source, name, entity, reason, attempts, dead_lettered_at } in page.data {
                 count += 1;
                 let kind = match kind {
                     DeadLetterKind::Event => "event",
@@ -67,7 +67,8 @@ async fn list(client: &Client) -> Result<()> {
                 };
                 let entity = entity.map_or_else(|| "-".to_owned(), |id| id.to_string());
                 println!(
-                    "{domain}  {id}  {kind}  {source}.{name}  {attempts} attempts  {parked_at}  {entity}  {reason}"
+                    "{domain}  {id}  {kind}  {source}.{name}  {attempts} attempts  {dead_lettered_at}  {entity}  \
+                     {reason}"
                 );
             }
             match page.pagination.next_cursor {

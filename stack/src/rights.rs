@@ -13,7 +13,7 @@ pub(crate) const CLI: &str = "cli";
 /// Operations of a domain that only the operator may request: they undo, repeat or reveal the work of other users, or
 /// create an admin. A compromised domain must not be able to request them from another one.
 const OPERATORS_ALONE: [&str; 7] =
-    ["consumed", "create_account", "dead_letters", "rebuild", "redrive", "refill", "trim"];
+    ["consumed", "create_account", "dead_letters", "rebuild", "redrive", "republish", "trim"];
 
 /// The request by which verifiers of access tokens read revocations. Domains are covered by `req.>`.
 const REVOCATIONS: &str = "req.identity.internal.revocations";

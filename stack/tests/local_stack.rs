@@ -28,8 +28,8 @@ fn home(mode: u32) -> tempfile::TempDir {
 
 async fn start(home: &Path) -> (Stack, Lines) {
     let lines = Lines::default();
-    let heard = lines.clone();
-    let stack = Stack::start(config(home), move |line| heard.lock().unwrap().push(line.to_owned())).await.unwrap();
+    let reported = lines.clone();
+    let stack = Stack::start(config(home), move |line| reported.lock().unwrap().push(line.to_owned())).await.unwrap();
     (stack, lines)
 }
 

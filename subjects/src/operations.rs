@@ -18,7 +18,7 @@ pub struct Invariant {
     /// The invariant that it verifies, in a sentence.
     pub promise: String,
     /// The number of violations.
-    pub faults: u64,
+    pub violations: u64,
     /// The number of suspects that changed at every inspection: work in flight.
     pub unsettled: u64,
     pub took_ms: u64,
@@ -27,7 +27,7 @@ pub struct Invariant {
 /// A violation of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
-pub struct InvariantFault {
+pub struct InvariantViolation {
     /// The name of the check.
     pub check: String,
     /// The entity concerned, with its ids.
@@ -46,7 +46,7 @@ pub struct Invariants {
     pub took_ms: u64,
     pub checks: Vec<Invariant>,
     /// The first violations; `checks` counts all.
-    pub faults: Vec<InvariantFault>,
+    pub violations: Vec<InvariantViolation>,
 }
 
 /// Runs the conservation checks. Takes several seconds if there are suspects, because they are inspected again.

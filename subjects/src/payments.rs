@@ -9,7 +9,7 @@ mod queries;
 use crate::registry::MessageInfo;
 
 pub use commands::{
-    ActInSandbox, CreateIntent, NewIntent, NewRefund, ReadAgain, ReadingAsked, ReceiveWebhook, RefundItem,
+    ActInSandbox, CreateIntent, NewIntent, NewRefund, ReadAgain, ReadingRequested, ReceiveWebhook, RefundItem,
     RefundPayment, SandboxAction, VerifyPayment, WebhookReceipt,
 };
 pub use error::PaymentsError;

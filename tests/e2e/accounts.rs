@@ -35,24 +35,27 @@ async fn an_account_is_registered_once_and_opened_by_its_password_only() {
     anyone.post("/auth/register", &shouted).await.expect_error(409, "email_taken");
     let short = anyone.post("/auth/register", &json!({"email": "a@example.com", "password": "short"})).await;
     assert_eq!(short.expect_error(422, "invalid_account").text_at("/details/0/field"), "password");
-    let no_address = anyone.post("/auth/register", &json!({"email": "nobody", "password": PASSWORD})).await;
+    let no_address = anyone.post("/auth/register", &json!({"email": "no address", "password": PASSWORD})).await;
     assert_eq!(no_address.expect_error(422, "invalid_account").text_at("/details/0/field"), "email");
 
     assert_eq!(log_in(&anyone, &email, PASSWORD).await.expect_status(200).text_at("/user/id"), id);
     let wrong = log_in(&anyone, &email, "not the password").await.expect_error(401, "wrong_credentials");
-    let unknown = log_in(&anyone, "nobody@example.com", PASSWORD).await.expect_error(401, "wrong_credentials");
-    assert_eq!(wrong.body["message"], unknown.body["message"], "nobody learns which addresses have an account");
+    let unknown = log_in(&anyone, "unknown@example.com", PASSWORD).await.expect_error(401, "wrong_credentials");
+    assert_eq!(
+        wrong.body["message"], unknown.body["message"],
+        "the answer does not disclose which addresses have an account"
+    );
     assert!(wrong.header("www-authenticate").is_some());
 }
 
-/// Whoever guesses passwords or tokens fills no table.
+/// Guessed passwords and tokens fill no table.
 #[tokio::test]
 async fn a_rejected_login_leaves_no_row() {
     let shop = &shared_shop().await;
     let anyone = shop.anonymous();
-    log_in(&anyone, "nobody@example.com", PASSWORD).await.expect_error(401, "wrong_credentials");
+    log_in(&anyone, "unknown@example.com", PASSWORD).await.expect_error(401, "wrong_credentials");
     refresh(&anyone, "no token").await.expect_error(401, "invalid_refresh_token");
-    anyone.post("/auth/register", &json!({"email": "nobody", "password": PASSWORD})).await.expect_status(422);
+    anyone.post("/auth/register", &json!({"email": "no address", "password": PASSWORD})).await.expect_status(422);
     let rows = "select count(*) from command_log where operation in ('login', 'refresh', 'register') and status <> 0";
     assert_eq!(shop.number("identity", rows).await, 0);
 }
@@ -69,7 +72,7 @@ async fn a_refresh_token_is_spent_by_its_use_and_its_reuse_ends_the_session() {
     assert_ne!(first, second);
     let third = refresh(&anyone, &second).await.expect_status(200);
     anyone.clone().with_token(third.text_at("/access_token")).get("/orders").await.expect_status(200);
-    // Somebody has kept a token that was spent long ago.
+    // A token of an old generation is reused.
     refresh(&anyone, &first).await.expect_error(401, "invalid_refresh_token");
     refresh(&anyone, &third.text_at("/refresh_token")).await.expect_error(401, "invalid_refresh_token");
     refresh(&anyone, "made up").await.expect_error(401, "invalid_refresh_token");

@@ -53,7 +53,7 @@ async fn an_order_whose_card_needs_authentication_waits_for_its_buyer_and_shows_
     }
     for database in ["orders", "payments"] {
         let kept =
-            format!("select count(*) from command_log where position('{secret}' in encode(answer, 'escape')) > 0");
+            format!("select count(*) from command_log where position('{secret}' in encode(reply, 'escape')) > 0");
         assert_eq!(shop.number(database, kept).await, 0, "{database} keeps the secret");
     }
 

@@ -8,7 +8,7 @@ use crate::harness::{Person, Shop, address, shared_shop, wait_until};
 async fn guest(shop: &Shop) -> Person {
     let made = shop.anonymous().post("/carts", &json!({})).await.expect_status(201);
     assert_eq!(made.header("location"), Some("/api/v1/cart"));
-    assert_eq!(made.header("cache-control"), Some("no-store"), "a token is kept by nobody in between");
+    assert_eq!(made.header("cache-control"), Some("no-store"), "no cache stores a token");
     shop.anonymous().with_cart(made.text_at("/token"))
 }
 
@@ -87,8 +87,8 @@ async fn a_key_puts_units_into_the_cart_once() {
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(customer.get("/cart").await.number_at("/items/0/quantity"), 2);
     let other = shop.customer().await;
-    assert_eq!(other.get("/cart").await.expect_status(200).body["items"], json!([]), "everybody has a cart of his own");
-    // The key belongs to its caller: somebody else's is another command.
+    assert_eq!(other.get("/cart").await.expect_status(200).body["items"], json!([]), "each customer has a cart");
+    // The key belongs to its caller: the same key of another caller is another command.
     let first = other.request(Method::POST, "/cart/items", Some(&body), &key).await.expect_status(200);
     assert_eq!(first.header("idempotent-replayed"), None);
 }

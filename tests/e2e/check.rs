@@ -171,7 +171,7 @@ async fn work_in_flight_is_no_violation(shop: &Shop) {
         buyer.await.unwrap();
     }
     assert!(amid.is_success, "{:#}", amid.report);
-    assert!(shop.stock(&variant).await.number_at("/on_hand") < 10_000, "nobody bought anything meanwhile");
+    assert!(shop.stock(&variant).await.number_at("/on_hand") < 10_000, "nothing was bought meanwhile");
 }
 
 /// The report over HTTP.

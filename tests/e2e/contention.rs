@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Cluster, Person, Shop, address, paid_order, shared_shop};
 
 /// Sends requests at once, each under a key of its own; all must have this status. The gateway may say that there is
-/// more work than this machine does in time: then the request comes again when it was told to. No other error is let
+/// more work than this machine does in time: then the request is repeated after `Retry-After`. No other error is let
 /// pass.
 async fn at_once(person: &Person, method: Method, requests: Vec<(String, Value)>, status: u16) -> Vec<Answer> {
     let send = async |(path, body): (String, Value)| {
@@ -112,7 +112,7 @@ async fn requests_on_other_things_do_not_get_in_each_others_way() {
 #[tokio::test]
 async fn on_two_nodes_requests_do_not_get_in_each_others_way_either() {
     let cluster = Cluster::start().await;
-    // The first writes to these carts: nothing has told the gateway yet that it should let in fewer at once.
+    // The first writes to these carts: nothing has made the gateway lower its concurrency limit yet.
     let (buyer, variants) = (cluster.shop.customer().await, cluster.shop.variants(50, 300).await);
     let add = async |variant| buyer.post("/cart/items", &json!({"variant_id": variant, "quantity": 1})).await;
     for answer in join_all(variants.iter().map(add)).await {

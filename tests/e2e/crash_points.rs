@@ -29,8 +29,8 @@ fn names() -> BTreeSet<String> {
 
 /// Those that a shop passes in which nothing is amiss.
 fn on_every_day() -> Vec<String> {
-    // A refill has its own test below; what parks and redrives is in `dead_letters.rs`.
-    let elsewhere = ["refill.", "park.", "redrive."];
+    // Republishing has its own test below; dead-lettering and redriving have theirs in `dead_letters.rs`.
+    let elsewhere = ["republish.", "dead_letter.", "redrive."];
     let names: Vec<_> =
         names().into_iter().filter(|name| !elsewhere.iter().any(|theme| name.starts_with(theme))).collect();
     assert!(names.len() >= 13, "{names:?}");
@@ -63,13 +63,13 @@ async fn dying_at_any_named_place_loses_no_order_and_doubles_none() {
     println!("{:?}", buying.reconcile(&shop).await);
 }
 
-/// The stream is gone each time, and whoever fills it again dies: once it is written down, between the stream's
-/// confirmation and the mark, and between the mark and the next step.
+/// The stream is gone each time, and the node that republishes it dies: once the republish is recorded, between the
+/// stream's confirmation and the checkpoint, and between the checkpoint and the next step.
 #[tokio::test(flavor = "multi_thread")]
 async fn dying_while_a_stream_is_filled_again_leaves_nothing_out() {
     let mut shop = Shop::start(&[]).await;
     let buying = Buying::begin(&shop, 2, 1000).await;
-    let places: Vec<_> = names().into_iter().filter(|name| name.starts_with("refill.")).collect();
+    let places: Vec<_> = names().into_iter().filter(|name| name.starts_with("republish.")).collect();
     assert_eq!(places.len(), 3, "{places:?}");
     for place in places {
         buying.progress(10).await;

@@ -1,5 +1,5 @@
-//! A message that cannot be handled is parked with its reason, harms no neighbour, and gets its second chance from a
-//! person.
+//! A message that cannot be handled is dead-lettered with its reason, does not affect its neighbours, and runs again
+//! when an admin redrives it.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -37,9 +37,9 @@ async fn curse(shop: &Shop, variant: &str) {
     shop.sql("inventory", curse).await;
 }
 
-/// The one line about a parked event, once there is one.
+/// The line of the dead-lettered event, once there is one.
 async fn dead_lettered(shop: &Shop) -> String {
-    wait_until("an event is parked", || async {
+    wait_until("an event is dead-lettered", || async {
         shop.number("inventory", "select count(*) from dead_letter").await == 1
     })
     .await;
@@ -53,7 +53,7 @@ async fn order(buyer: &Person, variant: &str) -> String {
     buyer.post_once("/orders", &body).await.expect_status(201).text_at("/id")
 }
 
-/// Scenario 4: what is parked blocks nobody.
+/// Scenario 4: a dead letter blocks nothing.
 #[tokio::test]
 async fn an_event_that_cannot_be_handled_is_dead_lettered_and_its_neighbours_go_through() {
     let shop = Shop::start(&[]).await;
@@ -83,16 +83,20 @@ async fn an_event_that_cannot_be_handled_is_dead_lettered_and_its_neighbours_go_
     wait_until("the metrics tell that one waits", || async { (waiting().await - 1.0).abs() < 0.5 }).await;
     assert_eq!(buyer.order_status(&unlucky).await, "pending");
     let checked = shop.check().await;
-    assert!(checked.violations().iter().any(|(check, _)| check == "dead_letters"), "{:#}", checked.report["faults"]);
+    assert!(
+        checked.violations().iter().any(|(check, _)| check == "dead_letters"),
+        "{:#}",
+        checked.report["violations"]
+    );
     // The lane of the unlucky one still works.
     let later = order(&buyer, &healthy).await;
     buyer.wait_for_status(&later, "confirmed").await;
 
-    // Redriven before its cause is gone it is parked again, and listed as before.
+    // Redriven before its cause is gone it is dead-lettered again, and listed as before.
     let id = line.split_whitespace().nth(1).unwrap().to_owned();
     let (ok, said) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
     assert!(ok && said.contains("handled again"), "{said}");
-    wait_until("it is parked once more", || async { shop.metric("dead_letters_total", &labels).await > 1.5 }).await;
+    wait_until("it is dead-lettered again", || async { shop.metric("dead_letters_total", &labels).await > 1.5 }).await;
     let line = dead_lettered(&shop).await;
     assert!(line.contains(&id) && line.contains("  6 attempts  "), "{line}");
     let (ok, said) = dead_letters(&shop, &["redrive", "orders", &id]).await;
@@ -106,8 +110,8 @@ async fn an_event_that_cannot_be_handled_is_dead_lettered_and_its_neighbours_go_
     let (ok, said) = dead_letters(&shop, &["list"]).await;
     assert!(ok && said == "0 dead letters\n", "{said}");
     let (ok, _) = dead_letters(&shop, &["redrive", "inventory", &id]).await;
-    assert!(!ok, "it is parked no more");
-    wait_until("the metrics tell that none waits", || async { waiting().await < 0.5 }).await;
+    assert!(!ok, "it is no longer dead-lettered");
+    wait_until("the metrics show that none waits", || async { waiting().await < 0.5 }).await;
     wait_until("both are sold", || async {
         shop.stock(&cursed).await.number_at("/on_hand") == 4 && shop.stock(&healthy).await.number_at("/on_hand") == 11
     })
@@ -125,9 +129,9 @@ async fn only_admins_list_and_redrive_over_http() {
         unlucky.push(order(&buyer, &cursed).await);
     }
     let list = "/admin/dead-letters?domain=inventory";
-    wait_until("all are parked", || async { admin.get(list).await.number_at("/pagination/total") == 3 }).await;
+    wait_until("all are dead-lettered", || async { admin.get(list).await.number_at("/pagination/total") == 3 }).await;
 
-    // The page as every other: the longest parked first, by offset or cursor.
+    // The page as every other: the oldest first, by offset or cursor.
     let all = admin.get(list).await.expect_status(200);
     let letters = all.body["data"].as_array().unwrap();
     let ids: Vec<&str> = letters.iter().map(|letter| letter["id"].as_str().unwrap()).collect();
@@ -139,8 +143,9 @@ async fn only_admins_list_and_redrive_over_http() {
         );
         assert!(unlucky.iter().any(|order| letter["entity"] == **order), "{letter}");
         assert!(letter["reason"].as_str().unwrap().contains(&format!("the shelf of {cursed} is cursed")), "{letter}");
-        let parked_at: chrono::DateTime<chrono::Utc> = letter["parked_at"].as_str().unwrap().parse().unwrap();
-        assert!((chrono::Utc::now() - parked_at).num_seconds().abs() < 300, "{letter}");
+        let dead_lettered_at: chrono::DateTime<chrono::Utc> =
+            letter["dead_lettered_at"].as_str().unwrap().parse().unwrap();
+        assert!((chrono::Utc::now() - dead_lettered_at).num_seconds().abs() < 300, "{letter}");
     }
     let first = admin.get(&format!("{list}&limit=2")).await.expect_status(200);
     assert_eq!(first.body["data"], json!(letters[..2]));
@@ -156,7 +161,7 @@ async fn only_admins_list_and_redrive_over_http() {
     let others = admin.get("/admin/dead-letters?domain=carts").await.expect_status(200);
     assert_eq!((&others.body["data"], others.number_at("/pagination/total")), (&json!([]), 0));
 
-    // For admins only, at both doors: the domain asks for the token itself.
+    // For admins only, over HTTP and NATS: the domain verifies the token itself.
     let redrive = format!("/admin/dead-letters/inventory/{}/redrive", ids[0]);
     let nothing = json!({});
     for (person, status, code) in [(&shop.anonymous(), 401, "unauthenticated"), (&buyer, 403, "forbidden")] {
@@ -175,7 +180,7 @@ async fn only_admins_list_and_redrive_over_http() {
         assert!(String::from_utf8_lossy(&rejected.payload).contains("\"forbidden\""), "{rejected:?}");
     }
 
-    // What cannot be meant is refused by the name of its field.
+    // A rejection of invalid input names the field.
     let wrong = [
         (admin.get("/admin/dead-letters").await.expect_error(400, "invalid_query"), "domain"),
         (admin.get("/admin/dead-letters?domain=shelves").await.expect_error(400, "invalid_query"), "domain"),
@@ -190,15 +195,15 @@ async fn only_admins_list_and_redrive_over_http() {
     }
     assert_eq!((wrong[6].0.status, wrong[6].0.text_at("/code")), (404, "dead_letter_not_found".into()));
 
-    // Before the cause is gone: parked once more, behind the others, with one more attempt.
+    // Before the cause is gone: dead-lettered again, behind the others, with one more attempt.
     let again = redriven(&admin, &redrive, "too early").await.expect_status(202);
     assert_eq!((again.body.clone(), again.header("idempotent-replayed")), (letters[0].clone(), None));
-    wait_until("it is parked once more", || async {
+    wait_until("it is dead-lettered again", || async {
         let page = admin.get(list).await.expect_status(200);
         page.text_at("/data/2/id") == ids[0] && page.number_at("/data/2/attempts") == 6
     })
     .await;
-    // The same key again is the same redrive: told again, done no more; and it belongs to its event.
+    // The same key again is the same redrive: the reply is replayed, nothing runs; and the key belongs to its event.
     let replayed = redriven(&admin, &redrive, "too early").await.expect_status(202);
     assert_eq!((&replayed.body, replayed.header("idempotent-replayed")), (&again.body, Some("true")));
     let other = redrive.replace(ids[0], ids[1]);
@@ -241,10 +246,10 @@ async fn a_redrive_whose_node_died_before_it_began_is_made_up_for_by_the_same_ke
     let path = format!("/admin/dead-letters/inventory/{id}/redrive");
 
     shop.kill();
-    shop.start_again_with(&[("SOUK_CRASH_AT", "redrive.before_hand_over")]).await;
+    shop.start_again_with(&[("SOUK_CRASH_AT", "redrive.before_dispatch")]).await;
     let admin = shop.admin().await;
     let lost = admin.try_post(&path, &json!({}), &[("Idempotency-Key", "once")]).await;
-    assert!(lost.is_none_or(|answer| answer.status >= 500), "nobody was there to answer");
+    assert!(lost.is_none_or(|answer| answer.status >= 500), "no process was left to answer");
     wait_until("the shop dies", || async { shop.has_died() }).await;
     shop.kill();
     shop.start_again().await;
@@ -255,7 +260,7 @@ async fn a_redrive_whose_node_died_before_it_began_is_made_up_for_by_the_same_ke
     buyer.wait_for_status(&unlucky, "confirmed").await;
 }
 
-/// Parked once, and only once, by whoever lives to do it; the neighbours go through meanwhile.
+/// Dead-lettered exactly once, by whichever process survives; the neighbours go through meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_on_either_side_of_dead_lettering_dead_letters_once() {
     let mut shop = Shop::start(&[]).await;
@@ -264,7 +269,7 @@ async fn a_crash_on_either_side_of_dead_lettering_dead_letters_once() {
     curse(&shop, &cursed).await;
     let unlucky = order(&buyer, &cursed).await;
     shop.kill();
-    for place in ["park.before_commit", "park.after_commit"] {
+    for place in ["dead_letter.before_commit", "dead_letter.after_commit"] {
         let status = shop.run_to_its_end(&[("SOUK_CRASH_AT", place)]).await;
         assert_eq!(status.signal(), Some(Signal::ABORT.as_raw()), "{place}: {status}");
     }

@@ -1,4 +1,4 @@
-//! Deadlines: acted on soon, also after the whole system was down across them, and never against somebody who paid.
+//! Deadlines: acted on soon, also after the whole system was down across them, and never against a buyer who paid.
 
 use std::time::Instant;
 
@@ -76,7 +76,7 @@ async fn a_shop_that_was_down_across_deadlines_expires_only_unpaid_orders() {
     .await;
 }
 
-/// Orders that nobody placed: their rows, as placing would leave them, with a deadline that is over.
+/// Orders that were never placed: their rows, as placing would leave them, with a deadline that is over.
 const OVERDUE: &str = "
     create temporary table made as select gen_random_uuid() as id, number from generate_series(1, 10000) as number;
     insert into orders (id, order_number, user_id, subtotal, total_amount, shipping_address, payment_deadline, version,

@@ -89,5 +89,8 @@ async fn the_new_totals_are_in_the_error_over_nats_too() {
     let command = json!({"order": {"items": [{"variant_id": variant, "quantity": 3}], "shipping_address": address(),
         "expected_total": usd(2000)}});
     let rejected = cli.json(&["req", "--raw", "-H", &token, "req.orders.place", &command.to_string()]).await;
-    assert_eq!((&rejected["code"], &rejected["refusal"]["totals"]["total"]), (&json!("total_changed"), &usd(2100)));
+    assert_eq!(
+        (&rejected["code"], &rejected["domain_error"]["totals"]["total"]),
+        (&json!("total_changed"), &usd(2100))
+    );
 }

@@ -1,4 +1,4 @@
-//! A flash sale: everybody wants the same thing.
+//! A flash sale: all buyers want the same product.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Following one order: server-sent events until its story ends.
+//! Following one order: server-sent events until its last event.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn an_order_is_followed_to_its_end_and_again_from_where_one_was() {
     assert_eq!((&first.order["id"], &first.order["status"]), (&json!(id), &json!("pending")));
     buyer.post(&format!("/orders/{id}/cancel"), &json!({})).await.expect_status(200);
     let rest = events.rest().await;
-    let last = rest.last().expect("the cancel is told");
+    let last = rest.last().expect("the cancellation is reported");
     assert_eq!(last.order["status"], "cancelled");
     let ids: Vec<i64> = std::iter::once(&first).chain(&rest).map(|event| event.id).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");

@@ -1,4 +1,4 @@
-//! Whether something can be bought: one answer, whoever is asked.
+//! Whether something can be bought: the same answer from every operation.
 
 use reqwest::Method;
 use serde_json::json;
@@ -104,7 +104,7 @@ async fn products_of_a_seller_who_is_deactivated_or_demoted_are_for_sale_nowhere
     }
 }
 
-/// One event hides them all: however many products there are, none is written and none is told of.
+/// One event hides them all: however many products there are, none is written and none has an event.
 #[tokio::test]
 async fn products_of_a_deactivated_seller_are_not_disclosed() {
     let shop = &shared_shop().await;

@@ -1,4 +1,4 @@
-//! Gateways that replace each other on one listening socket, under load. Nobody here sends anything twice: a request
+//! Gateways that replace each other on one listening socket, under load. No client here sends anything twice: a request
 //! without an answer is a failure, whatever the client could have done about it.
 
 use std::{
@@ -30,7 +30,7 @@ struct Seen {
 /// How a visitor uses connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Habit {
-    /// Keeps one until it is told to leave it.
+    /// Keeps one until the gateway closes it.
     Keeps,
     /// The same, and is quiet for a while between its requests: most of what it keeps is idle when a gateway leaves.
     Seldom,
@@ -102,11 +102,11 @@ async fn gateways_that_replace_each_other_on_one_socket_fail_no_request() {
     for _ in 0..3 {
         more(50).await;
         let mut idle = Connection::open(&url).await.unwrap();
-        assert!(!idle.ask(&idler, "GET", "/cart", None, &[]).await.unwrap().is_last(), "nobody leaves yet");
+        assert!(!idle.ask(&idler, "GET", "/cart", None, &[]).await.unwrap().is_last(), "the connection is kept");
         let partings = seen.partings.load(Ordering::Relaxed);
 
         let old = gateways.succeed().await;
-        // Both answer now; the old one has most of the kept connections, and all who keep one are told.
+        // Both answer now; the old one has most of the kept connections, and closes them all.
         more(20).await;
         old.terminate();
         let stopped_at = Instant::now();
@@ -118,7 +118,7 @@ async fn gateways_that_replace_each_other_on_one_socket_fail_no_request() {
         assert!(stopped_at.elapsed() >= DRAIN / 4, "an idle connection had {:?}", stopped_at.elapsed());
         assert!(old.left().await.success());
         assert!(stopped_at.elapsed() < DRAIN + Duration::from_secs(2), "it took {:?} to leave", stopped_at.elapsed());
-        assert!(seen.partings.load(Ordering::Relaxed) > partings, "nobody was asked to leave");
+        assert!(seen.partings.load(Ordering::Relaxed) > partings, "no connection was closed");
     }
     more(50).await;
     seen.stop.store(true, Ordering::Relaxed);

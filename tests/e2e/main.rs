@@ -1,5 +1,5 @@
-//! Whole-system tests through the public doors: HTTP, NATS, the command line. Real nats-server, real PostgreSQL, the
-//! real binary. Tests that break nothing share one shop; the others start their own.
+//! Whole-system tests through the public interfaces: HTTP, NATS, the command line. Real nats-server, real PostgreSQL,
+//! the real binary. Tests that break nothing share one shop; the others start their own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -26,6 +26,7 @@ mod gateway_restart;
 mod inventory;
 mod keys;
 mod main_path;
+mod migrations;
 mod nats_cli;
 mod operations;
 mod order_numbers;

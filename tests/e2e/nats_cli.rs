@@ -104,7 +104,7 @@ async fn all_events_of_an_order_pass_by() {
         let domain = kind.split('.').next().unwrap();
         assert_eq!(seen.header("ce-source"), format!("/souk/{domain}"));
         assert!(seen.header("ce-time").ends_with('Z'));
-        assert!(seen.header("ce-position").split_once('.').is_some(), "era and position: {seen:?}");
+        assert!(seen.header("ce-position").split_once('.').is_some(), "epoch and position: {seen:?}");
         assert_eq!(
             seen.headers.get("X-Request-Id"),
             seen_events[0].headers.get("X-Request-Id"),

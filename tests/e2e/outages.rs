@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Answer, Buying, Shop, paid_order, send_signal, wait_until};
 
-/// Within the deadline that the gateway gives a query, which is the shorter one: whoever hangs is refused after it.
+/// Within the deadline that the gateway gives a query, which is shorter: a request that hangs is rejected after it.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 /// 503, when to come back, and soon.
@@ -38,7 +38,7 @@ async fn without_nats_requests_are_rejected_clearly_and_the_shop_recovers_by_its
             expect_rejection_in_time(buyer.get("/cart")).await;
         }
         shop.anonymous().get("//health/live").await.expect_status(200);
-        // A gateway that starts now says why it does not, and leaves the next try to whoever started it.
+        // A gateway that starts now says why it does not, and leaves the next attempt to its supervisor.
         let (status, said) = shop.run_node_to_its_end(&["--gateway"]).await;
         assert!(!status.success() && said.contains("NATS at nats://"), "{status}: {said}");
     })
@@ -70,8 +70,8 @@ async fn a_killed_postgresql_causes_no_storm_and_every_order_still_ends_right() 
     buying.reconcile(&shop).await;
 }
 
-/// PostgreSQL is away for seconds while everybody goes on asking: nobody hangs, and the server is not knocked down when
-/// it comes back.
+/// PostgreSQL is down for seconds while requests continue: none hangs, and the server is not overwhelmed when it comes
+/// back.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
     let shop = Shop::start(&[]).await;
@@ -82,7 +82,7 @@ async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
     let body = paid_order(&variant);
     let port = shop.stack().pg_port;
     shop.without_postgres(async || {
-        // Nobody listens.
+        // Nothing listens.
         for _ in 0..20 {
             expect_rejection_in_time(buyer.place(&body, &key)).await;
             expect_rejection_in_time(buyer.get("/cart")).await;
@@ -90,16 +90,16 @@ async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         shop.anonymous().get("//health/live").await.expect_status(200);
-        // Somebody listens who hangs up at once, as a server does that has no room: each attempt is counted.
-        let door = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let (knocks, began) = (AtomicUsize::default(), Instant::now());
+        // A listener closes each connection at once, like a server without free connections: each attempt is counted.
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let (attempts, began) = (AtomicUsize::default(), Instant::now());
         let counting = async {
             loop {
-                drop(door.accept().await.unwrap());
-                knocks.fetch_add(1, Ordering::Relaxed);
+                drop(listener.accept().await.unwrap());
+                attempts.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let everybody = futures::future::join_all((0..16).map(async |_| {
+        let clients = futures::future::join_all((0..16).map(async |_| {
             let (person, mut requests) = (shop.anonymous(), 0);
             while began.elapsed() < Duration::from_secs(5) {
                 expect_rejection_in_time(person.get("/products?limit=1")).await;
@@ -108,17 +108,17 @@ async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
             requests
         }));
         let requests: usize = tokio::select! {
-            requests = everybody => requests.into_iter().sum(),
+            requests = clients => requests.into_iter().sum(),
             () = counting => unreachable!(),
         };
-        let (knocks, seconds) = (knocks.into_inner(), began.elapsed().as_secs_f64());
-        println!("{requests} requests and {knocks} attempts to connect in {seconds:.1} s");
+        let (attempts, seconds) = (attempts.into_inner(), began.elapsed().as_secs_f64());
+        println!("{requests} requests and {attempts} attempts to connect in {seconds:.1} s");
         // Two a second of each domain, however many ask; the rest is for a busy machine and the server's own parent.
         let most = (subjects::DOMAINS.len() * 4) as f64 * seconds;
-        assert!((knocks as f64) < most, "a storm: {knocks} attempts in {seconds} s");
+        assert!((attempts as f64) < most, "a storm: {attempts} attempts in {seconds} s");
     })
     .await;
-    // By itself, and nobody is handed a connection that was lost.
+    // By itself, and no lost connection is used again.
     assert!(!shop.has_died());
     wait_until("the shop is ready again", || async { shop.anonymous().get("//health/ready").await.status == 200 })
         .await;
@@ -134,7 +134,7 @@ async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
 }
 
 /// Scenario 2: all streams and all durables are lost at once, twice.
-/// Scenario 7: no order waits for the refill.
+/// Scenario 7: no order waits for the republishing.
 #[tokio::test(flavor = "multi_thread")]
 async fn losing_every_stream_amid_orders_changes_no_ending() {
     let shop = Shop::start(&[]).await;

@@ -25,7 +25,7 @@ const AT_LEAST: usize = 32;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long a read may take: what the gateway gives it.
 const READ_DEADLINE: Duration = Duration::from_secs(5);
-/// Nine of ten who are refused know it by then: without a queue, on a machine that has also to make the storm.
+/// Nine of ten rejections have arrived by then: without a queue, on a machine that also generates the load.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// What a storm may cost in memory: the connections of those who make it, and of each request no more than its answer.
@@ -38,7 +38,7 @@ struct Storm {
     /// The slowest accepted one.
     slowest: Duration,
     turned_down: usize,
-    /// When nine of ten of the refused knew it.
+    /// When nine of ten rejections had arrived.
     known: Duration,
     /// The most memory that the shop was seen to hold, in bytes.
     memory: u64,
@@ -51,7 +51,7 @@ async fn place(connection: &mut Connection, person: &Person, variant: &str) -> (
     let key = uuid::Uuid::now_v7().to_string();
     let began = Instant::now();
     let answer = connection.ask(person, "POST", "/orders", Some(&order), &[("Idempotency-Key", &key)]).await;
-    // Nobody is cut off: a refusal is an answer too.
+    // No connection is cut off: a rejection is an answer too.
     (answer.unwrap(), began.elapsed())
 }
 
@@ -166,7 +166,7 @@ async fn ten_times_the_load_is_rejected_at_once_served_in_time_and_leaves_nothin
     for storm in [&first, &second] {
         assert!(storm.slowest < DEADLINE, "an accepted order took too long: {storm:?}");
         assert!(storm.accepted > 0 && storm.turned_down > 0, "{storm:?}");
-        assert!(storm.known < AT_ONCE, "a refusal waited: {storm:?}");
+        assert!(storm.known < AT_ONCE, "a rejection waited: {storm:?}");
         assert!(storm.slowest_read < READ_DEADLINE, "reads of another domain starve: {storm:?}");
     }
     assert!(second.memory < first.memory * 13 / 10, "it grows: {first:?} {second:?}");
@@ -183,8 +183,8 @@ async fn ten_times_the_load_is_rejected_at_once_served_in_time_and_leaves_nothin
 const ADMITTED: usize = 512;
 const FLOOD: usize = 4000;
 
-/// Past the gateway, which lets in less: whoever floods a domain over NATS meets its own door. The queries that were
-/// let in hang on a lock, so everybody else must be refused, and before any of those has its answer.
+/// Past the gateway, whose limit is lower: a domain that is flooded over NATS applies its own limit. The admitted
+/// queries wait for a lock, so all others must be rejected, and before any of those has its answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_domain_that_is_flooded_over_nats_rejects_requests_itself() {
     let shop = Shop::start(&[]).await;
@@ -205,7 +205,7 @@ async fn a_domain_that_is_flooded_over_nats_rejects_requests_itself() {
     }
     let (mut turned_down, mut turned_down_before, mut others, mut memory) = (0_u32, None, Vec::new(), 0);
     for _ in 0..FLOOD {
-        let answer = tokio::time::timeout(DEADLINE, answers.next()).await.expect("somebody gets no answer").unwrap();
+        let answer = tokio::time::timeout(DEADLINE, answers.next()).await.expect("a request gets no answer").unwrap();
         let error = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Service-Error"));
         if error.is_some_and(|error| error.as_str() == "overloaded") {
             let code = answer.headers.as_ref().unwrap().get("Nats-Service-Error-Code").unwrap();
@@ -222,15 +222,15 @@ async fn a_domain_that_is_flooded_over_nats_rejects_requests_itself() {
     sqlx::Connection::close(lock).await.unwrap();
     let before = turned_down_before.unwrap_or(turned_down);
     println!(
-        "{turned_down} of {FLOOD} were refused, {before} of them before anybody else had an answer; {warm} bytes, \
+        "{turned_down} of {FLOOD} were rejected, {before} of them before any other answer; {warm} bytes, \
          then {memory}"
     );
     assert!(
         before as usize >= (FLOOD - ADMITTED) / 2,
-        "refusals waited: {before} of {turned_down} came before any other answer"
+        "rejections waited: {before} of {turned_down} came before any other answer"
     );
     assert!(others.len() >= ADMITTED, "{} were let in", others.len());
-    // What was let in and could not be done is told as clearly.
+    // An admitted request that fails has a clear error too.
     assert!(others.iter().all(|error| ["unavailable", "deadline_exceeded"].contains(&error.as_str())), "{others:?}");
     // Those of other domains who asked meanwhile are counted too; they ask again.
     assert!(rejected().await > f64::from(turned_down) - 0.5, "{} are counted", rejected().await);

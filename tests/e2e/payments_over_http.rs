@@ -142,7 +142,7 @@ async fn market() -> &'static Market {
     MARKET.get_or_init(Market::open).await
 }
 
-/// Repeats a request by its key until it is answered: whoever should answer may die over it.
+/// Repeats a request by its key until it is answered: the process that should answer may die over it.
 async fn insist(person: &Person, path: &str, body: &Value, key: &str) -> crate::harness::Answer {
     let began = std::time::Instant::now();
     loop {
@@ -207,7 +207,7 @@ async fn a_decline_fails_the_order_and_closes_the_intent() {
 async fn a_method_that_the_provider_does_not_know_fails_the_order() {
     let market = market().await;
     let buyer = market.shop.customer().await;
-    let order = market.order(&buyer, Some("pm_unheard_of")).await;
+    let order = market.order(&buyer, Some("pm_unknown")).await;
     buyer.wait_for_status(&order, "failed").await;
     assert_eq!(market.charges(&order).await, 0);
 }

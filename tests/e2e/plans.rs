@@ -25,24 +25,24 @@ const READ: f64 = 10_000.0;
 /// Blocks that one execution may look at. An index of a full table has more.
 const BLOCKS: f64 = 400.0;
 
-/// Statements that must have been seen before anything is judged, by whose they are; without a name everybody's.
+/// Statements that must have been seen before anything is judged, by user; without a name, of every user.
 const PERIODIC: [(&str, &str); 18] = [
     ("", "delete from command_log"),
     ("", "delete from attempt"),
-    ("", "from effect where parked_at is null and attempts > 10"),
+    ("", "from effect where dead_lettered_at is null and attempts > 10"),
     ("", "where name <> all($1)"),
     ("", "update outbox set lease_until"),
     ("", "insert into lease"),
-    ("", "from stream_mark order by sequence desc limit 1"),
-    ("", "select count from stream_hole"),
-    ("", "from refill"),
-    ("orders", "from event_log where (era, xid) >"),
+    ("", "from stream_checkpoint order by sequence desc limit 1"),
+    ("", "select count from stream_gap"),
+    ("", "from republish"),
+    ("orders", "from event_log where (epoch, xid) >"),
     ("orders", "delete from inbox"),
-    ("orders", "delete from stream_mark where at"),
+    ("orders", "delete from stream_checkpoint where at"),
     ("orders", "payment_deadline <="),
     ("payments", "read_again_at <="),
     ("payments", "update effect set lease_until"),
-    ("payments", "update effect set parked_at"),
+    ("payments", "update effect set dead_lettered_at"),
     ("carts", "delete from cart where"),
     ("sandbox", "from webhook where ended_at is null"),
 ];
@@ -61,10 +61,12 @@ async fn no_statement_reads_a_full_table_to_find_what_is_due() {
     let _sandbox = Sandbox::start(port, &shop, &[]).await;
     let (variant, buyer) = (shop.product(50, 1000).await, shop.customer().await);
     buy(&buyer, &variant).await;
-    // Only then are there cursors and marks, beside which more can lie.
+    // Only then are there cursors and checkpoints, to which more can be added.
     for domain in DOMAINS.into_iter().filter(|domain| *domain != "carts") {
-        wait_until("a mark is written", || async { shop.number(domain, "select count(*) from stream_mark").await > 0 })
-            .await;
+        wait_until("a checkpoint is written", || async {
+            shop.number(domain, "select count(*) from stream_checkpoint").await > 0
+        })
+        .await;
     }
     shop.leave_in_disorder();
     fill(&shop).await;

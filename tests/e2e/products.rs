@@ -1,4 +1,4 @@
-//! Products: made and changed by their sellers, found by everybody.
+//! Products: made and changed by their sellers, found by the public.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -309,7 +309,7 @@ async fn pages_hang_together_by_cursor_and_by_offset() {
     of_another_sort.expect_error(400, "invalid_cursor");
 }
 
-/// Lanes that write the same at once: whoever comes second is told so, and not that the shop is broken.
+/// Lanes that write the same at once: the second gets a conflict, not an internal error.
 #[tokio::test]
 async fn of_concurrent_products_with_one_slug_one_gets_it_and_the_others_are_rejected() {
     let shop = &shared_shop().await;

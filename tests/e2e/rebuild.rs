@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Buying, Shop, wait_until};
 
 /// Catalog shows wrong numbers, of which some would never be mended by later events: they claim to be newer than
-/// anything inventory has told.
+/// anything inventory has emitted.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_catalog_shows_of_the_stock_is_made_anew_amid_orders_and_counts() {
     let shop = Shop::start(&[]).await;
@@ -52,8 +52,8 @@ async fn what_catalog_shows_of_the_stock_is_made_anew_amid_orders_and_counts() {
             .await;
         assert_eq!(shop.stock(variant).await.number_at("/available"), number);
     }
-    // Every row was told of again, and none is left that inventory knows nothing of.
-    wait_until("all is told again", || async {
+    // Every row was emitted again, and none is left that inventory does not have.
+    wait_until("all is emitted again", || async {
         shop.number("catalog", "select count(*) from variant_stock where version not between 1 and 999999").await == 0
     })
     .await;
@@ -78,7 +78,7 @@ async fn the_sellers_are_rebuilt_from_the_log() {
     wait_until("it is hidden again", || async { !is_shown().await }).await;
 }
 
-/// An order that hears twice that it is paid would be wrong: whoever acts on events is not told them again.
+/// An order that is paid twice would be wrong: a domain that acts on events does not receive them again.
 #[tokio::test]
 async fn a_domain_that_acts_on_events_does_not_get_them_again() {
     let shop = Shop::start(&[]).await;

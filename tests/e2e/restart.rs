@@ -57,7 +57,7 @@ async fn visit_until(
     failures
 }
 
-/// Visitors of a shop, who try nothing more often than they are told.
+/// Visitors of a shop, who make each request at most as often as configured.
 struct Visits {
     stop: Arc<AtomicBool>,
     requests: Arc<AtomicUsize>,
@@ -145,7 +145,7 @@ async fn a_frozen_node_fails_no_request_for_good() {
     visits.end(&cluster.shop).await;
 }
 
-/// Scenario 9: a killed node had pulled what nobody else will be given.
+/// Scenario 9: a killed node had pulled messages that no other node will get.
 /// Scenario 10: a frozen node is still a member of the queue group.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_and_a_frozen_node_cost_no_order_that_is_repeated_with_its_key() {

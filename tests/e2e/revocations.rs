@@ -67,7 +67,7 @@ async fn statuses(client: &async_nats::Client, token: &str) -> Vec<u16> {
     futures::future::join_all(PROTECTED.map(ask)).await
 }
 
-/// Waits until a token is rejected by every domain and by the gateway, and tells how long that took.
+/// Waits until a token is rejected by every domain and by the gateway, and returns how long that took.
 async fn expect_rejected_everywhere(shop: &Shop, token: &str) -> Duration {
     let (client, began) = (async_nats::connect(&shop.nats).await.unwrap(), Instant::now());
     wait_until("the token is rejected by every domain", || async {
@@ -244,7 +244,7 @@ async fn a_full_list_still_rejects_what_is_revoked_and_accepts_what_is_not() {
     counted.expect_status(200);
 }
 
-/// Without identity for more than ten seconds nobody can tell whether rights still hold.
+/// Without identity for more than ten seconds it is unknown whether rights still hold.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_identity_what_is_sensitive_is_rejected_after_ten_seconds_and_everything_else_goes_on() {
     let mut apart = Apart::start().await;

@@ -33,7 +33,7 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
     let buyer = shop.customer().await;
     let variant = shop.product(1, 100).await;
     buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201);
-    // All domains have done their work and were refused nothing.
+    // All domains have done their work and were denied nothing.
     assert!(shop.metric("nats_server_errors_total", &[]).await < 0.5);
     shop.check_clean().await;
     shop.leave_in_disorder();
@@ -77,7 +77,7 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
     }
 }
 
-/// Scenario 18: nobody hears another user's inbox.
+/// Scenario 18: no user can subscribe to another user's inbox.
 #[tokio::test]
 async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() {
     let shop = Shop::start(&[]).await;
@@ -137,16 +137,16 @@ async fn replies_are_sent_to_inboxes_only() {
     let kept = async || streams.get_stream("ORDERS").await.unwrap().cached_info().state.first_sequence;
     assert_eq!(kept().await, 1);
 
-    // Each is heard by who may hear it; of the last one the stream itself would tell.
+    // Each is received by a user who may subscribe to it; the last one would show in the stream itself.
     let (operator, carts) = (User::connect(&shop, "operator").await, User::connect(&shop, "carts").await);
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for (listener, trap) in
         [(&operator, "evt.orders.placed.7"), (&operator, "ntf.orders.forged"), (&carts, "req.carts.internal.log")]
     {
-        heard.push(listener.client.subscribe(trap).await.unwrap());
+        received.push(listener.client.subscribe(trap).await.unwrap());
         listener.client.flush().await.unwrap();
     }
-    let mut heard = futures::stream::select_all(heard);
+    let mut received = futures::stream::select_all(received);
     let traps = ["evt.orders.placed.7", "ntf.orders.forged", "req.carts.internal.log", "$JS.API.STREAM.PURGE.ORDERS"];
 
     let cli = User::connect(&shop, "cli").await;
@@ -155,7 +155,7 @@ async fn replies_are_sent_to_inboxes_only() {
         cli.client.publish_with_reply("$SRV.PING.orders", trap, "".into()).await.unwrap();
     }
     let expected = traps.len() as f64;
-    wait_until("the requests were met and refused", || async {
+    wait_until("the requests arrived and were not answered", || async {
         shop.metric("requests_with_foreign_reply_total", &["domain=\"orders\""]).await >= expected
     })
     .await;
@@ -165,7 +165,7 @@ async fn replies_are_sent_to_inboxes_only() {
     let orders = User::connect(&shop, "orders").await;
     for end in ["ntf.orders.forged", "req.carts.internal.log"] {
         orders.client.publish(end, "the end".into()).await.unwrap();
-        let first = heard.next().await.unwrap();
+        let first = received.next().await.unwrap();
         assert_eq!((&first.payload[..], &*first.subject), (&b"the end"[..], end));
     }
     assert_eq!(kept().await, 1, "the stream was purged");
@@ -201,7 +201,7 @@ async fn a_role_of_postgresql_sees_its_own_database_and_no_other() {
             assert_eq!(code, "42501", "{domain} into {other}: {rejected}");
         }
     }
-    // Whoever checks reads everything and writes nothing, whatever it sets.
+    // The role of the checks reads everything and writes nothing, whatever it sets.
     for domain in DOMAINS {
         let mut check = connect(&stack.check_url(domain)).await.unwrap();
         sqlx::query("select * from event_log limit 1").fetch_optional(&mut check).await.unwrap();

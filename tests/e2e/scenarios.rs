@@ -1,4 +1,4 @@
-//! The scenarios of docs/scenarios.md that need a whole shop and no other module tells. One file per theme.
+//! The scenarios of docs/scenarios.md that need a whole shop and are in no other module. One file per theme.
 
 mod clocks;
 mod commands;

@@ -81,7 +81,7 @@ async fn populate(shop: &Shop, buyer: &Person) -> Things {
     things
 }
 
-/// Runs schemathesis as somebody; its whole output is the message of a failure.
+/// Runs schemathesis as this person; its whole output is the message of a failure.
 async fn run(shop: &Shop, person: &Person, seed: &str) {
     let Some(program) = programs::schemathesis().await else { return };
     let directory = tempfile::tempdir().unwrap();
@@ -107,7 +107,7 @@ async fn run(shop: &Shop, person: &Person, seed: &str) {
 }
 
 #[tokio::test]
-async fn made_up_requests_of_everybody_are_answered_as_the_document_says() {
+async fn made_up_requests_of_every_role_are_answered_as_the_document_says() {
     // One shop for all, for those who make up requests break nothing but each other's things.
     let shop = Shop::start(&[]).await;
     run(&shop, &shop.customer().await, "1").await;

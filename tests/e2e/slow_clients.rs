@@ -30,7 +30,7 @@ async fn closed(mut stream: TcpStream, since: Instant) -> Duration {
         match timeout(Duration::from_secs(5), stream.read(&mut byte)).await {
             Ok(Ok(0) | Err(_)) => return since.elapsed(),
             Ok(Ok(_)) => panic!("an answer to half a request"),
-            // It may be closed meanwhile; then the next read tells.
+            // It may be closed meanwhile; then the next read shows it.
             Err(_) => drop(stream.write_all(b"X-More: 1\r\n").await),
         }
         assert!(since.elapsed() < HEAD * 3, "it is still open");

@@ -1,4 +1,4 @@
-//! TLS everywhere: NATS, PostgreSQL and the gateway, each by configuration, and nobody gets in without it.
+//! TLS everywhere: NATS, PostgreSQL and the gateway, each by configuration, and no client connects without it.
 
 use std::{
     error::Error,
@@ -119,7 +119,7 @@ async fn a_node_that_does_not_know_its_servers_does_not_start_and_says_why() {
     let other = Authority::new();
     let (_, other_key) = other.issue("127.0.0.1");
     let other_ca = other.ca().to_str().unwrap().to_owned();
-    let database = |tls: &str| format!("postgres://nobody@127.0.0.1:{}/postgres?{tls}", stack.pg_port);
+    let database = |tls: &str| format!("postgres://any@127.0.0.1:{}/postgres?{tls}", stack.pg_port);
     let file = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     for (variable, value, reasons) in [
         ("SOUK_NATS_CA", other_ca.clone(), ["NATS at tls://", "UnknownIssuer"]),
@@ -160,7 +160,7 @@ async fn servers_with_tls_reject_clients_without() {
     let answer = String::from_utf8_lossy(&answer);
     assert!(!answer.contains("+OK") && !answer.contains("PONG"), "{answer}");
 
-    // Once the server asks clients for a certificate too, it takes ours and nobody else's.
+    // Once the server asks clients for a certificate too, it takes ours and no other.
     let tls = runtime::NatsTls { ca: stack.ca().map(ToOwned::to_owned), client: None };
     let mut config = runtime::NatsConfig { url: stack.nats_url(), keys: Some(stack.nats_keys().to_owned()), tls };
     runtime::connect(&config, "operator", "test").await.unwrap();

@@ -11,7 +11,7 @@ async fn everything_is_handled(shop: &Shop) {
     for consumer in ["inventory", "payments", "carts"] {
         wait_until("the cursors have moved up", || async {
             let newest =
-                shop.number("orders", "select xid::bigint from event_log order by era desc, xid desc limit 1").await;
+                shop.number("orders", "select xid::bigint from event_log order by epoch desc, xid desc limit 1").await;
             let lowest = "select coalesce(min(xid), 0)::bigint from cursor where source = 'orders'";
             shop.number(consumer, lowest).await >= newest
         })
@@ -87,8 +87,8 @@ async fn what_a_consumer_has_not_handled_stays() {
     let before = shop.number("orders", COMMITS).await;
     // Restored to before its first event, and kept from catching up for now.
     let mut holder = shop.superuser("carts").await;
-    sqlx::raw_sql("begin; lock table source_era in exclusive mode").execute(&mut holder).await.unwrap();
-    shop.sql("carts", "update cursor set era = 0, xid = 0 where source = 'orders'").await;
+    sqlx::raw_sql("begin; lock table source_epoch in exclusive mode").execute(&mut holder).await.unwrap();
+    shop.sql("carts", "update cursor set epoch = 0, xid = 0 where source = 'orders'").await;
     let (ok, said) = shop.souk(&["trim", "orders"]).await;
     assert!(ok && said.contains("orders: kept, carts has not handled any of it"), "{said}");
     assert_eq!(shop.number("orders", COMMITS).await, before);

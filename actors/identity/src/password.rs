@@ -46,7 +46,7 @@ impl Hasher {
         let password = password.to_owned();
         let (hash, known) = match hash {
             Some(hash) => (hash.to_owned(), true),
-            None => (nobodys_hash(), false),
+            None => (decoy_hash(), false),
         };
         let is_right = move || {
             // The password as received comes first: it may have been hashed without composition.
@@ -96,7 +96,7 @@ fn verify(password: &str, hash: &str) -> Result<bool, InternalError> {
 }
 
 /// A hash that no account has, which costs as much to verify as a real one.
-fn nobodys_hash() -> String {
+fn decoy_hash() -> String {
     let (m, t, p) = (Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST);
     format!("$argon2id$v=19$m={m},t={t},p={p}$bm9ib2R5J3Mgc2FsdC4uLg$bm9ib2R5J3MgaGFzaCwgYXMgbG9uZyBhcyBhIG9uZS4")
 }
@@ -144,9 +144,9 @@ mod tests {
         assert!(!Hasher::new(1).verify("anything at all", None).await.unwrap());
         // The parameters and lengths equal those of a real hash.
         let shape = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
-        let (real, nobodys) = (hash("anything at all").unwrap(), nobodys_hash());
-        assert_eq!(shape(&real), shape(&nobodys));
-        assert_eq!(real.len(), nobodys.len());
+        let (real, decoy) = (hash("anything at all").unwrap(), decoy_hash());
+        assert_eq!(shape(&real), shape(&decoy));
+        assert_eq!(real.len(), decoy.len());
     }
 
     #[tokio::test]

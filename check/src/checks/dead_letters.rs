@@ -9,7 +9,7 @@ use crate::{Sources, Suspect};
 
 const STATEMENT: &str = "
 select kind, id, case kind when 'event' then source || '.' || name else name || ' of ' || entity end as what, reason
-from parked order by parked_at, id limit $1";
+from dead_lettered order by dead_lettered_at, id limit $1";
 
 #[derive(FromRow)]
 struct DeadLetterRow {

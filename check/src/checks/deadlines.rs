@@ -18,7 +18,7 @@ order by id limit $1";
 /// The first effect of its entity, past its lease and its pause: every sweep should have taken it.
 const EFFECTS: &str = "
 select id, name, entity from effect e
-where parked_at is null and greatest(lease_until, next_at) < now() - interval '15 seconds'
+where dead_lettered_at is null and greatest(lease_until, next_at) < now() - interval '15 seconds'
   and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
 order by id limit $1";
 

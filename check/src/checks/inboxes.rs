@@ -28,39 +28,39 @@ const SOURCES: &str = "select source from cursor union select source from inbox"
 /// The end of the log: no position at or above it has been assigned, and later reads can only yield higher ones.
 /// Catch-up looks at a commit after 2 s plus the stream's lag, which is capped at 30 s: after a minute it has done so.
 const END: &str = "
-select coalesce((select max(era) from era), 0) as era,
+select coalesce((select max(epoch) from epoch), 0) as epoch,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xid,
        exists (select 1 from event_log where at < now() - interval '60 seconds') as was_looked_at";
 
 /// Events of the log above the cursors of their types, old enough to have been delivered.
 const ABOVE: &str = "
-select l.era, l.xid, e.id, e.name
+select l.epoch, l.xid, e.id, e.name
 from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, name text)
-join unnest($3::text[], $4::bigint[], $5::bigint[]) as c(name, era, xid) on c.name = e.name
-where (l.era, l.xid) > ($1, $2) and (l.era, l.xid) > (c.era, c.xid)
+join unnest($3::text[], $4::bigint[], $5::bigint[]) as c(name, epoch, xid) on c.name = e.name
+where (l.epoch, l.xid) > ($1, $2) and (l.epoch, l.xid) > (c.epoch, c.xid)
   and l.at < now() - interval '3 seconds'
-order by l.era, l.xid";
+order by l.epoch, l.xid";
 
 /// The unhandled ones of the given events, with the cursors of their types. One statement, and so one snapshot: pruning
 /// between reads of the cursor and of the inbox would look like a loss.
 const UNHANDLED: &str = "
-select e.id, e.name, e.era, e.xid, c.era as cursor_era, c.xid as cursor_xid
-from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) as e(id, name, era, xid)
-join cursor c on c.source = $1 and c.name = e.name and (e.era, e.xid) > (c.era, c.xid)
+select e.id, e.name, e.epoch, e.xid, c.epoch as cursor_epoch, c.xid as cursor_xid
+from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) as e(id, name, epoch, xid)
+join cursor c on c.source = $1 and c.name = e.name and (e.epoch, e.xid) > (c.epoch, c.xid)
 where not exists (select 1 from inbox i where i.source = $1 and i.event_id = e.id)
-order by e.era, e.xid, e.id";
+order by e.epoch, e.xid, e.id";
 
 /// The events that a consumer has handled above its cursors.
-const IN_INBOX: &str = "select era, xid, event_id as id from inbox where source = $1 order by era, xid, event_id";
+const IN_INBOX: &str = "select epoch, xid, event_id as id from inbox where source = $1 order by epoch, xid, event_id";
 
 /// Events at the given positions.
 const AT: &str = "
-select l.era, l.xid, e.id from unnest($1::bigint[], $2::bigint[]) as p(era, xid)
-join event_log l on l.era = p.era and l.xid = p.xid
+select l.epoch, l.xid, e.id from unnest($1::bigint[], $2::bigint[]) as p(epoch, xid)
+join event_log l on l.epoch = p.epoch and l.xid = p.xid
 cross join lateral json_to_recordset(l.events) as e(id uuid)";
 
 /// The highest trimmed position, if any.
-const TRIMMED: &str = "select era, xid from log_trim order by era desc, xid desc limit 1";
+const TRIMMED: &str = "select epoch, xid from log_trim order by epoch desc, xid desc limit 1";
 
 /// A consumer and one of its sources.
 struct Pair<'a> {
@@ -100,7 +100,7 @@ impl Pair<'_> {
     }
 
     async fn inspect(&self, types: &BTreeSet<String>) -> Result<Vec<Suspect>> {
-        let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(self.source);
+        let rows = sqlx::query("select name, epoch, xid from cursor where source = $1").bind(self.source);
         let rows = rows.fetch_all(self.database).await?;
         let cursors = rows.iter().map(|row| Ok((row.try_get("name")?, position(row)?)));
         let cursors: BTreeMap<String, Position> = cursors.collect::<Result<_, sqlx::Error>>()?;
@@ -150,13 +150,13 @@ impl Pair<'_> {
                 .bind(self.source)
                 .bind(column::<Uuid>(&page, "id")?)
                 .bind(column::<String>(&page, "name")?)
-                .bind(column::<i64>(&page, "era")?)
+                .bind(column::<i64>(&page, "epoch")?)
                 .bind(column::<i64>(&page, "xid")?)
                 .fetch_all(self.database)
                 .await?;
             for row in rows {
                 let (id, name, position): (Uuid, &str, _) = (row.try_get("id")?, row.try_get("name")?, position(&row)?);
-                let cursor = Position { epoch: row.try_get("cursor_era")?, xid: row.try_get("cursor_xid")? };
+                let cursor = Position { epoch: row.try_get("cursor_epoch")?, xid: row.try_get("cursor_xid")? };
                 // While a backlog is processed the cursor advances, which changes the text.
                 let text = format!("{name} of commit {position} is above its cursor {cursor} and was not handled");
                 suspects.push(self.suspect(format!("event {id}"), text));
@@ -192,7 +192,7 @@ impl Pair<'_> {
 }
 
 fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
-    Ok(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? })
+    Ok(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? })
 }
 
 fn event(row: &PgRow) -> Result<(Position, Uuid), sqlx::Error> {

@@ -8,10 +8,10 @@ use crate::{Sources, Suspect};
 
 /// The publisher has five seconds, then a sweep takes over. A row without a commit is never published.
 const STATEMENT: &str = "
-select o.era, o.xid, l.at is null as is_orphan
-from outbox o left join event_log l using (era, xid)
+select o.epoch, o.xid, l.at is null as is_orphan
+from outbox o left join event_log l using (epoch, xid)
 where l.at is null or l.at < now() - interval '10 seconds'
-order by o.era, o.xid limit $1";
+order by o.epoch, o.xid limit $1";
 
 pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
     let mut suspects = Vec::new();

@@ -19,7 +19,7 @@ from sim_intent s full join (select * from payments where payment_provider = 'si
      on p.provider_transaction_id = s.id
 where (coalesce(case when s.status = 'succeeded' then s.amount end, 0) <> coalesce(p.captured, 0)
        or coalesce(s.refunded, 0) <> coalesce(p.refunded, 0))
-  and not exists (select 1 from effect e where e.entity = p.id and e.parked_at is null)
+  and not exists (select 1 from effect e where e.entity = p.id and e.dead_lettered_at is null)
 order by 1 limit $1";
 
 #[derive(FromRow)]

@@ -24,23 +24,23 @@ const MARGIN: Duration = Duration::from_secs(300);
 
 /// The events of the log that the stream should hold.
 const LOGGED: &str = "
-select e.id, e.name, l.era, l.xid
+select e.id, e.name, l.epoch, l.xid
 from event_log l cross join lateral json_to_recordset(l.events) as e(id uuid, name text)
 where l.at < $1 and l.at > $2
-order by l.era, l.xid";
+order by l.epoch, l.xid";
 
 /// How long republishing may stall: if a node dies during it, until its lease expires (10 s) and the next node polls.
 const REPUBLISH_PAUSE: Duration = Duration::from_secs(20);
 
 /// The progress of republishing a lost stream: positions below are still missing.
-const REPUBLISH: &str = "select era, xid from refill";
+const REPUBLISH: &str = "select epoch, xid from republish";
 
 /// The event ids of commits at the given positions; those of trimmed commits are unknown.
 const AT: &str = "
-select p.era, p.xid, e.id,
-       exists (select 1 from log_trim t where (t.era, t.xid) >= (p.era, p.xid)) as is_trimmed
-from unnest($1::bigint[], $2::bigint[]) as p(era, xid)
-left join event_log l on l.era = p.era and l.xid = p.xid
+select p.epoch, p.xid, e.id,
+       exists (select 1 from log_trim t where (t.epoch, t.xid) >= (p.epoch, p.xid)) as is_trimmed
+from unnest($1::bigint[], $2::bigint[]) as p(epoch, xid)
+left join event_log l on l.epoch = p.epoch and l.xid = p.xid
 left join lateral json_to_recordset(l.events) as e(id uuid) on true";
 
 pub(super) async fn inspect(sources: &Sources) -> Result<Vec<Suspect>> {
@@ -109,7 +109,7 @@ async fn compare(
 }
 
 fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
-    Ok(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? })
+    Ok(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? })
 }
 
 /// Events since this time must be in the stream.

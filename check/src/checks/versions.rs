@@ -23,7 +23,7 @@ macro_rules! entity_of {
         concat!(
             "select t.",
             $id,
-            " as id, t.version, coalesce(e.last, 0) as told from ",
+            " as id, t.version, coalesce(e.last, 0) as last_event from ",
             $table,
             " t left join (
                  select e.entity, max(e.version) as last

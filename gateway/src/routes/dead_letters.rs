@@ -45,7 +45,7 @@ struct DeadLetter {
     attempts: i32,
     /// When it was dead-lettered, after the last attempt; for an effect that no running node registers, when it became
     /// due.
-    parked_at: DateTime<Utc>,
+    dead_lettered_at: DateTime<Utc>,
 }
 
 /// A page of dead letters.
@@ -57,12 +57,12 @@ struct DeadLetters {
 
 impl From<runtime::DeadLetter> for DeadLetter {
     fn from(letter: runtime::DeadLetter) -> Self {
-        let runtime::DeadLetter { id, kind, source, name, entity, reason, attempts, parked_at } = letter;
+        let runtime::DeadLetter { id, kind, source, name, entity, reason, attempts, dead_lettered_at } = letter;
         let kind = match kind {
             runtime::DeadLetterKind::Event => Kind::Event,
             runtime::DeadLetterKind::Effect => Kind::Effect,
         };
-        Self { id, kind, source, name, entity, reason, attempts, parked_at }
+        Self { id, kind, source, name, entity, reason, attempts, dead_lettered_at }
     }
 }
 

@@ -158,7 +158,7 @@ pub struct ErrorBody {
     pub details: Vec<Detail>,
     /// The domain error, from which the client restores the typed error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<serde_json::Value>,
+    pub domain_error: Option<serde_json::Value>,
 }
 
 /// A service error, that is any error that is not a domain error: an unreadable request, missing access, overload, a
@@ -224,7 +224,7 @@ impl ServiceError {
             service: self.service.clone(),
             request_id: request_id.to_owned(),
             details: self.details.clone(),
-            refusal: None,
+            domain_error: None,
         }
     }
 }
@@ -240,7 +240,7 @@ impl ErrorBody {
             service: service.to_owned(),
             request_id: request_id.to_owned(),
             details: error.details(),
-            refusal: serde_json::to_value(error).ok(),
+            domain_error: serde_json::to_value(error).ok(),
         }
     }
 }
@@ -264,7 +264,7 @@ impl<E: DomainError> CallError<E> {
     /// Converts an error reply. A domain error that this client does not know becomes a service error with the same
     /// code and kind.
     pub fn from_body(mut body: ErrorBody) -> Self {
-        if let Some(Ok(error)) = body.refusal.take().map(serde_json::from_value::<E>) {
+        if let Some(Ok(error)) = body.domain_error.take().map(serde_json::from_value::<E>) {
             return Self::Rejected(error);
         }
         Self::ServiceError(body.into())

@@ -27,7 +27,7 @@ pub use fields::{Fields, LineBreaks};
 pub use message::{Answer, Command, Event, Query, Request};
 pub use page::{PageRequest, Pagination};
 pub use position::Position;
-pub use revocation::{Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner};
+pub use revocation::{Revocation, RevocationCursor, RevocationsPage, RevocationsRequest, Revoked, TokenOwner};
 
 /// The name of the system, as used in event types, event sources and schema names.
 pub const SYSTEM: &str = "souk";

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// The epoch: microseconds since 1970 at which it began, or the previous epoch plus one.
-    #[serde(rename = "era")]
     pub epoch: i64,
     /// The committing transaction's id (`pg_current_xact_id()`).
     pub xid: i64,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 /// The progress of a reader of revocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RevocationMark {
+pub struct RevocationCursor {
     /// The position of the last revocation that was read.
     pub position: i64,
     /// That revocation's own id. A database restored from a backup may assign its position again, but not its id.
@@ -23,12 +23,12 @@ pub struct TokenOwner {
     pub session: Uuid,
 }
 
-/// Requests the revocations after a mark, or the state of one token.
+/// Requests the revocations after a cursor, or the state of one token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationsRequest {
-    /// The mark after which the page begins. Without a known mark it begins with the oldest revocation.
+    /// The cursor after which the page begins. Without a known cursor it begins with the oldest revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<RevocationMark>,
+    pub after: Option<RevocationCursor>,
     /// If set, the reply is about this token only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenOwner>,
@@ -55,8 +55,8 @@ pub enum Revoked {
 /// A revocation of tokens before their expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
-    /// Its mark. Positions become visible in ascending order.
-    pub mark: RevocationMark,
+    /// Its cursor. Positions become visible in ascending order.
+    pub cursor: RevocationCursor,
     /// The revoked tokens.
     pub revoked: Revoked,
     /// The time, in seconds since 1970, at which all of these tokens have expired.
@@ -66,7 +66,7 @@ pub struct Revocation {
 /// A page of revocations, ordered by position.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationsPage {
-    /// The revocations after the mark that are in force.
+    /// The revocations after the cursor that are in force.
     pub revocations: Vec<Revocation>,
     /// Whether more follow.
     pub has_more: bool,

@@ -70,7 +70,7 @@ pub mod internal {
     /// The same as `list_dead_letters`.
     pub const DEAD_LETTERS: &str = "dead_letters";
     /// Republishes the log into the stream.
-    pub const REPUBLISH: &str = "refill";
+    pub const REPUBLISH: &str = "republish";
     /// Resets a projection of another domain's events and rebuilds it from the log.
     pub const REBUILD: &str = "rebuild";
     /// Returns the position up to which a domain has handled another domain's events.

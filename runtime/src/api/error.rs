@@ -88,7 +88,7 @@ impl<E: DomainError> From<CallError<E>> for InternalError {
 pub(crate) enum RetryClass {
     /// Caused by an item: halve the batch until the item is alone.
     Data,
-    /// Not caused by an item, but the batch is too large for the server: halve it, and blame no item.
+    /// Not caused by an item, but the batch is too large for the server: halve it, and count it for no item.
     Size,
     /// Not caused by an item: retry the whole batch.
     Transient,

@@ -95,7 +95,7 @@ impl CatchUp {
             let Some(missing) = self.compare_and_move(&page, &cursors, (lower, after), &found, &mut gaps).await? else {
                 return Ok(());
             };
-            self.dispatch(missing, page.era).await;
+            self.dispatch(missing, page.epoch).await;
             match page.next {
                 Some(next) => after = next,
                 None => break,
@@ -147,10 +147,10 @@ impl CatchUp {
     async fn prune(&self) -> Result<(), InternalError> {
         let sql = "delete from inbox where ctid = any(array(
                  select inbox.ctid from inbox join cursor using (source, name)
-                 where source = $1 and (inbox.era, inbox.xid) <= (cursor.era, cursor.xid)
-                   and (inbox.era, inbox.xid) <= (
-                       select era, xid from cursor where source = $1 order by era desc, xid desc limit 1)
-                 order by inbox.era, inbox.xid limit $2))";
+                 where source = $1 and (inbox.epoch, inbox.xid) <= (cursor.epoch, cursor.xid)
+                   and (inbox.epoch, inbox.xid) <= (
+                       select epoch, xid from cursor where source = $1 order by epoch desc, xid desc limit 1)
+                 order by inbox.epoch, inbox.xid limit $2))";
         sqlx::query(sql).bind(self.consumer.source).bind(PRUNED).execute(&self.db.lanes).await?;
         Ok(())
     }

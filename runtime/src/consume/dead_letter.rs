@@ -45,7 +45,7 @@ pub(crate) async fn add(pool: &PgPool, item: &EventItem, reason: &str, attempts:
             .await?;
     }
     if item.is_redrive {
-        let sql = "update dead_letter set reason = $3, attempts = attempts + 1, parked_at = clock_timestamp()
+        let sql = "update dead_letter set reason = $3, attempts = attempts + 1, dead_lettered_at = clock_timestamp()
              where source = $1 and event_id = $2";
         let update = sqlx::query(sql).bind(&head.source).bind(head.id).bind(reason);
         is_written = update.execute(&mut *transaction).await?.rows_affected() == 1;

@@ -133,7 +133,7 @@ impl Effects {
             "update effect set lease_until = clock_timestamp() - interval '1 second', attempts = effect.attempts - 1,
                  unfinished = greatest(unfinished - 1, 0)
              from unnest($1::uuid[], $2::int[]) as taken(id, attempts)
-             where effect.id = taken.id and effect.attempts = taken.attempts and parked_at is null";
+             where effect.id = taken.id and effect.attempts = taken.attempts and dead_lettered_at is null";
         let given = sqlx::query(sql).bind(ids).bind(attempts).execute(&self.db.lanes).await;
         if let Err(error) = given {
             tracing::warn!(domain = self.domain, %error, "leases of unstarted effects could not be released");
@@ -192,7 +192,7 @@ impl Effects {
                  unfinished = unfinished + 1
              where id = any(array(
                  select e.id from effect e
-                 where e.parked_at is null and greatest(e.lease_until, e.next_at) < now() and e.name = any($1)
+                 where e.dead_lettered_at is null and greatest(e.lease_until, e.next_at) < now() and e.name = any($1)
                    and not exists (select 1 from effect o where o.entity = e.entity and o.number < e.number)
                  order by greatest(e.lease_until, e.next_at), e.number limit $2 for update skip locked))
              returning id, name, entity, cause, body, attempts";
@@ -205,8 +205,9 @@ impl Effects {
     }
 
     async fn dead_letter_unfinished(&self) -> Result<(), InternalError> {
-        let sql = "update effect set parked_at = clock_timestamp(), reason = 'no run of the effect has finished'
-             where parked_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now() returning id";
+        let sql = "update effect set dead_lettered_at = clock_timestamp(), reason = 'no run of the effect has finished'
+             where dead_lettered_at is null and unfinished > 1 and unfinished >= $1 and lease_until < now()
+             returning id";
         let dead_lettered: Vec<Uuid> = sqlx::query_scalar(sql).bind(UNFINISHED).fetch_all(&self.db.lanes).await?;
         for id in dead_lettered {
             metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
@@ -274,8 +275,8 @@ impl Effects {
         let sql =
             "update effect set lease_until = clock_timestamp() - interval '1 second', reason = $2, unfinished = 0,
                  next_at = clock_timestamp() + make_interval(secs => $3),
-                 parked_at = case when $4 then clock_timestamp() end
-             where id = $1 and attempts = $5 and parked_at is null";
+                 dead_lettered_at = case when $4 then clock_timestamp() end
+             where id = $1 and attempts = $5 and dead_lettered_at is null";
         let written = sqlx::query(sql)
             .bind(id)
             .bind(internal_error.to_string())

@@ -106,11 +106,11 @@ async fn measure(domain: &'static str, db: &Database, effects: &Effects) -> Resu
                 (select coalesce(extract(epoch from now() - min(lease_until) + interval '5 seconds'), 0)::float8
                  from outbox) as oldest_seconds,
                 (select count(*) from (select 1 from dead_letter limit $1) as d) as dead_letters,
-                (select count(*) from (select 1 from effect where parked_at is null limit $1) as e) as effects,
+                (select count(*) from (select 1 from effect where dead_lettered_at is null limit $1) as e) as effects,
                 (select count(*) from (
-                     select 1 from effect where parked_at is null and attempts > 10 limit $1) as e) as failing,
+                     select 1 from effect where dead_lettered_at is null and attempts > 10 limit $1) as e) as failing,
                 (select count(*) from (
-                     select 1 from effect where parked_at is not null limit $1) as e) as dead_lettered";
+                     select 1 from effect where dead_lettered_at is not null limit $1) as e) as dead_lettered";
     let mut waiting: Waiting = sqlx::query_as(sql).bind(COUNTED).fetch_one(&db.lanes).await?;
     waiting.unregistered = effects.count_unregistered().await?;
     show(domain, &waiting);
@@ -153,7 +153,7 @@ mod tests {
         crate::migrate(&url, sqlx::migrate::Migrator::DEFAULT).await.unwrap();
         let db = Database::open(&url, "things", 1).unwrap();
         sqlx::raw_sql(
-            "insert into outbox (era, xid, lease_until) values (1, 1, now()), (1, 2, now());
+            "insert into outbox (epoch, xid, lease_until) values (1, 1, now()), (1, 2, now());
              insert into effect (id, name, entity, cause, body, lease_until, next_at)
              select gen_random_uuid(), name, gen_random_uuid(), '{}', '{}', at, at
              from (values ('gone', now() - interval '2 minutes'), ('new', now())) as left_behind(name, at)",

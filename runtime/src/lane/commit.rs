@@ -48,21 +48,21 @@ pub(crate) struct Committed {
 /// The parts of the statement. Each `{}` is the place of one parameter, in this order. The epoch is read inside the
 /// committing transaction and never cached: right after a restore a cached epoch would hide new commits behind old
 /// cursors.
-const EPOCH: &str = "now_era as (
-    select era from era where started = pg_postmaster_start_time() order by era desc limit 1)";
+const EPOCH: &str = "this_epoch as (
+    select epoch from epoch where started = pg_postmaster_start_time() order by epoch desc limit 1)";
 const ANSWERS: &str = "answers as (
-    insert into command_log (caller, operation, id, fingerprint, status, answer)
+    insert into command_log (caller, operation, id, fingerprint, status, reply)
     select * from unnest({}::text[], {}::text[], {}::uuid[], {}::bytea[], {}::smallint[], {}::bytea[]))";
 const EVENTS: &str = "logged as (
-    insert into event_log (era, xid, at, digest, events)
-    select era, pg_current_xact_id()::text::bigint, clock_timestamp(), {}::text::jsonb, {}::text::json
-    from now_era returning era, xid, at),
+    insert into event_log (epoch, xid, at, digest, events)
+    select epoch, pg_current_xact_id()::text::bigint, clock_timestamp(), {}::text::jsonb, {}::text::json
+    from this_epoch returning epoch, xid, at),
 queued as (
-    insert into outbox (era, xid, lease_until)
-    select era, xid, clock_timestamp() + interval '5 seconds' from logged)";
+    insert into outbox (epoch, xid, lease_until)
+    select epoch, xid, clock_timestamp() + interval '5 seconds' from logged)";
 const CONFIRMED: &str = "confirmed as (
-    delete from outbox using unnest({}::bigint[], {}::bigint[]) as gone(era, xid)
-    where outbox.era = gone.era and outbox.xid = gone.xid)";
+    delete from outbox using unnest({}::bigint[], {}::bigint[]) as gone(epoch, xid)
+    where outbox.epoch = gone.epoch and outbox.xid = gone.xid)";
 const EFFECTS: &str = "left_effects as (
     insert into effect (id, name, entity, cause, body, lease_until)
     select e.id, e.name, e.entity, e.cause::jsonb, e.body,
@@ -80,7 +80,7 @@ const EFFECTS: &str = "left_effects as (
 macro_rules! result {
     ($logged_at:literal, $ours:literal) => {
         concat!(
-            "select (select era from now_era) as era, pg_current_xact_id()::text::bigint as xid,
+            "select (select epoch from this_epoch) as epoch, pg_current_xact_id()::text::bigint as xid,
                  clock_timestamp() as at, ",
             $logged_at,
             " as logged_at, ",
@@ -145,7 +145,7 @@ pub(super) async fn write(
         query = columns!(query, effects, effect; effect.body.as_str());
     }
     let row = query.fetch_one(connection).await?;
-    let Some(epoch) = row.try_get::<Option<i64>, _>("era")? else {
+    let Some(epoch) = row.try_get::<Option<i64>, _>("epoch")? else {
         return Err(InternalError::StaleEpoch);
     };
     let ours: Vec<Uuid> = row.try_get("ours")?;

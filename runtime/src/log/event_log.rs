@@ -160,7 +160,7 @@ pub(crate) struct LogRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LogPage {
     /// The owner's epoch.
-    pub era: i64,
+    pub epoch: i64,
     /// Every commit between `after` and here is settled and contained in `rows`.
     pub horizon: Position,
     /// The commits that are older than the delay, including those above the horizon.
@@ -180,13 +180,13 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage,
     let mut connection = pool.acquire().await?;
     // The epoch of the running server. Right after a restore, the newest one in the table belongs to an earlier start.
     begin_epoch(&mut connection).await?;
-    let sql = "select (select era from era where started = pg_postmaster_start_time()) as era,
+    let sql = "select (select epoch from epoch where started = pg_postmaster_start_time()) as epoch,
                 pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin";
     let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
-    let (epoch, xmin): (i64, i64) = (row.try_get("era")?, row.try_get("xmin")?);
+    let (epoch, xmin): (i64, i64) = (row.try_get("epoch")?, row.try_get("xmin")?);
     let mut horizon = Position { epoch, xid: xmin - 1 };
-    let sql = "select era, xid, digest, at > clock_timestamp() - make_interval(secs => $3::float8 / 1000) as young
-         from event_log where (era, xid) > ($1, $2) order by era, xid limit $4";
+    let sql = "select epoch, xid, digest, at > clock_timestamp() - make_interval(secs => $3::float8 / 1000) as young
+         from event_log where (epoch, xid) > ($1, $2) order by epoch, xid limit $4";
     let rows = sqlx::query(sql)
         .bind(request.after.epoch)
         .bind(request.after.xid)
@@ -199,7 +199,7 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage,
     let mut last_old = request.after;
     let mut old = Vec::with_capacity(rows.len());
     for row in rows {
-        let position = Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? };
+        let position = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
         next = Some(position);
         if row.try_get("young")? {
             horizon = horizon.min(position.just_below());
@@ -212,12 +212,12 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage,
     // Transactions above the last commit may have ended without committing. A server that crashes may assign their ids
     // again; only the ids of commits are certain to survive.
     horizon = horizon.min(last_old);
-    let trimmed = sqlx::query("select era, xid from log_trim order by era desc, xid desc limit 1")
+    let trimmed = sqlx::query("select epoch, xid from log_trim order by epoch desc, xid desc limit 1")
         .fetch_optional(&mut *connection)
         .await?
-        .map(|row| Ok::<_, sqlx::Error>(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? }))
+        .map(|row| Ok::<_, sqlx::Error>(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? }))
         .transpose()?;
-    Ok(LogPage { era: epoch, horizon, rows: old, trimmed, next: next.filter(|_| is_cut) })
+    Ok(LogPage { epoch, horizon, rows: old, trimmed, next: next.filter(|_| is_cut) })
 }
 
 /// Reads commits by position.
@@ -226,14 +226,14 @@ pub(crate) async fn commits_at(
     positions: &[Position],
 ) -> Result<Vec<LoggedCommit>, InternalError> {
     let (epochs, xids): (Vec<i64>, Vec<i64>) = positions.iter().map(|p| (p.epoch, p.xid)).unzip();
-    let sql = "select l.era, l.xid, l.at, l.events::text as events from event_log l
-         join unnest($1::bigint[], $2::bigint[]) as p(era, xid) using (era, xid) order by l.era, l.xid";
+    let sql = "select l.epoch, l.xid, l.at, l.events::text as events from event_log l
+         join unnest($1::bigint[], $2::bigint[]) as p(epoch, xid) using (epoch, xid) order by l.epoch, l.xid";
     let rows = sqlx::query(sql).bind(epochs).bind(xids).fetch_all(connection).await?;
     rows.into_iter()
         .map(|row| {
             let events: String = row.try_get("events")?;
             Ok(LoggedCommit {
-                position: Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? },
+                position: Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? },
                 at: row.try_get("at")?,
                 events: serde_json::from_str(&events).map_err(InternalError::other)?,
             })

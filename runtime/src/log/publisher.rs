@@ -120,7 +120,7 @@ impl Publisher {
             Some(newest) => checkpoints::record(&self.db.lanes, newest).await,
             None => Ok(()),
         };
-        crate::fail_point("publisher.after_mark");
+        crate::fail_point("publisher.after_checkpoint");
         let mut confirmations = self.confirmations();
         if written.is_ok() {
             confirmations.with_checkpoint.extend(positions);
@@ -149,14 +149,14 @@ impl Publisher {
         let sql = "update outbox set lease_until = clock_timestamp() + interval '5 seconds'
              where ctid = any(array(select ctid from outbox where lease_until < now()
                                     order by lease_until limit $1 for update skip locked))
-             returning era, xid";
+             returning epoch, xid";
         let rows = sqlx::query(sql).bind(SWEEP).fetch_all(&self.db.lanes).await?;
         if rows.is_empty() {
             return Ok(());
         }
         let positions = rows
             .iter()
-            .map(|row| Ok(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? }))
+            .map(|row| Ok(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? }))
             .collect::<Result<Vec<_>, sqlx::Error>>()?;
         metrics::counter!("outbox_swept_total", "domain" => self.domain).increment(positions.len() as u64);
         let mut connection = self.db.lanes.acquire().await?;
@@ -204,8 +204,8 @@ impl Publisher {
             return Ok(());
         }
         let (epochs, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.epoch, p.xid)).unzip();
-        let sql = "delete from outbox using unnest($1::bigint[], $2::bigint[]) as gone(era, xid)
-             where outbox.era = gone.era and outbox.xid = gone.xid";
+        let sql = "delete from outbox using unnest($1::bigint[], $2::bigint[]) as gone(epoch, xid)
+             where outbox.epoch = gone.epoch and outbox.xid = gone.xid";
         let result = sqlx::query(sql).bind(epochs).bind(xids).execute(&self.db.lanes).await;
         if result.is_err() {
             self.put_back(confirmed);

@@ -133,7 +133,7 @@ impl Streams {
             tracing::warn!(domain, stream, error = %internal_error, "stream missing, republish could not be recorded");
             return;
         }
-        crate::fail_point("refill.after_begin");
+        crate::fail_point("republish.after_begin");
         match self.jetstream.create_stream(self.spec.config(domain)).await {
             Ok(_) => tracing::info!(domain, stream, "missing stream created"),
             Err(error) => tracing::warn!(domain, stream, %error, "stream could not be created"),

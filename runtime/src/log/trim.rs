@@ -102,11 +102,12 @@ impl BuiltinRequest for TrimRequest {
 async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, InternalError> {
     let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
     // Event types that only another version of the domain handles have a cursor here too.
-    let rows = sqlx::query("select name, era, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
+    let rows =
+        sqlx::query("select name, epoch, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
     let mut cursors: BTreeMap<String, Position> =
         routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
     for row in rows {
-        cursors.insert(row.try_get("name")?, Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? });
+        cursors.insert(row.try_get("name")?, Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
     }
     let up_to = cursors.into_values().min();
     let is_rebuilt_from = routes.iter().any(|route| route.reset.is_some());
@@ -139,9 +140,9 @@ async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome
 /// records the last deleted position in the same transaction.
 async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u64, InternalError> {
     let mut transaction = pool.begin().await?;
-    let sql = "select l.era, l.xid, l.at < now() - make_interval(secs => $3) and o.xid is null as may_go
-         from event_log l left join outbox o on o.era = l.era and o.xid = l.xid
-         where (l.era, l.xid) <= ($1, $2) order by l.era, l.xid limit $4";
+    let sql = "select l.epoch, l.xid, l.at < now() - make_interval(secs => $3) and o.xid is null as may_go
+         from event_log l left join outbox o on o.epoch = l.epoch and o.xid = l.xid
+         where (l.epoch, l.xid) <= ($1, $2) order by l.epoch, l.xid limit $4";
     let rows = sqlx::query(sql)
         .bind(up_to.epoch)
         .bind(up_to.xid)
@@ -154,16 +155,16 @@ async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u6
         if !row.try_get::<bool, _>("may_go")? {
             break;
         }
-        last = Some(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? });
+        last = Some(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
     }
     let Some(last) = last else { return Ok(0) };
-    let deleted = sqlx::query("delete from event_log where (era, xid) <= ($1, $2)")
+    let deleted = sqlx::query("delete from event_log where (epoch, xid) <= ($1, $2)")
         .bind(last.epoch)
         .bind(last.xid)
         .execute(&mut *transaction)
         .await?;
     sqlx::query("delete from log_trim").execute(&mut *transaction).await?;
-    sqlx::query("insert into log_trim (era, xid) values ($1, $2)")
+    sqlx::query("insert into log_trim (epoch, xid) values ($1, $2)")
         .bind(last.epoch)
         .bind(last.xid)
         .execute(&mut *transaction)

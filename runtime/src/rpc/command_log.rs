@@ -22,17 +22,17 @@ impl CommandKey<'_> {
     }
 }
 
-/// A stored answer.
+/// A stored reply.
 #[derive(sqlx::FromRow)]
-pub(crate) struct StoredAnswer {
+pub(crate) struct StoredReply {
     fingerprint: Vec<u8>,
     status: i16,
-    /// `None` if the operation keeps no answers.
-    answer: Option<Vec<u8>>,
+    /// `None` if the operation stores no replies.
+    reply: Option<Vec<u8>>,
 }
 
-impl StoredAnswer {
-    /// The reply to a repeat of the command with this fingerprint; `None` if the operation keeps no answers, so that
+impl StoredReply {
+    /// The reply to a repeat of the command with this fingerprint; `None` if the operation stores no replies, so that
     /// the command runs again.
     pub(crate) fn reply(self, fingerprint: &[u8], domain: &str) -> Result<Option<LaneReply>, InternalError> {
         if is_reused(&self.fingerprint, fingerprint) {
@@ -40,11 +40,11 @@ impl StoredAnswer {
             let error = ServiceError::new(ErrorKind::Invalid, "command_id_reused", text).of(domain);
             return Ok(Some(LaneReply::ServiceError(error)));
         }
-        let Some(answer) = self.answer else { return Ok(None) };
+        let Some(reply) = self.reply else { return Ok(None) };
         if self.status == 0 {
-            return Ok(Some(LaneReply::Reply { body: answer, replayed: true }));
+            return Ok(Some(LaneReply::Reply { body: reply, replayed: true }));
         }
-        let body = Box::new(Format::MessagePack.decode(&answer).map_err(InternalError::other)?);
+        let body = Box::new(Format::MessagePack.decode(&reply).map_err(InternalError::other)?);
         Ok(Some(LaneReply::Rejected { body, replayed: true }))
     }
 }
@@ -54,31 +54,31 @@ pub(crate) fn is_reused(stored: &[u8], given: &[u8]) -> bool {
     !stored.is_empty() && stored != given
 }
 
-/// Reads the answers of these commands, with the index of each.
+/// Reads the replies of these commands, with the index of each.
 pub(crate) async fn look_up(
     db: impl PgExecutor<'_>,
     keys: &[CommandKey<'_>],
-) -> Result<Vec<(usize, StoredAnswer)>, InternalError> {
-    let sql = "select place - 1 as index, fingerprint, status, answer
+) -> Result<Vec<(usize, StoredReply)>, InternalError> {
+    let sql = "select place - 1 as index, fingerprint, status, reply
          from unnest($1::text[], $2::text[], $3::uuid[]) with ordinality as t(caller, operation, id, place)
          join command_log using (caller, operation, id)";
     let rows = columns!(sqlx::query(sql), keys, key; key.caller, key.operation, key.id).fetch_all(db).await?;
     rows.into_iter()
         .map(|row| {
             let index = usize::try_from(row.try_get::<i64, _>("index")?).map_err(InternalError::other)?;
-            Ok((index, StoredAnswer::from_row(&row)?))
+            Ok((index, StoredReply::from_row(&row)?))
         })
         .collect()
 }
 
-/// Stores a reply, in MessagePack. Returns false if the command has an answer already.
+/// Stores a reply, in MessagePack. Returns false if the command has a reply already.
 pub(crate) async fn store(
     db: impl PgExecutor<'_>,
     key: CommandKey<'_>,
     fingerprint: &[u8],
     reply: &[u8],
 ) -> Result<bool, InternalError> {
-    let sql = "insert into command_log (caller, operation, id, fingerprint, status, answer)
+    let sql = "insert into command_log (caller, operation, id, fingerprint, status, reply)
          values ($1, $2, $3, $4, 0, $5) on conflict do nothing";
     let stored = sqlx::query(sql)
         .bind(key.caller)

@@ -11,7 +11,7 @@ use std::{
 };
 
 use contract::{
-    ErrorKind, Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, ServiceError, TokenOwner,
+    ErrorKind, Revocation, RevocationCursor, RevocationsPage, RevocationsRequest, Revoked, ServiceError, TokenOwner,
 };
 use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
@@ -61,7 +61,7 @@ struct List {
     /// The lowest valid version, and when the entry expires.
     accounts: HashMap<Uuid, (i64, i64)>,
     sessions: HashMap<Uuid, i64>,
-    after: Option<RevocationMark>,
+    after: Option<RevocationCursor>,
     /// The start of the last poll that reached the end.
     read_at: Option<Instant>,
     /// The last poll did not fit into the list.
@@ -102,7 +102,7 @@ impl List {
             }
             Revoked::Session { .. } => return false,
         }
-        self.after = Some(revocation.mark);
+        self.after = Some(revocation.cursor);
         true
     }
 

@@ -80,7 +80,7 @@ async fn the_domain_of_the_documentation_works() {
     let rejected = client.send(&add("ftp://nats.io"), &Call::default()).await;
     assert!(matches!(rejected, Err(CallError::Rejected(BookmarksError::NotAUrl))));
 
-    // Refused after a write, in a batch with others: only its refusal stays.
+    // Rejected after a write, in a batch with others: only its rejection stays.
     let crowd = (0..200).map(|n| {
         let url = if n % 10 == 0 { "https://nats.io/docs".to_owned() } else { format!("https://nats.io/{n}") };
         let client = client.clone();

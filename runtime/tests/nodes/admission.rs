@@ -16,21 +16,21 @@ use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use tokio::sync::watch;
 
-use crate::{domains::TellerError, world::World};
+use crate::{domains::SpeakerError, world::World};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Wait {}
-query!(Wait, "ringer", "wait", Access::Public => Waited, TellerError);
+query!(Wait, "bells", "wait", Access::Public => Waited, SpeakerError);
 
 /// The same for other domains.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct WaitInside {}
-query!(WaitInside, "ringer", "wait_inside", Access::Internal => Waited, TellerError);
+query!(WaitInside, "bells", "wait_inside", Access::Internal => Waited, SpeakerError);
 
 /// Answered at once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Peek {}
-query!(Peek, "ringer", "peek", Access::Public => Waited, TellerError);
+query!(Peek, "bells", "peek", Access::Public => Waited, SpeakerError);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Waited {}
@@ -41,9 +41,9 @@ struct Porter {
 }
 
 impl Domain for Porter {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.query::<Wait>();
@@ -53,20 +53,20 @@ impl Domain for Porter {
 }
 
 impl Answer<Wait> for Porter {
-    async fn answer(&self, _: &Context, _: &Wait) -> QueryResult<Waited, TellerError> {
+    async fn answer(&self, _: &Context, _: &Wait) -> QueryResult<Waited, SpeakerError> {
         self.is_open.clone().wait_for(|is_open| *is_open).await.map_err(InternalError::other)?;
         Ok(Waited {})
     }
 }
 
 impl Answer<WaitInside> for Porter {
-    async fn answer(&self, cx: &Context, _: &WaitInside) -> QueryResult<Waited, TellerError> {
+    async fn answer(&self, cx: &Context, _: &WaitInside) -> QueryResult<Waited, SpeakerError> {
         self.answer(cx, &Wait {}).await
     }
 }
 
 impl Answer<Peek> for Porter {
-    async fn answer(&self, _: &Context, _: &Peek) -> QueryResult<Waited, TellerError> {
+    async fn answer(&self, _: &Context, _: &Peek) -> QueryResult<Waited, SpeakerError> {
         Ok(Waited {})
     }
 }

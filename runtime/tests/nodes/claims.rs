@@ -6,7 +6,7 @@ use runtime::Call;
 use uuid::Uuid;
 
 use crate::{
-    domains::{Speak, Spoken, Teller, TellerError},
+    domains::{Speak, Speaker, SpeakerError, Spoken},
     world::World,
 };
 
@@ -17,9 +17,9 @@ use crate::{
 async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_twice() {
     let world = World::start().await;
     let client = world.client().await;
-    let nodes = [world.node(Teller).await, world.node(Teller).await];
-    let deadlocks = "select deadlocks::bigint from pg_stat_database where datname = 'teller'";
-    let before = world.number("teller", deadlocks).await;
+    let nodes = [world.node(Speaker).await, world.node(Speaker).await];
+    let deadlocks = "select deadlocks::bigint from pg_stat_database where datname = 'speaker'";
+    let before = world.number("speaker", deadlocks).await;
     for round in 0..5 {
         let ids: Vec<Uuid> = (0..200).map(|_| Uuid::now_v7()).collect();
         let there = ids.iter();
@@ -40,10 +40,10 @@ async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_t
             assert_eq!(answer.reply, first.1.reply, "{id} has one answer");
         }
     }
-    assert_eq!(world.number("teller", "select count(*) from told").await, 1000);
-    let twice = "select count(*) from (select 1 from told group by command having count(*) > 1) as twice";
-    assert_eq!(world.number("teller", twice).await, 0);
-    assert_eq!(world.number("teller", deadlocks).await, before, "no deadlock");
+    assert_eq!(world.number("speaker", "select count(*) from spoken").await, 1000);
+    let twice = "select count(*) from (select 1 from spoken group by command having count(*) > 1) as twice";
+    assert_eq!(world.number("speaker", twice).await, 0);
+    assert_eq!(world.number("speaker", deadlocks).await, before, "no deadlock");
     for node in nodes {
         node.drain().await;
     }
@@ -56,21 +56,21 @@ async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_t
 async fn a_wrong_body_leaves_its_id_to_the_right_one() {
     let world = World::start().await;
     let client = world.client().await;
-    let nodes = [world.node(Teller).await, world.node(Teller).await];
+    let nodes = [world.node(Speaker).await, world.node(Speaker).await];
     let speak = async |id: Uuid, text: &str| {
         let call = Call { command_id: Some(id), ..Call::default() };
         client.send(&Speak { text: text.to_owned() }, &call).await.map(|answer| (answer.reply, answer.replayed))
     };
-    let is_wrong = |answer: &Result<(Spoken, bool), CallError<TellerError>>| match answer {
-        Err(CallError::Rejected(TellerError::Silence)) => true,
+    let is_wrong = |answer: &Result<(Spoken, bool), CallError<SpeakerError>>| match answer {
+        Err(CallError::Rejected(SpeakerError::Silence)) => true,
         Err(CallError::ServiceError(error)) => error.code == "command_id_reused",
         Ok(_) => false,
     };
     let id = Uuid::now_v7();
     for _ in 0..2 {
-        assert_eq!(speak(id, "").await, Err(CallError::Rejected(TellerError::Silence)));
+        assert_eq!(speak(id, "").await, Err(CallError::Rejected(SpeakerError::Silence)));
     }
-    assert_eq!(world.number("teller", "select count(*) from command_log").await, 0);
+    assert_eq!(world.number("speaker", "select count(*) from command_log").await, 0);
     let (spoken, replayed) = speak(id, "right").await.unwrap();
     assert!(!replayed);
     assert_eq!(speak(id, "right").await.unwrap(), (spoken, true));
@@ -92,8 +92,8 @@ async fn a_wrong_body_leaves_its_id_to_the_right_one() {
         // Both, where the client that was first repeated its request.
         assert!(one.1 || other.1, "and a repeat of it");
     }
-    assert_eq!(world.number("teller", "select count(*) from told").await, 201);
-    assert_eq!(world.number("teller", "select count(*) from command_log").await, 201);
+    assert_eq!(world.number("speaker", "select count(*) from spoken").await, 201);
+    assert_eq!(world.number("speaker", "select count(*) from command_log").await, 201);
     for node in nodes {
         node.drain().await;
     }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
-use crate::{domains::TellerError, world::World};
+use crate::{domains::SpeakerError, world::World};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ring {
     times: u32,
 }
-command!(Ring, "ringer", "ring", Access::Public => Rang, TellerError, key = |_| None);
+command!(Ring, "bells", "ring", Access::Public => Rang, SpeakerError, key = |_| None);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Rang {
@@ -24,15 +24,15 @@ struct Rang {
 struct Rung {
     id: Uuid,
 }
-event!(Rung, "ringer", "rung", entity = |e| e.id);
+event!(Rung, "bells", "rung", entity = |e| e.id);
 
 /// Emits an event for each command. It rejects 0 before that, and 13, wrongly, after it.
 struct Bell;
 
 impl Domain for Bell {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.batched_command::<Ring>();
@@ -44,16 +44,20 @@ impl HandleBatch<Ring> for Bell {
         &self,
         tx: &mut Tx<'_>,
         commands: &[&CommandEnvelope<Ring>],
-    ) -> Result<Vec<HandlerResult<Rang, TellerError>>, InternalError> {
+    ) -> Result<Vec<HandlerResult<Rang, SpeakerError>>, InternalError> {
         let mut outcomes = Vec::new();
         for command in commands {
             if command.message.times == 0 {
-                outcomes.push(Err(TellerError::Silence.into()));
+                outcomes.push(Err(SpeakerError::Silence.into()));
                 continue;
             }
             let id = Uuid::now_v7();
             tx.emit_first(&command.cause, &Rung { id })?;
-            outcomes.push(if command.message.times == 13 { Err(TellerError::Silence.into()) } else { Ok(Rang { id }) });
+            outcomes.push(if command.message.times == 13 {
+                Err(SpeakerError::Silence.into())
+            } else {
+                Ok(Rang { id })
+            });
         }
         Ok(outcomes)
     }
@@ -69,7 +73,7 @@ async fn a_rejected_command_of_a_batch_that_left_an_event_fails_and_its_neighbou
     let answers = join_all((0..40).map(ring)).await;
     for (times, answer) in (0..40).zip(answers) {
         match (times, answer) {
-            (0, Err(CallError::Rejected(TellerError::Silence))) => {}
+            (0, Err(CallError::Rejected(SpeakerError::Silence))) => {}
             (13, Err(CallError::ServiceError(error))) => assert_eq!(error.kind, ErrorKind::Internal),
             (0 | 13, answer) => panic!("{times}: {answer:?}"),
             (_, answer) => drop(answer.unwrap()),
@@ -77,7 +81,7 @@ async fn a_rejected_command_of_a_batch_that_left_an_event_fails_and_its_neighbou
     }
     // As many as were accepted.
     let events = "select coalesce(sum(json_array_length(events)), 0)::bigint from event_log";
-    assert_eq!(world.number("ringer", events).await, 38);
+    assert_eq!(world.number("bells", events).await, 38);
     node.drain().await;
     world.stack.stop().await.unwrap();
 }
@@ -88,15 +92,15 @@ struct Take {
     id: Uuid,
     is_allowed: bool,
 }
-command!(Take, "ringer", "take", Access::Public => (), TellerError, key = |c| Some(c.id));
+command!(Take, "bells", "take", Access::Public => (), SpeakerError, key = |c| Some(c.id));
 
 /// Inserts a row, and rejects a command that found another one or is not allowed.
 struct Taker;
 
 impl Domain for Taker {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.command::<Take>();
@@ -104,12 +108,12 @@ impl Domain for Taker {
 }
 
 impl Handle<Take> for Taker {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Take>) -> HandlerResult<(), TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Take>) -> HandlerResult<(), SpeakerError> {
         let insert =
             sqlx::query("insert into alarm (id, due_at) values ($1, now()) on conflict do nothing returning id");
         let taken = insert.bind(command.message.id).fetch_optional(tx.writes()).await.map_err(InternalError::from)?;
         if taken.is_none() || !command.message.is_allowed {
-            return Err(TellerError::Silence.into());
+            return Err(SpeakerError::Silence.into());
         }
         Ok(())
     }
@@ -127,7 +131,7 @@ async fn a_command_that_is_rejected_after_it_inserted_a_row_leaves_none_and_its_
     let sent = ids.iter().chain(&ids).map(|(id, is_allowed)| take(*id, *is_allowed));
     let taken = join_all(sent).await.into_iter().filter(Result::is_ok).count();
     assert_eq!(taken, 30, "each that is allowed, once");
-    assert_eq!(world.number("ringer", "select count(*) from alarm").await, 30);
+    assert_eq!(world.number("bells", "select count(*) from alarm").await, 30);
     node.drain().await;
     world.stack.stop().await.unwrap();
 }

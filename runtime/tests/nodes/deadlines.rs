@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection, migrate::Migrator};
 use uuid::Uuid;
 
-use crate::{domains::TellerError, world::World};
+use crate::{domains::SpeakerError, world::World};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Wake {
     alarm: Uuid,
 }
-command!(Wake, "ringer", "wake", Access::Internal => Woken, TellerError, key = |c| Some(c.alarm));
+command!(Wake, "bells", "wake", Access::Internal => Woken, SpeakerError, key = |c| Some(c.alarm));
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Woken {}
@@ -22,14 +22,14 @@ struct Woken {}
 struct WokeUp {
     alarm: Uuid,
 }
-event!(WokeUp, "ringer", "woke_up", entity = |e| e.alarm);
+event!(WokeUp, "bells", "woke_up", entity = |e| e.alarm);
 
 struct Clockwork;
 
 impl Domain for Clockwork {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.command::<Wake>();
@@ -46,7 +46,7 @@ impl DeadlineSource<Wake> for Clockwork {
 }
 
 impl Handle<Wake> for Clockwork {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Wake>) -> HandlerResult<Woken, TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Wake>) -> HandlerResult<Woken, SpeakerError> {
         let alarm = command.message.alarm;
         let sql = "update alarm set due_at = null, rung = rung + 1 where id = $1 and due_at is not null";
         let woken = sqlx::query(sql).bind(alarm).execute(tx.writes()).await.map_err(InternalError::from)?;
@@ -64,22 +64,22 @@ async fn a_deadline_that_two_nodes_act_on_is_acted_on_once() {
     let world = World::start().await;
     world.migrate::<Clockwork>().await;
     let nodes = [world.node(Clockwork).await, world.node(Clockwork).await];
-    world.run("ringer", "insert into alarm select gen_random_uuid(), clock_timestamp() + interval '3 seconds'").await;
-    let held = world.holding("ringer", "select from alarm where due_at > clock_timestamp() for update").await;
-    assert_eq!(world.number("ringer", "select rung from alarm").await, 0);
+    world.run("bells", "insert into alarm select gen_random_uuid(), clock_timestamp() + interval '3 seconds'").await;
+    let held = world.holding("bells", "select from alarm where due_at > clock_timestamp() for update").await;
+    assert_eq!(world.number("bells", "select rung from alarm").await, 0);
     let acting = "select count(*) from pg_stat_activity
-                  where datname = 'ringer' and usename = 'ringer' and wait_event_type = 'Lock'";
-    world.wait_for("ringer", acting, 1).await;
-    world.run("ringer", "delete from lease where name = 'deadlines:wake'").await;
-    world.wait_for("ringer", acting, 2).await;
+                  where datname = 'bells' and usename = 'bells' and wait_event_type = 'Lock'";
+    world.wait_for("bells", acting, 1).await;
+    world.run("bells", "delete from lease where name = 'deadlines:wake'").await;
+    world.wait_for("bells", acting, 2).await;
     held.close().await.unwrap();
-    world.wait_for("ringer", "select rung from alarm", 1).await;
+    world.wait_for("bells", "select rung from alarm", 1).await;
     // Both are done with it then.
     for node in nodes {
         node.drain().await;
     }
-    assert_eq!(world.number("ringer", "select rung from alarm").await, 1);
-    assert_eq!(world.number("ringer", "select count(*) from event_log").await, 1);
-    assert_eq!(world.number("ringer", "select count(*) from command_log").await, 0);
+    assert_eq!(world.number("bells", "select rung from alarm").await, 1);
+    assert_eq!(world.number("bells", "select count(*) from event_log").await, 1);
+    assert_eq!(world.number("bells", "select count(*) from command_log").await, 0);
     world.stack.stop().await.unwrap();
 }

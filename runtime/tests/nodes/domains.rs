@@ -1,4 +1,4 @@
-//! One who tells, and four editions of one who hears: they share their name, their database and their durable.
+//! A domain that speaks, and four versions of a domain that listens: these share name, database and durable.
 
 use contract::{Access, command, domain_error, event};
 use runtime::{
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
-/// What kills the process of whoever hears it and is mortal.
+/// The text that kills the process of a mortal listener.
 pub const POISON: &str = "poison";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Speak {
     pub text: String,
 }
-command!(Speak, "teller", "tell", Access::Public => Spoken, TellerError, key = |_| None);
+command!(Speak, "speaker", "speak", Access::Public => Spoken, SpeakerError, key = |_| None);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spoken {
@@ -28,41 +28,41 @@ pub struct Said {
     pub id: Uuid,
     pub text: String,
 }
-event!(Said, "teller", "said", entity = |e| e.id);
+event!(Said, "speaker", "said", entity = |e| e.id);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sung {
     pub id: Uuid,
     pub text: String,
 }
-event!(Sung, "teller", "sung", entity = |e| e.id);
+event!(Sung, "speaker", "sung", entity = |e| e.id);
 
 domain_error! {
-    pub enum TellerError {
+    pub enum SpeakerError {
         Silence: Invalid "silence" = "There is nothing to tell.";
     }
 }
 
-/// Says and sings whatever it is told to.
-pub struct Teller;
+/// Emits both events for each command.
+pub struct Speaker;
 
-impl Domain for Teller {
-    const NAME: &'static str = "teller";
+impl Domain for Speaker {
+    const NAME: &'static str = "speaker";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/teller")
+        sqlx::migrate!("tests/nodes/migrations/speaker")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.command::<Speak>();
     }
 }
 
-impl Handle<Speak> for Teller {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Speak>) -> HandlerResult<Spoken, TellerError> {
+impl Handle<Speak> for Speaker {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Speak>) -> HandlerResult<Spoken, SpeakerError> {
         let (id, text) = (Uuid::now_v7(), command.message.text.clone());
         if text.is_empty() {
-            return Err(TellerError::Silence.into());
+            return Err(SpeakerError::Silence.into());
         }
-        let insert = sqlx::query("insert into told values ($1, $2, $3)").bind(id).bind(command.cause.id).bind(&text);
+        let insert = sqlx::query("insert into spoken values ($1, $2, $3)").bind(id).bind(command.cause.id).bind(&text);
         insert.execute(tx.writes()).await.map_err(InternalError::from)?;
         let mut version = Version::default();
         tx.emit(&command.cause, &mut version, &Said { id, text: text.clone() })?;
@@ -72,29 +72,30 @@ impl Handle<Speak> for Teller {
 }
 
 pub async fn write_down(tx: &mut Tx<'_>, kind: &str, id: Uuid, text: &str) -> Result<(), InternalError> {
-    let sql = "insert into heard values ($1, $2, $3) on conflict (kind, id) do update set times = heard.times + 1";
+    let sql =
+        "insert into received values ($1, $2, $3) on conflict (kind, id) do update set times = received.times + 1";
     sqlx::query(sql).bind(kind).bind(id).bind(text).execute(tx.writes()).await?;
     Ok(())
 }
 
-fn hearers_migrations() -> Migrator {
-    sqlx::migrate!("tests/nodes/migrations/hearer")
+fn listener_migrations() -> Migrator {
+    sqlx::migrate!("tests/nodes/migrations/listener")
 }
 
-/// The edition of yesterday, which nobody ever sang to.
-pub struct OldHearer;
+/// The old version, which does not handle `Sung`.
+pub struct OldListener;
 
-impl Domain for OldHearer {
-    const NAME: &'static str = "hearer";
+impl Domain for OldListener {
+    const NAME: &'static str = "listener";
     fn migrations() -> Migrator {
-        hearers_migrations()
+        listener_migrations()
     }
     fn register(routes: &mut Registry<Self>) {
         routes.event::<Said>();
     }
 }
 
-impl React for OldHearer {
+impl React for OldListener {
     type Input = EventEnvelope<Said>;
 
     async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {
@@ -105,13 +106,13 @@ impl React for OldHearer {
     }
 }
 
-/// The edition of today.
-pub struct NewHearer;
+/// The new version.
+pub struct NewListener;
 
-impl Domain for NewHearer {
-    const NAME: &'static str = "hearer";
+impl Domain for NewListener {
+    const NAME: &'static str = "listener";
     fn migrations() -> Migrator {
-        hearers_migrations()
+        listener_migrations()
     }
     fn register(routes: &mut Registry<Self>) {
         routes.event::<Said>();
@@ -119,54 +120,54 @@ impl Domain for NewHearer {
     }
 }
 
-pub enum Heard {
+pub enum Incoming {
     Said(EventEnvelope<Said>),
     Sung(EventEnvelope<Sung>),
 }
 
-impl From<EventEnvelope<Said>> for Heard {
+impl From<EventEnvelope<Said>> for Incoming {
     fn from(event: EventEnvelope<Said>) -> Self {
         Self::Said(event)
     }
 }
 
-impl From<EventEnvelope<Sung>> for Heard {
+impl From<EventEnvelope<Sung>> for Incoming {
     fn from(event: EventEnvelope<Sung>) -> Self {
         Self::Sung(event)
     }
 }
 
-impl React for NewHearer {
-    type Input = Heard;
+impl React for NewListener {
+    type Input = Incoming;
 
-    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Heard]) -> Result<(), InternalError> {
+    async fn react(&self, tx: &mut Tx<'_>, inputs: &[&Incoming]) -> Result<(), InternalError> {
         for input in inputs {
             match input {
-                Heard::Said(said) => write_down(tx, "said", said.message.id, &said.message.text).await?,
-                Heard::Sung(sung) => write_down(tx, "sung", sung.message.id, &sung.message.text).await?,
+                Incoming::Said(said) => write_down(tx, "said", said.message.id, &said.message.text).await?,
+                Incoming::Sung(sung) => write_down(tx, "sung", sung.message.id, &sung.message.text).await?,
             }
         }
         Ok(())
     }
 }
 
-/// Whoever forgets stops for whoever holds this lock.
-pub const FORGETTING: i64 = 42;
+/// The advisory lock for which a reset waits.
+pub const RESETTING: i64 = 42;
 
-/// An edition that only shows what it hears: how often it heard each saying.
-pub struct ShowingHearer;
+/// A version that is a projection: how often it received each text.
+pub struct ShowingListener;
 
-impl Domain for ShowingHearer {
-    const NAME: &'static str = "hearer";
+impl Domain for ShowingListener {
+    const NAME: &'static str = "listener";
     fn migrations() -> Migrator {
-        hearers_migrations()
+        listener_migrations()
     }
     fn register(routes: &mut Registry<Self>) {
         routes.projection::<Said>();
     }
 }
 
-impl React for ShowingHearer {
+impl React for ShowingListener {
     type Input = EventEnvelope<Said>;
 
     async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {
@@ -177,28 +178,28 @@ impl React for ShowingHearer {
     }
 }
 
-impl Projection<Said> for ShowingHearer {
+impl Projection<Said> for ShowingListener {
     async fn reset(&self, tx: &mut Tx<'_>) -> Result<(), InternalError> {
-        sqlx::query("delete from heard where kind = 'said'").execute(tx.writes()).await?;
-        sqlx::query("select pg_advisory_xact_lock($1)").bind(FORGETTING).execute(tx.writes()).await?;
+        sqlx::query("delete from received where kind = 'said'").execute(tx.writes()).await?;
+        sqlx::query("select pg_advisory_xact_lock($1)").bind(RESETTING).execute(tx.writes()).await?;
         Ok(())
     }
 }
 
-/// An edition with a fault: one word takes the whole process with it.
-pub struct MortalHearer;
+/// A version with a bug: one text kills the whole process.
+pub struct MortalListener;
 
-impl Domain for MortalHearer {
-    const NAME: &'static str = "hearer";
+impl Domain for MortalListener {
+    const NAME: &'static str = "listener";
     fn migrations() -> Migrator {
-        hearers_migrations()
+        listener_migrations()
     }
     fn register(routes: &mut Registry<Self>) {
         routes.event::<Said>();
     }
 }
 
-impl React for MortalHearer {
+impl React for MortalListener {
     type Input = EventEnvelope<Said>;
 
     async fn react(&self, tx: &mut Tx<'_>, inputs: &[&EventEnvelope<Said>]) -> Result<(), InternalError> {

@@ -17,13 +17,13 @@ use sqlx::{Connection, migrate::Migrator};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{domains::TellerError, world::World};
+use crate::{domains::SpeakerError, world::World};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ring {
     bell: Uuid,
 }
-command!(Ring, "ringer", "ring", Access::Public => Rung, TellerError, key = |c| Some(c.bell));
+command!(Ring, "bells", "ring", Access::Public => Rung, SpeakerError, key = |c| Some(c.bell));
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Rung {
@@ -52,22 +52,22 @@ struct Bell {
 
 type Tower = Arc<Mutex<BTreeMap<Uuid, Bell>>>;
 
-struct Ringer {
+struct Bells {
     tower: Tower,
-    /// Nobody is let into the tower before it is true.
+    /// No call returns before it is true.
     is_open: watch::Receiver<bool>,
 }
 
-impl Ringer {
+impl Bells {
     fn of(tower: &Tower) -> Self {
         Self { tower: tower.clone(), is_open: watch::channel(true).1 }
     }
 }
 
-impl Domain for Ringer {
-    const NAME: &'static str = "ringer";
+impl Domain for Bells {
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.command::<Ring>();
@@ -75,8 +75,8 @@ impl Domain for Ringer {
     }
 }
 
-impl Handle<Ring> for Ringer {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Ring>) -> HandlerResult<Rung, TellerError> {
+impl Handle<Ring> for Bells {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Ring>) -> HandlerResult<Rung, SpeakerError> {
         let bell = command.message.bell;
         let sql = "insert into bell values ($1, 1) on conflict (id) do update set strokes = bell.strokes + 1
                    returning strokes";
@@ -86,7 +86,7 @@ impl Handle<Ring> for Ringer {
     }
 }
 
-impl EffectHandler<Stroke> for Ringer {
+impl EffectHandler<Stroke> for Bells {
     type Outcome = ();
 
     async fn perform(&self, _: &Context, id: Uuid, stroke: &Stroke) -> Result<(), InternalError> {
@@ -123,9 +123,9 @@ impl EffectHandler<Stroke> for Ringer {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commits() {
     let world = World::start().await;
-    world.migrate::<Ringer>().await;
+    world.migrate::<Bells>().await;
     let tower = Tower::default();
-    let nodes = [world.node(Ringer::of(&tower)).await, world.node(Ringer::of(&tower)).await];
+    let nodes = [world.node(Bells::of(&tower)).await, world.node(Bells::of(&tower)).await];
     let client = world.client().await;
     let bells: Vec<Uuid> = (0..4).map(|_| Uuid::now_v7()).collect();
     let rung = bells.iter().cycle().take(40).map(|bell| {
@@ -133,8 +133,8 @@ async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commi
         async move { client.send(&Ring { bell: *bell }, &Call::default()).await.unwrap() }
     });
     join_all(rung).await;
-    world.wait_for("ringer", "select count(*) from stroke", 40).await;
-    world.wait_for("ringer", "select count(*) from effect", 0).await;
+    world.wait_for("bells", "select count(*) from stroke", 40).await;
+    world.wait_for("bells", "select count(*) from effect", 0).await;
     {
         let tower = tower.lock().unwrap();
         for bell in &bells {
@@ -152,15 +152,15 @@ async fn calls_for_one_entity_are_made_one_at_a_time_in_the_order_of_their_commi
     world.stack.stop().await.unwrap();
 }
 
-/// A node makes 512 calls at once. What finds no room is nobody's until there is some: it waits for no lease, and no
-/// run is counted that did not begin.
+/// A node makes 512 calls at once. An effect beyond that has no lease until there is room, and no run is counted that
+/// did not begin.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_without_room_are_given_back_at_once_and_made_once() {
     let world = World::start().await;
-    world.migrate::<Ringer>().await;
+    world.migrate::<Bells>().await;
     let tower = Tower::default();
     let (open, is_open) = watch::channel(false);
-    let node = world.node(Ringer { tower: tower.clone(), is_open }).await;
+    let node = world.node(Bells { tower: tower.clone(), is_open }).await;
     let client = world.client().await;
     let rung = (0..600).map(|_| {
         let client = client.clone();
@@ -168,11 +168,11 @@ async fn calls_without_room_are_given_back_at_once_and_made_once() {
     });
     join_all(rung).await;
     let given_back = "select count(*) from effect where lease_until < clock_timestamp() and attempts = 0";
-    world.wait_for("ringer", given_back, 600 - 512).await;
+    world.wait_for("bells", given_back, 600 - 512).await;
     assert_eq!(tower.lock().unwrap().len(), 512);
     open.send(true).unwrap();
-    world.wait_for("ringer", "select count(*) from stroke", 600).await;
-    world.wait_for("ringer", "select count(*) from effect", 0).await;
+    world.wait_for("bells", "select count(*) from stroke", 600).await;
+    world.wait_for("bells", "select count(*) from effect", 0).await;
     assert!(tower.lock().unwrap().values().all(|bell| bell.calls.len() == 1), "a call was made twice");
     node.drain().await;
     world.stack.stop().await.unwrap();
@@ -183,11 +183,11 @@ async fn calls_without_room_are_given_back_at_once_and_made_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_results_of_one_effect_one_is_written() {
     let world = World::start().await;
-    world.migrate::<Ringer>().await;
-    world.run("ringer", "alter table stroke drop constraint stroke_pkey").await;
+    world.migrate::<Bells>().await;
+    world.run("bells", "alter table stroke drop constraint stroke_pkey").await;
     let tower = Tower::default();
     let (open, is_open) = watch::channel(false);
-    let node = world.node(Ringer { tower: tower.clone(), is_open }).await;
+    let node = world.node(Bells { tower: tower.clone(), is_open }).await;
     let client = world.client().await;
     let rung = (0..24).map(|_| {
         let client = client.clone();
@@ -206,16 +206,16 @@ async fn of_two_results_of_one_effect_one_is_written() {
         }
     };
     each_bell(|bell| bell.calls.len() == 1).await;
-    world.run("ringer", "update effect set lease_until = now() - interval '1 second'").await;
+    world.run("bells", "update effect set lease_until = now() - interval '1 second'").await;
     each_bell(|bell| bell.calls.len() == 2).await;
     // The first results hold up their lanes, and the others wait behind them.
-    let lanes = world.holding("ringer", "lock table stroke in share row exclusive mode").await;
+    let lanes = world.holding("bells", "lock table stroke in share row exclusive mode").await;
     open.send(true).unwrap();
     each_bell(|bell| !bell.is_ringing).await;
-    world.wait_until("ringer", "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock'").await;
+    world.wait_until("bells", "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock'").await;
     lanes.close().await.unwrap();
-    world.wait_for("ringer", "select count(*) from effect", 0).await;
-    assert_eq!(world.number("ringer", "select count(*) from stroke").await, 24);
+    world.wait_for("bells", "select count(*) from effect", 0).await;
+    assert_eq!(world.number("bells", "select count(*) from stroke").await, 24);
     node.drain().await;
     world.stack.stop().await.unwrap();
 }
@@ -225,10 +225,10 @@ async fn of_two_results_of_one_effect_one_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_that_would_start_too_late_is_given_back_uncounted() {
     let world = World::start().await;
-    world.migrate::<Ringer>().await;
+    world.migrate::<Bells>().await;
     world
         .run(
-            "ringer",
+            "bells",
             // Writes down every claim. The first one takes longer than a lease may be old when its effect starts.
             "create table claim (attempts int, unfinished int);
              create function write_down() returns trigger language plpgsql security definer as $$
@@ -240,16 +240,16 @@ async fn an_effect_that_would_start_too_late_is_given_back_uncounted() {
              create trigger claimed before update on effect for each row when (new.unfinished > old.unfinished)
              execute function write_down();
              insert into effect (id, name, entity, cause, body, attempts, unfinished, lease_until)
-             select gen_random_uuid(), 'stroke', bell, jsonb_build_object('id', bell, 'name', 'ringer.ring'),
+             select gen_random_uuid(), 'stroke', bell, jsonb_build_object('id', bell, 'name', 'bells.ring'),
                     jsonb_build_object('bell', bell, 'number', 1), 7, 3, now() - interval '1 second'
              from gen_random_uuid() as bell",
         )
         .await;
-    let node = world.node(Ringer::of(&Tower::default())).await;
-    world.wait_for("ringer", "select count(*) from stroke", 1).await;
+    let node = world.node(Bells::of(&Tower::default())).await;
+    world.wait_for("bells", "select count(*) from stroke", 1).await;
     let counted = "select count(*) from claim where attempts = 8 and unfinished = 4";
-    assert_eq!(world.number("ringer", counted).await, 2);
-    assert_eq!(world.number("ringer", "select count(*) from claim").await, 2);
+    assert_eq!(world.number("bells", counted).await, 2);
+    assert_eq!(world.number("bells", "select count(*) from claim").await, 2);
     node.drain().await;
     world.stack.stop().await.unwrap();
 }

@@ -10,11 +10,11 @@ use runtime::{Call, CommandEnvelope, Context, Domain, Handle, HandlerResult, Pre
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 
-use crate::{domains::TellerError, world::World};
+use crate::{domains::SpeakerError, world::World};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Burn {}
-command!(Burn, "ringer", "burn", Access::Public => Burnt, TellerError, key = |_| None);
+command!(Burn, "bells", "burn", Access::Public => Burnt, SpeakerError, key = |_| None);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Burnt {}
@@ -33,9 +33,9 @@ impl Drop for Fuse {
 struct Furnace;
 
 impl Domain for Furnace {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.prepared_command::<Burn>();
@@ -45,13 +45,17 @@ impl Domain for Furnace {
 impl Prepare<Burn> for Furnace {
     type Prepared = Fuse;
 
-    async fn prepare(&self, _: &Context, _: &Burn) -> Result<Fuse, PrepareError<TellerError>> {
+    async fn prepare(&self, _: &Context, _: &Burn) -> Result<Fuse, PrepareError<SpeakerError>> {
         Ok(Fuse { is_lit: AtomicBool::new(false) })
     }
 }
 
 impl Handle<Burn, Fuse> for Furnace {
-    async fn handle(&self, _: &mut Tx<'_>, command: &CommandEnvelope<Burn, Fuse>) -> HandlerResult<Burnt, TellerError> {
+    async fn handle(
+        &self,
+        _: &mut Tx<'_>,
+        command: &CommandEnvelope<Burn, Fuse>,
+    ) -> HandlerResult<Burnt, SpeakerError> {
         command.prepared.is_lit.store(true, Ordering::Relaxed);
         Ok(Burnt {})
     }

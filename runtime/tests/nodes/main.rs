@@ -1,6 +1,6 @@
 //! Several nodes of one domain, on real servers: nodes of two editions, nodes that are given the same commands, nodes
-//! that call the outside world for the same entities or see the same deadline, one that is killed by what it hears, one
-//! that cannot read it, and some that hear it again; nodes that have too much to do, are asked
+//! that call the outside world for the same entities or see the same deadline, one that is killed by an event, one
+//! that cannot read it, and some that receive it again; nodes that have too much to do, are asked
 //! much at once, lose a lane or do not start.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]

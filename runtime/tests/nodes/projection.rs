@@ -5,7 +5,7 @@ use runtime::{Call, Client, Domain, EventEnvelope, InternalError, React, Registr
 use sqlx::migrate::Migrator;
 
 use crate::{
-    domains::{Said, ShowingHearer, Speak, Teller},
+    domains::{Said, ShowingListener, Speak, Speaker},
     world::{World, projection},
 };
 
@@ -13,20 +13,20 @@ use crate::{
 async fn a_projection_domain_follows_events_without_a_stream_of_its_own() {
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
-    let teller = world.node(Teller).await;
-    let hearer = projection(world.stack.info(), ShowingHearer).await.unwrap();
+    let speaker = world.node(Speaker).await;
+    let listener = projection(world.stack.info(), ShowingListener).await.unwrap();
     for _ in 0..5 {
         client.send(&Speak { text: "hello".into() }, &Call::default()).await.unwrap();
     }
-    world.wait_for("hearer", "select count(*) from heard", 5).await;
-    assert_eq!(operator.rebuild("hearer", "teller").await.unwrap(), ["said"]);
-    world.wait_for("hearer", "select count(*) from heard", 5).await;
-    assert_eq!(world.number("hearer", "select count(*) from command_log").await, 0);
+    world.wait_for("listener", "select count(*) from received", 5).await;
+    assert_eq!(operator.rebuild("listener", "speaker").await.unwrap(), ["said"]);
+    world.wait_for("listener", "select count(*) from received", 5).await;
+    assert_eq!(world.number("listener", "select count(*) from command_log").await, 0);
     let streams = async_nats::jetstream::new(world.operator().await);
-    assert!(streams.get_stream("TELLER").await.is_ok());
-    assert!(streams.get_stream("HEARER").await.is_err());
-    assert!(hearer.health().is_ready);
-    for node in [teller, hearer] {
+    assert!(streams.get_stream("SPEAKER").await.is_ok());
+    assert!(streams.get_stream("LISTENER").await.is_err());
+    assert!(listener.health().is_ready);
+    for node in [speaker, listener] {
         node.drain().await;
     }
     world.stack.stop().await.unwrap();
@@ -35,8 +35,8 @@ async fn a_projection_domain_follows_events_without_a_stream_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_projection_domain_with_a_command_does_not_start() {
     let world = World::start().await;
-    let error = projection(world.stack.info(), Teller).await.err().unwrap();
-    assert_eq!(error.to_string(), "teller: a projection domain registers no command, effect or deadline");
+    let error = projection(world.stack.info(), Speaker).await.err().unwrap();
+    assert_eq!(error.to_string(), "speaker: a projection domain registers no command, effect or deadline");
     world.stack.stop().await.unwrap();
 }
 
@@ -44,7 +44,7 @@ async fn a_projection_domain_with_a_command_does_not_start() {
 struct Echo;
 
 impl Domain for Echo {
-    const NAME: &'static str = "hearer";
+    const NAME: &'static str = "listener";
 
     fn migrations() -> Migrator {
         Migrator::DEFAULT
@@ -70,14 +70,14 @@ impl React for Echo {
 async fn an_event_of_a_projection_domain_is_an_error() {
     let world = World::start().await;
     let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
-    let teller = world.node(Teller).await;
+    let speaker = world.node(Speaker).await;
     let echo = projection(world.stack.info(), Echo).await.unwrap();
     client.send(&Speak { text: "hello".into() }, &Call::default()).await.unwrap();
-    world.wait_for("hearer", "select count(*) from dead_letter", 1).await;
-    let letters = operator.dead_letters("hearer", &PageRequest::default(), &Call::default()).await.unwrap();
+    world.wait_for("listener", "select count(*) from dead_letter", 1).await;
+    let letters = operator.dead_letters("listener", &PageRequest::default(), &Call::default()).await.unwrap();
     assert_eq!(letters.data[0].reason, "a projection domain emitted an event");
-    assert_eq!(world.number("hearer", "select count(*) from event_log").await, 0);
-    for node in [teller, echo] {
+    assert_eq!(world.number("listener", "select count(*) from event_log").await, 0);
+    for node in [speaker, echo] {
         node.drain().await;
     }
     world.stack.stop().await.unwrap();

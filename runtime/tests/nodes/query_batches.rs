@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::{domains::TellerError, world::World};
+use crate::{domains::SpeakerError, world::World};
 
 /// A hundred divided by a number.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Divide {
     by: i32,
 }
-query!(Divide, "ringer", "divide", Access::Public => Quotient, TellerError);
+query!(Divide, "bells", "divide", Access::Public => Quotient, SpeakerError);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Quotient {
@@ -29,7 +29,7 @@ struct Quotient {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ping {}
-query!(Ping, "ringer", "ping", Access::Public => Quotient, TellerError);
+query!(Ping, "bells", "ping", Access::Public => Quotient, SpeakerError);
 
 /// Divides in PostgreSQL. A negative number is rejected by the answer, zero fails in the statement.
 #[derive(Clone)]
@@ -42,9 +42,9 @@ struct Divider {
 }
 
 impl Domain for Divider {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.batched_query::<Divide>();
@@ -65,13 +65,13 @@ impl AnswerBatch<Divide> for Divider {
         Ok(quotients)
     }
 
-    async fn answer(&self, _: &Context, query: &Divide, quotient: i32) -> QueryResult<Quotient, TellerError> {
-        if query.by < 0 { Err(TellerError::Silence.into()) } else { Ok(Quotient { quotient }) }
+    async fn answer(&self, _: &Context, query: &Divide, quotient: i32) -> QueryResult<Quotient, SpeakerError> {
+        if query.by < 0 { Err(SpeakerError::Silence.into()) } else { Ok(Quotient { quotient }) }
     }
 }
 
 impl Answer<Ping> for Divider {
-    async fn answer(&self, _: &Context, _: &Ping) -> QueryResult<Quotient, TellerError> {
+    async fn answer(&self, _: &Context, _: &Ping) -> QueryResult<Quotient, SpeakerError> {
         Ok(Quotient { quotient: 1 })
     }
 }

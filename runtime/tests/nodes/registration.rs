@@ -11,7 +11,7 @@ use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
 use crate::{
-    domains::{Said, TellerError},
+    domains::{Said, SpeakerError},
     world::World,
 };
 
@@ -20,37 +20,37 @@ struct Done {}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Open {}
-command!(Open, "ringer", "open", Access::Public => Done, TellerError, key = |_| None);
+command!(Open, "bells", "open", Access::Public => Done, SpeakerError, key = |_| None);
 
 /// Another type of the same subject.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct OpenWide {}
-command!(OpenWide, "ringer", "open", Access::Public => Done, TellerError, key = |_| None);
+command!(OpenWide, "bells", "open", Access::Public => Done, SpeakerError, key = |_| None);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Foreign {}
-command!(Foreign, "teller", "foreign", Access::Public => Done, TellerError, key = |_| None);
+command!(Foreign, "speaker", "foreign", Access::Public => Done, SpeakerError, key = |_| None);
 
 /// A subject of the runtime's own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ListDeadLetters {}
-command!(ListDeadLetters, "ringer", "list_dead_letters", Access::Public => Done, TellerError, key = |_| None);
+command!(ListDeadLetters, "bells", "list_dead_letters", Access::Public => Done, SpeakerError, key = |_| None);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Knock {
-    door: Uuid,
+struct Notify {
+    receiver: Uuid,
 }
 
-impl Effect for Knock {
-    const NAME: &'static str = "knock";
+impl Effect for Notify {
+    const NAME: &'static str = "notify";
 }
 
 /// Another type of the same name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct KnockHard {}
+struct NotifyAll {}
 
-impl Effect for KnockHard {
-    const NAME: &'static str = "knock";
+impl Effect for NotifyAll {
+    const NAME: &'static str = "notify";
 }
 
 /// A domain with these registrations.
@@ -59,9 +59,9 @@ macro_rules! domain {
         struct $domain;
 
         impl Domain for $domain {
-            const NAME: &'static str = "ringer";
+            const NAME: &'static str = "bells";
             fn migrations() -> Migrator {
-                sqlx::migrate!("tests/nodes/migrations/ringer")
+                sqlx::migrate!("tests/nodes/migrations/bells")
             }
             fn register($routes: &mut Registry<Self>) $register
         }
@@ -71,7 +71,7 @@ macro_rules! domain {
 macro_rules! handles {
     ($domain:ident, $command:ident) => {
         impl Handle<$command> for $domain {
-            async fn handle(&self, _: &mut Tx<'_>, _: &CommandEnvelope<$command>) -> HandlerResult<Done, TellerError> {
+            async fn handle(&self, _: &mut Tx<'_>, _: &CommandEnvelope<$command>) -> HandlerResult<Done, SpeakerError> {
                 Ok(Done {})
             }
         }
@@ -111,7 +111,7 @@ handles!(TwoHandlers, OpenWide);
 async fn two_handlers_of_one_subject_are_an_error_that_names_both() {
     assert_eq!(
         defect(TwoHandlers).await,
-        "ringer: the subject `req.ringer.open` is registered twice: by `nodes::registration::Open` and by \
+        "bells: the subject `req.bells.open` is registered twice: by `nodes::registration::Open` and by \
          `nodes::registration::OpenWide`"
     );
 }
@@ -121,7 +121,7 @@ handles!(ForeignMessage, Foreign);
 
 #[tokio::test]
 async fn a_handler_of_another_domains_message_is_an_error() {
-    let expected = "ringer: `nodes::registration::Foreign` is a message of `teller`, not of `ringer`";
+    let expected = "bells: `nodes::registration::Foreign` is a message of `speaker`, not of `bells`";
     assert_eq!(defect(ForeignMessage).await, expected);
 }
 
@@ -132,7 +132,7 @@ handles!(TakenSubject, ListDeadLetters);
 async fn a_handler_of_a_subject_of_the_runtime_is_an_error() {
     assert_eq!(
         defect(TakenSubject).await,
-        "ringer: the subject `req.ringer.list_dead_letters` of `nodes::registration::ListDeadLetters` is answered by \
+        "bells: the subject `req.bells.list_dead_letters` of `nodes::registration::ListDeadLetters` is answered by \
          the runtime"
     );
 }
@@ -153,23 +153,23 @@ impl DeadlineSource<Open> for DeadlineAlone {
 async fn a_deadline_whose_command_is_not_registered_is_an_error() {
     assert_eq!(
         defect(DeadlineAlone).await,
-        "ringer: the deadlines of `open` run `nodes::registration::Open`, which is not registered as a command"
+        "bells: the deadlines of `open` run `nodes::registration::Open`, which is not registered as a command"
     );
 }
 
 domain!(TwoEffects, |routes| {
-    routes.effect::<Knock>();
-    routes.effect::<KnockHard>();
+    routes.effect::<Notify>();
+    routes.effect::<NotifyAll>();
 });
-performs!(TwoEffects, Knock);
-performs!(TwoEffects, KnockHard);
+performs!(TwoEffects, Notify);
+performs!(TwoEffects, NotifyAll);
 
 #[tokio::test]
 async fn two_effects_of_one_name_are_an_error_that_names_both() {
     assert_eq!(
         defect(TwoEffects).await,
-        "ringer: the effect `knock` is registered twice: by `nodes::registration::Knock` and by \
-         `nodes::registration::KnockHard`"
+        "bells: the effect `notify` is registered twice: by `nodes::registration::Notify` and by \
+         `nodes::registration::NotifyAll`"
     );
 }
 
@@ -190,16 +190,16 @@ impl React for OneEventTwice {
 async fn two_reactions_to_one_event_are_an_error_that_names_both() {
     assert_eq!(
         defect(OneEventTwice).await,
-        "ringer: the event `teller.said` is registered twice: by `nodes::domains::Said` and by `nodes::domains::Said`"
+        "bells: the event `speaker.said` is registered twice: by `nodes::domains::Said` and by `nodes::domains::Said`"
     );
 }
 
-domain!(Forgetful, |routes| { routes.command::<Open>() });
+domain!(Unregistered, |routes| { routes.command::<Open>() });
 
-impl Handle<Open> for Forgetful {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Open>) -> HandlerResult<Done, TellerError> {
-        let door = Uuid::now_v7();
-        tx.effect(&command.cause, door, &Knock { door })?;
+impl Handle<Open> for Unregistered {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Open>) -> HandlerResult<Done, SpeakerError> {
+        let receiver = Uuid::now_v7();
+        tx.effect(&command.cause, receiver, &Notify { receiver })?;
         Ok(Done {})
     }
 }
@@ -208,11 +208,11 @@ impl Handle<Open> for Forgetful {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_leaves_an_effect_its_domain_does_not_register_fails() {
     let world = World::start().await;
-    world.migrate::<Forgetful>().await;
-    let node = world.node(Forgetful).await;
+    world.migrate::<Unregistered>().await;
+    let node = world.node(Unregistered).await;
     let answer = world.client().await.send(&Open {}, &Call::default()).await;
     assert!(matches!(&answer, Err(CallError::ServiceError(error)) if error.code == "internal"), "{answer:?}");
-    assert_eq!(world.number("ringer", "select count(*) from effect").await, 0);
+    assert_eq!(world.number("bells", "select count(*) from effect").await, 0);
     node.drain().await;
     world.stack.stop().await.unwrap();
 }
@@ -222,29 +222,29 @@ async fn a_handler_that_leaves_an_effect_its_domain_does_not_register_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_that_no_running_node_registers_is_listed_with_the_dead_letters() {
     let world = World::start().await;
-    world.migrate::<Forgetful>().await;
+    world.migrate::<Unregistered>().await;
     world
         .run(
-            "ringer",
+            "bells",
             "insert into effect (id, name, entity, cause, body, attempts, lease_until, next_at)
-             select gen_random_uuid(), 'knock', door, jsonb_build_object('id', door, 'name', 'ringer.open'), '{}', 0,
-                    now() - ago, now() - ago
-             from gen_random_uuid() as door, unnest(array[interval '2 minutes', '1 minute 30 seconds']) as ago
+             select gen_random_uuid(), 'notify', receiver, jsonb_build_object('id', receiver, 'name', 'bells.open'),
+                    '{}', 0, now() - ago, now() - ago
+             from gen_random_uuid() as receiver, unnest(array[interval '2 minutes', '1 minute 30 seconds']) as ago
              union all
-             select gen_random_uuid(), 'knock', gen_random_uuid(), '{}', '{}', 0, now(), now()",
+             select gen_random_uuid(), 'notify', gen_random_uuid(), '{}', '{}', 0, now(), now()",
         )
         .await;
-    let node = world.node(Forgetful).await;
+    let node = world.node(Unregistered).await;
     let operator = Client::new(world.operator().await).await.unwrap();
-    let listed = operator.dead_letters("ringer", &PageRequest::default(), &Call::default()).await.unwrap();
+    let listed = operator.dead_letters("bells", &PageRequest::default(), &Call::default()).await.unwrap();
     assert_eq!((listed.pagination.total, listed.data.len()), (1, 1), "{listed:?}");
     let letter = &listed.data[0];
     assert_eq!(
         (letter.kind, letter.source.as_str(), letter.name.as_str()),
-        (DeadLetterKind::Effect, "ringer", "knock")
+        (DeadLetterKind::Effect, "bells", "notify")
     );
     assert_eq!(letter.reason, "no running node registers this effect");
-    let redriven = operator.redrive("ringer", letter.id, &Call::default()).await.unwrap_err();
+    let redriven = operator.redrive("bells", letter.id, &Call::default()).await.unwrap_err();
     assert_eq!(redriven.code, "unknown_effect");
     node.drain().await;
     world.stack.stop().await.unwrap();

@@ -8,20 +8,20 @@ use runtime::{
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 
-use crate::{domains::TellerError, world::World};
+use crate::{domains::SpeakerError, world::World};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Add {
     numbers: Vec<i64>,
 }
-query!(Add, "hearer", "add", Access::Public => Sum, TellerError);
+query!(Add, "listener", "add", Access::Public => Sum, SpeakerError);
 
 /// For other domains alone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct AddFor {
     numbers: Vec<i64>,
 }
-query!(AddFor, "hearer", "add_for", Access::Roles(&["admin"]) => Sum, TellerError);
+query!(AddFor, "listener", "add_for", Access::Roles(&["admin"]) => Sum, SpeakerError);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Sum {
@@ -32,7 +32,7 @@ struct Sum {
 struct Adder;
 
 impl Service for Adder {
-    const NAME: &'static str = "hearer";
+    const NAME: &'static str = "listener";
     fn register(routes: &mut ServiceRegistry<Self>) {
         routes.query::<Add>();
         routes.query::<AddFor>();
@@ -40,10 +40,10 @@ impl Service for Adder {
 }
 
 impl Serve<Add> for Adder {
-    async fn serve(&self, cx: &ServiceContext, query: &Add) -> QueryResult<Sum, TellerError> {
+    async fn serve(&self, cx: &ServiceContext, query: &Add) -> QueryResult<Sum, SpeakerError> {
         assert!(!cx.remaining().is_zero());
         if query.numbers.is_empty() {
-            return Err(TellerError::Silence.into());
+            return Err(SpeakerError::Silence.into());
         }
         if query.numbers.iter().any(|number| *number < 0) {
             return Err(InternalError::other("a negative number").into());
@@ -53,7 +53,7 @@ impl Serve<Add> for Adder {
 }
 
 impl Serve<AddFor> for Adder {
-    async fn serve(&self, _: &ServiceContext, query: &AddFor) -> QueryResult<Sum, TellerError> {
+    async fn serve(&self, _: &ServiceContext, query: &AddFor) -> QueryResult<Sum, SpeakerError> {
         Ok(Sum { sum: query.numbers.iter().sum() })
     }
 }
@@ -61,12 +61,12 @@ impl Serve<AddFor> for Adder {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_answers_as_a_domain_does_and_is_found_like_one() {
     let world = World::start().await;
-    let builder = NodeBuilder::new(NodeConfig::new(world.nats())).service(Adder, "hearer");
+    let builder = NodeBuilder::new(NodeConfig::new(world.nats())).service(Adder, "listener");
     let node = builder.start_without_tokens().await.unwrap();
     let client = world.client().await;
     let add = async |numbers: &[i64]| client.ask(&Add { numbers: numbers.to_vec() }, &Call::default()).await;
     assert_eq!(add(&[1, 2, 3]).await.unwrap(), Sum { sum: 6 });
-    assert!(matches!(add(&[]).await, Err(CallError::Rejected(TellerError::Silence))));
+    assert!(matches!(add(&[]).await, Err(CallError::Rejected(SpeakerError::Silence))));
     let broken = add(&[-1]).await;
     assert!(matches!(&broken, Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Internal), "{broken:?}");
     let admins = client.ask(&AddFor { numbers: vec![1] }, &Call::default()).await;
@@ -76,17 +76,17 @@ async fn a_service_answers_as_a_domain_does_and_is_found_like_one() {
     );
 
     let operator = world.operator().await;
-    let info = operator.request("$SRV.INFO.hearer", "".into()).await.unwrap();
+    let info = operator.request("$SRV.INFO.listener", "".into()).await.unwrap();
     let info: serde_json::Value = serde_json::from_slice(&info.payload).unwrap();
-    assert_eq!(info["description"], "The service hearer of souk");
+    assert_eq!(info["description"], "The service listener of souk");
     assert_eq!(info["endpoints"].as_array().map(Vec::len), Some(2), "{info}");
     // What only a domain has is not there.
-    let log = operator.request("req.hearer.internal.log", "".into()).await.unwrap();
+    let log = operator.request("req.listener.internal.log", "".into()).await.unwrap();
     let log: serde_json::Value = serde_json::from_slice(&log.payload).unwrap();
     assert_eq!(log["code"], "unknown_operation", "{log}");
 
     let health = node.health();
-    assert!(health.is_ready && health.domains[0].name == "hearer", "{health:?}");
+    assert!(health.is_ready && health.domains[0].name == "listener", "{health:?}");
     node.drain().await;
     assert!(!node.health().is_ready);
     world.stack.stop().await.unwrap();
@@ -95,14 +95,14 @@ async fn a_service_answers_as_a_domain_does_and_is_found_like_one() {
 struct Foreign;
 
 impl Service for Foreign {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn register(routes: &mut ServiceRegistry<Self>) {
         routes.query::<Add>();
     }
 }
 
 impl Serve<Add> for Foreign {
-    async fn serve(&self, _: &ServiceContext, _: &Add) -> QueryResult<Sum, TellerError> {
+    async fn serve(&self, _: &ServiceContext, _: &Add) -> QueryResult<Sum, SpeakerError> {
         Ok(Sum { sum: 0 })
     }
 }
@@ -111,9 +111,9 @@ impl Serve<Add> for Foreign {
 async fn a_service_that_registers_another_ones_query_does_not_start() {
     let nats =
         runtime::NatsConfig { url: "nats://127.0.0.1:1".to_owned(), keys: None, tls: runtime::NatsTls::default() };
-    let started = NodeBuilder::new(NodeConfig::new(nats)).service(Foreign, "ringer").start_without_tokens().await;
+    let started = NodeBuilder::new(NodeConfig::new(nats)).service(Foreign, "bells").start_without_tokens().await;
     let error = started.err().expect("it started").to_string();
-    assert!(error.starts_with("ringer: ") && error.contains("nodes::services::Add"), "{error}");
+    assert!(error.starts_with("bells: ") && error.contains("nodes::services::Add"), "{error}");
 }
 
 /// Writes, but says that it reads or locks.
@@ -121,14 +121,14 @@ async fn a_service_that_registers_another_ones_query_does_not_start() {
 struct Sneak {
     by: u32,
 }
-command!(Sneak, "ringer", "sneak", Access::Public => (), TellerError, key = |_| None);
+command!(Sneak, "bells", "sneak", Access::Public => (), SpeakerError, key = |_| None);
 
 struct Sneaker;
 
 impl Domain for Sneaker {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn migrations() -> Migrator {
-        sqlx::migrate!("tests/nodes/migrations/ringer")
+        sqlx::migrate!("tests/nodes/migrations/bells")
     }
     fn register(routes: &mut Registry<Self>) {
         routes.command::<Sneak>();
@@ -136,7 +136,7 @@ impl Domain for Sneaker {
 }
 
 impl Handle<Sneak> for Sneaker {
-    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Sneak>) -> HandlerResult<(), TellerError> {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Sneak>) -> HandlerResult<(), SpeakerError> {
         Ok(sneak(tx, command.message.by).await?)
     }
 }

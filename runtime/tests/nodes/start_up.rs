@@ -6,7 +6,7 @@ use contract::CallError;
 use runtime::{Call, NodeBuilder, NodeConfig, StreamSpec};
 
 use crate::{
-    domains::{NewHearer, Speak, Teller},
+    domains::{NewListener, Speak, Speaker},
     world::World,
 };
 
@@ -15,14 +15,14 @@ use crate::{
 async fn a_node_that_does_not_start_leaves_no_domain_running() {
     let world = World::start().await;
     let client = world.client().await;
-    let url = world.stack.database_url("teller").unwrap();
+    let url = world.stack.database_url("speaker").unwrap();
     let started = NodeBuilder::new(NodeConfig::new(world.nats()))
-        .domain(Teller, url, StreamSpec::default())
-        .domain(NewHearer, "not a url".to_owned(), StreamSpec::default())
+        .domain(Speaker, url, StreamSpec::default())
+        .domain(NewListener, "not a url".to_owned(), StreamSpec::default())
         .start_without_tokens()
         .await;
     let error = started.err().expect("a domain has no database").to_string();
-    assert!(error.starts_with("hearer: "), "{error}");
+    assert!(error.starts_with("listener: "), "{error}");
     let call = Call { deadline: Duration::from_secs(2), ..Call::default() };
     let answer = client.send(&Speak { text: "hello".to_owned() }, &call).await;
     assert!(

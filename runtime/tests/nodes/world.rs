@@ -6,7 +6,7 @@ use runtime::{Client, Domain, InternalError, NatsConfig, Node, NodeBuilder, Node
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::{Stack, StackConfig, StackInfo};
 
-use crate::domains::{NewHearer, Teller};
+use crate::domains::{NewListener, Speaker};
 
 pub struct World {
     pub stack: Stack,
@@ -18,11 +18,11 @@ impl World {
         let home = tempfile::tempdir().unwrap();
         // PostgreSQL runs as another user where we are root.
         std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let config = StackConfig::on_free_ports(home.path(), &[Teller::NAME, NewHearer::NAME, "ringer"]);
+        let config = StackConfig::on_free_ports(home.path(), &[Speaker::NAME, NewListener::NAME, "bells"]);
         let stack = Stack::start(config, |_| {}).await.unwrap();
         let world = Self { stack, home };
-        world.migrate::<Teller>().await;
-        world.migrate::<NewHearer>().await;
+        world.migrate::<Speaker>().await;
+        world.migrate::<NewListener>().await;
         world
     }
 
@@ -111,7 +111,7 @@ pub async fn projection<D: Domain>(stack: &StackInfo, domain: D) -> Result<Node,
     NodeBuilder::new(NodeConfig::new(nats(stack))).projection(domain, url).start_without_tokens().await
 }
 
-/// A node of one domain at servers that somebody else started.
+/// A node of one domain at servers that another process started.
 pub async fn node_at<D: Domain>(home: &Path, domain: D) -> Node {
     node(&stack::find_running(home).unwrap(), domain).await
 }

@@ -106,12 +106,12 @@ pub struct WebhookReceipt {
 pub struct ReadAgain {
     pub payment_id: PaymentId,
 }
-command!(ReadAgain, DOMAIN, "read_again", Access::Internal => ReadingAsked, PaymentsError,
+command!(ReadAgain, DOMAIN, "read_again", Access::Internal => ReadingRequested, PaymentsError,
     key = |c| Some(c.payment_id.0));
 
 /// Whether the provider has an object for the payment: it is read, unless it was already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadingAsked {
+pub struct ReadingRequested {
     pub has_object: bool,
 }
 

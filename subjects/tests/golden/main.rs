@@ -106,7 +106,7 @@ fn an_unknown_domain_error_keeps_its_code_and_kind() {
         service: "orders".into(),
         request_id: String::new(),
         details: Vec::new(),
-        refusal: Some(serde_json::json!({ "code": "order_is_a_gift" })),
+        domain_error: Some(serde_json::json!({ "code": "order_is_a_gift" })),
     };
     let CallError::ServiceError(error) = CallError::<OrdersError>::from_body(body) else {
         panic!("this domain error is unknown")

@@ -255,7 +255,7 @@ pub fn errors() -> String {
          ```json\n{}\n```\n\n\
          `code` is stable, for programs; `message` is for people. `service` is the domain that replied, or `gateway`. \
          The *kind* comes from a closed list and determines the status. Over NATS the body also has `kind`, and \
-         `refusal` with the domain error, from which a client restores the typed error; the headers \
+         `domain_error` with the domain error, from which a client restores the typed error; the headers \
          `Nats-Service-Error` and `Nats-Service-Error-Code` have the code and the status. 429 and 503 come with \
          `Retry-After`.\n\n\
          A *domain error* (below, by domain) is an answer. For a command it is stored with the command id for 7 days, \

@@ -37,7 +37,7 @@ impl<'a> Plants<'a> {
         Self { shop, expected: Vec::new(), undo: Vec::new() }
     }
 
-    /// Plants by SQL, as nobody but the superuser could.
+    /// Plants by SQL, as only the superuser can.
     async fn sql(
         &mut self,
         database: &'static str,
@@ -67,7 +67,7 @@ impl<'a> Plants<'a> {
 
     /// Everything planted is named, and nothing else.
     pub fn expect_named(&self, report: &Value) {
-        let found: Vec<_> = report["faults"].as_array().unwrap().iter().collect();
+        let found: Vec<_> = report["violations"].as_array().unwrap().iter().collect();
         let is = |(check, key, words): &Named, violation: &Value| {
             let text = |field: &str| violation[field].as_str().unwrap().to_owned();
             let is_it = if key.ends_with(' ') { text("key").starts_with(key.as_str()) } else { *key == text("key") };

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::{Person, Shop, address, wait_until};
 
-/// People who buy until they are told to stop, each order repeated with its key until it is answered.
+/// Buyers who buy until they are stopped, each order repeated with its key until it is answered.
 pub struct Buying {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
@@ -55,7 +55,7 @@ impl Buying {
         let wanted = self.answered.load(Ordering::Relaxed) + orders;
         let what = format!("{orders} more orders are answered");
         wait_until(&what, || async {
-            assert!(self.buyers.iter().all(|(_, buying)| !buying.is_finished()), "somebody stopped buying");
+            assert!(self.buyers.iter().all(|(_, buying)| !buying.is_finished()), "a buyer stopped");
             self.answered.load(Ordering::Relaxed) >= wanted
         })
         .await;

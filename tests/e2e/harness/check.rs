@@ -1,4 +1,4 @@
-//! `souk check`, as whoever runs the shop would call it.
+//! `souk check`, as an operator calls it.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ impl Checked {
     /// Check and key of every fault.
     pub fn violations(&self) -> BTreeSet<(String, String)> {
         let text = |violation: &Value, field: &str| violation[field].as_str().unwrap().to_owned();
-        let violations = self.report["faults"].as_array().unwrap();
+        let violations = self.report["violations"].as_array().unwrap();
         violations.iter().map(|violation| (text(violation, "check"), text(violation, "key"))).collect()
     }
 
@@ -31,7 +31,7 @@ impl Checked {
         let odd: Vec<_> =
             checks.iter().filter(|check| check["failure"].is_string() || check["unsettled"] != 0).collect();
         let is_clean = self.is_success && odd.is_empty();
-        (!is_clean).then(|| format!("{:#}\n{odd:#?}", self.report["faults"]))
+        (!is_clean).then(|| format!("{:#}\n{odd:#?}", self.report["violations"]))
     }
 }
 

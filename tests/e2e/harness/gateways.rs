@@ -59,7 +59,7 @@ impl Gateway {
         Self { child, metrics }
     }
 
-    /// Where its process tells how it fares.
+    /// The metrics of its process.
     pub fn metrics(&self) -> &str {
         &self.metrics
     }

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Cli {
     program: PathBuf,
     server: String,
-    // Contexts of whoever runs the tests have no say.
+    // Keeps out the contexts of the user who runs the tests.
     home: tempfile::TempDir,
 }
 
@@ -63,7 +63,7 @@ impl Cli {
 
     /// Follows subjects; returns when the server has the subscription.
     pub async fn subscribe(&self, shop: &Shop, subject: &str) -> Subscription {
-        // Subscribed last, so that whoever hears this one hears the other.
+        // Subscribed last: once its message arrives, the other subscription is active too.
         let probe = format!("ntf.catalog.{}", uuid::Uuid::now_v7());
         let mut command = self.command(&["sub", subject, &probe]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

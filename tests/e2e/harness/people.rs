@@ -1,11 +1,11 @@
-//! Somebody who uses the shop over HTTP.
+//! A person who uses the shop over HTTP.
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
 use super::{address, wait_until};
 
-/// Somebody who uses the shop over HTTP.
+/// A person who uses the shop over HTTP.
 #[derive(Clone)]
 pub struct Person {
     client: reqwest::Client,
@@ -130,7 +130,7 @@ impl Person {
         self.builder(Method::GET, path, headers).send().await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
-    /// A request that may find nobody listening: `None` then.
+    /// A request; `None` if nothing listens.
     pub async fn try_post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Option<Answer> {
         let response = self.builder(Method::POST, path, headers).json(body).send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -138,7 +138,7 @@ impl Person {
         Some(Answer { status, headers, body, request: format!("POST {path}") })
     }
 
-    /// A look that may find nobody listening: `None` then.
+    /// The status of a read; `None` if nothing listens.
     pub async fn try_get(&self, path: &str) -> Option<u16> {
         self.builder(Method::GET, path, &[]).send().await.ok().map(|response| response.status().as_u16())
     }

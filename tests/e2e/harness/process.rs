@@ -129,7 +129,7 @@ pub fn run_to_its_end(home: &Path, settings: &[(String, String)]) -> ExitStatus 
     }
 }
 
-/// One node is told where the servers are, the other finds them through `SOUK_HOME`: the gateway's, for only with a
+/// One node gets the addresses of the servers, the other finds them through `SOUK_HOME`: the gateway's, for only with a
 /// local stack has it the sandbox of payments.
 fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
     let servers = start_servers(home, settings);
@@ -181,7 +181,7 @@ fn wait_for_addresses(child: &mut Child, log: &mut Reader) -> (Option<String>, S
         match serde_json::from_str::<Value>(&line) {
             Ok(line) if line["message"] == "node ready" => break line,
             Ok(_) => eprintln!("{line}"),
-            // No log line: the last words of a node that does not start, told when its output ends.
+            // No log line: the error of a node that does not start, printed when its output ends.
             Err(_) => {}
         }
     };
@@ -218,8 +218,8 @@ pub(super) fn start_servers(home: &Path, settings: &[(String, String)]) -> Child
     servers
 }
 
-/// Ends the servers that a killed parent left behind, and removes their home: whoever starts there again takes them
-/// over, and stops at once without a standard input.
+/// Ends the servers that a killed parent left behind, and removes their home: a process that starts there
+/// again takes them over, and stops at once without a standard input.
 pub(super) fn clear_away(home: &Path, settings: &[(String, String)]) {
     let mut command = souk(home, settings, &["up", "--servers-only", "--throw-away"]);
     // While a test fails; a panic more would hide its reason.

@@ -1,4 +1,4 @@
-//! Programs that nobody here wrote: named by a variable, else fetched by their script. In CI there is no test without
+//! Third-party programs: named by a variable, else fetched by their script. In CI there is no test without
 //! them.
 
 use std::{
@@ -8,19 +8,19 @@ use std::{
     sync::OnceLock,
 };
 
-/// The nats CLI; `None`, told aloud, where it cannot be had.
+/// The nats CLI; `None`, with a message, where it is not available.
 pub async fn nats_cli() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     find(&FOUND, "SOUK_NATS_CLI", "install-nats-cli").await
 }
 
-/// Schemathesis; `None`, told aloud, where it cannot be had.
+/// Schemathesis; `None`, with a message, where it is not available.
 pub async fn schemathesis() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     find(&FOUND, "SOUK_SCHEMATHESIS", "install-schemathesis").await
 }
 
-/// localstripe; `None`, told aloud, where it cannot be had.
+/// localstripe; `None`, with a message, where it is not available.
 pub async fn localstripe() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     find(&FOUND, "SOUK_LOCALSTRIPE", "install-localstripe").await

@@ -11,7 +11,7 @@ use super::{Person, Shop, process::souk, wait_until};
 /// Signs webhooks.
 pub const WEBHOOK_SECRET: &str = "whsec_test";
 
-/// A port that nobody listens on.
+/// A port on which nothing listens.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -85,7 +85,7 @@ impl Sandbox {
         wait_until("the sandbox answers", || async { person.try_get("//v1/refunds").await.is_some() }).await;
     }
 
-    /// Somebody who speaks to it as a browser would.
+    /// A client that acts as a browser does.
     pub fn person(&self) -> Person {
         Person::new(&format!("http://127.0.0.1:{}", self.port)).with_token("sk_test_browser".into())
     }
@@ -100,7 +100,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// A running localstripe, which nobody here wrote; it forgets everything when it ends.
+/// A running localstripe, a third-party server; it forgets everything when it ends.
 pub struct Localstripe {
     port: u16,
     process: Child,

@@ -87,8 +87,8 @@ impl Restorable {
         self.backup = Some(backup);
     }
 
-    /// Takes the domain's database back to the backup, and everything it has told and heard since is gone. `kill -9` of
-    /// its node first: nothing says good-bye.
+    /// Restores the domain's database from the backup: everything it has emitted and received since is gone. `kill -9`
+    /// of its node first: nothing is drained.
     pub async fn restore(&mut self) {
         let mut node = self.node.take().unwrap();
         node.kill().unwrap();
@@ -161,7 +161,7 @@ fn variable(domain: &str) -> String {
     format!("DATABASE_URL_{}", domain.to_uppercase())
 }
 
-/// A node of one domain that is told where the servers are.
+/// A node of one domain, with the addresses of the servers.
 fn start_node(home: &Path, domain: &str, url: &str) -> Child {
     let stack = stack::find_running(home).unwrap();
     let environment = [

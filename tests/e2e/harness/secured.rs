@@ -45,7 +45,7 @@ impl Authority {
     }
 }
 
-/// Servers that speak nothing but TLS, and perhaps a node on them that is told so by its environment alone.
+/// Servers that require TLS, and perhaps a node on them that is configured by its environment alone.
 pub struct Secured {
     pub shop: Shop,
     pub authority: Authority,
@@ -96,7 +96,7 @@ impl Secured {
         Self { shop, authority, http }
     }
 
-    /// What a node or a tool is told of these servers: URLs, certificates, passwords.
+    /// The configuration of a node or a tool for these servers: URLs, certificates, passwords.
     pub fn environment(&self) -> Vec<(String, String)> {
         environment(&self.shop.stack().home, &self.http)
     }
@@ -123,7 +123,7 @@ fn environment(home: &Path, (certificate, key): &(PathBuf, PathBuf)) -> Vec<(Str
         std::fs::write(&signing_key, identity::SigningKey::generate().unwrap()).unwrap();
     }
     let ca = text(stack.ca().unwrap());
-    let server = format!("postgres://nobody@127.0.0.1:{}/postgres?sslmode=verify-full&sslrootcert={ca}", stack.pg_port);
+    let server = format!("postgres://any@127.0.0.1:{}/postgres?sslmode=verify-full&sslrootcert={ca}", stack.pg_port);
     let mut environment = vec![
         ("SOUK_HOME".to_owned(), "/nonexistent".to_owned()),
         ("NATS_URL".to_owned(), stack.nats_url()),

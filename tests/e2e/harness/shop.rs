@@ -154,6 +154,13 @@ impl Shop {
         (ended.status, String::from_utf8_lossy(&ended.stderr).into_owned())
     }
 
+    /// Runs `souk up` in the home of a killed shop until it ends by itself; gives how, and what it said.
+    pub async fn run_up_to_its_end(&self) -> (ExitStatus, String) {
+        let mut up = process::souk(&self.home, &self.settings_again(&[]), &["up"]);
+        let ended = tokio::task::spawn_blocking(move || up.output().unwrap()).await.unwrap();
+        (ended.status, String::from_utf8_lossy(&ended.stderr).into_owned())
+    }
+
     /// Runs the servers of a killed shop without any domain, and leaves them behind as orphans.
     pub async fn with_servers_only(&self, meanwhile: impl AsyncFnOnce()) {
         let (home, settings) = (self.home.clone(), self.settings_again(&[]));
@@ -170,7 +177,7 @@ impl Shop {
         settings
     }
 
-    /// Where the servers are, for tests that look behind the doors.
+    /// Where the servers are, for tests that inspect them directly.
     pub fn stack(&self) -> stack::StackInfo {
         stack::find_running(&self.home).unwrap()
     }

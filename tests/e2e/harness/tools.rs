@@ -1,4 +1,4 @@
-//! The command line, as whoever runs the shop would use it.
+//! The command line, as an operator uses it.
 
 use std::process::{Command, Stdio};
 

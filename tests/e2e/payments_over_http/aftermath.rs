@@ -25,7 +25,7 @@ impl Market {
         self.sandbox.person().post_form(&format!("//v1/disputes/{dispute}"), &form).await.expect_status(200);
     }
 
-    /// How often payments has told of something about an order.
+    /// How often payments has emitted an event about an order.
     async fn emitted(&self, order: &str, event: &str) -> i64 {
         let query = format!(
             "select count(*) from event_log l cross join lateral json_to_recordset(l.events) as e(name text, data json)

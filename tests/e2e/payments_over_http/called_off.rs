@@ -1,4 +1,4 @@
-//! Orders that are called off while the provider is away: nobody is charged for them afterwards.
+//! Orders that are called off while the provider is away: no buyer is charged for them afterwards.
 
 use serde_json::json;
 

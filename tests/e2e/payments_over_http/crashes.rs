@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Market, PRICE, insist, payment};
 use crate::harness::{Person, wait_until};
 
-/// What is under way when somebody dies.
+/// What is in flight when a process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amid {
     Charge,
@@ -90,7 +90,7 @@ impl Market {
         if amid == Amid::Refund { self.shop.admin().await } else { buyer.clone() }
     }
 
-    /// Asks for it, whether or not anybody lives to answer.
+    /// Sends it, whether or not a process is left to answer.
     async fn ask(&self, person: &Person, request: &Request) {
         drop(person.try_post(&request.path, &request.body, &[("Idempotency-Key", &request.key)]).await);
     }
@@ -109,7 +109,7 @@ impl Market {
         for number in 0..request.len() {
             let (place, now) = &request[number];
             self.shop.kill();
-            // Nobody else has them: the leases of who was killed need not be waited for.
+            // No other node has them: the leases of the killed process need not be waited for.
             let hurry = "update effect set lease_until = clock_timestamp() - interval '1 second',
                              next_at = clock_timestamp()";
             self.shop.sql("payments", hurry).await;
@@ -132,7 +132,7 @@ impl Market {
     }
 }
 
-/// A provider that tells nobody: looks would be effects too, and passings are counted.
+/// A provider without webhooks: reads would be effects too, and the runs are counted.
 async fn silent_market() -> Market {
     Market::open_with(&[("SOUK_SANDBOX_WEBHOOK_URL", "")]).await
 }

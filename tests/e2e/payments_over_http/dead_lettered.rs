@@ -30,7 +30,10 @@ impl Market {
              from payments p where p.id = e.entity and p.order_id = '{order}' and e.reason is not null"
         );
         self.shop.sql("payments", hurry).await;
-        wait_until("it is parked", || async { self.effects(order, "e.parked_at is not null").await == 1 }).await;
+        wait_until("it is dead-lettered", || async {
+            self.effects(order, "e.dead_lettered_at is not null").await == 1
+        })
+        .await;
     }
 }
 
@@ -62,8 +65,8 @@ async fn a_charge_that_was_given_up_is_listed_and_redriven_and_charges_once() {
         (&json!("effect"), &json!("payments"), &json!("charge"), &json!(entity), &json!(300)),
     );
     assert!(letter["reason"].as_str().unwrap().ends_with("/confirm: status 503"), "{letter}");
-    let parked_at: chrono::DateTime<chrono::Utc> = letter["parked_at"].as_str().unwrap().parse().unwrap();
-    assert!((chrono::Utc::now() - parked_at).num_seconds().abs() < 300, "{letter}");
+    let dead_lettered_at: chrono::DateTime<chrono::Utc> = letter["dead_lettered_at"].as_str().unwrap().parse().unwrap();
+    assert!((chrono::Utc::now() - dead_lettered_at).num_seconds().abs() < 300, "{letter}");
     let (ok, said) = dead_letters(shop, &["list"]).await;
     let line = format!("payments  {id}  effect  payments.charge  300 attempts  ");
     assert!(ok && said.starts_with(&line) && said.contains(&entity) && said.ends_with("\n1 dead letter\n"), "{said}");
@@ -78,12 +81,12 @@ async fn a_charge_that_was_given_up_is_listed_and_redriven_and_charges_once() {
     market.dead_letters_an_effect(&order).await;
     let again = admin.get(LIST).await.expect_status(200);
     assert_eq!((again.text_at("/data/0/id"), again.number_at("/data/0/attempts")), (id.to_owned(), 300));
-    assert_ne!(again.body["data"][0]["parked_at"], letter["parked_at"]);
+    assert_ne!(again.body["data"][0]["dead_lettered_at"], letter["dead_lettered_at"]);
     // The same key again is the same redrive; and it belongs to its letter.
     let replayed = redriven(&admin, id, "too-early").await.expect_status(202);
     assert_eq!((&replayed.body, replayed.header("idempotent-replayed")), (&letter, Some("true")));
     redriven(&admin, &Uuid::nil().to_string(), "too-early").await.expect_error(422, "command_id_reused");
-    assert_eq!(market.effects(&order, "e.parked_at is not null").await, 1);
+    assert_eq!(market.effects(&order, "e.dead_lettered_at is not null").await, 1);
 
     // It blocks its own payment only.
     shop.sql("sandbox", "drop trigger fail on charge").await;

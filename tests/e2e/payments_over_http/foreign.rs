@@ -1,4 +1,4 @@
-//! The same adapter against localstripe, which nobody here wrote.
+//! The same adapter against localstripe, a third-party server.
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ async fn localstripe_charges_declines_gives_back_and_its_webhooks_are_understood
     let intent = browser.get(&format!("//v1/payment_intents/{object}")).await.expect_status(200);
     assert_eq!(intent.text_at("/status"), "canceled");
 
-    // Paid in the browser: only the webhook tells.
+    // Paid in the browser: only the webhook reports it.
     let hook = json!({"url": shop.webhook_url(), "secret": WEBHOOK_SECRET});
     browser.post("//_config/webhooks/souk", &hook).await.expect_status(200);
     let body =

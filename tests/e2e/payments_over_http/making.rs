@@ -1,4 +1,4 @@
-//! Objects whose making goes wrong at the provider: told by the amount, for no method is known then.
+//! Objects whose making goes wrong at the provider: selected by the amount, because no method is known then.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ async fn objects_made(price: i64) -> i64 {
 #[tokio::test]
 async fn however_the_making_of_an_object_goes_its_order_is_charged_once() {
     let prices = [
-        // Answered late, not at all, with a failure that is stored, and by somebody on the way: it is found.
+        // Answered late, not at all, with a failure that is stored, and by a proxy: it is found.
         4_000_001, 4_000_002, 4_000_003, 4_000_005,
         // Not made behind a failure that is stored: another key makes it.
         4_000_004,

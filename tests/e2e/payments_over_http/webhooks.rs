@@ -1,4 +1,4 @@
-//! Webhooks that come twice, late, out of order or from somebody else; and those that never come.
+//! Webhooks that come twice, late, out of order or from an impostor; and those that never come.
 
 use serde_json::json;
 
@@ -61,7 +61,7 @@ async fn forged_webhooks_are_rejected_and_confirm_nothing() {
     nothing_is_kept_of_rejected_webhooks(market).await;
 }
 
-/// Anybody may send one: a row for each would be a table that anybody fills.
+/// Webhooks are public: with a row for each, unauthenticated traffic could fill the table.
 async fn nothing_is_kept_of_rejected_webhooks(market: &super::Market) {
     let kept = "select count(*) from command_log where operation = 'receive_webhook' and status <> 0";
     assert_eq!(market.shop.number("payments", kept).await, 0);
@@ -80,7 +80,7 @@ async fn a_webhook_without_a_right_signature_has_the_errors_shape() {
     nothing_is_kept_of_rejected_webhooks(market).await;
 }
 
-/// The provider has the money, and no webhook tells of it.
+/// The provider has the money, and no webhook reports it.
 async fn paid_in_silence(buyer: &crate::harness::Person) -> String {
     let market = market().await;
     let order = market.order_with_intent(buyer).await;

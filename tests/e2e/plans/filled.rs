@@ -8,47 +8,47 @@ pub const SMALL: [&str; 10] = [
     "_runtime_migrations",
     "_sqlx_migrations",
     "cursor",
-    "era",
+    "epoch",
     "lease",
     "log_trim",
-    "refill",
+    "republish",
     "revocation_head",
-    "source_era",
-    "stream_hole",
+    "source_epoch",
+    "stream_gap",
 ];
 
 /// The runtime's own tables.
 const RUNTIME: &str = "
-    insert into command_log (caller, operation, id, fingerprint, status, answer, at)
-        select 'nobody', 'filled', gen_random_uuid(), '', 0, '', now() - n * interval '1 second'
+    insert into command_log (caller, operation, id, fingerprint, status, reply, at)
+        select 'filled', 'filled', gen_random_uuid(), '', 0, '', now() - n * interval '1 second'
         from generate_series(1, 60000) n;
-    insert into event_log (era, xid, at, digest, events)
+    insert into event_log (epoch, xid, at, digest, events)
         select 1, n, now() - n * interval '1 second', '{}', '[]' from generate_series(1, 60000) n;
     -- On their way to the stream.
-    insert into outbox (era, xid, lease_until)
+    insert into outbox (epoch, xid, lease_until)
         select 1, n, now() + interval '1 hour' from generate_series(1, 60000) n;
     -- Above every cursor, as while a transaction stays open at the source.
-    insert into inbox (source, event_id, name, era, xid, mark)
+    insert into inbox (source, event_id, name, epoch, xid, id_hash)
         select source, gen_random_uuid(), name, 9000000000000000, n, 0
         from generate_series(1, 60000) n
         join (select source, name, row_number() over () - 1 as place, count(*) over () as places from cursor) c
             on c.place = n % c.places;
     insert into attempt (source, event_id, count, at)
-        select 'nobody', gen_random_uuid(), 1, now() - n % 3000 * interval '1 second' from generate_series(1, 60000) n;
-    insert into dead_letter (source, event_id, name, head, payload, reason, attempts, parked_at)
-        select 'nobody', gen_random_uuid(), 'filled', '{}', '', 'a test', 5, now() - n * interval '1 second'
+        select 'filled', gen_random_uuid(), 1, now() - n % 3000 * interval '1 second' from generate_series(1, 60000) n;
+    insert into dead_letter (source, event_id, name, head, payload, reason, attempts, dead_lettered_at)
+        select 'filled', gen_random_uuid(), 'filled', '{}', '', 'a test', 5, now() - n * interval '1 second'
         from generate_series(1, 60000) n;
-    -- One part waits for its next attempt, one is being performed, one is parked.
-    insert into effect (id, name, entity, cause, body, attempts, lease_until, next_at, reason, parked_at)
+    -- One part waits for its next attempt, one is being performed, one is dead-lettered.
+    insert into effect (id, name, entity, cause, body, attempts, lease_until, next_at, reason, dead_lettered_at)
         select gen_random_uuid(), 'filled', gen_random_uuid(), '{}', '{}', n % 20,
                now() + case when n % 3 = 1 then interval '1 hour' else interval '-1 hour' end,
                now() + case when n % 3 = 0 then interval '1 hour' else interval '-1 hour' end,
                'a test', case when n % 3 = 2 then now() end
         from generate_series(1, 60000) n;
     -- Below what the stream has, where there is a stream.
-    insert into stream_mark (sequence, event_id, floor_era, floor_xid, at)
+    insert into stream_checkpoint (sequence, event_id, low_watermark_epoch, low_watermark_xid, at)
         select -n, gen_random_uuid(), 0, 0, now() - n % 3000 * interval '1 second' from generate_series(1, 60000) n
-        where exists (select 1 from stream_mark)";
+        where exists (select 1 from stream_checkpoint)";
 
 /// What fills a database. The runtime's statements are the same everywhere: payments has all of them.
 pub fn statements(database: &str) -> &'static [&'static str] {

@@ -19,7 +19,7 @@ async fn the_operator_inspects_and_edits_and_neither_forges_an_event_nor_reads_a
     let order = buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201).text_at("/id");
     buyer.wait_for_status(&order, "confirmed").await;
 
-    // Its work: streams, consumers, single messages, and what domains tell nobody else.
+    // Its work: streams, consumers, single messages, and internal operations of domains.
     let mut operator = User::connect(&shop, "operator").await;
     let streams = jetstream::new(operator.client.clone());
     let names: Vec<String> = streams.stream_names().try_collect().await.unwrap();
@@ -31,7 +31,7 @@ async fn the_operator_inspects_and_edits_and_neither_forges_an_event_nor_reads_a
     assert!(orders.consumer_info("inventory-on-orders").await.is_ok());
     for (subject, body, answer) in [
         ("req.orders.internal.dead_letters", r#"{"limit":1}"#, r#"{"data":[],"#),
-        ("req.orders.internal.refill", "{}", r#"{"is_started":"#),
+        ("req.orders.internal.republish", "{}", r#"{"is_started":"#),
         ("$SRV.PING.orders", "", "io.nats.micro"),
     ] {
         let answered = operator.client.request(subject, body.into()).await.unwrap();

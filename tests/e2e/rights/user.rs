@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::harness::Shop;
 
-/// A user of NATS, with everything the server refuses it.
+/// A user of NATS, with everything the server denies it.
 pub struct User {
     name: String,
     pub client: async_nats::Client,
@@ -36,15 +36,15 @@ impl User {
         Self { name: name.to_owned(), client, domain_errors, barriers: 0 }
     }
 
-    /// Which of these it may not publish. The server answers in order, so a last subject that nobody may use tells that
-    /// it has spoken about all of them.
+    /// Which of these it may not publish. The server answers in order, so once it has denied a last
+    /// subject, which no user may use, it has answered for all.
     async fn rejected_publishes(&mut self, subjects: &[String]) -> BTreeSet<String> {
         let mut rejected = BTreeSet::new();
         for some in subjects.chunks(25) {
             for subject in some {
                 self.client.publish(subject.clone(), "{}".into()).await.unwrap();
             }
-            rejected.extend(self.heard("Publish", some).await);
+            rejected.extend(self.denied("Publish", some).await);
         }
         rejected
     }
@@ -55,12 +55,12 @@ impl User {
         for subject in subjects {
             open.push(self.client.subscribe(subject.clone()).await.unwrap());
         }
-        self.heard("Subscription", subjects).await
+        self.denied("Subscription", subjects).await
     }
 
-    async fn heard(&mut self, verb: &str, subjects: &[String]) -> BTreeSet<String> {
+    async fn denied(&mut self, verb: &str, subjects: &[String]) -> BTreeSet<String> {
         self.barriers += 1;
-        let barrier = format!("nobody.may.{}", self.barriers);
+        let barrier = format!("no.user.may.{}", self.barriers);
         self.client.publish(barrier.clone(), "".into()).await.unwrap();
         let mut rejected = BTreeSet::new();
         loop {
@@ -91,7 +91,7 @@ pub fn texts(subjects: &[&str]) -> Vec<String> {
     subjects.iter().map(ToString::to_string).collect()
 }
 
-/// What nobody but the operator may do to a stream.
+/// What only the operator may do to a stream.
 pub fn destructions(stream: &str) -> Vec<String> {
     ["STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE", "STREAM.SNAPSHOT", "STREAM.RESTORE"]
         .map(|what| format!("$JS.API.{what}.{stream}"))

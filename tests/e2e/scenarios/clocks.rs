@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::streams::order;
 use crate::harness::{Buying, Person, Shop, wait_until};
 
-/// Makes a database's clock differ from everybody's: functions of the same names are
+/// Makes a database's clock differ from all others: functions of the same names are
 /// found before its own.
 fn shifted(database: &str, by: &str) -> String {
     format!(
@@ -22,7 +22,7 @@ fn shifted(database: &str, by: &str) -> String {
 }
 
 /// Scenario 11: seen from inventory's database its node is an hour ahead, seen from payments' six minutes behind: only
-/// the difference of the two clocks is ever visible. No consumer refuses an event for its time, no sweep passes over a
+/// the difference of the two clocks is ever visible. No consumer rejects an event for its time, no sweep passes over a
 /// commit of a process that died, and the node says that it must not be trusted with new work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_a_wrong_clock_is_not_ready_and_costs_no_order() {

@@ -1,4 +1,4 @@
-//! Commands that are repeated, by whoever, whenever.
+//! Commands that are repeated, by any caller, at any time.
 
 use reqwest::Method;
 use serde_json::json;
@@ -46,7 +46,7 @@ async fn the_key_of_an_intent_opens_no_other_order() {
     open(&orders[1]).await.expect_error(422, "command_id_reused");
     let again = open(&orders[0]).await.expect_status(201);
     assert_eq!((again.text_at("/id"), again.text_at("/order_id")), (intent.text_at("/id"), orders[0].clone()));
-    let kept = "select count(*) from command_log where operation = 'create_intent' and answer is not null";
+    let kept = "select count(*) from command_log where operation = 'create_intent' and reply is not null";
     assert_eq!(shop.number("payments", kept).await, 0);
 }
 
@@ -65,7 +65,7 @@ async fn no_session_and_no_token_of_a_cart_is_kept_in_the_command_log() {
     {
         let logged = format!("select count(*) from command_log where operation = '{operation}'");
         assert!(shop.number(database, logged.clone()).await > 0, "{operation} is not logged");
-        let kept = format!("{logged} and status = 0 and answer is not null");
+        let kept = format!("{logged} and status = 0 and reply is not null");
         assert_eq!(shop.number(database, kept).await, 0, "{operation}");
     }
 }

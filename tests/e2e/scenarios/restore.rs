@@ -8,8 +8,8 @@ use super::streams::order;
 use crate::harness::{Restorable, wait_until};
 
 /// Scenario 2, its second half: inventory's database goes back, its inbox with it, its place in the broker does not. It
-/// hears again what others told it; what it had told others, and nobody tells it again, is named. Scenario 25: what it
-/// says a second time it says under the same ids, and nobody takes it for news.
+/// receives again what others emitted; what it had emitted itself, and does not emit again, is named. Scenario 25: what
+/// it emits a second time has the same ids, and no consumer handles it as new.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_consumer_gets_everything_again_and_what_its_own_log_lost_is_named() {
     let mut world = Restorable::start("inventory").await;
@@ -32,7 +32,7 @@ async fn a_restored_consumer_gets_everything_again_and_what_its_own_log_lost_is_
     let shown = format!("select available from variant_stock where variant_id = '{counted}'");
     wait_until("catalog knows the count", || async { world.shop.number("catalog", shown.clone()).await == 99 }).await;
     let before = world.check().await;
-    assert!(before.is_success, "{:#}", before.report["faults"]);
+    assert!(before.is_success, "{:#}", before.report["violations"]);
 
     let began = Instant::now();
     world.restore().await;
@@ -58,19 +58,19 @@ async fn a_restored_consumer_gets_everything_again_and_what_its_own_log_lost_is_
     let named = after.violations();
     let variant = format!("variant {counted}");
     assert!(named.contains(&("projections".to_owned(), variant)), "{named:?}");
-    let violations = after.report["faults"].as_array().unwrap();
+    let violations = after.report["violations"].as_array().unwrap();
     let lost = violations.iter().filter(|violation| violation["check"] == "streams");
     let lost: Vec<&str> = lost.map(|violation| violation["text"].as_str().unwrap()).collect();
     assert!(!lost.is_empty() && lost.iter().all(|text| text.contains("a restore of the database")), "{violations:#?}");
     // Goods, money and every order are as they should be.
     assert!(named.iter().all(|(check, _)| check == "projections" || check == "streams"), "{named:?}");
 
-    // The newer count, which nobody knows any more, would stand above everything that inventory will tell.
+    // The newer count, which inventory has lost, has a higher version than anything that inventory will emit.
     assert_eq!(world.shop.number("catalog", shown.clone()).await, 99);
     let (ok, said) = world.shop.souk(&["replay", "inventory", "--into", "catalog"]).await;
     assert!(ok, "{said}");
     wait_until("catalog shows what there is", || async { world.shop.number("catalog", shown.clone()).await == 10 })
         .await;
     let second = world.check().await;
-    assert!(second.violations().iter().all(|(check, _)| check == "streams"), "{:#}", second.report["faults"]);
+    assert!(second.violations().iter().all(|(check, _)| check == "streams"), "{:#}", second.report["violations"]);
 }

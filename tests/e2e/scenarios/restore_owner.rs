@@ -1,5 +1,5 @@
-//! The database of an owner, orders, comes from a backup of minutes ago: what it told since, payments and inventory
-//! have acted on, and it knows nothing of.
+//! The database of an owner, orders, comes from a backup of minutes ago: payments and inventory
+//! have acted on what it emitted since, and it has lost it.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -20,8 +20,8 @@ async fn unpaid_order(world: &Restorable, buyer: &Person, variant: &str) -> (Str
     (order, intent.text_at("/id"))
 }
 
-/// Scenario 2, for a log that others have acted on: what it lost is taken for news by nobody, what others know of its
-/// orders it hears again (Scenario 25: and tells on under the same ids), and what nobody can know again is named.
+/// Scenario 2, for a log that others have acted on: no consumer handles what it lost as new, it receives again what
+/// others know of its orders (Scenario 25: and emits its events under the same ids), and what is lost is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_owner_gets_the_later_events_of_its_orders_and_what_its_log_lost_is_named() {
     let mut world = Restorable::start("orders").await;
@@ -48,8 +48,8 @@ async fn a_restored_owner_gets_the_later_events_of_its_orders_and_what_its_log_l
         lost.push(id);
     }
     let before = world.check().await;
-    assert!(before.is_success, "{:#}", before.report["faults"]);
-    // And one of which inventory has not heard when the history ends.
+    assert!(before.is_success, "{:#}", before.report["violations"]);
+    // And one that inventory has not received when the history ends.
     let mut inventory = world.shop.superuser("inventory").await;
     sqlx::raw_sql("begin; lock table reservation in exclusive mode").execute(&mut inventory).await.unwrap();
     let ghost = order(&buyer, &ghostly).await;
@@ -61,21 +61,21 @@ async fn a_restored_owner_gets_the_later_events_of_its_orders_and_what_its_log_l
     let began = Instant::now();
     world.restore().await;
     println!("the restore itself, with two starts, took {:?}", began.elapsed());
-    let epoch = world.number("select max(era) from era").await;
-    let seen = "select era from source_era where source = 'orders'";
-    wait_until("inventory has seen the new era", || async { world.shop.number("inventory", seen).await == epoch })
+    let epoch = world.number("select max(epoch) from epoch").await;
+    let seen = "select epoch from source_epoch where source = 'orders'";
+    wait_until("inventory has seen the new epoch", || async { world.shop.number("inventory", seen).await == epoch })
         .await;
-    // A lane that looked before that may still take what it has for news; it gives up its attempt, and looks again.
+    // A lane that read before that may still handle what it has as new; it gives up its attempt, and reads again.
     let compared =
         world.shop.number("inventory", "select (extract(epoch from clock_timestamp()) * 1000000)::bigint").await;
     let older = format!(
         "select count(*) from pg_stat_activity where application_name = 'souk-inventory'
              and extract(epoch from xact_start) * 1000000 < {compared}"
     );
-    wait_until("nobody acts in the old era", || async { world.shop.number("inventory", older.clone()).await == 0 })
+    wait_until("no lane acts in the old epoch", || async { world.shop.number("inventory", older.clone()).await == 0 })
         .await;
     inventory.close().await.unwrap();
-    // The stream brings once more what nobody knows any more.
+    // The stream delivers again what is in no log any more.
     let owner = jetstream::new(world.shop.nats_as("orders").await);
     let dropped = world.shop.metric("events_of_older_epochs_total", &[]).await;
     let again = stream.get_raw_message(number).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_restored_owner_gets_the_later_events_of_its_orders_and_what_its_log_l
     let declined = buyer.post_once("/orders", &declined).await.expect_status(201).text_at("/id");
     buyer.wait_for_status(&declined, "failed").await;
     println!("from the restore until nine new orders were decided: {:?}", began.elapsed());
-    // What others know of its own orders it hears again.
+    // It receives again what others know of its own orders.
     buyer.wait_for_status(&paid_later, "confirmed").await;
     buyer.wait_for_status(&called_off, "refunded").await;
     assert_eq!(buyer.order_status(&early).await, "confirmed");
@@ -118,7 +118,7 @@ async fn a_restored_owner_gets_the_later_events_of_its_orders_and_what_its_log_l
 
     let after = world.check().await;
     assert!(!after.is_success, "nothing is said of the orders that were lost");
-    let violations = after.report["faults"].as_array().unwrap();
+    let violations = after.report["violations"].as_array().unwrap();
     let (lost_events, others): (Vec<_>, Vec<_>) =
         violations.iter().partition(|violation| violation["check"] == "streams");
     let ended = "a restore of the database has ended its history";

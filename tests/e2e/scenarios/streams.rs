@@ -15,7 +15,7 @@ pub async fn order(buyer: &Person, variant: &str) -> String {
 }
 
 async fn published(shop: &Shop, domain: &str) {
-    let what = format!("the stream has confirmed what {domain} told");
+    let what = format!("the stream has confirmed the events of {domain}");
     wait_until(&what, || async { shop.number(domain, "select count(*) from outbox").await == 0 }).await;
 }
 
@@ -30,14 +30,14 @@ async fn event_at(stream: &jetstream::stream::Stream, number: u64) -> String {
     stream.get_raw_message(number).await.unwrap().headers.get("ce-id").unwrap().to_string()
 }
 
-/// Publishes a message of the stream once more, at its end; nobody but its owner may.
+/// Publishes a message of the stream once more, at its end; only its owner may.
 pub async fn publish_again(owner: &jetstream::Context, stream: &jetstream::stream::Stream, number: u64) {
     let message = stream.get_raw_message(number).await.unwrap();
     owner.publish_with_headers(message.subject, message.headers, message.payload).await.unwrap().await.unwrap();
 }
 
-/// Scenario 2: whoever publishes dies together with nats-server, which loses its tail; new events take the numbers of
-/// the lost ones before anybody looks. The consumer had not handled them.
+/// Scenario 2: the publisher dies together with nats-server, which loses the newest messages; new events take the
+/// numbers of the lost ones before any check. The consumer had not handled them.
 #[tokio::test(flavor = "multi_thread")]
 async fn newest_messages_that_are_lost_and_replaced_under_the_same_numbers_cost_no_order() {
     let mut shop = Shop::start(&[]).await;
@@ -56,9 +56,9 @@ async fn newest_messages_that_are_lost_and_replaced_under_the_same_numbers_cost_
     // Inventory pulls what comes and can handle none of it.
     let mut inventory = shop.superuser("inventory").await;
     sqlx::raw_sql("begin; lock table inbox in access exclusive mode").execute(&mut inventory).await.unwrap();
-    let mut unheard = Vec::new();
+    let mut unhandled = Vec::new();
     for _ in 0..20 {
-        unheard.push(order(&buyer, &variant).await);
+        unhandled.push(order(&buyer, &variant).await);
     }
     published(&shop, "orders").await;
     let (number, lost) = last_message(&shop, "ORDERS").await;
@@ -86,7 +86,7 @@ async fn newest_messages_that_are_lost_and_replaced_under_the_same_numbers_cost_
     for _ in 0..20 {
         later.push(order(&buyer, &variant).await);
     }
-    for id in unheard.iter().chain(&later) {
+    for id in unhandled.iter().chain(&later) {
         buyer.wait_for_status(id, "confirmed").await;
     }
     println!("from the restart to the last order decided, a tail of 20 orders lost: {:?}", began.elapsed());
@@ -94,17 +94,17 @@ async fn newest_messages_that_are_lost_and_replaced_under_the_same_numbers_cost_
     assert_ne!(event_at(&stream, number).await, lost, "message {number} is still what it was");
     wait_until("the tail is filled again", || async {
         shop.metric("stream_republished_commits_total", &["domain=\"orders\""]).await >= 1.0
-            && shop.number("orders", "select count(*) from refill").await == 0
+            && shop.number("orders", "select count(*) from republish").await == 0
     })
     .await;
     println!("from the restart until the stream is whole again: {:?}", began.elapsed());
     // Only the tail, not the whole log.
     let commits = shop.number("orders", "select count(*) from event_log").await;
-    let refilled = shop.metric("stream_republished_commits_total", &["domain=\"orders\""]).await;
-    assert!(refilled < commits as f64, "{refilled} of {commits} commits");
+    let republished = shop.metric("stream_republished_commits_total", &["domain=\"orders\""]).await;
+    assert!(republished < commits as f64, "{republished} of {commits} commits");
 }
 
-/// What is lost from the middle, no number tells: the stream goes on above. The consumer had not handled it.
+/// A loss from the middle does not show in the last number. The consumer had not handled it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_in_the_middle_of_a_stream_costs_no_order_and_is_republished() {
     let shop = Shop::start(&[]).await;
@@ -167,7 +167,7 @@ async fn a_stream_is_filled_again_by_hand() {
     })
     .await;
     let stock = shop.stock(&variant).await;
-    assert_eq!((stock.number_at("/on_hand"), stock.number_at("/reserved")), (17, 0), "nobody acts a second time");
+    assert_eq!((stock.number_at("/on_hand"), stock.number_at("/reserved")), (17, 0), "no event has a second effect");
 }
 
 /// Scenario 9: the broker forgets a consumer's place in a stream altogether.
@@ -226,7 +226,7 @@ async fn an_old_event_that_is_published_again_is_a_repeat_whatever_its_age() {
     assert_eq!(now.number_at("/on_hand"), stock["on_hand"].as_i64().unwrap() - 1);
 }
 
-/// Scenario 7: nobody inside waits for a refill, and outside the newest is worth most.
+/// Scenario 7: no consumer of the system waits for a republish; for external readers the newest events come first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_stream_is_filled_newest_first() {
     let shop = Shop::start(&[]).await;

@@ -2,8 +2,8 @@
 
 use crate::{set::Set, state::MAX_EVENTS};
 
-/// Copies of events in memory, each with the owner's era in which it was known to be in the log: what the stream
-/// brought knows only its own era, what catch-up brought the one of the page.
+/// Copies of events in memory, each with the owner's epoch in which it was known to be in the log: what the stream
+/// brought knows only its own epoch, what catch-up brought the one of the page.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Copies {
     /// The events.
@@ -33,7 +33,7 @@ impl Copies {
         taken
     }
 
-    /// The era in which an event was known to be in the log.
+    /// The epoch in which an event was known to be in the log.
     pub fn known_in_epoch(&self, event: usize) -> u8 {
         self.known_in_epoch[event]
     }

@@ -10,13 +10,13 @@ use crate::{
 /// How a promise is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An event had its effect, or was parked, a second time.
+    /// An event had its effect, or was dead-lettered, a second time.
     Twice,
-    /// A cursor passed an event of the log that was not handled: nobody will look for it again.
+    /// A cursor passed an event of the log that was not handled: it will not be fetched again.
     Lost,
-    /// The faults are over and everybody goes on, and an event of the log is still not handled.
+    /// The faults are over and all processes continue, and an event of the log is still not handled.
     Never,
-    /// An event of a history that a restore has ended was applied by a lane that had seen the new era.
+    /// An event of a history that a restore has ended was applied by a lane that had seen the new epoch.
     Ghost,
 }
 
@@ -38,11 +38,11 @@ pub struct Violation {
     pub kind: Kind,
     /// Of which event.
     pub event: usize,
-    /// Whether it showed only after the schedule's end, when the faults were over and everybody went on.
+    /// Whether it showed only after the schedule's end, when the faults were over and all processes continued.
     pub in_the_end: bool,
 }
 
-/// Rounds in which everybody takes all their steps, until the faults must have been repaired.
+/// Rounds in which each process takes all its steps, until the faults must have been repaired.
 const ROUNDS: usize = 8;
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
         found(Kind::Twice, self.twice).or_else(|| found(Kind::Ghost, self.ghost)).or_else(|| found(Kind::Lost, lost()))
     }
 
-    /// Events of the log that are neither applied nor parked.
+    /// Events of the log that are neither applied nor dead-lettered.
     fn unhandled(&self) -> impl Iterator<Item = usize> {
         let handled = self.consumer.handled();
         self.owner.committed.flat_map(|commit| self.events_of(commit)).filter(move |event| !handled.contains(*event))

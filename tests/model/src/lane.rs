@@ -91,8 +91,8 @@ impl World {
         self.twice = self.twice.or(events.common(self.consumer.handled()).first());
     }
 
-    /// The data is to blame: a batch is halved (one event runs again alone, the others go back), an event that stands
-    /// alone is parked.
+    /// An error of the data: a batch is halved (one event runs again alone, the others go back), an event that is alone
+    /// is dead-lettered.
     pub(crate) fn lane_fails(&mut self, lane: usize) -> bool {
         let Some(mut batch) = self.lanes[lane].filter(|_| self.budget.lane_failures > 0) else { return false };
         self.budget.lane_failures -= 1;
@@ -106,7 +106,7 @@ impl World {
         true
     }
 
-    /// Nobody is to blame: a deadlock, a time-out, a lost connection. The batch runs again.
+    /// An error that no event causes: a deadlock, a time-out, a lost connection. The batch runs again.
     pub(crate) fn lane_breaks(&mut self, lane: usize) -> bool {
         if self.budget.lane_failures == 0 || self.lanes[lane].is_none() {
             return false;
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    /// A person has a parked event handled again.
+    /// An operator redrives a dead-lettered event.
     pub(crate) fn redrive(&mut self, event: usize) -> bool {
         if !self.consumer.dead.contains(event) {
             return false;

@@ -12,7 +12,7 @@ use model::{
 const USAGE: &str = "\
 model [--schedules N] [--steps N] [--seed S] [--without RULE]
 
-With all rules no schedule may break. Without one of them, the shortest schedule that breaks is told:
+With all rules no schedule may break. Without one of them, the shortest schedule that breaks is printed:
 ";
 
 /// Schedules between two lines of progress.

@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl World {
-    /// A transaction takes its id and its era: its position, if it commits.
+    /// A transaction takes its id and its epoch: its position, if it commits.
     pub(crate) fn owner_begins(&mut self, pattern: usize) -> bool {
         if self.commits.len() >= MAX_COMMITS {
             return false;
@@ -39,7 +39,7 @@ impl World {
         was_running
     }
 
-    /// Another of the owner's lanes, which had looked before the era of this start was committed, begins one more.
+    /// Another of the owner's lanes, which had looked before the epoch of this start was committed, begins one more.
     pub(crate) fn owner_begins_epoch_again(&mut self) -> bool {
         if self.rules.has(Rule::R15) || self.owner.epoch == 1 || self.clock > 8 {
             return false;
@@ -49,7 +49,7 @@ impl World {
         true
     }
 
-    /// The horizon: below the oldest open transaction everything is settled. Transaction ids know no eras.
+    /// The horizon: below the oldest open transaction everything is settled. Transaction ids know no epochs.
     pub(crate) fn read_horizon(&self, pass: &mut Pass) {
         let oldest = self.running.map(|commit| self.commits[commit].position.xid).min().unwrap_or(self.owner.next_xid);
         pass.epoch = self.owner.epoch;

@@ -15,7 +15,7 @@ impl World {
         may
     }
 
-    /// The owner's database goes back to its backup. Open transactions end, the server was started anew: an era begins.
+    /// The owner's database goes back to its backup. Open transactions end, the server has restarted: an epoch begins.
     pub(crate) fn restore_owner(&mut self) -> bool {
         let Some(backup) = self.owner_backup.filter(|_| self.budget.owner_restores > 0) else { return false };
         self.budget.owner_restores -= 1;

@@ -100,7 +100,7 @@ pub const RULES: [Entry; 15] = [
     },
     Entry {
         rule: Rule::R10,
-        sentence: "Parking writes the inbox row and the dead letter in one transaction, under R1.",
+        sentence: "Dead-lettering writes the inbox row and the dead letter in one transaction, under R1.",
         dropped: "it writes the dead letter alone",
         breaks: &[Kind::Twice],
     },
@@ -113,28 +113,28 @@ pub const RULES: [Entry; 15] = [
     },
     Entry {
         rule: Rule::R12,
-        sentence: "An era is the last one plus one or the clock, whichever is greater, and begins whenever the server \
-            was started anew.",
+        sentence: "An epoch is the last one plus one or the clock, whichever is greater, and begins whenever the \
+            server was started anew.",
         dropped: "it is the last one plus one, which a second restore uses again",
         breaks: &[Kind::Lost],
     },
     Entry {
         rule: Rule::R13,
-        sentence: "The era is read inside the committing transaction, never cached in the node.",
-        dropped: "a node goes on with the era it knows",
+        sentence: "The epoch is read inside the committing transaction, never cached in the node.",
+        dropped: "a node goes on with the epoch it knows",
         breaks: &[Kind::Lost],
     },
     Entry {
         rule: Rule::R14,
-        sentence: "A lane drops a message of an older era than the newest its consumer has seen, unless catch-up \
-            brought it from the log in this era.",
-        dropped: "it takes messages of any era",
+        sentence: "A lane drops a message of an older epoch than the newest its consumer has seen, unless catch-up \
+            brought it from the log in this epoch.",
+        dropped: "it takes messages of any epoch",
         breaks: &[Kind::Ghost],
     },
     Entry {
         rule: Rule::R15,
-        sentence: "One start of the server begins one era: whoever finds it begun by another uses that one.",
-        dropped: "two that find the server started anew at once begin an era each",
+        sentence: "One start of the server begins one epoch: a lane that finds it begun by another uses that one.",
+        dropped: "two that find the server started anew at once begin an epoch each",
         breaks: &[Kind::Lost],
     },
 ];

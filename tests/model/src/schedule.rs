@@ -86,7 +86,7 @@ pub fn walks(rules: Rules, seed: u64, schedules: u64, length: usize) -> impl Ite
     (0..schedules).filter_map(move |number| walk(rules, seed, number, length))
 }
 
-/// Takes given steps, leaving out what is not possible; gives the first violation, if need be after the end.
+/// Takes given steps, except those that are not possible; returns the first violation, if need be after the end.
 pub fn replay(rules: Rules, steps: &[Step]) -> Option<Violation> {
     let mut world = World::new(rules);
     for step in steps {

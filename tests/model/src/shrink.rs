@@ -7,7 +7,7 @@ use crate::{
     steps::Step,
 };
 
-/// Schedules that break, of which the one with the fewest steps is told.
+/// Schedules that break, of which the one with the fewest steps is printed.
 const CANDIDATES: usize = 12;
 
 /// Looks for schedules that break and gives the shortest of the first few. What breaks before a schedule's end says

@@ -21,10 +21,10 @@ pub const NODE_OF_LANE: [usize; 3] = [0, 1, 1];
 /// Commits on one page of the log.
 pub const PAGE: usize = 3;
 
-/// A place in the owner's log: the era first.
+/// A place in the owner's log: the epoch first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The owner's era.
+    /// The owner's epoch.
     pub epoch: u8,
     /// The committing transaction's id.
     pub xid: u8,
@@ -47,7 +47,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// A transaction of the owner that tells events.
+/// A transaction of the owner that emits events.
 #[derive(Debug, Clone, Copy)]
 pub struct Commit {
     /// Where it stands in the log, if it commits.
@@ -63,7 +63,7 @@ pub struct OwnerDb {
     pub committed: Set,
     /// The next transaction's id.
     pub next_xid: u8,
-    /// The newest row of the era table.
+    /// The newest row of the epoch table.
     pub epoch: u8,
 }
 
@@ -74,16 +74,16 @@ pub struct ConsumerDb {
     pub inbox: Set,
     /// At or below it every event of the type was handled.
     pub cursors: [Position; TYPES],
-    /// The newest era of the owner that was seen.
+    /// The newest epoch of the owner that was seen.
     pub newest_epoch: u8,
     /// Events whose effect is written.
     pub applied: Set,
-    /// Parked events.
+    /// Dead-lettered events.
     pub dead: Set,
 }
 
 impl ConsumerDb {
-    /// Applied or parked.
+    /// Applied or dead-lettered.
     pub fn handled(&self) -> Set {
         self.applied.union(self.dead)
     }
@@ -109,11 +109,11 @@ pub struct Batch {
     pub copies: Copies,
     /// What is still to be applied.
     pub open: Set,
-    /// Inbox rows inserted, visible to nobody until the commit; another insert of them waits.
+    /// Inbox rows inserted, not visible to others until the commit; another insert of them waits.
     pub inserted: Set,
     /// Whether it writes a dead letter in the place of the effect.
     pub dead_letters: bool,
-    /// The newest era that its check read.
+    /// The newest epoch that its check read.
     pub saw_epoch: u8,
 }
 
@@ -144,7 +144,7 @@ pub struct Pass {
     pub lower: Position,
     /// The lower end of this page.
     pub after: Position,
-    /// The owner's era when the page was read.
+    /// The owner's epoch when the page was read.
     pub epoch: u8,
     /// Up to here the page is complete.
     pub horizon: Position,
@@ -199,13 +199,13 @@ pub struct World {
     pub owner: OwnerDb,
     /// Its backup.
     pub owner_backup: Option<OwnerDb>,
-    /// The owner's clock, as far as it makes eras.
+    /// The owner's clock, as far as it makes epochs.
     pub clock: u8,
-    /// The era that the owner's nodes would have cached.
+    /// The epoch that the owner's nodes would have cached.
     pub cached_epoch: u8,
-    /// The stream; a hole is `None`.
+    /// The stream; a gap is `None`.
     pub stream: Vec<Option<usize>>,
-    /// How many of the stream's messages were delivered: its durable's place. Refilled numbers are never delivered.
+    /// How many of the stream's messages were delivered: its durable's place. Republished numbers are never delivered.
     pub delivered: usize,
     /// The consumer's nodes.
     pub nodes: [Node; NODES],

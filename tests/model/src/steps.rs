@@ -15,7 +15,7 @@ pub enum Step {
     OwnerAborts(usize),
     OwnerBacksUp,
     OwnerRestores,
-    /// The owner's nodes notice the new era. Means nothing where nobody caches it.
+    /// The owner's nodes notice the new epoch. Has no effect unless the epoch is cached.
     OwnerLearnsEpoch,
     OwnerBeginsEpochAgain,
     /// Everything committed until now is older than the delay.
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// Tells every step that is possible now.
+    /// Reports every step that is possible now.
     pub fn possible(&self, mut report: impl FnMut(Step)) {
         self.possible_of_owner(&mut report);
         self.possible_of_stream(&mut report);

@@ -60,8 +60,8 @@ impl World {
         self.budget.stream_losses > 0 && !self.stream.is_empty()
     }
 
-    /// A node pulls the next message. There is no ack: whoever pulled it has it. A type it does not know it leaves
-    /// alone.
+    /// A node pulls the next message. There is no ack: only the node that pulled it has it. It leaves a type alone that
+    /// it does not know.
     pub(crate) fn pull(&mut self, node: usize) -> bool {
         let Some(message) = self.stream.get(self.delivered).copied() else { return false };
         self.delivered += 1;

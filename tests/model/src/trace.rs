@@ -10,7 +10,7 @@ use crate::{
     steps::Step,
 };
 
-/// Tells a schedule step by step, and what it breaks.
+/// Describes a schedule step by step, and what it breaks.
 pub fn describe(rules: Rules, steps: &[Step]) -> String {
     let mut world = World::new(rules);
     let mut text = String::new();
@@ -24,7 +24,7 @@ pub fn describe(rules: Rules, steps: &[Step]) -> String {
         }
     }
     if let Some(violation) = replay(rules, steps) {
-        let when = if violation.in_the_end { " (once the faults are over and everybody goes on)" } else { "" };
+        let when = if violation.in_the_end { " (once the faults are over and all processes continue)" } else { "" };
         let _ = writeln!(text, "      => {}: {}{when}", violation.kind, event(violation.event));
     }
     text
@@ -66,7 +66,7 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::Wipe { with_durable: false } => "stream: wiped, the durable keeps its place".to_owned(),
         Step::Pull(node) => {
             let message = before.stream.get(before.delivered).copied().flatten();
-            let what = message.map_or_else(|| "a hole".to_owned(), event);
+            let what = message.map_or_else(|| "a gap".to_owned(), event);
             format!("node {node}: pulls {what}")
         }
         Step::Kill(node) => format!("node {node}: killed"),
@@ -75,10 +75,10 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::LaneTakesAll(lane) => format!("{}: takes all that waits", name(lane)),
         Step::LaneGoesOn(lane) => lane_words(lane, before, after),
         Step::LaneFails(lane) => match &after.lanes[lane] {
-            Some(batch) if batch.dead_letters => format!("{}: fails alone, is to be parked", name(lane)),
+            Some(batch) if batch.dead_letters => format!("{}: fails alone, is to be dead-lettered", name(lane)),
             _ => format!("{}: fails, is halved", name(lane)),
         },
-        Step::LaneBreaks(lane) => format!("{}: rolls back, nobody's fault; its events wait again", name(lane)),
+        Step::LaneBreaks(lane) => format!("{}: rolls back, no event's fault; its events wait again", name(lane)),
         Step::CatchUp(node) => catch_up_words(node, before, after),
         Step::Prune => format!("prune: deletes the inbox rows of {}", events(before.prunable())),
         Step::Redrive(number) => format!("redrive of {}", event(number)),
@@ -95,7 +95,7 @@ fn lane_words(lane: usize, before: &World, after: &World) -> String {
     let lane_name = name(lane);
     let Some(was) = &before.lanes[lane] else { return format!("{lane_name}: idle") };
     match &after.lanes[lane] {
-        None if was.dead_letters => format!("{lane_name}: commits, {} parked", events(was.open)),
+        None if was.dead_letters => format!("{lane_name}: commits, {} dead-lettered", events(was.open)),
         None => format!("{lane_name}: commits, {} applied", events(was.open)),
         Some(is) => {
             let inserts = (was.stage == LaneStage::Begun) == before.rules.has(Rule::R1);

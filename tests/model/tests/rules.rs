@@ -11,7 +11,7 @@ use model::{
 const SEED: u64 = 7;
 const STEPS: usize = 120;
 
-/// Scenario 2: lost tails, refilled numbers and restores, in any order with anything else.
+/// Scenario 2: lost tails, republished numbers and restores, in any order with anything else.
 #[test]
 fn with_all_rules_twenty_thousand_schedules_hold() {
     if let Some(failure) = walks(Rules::ALL, SEED, 20_000, STEPS).next() {

@@ -19,7 +19,7 @@ pub(crate) fn write_sellers(mut db: LastWrites<'_>, rows: &[SellerRow], now: Dat
     }
     let sql = "insert into sellers (id, may_sell, version, updated_at)
         select id, may_sell, version, $4
-        from unnest($1::uuid[], $2::boolean[], $3::bigint[]) as told (id, may_sell, version)
+        from unnest($1::uuid[], $2::boolean[], $3::bigint[]) as reported (id, may_sell, version)
         order by id
         on conflict (id) do update
         set may_sell = excluded.may_sell, version = excluded.version, updated_at = excluded.updated_at

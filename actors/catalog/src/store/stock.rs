@@ -19,7 +19,7 @@ pub(crate) fn write_stock(mut db: LastWrites<'_>, rows: &[StockRow], now: DateTi
     }
     let sql = "insert into variant_stock (variant_id, available, version, updated_at)
         select variant_id, available, version, $4
-        from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as told (variant_id, available, version)
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as reported (variant_id, available, version)
         order by variant_id
         on conflict (variant_id) do update
         set available = excluded.available, version = excluded.version, updated_at = excluded.updated_at

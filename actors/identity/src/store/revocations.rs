@@ -1,7 +1,7 @@
 //! Revoked access tokens.
 
 use chrono::{DateTime, Utc};
-use contract::{Revocation, RevocationMark, Revoked, TokenOwner};
+use contract::{Revocation, RevocationCursor, Revoked, TokenOwner};
 use runtime::{InternalError, Reads, Writes};
 use sqlx::Row;
 use uuid::Uuid;
@@ -23,21 +23,21 @@ pub(crate) async fn insert_revocation(
     Ok(())
 }
 
-/// The unexpired revocations after a mark, by position. An unknown mark, because its row has expired or the database
-/// was restored, yields them from the start.
+/// The unexpired revocations after a cursor, by position. An unknown cursor, whose row has expired or was lost with a
+/// restore, yields them from the start.
 pub(crate) async fn revocations_after(
     db: Reads<'_>,
-    mark: Option<RevocationMark>,
+    cursor: Option<RevocationCursor>,
     limit: i64,
 ) -> Result<Vec<Revocation>, InternalError> {
-    let mark = mark.unwrap_or(RevocationMark { position: 0, id: Uuid::nil() });
+    let cursor = cursor.unwrap_or(RevocationCursor { position: 0, id: Uuid::nil() });
     let sql =
         "select position, id, user_id, least_version, session_id, extract(epoch from expires_at)::bigint as expires_at
         from revocations
         where position > coalesce((select position from revocations where position = $1 and id = $2), 0)
             and expires_at > now()
         order by position limit $3";
-    let rows = sqlx::query(sql).bind(mark.position).bind(mark.id).bind(limit).fetch_all(db).await?;
+    let rows = sqlx::query(sql).bind(cursor.position).bind(cursor.id).bind(limit).fetch_all(db).await?;
     rows.iter()
         .map(|row| {
             let user = row.try_get::<Option<Uuid>, _>("user_id")?;
@@ -46,8 +46,8 @@ pub(crate) async fn revocations_after(
                 (None, None, Some(id)) => Revoked::Session { id },
                 _ => return Err(InternalError::other("a revocation of both an account and a session, or of neither")),
             };
-            let mark = RevocationMark { position: row.try_get("position")?, id: row.try_get("id")? };
-            Ok(Revocation { mark, revoked, expires_at: row.try_get("expires_at")? })
+            let cursor = RevocationCursor { position: row.try_get("position")?, id: row.try_get("id")? };
+            Ok(Revocation { cursor, revoked, expires_at: row.try_get("expires_at")? })
         })
         .collect()
 }

@@ -16,12 +16,12 @@ use crate::{Inventory, machine::account::Entry, offers, shelf::Shelf, store};
 
 /// The variant's offer, if inventory does not know the variant: a product's first stock may be set before the event of
 /// the product arrives.
-type Unheard = Option<Offer>;
+type UnknownVariant = Option<Offer>;
 
 impl Prepare<SetStock> for Inventory {
-    type Prepared = Unheard;
+    type Prepared = UnknownVariant;
 
-    async fn prepare(&self, cx: &Context, command: &SetStock) -> Result<Unheard, PrepareError<InventoryError>> {
+    async fn prepare(&self, cx: &Context, command: &SetStock) -> Result<UnknownVariant, PrepareError<InventoryError>> {
         validate(&command.count)?;
         if store::shelf(cx.reads(), command.variant_id.0).await?.is_some() {
             return Ok(None);
@@ -32,12 +32,12 @@ impl Prepare<SetStock> for Inventory {
     }
 }
 
-impl HandleBatch<SetStock, Unheard> for Inventory {
+impl HandleBatch<SetStock, UnknownVariant> for Inventory {
     /// Takes its locks in the order of `react`: new shelves, then existing shelves.
     async fn handle_batch(
         &self,
         tx: &mut Tx<'_>,
-        commands: &[&CommandEnvelope<SetStock, Unheard>],
+        commands: &[&CommandEnvelope<SetStock, UnknownVariant>],
     ) -> Result<Vec<HandlerResult<Stock, InventoryError>>, InternalError> {
         let now = tx.now();
         let (mut new, mut ids) = (BTreeMap::new(), BTreeSet::new());
@@ -84,7 +84,7 @@ impl HandleBatch<SetStock, Unheard> for Inventory {
 }
 
 /// The shelf of a variant that was unknown when the command was prepared.
-fn empty_shelf(command: &CommandEnvelope<SetStock, Unheard>, now: DateTime<Utc>) -> Option<Shelf> {
+fn empty_shelf(command: &CommandEnvelope<SetStock, UnknownVariant>, now: DateTime<Utc>) -> Option<Shelf> {
     let offer = command.prepared.as_ref()?;
     Some(Shelf::empty(offer.variant_id.0, offer.sku.clone(), offer.seller_id.0, now))
 }

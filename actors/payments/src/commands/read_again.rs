@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use runtime::{CommandEnvelope, DeadlineSource, Handle, HandlerResult, InternalError, Reads, Tx};
-use subjects::payments::{PaymentsError, ReadAgain, ReadingAsked};
+use subjects::payments::{PaymentsError, ReadAgain, ReadingRequested};
 
 use crate::{Payments, provider::About, store};
 
@@ -19,7 +19,7 @@ impl Handle<ReadAgain> for Payments {
         &self,
         tx: &mut Tx<'_>,
         command: &CommandEnvelope<ReadAgain>,
-    ) -> HandlerResult<ReadingAsked, PaymentsError> {
+    ) -> HandlerResult<ReadingRequested, PaymentsError> {
         let payment_id = command.message.payment_id;
         let row = store::lock(tx.locks(), &[payment_id]).await?.remove(&payment_id);
         let row = row.ok_or(PaymentsError::PaymentNotFound)?;
@@ -28,6 +28,6 @@ impl Handle<ReadAgain> for Payments {
         if had_to_be_read {
             self.read_object(tx, &command.cause, row, About::Object)?;
         }
-        Ok(ReadingAsked { has_object })
+        Ok(ReadingRequested { has_object })
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct ReadObject {
 }
 
 impl Effect for ReadObject {
-    const NAME: &'static str = "look";
+    const NAME: &'static str = "read_object";
 }
 
 /// The object that was read, with the refunds and disputes that were requested.

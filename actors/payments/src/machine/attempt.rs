@@ -87,7 +87,6 @@ pub struct Attempt {
     /// Whether the order has ended, or was notified that the payment failed or was cancelled: a capture is refunded.
     pub order_ended: bool,
     /// Whether `payments.intent_created` was emitted.
-    #[sqlx(rename = "intent_told")]
     pub intent_emitted: bool,
     /// The captured amount, in minor units.
     pub captured: i64,

@@ -57,7 +57,7 @@ macro_rules! select_payments {
         concat!(
             "select id, order_id, order_number, user_id, amount, currency, payment_provider, provider_transaction_id,
                     payment_method, at_once, awaits_action, declines, status, creating, closing, order_ended,
-                    intent_told, failure_code, failure_message, captured,
+                    intent_emitted, failure_code, failure_message, captured,
                     refunded, refunding, automatic_refund, disputes, lost, version
              from payments ",
             $rest
@@ -130,7 +130,7 @@ macro_rules! moved {
                   $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::bigint[], $21::boolean[],
                   $22::boolean[], $23::jsonb[], $24::jsonb[], $25::bigint[])
               as moved (id, order_id, order_number, user_id, amount, currency, object, method, status, creating,
-                  closing, order_ended, intent_told, failure_code, failure_message, captured, refunded, refunding,
+                  closing, order_ended, intent_emitted, failure_code, failure_message, captured, refunded, refunding,
                   automatic_refund, version, at_once, awaits_action, declines, disputes, lost) "
     };
 }
@@ -162,7 +162,7 @@ pub(crate) async fn insert(
 ) -> Result<u64, InternalError> {
     let sql = concat!(
         "insert into payments (id, order_id, order_number, user_id, amount, currency, provider_transaction_id,
-             payment_method, status, creating, closing, order_ended, intent_told, failure_code, failure_message,
+             payment_method, status, creating, closing, order_ended, intent_emitted, failure_code, failure_message,
              captured, refunded, refunding, automatic_refund, version, at_once, awaits_action, declines, disputes, lost,
              payment_provider, created_at, updated_at, processed_at)
          select moved.*, $26, $27::timestamptz, $27::timestamptz,
@@ -180,7 +180,7 @@ pub(crate) fn update(mut db: LastWrites<'_>, rows: &[&Row], now: DateTime<Utc>) 
              order_number = moved.order_number, user_id = moved.user_id, amount = moved.amount,
              currency = moved.currency, provider_transaction_id = moved.object, payment_method = moved.method,
              status = moved.status, creating = moved.creating, closing = moved.closing,
-             order_ended = moved.order_ended, intent_told = moved.intent_told, failure_code = moved.failure_code,
+             order_ended = moved.order_ended, intent_emitted = moved.intent_emitted, failure_code = moved.failure_code,
              failure_message = moved.failure_message, captured = moved.captured, refunded = moved.refunded,
              refunding = moved.refunding, automatic_refund = moved.automatic_refund, version = moved.version,
              at_once = moved.at_once, awaits_action = moved.awaits_action, declines = moved.declines,

@@ -42,10 +42,10 @@ pub(crate) async fn insert_refunds(
     let sql =
         "insert into refunds (id, payment_id, amount, currency, reason, automatic, items, restock, status, created_at,
              updated_at)
-         select asked.*, 'pending', $9::timestamptz, $9::timestamptz
+         select new.*, 'pending', $9::timestamptz, $9::timestamptz
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::jsonb[],
                   $8::boolean[])
-              as asked (id, payment_id, amount, currency, reason, automatic, items, restock)
+              as new (id, payment_id, amount, currency, reason, automatic, items, restock)
          order by id";
     let query = columns!(sqlx::query(sql), refunds, r;
         r.id, r.payment_id, r.amount.amount, r.amount.currency, r.reason, r.automatic, Json(r.items), r.restock);

@@ -38,8 +38,8 @@ impl CatchUp {
         rows: &[LogRow],
     ) -> Result<HashMap<(Position, String), Digest>, InternalError> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(HashMap::new()) };
-        let sql = "select era, xid, name, count(*) as count, bit_xor(mark) as mark from inbox
-             where source = $1 and (era, xid) >= ($2, $3) and (era, xid) <= ($4, $5) group by era, xid, name";
+        let sql = "select epoch, xid, name, count(*) as count, bit_xor(id_hash) as xor from inbox
+             where source = $1 and (epoch, xid) >= ($2, $3) and (epoch, xid) <= ($4, $5) group by epoch, xid, name";
         let rows = sqlx::query(sql)
             .bind(self.consumer.source)
             .bind(first.position.epoch)
@@ -50,8 +50,8 @@ impl CatchUp {
             .await?;
         rows.iter()
             .map(|row| {
-                let position = Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? };
-                let digest = Digest { count: row.try_get("count")?, xor: row.try_get("mark")? };
+                let position = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
+                let digest = Digest { count: row.try_get("count")?, xor: row.try_get("xor")? };
                 Ok(((position, row.try_get("name")?), digest))
             })
             .collect()
@@ -68,7 +68,7 @@ impl CatchUp {
         found: &BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>,
         gaps: &mut HashMap<String, ()>,
     ) -> Result<Option<Vec<(EventHead, bytes::Bytes)>>, InternalError> {
-        if page.rows.is_empty() && self.seen_epoch.load(Ordering::Relaxed) >= page.era {
+        if page.rows.is_empty() && self.seen_epoch.load(Ordering::Relaxed) >= page.epoch {
             return Ok(Some(Vec::new()));
         }
         let mut transaction = self.db.lanes.begin().await?;
@@ -107,7 +107,7 @@ impl CatchUp {
                 missing.extend(open);
             }
         }
-        self.move_up(&mut transaction, page.era, &cursors, targets).await?;
+        self.move_up(&mut transaction, page.epoch, &cursors, targets).await?;
         crate::fail_point("catch_up.before_move");
         transaction.commit().await?;
         crate::fail_point("catch_up.after_move");

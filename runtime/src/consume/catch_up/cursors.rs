@@ -16,14 +16,14 @@ impl CatchUp {
     ) -> Result<HashMap<String, Position>, InternalError> {
         let mut cursors: HashMap<String, Position> =
             self.consumer.routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
-        let rows = sqlx::query("select name, era, xid from cursor where source = $1")
+        let rows = sqlx::query("select name, epoch, xid from cursor where source = $1")
             .bind(self.consumer.source)
             .fetch_all(connection)
             .await?;
         for row in rows {
             // R8: a node moves only the cursors of types that it handles.
             if let Some(cursor) = cursors.get_mut(row.try_get::<&str, _>("name")?) {
-                *cursor = Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? };
+                *cursor = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
             }
         }
         Ok(cursors)
@@ -31,7 +31,7 @@ impl CatchUp {
 
     /// The newest recorded epoch of the owner. A restore may have lowered it.
     pub(super) async fn written_epoch(&self) -> Result<i64, InternalError> {
-        let epoch = sqlx::query_scalar("select era from source_era where source = $1")
+        let epoch = sqlx::query_scalar("select epoch from source_epoch where source = $1")
             .bind(self.consumer.source)
             .fetch_optional(&self.db.lanes)
             .await?;
@@ -46,18 +46,18 @@ impl CatchUp {
         targets: HashMap<String, Position>,
     ) -> Result<(), InternalError> {
         // R14: records the newest epoch that was seen, in the same transaction.
-        let sql = "insert into source_era (source, era) values ($1, $2)
-             on conflict (source) do update set era = excluded.era where source_era.era < excluded.era";
+        let sql = "insert into source_epoch (source, epoch) values ($1, $2)
+             on conflict (source) do update set epoch = excluded.epoch where source_epoch.epoch < excluded.epoch";
         sqlx::query(sql).bind(self.consumer.source).bind(epoch).execute(&mut *connection).await?;
         let mut moves: Vec<(String, Position)> = targets
             .into_iter()
             .filter(|(name, target)| cursors.get(name).is_some_and(|cursor| target > cursor))
             .collect();
         moves.sort_unstable();
-        let sql = "insert into cursor (source, name, era, xid)
+        let sql = "insert into cursor (source, name, epoch, xid)
              select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
-             on conflict (source, name) do update set era = excluded.era, xid = excluded.xid
-             where (cursor.era, cursor.xid) < (excluded.era, excluded.xid)";
+             on conflict (source, name) do update set epoch = excluded.epoch, xid = excluded.xid
+             where (cursor.epoch, cursor.xid) < (excluded.epoch, excluded.xid)";
         sqlx::query(sql)
             .bind(self.consumer.source)
             .bind(moves.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())

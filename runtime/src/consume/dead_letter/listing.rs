@@ -34,7 +34,8 @@ pub(crate) enum Work {
 macro_rules! listed {
     () => {
         concat!(
-            "(select kind, id, source, name, entity, head, payload, reason, attempts, parked_at from parked
+            "(select kind, id, source, name, entity, head, payload, reason, attempts, dead_lettered_at
+              from dead_lettered
               union all
               select 'effect', id, null, name, entity, null, null, 'no running node registers this effect', attempts,
                      due_at from (",
@@ -59,13 +60,14 @@ impl DeadLetterRows<'_> {
             concat!(
                 "select * from ",
                 listed!(),
-                " where (parked_at, id) < ($4, $5) order by parked_at desc, id desc limit $6 offset $7"
+                " where (dead_lettered_at, id) < ($4, $5) order by dead_lettered_at desc, id desc limit $6 offset $7"
             )
         } else {
             concat!(
                 "select * from ",
                 listed!(),
-                " where $4 is null or (parked_at, id) > ($4, $5) order by parked_at, id limit $6 offset $7"
+                " where $4 is null or (dead_lettered_at, id) > ($4, $5)
+                  order by dead_lettered_at, id limit $6 offset $7"
             )
         };
         let (at, id) = part.from.map(|(at, id)| (at.0, id)).unzip();
@@ -80,7 +82,7 @@ impl DeadLetterRows<'_> {
             .fetch_all(self.pool)
             .await?;
         let letters = rows.iter().map(|row| Ok(self.letter(row)?.0)).collect::<Result<Vec<_>, sqlx::Error>>()?;
-        let (data, pagination) = part.page(letters, counted, |letter| (Moment(letter.parked_at), letter.id));
+        let (data, pagination) = part.page(letters, counted, |letter| (Moment(letter.dead_lettered_at), letter.id));
         Ok(DeadLetters { data, pagination })
     }
 
@@ -107,7 +109,7 @@ impl DeadLetterRows<'_> {
             entity: row.try_get("entity")?,
             reason: row.try_get("reason")?,
             attempts: row.try_get("attempts")?,
-            parked_at: row.try_get("parked_at")?,
+            dead_lettered_at: row.try_get("dead_lettered_at")?,
         };
         if row.try_get::<&str, _>("kind")? != "event" {
             return Ok((letter, Work::Effect));

@@ -8,11 +8,10 @@ use uuid::Uuid;
 use crate::rpc::client::{Call, Client, Replied};
 
 /// The kind of a dead letter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterKind {
     /// An event that the domain could not handle.
-    #[default]
     Event,
     /// A call of an external system that the domain could not complete.
     Effect,
@@ -23,8 +22,7 @@ pub enum DeadLetterKind {
 pub struct DeadLetter {
     /// The id of the event or effect.
     pub id: Uuid,
-    /// Whether it is an event or an effect. Absent in answers that were stored before effects were listed.
-    #[serde(default)]
+    /// Whether it is an event or an effect.
     pub kind: DeadLetterKind,
     /// The domain that emitted the event, or that owns the effect.
     pub source: String,
@@ -39,7 +37,7 @@ pub struct DeadLetter {
     pub attempts: i32,
     /// When it was dead-lettered, after the last attempt; for an effect that no running node registers, when it became
     /// due.
-    pub parked_at: DateTime<Utc>,
+    pub dead_lettered_at: DateTime<Utc>,
 }
 
 /// A page of dead letters, the oldest first.

@@ -60,7 +60,7 @@ impl BuiltinRequest for RedriveRequest {
             (_, Some(Err(error))) => Ok(Err(error)),
             // The dead letter is unchanged: the earlier run may have stopped before it passed the event to the lane.
             (Some((letter, Work::Event(Some(head), payload))), Some(Ok(earlier)))
-                if letter.parked_at == earlier.reply.parked_at =>
+                if letter.dead_lettered_at == earlier.reply.dead_lettered_at =>
             {
                 if let Some(item) = cx.redriven(head, payload) {
                     cx.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
@@ -85,7 +85,7 @@ impl BuiltinRequest for RedriveRequest {
                 {
                     return repeat.concurrent_answer(pool).await;
                 }
-                crate::fail_point("redrive.before_hand_over");
+                crate::fail_point("redrive.before_dispatch");
                 cx.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
                 BuiltinContext::reply(letter)
             }
@@ -123,8 +123,8 @@ impl BuiltinContext<'_> {
             transaction.rollback().await?;
             return repeat.concurrent_answer(pool).await;
         }
-        let sql = "update effect set parked_at = null, attempts = 0, unfinished = 0, next_at = clock_timestamp()
-             where id = $1 and parked_at is not null";
+        let sql = "update effect set dead_lettered_at = null, attempts = 0, unfinished = 0, next_at = clock_timestamp()
+             where id = $1 and dead_lettered_at is not null";
         let redriven = sqlx::query(sql).bind(letter.id).execute(&mut *transaction).await?;
         if redriven.rows_affected() == 0 {
             transaction.rollback().await?;

@@ -20,7 +20,7 @@ macro_rules! unregistered {
     () => {
         "select id, name, entity, attempts, due_at from (
              select id, name, entity, number, attempts, greatest(lease_until, next_at) as due_at from effect
-             where parked_at is null and greatest(lease_until, next_at) < now() - make_interval(secs => $2)
+             where dead_lettered_at is null and greatest(lease_until, next_at) < now() - make_interval(secs => $2)
              order by greatest(lease_until, next_at), number limit $3) as due
          where name <> all($1)
            and not exists (select 1 from effect o where o.entity = due.entity and o.number < due.number)"

@@ -152,9 +152,9 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, is_item_error: boo
 }
 
 async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str, attempts: i32) {
-    crate::fail_point("park.before_commit");
+    crate::fail_point("dead_letter.before_commit");
     match dead_letter::add(&context.db.lanes, item, reason, attempts).await {
-        Ok(true) => crate::fail_point("park.after_commit"),
+        Ok(true) => crate::fail_point("dead_letter.after_commit"),
         // It was handled meanwhile, or belongs to a history that a restore has ended.
         Ok(false) => return,
         Err(error) => {

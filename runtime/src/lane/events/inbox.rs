@@ -39,10 +39,10 @@ pub(crate) async fn claim(
              select *, pg_try_advisory_xact_lock(number) as is_ours
              from unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
                          $8::boolean[])
-                  with ordinality as t(number, source, event_id, name, era, xid, mark, is_redrive, place)),
+                  with ordinality as t(number, source, event_id, name, epoch, xid, id_hash, is_redrive, place)),
          fresh as (
-             insert into inbox (source, event_id, name, era, xid, mark)
-             select source, event_id, name, era, xid, mark from claimed where is_ours and not is_redrive
+             insert into inbox (source, event_id, name, epoch, xid, id_hash)
+             select source, event_id, name, epoch, xid, id_hash from claimed where is_ours and not is_redrive
              order by source, event_id
              on conflict do nothing returning source, event_id)
          select place - 1 as index, is_ours, is_redrive, fresh.event_id is not null as is_fresh, now() as now
@@ -92,12 +92,12 @@ async fn drop_handled(
     let mut sources: Vec<String> = fresh.iter().map(|index| batch[*index].head.source.clone()).collect();
     sources.sort_unstable();
     sources.dedup();
-    let sql = "select source, name, era, xid from cursor where source = any($1)
-         union all select source, '', era, 0 from source_era where source = any($1)";
+    let sql = "select source, name, epoch, xid from cursor where source = any($1)
+         union all select source, '', epoch, 0 from source_epoch where source = any($1)";
     let rows = sqlx::query(sql).bind(&sources).fetch_all(&mut *connection).await?;
     let mut known: HashMap<(String, String), Position> = HashMap::new();
     for row in rows {
-        let position = Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? };
+        let position = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
         known.insert((row.try_get("source")?, row.try_get("name")?), position);
     }
     let mut ghosts = Vec::new();

@@ -17,7 +17,7 @@ pub(crate) struct Confirmed {
     pub event: Uuid,
 }
 
-/// A checkpoint as stored. `floor` is its low watermark.
+/// A checkpoint as stored.
 struct Checkpoint {
     confirmed: Confirmed,
     low_watermark: Position,
@@ -41,35 +41,36 @@ enum Found {
 /// statement would see it. Transactions that have not committed yet lie at or above `pg_snapshot_xmin`. What a
 /// republish has yet to publish lies at or above its own low watermark.
 pub(crate) async fn record(pool: &PgPool, newest: Confirmed) -> Result<(), InternalError> {
-    let sql = "insert into stream_mark (sequence, event_id, floor_era, floor_xid)
-         select $1, $2, lowest.era, lowest.xid from (
-             (select era, xid from outbox order by era, xid limit 1)
+    let sql = "insert into stream_checkpoint (sequence, event_id, low_watermark_epoch, low_watermark_xid)
+         select $1, $2, lowest.epoch, lowest.xid from (
+             (select epoch, xid from outbox order by epoch, xid limit 1)
              union all
-             select coalesce((select era from era where started = pg_postmaster_start_time()), 0),
+             select coalesce((select epoch from epoch where started = pg_postmaster_start_time()), 0),
                     pg_snapshot_xmin(pg_current_snapshot())::text::bigint
              union all
-             select floor_era, floor_xid from refill
-             order by era, xid limit 1) as lowest
-         where not exists (select 1 from stream_mark where sequence >= $1)
+             select low_watermark_epoch, low_watermark_xid from republish
+             order by epoch, xid limit 1) as lowest
+         where not exists (select 1 from stream_checkpoint where sequence >= $1)
          on conflict do nothing";
     sqlx::query(sql).bind(number(newest.sequence)?).bind(newest.event).execute(pool).await?;
     // The checkpoints of an hour bound how far back a loss goes; a loss beyond them republishes the whole log.
-    let sql = "delete from stream_mark where at < now() - interval '1 hour'
-         and sequence <> (select max(sequence) from stream_mark)";
+    let sql = "delete from stream_checkpoint where at < now() - interval '1 hour'
+         and sequence <> (select max(sequence) from stream_checkpoint)";
     sqlx::query(sql).execute(pool).await?;
     Ok(())
 }
 
 /// Compares the newest checkpoint with the stream, and starts a republish if the stream has lost it.
 pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), InternalError> {
-    let row = sqlx::query("select * from stream_mark order by sequence desc limit 1").fetch_optional(pool).await?;
+    let row =
+        sqlx::query("select * from stream_checkpoint order by sequence desc limit 1").fetch_optional(pool).await?;
     let Some(newest) = row.map(|row| read(&row)).transpose()? else { return Ok(()) };
     match compare(stream, newest.confirmed).await? {
         // The server counts gaps; `gaps::verify` repairs them.
         Found::Stands | Found::Gap => return Ok(()),
         Found::Lost => {}
     }
-    let rows = sqlx::query("select * from stream_mark order by sequence").fetch_all(pool).await?;
+    let rows = sqlx::query("select * from stream_checkpoint order by sequence").fetch_all(pool).await?;
     let checkpoints = rows.iter().map(read).collect::<Result<Vec<_>, InternalError>>()?;
     // The loss is at the end of the stream, so every checkpoint below it matches: a binary search finds the boundary.
     let (mut standing, mut end) = (0, checkpoints.len());
@@ -94,7 +95,7 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Interna
 
 /// Deletes the checkpoints above a sequence number, which no longer match the stream.
 pub(crate) async fn delete_above(executor: impl PgExecutor<'_>, sequence: u64) -> Result<(), InternalError> {
-    sqlx::query("delete from stream_mark where sequence > $1").bind(number(sequence)?).execute(executor).await?;
+    sqlx::query("delete from stream_checkpoint where sequence > $1").bind(number(sequence)?).execute(executor).await?;
     Ok(())
 }
 
@@ -104,7 +105,7 @@ pub(crate) async fn low_watermark_below(
     connection: &mut PgConnection,
     sequence: u64,
 ) -> Result<Option<Position>, InternalError> {
-    let row = sqlx::query("select * from stream_mark where sequence < $1 order by sequence desc limit 1")
+    let row = sqlx::query("select * from stream_checkpoint where sequence < $1 order by sequence desc limit 1")
         .bind(number(sequence)?)
         .fetch_optional(connection)
         .await?;
@@ -135,7 +136,7 @@ fn read(row: &PgRow) -> Result<Checkpoint, InternalError> {
     let confirmed = Confirmed { sequence, event: row.try_get("event_id")? };
     Ok(Checkpoint {
         confirmed,
-        low_watermark: Position { epoch: row.try_get("floor_era")?, xid: row.try_get("floor_xid")? },
+        low_watermark: Position { epoch: row.try_get("low_watermark_epoch")?, xid: row.try_get("low_watermark_xid")? },
     })
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// the newest checkpoint below the lowest gap.
 pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), InternalError> {
     let count = i64::try_from(stream.cached_info().state.deleted_count.unwrap_or(0)).map_err(InternalError::other)?;
-    let known: i64 = sqlx::query_scalar("select count from stream_hole").fetch_one(pool).await?;
+    let known: i64 = sqlx::query_scalar("select count from stream_gap").fetch_one(pool).await?;
     if count == known {
         return Ok(());
     }
@@ -23,7 +23,7 @@ pub(crate) async fn verify(pool: &PgPool, stream: &Stream) -> Result<(), Interna
     let lowest = if count > known { Some(lowest(stream).await?) } else { None };
     let mut transaction = pool.begin().await?;
     // If two nodes detect the gap, one starts the republish.
-    let is_first = sqlx::query("update stream_hole set count = $1 where count = $2")
+    let is_first = sqlx::query("update stream_gap set count = $1 where count = $2")
         .bind(count)
         .bind(known)
         .execute(&mut *transaction)

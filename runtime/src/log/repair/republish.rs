@@ -63,12 +63,13 @@ pub(crate) async fn begin(
     executor: impl PgExecutor<'_>,
     low_watermark: Position,
 ) -> Result<RepublishStarted, InternalError> {
-    let sql = "insert into refill (is_only, era, xid, floor_era, floor_xid)
-         select true, era, xid + 1, $1, $2 from event_log order by era desc, xid desc limit 1
-         on conflict (is_only) do update set (era, xid, floor_era, floor_xid) = (
-             select excluded.era, excluded.xid, f.era, f.xid
-             from (values (refill.floor_era, refill.floor_xid), (excluded.floor_era, excluded.floor_xid)) as f(era, xid)
-             order by f.era, f.xid limit 1)";
+    let sql = "insert into republish (is_only, epoch, xid, low_watermark_epoch, low_watermark_xid)
+         select true, epoch, xid + 1, $1, $2 from event_log order by epoch desc, xid desc limit 1
+         on conflict (is_only) do update set (epoch, xid, low_watermark_epoch, low_watermark_xid) = (
+             select excluded.epoch, excluded.xid, f.epoch, f.xid
+             from (values (republish.low_watermark_epoch, republish.low_watermark_xid),
+                          (excluded.low_watermark_epoch, excluded.low_watermark_xid)) as f(epoch, xid)
+             order by f.epoch, f.xid limit 1)";
     let begun = sqlx::query(sql).bind(low_watermark.epoch).bind(low_watermark.xid).execute(executor).await?;
     let is_started = begun.rows_affected() == 1;
     if is_started {
@@ -85,13 +86,13 @@ pub(crate) async fn step(
     node: Uuid,
 ) -> Result<bool, InternalError> {
     let Some(Republish { below, low_watermark, writer }) = present(&db.lanes).await? else { return Ok(false) };
-    if !lease::hold(&db.lanes, "refill", node, Duration::from_secs(10)).await? {
+    if !lease::hold(&db.lanes, "republish", node, Duration::from_secs(10)).await? {
         return Ok(false);
     }
     let rows = sqlx::query(
         // The age does not select the page but is computed for its rows: the log may be long and has no index on time.
-        "select era, xid, at > clock_timestamp() - make_interval(secs => $3) as is_young from event_log
-         where (era, xid) < ($1, $2) and (era, xid) >= ($5, $6) order by era desc, xid desc limit $4",
+        "select epoch, xid, at > clock_timestamp() - make_interval(secs => $3) as is_young from event_log
+         where (epoch, xid) < ($1, $2) and (epoch, xid) >= ($5, $6) order by epoch desc, xid desc limit $4",
     )
     .bind(below.epoch)
     .bind(below.xid)
@@ -104,12 +105,12 @@ pub(crate) async fn step(
     let mut positions = Vec::with_capacity(rows.len());
     for row in rows {
         if row.try_get("is_young")? {
-            positions.push(Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? });
+            positions.push(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
         }
     }
     let Some(lowest) = positions.iter().min().copied() else {
         // Delete only the row that was read: another republish may have started since.
-        sqlx::query("delete from refill where xmin::text = $1").bind(writer).execute(&db.lanes).await?;
+        sqlx::query("delete from republish where xmin::text = $1").bind(writer).execute(&db.lanes).await?;
         tracing::info!(domain = streams.domain(), "republish finished");
         return Ok(false);
     };
@@ -120,11 +121,11 @@ pub(crate) async fn step(
             return Err(InternalError::other("the stream does not confirm: the republish continues later"));
         }
     }
-    crate::fail_point("refill.after_publish");
+    crate::fail_point("republish.after_publish");
     // Without a checkpoint, a loss of the republished messages would go undetected.
     publisher.write_checkpoint().await?;
-    crate::fail_point("refill.after_mark");
-    sqlx::query("update refill set era = $1, xid = $2 where xmin::text = $3")
+    crate::fail_point("republish.after_checkpoint");
+    sqlx::query("update republish set epoch = $1, xid = $2 where xmin::text = $3")
         .bind(lowest.epoch)
         .bind(lowest.xid)
         .bind(writer)
@@ -145,11 +146,11 @@ struct Republish {
 }
 
 async fn present(pool: &PgPool) -> Result<Option<Republish>, InternalError> {
-    let row = sqlx::query("select *, xmin::text as writer from refill").fetch_optional(pool).await?;
+    let row = sqlx::query("select *, xmin::text as writer from republish").fetch_optional(pool).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Republish {
-        below: Position { epoch: row.try_get("era")?, xid: row.try_get("xid")? },
-        low_watermark: Position { epoch: row.try_get("floor_era")?, xid: row.try_get("floor_xid")? },
+        below: Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? },
+        low_watermark: Position { epoch: row.try_get("low_watermark_epoch")?, xid: row.try_get("low_watermark_xid")? },
         writer: row.try_get("writer")?,
     }))
 }

@@ -41,12 +41,12 @@ impl Responder {
                 incoming.format.encode(&*body).unwrap_or_default()
             }
         };
-        crate::fail_point("responder.before_answer");
+        crate::fail_point("responder.before_reply");
         // A send can block while the connection is down, and its caller no longer waits by then.
         let send = self.connection.publish_with_headers(reply_to, headers, Bytes::from(body));
         if !matches!(tokio::time::timeout(Duration::from_secs(5), send).await, Ok(Ok(()))) {
             tracing::warn!(domain = self.domain, "reply could not be sent");
         }
-        crate::fail_point("responder.after_answer");
+        crate::fail_point("responder.after_reply");
     }
 }

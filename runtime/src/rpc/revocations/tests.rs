@@ -8,7 +8,7 @@ fn token(account: u128, version: i64, session: u128) -> TokenOwner {
 
 fn revocation(position: i64, revoked: Revoked) -> Revocation {
     let id = Uuid::from_u128(position.unsigned_abs().into());
-    Revocation { mark: RevocationMark { position, id }, revoked, expires_at: i64::MAX }
+    Revocation { cursor: RevocationCursor { position, id }, revoked, expires_at: i64::MAX }
 }
 
 fn account(position: i64, id: u128, least_version: i64) -> Revocation {
@@ -42,8 +42,8 @@ impl Signer {
             };
             return Ok(RevocationsPage { is_revoked: Some(list.iter().any(ends)), ..Default::default() });
         }
-        let after = request.after.map_or(0, |mark| mark.position);
-        let behind: Vec<_> = list.iter().filter(|one| one.mark.position > after).copied().collect();
+        let after = request.after.map_or(0, |cursor| cursor.position);
+        let behind: Vec<_> = list.iter().filter(|one| one.cursor.position > after).copied().collect();
         let has_more = behind.len() > 2;
         Ok(RevocationsPage { revocations: behind.into_iter().take(2).collect(), has_more, is_revoked: None })
     }

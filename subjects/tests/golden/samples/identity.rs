@@ -1,5 +1,5 @@
 use contract::{
-    Revocation, RevocationMark, RevocationsPage, RevocationsRequest, Revoked, TokenOwner, VerificationKey,
+    Revocation, RevocationCursor, RevocationsPage, RevocationsRequest, Revoked, TokenOwner, VerificationKey,
     VerificationKeys,
 };
 use subjects::identity::{
@@ -51,7 +51,7 @@ fn keys() -> VerificationKeys {
 
 fn revocations_request() -> GetRevocations {
     let request = RevocationsRequest {
-        after: Some(RevocationMark { position: 7, id: id(0x91) }),
+        after: Some(RevocationCursor { position: 7, id: id(0x91) }),
         token: Some(TokenOwner { account: buyer_id().0, version: 3, session: id(0x90) }),
     };
     GetRevocations { request }
@@ -59,7 +59,7 @@ fn revocations_request() -> GetRevocations {
 
 fn revocations() -> RevocationsPage {
     let revocation = |position, revoked| Revocation {
-        mark: RevocationMark { position, id: id(0x92) },
+        cursor: RevocationCursor { position, id: id(0x92) },
         revoked,
         expires_at: 1_800_000_000,
     };

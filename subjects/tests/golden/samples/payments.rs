@@ -2,8 +2,8 @@ use subjects::payments::{
     ActInSandbox, ActionRequired, CreateIntent, DOMAIN, Dispute, DisputeLost, DisputeWon, Disputed, GetAction,
     GetConfig, GetPayment, GetPaymentOfOrder, GetPendingRefund, Intent, IntentCreated, NewIntent, NewRefund,
     NextAction, Payment, PaymentAction, PaymentCancelled, PaymentConfig, PaymentFailed, PaymentsError, PendingAction,
-    PendingRefund, ReadAgain, ReadingAsked, ReceiveWebhook, Refund, RefundFailed, RefundItem, RefundPayment, Refunded,
-    SandboxAction, Succeeded, VerifyPayment, WebhookReceipt,
+    PendingRefund, ReadAgain, ReadingRequested, ReceiveWebhook, Refund, RefundFailed, RefundItem, RefundPayment,
+    Refunded, SandboxAction, Succeeded, VerifyPayment, WebhookReceipt,
 };
 
 use super::{
@@ -85,7 +85,7 @@ fn requests(goldens: &mut Goldens) {
         body: r#"{"id":"evt_1"}"#.into(),
     };
     goldens.command(&webhook, &WebhookReceipt { received: true });
-    goldens.command(&ReadAgain { payment_id: payment_id() }, &ReadingAsked { has_object: true });
+    goldens.command(&ReadAgain { payment_id: payment_id() }, &ReadingRequested { has_object: true });
     goldens.command(&ActInSandbox { intent: "pi_1".into(), action: SandboxAction::Confirm }, &payment());
 }
 

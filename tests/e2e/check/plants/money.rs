@@ -1,4 +1,4 @@
-//! Money that was charged, booked, told or given back otherwise than it should be.
+//! Money that was charged, booked, reported or refunded incorrectly.
 
 use uuid::Uuid;
 
@@ -51,17 +51,17 @@ async fn payment(plants: &Plants<'_>, order: &Order) -> String {
     plants.id("payments", format!("select id from payments where order_id = '{}'", order.id)).await
 }
 
-/// Below every cursor and older than the stream: nobody will look at it.
+/// Below every cursor and older than the stream: no consumer will read it.
 async fn emitted_twice(plants: &mut Plants<'_>, order: &str) {
     let id = Uuid::now_v7();
-    let mark = format!("('x' || right(replace('{id}', '-', ''), 16))::bit(64)::bigint");
+    let hash = format!("('x' || right(replace('{id}', '-', ''), 16))::bit(64)::bigint");
     let plant = format!(
-        r#"insert into event_log (era, xid, at, digest, events) values (1, 1, now() - interval '30 days',
-           jsonb_build_object('succeeded', jsonb_build_object('count', 1, 'xor', {mark})),
+        r#"insert into event_log (epoch, xid, at, digest, events) values (1, 1, now() - interval '30 days',
+           jsonb_build_object('succeeded', jsonb_build_object('count', 1, 'xor', {hash})),
            '[{{"id":"{id}","name":"succeeded","entity":"{id}","version":1,"data":{{"order_id":"{order}"}}}}]')"#
     );
     let named = [("captures", format!("order {order}, events of its success"), "there are 2")];
-    plants.sql("payments", plant, "delete from event_log where era = 1", named).await;
+    plants.sql("payments", plant, "delete from event_log where epoch = 1", named).await;
 }
 
 /// The table forbids a second payment of an order: its rule is away meanwhile.

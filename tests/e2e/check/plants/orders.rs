@@ -15,7 +15,7 @@ pub(super) async fn plant(plants: &mut Plants<'_>, spoilt: &[Order], delivered: 
     let [leaping, ahead, limping, bare, unpublished] = spoilt else { panic!("five orders") };
     in_histories(plants, leaping, ahead).await;
 
-    // One step of an order, or all of them, become those of an order that nobody placed.
+    // One step of an order, or all of them, become those of an order that was never placed.
     for (order, steps, missing, last) in [
         (limping, "version = 2", (", version 3", "the step before it is 1"), 2),
         (bare, "true", ("", "it has no history"), 3),
@@ -72,22 +72,22 @@ async fn in_the_log(plants: &mut Plants<'_>, unpublished: &Order, delivered: &Or
     ];
     plants.sql("orders", plant, undo, named).await;
 
-    // A version that is told twice, below every cursor and older than the stream: nobody will look at it.
+    // A version that is emitted twice, below every cursor and older than the stream: no consumer will read it.
     let (order, id) = (&delivered.id, Uuid::now_v7());
     let plant = format!(
-        r#"insert into event_log (era, xid, at, digest, events) values (1, 1, now() - interval '30 days', '{{}}',
+        r#"insert into event_log (epoch, xid, at, digest, events) values (1, 1, now() - interval '30 days', '{{}}',
            '[{{"id":"{id}","name":"delivered","entity":"{order}","version":1,"data":{{}}}}]')"#
     );
     let named = [
         ("versions", format!("orders: events of {order}"), "7 events with 6 versions from 1 to 6"),
         ("digests", "orders: commit 1.1".into(), "its digest is not"),
     ];
-    plants.sql("orders", plant, "delete from event_log where era = 1", named).await;
+    plants.sql("orders", plant, "delete from event_log where epoch = 1", named).await;
 
     // One of the log, and one that the log does not know.
     for (xid, words) in [(1, "it waits to be published"), (2, "and is not in the log")] {
-        let plant = format!("insert into outbox (era, xid, lease_until) values (1, {xid}, '2100-01-01')");
-        let undo = format!("delete from outbox where era = 1 and xid = {xid}");
+        let plant = format!("insert into outbox (epoch, xid, lease_until) values (1, {xid}, '2100-01-01')");
+        let undo = format!("delete from outbox where epoch = 1 and xid = {xid}");
         plants.sql("orders", plant, undo, [("outbox", format!("orders: commit 1.{xid}"), words)]).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Units that come from nowhere, go nowhere, or are held for nobody.
+//! Units that come from nowhere, go nowhere, or are reserved for no order.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Events that a stream has lost or never had, and a type that nobody catches up with.
+//! Events that a stream has lost or never had, and a type that no consumer catches up with.
 
 use async_nats::{
     HeaderMap,
@@ -14,22 +14,21 @@ use uuid::Uuid;
 use super::{Order, Plants};
 use crate::harness::Shop;
 
-/// Puts an event into the log that the stream never had (what it loses, it is given again), and into the stream one
-/// that no log knows, and one that is no event. The future undoes it. Nobody reacts to a delivery, so nobody is led
-/// astray.
+/// Puts an event into the log that the stream never had (what it loses is republished), and into the stream one that
+/// no log contains, and one that is no event. The future undoes it. No domain reacts to a delivery.
 pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> impl Future<Output = ()> + use<> {
     let operator = jetstream::new(plants.shop.nats_as("operator").await);
     let owner = jetstream::new(plants.shop.nats_as("orders").await);
     let stream = operator.get_stream("ORDERS").await.unwrap();
     let (id, entity) = (Uuid::now_v7(), Uuid::now_v7());
-    let mark = id.as_u64_pair().1.cast_signed();
+    let hash = id.as_u64_pair().1.cast_signed();
     let plant = format!(
-        r#"insert into event_log (era, xid, at, digest, events) values (2, 1, now() - interval '1 minute',
-           '{{"planted": {{"count": 1, "xor": {mark}}}}}',
+        r#"insert into event_log (epoch, xid, at, digest, events) values (2, 1, now() - interval '1 minute',
+           '{{"planted": {{"count": 1, "xor": {hash}}}}}',
            '[{{"id": "{id}", "name": "planted", "entity": "{entity}", "version": 1, "data": {{}}}}]')"#
     );
     let named = [("streams", format!("orders: event {id}"), "is in the log and not in the stream")];
-    plants.sql("orders", plant, "delete from event_log where era = 2", named).await;
+    plants.sql("orders", plant, "delete from event_log where epoch = 2", named).await;
 
     let message = delivery(&stream, delivered).await;
     let headers = message.headers.clone().unwrap();
@@ -42,18 +41,18 @@ pub async fn plant_in_streams(plants: &mut Plants<'_>, delivered: &Order) -> imp
     plants.expected.push(("streams", format!("orders: event {unknown}"), "is not in the log"));
     plants.expected.push(("streams", format!("orders: message {second}"), "has no headers of an event"));
 
-    let heard = filter_too(plants.shop, "evt.orders.delivered.*").await;
+    let filtered = filter_too(plants.shop, "evt.orders.delivered.*").await;
     plants.expected.push(("inboxes", "carts on orders: cursor of delivered".into(), "there is none"));
 
     async move {
         for sequence in [first, second] {
             stream.delete_message(sequence).await.unwrap();
         }
-        heard.await;
+        filtered.await;
     }
 }
 
-/// The message that tells of a delivery.
+/// The message of a delivery.
 async fn delivery(stream: &Stream, order: &Order) -> jetstream::Message {
     let filter_subject = "evt.orders.delivered.*".into();
     let config = pull::OrderedConfig { filter_subject, ..Default::default() };
@@ -72,7 +71,7 @@ fn renamed(headers: &HeaderMap, id: &str) -> HeaderMap {
     headers
 }
 
-/// As if carts had begun to handle another type, and nobody caught up with it. The future undoes it.
+/// As if carts had begun to handle another type, and did not catch up with it. The future undoes it.
 async fn filter_too(shop: &Shop, filter: &str) -> impl Future<Output = ()> + use<> {
     let consumer = jetstream::new(shop.nats_as("carts").await);
     let stream = consumer.get_stream("ORDERS").await.unwrap();

@@ -35,7 +35,7 @@ fn account(stock: &[(Uuid, i64)], orders: u128) -> Books {
     }
 }
 
-fn heard(order: u128, fact: Fact, lines: &[(Uuid, i64)]) -> Incoming {
+fn input(order: u128, fact: Fact, lines: &[(Uuid, i64)]) -> Incoming {
     let lines = sum(lines.iter().map(|(variant, quantity)| (VariantId(*variant), *quantity)));
     Incoming { order: Uuid::from_u128(order), fact, lines }
 }
@@ -76,10 +76,10 @@ fn state(books: &Books, order: u128) -> (State, usize) {
 fn a_batch_holds_in_the_order_of_arrival_until_nothing_is_left() {
     let mut books = account(&[(A, 5)], 4);
     let facts = [
-        heard(1, Fact::Placed, &[(A, 2)]),
-        heard(2, Fact::Placed, &[(A, 4)]),
-        heard(3, Fact::Placed, &[(A, 3)]),
-        heard(4, Fact::Placed, &[(A, 1)]),
+        input(1, Fact::Placed, &[(A, 2)]),
+        input(2, Fact::Placed, &[(A, 4)]),
+        input(3, Fact::Placed, &[(A, 3)]),
+        input(4, Fact::Placed, &[(A, 1)]),
     ];
     run(&mut books, &facts);
     let states: Vec<_> = (1..=4).map(|order| state(&books, order).0).collect();
@@ -95,7 +95,7 @@ fn a_batch_holds_in_the_order_of_arrival_until_nothing_is_left() {
 #[test]
 fn one_short_line_keeps_every_line_of_the_order_free() {
     let mut books = account(&[(A, 5), (B, 1)], 1);
-    run(&mut books, &[heard(1, Fact::Placed, &[(A, 1), (B, 2)])]);
+    run(&mut books, &[input(1, Fact::Placed, &[(A, 1), (B, 2)])]);
     assert_eq!((balance(&books, A), balance(&books, B)), ((5, 0, 0), (1, 0, 0)));
     assert!(books.account.entries.is_empty() && books.account.touched.is_empty());
 }
@@ -103,7 +103,7 @@ fn one_short_line_keeps_every_line_of_the_order_free() {
 #[test]
 fn a_variant_named_twice_is_summed_and_an_unknown_one_is_not_there() {
     let mut books = account(&[(A, 3)], 2);
-    run(&mut books, &[heard(1, Fact::Placed, &[(A, 2), (A, 2)]), heard(2, Fact::Placed, &[(B, 1)])]);
+    run(&mut books, &[input(1, Fact::Placed, &[(A, 2), (A, 2)]), input(2, Fact::Placed, &[(B, 1)])]);
     let Emitted::Rejected(first) = &books.emitted[0].1 else { panic!("held") };
     assert_eq!((first[0].requested, first[0].available), (4, 3));
     let Emitted::Rejected(second) = &books.emitted[1].1 else { panic!("held") };
@@ -113,11 +113,11 @@ fn a_variant_named_twice_is_summed_and_an_unknown_one_is_not_there() {
 #[test]
 fn every_step_to_the_end_emits_an_event() {
     let mut books = account(&[(A, 5)], 1);
-    run(&mut books, &[heard(1, Fact::Placed, &[(A, 2)])]);
+    run(&mut books, &[input(1, Fact::Placed, &[(A, 2)])]);
     assert_eq!(balance(&books, A), (3, 2, 0));
-    run(&mut books, &[heard(1, Fact::Confirmed, &[(A, 2)])]);
+    run(&mut books, &[input(1, Fact::Confirmed, &[(A, 2)])]);
     assert_eq!(balance(&books, A), (3, 0, 2));
-    run(&mut books, &[heard(1, Fact::Cancelled, &[])]);
+    run(&mut books, &[input(1, Fact::Cancelled, &[])]);
     assert_eq!((balance(&books, A), state(&books, 1)), ((5, 0, 0), (State::Returned, 3)));
     let emitted = books.emitted.iter().map(|(_, emitted)| emitted).collect::<Vec<_>>();
     assert!(matches!(emitted[..], [Emitted::Reserved(_), Emitted::Committed(_), Emitted::Released(_)]), "{emitted:?}");
@@ -130,14 +130,14 @@ fn every_step_to_the_end_emits_an_event() {
 fn units_return_in_parts_and_never_more_than_were_sold() {
     let mut books = account(&[(A, 5), (B, 5)], 1);
     let sold = [(A, 3), (B, 2)];
-    run(&mut books, &[heard(1, Fact::Placed, &sold), heard(1, Fact::Confirmed, &sold)]);
-    run(&mut books, &[heard(1, Fact::Returned, &[(A, 1)])]);
+    run(&mut books, &[input(1, Fact::Placed, &sold), input(1, Fact::Confirmed, &sold)]);
+    run(&mut books, &[input(1, Fact::Returned, &[(A, 1)])]);
     assert_eq!((balance(&books, A), balance(&books, B)), ((3, 0, 2), (3, 0, 2)));
     assert_eq!(state(&books, 1), (State::Committed, 3));
-    run(&mut books, &[heard(1, Fact::Returned, &[(A, 9), (B, 2)])]);
+    run(&mut books, &[input(1, Fact::Returned, &[(A, 9), (B, 2)])]);
     assert_eq!((balance(&books, A), balance(&books, B)), ((5, 0, 0), (5, 0, 0)));
     assert_eq!(state(&books, 1), (State::Returned, 4));
-    run(&mut books, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
+    run(&mut books, &[input(1, Fact::Returned, &[(A, 1)]), input(1, Fact::Cancelled, &[])]);
     assert_eq!((balance(&books, A), state(&books, 1)), ((5, 0, 0), (State::Returned, 4)));
     let back: Vec<_> = books.account.entries.iter().filter(|entry| entry.reason == "restocked").collect();
     assert_eq!(back.iter().map(|entry| entry.on_hand).collect::<Vec<_>>(), [1, 2, 2]);
@@ -146,8 +146,8 @@ fn units_return_in_parts_and_never_more_than_were_sold() {
 #[test]
 fn a_cancelled_order_returns_what_it_still_has() {
     let mut books = account(&[(A, 5)], 1);
-    run(&mut books, &[heard(1, Fact::Placed, &[(A, 3)]), heard(1, Fact::Confirmed, &[(A, 3)])]);
-    run(&mut books, &[heard(1, Fact::Returned, &[(A, 1)]), heard(1, Fact::Cancelled, &[])]);
+    run(&mut books, &[input(1, Fact::Placed, &[(A, 3)]), input(1, Fact::Confirmed, &[(A, 3)])]);
+    run(&mut books, &[input(1, Fact::Returned, &[(A, 1)]), input(1, Fact::Cancelled, &[])]);
     assert_eq!((balance(&books, A), state(&books, 1).0), ((5, 0, 0), State::Returned));
 }
 
@@ -155,10 +155,10 @@ fn a_cancelled_order_returns_what_it_still_has() {
 #[test]
 fn returned_units_come_to_the_same_shelf_in_every_order_of_arrival() {
     let facts = [
-        heard(1, Fact::Placed, &[(A, 3)]),
-        heard(1, Fact::Confirmed, &[(A, 3)]),
-        heard(1, Fact::Returned, &[(A, 1)]),
-        heard(1, Fact::Returned, &[(A, 1)]),
+        input(1, Fact::Placed, &[(A, 3)]),
+        input(1, Fact::Confirmed, &[(A, 3)]),
+        input(1, Fact::Returned, &[(A, 1)]),
+        input(1, Fact::Returned, &[(A, 1)]),
     ];
     for one in 0..4 {
         for two in 0..4 {
@@ -179,7 +179,7 @@ fn returned_units_come_to_the_same_shelf_in_every_order_of_arrival() {
 #[test]
 fn an_order_that_ended_before_it_was_placed_holds_nothing_and_emits_nothing() {
     let mut books = account(&[(A, 5)], 1);
-    run(&mut books, &[heard(1, Fact::Expired, &[]), heard(1, Fact::Placed, &[(A, 2)])]);
+    run(&mut books, &[input(1, Fact::Expired, &[]), input(1, Fact::Placed, &[(A, 2)])]);
     assert_eq!((balance(&books, A), state(&books, 1)), ((5, 0, 0), (State::Tombstone, 0)));
     assert!(books.emitted.is_empty());
 }
@@ -188,29 +188,29 @@ fn an_order_that_ended_before_it_was_placed_holds_nothing_and_emits_nothing() {
 fn confirmed_before_placed_sells_what_is_there() {
     let mut books = account(&[(A, 5), (B, 1)], 2);
     let facts = [
-        heard(1, Fact::Confirmed, &[(A, 2), (B, 3)]),
-        heard(1, Fact::Placed, &[(A, 2), (B, 3)]),
-        heard(2, Fact::Confirmed, &[(B, 1)]),
+        input(1, Fact::Confirmed, &[(A, 2), (B, 3)]),
+        input(1, Fact::Placed, &[(A, 2), (B, 3)]),
+        input(2, Fact::Confirmed, &[(B, 1)]),
     ];
     run(&mut books, &facts);
     assert_eq!((balance(&books, A), balance(&books, B)), ((3, 0, 2), (0, 0, 1)));
     assert_eq!(books.reservations[&Uuid::from_u128(1)].lines, Lines::from([(A, 2), (B, 1)]));
     assert_eq!(state(&books, 2), (State::Committed, 1));
-    run(&mut books, &[heard(1, Fact::Cancelled, &[])]);
+    run(&mut books, &[input(1, Fact::Cancelled, &[])]);
     assert_eq!((balance(&books, A), balance(&books, B)), ((5, 0, 0), (1, 0, 0)));
 }
 
 #[test]
 fn only_what_will_move_is_locked() {
     let mut books = account(&[(A, 5)], 1);
-    assert!(books.reservations[&Uuid::from_u128(1)].moves(&heard(1, Fact::Failed, &[])).is_none());
+    assert!(books.reservations[&Uuid::from_u128(1)].moves(&input(1, Fact::Failed, &[])).is_none());
     assert_eq!(
-        books.reservations[&Uuid::from_u128(1)].moves(&heard(1, Fact::Placed, &[(A, 1)])),
+        books.reservations[&Uuid::from_u128(1)].moves(&input(1, Fact::Placed, &[(A, 1)])),
         Some(&Lines::from([(A, 1)]))
     );
-    run(&mut books, &[heard(1, Fact::Placed, &[(A, 1)])]);
+    run(&mut books, &[input(1, Fact::Placed, &[(A, 1)])]);
     assert_eq!(
-        books.reservations[&Uuid::from_u128(1)].moves(&heard(1, Fact::Failed, &[])),
+        books.reservations[&Uuid::from_u128(1)].moves(&input(1, Fact::Failed, &[])),
         Some(&Lines::from([(A, 1)]))
     );
 }

@@ -355,7 +355,7 @@ fn an_intent_in_every_course() {
 }
 
 #[test]
-fn a_browser_that_pays_unheard_in_every_course() {
+fn a_browser_payment_without_a_webhook_in_every_course() {
     let worlds = explore(&[
         due(None),
         May::Prepare,

@@ -51,6 +51,6 @@ mod tests {
         let code = |method: &str| charge(method).unwrap_err().code;
         assert_eq!(code("pm_card_visa_chargeDeclined"), "card_declined");
         assert_eq!(code("pm_card_chargeDeclinedInsufficientFunds"), "insufficient_funds");
-        assert_eq!(code("pm_card_unheard_of"), "payment_method_invalid");
+        assert_eq!(code("pm_card_unknown"), "payment_method_invalid");
     }
 }

@@ -37,9 +37,9 @@ async fn insert(db: &mut PgConnection, questions: &[Arc<Question>]) -> Result<()
         return Ok(());
     }
     let sql = "insert into sim_intent (id, amount, currency, client_secret, order_id, order_number, user_id, status)
-         select asked.*, $8
+         select new.*, $8
          from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[])
-              as asked (id, amount, currency, client_secret, order_id, order_number, user_id)
+              as new (id, amount, currency, client_secret, order_id, order_number, user_id)
          order by id
          on conflict (id) do nothing";
     let query = columns!(sqlx::query(sql), new, one;

@@ -1,4 +1,4 @@
--- What is on the shelf. One row per variant, the hottest rows of the shop: fillfactor leaves room in the page, so that
+-- The units in stock. One row per variant, the hottest rows of the shop: fillfactor leaves room in the page, so that
 -- an update stays in it and touches no index.
 --
 -- Conservation, per variant: received = available + reserved + sold, where available = on_hand - reserved.
@@ -9,7 +9,7 @@ create table stock (
     on_hand    bigint      not null default 0 check (on_hand >= 0),
     reserved   bigint      not null default 0 check (reserved >= 0),
     min_stock  bigint      not null default 0 check (min_stock >= 0),
-    -- Ever received, corrections by counting included.
+    -- Ever received, including corrections by counting.
     received   bigint      not null default 0,
     -- Sold and not returned.
     sold       bigint      not null default 0 check (sold >= 0),
@@ -20,26 +20,29 @@ create table stock (
     constraint nothing_vanishes check (received = on_hand + sold)
 ) with (fillfactor = 50);
 
--- What inventory knows about an order. `new` is a placeholder that no commit leaves behind: it makes concurrent
--- transactions wait for one another. A `tombstone` is the end of an order that was not heard of before: it keeps a late
--- `placed` from reserving.
+-- The state of an order in inventory. `new` is a placeholder that no commit leaves behind: it makes concurrent
+-- transactions wait for one another. A `tombstone` is the end of an order that was unknown: it prevents a late `placed`
+-- from reserving.
 create table reservation (
     order_id   uuid primary key,
     status     text        not null
         check (status in ('new', 'held', 'rejected', 'released', 'committed', 'returned', 'tombstone')),
     -- The event of the order that ended it last.
-    cause      text        check (cause in ('confirmed', 'failed', 'cancelled', 'expired')),
+    cause      text        check (cause in ('confirmed', 'failed', 'cancelled', 'expired', 'returned')),
     -- Numbers this domain's events about the order; 0 before the first.
     version    bigint      not null default 0 check (version >= 0),
     updated_at timestamptz not null
 ) with (fillfactor = 70);
 
--- What is held for an order, or was taken for it; a variant that the order names twice is summed. No foreign keys on
+-- The units that are reserved or sold for an order; a variant that the order names twice is summed. No foreign keys on
 -- this path: lines are written only under the lock of their reservation and of their stock.
 create table reservation_line (
     order_id   uuid   not null,
     variant_id uuid   not null,
-    quantity   bigint not null check (quantity > 0),
+    -- 0 for a line whose return arrived before its order.
+    quantity   bigint not null check (quantity >= 0),
+    -- Of the quantity, available again.
+    returned   bigint not null default 0 check (returned >= 0),
     primary key (order_id, variant_id)
 );
 
@@ -48,7 +51,7 @@ create table movement (
     id             bigint generated always as identity primary key,
     variant_id     uuid        not null,
     reason         text        not null
-        check (reason in ('received', 'counted', 'reserved', 'released', 'committed', 'returned')),
+        check (reason in ('received', 'counted', 'reserved', 'released', 'committed', 'returned', 'restocked')),
     on_hand_delta  bigint      not null,
     reserved_delta bigint      not null,
     order_id       uuid,

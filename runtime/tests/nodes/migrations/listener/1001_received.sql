@@ -1,4 +1,4 @@
-create table heard (
+create table received (
     kind text not null,
     id uuid not null,
     text text not null,
