@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use check::{Report, Sources};
-use contract::{ErrorKind, ServiceError};
+use contract::ServiceError;
 use runtime::{InternalError, QueryResult, Serve, Service, ServiceContext, ServiceRegistry};
 use subjects::operations::{CheckInvariants, DOMAIN, Invariant, InvariantViolation, Invariants, OperationsError};
 use tokio::{
@@ -87,10 +87,7 @@ impl Service for Operations {
 impl Serve<CheckInvariants> for Operations {
     async fn serve(&self, _cx: &ServiceContext, _query: &CheckInvariants) -> QueryResult<Invariants, OperationsError> {
         let Ok(_permit) = self.waiting.try_acquire() else {
-            let text = "The service is overloaded. Try again.";
-            return Err(
-                InternalError::from(ServiceError::new(ErrorKind::Unavailable, "overloaded", text).of(DOMAIN)).into()
-            );
+            return Err(InternalError::from(ServiceError::overloaded(DOMAIN)).into());
         };
         let report = self.report().await.map_err(InternalError::from)?;
         let failed = report.checks.iter().filter(|check| check.failure.is_some());

@@ -13,6 +13,7 @@
 //! `runtime/contract/src/subject.rs`.
 
 mod api;
+mod breaker;
 mod clock;
 mod consume;
 mod database;
@@ -38,6 +39,7 @@ pub use api::routes::batcher::Batcher;
 pub use api::service::{Serve, Service, ServiceRegistry};
 pub use api::sql::{Allowed, LastWrite, LastWrites, Locks, Reads, Writes};
 pub use api::tx::{Cause, Tx, Version};
+pub use breaker::CircuitBreaker;
 pub use consume::dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
 pub use database::{MigrationError, migrate};
 pub use log::stream::StreamSpec;

@@ -17,6 +17,9 @@ pub use queries::{GetOffers, GetProduct, ListCategories, ListProducts, Offer, Of
 /// The domain's name.
 pub const DOMAIN: &str = "catalog";
 
+/// The most variants of a product.
+pub const MAX_VARIANTS: usize = 100;
+
 /// Every message of the domain.
 pub(crate) fn messages() -> Vec<MessageInfo> {
     vec![

@@ -123,6 +123,11 @@ async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
     wait_until("the shop is ready again", || async { shop.anonymous().get("//health/ready").await.status == 200 })
         .await;
     wait_until("its nodes are ready again", || shop.nodes_are_ready()).await;
+    // Circuit breakers have opened meanwhile: one request a second finds out that a domain is back.
+    wait_until("catalog is asked again", || async { shop.anonymous().get("/products?limit=1").await.status == 200 })
+        .await;
+    wait_until("carts are asked again", || async { buyer.get("/cart").await.status == 200 }).await;
+    wait_until("orders are asked again", || async { buyer.get("/orders").await.status == 200 }).await;
     for _ in 0..20 {
         shop.anonymous().get("/products?limit=1").await.expect_status(200);
         buyer.get("/cart").await.expect_status(200);

@@ -33,7 +33,7 @@ impl Quotes {
         // Only the available quantity is used; it is compared with the wanted quantity here.
         let items = variant_ids.iter().map(|variant_id| Units { variant_id: *variant_id, quantity: 1 }).collect();
         let (offers, stock) = (GetOffers { variant_ids, product_ids: Vec::new() }, CheckAvailability { items });
-        let (offers, stock) = try_join(async { cx.ask(&offers).await.map_err(InternalError::from) }, async {
+        let (offers, stock) = try_join(async { cx.ask_together(offers).await.map_err(InternalError::from) }, async {
             cx.ask(&stock).await.map_err(InternalError::from)
         })
         .await?;
@@ -81,7 +81,7 @@ impl Quotes {
 /// The variant of a product that has exactly one for sale.
 pub(crate) async fn only_variant(cx: &Context, product: ProductId) -> QueryResult<VariantId, CartsError> {
     let ask = GetOffers { variant_ids: Vec::new(), product_ids: vec![product] };
-    Ok(only_for_sale(&cx.ask(&ask).await.map_err(InternalError::from)?.offers)?)
+    Ok(only_for_sale(&cx.ask_together(ask).await.map_err(InternalError::from)?.offers)?)
 }
 
 fn only_for_sale(offers: &[Offer]) -> Result<VariantId, CartsError> {

@@ -63,7 +63,7 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> Result<T, InternalError> + Send + 'static,
     ) -> Result<T, InternalError> {
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| ServiceError::unavailable(DOMAIN))?;
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| ServiceError::overloaded(DOMAIN))?;
         let running = self.running.clone().acquire_owned().await.map_err(InternalError::other)?;
         let task = tokio::task::spawn_blocking(move || {
             // The task owns the permits: a cancelled call frees its slot only when its hash is done.
@@ -150,12 +150,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_too_many_gets_unavailable() {
+    async fn one_too_many_is_rejected() {
         let hasher = Hasher::new(1);
         let _busy = hasher.admitted.clone().acquire_many_owned(65).await.unwrap();
         let Err(InternalError::ServiceError(error)) = hasher.hash("correct horse battery", &[]).await else {
             panic!("must be rejected");
         };
-        assert_eq!(error, ServiceError::unavailable(DOMAIN));
+        assert_eq!(error, ServiceError::overloaded(DOMAIN));
     }
 }

@@ -10,7 +10,7 @@ use subjects::{
 
 /// The offers of variants, for sale or not. Unknown variants have none.
 pub(crate) async fn offers(cx: &Context, variant_ids: Vec<VariantId>) -> Result<Vec<Offer>, InternalError> {
-    Ok(cx.ask(&GetOffers { variant_ids, product_ids: Vec::new() }).await?.offers)
+    Ok(cx.ask_together(GetOffers { variant_ids, product_ids: Vec::new() }).await?.offers)
 }
 
 /// The variants that are for sale.

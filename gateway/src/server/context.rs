@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use contract::header::{is_request_id, is_traceparent};
 use poem::Request;
 use uuid::Uuid;
 
@@ -46,24 +47,6 @@ impl RequestContext {
     }
 }
 
-fn is_request_id(text: &str) -> bool {
-    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// `00-<trace id>-<parent id>-<flags>`, with no id all zero.
-fn is_traceparent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [version, trace, parent, flags] = parts[..] else { return false };
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    version == "00"
-        && is_hex(trace, 32)
-        && is_hex(parent, 16)
-        && is_hex(flags, 2)
-        && [trace, parent].iter().all(|id| id.bytes().any(|byte| byte != b'0'))
-}
-
 fn new_traceparent() -> String {
     let parent = Uuid::new_v4().simple().to_string();
     format!("00-{}-{}-01", Uuid::new_v4().simple(), &parent[16..])
@@ -74,19 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made_trace_contexts_are_valid_and_broken_ones_are_not_taken() {
+    fn made_trace_contexts_are_valid() {
         assert!(is_traceparent(&new_traceparent()));
-        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
-        for text in ["", "00-4bf9-00f0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "x"] {
-            assert!(!is_traceparent(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_request_id_is_short_and_visible() {
-        assert!(is_request_id("abc-1"));
-        for text in [String::new(), "a b".into(), "a".repeat(129)] {
-            assert!(!is_request_id(&text), "{text}");
-        }
     }
 }

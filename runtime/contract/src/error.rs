@@ -186,8 +186,13 @@ impl ServiceError {
 
     /// The service did not reply or is temporarily unavailable.
     pub fn unavailable(service: &str) -> Self {
-        Self::new(ErrorKind::Unavailable, "unavailable", "The service is not available at the moment. Try again.")
-            .of(service)
+        let text = "The service is not available at the moment. Try again.";
+        Self::new(ErrorKind::Unavailable, "unavailable", text).of(service)
+    }
+
+    /// The service has more to do than it can.
+    pub fn overloaded(service: &str) -> Self {
+        Self::new(ErrorKind::Unavailable, "overloaded", "The service is overloaded. Try again.").of(service)
     }
 
     /// The deadline of the caller passed.

@@ -20,6 +20,26 @@ pub fn is_capability(value: &str) -> bool {
     (1..=200).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// Whether a value of [`REQUEST_ID`] is well-formed. Others are ignored.
+pub fn is_request_id(value: &str) -> bool {
+    (1..=128).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether a value of [`TRACEPARENT`] is well-formed: `00-<trace id>-<parent id>-<flags>`, with no id all zero. Others
+/// are ignored.
+pub fn is_traceparent(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let [version, trace, parent, flags] = parts[..] else { return false };
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    version == "00"
+        && is_hex(trace, 32)
+        && is_hex(parent, 16)
+        && is_hex(flags, 2)
+        && [trace, parent].iter().all(|id| id.bytes().any(|byte| byte != b'0'))
+}
+
 /// Requests and replies: the body's format.
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// W3C trace context.
@@ -52,3 +72,24 @@ pub const CE_ENTITYVERSION: &str = "ce-entityversion";
 pub const CE_CAUSATIONID: &str = "ce-causationid";
 /// The position in the owner's log: epoch and transaction id.
 pub const CE_POSITION: &str = "ce-position";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_trace_contexts_are_not_taken() {
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for text in ["", "00-4bf9-00f0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "x"] {
+            assert!(!is_traceparent(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_id_is_short_and_visible() {
+        assert!(is_request_id("abc-1"));
+        for text in [String::new(), "a b".into(), "a".repeat(129)] {
+            assert!(!is_request_id(&text), "{text}");
+        }
+    }
+}

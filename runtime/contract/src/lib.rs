@@ -24,7 +24,7 @@ pub use codec::{DecodeError, Format, UnknownFields};
 pub use detail::{Detail, DetailCode};
 pub use error::{CallError, DomainError, ErrorBody, ErrorKind, ServiceError};
 pub use fields::{Fields, LineBreaks};
-pub use message::{Answer, Command, Event, Query, Request};
+pub use message::{Answer, Coalesce, Command, Event, Query, Request};
 pub use page::{PageRequest, Pagination};
 pub use position::Position;
 pub use revocation::{Revocation, RevocationCursor, RevocationsPage, RevocationsRequest, Revoked, TokenOwner};

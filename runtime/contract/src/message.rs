@@ -27,6 +27,23 @@ pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// A read. Any node of the domain answers it, from its database or from memory, without side effects.
 pub trait Query: Request {}
 
+/// A query whose requests can travel in one message: a request names a set of keys, and a reply has entries by key.
+///
+/// Only for queries between domains, whose callers all have the same rights.
+pub trait Coalesce: Query<Error: Clone> {
+    /// The most keys of a message, so that its reply fits into one. A request with more of them travels alone.
+    const MAX_KEYS: usize;
+
+    /// The number of keys.
+    fn keys(&self) -> usize;
+
+    /// A request for the keys of all.
+    fn merge(queries: &[&Self]) -> Self;
+
+    /// The reply to each query, in their order, from the reply to all.
+    fn split(queries: &[&Self], reply: Self::Reply) -> Vec<Self::Reply>;
+}
+
 /// Whether the answer to a command is stored, to be replayed when the command is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{CallError, Query};
+use contract::{CallError, Coalesce, Query};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -93,12 +93,24 @@ impl ServiceContext {
     /// # Errors
     /// The other domain's own error, or a service error.
     pub async fn ask_within<Q: Query>(&self, query: &Q, at_most: Duration) -> Result<Q::Reply, CallError<Q::Error>> {
-        let call = Call {
+        self.client.ask(query, &self.call(at_most)).await
+    }
+
+    /// Queries another domain, within the caller's deadline, in one message with the queries of the same type that arise
+    /// while earlier ones are under way.
+    ///
+    /// # Errors
+    /// The other domain's own error, or a service error.
+    pub async fn ask_together<Q: Coalesce>(&self, query: Q) -> Result<Q::Reply, CallError<Q::Error>> {
+        self.client.ask_together(query, self.call(Call::DEFAULT_DEADLINE)).await
+    }
+
+    fn call(&self, at_most: Duration) -> Call {
+        Call {
             deadline: self.remaining().min(at_most),
             request_id: self.request_id.clone(),
             traceparent: self.traceparent.clone(),
             ..Call::default()
-        };
-        self.client.ask(query, &call).await
+        }
     }
 }

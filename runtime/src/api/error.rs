@@ -40,7 +40,11 @@ impl InternalError {
                 service_error.clone()
             }
             Self::Sql(error) if retry_class(error) != RetryClass::Data => ServiceError::unavailable(service),
-            Self::Unanswered(_) | Self::StaleEpoch => ServiceError::unavailable(service),
+            Self::StaleEpoch => ServiceError::unavailable(service),
+            Self::Unanswered(_) => {
+                let text = "An external service did not answer. Try again.";
+                ServiceError::new(ErrorKind::Unavailable, "external_unavailable", text).of(service)
+            }
             _ => ServiceError::internal(service),
         }
     }

@@ -58,6 +58,11 @@ pub const METRICS: &[MetricInfo] = metrics! {
     counter "requests_total" {subject, outcome} "Requests over NATS; the outcome is ok or an error code.";
     histogram "request_duration_seconds" {subject} "Time from the arrival of a request to its reply.";
     counter "request_retries_total" {domain} "Attempts of requests to a domain that were repeated.";
+    counter "retry_budget_exhausted_total" {domain}
+        "Attempts of requests to a domain that were not repeated because too many others were.";
+    gauge "circuit_breakers_open" {callee}
+        "Callers in this process whose calls of a domain or an external system fail at once, but for one a second.";
+    counter "circuit_breaker_rejections_total" {callee} "Calls that failed at once because a circuit breaker was open.";
     counter "requests_with_foreign_reply_total" {domain} "Requests whose reply subject is not an inbox; not answered.";
     counter "admission_rejected_total" {domain, kind} "Requests rejected with 503 because too many were running.";
     counter "rejections_dropped_total" {domain}
@@ -66,7 +71,8 @@ pub const METRICS: &[MetricInfo] = metrics! {
     histogram "lane_batch_duration_seconds" {domain, kind} "Time from the start of a batch to its commit.";
     gauge "lane_queue_depth" {domain} "Items in the lanes, waiting or running.";
     counter "lane_batch_errors_total" {domain, retry_class} "Batches that failed and were retried, halved or given up.";
-    histogram "query_batch_size" {operation} "Queries that were answered with one statement.";
+    histogram "query_batch_size" {operation}
+        "Queries that were answered with one statement, or with `ask` in the operation asked in one message.";
     counter "events_published_total" {domain} "Events that the stream confirmed.";
     counter "publish_retries_total" {domain} "Events that were sent again because the stream did not confirm them.";
     counter "publisher_overflow_total" {domain} "Commits left to the sweep because the publisher's queue was full.";

@@ -1,6 +1,12 @@
-//! Requests over NATS: every call has a deadline, retries are spaced and keep the id, and a timeout leaks nothing.
+//! Requests over NATS: every call has a deadline, retries are spaced, keep the id and have a budget, and a timeout leaks
+//! nothing. While a domain is away, calls of it fail at once.
+//!
+//! To read first: `client/peer.rs` (circuit breaker and budget), `client/coalesce.rs` (queries that share a message),
+//! `client/inbox.rs` (replies).
 
+mod coalesce;
 mod inbox;
+mod peer;
 
 use std::{
     sync::Arc,
@@ -13,7 +19,11 @@ use contract::{CallError, Command, ErrorBody, ErrorKind, Format, Query, Request,
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::rpc::client::inbox::{Attempt, Inbox};
+use crate::rpc::client::{
+    coalesce::Coalescers,
+    inbox::{Attempt, Inbox},
+    peer::{Peer, Peers, is_no_responders},
+};
 
 /// The options of a call.
 #[derive(Clone)]
@@ -74,7 +84,13 @@ pub struct Replied<T> {
 /// Sends queries and commands to domains.
 #[derive(Clone)]
 pub struct Client {
-    inbox: Arc<Inbox>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inbox: Inbox,
+    peers: Peers,
+    coalescers: Coalescers,
 }
 
 /// The pauses after attempts that no node received. The last one is used for all further attempts.
@@ -96,7 +112,9 @@ impl Client {
     /// # Errors
     /// If the inbox cannot be subscribed to.
     pub async fn new(connection: async_nats::Client) -> Result<Self, async_nats::SubscribeError> {
-        Ok(Self { inbox: Inbox::open(connection).await? })
+        let inbox = Inbox::open(connection).await?;
+        let (peers, coalescers) = (Peers::default(), Coalescers::default());
+        Ok(Self { shared: Arc::new(Shared { inbox, peers, coalescers }) })
     }
 
     /// Sends a query and waits for its reply.
@@ -118,12 +136,12 @@ impl Client {
 
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
-        self.inbox.is_connected()
+        self.shared.inbox.is_connected()
     }
 
     /// The connection itself, for subscriptions.
     pub fn connection(&self) -> &async_nats::Client {
-        self.inbox.connection()
+        self.shared.inbox.connection()
     }
 
     async fn call<R: Request>(
@@ -146,12 +164,16 @@ impl Client {
         command_id: Option<Uuid>,
     ) -> Result<Result<Replied<A>, Box<ErrorBody>>, ServiceError> {
         let body: Bytes = Format::MessagePack.encode(request)?.into();
-        decode(&self.exchange(subject, domain, body, call, command_id).await?, domain)
+        let peer = self.shared.peers.of(domain);
+        let answered = decode(&self.exchange(&peer, subject, domain, body, call, command_id).await?, domain);
+        peer.note_answer(answered.as_ref().ok().and_then(|answered| answered.as_ref().err()).map(AsRef::as_ref));
+        answered
     }
 
     /// Sends the request until a reply arrives or the deadline passes.
     async fn exchange(
         &self,
+        peer: &Peer,
         subject: String,
         domain: &str,
         body: Bytes,
@@ -159,37 +181,48 @@ impl Client {
         command_id: Option<Uuid>,
     ) -> Result<async_nats::Message, ServiceError> {
         let end = Instant::now() + call.deadline;
+        let left = || end.saturating_duration_since(Instant::now());
         let mut pauses = PAUSES.into_iter();
         let mut attempts = 0_u32;
+        peer.note_request();
         loop {
             self.wait_for_connection(domain, end).await?;
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left().is_zero() {
                 return Err(ServiceError::deadline(domain));
             }
-            let headers = headers(call, command_id, left);
+            peer.admit()?;
+            let headers = headers(call, command_id, left());
             // The first attempts are short; none exceeds the time that is left.
-            let timeout = (ATTEMPT * 2_u32.pow(attempts.min(8))).min(left);
+            let timeout = (ATTEMPT * 2_u32.pow(attempts.min(8))).min(left());
             attempts += 1;
-            match self.inbox.request(subject.clone(), headers, body.clone(), timeout).await {
-                Attempt::Answered(reply) if is_no_responders(&reply) => {}
-                Attempt::Answered(reply) => return Ok(reply),
-                Attempt::Unanswered => {
-                    metrics::counter!("request_retries_total", "domain" => domain.to_owned()).increment(1);
-                    continue;
+            let reply = match self.shared.inbox.request(subject.clone(), headers, body.clone(), timeout).await {
+                Attempt::Answered(reply) => Some(reply),
+                Attempt::Unanswered(_) if left().is_zero() => continue,
+                Attempt::Unanswered(pending) => {
+                    if peer.may_retry() {
+                        continue;
+                    }
+                    Some(pending.reply(left()).await.ok_or_else(|| ServiceError::deadline(domain))?)
                 }
                 Attempt::NotSent(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
                     let text = "The request is too large to be forwarded.";
                     return Err(ServiceError::new(ErrorKind::TooLarge, "request_too_large", text).of(domain));
                 }
                 // A failed send returns at once: without the pause the loop would spin until the deadline.
-                Attempt::NotSent(error) => tracing::debug!(domain, %error, "request not sent"),
+                Attempt::NotSent(error) => {
+                    tracing::debug!(domain, %error, "request not sent");
+                    None
+                }
+            };
+            match reply {
+                Some(reply) if is_no_responders(&reply) => peer.note_absence(),
+                Some(reply) => return Ok(reply),
+                None => {}
             }
             let pause = pauses.next().unwrap_or(PAUSES[2]);
-            if end.saturating_duration_since(Instant::now()) <= pause {
+            if left() <= pause || !peer.may_retry() {
                 return Err(ServiceError::unavailable(domain));
             }
-            metrics::counter!("request_retries_total", "domain" => domain.to_owned()).increment(1);
             tokio::time::sleep(pause).await;
         }
     }
@@ -228,10 +261,6 @@ fn headers(call: &Call, command_id: Option<Uuid>, left: Duration) -> HeaderMap {
         }
     }
     headers
-}
-
-fn is_no_responders(reply: &async_nats::Message) -> bool {
-    reply.status == Some(async_nats::StatusCode::NO_RESPONDERS)
 }
 
 /// Decodes a reply, or the error in its place.

@@ -167,22 +167,18 @@ impl Responder {
             return;
         }
         let endpoint = self.endpoints.get(message.subject.as_str());
-        let (lane, kind) = match endpoint {
-            Some(Endpoint::Command(_)) => (&self.commands, "command"),
-            Some(Endpoint::Query(route)) if route.meta.access == Access::Internal => (&self.internal_queries, "query"),
-            _ => (&self.queries, "query"),
+        let is_command = matches!(endpoint, Some(Endpoint::Command(_)));
+        let permits = match endpoint {
+            Some(Endpoint::Command(_)) => &self.commands,
+            Some(Endpoint::Query(route)) if route.meta.access == Access::Internal => &self.internal_queries,
+            _ => &self.queries,
         };
-        match lane.clone().try_acquire_owned() {
+        match permits.clone().try_acquire_owned() {
             Ok(permit) => {
                 let responder = self.clone();
                 self.tasks.spawn(async move { responder.answer(message, permit).await });
             }
-            Err(_) => {
-                metrics::counter!("admission_rejected_total", "domain" => self.domain, "kind" => kind).increment(1);
-                if !rejections.offer(message) {
-                    metrics::counter!("rejections_dropped_total", "domain" => self.domain).increment(1);
-                }
-            }
+            Err(_) => rejections.reject(&message, is_command),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod admission;
 mod claims;
+mod coalescing;
 mod command_batches;
 mod deadlines;
 mod domains;

@@ -1,11 +1,13 @@
 //! The queries of products and categories, for clients and for other domains.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use chrono::{DateTime, Utc};
-use contract::{Access, query};
+use contract::{Access, Coalesce, query};
 use serde::{Deserialize, Serialize};
 use serde_with::{As, DefaultOnNull};
 
-use super::{CatalogError, Categories, DOMAIN, Product, Products};
+use super::{CatalogError, Categories, DOMAIN, MAX_VARIANTS, Product, Products};
 use crate::{Currency, Money, PageRequest, ProductId, UserId, VariantId};
 
 /// Returns a product by id or slug. A product that is not for sale (inactive, or of a seller who may not sell) is
@@ -109,4 +111,77 @@ query!(GetOffers, DOMAIN, "offers", Access::Internal => Offers, CatalogError);
 pub struct Offers {
     pub offers: Vec<Offer>,
     pub at: DateTime<Utc>,
+}
+
+impl Coalesce for GetOffers {
+    const MAX_KEYS: usize = 500;
+
+    /// A product counts as all the variants that it may have.
+    fn keys(&self) -> usize {
+        self.variant_ids.len() + self.product_ids.len() * MAX_VARIANTS
+    }
+
+    fn merge(queries: &[&Self]) -> Self {
+        let variant_ids: BTreeSet<_> = queries.iter().flat_map(|query| &query.variant_ids).copied().collect();
+        let product_ids: BTreeSet<_> = queries.iter().flat_map(|query| &query.product_ids).copied().collect();
+        Self { variant_ids: variant_ids.into_iter().collect(), product_ids: product_ids.into_iter().collect() }
+    }
+
+    fn split(queries: &[&Self], Offers { offers, at }: Offers) -> Vec<Offers> {
+        let mut by_variant = HashMap::with_capacity(offers.len());
+        let mut by_product: HashMap<_, Vec<_>> = HashMap::new();
+        for offer in &offers {
+            by_variant.insert(offer.variant_id, offer);
+            by_product.entry(offer.product_id).or_default().push(offer);
+        }
+        let of = |query: &&Self| {
+            let named = query.variant_ids.iter().filter_map(|id| by_variant.get(id).copied());
+            let all = named.chain(query.product_ids.iter().filter_map(|id| by_product.get(id)).flatten().copied());
+            // A query may name a variant both directly and through its product.
+            let offers: BTreeMap<_, _> = all.map(|offer| (offer.variant_id, offer)).collect();
+            Offers { offers: offers.into_values().cloned().collect(), at }
+        };
+        queries.iter().map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(variant: u128, product: u128) -> Offer {
+        Offer {
+            variant_id: VariantId(uuid::Uuid::from_u128(variant)),
+            product_id: ProductId(uuid::Uuid::from_u128(product)),
+            seller_id: UserId(uuid::Uuid::nil()),
+            sku: variant.to_string(),
+            name: "Thing".into(),
+            price: Money::new(100, Currency::USD),
+            is_active: true,
+            version: 1,
+        }
+    }
+
+    fn query(variants: &[u128], products: &[u128]) -> GetOffers {
+        GetOffers {
+            variant_ids: variants.iter().map(|id| VariantId(uuid::Uuid::from_u128(*id))).collect(),
+            product_ids: products.iter().map(|id| ProductId(uuid::Uuid::from_u128(*id))).collect(),
+        }
+    }
+
+    #[test]
+    fn queries_travel_together_and_each_gets_its_own_offers() {
+        let queries =
+            [query(&[1, 3], &[]), query(&[3, 2], &[]), query(&[], &[20]), query(&[3], &[20]), query(&[9], &[])];
+        let queries: Vec<&GetOffers> = queries.iter().collect();
+        assert_eq!(GetOffers::merge(&queries), query(&[1, 2, 3, 9], &[20]));
+        assert_eq!(queries.iter().map(|query| query.keys()).collect::<Vec<_>>(), [2, 2, 100, 101, 1]);
+        // Variants 3 and 4 are of product 20; 9 does not exist.
+        let offers = vec![offer(1, 10), offer(2, 11), offer(3, 20), offer(4, 20)];
+        let parts = GetOffers::split(&queries, Offers { offers, at: DateTime::UNIX_EPOCH });
+        let skus: Vec<Vec<&str>> =
+            parts.iter().map(|part| part.offers.iter().map(|offer| offer.sku.as_str()).collect()).collect();
+        assert_eq!(skus, [vec!["1", "3"], vec!["2", "3"], vec!["3", "4"], vec!["3", "4"], vec![]]);
+        assert!(parts.iter().all(|part| part.at == DateTime::UNIX_EPOCH));
+    }
 }

@@ -156,7 +156,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 33] = [
+const OUTSIDE: [Outside; 34] = [
     outside(
         "malformed_body",
         K::Malformed,
@@ -233,6 +233,12 @@ const OUTSIDE: [Outside; 33] = [
         BOTH,
         "The domain has no node, or its database is down; for a command that requires confirmed rights, \
          also if identity does not answer.",
+    ),
+    outside(
+        "external_unavailable",
+        K::Unavailable,
+        DOMAIN,
+        "An external system that the operation calls, such as the payment provider, did not answer.",
     ),
     outside("not_ready", K::Unavailable, GATEWAY, "Only from `/health/ready`; `details` names what is missing."),
     outside("too_many_streams", K::Unavailable, GATEWAY, "More orders are being followed than the gateway permits."),

@@ -11,7 +11,9 @@ use runtime::{CommandEnvelope, Handle, HandlerResult, InternalError, Tx, Version
 use sqlx::types::Json;
 use subjects::{
     Money, ProductId, VariantId,
-    catalog::{CatalogError, CreateProduct, DOMAIN, NewProduct, NewVariant, Product, ProductCreated, VariantFact},
+    catalog::{
+        CatalogError, CreateProduct, DOMAIN, MAX_VARIANTS, NewProduct, NewVariant, Product, ProductCreated, VariantFact,
+    },
 };
 use uuid::Uuid;
 
@@ -20,9 +22,6 @@ use crate::{
     store::{self, ProductRow, StockRow, Taken, VariantRow},
     view,
 };
-
-/// The most variants of a product.
-const MAX_VARIANTS: usize = 100;
 
 /// The rows to be written.
 #[derive(Debug, PartialEq, Eq)]

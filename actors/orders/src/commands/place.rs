@@ -38,7 +38,8 @@ impl Prepare<PlaceOrder> for Orders {
         validate::validate(&command.order, cx.caller().user_id().is_none())?;
         let (cart, units) = lines(cx, command).await?;
         let variant_ids = units.iter().map(|units| units.variant_id).collect();
-        let offers = cx.ask(&GetOffers { variant_ids, product_ids: Vec::new() }).await.map_err(InternalError::from)?;
+        let offers = GetOffers { variant_ids, product_ids: Vec::new() };
+        let offers = cx.ask_together(offers).await.map_err(InternalError::from)?;
         let quote = quote::quote(cart, &units, offers.offers)?;
         match command.order.expected_total {
             Some(expected) if expected != quote.totals.total => Err(why_another_total(cx, units, quote).await?.into()),

@@ -24,7 +24,7 @@ pub const NAME: &str = "simulated";
 
 /// The simulated provider.
 pub struct Simulated {
-    books: Arc<Batcher<Question, Answer>>,
+    books: Arc<Batcher<PgPool, Question, Answer>>,
 }
 
 impl Default for Simulated {

@@ -1,10 +1,9 @@
 //! Natural batching: items that arrive while batches run form the next one. There is no timer.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use futures::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
-use sqlx::PgPool;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -15,14 +14,19 @@ use crate::{
 /// The most items of one batch.
 const SIZE: usize = 128;
 
-type Load<I, O> = Box<dyn Fn(PgPool, Vec<Arc<I>>) -> BoxFuture<'static, Result<Vec<O>, InternalError>> + Send + Sync>;
+type Load<C, I, O> = Box<dyn Fn(C, Vec<Arc<I>>) -> BoxFuture<'static, Result<Vec<O>, InternalError>> + Send + Sync>;
 
 /// Collects items into batches. The limit on concurrent requests bounds how many items wait.
-pub struct Batcher<I, O> {
+///
+/// `C` is the means by which a batch is loaded, such as a pool of connections. All items must come with the same.
+pub struct Batcher<C, I, O> {
     /// What is batched, for metrics.
-    name: &'static str,
-    load: Load<I, O>,
+    name: Cow<'static, str>,
+    load: Load<C, I, O>,
     concurrent: usize,
+    /// The most weight of a batch. An item that has more is loaded alone.
+    most: usize,
+    weigh: fn(&I) -> usize,
     queue: Mutex<Queue<I, O>>,
 }
 
@@ -36,18 +40,33 @@ struct Waiting<I, O> {
     output: oneshot::Sender<Result<O, InternalError>>,
 }
 
-impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
+impl<C, I, O> Batcher<C, I, O>
+where
+    C: Clone + Send + Sync + 'static,
+    I: Send + Sync + 'static,
+    O: Send + 'static,
+{
     /// Creates a batcher. `load` returns one output per item, in order; it runs at most `concurrent` times at once.
-    pub fn new(name: &'static str, concurrent: usize, load: Load<I, O>) -> Arc<Self> {
+    pub fn new(name: &'static str, concurrent: usize, load: Load<C, I, O>) -> Arc<Self> {
+        Self::weighing(name.into(), concurrent, (SIZE, |_| 1), load)
+    }
+
+    /// As [`new`](Self::new), with the most weight of a batch and the weight of an item.
+    pub(crate) fn weighing(
+        name: Cow<'static, str>,
+        concurrent: usize,
+        (most, weigh): (usize, fn(&I) -> usize),
+        load: Load<C, I, O>,
+    ) -> Arc<Self> {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0 });
-        Arc::new(Self { name, load, concurrent, queue })
+        Arc::new(Self { name, load, concurrent, most, weigh, queue })
     }
 
     /// Loads an item as part of a batch. An item whose caller stops waiting is left out of later batches.
     ///
     /// # Errors
     /// The error of the batch. If the data of an item caused it, the other items are loaded without it.
-    pub async fn load(self: &Arc<Self>, db: &PgPool, item: Arc<I>) -> Result<O, InternalError> {
+    pub async fn load(self: &Arc<Self>, means: &C, item: Arc<I>) -> Result<O, InternalError> {
         let (output, result) = oneshot::channel();
         let starts_batch = {
             let mut queue = self.lock();
@@ -57,12 +76,12 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
             starts_batch
         };
         if starts_batch {
-            let (batcher, db) = (self.clone(), db.clone());
+            let (batcher, means) = (self.clone(), means.clone());
             // A separate task: the caller may stop waiting while other callers of its batch do not. A drain waits for
             // the callers.
             tokio::spawn(async move {
                 while let Some(batch) = batcher.next() {
-                    batcher.run(&db, batch).await;
+                    batcher.run(&means, batch).await;
                 }
             });
         }
@@ -77,7 +96,13 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
             queue.running -= 1;
             return None;
         }
-        let size = queue.waiting.len().min(SIZE);
+        let mut weight = 0;
+        let fitting = queue.waiting.iter().take(SIZE).take_while(|waiting| {
+            let is_first = weight == 0;
+            weight += (self.weigh)(&waiting.item).max(1);
+            is_first || weight <= self.most
+        });
+        let size = fitting.count();
         Some(queue.waiting.drain(..size).collect())
     }
 
@@ -85,13 +110,13 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batcher<I, O> {
         self.queue.lock()
     }
 
-    async fn run(&self, db: &PgPool, batch: Vec<Waiting<I, O>>) {
+    async fn run(&self, means: &C, batch: Vec<Waiting<I, O>>) {
         let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        metrics::histogram!("query_batch_size", "operation" => self.name).record(f64::from(size));
+        metrics::histogram!("query_batch_size", "operation" => self.name.clone()).record(f64::from(size));
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
             let items = part.iter().map(|waiting| waiting.item.clone()).collect();
-            match guarded((self.load)(db.clone(), items)).await {
+            match guarded((self.load)(means.clone(), items)).await {
                 Ok(outputs) if outputs.len() == part.len() => {
                     for (waiting, output) in part.into_iter().zip(outputs) {
                         // Fails if the caller has stopped waiting.

@@ -66,7 +66,7 @@ impl QueryRoute {
 
     pub(crate) fn batch<D: AnswerBatch<Q>, Q: Query>(domain: Arc<D>) -> Self {
         let loader = domain.clone();
-        let load = move |db, queries: Vec<Arc<QueryEnvelope<Q>>>| {
+        let load = move |db: PgPool, queries: Vec<Arc<QueryEnvelope<Q>>>| {
             let domain = loader.clone();
             async move {
                 let queries: Vec<_> = queries.iter().map(AsRef::as_ref).collect();

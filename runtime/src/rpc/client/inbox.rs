@@ -27,11 +27,24 @@ pub(super) struct Inbox {
 }
 
 /// The outcome of an attempt.
-pub(super) enum Attempt {
+pub(super) enum Attempt<'a> {
     Answered(Message),
-    /// No reply in time.
-    Unanswered,
+    /// No reply in time. It may still arrive.
+    Unanswered(Pending<'a>),
     NotSent(async_nats::PublishError),
+}
+
+/// A reply that has not arrived.
+pub(super) struct Pending<'a> {
+    reply: oneshot::Receiver<Message>,
+    _entry: Entry<'a>,
+}
+
+impl Pending<'_> {
+    /// Waits for the reply.
+    pub(super) async fn reply(self, timeout: Duration) -> Option<Message> {
+        tokio::time::timeout(timeout, self.reply).await.ok()?.ok()
+    }
 }
 
 /// RAII guard: dropping it removes the entry, however the request ends.
@@ -47,7 +60,7 @@ impl Drop for Entry<'_> {
 }
 
 impl Inbox {
-    pub(super) async fn open(connection: async_nats::Client) -> Result<Arc<Self>, async_nats::SubscribeError> {
+    pub(super) async fn open(connection: async_nats::Client) -> Result<Self, async_nats::SubscribeError> {
         let prefix = connection.new_inbox();
         let mut replies = connection.subscribe(format!("{prefix}.*")).await?;
         let waiting: Arc<Waiting> = Arc::default();
@@ -62,7 +75,7 @@ impl Inbox {
                 }
             }
         });
-        Ok(Arc::new(Self { connection, prefix, next: AtomicU64::new(1), waiting, reader }))
+        Ok(Self { connection, prefix, next: AtomicU64::new(1), waiting, reader })
     }
 
     pub(super) fn connection(&self) -> &async_nats::Client {
@@ -74,19 +87,28 @@ impl Inbox {
     }
 
     /// Makes one attempt. The timeout includes sending, which can block while the connection is down.
-    pub(super) async fn request(&self, subject: String, headers: HeaderMap, body: Bytes, timeout: Duration) -> Attempt {
+    pub(super) async fn request(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Attempt<'_> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().insert(number, sender);
-        let _entry = Entry { waiting: &self.waiting, number };
+        let entry = Entry { waiting: &self.waiting, number };
+        let mut pending = Pending { reply: receiver, _entry: entry };
         let exchange = async {
             let reply_to = format!("{}.{number}", self.prefix);
-            if let Err(error) = self.connection.publish_with_reply_and_headers(subject, reply_to, headers, body).await {
-                return Attempt::NotSent(error);
-            }
-            receiver.await.map_or(Attempt::Unanswered, Attempt::Answered)
+            self.connection.publish_with_reply_and_headers(subject, reply_to, headers, body).await?;
+            Ok((&mut pending.reply).await)
         };
-        tokio::time::timeout(timeout, exchange).await.unwrap_or(Attempt::Unanswered)
+        match tokio::time::timeout(timeout, exchange).await {
+            Ok(Ok(Ok(reply))) => Attempt::Answered(reply),
+            Ok(Err(error)) => Attempt::NotSent(error),
+            Ok(Ok(Err(_))) | Err(_) => Attempt::Unanswered(pending),
+        }
     }
 }
 

@@ -30,26 +30,12 @@ pub(crate) struct IncomingRequest {
 
 impl IncomingRequest {
     pub(super) fn read(message: Message) -> Self {
-        let get = |name: &str| values(message.headers.as_ref(), name).next().map(str::to_owned);
-        // `check` rejects a deadline that is not a number; the default timeout applies to that rejection.
-        let timeout = get(header::DEADLINE_MS)
-            .and_then(|text| milliseconds(&text))
-            .map_or(DEFAULT_DEADLINE, |timeout| timeout.min(MAX_DEADLINE));
-        let declared = get(header::CONTENT_TYPE);
-        // `decode` rejects an unsupported format; that rejection is written as JSON.
-        let format = Format::detect(declared.as_deref(), &message.payload).unwrap_or(Format::Json);
-        let capability = get(header::CAPABILITY).as_deref().map(secret_digest);
-        let request_id = get(header::REQUEST_ID).filter(|id| id.len() <= 128);
-        let traceparent = get(header::TRACEPARENT).filter(|text| text.len() <= 128);
-        Self { format, deadline: Instant::now() + timeout, capability, request_id, traceparent, message }
-    }
-
-    /// Keeps only what a rejection needs. The reply subject is copied because it shares its buffer with the payload.
-    pub(super) fn without_body(mut self) -> Self {
-        self.message.reply = self.message.reply.map(|reply| reply.as_str().to_owned().into());
-        self.message.payload = bytes::Bytes::new();
-        self.message.headers = None;
-        self
+        let get = |name: &str| values(message.headers.as_ref(), name).next();
+        let capability = get(header::CAPABILITY).map(secret_digest);
+        let request_id = get(header::REQUEST_ID).filter(|id| header::is_request_id(id)).map(str::to_owned);
+        let traceparent = get(header::TRACEPARENT).filter(|text| header::is_traceparent(text)).map(str::to_owned);
+        let (format, deadline) = (format(&message), deadline(&message));
+        Self { format, deadline, capability, request_id, traceparent, message }
     }
 
     /// Rejects repeated headers, a malformed capability and a deadline that is not a number.
@@ -95,6 +81,18 @@ impl IncomingRequest {
     pub(crate) fn decode_as<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
         self.decode(|format, body| format.decode_request(body, UnknownFields::Ignore))
     }
+}
+
+/// The format of the reply. `decode` rejects an unsupported one; that rejection is written as JSON.
+pub(super) fn format(message: &Message) -> Format {
+    let declared = values(message.headers.as_ref(), header::CONTENT_TYPE).next();
+    Format::detect(declared, &message.payload).unwrap_or(Format::Json)
+}
+
+/// When the caller stops waiting. `check` rejects a deadline that is not a number; the default applies to that rejection.
+pub(super) fn deadline(message: &Message) -> Instant {
+    let declared = values(message.headers.as_ref(), header::DEADLINE_MS).next().and_then(milliseconds);
+    Instant::now() + declared.map_or(DEFAULT_DEADLINE, |timeout| timeout.min(MAX_DEADLINE))
 }
 
 /// The values of a header. As in HTTP, names are compared case-insensitively.

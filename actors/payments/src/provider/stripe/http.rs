@@ -6,7 +6,7 @@ use reqwest::{
     Method, Url,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
-use runtime::InternalError;
+use runtime::{CircuitBreaker, InternalError};
 use serde_json::Value;
 use subjects::orders::Failure;
 
@@ -33,6 +33,8 @@ pub(super) enum Said {
 pub(super) struct Http {
     client: reqwest::Client,
     base: String,
+    /// Closed as long as the provider answers, whatever it answers to single requests.
+    breaker: CircuitBreaker,
 }
 
 impl fmt::Debug for Http {
@@ -64,7 +66,7 @@ impl Http {
             .timeout(config.timeout)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { client, base })
+        Ok(Self { client, base, breaker: CircuitBreaker::new(super::NAME) })
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Said, InternalError> {
@@ -88,23 +90,42 @@ impl Http {
     async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Said, InternalError> {
         // The query is not logged: it holds ids.
         let path = path.split('?').next().unwrap_or_default();
+        if !self.breaker.admits() {
+            return Err(InternalError::Unanswered(format!("{path}: not called, because the last calls failed")));
+        }
         let unknown = |reason: &dyn fmt::Display| {
             tracing::warn!(path, reason = %reason, "payment provider did not answer");
             InternalError::Unanswered(format!("{path}: {reason}"))
         };
-        let mut response = request.send().await.map_err(|error| unknown(&Causes(&error.without_url())))?;
+        // No other server answers in its place, so a timeout counts like a refused connection.
+        let lost = |error: reqwest::Error| {
+            self.breaker.failed();
+            unknown(&Causes(&error.without_url()))
+        };
+        let mut response = request.send().await.map_err(lost)?;
         let status = response.status().as_u16();
         let is_replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
         let mut text = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unknown(&Causes(&error.without_url())))? {
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
             text.extend_from_slice(&chunk);
             if text.len() > LIMIT {
                 return Err(unknown(&"the response is too large"));
             }
         }
+        if is_away(status, is_replayed) {
+            self.breaker.failed();
+        } else {
+            self.breaker.succeeded();
+        }
         let body: Option<Value> = serde_json::from_slice(&text).ok();
         meaning(status, is_replayed, body).ok_or_else(|| unknown(&format_args!("status {status}")))
     }
+}
+
+/// Whether a status says that the provider, or a proxy before it, does not serve requests at the moment. A stored
+/// failure is about one request only.
+fn is_away(status: u16, is_replayed: bool) -> bool {
+    status == 429 || (status >= 500 && !is_replayed)
 }
 
 /// Interprets a response. `None` if it says nothing about the payment: invalid API keys, a rate limit, a concurrent
@@ -167,6 +188,17 @@ mod tests {
             assert!(meaning(404, false, body.clone()).is_none(), "{body:?}");
         }
         assert!(meaning(400, false, error("idempotency_error")).is_none(), "it is about the key");
+    }
+
+    #[test]
+    fn only_a_provider_that_serves_nobody_is_away() {
+        for status in [429, 500, 502, 503, 504] {
+            assert!(is_away(status, false), "{status}");
+        }
+        assert!(!is_away(500, true), "it answers, with what is stored");
+        for status in [200, 302, 400, 401, 402, 404, 409] {
+            assert!(!is_away(status, false), "{status}");
+        }
     }
 
     #[test]
