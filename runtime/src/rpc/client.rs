@@ -183,7 +183,9 @@ impl Client {
                     return Err(ServiceError::new(ErrorKind::TooLarge, "request_too_large", text).of(domain));
                 }
                 // A failed send returns at once: without the pause the loop would spin until the deadline.
-                Attempt::NotSent(error) => tracing::debug!(domain, %error, "request not sent"),
+                Attempt::NotSent(error) => {
+                    tracing::debug!(domain, request_id = call.request_id, %error, "request not sent");
+                }
             }
             let pause = pauses.next().unwrap_or(PAUSES[2]);
             if end.saturating_duration_since(Instant::now()) <= pause {
