@@ -1,6 +1,9 @@
 //! Sends one request to the provider and interprets the response: done, rejected, or outcome unknown.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use reqwest::{
     Method, Url,
@@ -88,6 +91,7 @@ impl Http {
     async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Said, InternalError> {
         // The query is not logged: it holds ids.
         let path = path.split('?').next().unwrap_or_default();
+        let began = Instant::now();
         let unknown = |reason: &dyn fmt::Display| {
             tracing::warn!(path, reason = %reason, "payment provider did not answer");
             InternalError::Unanswered(format!("{path}: {reason}"))
@@ -102,6 +106,8 @@ impl Http {
                 return Err(unknown(&"the response is too large"));
             }
         }
+        let latency_ms = began.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(path, status, latency_ms, "payment provider answered");
         let body: Option<Value> = serde_json::from_slice(&text).ok();
         meaning(status, is_replayed, body).ok_or_else(|| unknown(&format_args!("status {status}")))
     }
