@@ -1,6 +1,7 @@
 //! Typed settings from the environment. An invalid value stops the start with an error that names its variable.
 
 mod check;
+mod logs;
 mod payments;
 mod sandbox;
 mod servers;
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use runtime::NatsConfig;
 
 pub(crate) use check::CheckServers;
+pub(crate) use logs::{LogFiles, LogFormat, LogSettings};
 pub(crate) use payments::payments;
 pub(crate) use sandbox::sandbox;
 use servers::{database_as, nats, nats_of_stack};

@@ -8,7 +8,7 @@ use contract::{ErrorKind, ServiceError};
 
 use crate::{
     demo,
-    settings::{Servers, Settings, demo_password},
+    settings::{LogFormat, Servers, Settings, demo_password},
     telemetry, waiting,
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct DemoArguments {
 }
 
 pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
-    telemetry::start("warn", "text")?;
+    let _logs = telemetry::start("warn", LogFormat::Text)?;
     let settings = Settings::from_env()?;
     let servers = Servers::find(&settings, &[])?;
     let own = demo_password()?;

@@ -5,12 +5,12 @@ use subjects::DOMAINS;
 
 use crate::{
     domains,
-    settings::{Servers, Settings},
+    settings::{LogFormat, Servers, Settings},
     telemetry, waiting,
 };
 
 pub(crate) async fn run() -> Result<()> {
-    telemetry::start("info,sqlx=warn", "text")?;
+    let _logs = telemetry::start("info,sqlx=warn", LogFormat::Text)?;
     let settings = Settings::from_env()?;
     let servers = Servers::find(&settings, &DOMAINS)?;
     waiting::for_servers(&servers, &DOMAINS, settings.start_timeout).await?;

@@ -21,7 +21,7 @@ use crate::{
     domains,
     invariants::Operations,
     metrics_server,
-    settings::{CheckServers, Servers, Settings},
+    settings::{CheckServers, LogFormat, Servers, Settings},
     telemetry, waiting,
 };
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     if arguments.domains.is_empty() && !arguments.gateway && !arguments.check {
         bail!("a node needs --domains, --gateway or --check; the domains are {}", DOMAINS.join(", "));
     }
-    telemetry::start("info,ractor=warn,async_nats=warn", "json")?;
+    let _logs = telemetry::start("info,ractor=warn,async_nats=warn", LogFormat::Json)?;
     let settings = Settings::from_env()?;
     let domains = domains::chosen(&arguments.domains)?;
     let servers = Servers::find(&settings, &domains)?;

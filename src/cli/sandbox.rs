@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     metrics_server,
-    settings::{Settings, sandbox},
+    settings::{LogFormat, Settings, sandbox},
     telemetry,
 };
 
@@ -22,7 +22,7 @@ pub(crate) struct SandboxArguments {
 }
 
 pub(crate) async fn run(arguments: SandboxArguments) -> Result<()> {
-    telemetry::start("warn", "text")?;
+    let _logs = telemetry::start("warn", LogFormat::Text)?;
     let listener = metrics_server::bind(arguments.listen, "--listen").await?;
     let config = sandbox(&Settings::from_env()?).await?;
     println!("The sandbox listens on http://{}; stop with Ctrl-C", listener.local_addr()?);

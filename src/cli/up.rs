@@ -14,7 +14,7 @@ use crate::{
     demo, domains,
     invariants::Operations,
     metrics_server,
-    settings::{CheckServers, Servers, Settings},
+    settings::{CheckServers, LogFormat, Servers, Settings},
     telemetry,
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct Up {
 }
 
 pub(crate) async fn run(up: Up) -> Result<()> {
-    telemetry::start("warn,ractor=error", "text")?;
+    let _logs = telemetry::start("warn,ractor=error", LogFormat::Text)?;
     let began = Instant::now();
     let step = move |text: &str| say(&format!("[{:6.2} s] {text}\n", began.elapsed().as_secs_f64()));
     let settings = Settings::from_env()?;

@@ -25,6 +25,7 @@ mod for_sale;
 mod gateway_restart;
 mod inventory;
 mod keys;
+mod logs;
 mod main_path;
 mod migrations;
 mod nats_cli;

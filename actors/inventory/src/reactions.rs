@@ -1,6 +1,6 @@
 //! The reactions of inventory to events of orders and products. The events of an order may arrive in any order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::Event;
 use runtime::{Cause, EventEnvelope, InternalError, React, Transitions, Tx};
@@ -32,19 +32,27 @@ impl From<EventEnvelope<ProductCreated>> for Input {
     }
 }
 
+impl From<EventEnvelope<Placed>> for Input {
+    fn from(event: EventEnvelope<Placed>) -> Self {
+        let placed = &event.message;
+        let lines = sum(placed.items.iter().map(|line| (line.variant_id, line.quantity)));
+        let products = placed.items.iter().map(|line| (line.variant_id.0, line.product_id.0)).collect();
+        Self::Order(Incoming { order: placed.order_id.0, fact: Fact::Placed, lines, products }, event.cause)
+    }
+}
+
 macro_rules! input {
     ($($event:ident: |$message:ident| $lines:expr;)+) => {$(
         impl From<EventEnvelope<$event>> for Input {
             fn from(event: EventEnvelope<$event>) -> Self {
                 let $message = &event.message;
-                let (order, lines) = ($message.entity(), $lines);
-                Self::Order(Incoming { order, fact: Fact::$event, lines }, event.cause)
+                let (order, lines, products) = ($message.entity(), $lines, BTreeMap::new());
+                Self::Order(Incoming { order, fact: Fact::$event, lines, products }, event.cause)
             }
         }
     )+};
 }
 input! {
-    Placed: |placed| sum(placed.items.iter().map(|line| (line.variant_id, line.quantity)));
     Confirmed: |confirmed| sum(confirmed.items.iter().map(|line| (line.variant_id, line.quantity)));
     Failed: |failed| Lines::new();
     Cancelled: |cancelled| Lines::new();

@@ -26,7 +26,8 @@ impl React for Orders {
         for Input { order_id, fact, cause } in inputs.iter().copied() {
             let Some(fact) = fact else { continue };
             if !orders.apply(*order_id, fact.clone(), cause) {
-                tracing::warn!(%order_id, cause = cause.name, "event of an unknown order ignored");
+                let request_id = &cause.request_id;
+                tracing::warn!(%order_id, cause = cause.name, request_id, "event of an unknown order ignored");
             }
         }
         orders.save(tx).await

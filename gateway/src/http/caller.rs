@@ -1,6 +1,11 @@
 //! The caller, checked at the edge against the rights of the message; the owning domain checks again.
 
-use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use contract::{
     Access, CallError, Command, Detail, ErrorKind, Query, Request as Message,
@@ -49,7 +54,7 @@ impl Credentials {
     /// Sends a query that takes long, without the concurrency limit.
     pub(crate) async fn ask_with_long_deadline<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
         let call = self.call(LONG_DEADLINE, None);
-        self.context.gateway.client.ask(query, &call).await.map_err(ApiError::of_call::<Q>)
+        self.logged::<Q, _>(self.context.gateway.client.ask(query, &call)).await.map_err(ApiError::of_call::<Q>)
     }
 
     /// Sends a command, with the id derived from the client's idempotency key.
@@ -71,7 +76,7 @@ impl Credentials {
         let Some(admitted) = self.context.gateway.limiter.admit(M::DOMAIN, is_write) else {
             return Err(ApiError::overloaded());
         };
-        let answer = asking.await;
+        let answer = self.logged::<M, T>(asking).await;
         match &answer {
             // A timeout counts as a late reply.
             Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Deadline => admitted.answered(),
@@ -80,6 +85,27 @@ impl Credentials {
             Ok(_) => admitted.answered(),
         }
         answer.map_err(ApiError::of_call::<M>)
+    }
+
+    /// Waits for the reply of a domain, and logs the call.
+    async fn logged<M: Message, T>(
+        &self,
+        asking: impl Future<Output = Result<T, CallError<M::Error>>>,
+    ) -> Result<T, CallError<M::Error>> {
+        let began = Instant::now();
+        let answer = asking.await;
+        tracing::debug!(
+            target: "http",
+            service = M::DOMAIN,
+            operation = M::OPERATION,
+            route = self.context.label.get().map(|label| label.template.as_str()),
+            status = answer.as_ref().map_or_else(|error| error.kind().status(), |_| 200),
+            user_id = self.context.user.get().map(tracing::field::display),
+            request_id = self.context.request_id,
+            latency_ms = began.elapsed().as_secs_f64() * 1000.0,
+            "request forwarded"
+        );
+        answer
     }
 
     /// The metadata of a call for this caller.

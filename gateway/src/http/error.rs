@@ -207,7 +207,6 @@ impl ApiError {
         self.0.status
     }
 
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.0.service_error.code
     }

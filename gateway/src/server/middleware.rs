@@ -43,46 +43,46 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         let context = RequestContext::begin(self.gateway.clone(), &request);
         let method = request.method().clone();
         let origin = cors::origin(&self.gateway.cors_origins, &request);
-        let span = tracing::info_span!("http_request", request_id = %context.request_id);
-        let mut response = if let Some(preflight) = cors::preflight(origin.as_ref(), &request) {
-            preflight
+        let answered = if let Some(preflight) = cors::preflight(origin.as_ref(), &request) {
+            Ok(preflight)
         } else {
             request.set_data(context.clone());
             request.set_data(self.gateway.clone());
-            self.answer(request, &context).instrument(span.clone()).await
+            let span = tracing::info_span!(target: "span", "http_request", request_id = context.request_id);
+            self.answer(request, &context).instrument(span).await
         };
+        let error = answered.as_ref().err().map(|error| error.code().to_owned());
+        let mut response = answered.unwrap_or_else(|error| error.response(&context.request_id));
         if let Some(origin) = origin {
             cors::allow(&mut response, origin);
         }
         self.finish(&mut response, &context);
-        span.in_scope(|| report(&method, response.status(), &context, began.elapsed()));
+        report(&method, response.status(), error, &context, began.elapsed());
         Ok(response)
     }
 }
 
 impl<E: Endpoint<Output = Response>> Middleware<E> {
-    async fn answer(&self, request: Request, context: &RequestContext) -> Response {
+    async fn answer(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
         // Health checks bypass the limit on requests.
         let is_health = request.uri().path().starts_with("/health");
         let permit = self.gateway.requests.try_acquire();
         if permit.is_err() && !is_health {
-            return ApiError::overloaded().response(&context.request_id);
+            return Err(ApiError::overloaded());
         }
-        if let Err(error) = reject_repeated(request.headers()) {
-            return error.response(&context.request_id);
-        }
+        reject_repeated(request.headers())?;
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let failed = match tokio::time::timeout(TIMEOUT, call).await {
-            Ok(Ok(Ok(response))) => return response,
+            Ok(Ok(Ok(response))) => return Ok(response),
             Ok(Ok(Err(error))) => ApiError::of_route(error),
             Ok(Err(_)) => ApiError::internal(&"a handler panicked"),
             Err(_) => contract::ServiceError::deadline(GATEWAY).into(),
         };
         // Overload is counted by metrics only: a log line per rejected request would add to it.
         if failed.status().is_server_error() && !failed.is_overload() {
-            tracing::warn!(error = %failed, "request failed");
+            tracing::warn!(error = %failed, request_id = context.request_id, "request failed");
         }
-        failed.response(&context.request_id)
+        Err(failed)
     }
 
     fn finish(&self, response: &mut Response, context: &RequestContext) {
@@ -102,7 +102,8 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
     }
 }
 
-fn report(method: &Method, status: StatusCode, context: &RequestContext, took: Duration) {
+/// Logs and counts a request. `error` is the code of an error.
+fn report(method: &Method, status: StatusCode, error: Option<String>, context: &RequestContext, took: Duration) {
     let (service, route) = context.label.get().map_or((GATEWAY, "-"), |label| (label.service, label.template.as_str()));
     let code = status.as_str().to_owned();
     metrics::counter!("http_requests_total", "service" => service, "status" => code).increment(1);
@@ -110,7 +111,7 @@ fn report(method: &Method, status: StatusCode, context: &RequestContext, took: D
     let user_id = context.user.get().map(tracing::field::display);
     let latency_ms = took.as_secs_f64() * 1000.0;
     tracing::info!(
-        target: "http", %method, route, status = status.as_u16(), service, user_id,
+        target: "http", %method, route, status = status.as_u16(), error, service, user_id,
         request_id = context.request_id, latency_ms, "request completed"
     );
 }

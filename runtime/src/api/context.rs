@@ -75,6 +75,11 @@ impl ServiceContext {
         self.capability
     }
 
+    /// The id of the request that caused this work, for log lines; `None` if no request did.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
     /// The time left until the caller's deadline.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

@@ -14,6 +14,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -227,8 +228,18 @@ impl Effects {
         let deadline = Instant::now() + TIMEOUT;
         let request = ServiceContext::of_system(self.client.clone(), deadline, request_id, traceparent);
         let context = Context { request, db: self.db.internal_reads.clone() };
+        let span = tracing::info_span!(
+            target: "span",
+            "effect",
+            domain = self.domain,
+            effect = route.name,
+            effect_id = %row.id,
+            entity = %row.entity,
+            request_id = row.cause.request_id
+        );
         crate::fail_point("effect.before_perform");
-        let effect_result = tokio::time::timeout(TIMEOUT, guarded((route.perform)(&context, &row))).await;
+        let performing = guarded((route.perform)(&context, &row)).instrument(span);
+        let effect_result = tokio::time::timeout(TIMEOUT, performing).await;
         crate::fail_point("effect.after_perform");
         let result = effect_result.unwrap_or_else(|_| Err(InternalError::other("the effect exceeded its timeout")));
         let outcome = if result.is_ok() { "ok" } else { "failed" };
@@ -241,18 +252,22 @@ impl Effects {
         .record(began.elapsed().as_secs_f64());
         match (result, self.lanes.get()) {
             (Ok(effect_result), Some(lanes)) => {
-                let item = EffectItem {
-                    route: route.clone(),
-                    id: row.id,
-                    attempts: row.attempts,
-                    effect_result,
-                    _permit: permit,
-                };
-                lanes.cast(row.entity, LaneMessage::Effect(Box::new(item)));
+                tracing::debug!(
+                    domain = self.domain,
+                    effect = route.name,
+                    effect_id = %row.id,
+                    entity = %row.entity,
+                    request_id = row.cause.request_id,
+                    latency_ms = began.elapsed().as_secs_f64() * 1000.0,
+                    "effect performed"
+                );
+                let entity = row.entity;
+                let item = EffectItem { route: route.clone(), row, effect_result, _permit: permit };
+                lanes.cast(entity, LaneMessage::Effect(Box::new(item)));
             }
             (Ok(_), None) => tracing::error!(domain = self.domain, "effect completed before the lanes were ready"),
             (Err(error), _) => {
-                self.failed(row.id, row.attempts, &error).await;
+                self.failed(&row, &error).await;
                 self.has_room_after(permit);
             }
         }
@@ -260,12 +275,16 @@ impl Effects {
 
     /// Records a failure: schedules another attempt after a growing pause, or dead-letters the effect after the last
     /// one.
-    pub(crate) async fn failed(&self, id: Uuid, attempts: i32, internal_error: &InternalError) {
+    pub(crate) async fn failed(&self, row: &EffectRow, internal_error: &InternalError) {
+        let (id, attempts, request_id) = (row.id, row.attempts, &row.cause.request_id);
         let is_last = attempts >= ATTEMPTS;
         let pause = (0.25 * 2_f64.powi(attempts.clamp(0, 20))).min(LONGEST_PAUSE);
         tracing::warn!(
             domain = self.domain,
+            effect = row.name,
             effect_id = %id,
+            entity = %row.entity,
+            request_id,
             attempts,
             error = %internal_error,
             is_last,
@@ -290,7 +309,10 @@ impl Effects {
                 metrics::counter!("effects_dead_lettered_total", "domain" => self.domain).increment(1);
                 tracing::error!(
                     domain = self.domain,
+                    effect = row.name,
                     effect_id = %id,
+                    entity = %row.entity,
+                    request_id,
                     error = %internal_error,
                     "effect dead-lettered, manual action required"
                 );
@@ -298,7 +320,13 @@ impl Effects {
             Ok(_) => {}
             // The effect is retried after its lease has ended.
             Err(error) => {
-                tracing::warn!(domain = self.domain, effect_id = %id, %error, "effect failure could not be recorded");
+                tracing::warn!(
+                    domain = self.domain,
+                    effect_id = %id,
+                    request_id,
+                    %error,
+                    "effect failure could not be recorded"
+                );
             }
         }
     }

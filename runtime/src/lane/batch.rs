@@ -6,6 +6,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use contract::Position;
 use sqlx::{Connection, PgConnection};
+use tracing::Instrument;
 
 use super::{
     LaneContext, Lanes, Next,
@@ -77,7 +78,10 @@ pub(super) async fn run_batch<K: Kind>(
         attempt += 1;
         let began = Instant::now();
         let confirmed = context.publisher.take_confirmed();
-        let error = match guarded(transact::<K>(context, &items, &confirmed)).await {
+        // Without a request id: the items belong to many requests. Lines about one of them name its request.
+        let size = items.len();
+        let span = tracing::info_span!(target: "span", "batch", domain = context.domain, kind = K::NAME, size);
+        let error = match guarded(transact::<K>(context, &items, &confirmed)).instrument(span).await {
             Ok((outcome, Some(committed))) => {
                 measure(context, K::NAME, items.len(), began);
                 publish(committed);

@@ -35,6 +35,7 @@ pub(crate) struct CommandItem {
     pub id: Uuid,
     pub key: Uuid,
     pub fingerprint: Vec<u8>,
+    pub request_id: Option<String>,
     /// `Err` is a domain error of `prepare`, or of an earlier run that had written. It becomes the answer only if the
     /// id is claimed and no answer is stored for it.
     pub prepared: Result<Erased, Box<ErrorBody>>,
@@ -193,7 +194,13 @@ impl Kind for Commands {
     async fn give_up(lanes: &Lanes, items: Vec<CommandItem>, internal_error: &InternalError) {
         let domain = lanes.context.domain;
         for item in items {
-            tracing::error!(domain, operation = item.route.meta.operation, error = %internal_error, "command failed");
+            tracing::error!(
+                domain,
+                operation = item.route.meta.operation,
+                request_id = item.request_id,
+                error = %internal_error,
+                "command failed"
+            );
             answer(item, LaneReply::ServiceError(internal_error.service_error(domain)));
         }
     }

@@ -15,15 +15,14 @@ use super::{
 };
 use crate::api::{
     error::InternalError,
-    routes::{EffectRoute, Erased},
+    routes::{EffectRoute, EffectRow, Erased},
     tx::Tx,
 };
 
 /// The result of an effect, in the lane of its entity.
 pub(crate) struct EffectItem {
     pub route: EffectRoute,
-    pub id: Uuid,
-    pub attempts: i32,
+    pub row: EffectRow,
     pub effect_result: Erased,
     /// RAII guard: dropping it releases the permit.
     pub _permit: OwnedSemaphorePermit,
@@ -62,7 +61,7 @@ impl Kind for EffectResults {
     ) -> Result<(bool, Option<AnswerRows>), InternalError> {
         let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
         // Of two results of one effect, whose lease ended while the first waited here, one is written.
-        for item in items.iter().filter(|item| claimed.ids.remove(&item.id)) {
+        for item in items.iter().filter(|item| claimed.ids.remove(&item.row.id)) {
             match groups.iter_mut().find(|(route, _)| route.name == item.route.name) {
                 Some((_, members)) => members.push(&*item.effect_result),
                 None => groups.push((&item.route, vec![&*item.effect_result])),
@@ -97,7 +96,7 @@ impl Kind for EffectResults {
     /// The rows remain: the effects are performed again with the same idempotency keys, and then finished.
     async fn give_up(lanes: &Lanes, items: Vec<EffectItem>, error: &InternalError) {
         for item in &items {
-            lanes.context.effects.failed(item.id, item.attempts, error).await;
+            lanes.context.effects.failed(&item.row, error).await;
         }
     }
 }
@@ -111,7 +110,7 @@ struct Claimed {
 
 /// Claims results by deleting their rows. A result whose row is gone was written by another transaction.
 async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<(Claimed, DateTime<Utc>), InternalError> {
-    let mut ids: Vec<Uuid> = batch.iter().map(|item| item.id).collect();
+    let mut ids: Vec<Uuid> = batch.iter().map(|item| item.row.id).collect();
     ids.sort_unstable();
     let sql = "with held as (select id, entity from effect where id = any($1) order by id for update),
               gone as (delete from effect using held where effect.id = held.id returning effect.id)

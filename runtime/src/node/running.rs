@@ -209,8 +209,9 @@ impl Running {
         if let Err(internal_error) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
             tracing::warn!(domain = name, error = %internal_error, "database clock could not be read");
         }
-        if let Err(error) = db.open_kept().await {
-            tracing::warn!(domain = name, %error, "read connections could not be opened");
+        match db.open_kept().await {
+            Ok(()) => tracing::info!(domain = name, "database connected"),
+            Err(error) => tracing::warn!(domain = name, %error, "read connections could not be opened"),
         }
         let events = connect(&config.nats, name, "events").await?;
         let client = &serving.client;

@@ -210,7 +210,7 @@ impl Client {
                 }
                 // A failed send returns at once: without the pause the loop would spin until the deadline.
                 Attempt::NotSent(error) => {
-                    tracing::debug!(domain, %error, "request not sent");
+                    tracing::debug!(domain, request_id = call.request_id, %error, "request not sent");
                     None
                 }
             };

@@ -14,6 +14,7 @@ use contract::{Access, ErrorKind, ServiceError, header, subject};
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 use uuid::Uuid;
 
 pub(crate) use incoming::IncomingRequest;
@@ -114,7 +115,7 @@ impl Backed<'_> {
         let cx = BuiltinContext { domain, client, backing, caller, command_id };
         match (route.run)(&cx, incoming).await {
             Ok(reply) => reply,
-            Err(internal_error) => self.broken(route.meta.operation, &internal_error),
+            Err(internal_error) => self.broken(route.meta.operation, incoming, &internal_error),
         }
     }
 }
@@ -191,19 +192,14 @@ impl Responder {
                 .of(self.domain)
                 .into(),
             Some(endpoint) => {
-                match tokio::time::timeout_at(incoming.deadline.into(), self.caller(&incoming, endpoint)).await {
-                    Err(_) => ServiceError::deadline(self.domain).into(),
-                    Ok(Err(error)) => error.of(self.domain).into(),
-                    Ok(Ok(caller)) => {
-                        // Beside an access token, a capability counts only where the operation accepts both.
-                        match endpoint.meta().access {
-                            Access::RolesAndCapability(_) => {}
-                            Access::RolesOrCapability(_) if caller.is_none() => {}
-                            _ => incoming.capability = None,
-                        }
-                        self.run_endpoint(endpoint, &incoming, caller, permit).await
-                    }
-                }
+                let span = tracing::info_span!(
+                    target: "span",
+                    "request",
+                    domain = self.domain,
+                    operation = endpoint.meta().operation,
+                    request_id = incoming.request_id
+                );
+                self.admitted(endpoint, &mut incoming, permit).instrument(span).await
             }
         };
         let failed = match &reply {
@@ -218,6 +214,28 @@ impl Responder {
             metrics::counter!("requests_total", "subject" => subject.to_string(), "outcome" => outcome).increment(1);
         }
         self.send(&incoming, reply).await;
+    }
+
+    /// Identifies the caller and runs the operation.
+    async fn admitted(
+        &self,
+        endpoint: &Endpoint,
+        incoming: &mut IncomingRequest,
+        permit: OwnedSemaphorePermit,
+    ) -> Reply {
+        match tokio::time::timeout_at(incoming.deadline.into(), self.caller(incoming, endpoint)).await {
+            Err(_) => ServiceError::deadline(self.domain).into(),
+            Ok(Err(error)) => error.of(self.domain).into(),
+            Ok(Ok(caller)) => {
+                // Beside an access token, a capability counts only where the operation accepts both.
+                match endpoint.meta().access {
+                    Access::RolesAndCapability(_) => {}
+                    Access::RolesOrCapability(_) if caller.is_none() => {}
+                    _ => incoming.capability = None,
+                }
+                self.run_endpoint(endpoint, incoming, caller, permit).await
+            }
+        }
     }
 
     async fn run_endpoint(
@@ -323,22 +341,24 @@ impl Responder {
             Err(_) => ServiceError::deadline(self.domain).into(),
             Ok(QueryOutcome::Reply(body)) => Reply::Success { body, replayed: false },
             Ok(QueryOutcome::Rejected(body)) => Reply::Error { body, replayed: false },
-            Ok(QueryOutcome::Broken(internal_error)) => self.broken(route.meta.operation, &internal_error),
+            Ok(QueryOutcome::Broken(internal_error)) => self.broken(route.meta.operation, incoming, &internal_error),
         }
     }
 
-    fn broken(&self, operation: &str, internal_error: &InternalError) -> Reply {
+    fn broken(&self, operation: &str, incoming: &IncomingRequest, internal_error: &InternalError) -> Reply {
         if let Some(backing) = &self.backing {
             backing.db.health.report(internal_error);
         }
         let service_error = internal_error.service_error(self.domain);
+        let request_id = &incoming.request_id;
         if service_error.kind == ErrorKind::Internal {
-            tracing::error!(domain = self.domain, operation, error = %internal_error, "request failed");
+            tracing::error!(domain = self.domain, operation, request_id, error = %internal_error, "request failed");
         } else {
             // Overload, a passed deadline or an unavailable database: counted in the metrics, not a defect in the code.
             tracing::debug!(
                 domain = self.domain,
                 operation,
+                request_id,
                 error = %internal_error,
                 kind = ?service_error.kind,
                 "request not answered"

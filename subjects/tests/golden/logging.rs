@@ -1,6 +1,10 @@
 //! docs/logging.md: every log message with its level, its target and its fields, from the sources.
 
-use std::{collections::BTreeSet, fmt::Write, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use crate::sources::{root, rust_files};
 
@@ -20,31 +24,57 @@ struct Line {
 }
 
 pub fn page() -> String {
-    let lines: BTreeSet<Line> = SOURCES
+    let files: Vec<PathBuf> = SOURCES
         .iter()
         .flat_map(|source| rust_files(&root().join(source)))
         .filter(|path| !path.ends_with("tests.rs") && path.iter().all(|part| part != "tests"))
-        .flat_map(|path| lines_of(&path))
         .collect();
+    let lines: BTreeSet<Line> = files.iter().flat_map(|path| lines_of(path)).collect();
     assert!(lines.len() > 80, "log messages are no longer found");
+    let spans: BTreeSet<Line> = files.iter().flat_map(|path| spans_of(path)).collect();
+    assert!(spans.len() > 3, "spans are no longer found");
     let mut page = String::from(
         "<!-- Made from the sources by `cargo test -p subjects`: do not edit by hand. -->\n\n# Logging\n\n\
-         Log lines go to standard error: JSON from `souk node`, text from `souk up` (`SOUK_LOG_FORMAT`). `SOUK_LOG` \
-         filters them by target and level, in the syntax of `tracing`'s `EnvFilter`: \
-         `info,runtime::lane=debug,http=off`. Messages are stable; what differs between two lines is in fields. \
-         Ids are fields of their own (`order_id`, `payment_id`, `variant_id`, `user_id`, `request_id`).\n\n\
-         | Level | Target | Message | Fields |\n| --- | --- | --- | --- |\n",
+         Where lines go, and which: [operations.md](operations.md#logs). Messages are stable; what differs between \
+         two lines is in fields. Ids are fields of their own (`order_id`, `payment_id`, `variant_id`, `user_id`, \
+         `request_id`). A line of JSON also has `timestamp`, `level`, `target` and `message`, and `span`, the fields \
+         of the span that it was written in.\n\n\
+         ## Spans\n\n\
+         All have the target `span` and the level `info`.\n\n\
+         | Span | In | Fields |\n| --- | --- | --- |\n",
     );
+    for Line { target, message, fields, .. } in spans {
+        let _ = writeln!(page, "| {message} | `{target}` | {} |", quoted(&fields));
+    }
+    page.push_str("\n## Lines\n\n| Level | Target | Message | Fields |\n| --- | --- | --- | --- |\n");
     for Line { target, level, message, fields } in lines {
-        let fields = fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(page, "| {} | `{target}` | {message} | {fields} |", LEVELS[level]);
+        let _ = writeln!(page, "| {} | `{target}` | {message} | {} |", LEVELS[level], quoted(&fields));
     }
     page
 }
 
+fn quoted(fields: &[String]) -> String {
+    fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn code_of(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap().split("#[cfg(test)]").next().unwrap().to_owned()
+}
+
+/// The spans, by the modules that open them. The name comes after the target, before the fields.
+fn spans_of(path: &Path) -> Vec<Line> {
+    let code = code_of(path);
+    let span = |call: &str| {
+        let arguments = arguments(call);
+        assert_eq!(arguments[0], "target: \"span\"", "{}: a span of another target", path.display());
+        let fields = arguments[2..].iter().map(|field| field_name(field)).collect();
+        Line { target: module(path), level: 2, message: text(&arguments[1]), fields }
+    };
+    code.split("tracing::info_span!(").skip(1).map(span).collect()
+}
+
 fn lines_of(path: &Path) -> Vec<Line> {
-    let source = std::fs::read_to_string(path).unwrap();
-    let code = source.split("#[cfg(test)]").next().unwrap();
+    let code = code_of(path);
     let mut lines = Vec::new();
     for (level, name) in LEVELS.iter().enumerate() {
         for call in code.split(&format!("tracing::{name}!(")).skip(1) {

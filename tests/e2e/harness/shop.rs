@@ -77,6 +77,11 @@ impl Shop {
         Self::start_by(settings, move |home, settings| process::start_shop(form, home, settings)).await
     }
 
+    /// The same, always in one process.
+    pub async fn start_whole(settings: &[(&str, &str)]) -> Self {
+        Self::start_by(owned(settings), |home, settings| process::start_shop(Form::Whole, home, settings)).await
+    }
+
     /// A shop in a home of its own, its processes started by `start`.
     pub(super) async fn start_by(
         settings: Vec<(String, String)>,

@@ -227,6 +227,8 @@ impl Handle<CreateProduct> for Catalog {
         store::write_stock(tx.last_writes(), &plan.stock(), now);
         tx.flush().await?;
 
+        let (product_id, request_id) = (plan.row.id, &command.cause.request_id);
+        tracing::info!(%product_id, seller_id = %seller, request_id, "product created");
         let made = store::written_product(tx.reads(), plan.row.id).await?;
         Ok(view::product(&made.product, &made.variants, &command.caller))
     }

@@ -68,7 +68,9 @@ impl Handle<Login, Checked> for Identity {
         if !account.user.is_active {
             return Err(IdentityError::AccountInactive.into());
         }
-        Ok(self.open_session(tx, &account).await?)
+        let session = self.open_session(tx, &account).await?;
+        tracing::info!(user_id = %account.user.id, request_id = command.cause.request_id, "logged in");
+        Ok(session)
     }
 }
 

@@ -85,6 +85,7 @@ impl Handle<Refresh> for Identity {
                 tracing::warn!(
                     user_id = %token.user_id,
                     session_id = %token.session_id,
+                    request_id = command.cause.request_id,
                     "spent refresh token reused, revoking its session"
                 );
                 store::revoke_session(tx.writes(), token.session_id, "reuse", now).await?;

@@ -98,7 +98,10 @@ pub(crate) async fn insert(
     let User { id: user_id, email, role, first_name, last_name, .. } = account.user.clone();
     let event = UserRegistered { user_id, email, role, first_name, last_name };
     tx.emit(cause, &mut account.version, &event)?;
-    store::insert_account(tx.writes(), &account).await?.ok_or(HandleError::Stale)
+    let account = store::insert_account(tx.writes(), &account).await?.ok_or(HandleError::Stale)?;
+    let User { id: user_id, role, .. } = &account.user;
+    tracing::info!(%user_id, role, request_id = cause.request_id, "account created");
+    Ok(account)
 }
 
 #[cfg(test)]

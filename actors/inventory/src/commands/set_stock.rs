@@ -69,6 +69,12 @@ impl HandleBatch<SetStock, UnknownVariant> for Inventory {
                     shelf.emit(tx, &command.cause, &before)?;
                     entries.extend(Entry::of_units(&before, shelf, "counted"));
                     changed.insert(shelf.variant_id);
+                    tracing::info!(
+                        variant_id = %shelf.variant_id,
+                        on_hand = shelf.on_hand,
+                        request_id = command.cause.request_id,
+                        "stock counted"
+                    );
                     Ok(shelf.clone().into_stock())
                 }
                 Ok(None) => Ok(shelf.clone().into_stock()),

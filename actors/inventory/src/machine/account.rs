@@ -106,6 +106,8 @@ pub struct Incoming {
     pub fact: Fact,
     /// Empty if the event names none.
     pub lines: Lines,
+    /// The products of the variants, for log lines, if the event names them.
+    pub products: BTreeMap<Uuid, Uuid>,
 }
 
 /// An entry of the stock ledger.
@@ -164,7 +166,7 @@ impl<'a> Machine for Account<'a> {
 
     /// Decides one input against the balances that the inputs before it left.
     fn transition(&mut self, known: &mut Reservation, (incoming, cause): Self::Input) -> Transition<Emitted> {
-        let Incoming { order, fact, lines: requested } = incoming;
+        let Incoming { order, fact, lines: requested, .. } = incoming;
         let emitted = match step(known.state, *fact) {
             Step::Reserve => vec![self.reserve(known, incoming, cause)],
             Step::Commit => {
@@ -205,7 +207,7 @@ impl<'a> Machine for Account<'a> {
             }
             Step::Nothing => return Transition::Stay,
             Step::Impossible => {
-                tracing::error!(order_id = %order, ?fact, state = ?known.state,
+                tracing::error!(order_id = %order, ?fact, state = ?known.state, request_id = cause.request_id,
                     "the end of the order contradicts earlier events, stock unchanged");
                 return Transition::Illegal;
             }
@@ -222,16 +224,8 @@ impl<'a> Machine for Account<'a> {
     ) -> Result<(), InternalError> {
         let (order_id, version) = (OrderId(known.order), &mut known.version);
         match emitted {
-            Emitted::Reserved(lines) => {
-                for (variant_id, quantity) in &lines {
-                    tracing::debug!(%order_id, %variant_id, quantity, "inventory reserved");
-                }
-                tx.emit(cause, version, &Reserved { order_id, items: units(&lines) })
-            }
-            Emitted::Rejected(shortages) => {
-                tracing::debug!(%order_id, ?shortages, "inventory not reserved");
-                tx.emit(cause, version, &ReservationRejected { order_id, shortages })
-            }
+            Emitted::Reserved(lines) => tx.emit(cause, version, &Reserved { order_id, items: units(&lines) }),
+            Emitted::Rejected(shortages) => tx.emit(cause, version, &ReservationRejected { order_id, shortages }),
             Emitted::Released(lines) => tx.emit(cause, version, &Released { order_id, items: units(&lines) }),
             Emitted::Committed(lines) => tx.emit(cause, version, &Committed { order_id, items: units(&lines) }),
         }
@@ -256,7 +250,8 @@ impl<'a> Machine for Account<'a> {
 impl<'a> Account<'a> {
     /// Reserves all lines, or none.
     fn reserve(&mut self, known: &mut Reservation, incoming: &Incoming, cause: &'a Cause) -> Emitted {
-        let Incoming { order, fact, lines } = incoming;
+        let Incoming { order, fact, lines, products } = incoming;
+        let (order_id, request_id) = (order, &cause.request_id);
         let shortages: Vec<_> = lines
             .iter()
             .map(|(variant, quantity)| (variant, *quantity, self.available(*variant)))
@@ -264,8 +259,13 @@ impl<'a> Account<'a> {
             .map(|(variant, requested, available)| Shortage { variant_id: VariantId(*variant), requested, available })
             .collect();
         if !shortages.is_empty() {
+            tracing::info!(%order_id, ?shortages, request_id, "inventory not reserved");
             known.enter(State::Rejected, *fact);
             return Emitted::Rejected(shortages);
+        }
+        for (variant_id, quantity) in lines {
+            let product_id = products.get(variant_id).map(tracing::field::display);
+            tracing::info!(%order_id, product_id, %variant_id, quantity, request_id, "inventory reserved");
         }
         self.book(*order, lines, cause, "reserved", 0, 1);
         known.hold(lines.clone());
@@ -280,7 +280,8 @@ impl<'a> Account<'a> {
         for (variant, quantity) in &mut taken {
             let available = self.available(*variant);
             if available < *quantity {
-                tracing::error!(order_id = %incoming.order, variant_id = %variant, quantity, available,
+                let (order_id, request_id) = (incoming.order, &cause.request_id);
+                tracing::error!(%order_id, variant_id = %variant, quantity, available, request_id,
                     "confirmed order without a reservation is short of stock");
                 *quantity = available;
             }
@@ -337,6 +338,7 @@ impl<'a> Account<'a> {
                     order_id = %order,
                     variant_id = %variant,
                     reason,
+                    request_id = cause.request_id,
                     "stock movement of an unknown variant skipped"
                 );
                 continue;

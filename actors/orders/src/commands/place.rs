@@ -63,6 +63,7 @@ impl HandleBatch<PlaceOrder, Quote> for Orders {
                 order_id = %draft.order.id,
                 user_id = draft.user_id().map(tracing::field::display),
                 order_number = draft.order.order_number,
+                request_id = draft.cause.request_id,
                 "order created"
             );
             let placed = draft.placed();

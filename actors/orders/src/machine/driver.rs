@@ -73,9 +73,17 @@ impl Machine for Moving<'_> {
             _ => Vec::new(),
         };
         emit(tx, order, &act, units, cause)?;
-        let (version, event, cause) = (order.version, emitted.name(), cause.name.clone());
-        tracing::info!(%order_id, %version, status = state.status.as_str(), event, cause, "order changed");
-        let (status, payment) = (state.status, state.payment);
+        let (version, event) = (order.version, emitted.name());
+        tracing::info!(
+            %order_id,
+            %version,
+            status = state.status.as_str(),
+            event,
+            cause = cause.name,
+            request_id = cause.request_id,
+            "order changed"
+        );
+        let (status, payment, cause) = (state.status, state.payment, cause.name.clone());
         self.history.push(store::Entry { order_id, version, event, status, payment, cause });
         match (emitted, order.cart_id) {
             (Emitted::Confirmed, Some(cart)) => {

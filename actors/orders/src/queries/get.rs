@@ -49,7 +49,8 @@ async fn action(cx: &Context, order: &Order) -> Option<PaymentAction> {
     match cx.ask_within(&GetAction { order_id: order.id }, ACTION_TIMEOUT).await {
         Ok(pending) => pending.action,
         Err(error) => {
-            tracing::warn!(order_id = %order.id, %error, "payment action not available");
+            let request_id = cx.request_id();
+            tracing::warn!(order_id = %order.id, request_id, %error, "payment action not available");
             None
         }
     }

@@ -138,11 +138,14 @@ impl Machine for Ledger<'_> {
         cause: &Cause,
     ) -> Result<(), InternalError> {
         let (payment_id, order_id, status) = (row.id, row.order_id, following.status.as_str());
+        let Cause { name, request_id, .. } = cause;
         match event_name(&following.act) {
             Some(event) => {
-                tracing::info!(%payment_id, %order_id, status, event, cause = cause.name, "payment changed");
+                tracing::info!(%payment_id, %order_id, status, event, cause = name, request_id, "payment changed");
             }
-            None => tracing::debug!(%payment_id, %order_id, status, cause = cause.name, "provider request queued"),
+            None => {
+                tracing::debug!(%payment_id, %order_id, status, cause = name, request_id, "provider request queued");
+            }
         }
         match following.act {
             Act::EmitRefunded { id, amount } => {
@@ -222,6 +225,8 @@ fn perform_act(
             tx.emit(cause, &mut row.version, &messages::Succeeded { payment_id, order_id, amount })?;
         }
         Act::EmitFailed(failure) => {
+            let (code, request_id) = (&failure.code, &cause.request_id);
+            tracing::info!(%payment_id, %order_id, code, request_id, "payment failed");
             let failure = failure.clone();
             tx.emit(cause, &mut row.version, &messages::PaymentFailed { payment_id, order_id, failure })?;
         }
@@ -234,6 +239,7 @@ fn perform_act(
                 %order_id,
                 refund_id = %id,
                 code = failure.code,
+                request_id = cause.request_id,
                 "refund failed, manual action required"
             );
             let (refund_id, failure) = (*id, failure.clone());
@@ -244,7 +250,14 @@ fn perform_act(
         }
         Act::EmitDisputed { id } => {
             let (amount, reason) = disputed(row, id)?;
-            tracing::warn!(%payment_id, %order_id, dispute_id = id, amount = amount.amount, "payment disputed");
+            tracing::warn!(
+                %payment_id,
+                %order_id,
+                dispute_id = id,
+                amount = amount.amount,
+                request_id = cause.request_id,
+                "payment disputed"
+            );
             let dispute_id = id.clone();
             tx.emit(cause, &mut row.version, &messages::Disputed { payment_id, order_id, dispute_id, amount, reason })?;
         }

@@ -162,6 +162,7 @@ async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str
             tracing::error!(
                 domain = context.domain,
                 event_id = %item.head.id,
+                request_id = item.head.request_id,
                 %error,
                 "event could not be dead-lettered"
             );
@@ -172,7 +173,7 @@ async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str
         .increment(1);
     tracing::error!(
         domain = context.domain, source = item.head.source, name = item.head.name, event_id = %item.head.id,
-        attempts, reason, "event dead-lettered"
+        request_id = item.head.request_id, attempts, reason, "event dead-lettered"
     );
 }
 

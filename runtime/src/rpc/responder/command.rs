@@ -60,7 +60,7 @@ impl Backed<'_> {
         let work = guarded(self.run_command(run, self.context(incoming, caller), Some(permit)));
         match tokio::time::timeout_at(incoming.deadline.into(), work).await {
             Ok(Ok(reply)) => self.out(route, incoming, reply),
-            Ok(Err(internal_error)) => self.broken(route.meta.operation, &internal_error),
+            Ok(Err(internal_error)) => self.broken(route.meta.operation, incoming, &internal_error),
             Err(_) => ServiceError::deadline(self.domain).into(),
         }
     }
@@ -99,6 +99,7 @@ impl Backed<'_> {
                 id: run.id,
                 key,
                 fingerprint: run.fingerprint.clone(),
+                request_id: cause.request_id.clone(),
                 prepared,
                 deadline: context.deadline,
                 reply,
@@ -146,7 +147,7 @@ impl Backed<'_> {
             }
             LaneReply::Reply { body, replayed } => match (route.recode)(&body, incoming.format) {
                 Ok(body) => Reply::Success { body, replayed },
-                Err(error) => self.broken(route.meta.operation, &InternalError::other(error)),
+                Err(error) => self.broken(route.meta.operation, incoming, &InternalError::other(error)),
             },
             LaneReply::Rejected { body, replayed } => Reply::Error { body, replayed },
             LaneReply::ServiceError(service_error) => service_error.into(),

@@ -37,7 +37,7 @@ fn account(stock: &[(Uuid, i64)], orders: u128) -> Books {
 
 fn input(order: u128, fact: Fact, lines: &[(Uuid, i64)]) -> Incoming {
     let lines = sum(lines.iter().map(|(variant, quantity)| (VariantId(*variant), *quantity)));
-    Incoming { order: Uuid::from_u128(order), fact, lines }
+    Incoming { order: Uuid::from_u128(order), fact, lines, products: BTreeMap::new() }
 }
 
 /// The cause of the input at this index of a batch.

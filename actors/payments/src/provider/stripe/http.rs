@@ -1,6 +1,9 @@
 //! Sends one request to the provider and interprets the response: done, rejected, or outcome unknown.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use reqwest::{
     Method, Url,
@@ -93,6 +96,7 @@ impl Http {
         if !self.breaker.admits() {
             return Err(InternalError::Unanswered(format!("{path}: not called, because the last calls failed")));
         }
+        let began = Instant::now();
         let unknown = |reason: &dyn fmt::Display| {
             tracing::warn!(path, reason = %reason, "payment provider did not answer");
             InternalError::Unanswered(format!("{path}: {reason}"))
@@ -117,6 +121,8 @@ impl Http {
         } else {
             self.breaker.succeeded();
         }
+        let latency_ms = began.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(path, status, latency_ms, "payment provider answered");
         let body: Option<Value> = serde_json::from_slice(&text).ok();
         meaning(status, is_replayed, body).ok_or_else(|| unknown(&format_args!("status {status}")))
     }
