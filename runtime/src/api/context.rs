@@ -6,21 +6,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{CallError, Query};
+use contract::{CallError, ErrorKind, Query, ServiceError};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    api::{caller::Caller, sql::Reads},
+    api::{caller::Caller, routes::Calls, sql::Reads},
     rpc::client::{Call, Client},
 };
+
+/// The client of a domain or service, and the queries that it may send with it.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    pub client: Client,
+    pub calls: Calls,
+}
 
 /// What a handler of a service may use.
 #[derive(Clone)]
 pub struct ServiceContext {
     pub(crate) caller: Caller,
     pub(crate) capability: Option<Uuid>,
-    pub(crate) client: Client,
+    pub(crate) peers: Peers,
     pub(crate) deadline: Instant,
     pub(crate) request_id: Option<String>,
     pub(crate) traceparent: Option<String>,
@@ -57,12 +64,12 @@ impl Context {
 impl ServiceContext {
     /// The context of work that no request asked for.
     pub(crate) fn of_system(
-        client: Client,
+        peers: Peers,
         deadline: Instant,
         request_id: Option<String>,
         traceparent: Option<String>,
     ) -> Self {
-        Self { caller: Caller::System, capability: None, client, deadline, request_id, traceparent }
+        Self { caller: Caller::System, capability: None, peers, deadline, request_id, traceparent }
     }
 
     /// The caller of the operation.
@@ -80,7 +87,8 @@ impl ServiceContext {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Queries another domain, within the caller's deadline.
+    /// Queries another domain, within the caller's deadline. The query must be registered
+    /// ([`Registry::calls`](crate::Registry::calls)).
     ///
     /// # Errors
     /// The other domain's own error, or a service error.
@@ -93,12 +101,17 @@ impl ServiceContext {
     /// # Errors
     /// The other domain's own error, or a service error.
     pub async fn ask_within<Q: Query>(&self, query: &Q, at_most: Duration) -> Result<Q::Reply, CallError<Q::Error>> {
+        if !self.peers.calls.has::<Q>() {
+            // The permissions of the NATS user would let it time out.
+            let text = format!("`{}` is not registered as a call.", std::any::type_name::<Q>());
+            return Err(CallError::ServiceError(ServiceError::new(ErrorKind::Internal, "internal", text)));
+        }
         let call = Call {
             deadline: self.remaining().min(at_most),
             request_id: self.request_id.clone(),
             traceparent: self.traceparent.clone(),
             ..Call::default()
         };
-        self.client.ask(query, &call).await
+        self.peers.client.ask(query, &call).await
     }
 }
