@@ -12,8 +12,8 @@ const CHECK: &str = "check";
 /// The user of clients without credentials; only where the listener binds loopback.
 pub(crate) const CLI: &str = "cli";
 
-/// What the NATS users of a system use of one another. The rights of the users are made from it, so a domain may send no
-/// request and read no stream that it does not name here.
+/// What the NATS users of a system use of one another. The rights of the users are made from it, so a domain may send
+/// no request and read no stream that it does not name here.
 #[derive(Debug, Clone)]
 pub struct NatsUsers {
     /// The domains. Each has a user of its own.
@@ -119,8 +119,8 @@ fn not_internal() -> String {
     subject::request("*", "*", false)
 }
 
-/// The gateway forwards every request that is not internal, so it has a pattern in place of a list: a list would be that
-/// of all messages, and the gateway of a new release could not be started before the servers have it.
+/// The gateway forwards every request that is not internal, so it has a pattern in place of a list: a list would be
+/// that of all messages, and the gateway of a new release could not be started before the servers have it.
 fn of_gateway(users: &NatsUsers) -> Rights {
     let mut publish = vec![not_internal()];
     publish.extend(users.gateway.iter().cloned());
@@ -133,8 +133,8 @@ fn of_gateway(users: &NatsUsers) -> Rights {
     }
 }
 
-/// The checks read every stream through ephemeral consumers, and answer the requests of their service. They cannot touch
-/// the durables of domains.
+/// The checks read every stream through ephemeral consumers, and answer the requests of their service. They cannot
+/// touch the durables of domains.
 fn of_check(users: &NatsUsers, names: &[String]) -> Rights {
     let mut publish = users.checks.requests.clone();
     publish.extend(inboxes(names));
@@ -173,8 +173,8 @@ fn durable(domain: &str, source: &str) -> String {
     format!("{}.{}", subject::stream(source), subject::durable(domain, source))
 }
 
-/// A domain publishes its own events, sends the requests that it names, replies to any inbox, and manages its own stream
-/// and its own durables on the streams that it consumes. It cannot delete or purge a stream.
+/// A domain publishes its own events, sends the requests that it names, replies to any inbox, and manages its own
+/// stream and its own durables on the streams that it consumes. It cannot delete or purge a stream.
 fn of_domain(NatsUser { name, requests, sources }: &NatsUser, users: &[String]) -> Rights {
     let own = subject::stream(name);
     let mut publish = vec![subject::events_of(name), subject::notices_of(name)];
