@@ -34,7 +34,7 @@ fmt: ## format all code
 
 golden: ## regenerate golden files, pages, openapi.json, users.conf
 	UPDATE_GOLDEN=1 cargo test --workspace -q --test surface --test documentation --test golden --test metrics
-	UPDATE_GOLDEN=1 cargo test --workspace -q --lib users_conf
+	UPDATE_GOLDEN=1 cargo test --workspace -q --bin souk users_conf
 
 docs: ## build the reference of all crates in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use runtime::{Domain, MigrationError, NodeBuilder, NodeConfig, StreamSpec};
+use contract::Request;
+use runtime::{Domain, MigrationError, NodeBuilder, NodeConfig, StreamSpec, Uses};
 use sqlx::migrate::Migrator;
+use stack::{NatsUser, NatsUsers};
 use subjects::{
     DOMAINS,
     identity::{GetKeys, GetRevocations},
@@ -16,10 +18,11 @@ use crate::{
     settings::{self, Servers, Settings, signing_key},
 };
 
-/// A domain: its migrations, and how a node hosts it.
+/// A domain: its migrations, what it uses of others, and how a node hosts it.
 struct Entry {
     name: &'static str,
     migrations: fn() -> Migrator,
+    uses: fn() -> Uses,
     host: fn(NodeBuilder, &Settings, &Servers, String, StreamSpec) -> Result<NodeBuilder>,
 }
 
@@ -28,6 +31,7 @@ macro_rules! table {
         &[$(Entry {
             name: <$domain>::NAME,
             migrations: <$domain>::migrations,
+            uses: Uses::of::<$domain>,
             host: |node, $settings, $servers, url, stream| Ok(node.domain($new, url, stream)),
         }),+]
     };
@@ -75,6 +79,25 @@ pub(crate) async fn start(
     node.start::<GetKeys, GetRevocations>().await.context("the node did not start")
 }
 
+/// What the users of NATS use of one another, by the registrations of the domains and of the checks.
+pub(crate) fn nats_users() -> NatsUsers {
+    NatsUsers {
+        domains: TABLE.iter().map(|entry| nats_user((entry.uses)())).collect(),
+        checks: nats_user(Uses::of_service::<Operations>()),
+        gateway: vec![GetRevocations::subject()],
+    }
+}
+
+/// All of them verify access tokens too.
+fn nats_user(Uses { name, mut requests, sources }: Uses) -> NatsUser {
+    requests.extend([GetKeys::subject(), GetRevocations::subject()]);
+    NatsUser {
+        name: name.to_owned(),
+        requests: requests.into_iter().collect(),
+        sources: sources.into_iter().map(str::to_owned).collect(),
+    }
+}
+
 /// The migrations of a domain.
 pub(crate) fn migrations(domain: &str) -> Result<Migrator> {
     Ok((entry(domain)?.migrations)())
@@ -119,10 +142,24 @@ pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static str>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_table_has_the_domains_that_have_messages() {
         assert_eq!(TABLE.iter().map(|entry| entry.name).collect::<Vec<_>>(), DOMAINS);
+    }
+
+    /// `UPDATE_GOLDEN=1` rewrites the file.
+    #[test]
+    fn the_checked_in_users_conf_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("nats/users.conf");
+        let wanted = stack::production_users_conf(&nats_users());
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &wanted).unwrap();
+        }
+        let present = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(present == wanted, "nats/users.conf is not current: run make golden");
     }
 }

@@ -61,6 +61,27 @@ fn the_runtime_has_no_word_of_the_shop() {
     none_of(&lines_with("runtime", &words, |_| false));
 }
 
+/// A call that is registered gives its domain a right, so it must be one that the domain makes. The reverse is held at
+/// run time: a query that is not registered is not sent.
+#[test]
+fn every_call_that_a_domain_registers_is_made() {
+    let mut checked = 0;
+    for registration in program("actors").iter().filter(|file| file.ends_with("src/lib.rs")) {
+        let others: Vec<String> = program(registration.parent().unwrap().to_str().unwrap())
+            .iter()
+            .filter(|file| *file != registration)
+            .map(|file| std::fs::read_to_string(file).unwrap())
+            .collect();
+        for call in std::fs::read_to_string(registration).unwrap().split("routes.calls::<").skip(1) {
+            let query = call.split('>').next().unwrap().rsplit("::").next().unwrap();
+            let is_made = others.iter().any(|source| source.contains(&format!("{query} {{")));
+            assert!(is_made, "{}: {query} is registered as a call and never sent", registration.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "calls are no longer found");
+}
+
 /// The string literals of a piece of Rust.
 fn literals(code: &str) -> String {
     let mut found = String::new();

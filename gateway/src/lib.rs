@@ -8,25 +8,18 @@
 //! are declared beside the message types in `commands.rs`, `queries.rs` and `events.rs` there. Small domains have one
 //! file, `subjects/src/<domain>.rs`.
 
+mod app;
 mod http;
 mod openapi;
 mod routes;
+mod serve;
 mod server;
 
-use std::sync::Arc;
-
-use poem::{Endpoint, Response, Route};
-
-use crate::{
-    http::error::GATEWAY,
-    server::{gateway::Gateway, middleware::Middleware},
-};
-
 pub use ::server::{Accounts, Tls};
+pub use app::routes;
 pub use openapi::openapi_document;
-pub use routes::home::Local;
-pub use server::gateway::{AwaitRevocation, GatewayConfig, VerifyToken};
-pub use server::serve::{Shutdown, serve};
+pub use serve::serve;
+pub use server::gateway::{AwaitRevocation, GatewayConfig, Local, Shutdown, VerifyToken};
 
 /// The metrics of the gateway and of its HTTP server.
 pub const METRICS: &[runtime::MetricInfo] = runtime::metrics! {
@@ -36,31 +29,3 @@ pub const METRICS: &[runtime::MetricInfo] = runtime::metrics! {
     gauge "http_connections" {listener} "Open connections.";
     counter "http_connections_closed_total" {listener, cause} "Connections that were closed at a bound.";
 };
-
-/// All routes, for a custom server or a test.
-pub fn routes(config: GatewayConfig) -> impl Endpoint<Output = Response> + 'static {
-    app(Gateway::new(config))
-}
-
-fn app(gateway: Arc<Gateway>) -> Middleware<Route> {
-    use subjects::{carts, catalog, identity, inventory, operations, orders, payments};
-
-    let mut route = Route::new();
-    route = server::route::mount(route, identity::DOMAIN, routes::auth::AuthApi);
-    route = server::route::mount(route, identity::DOMAIN, routes::admin::AdminApi);
-    route = server::route::mount(route, operations::DOMAIN, routes::dead_letters::DeadLettersApi);
-    route = server::route::mount(route, catalog::DOMAIN, routes::products::ProductsApi);
-    route = server::route::mount(route, inventory::DOMAIN, crate::routes::inventory::InventoryApi);
-    route = server::route::mount(route, carts::DOMAIN, crate::routes::carts::CartsApi);
-    route = server::route::mount(route, orders::DOMAIN, crate::routes::orders::OrdersApi);
-    route = server::route::mount(route, payments::DOMAIN, crate::routes::payments::PaymentsApi);
-    if gateway.local_stack {
-        route = server::route::mount(route, payments::DOMAIN, crate::routes::payments::SandboxApi);
-    }
-    route = server::route::mount(route, GATEWAY, routes::health::HealthApi);
-    route = routes::home::mount(route, &gateway.local);
-    let texts = openapi::texts(gateway.local_stack);
-    route = server::route::mount_text(route, "/api/v1/openapi.json", "application/json", &texts.document);
-    route = server::route::mount_text(route, "/api/v1/docs", "text/html; charset=utf-8", &texts.reader);
-    Middleware { inner: route, gateway }
-}

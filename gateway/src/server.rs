@@ -1,6 +1,6 @@
-//! The HTTP server around the routes: shutdown, middleware, limits, and order streams.
+//! What the routes run in: middleware, limits, the routing table, and order streams.
 //!
-//! To read first: `serve.rs`, `middleware.rs`, `gateway.rs` (what all requests share).
+//! To read first: `middleware.rs`, `route.rs`, `gateway.rs` (what all requests share).
 
 pub(crate) mod context;
 mod cors;
@@ -10,5 +10,4 @@ pub(crate) mod gateway;
 mod limiter;
 pub(crate) mod middleware;
 pub(crate) mod route;
-pub(crate) mod serve;
 pub(crate) mod stream;

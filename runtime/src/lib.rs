@@ -45,7 +45,7 @@ pub use database::{MigrationError, migrate};
 pub use log::stream::StreamSpec;
 pub use log::trim::{Consumed, Trimmed};
 pub use node::metrics::{METRICS, MetricInfo, MetricKind, Metrics};
-pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, edge};
+pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, Uses, edge};
 pub use rpc::auth::{KeySource, TokenSources, Verifier};
 pub use rpc::client::{Call, Client, Replied};
 pub use rpc::connect::{NatsConfig, NatsTls, connect};

@@ -9,6 +9,7 @@ mod health;
 pub(crate) mod metrics;
 mod running;
 mod supervise;
+mod uses;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use contract::{Access, CallError, Query, RevocationsPage, RevocationsRequest, Se
 
 pub use health::{DomainHealth, Health};
 pub use running::Node;
+pub use uses::Uses;
 
 use crate::{
     api::{
@@ -106,18 +108,15 @@ impl NodeBuilder {
     }
 
     fn host<D: Domain>(mut self, domain: D, database_url: String, stream: Option<StreamSpec>) -> Self {
-        let mut registry = Registry::new(Arc::new(domain));
-        D::register(&mut registry);
-        self.domains.push(Hosted { name: D::NAME, routes: registry.routes, database_url, stream });
+        let routes = Registry::of(Some(Arc::new(domain))).routes;
+        self.domains.push(Hosted { name: D::NAME, routes, database_url, stream });
         self
     }
 
     /// Adds a service that connects to NATS as `user`.
     #[must_use]
     pub fn service<S: Service>(mut self, service: S, user: &'static str) -> Self {
-        let mut registry = ServiceRegistry::new(Arc::new(service));
-        S::register(&mut registry);
-        let ServiceRegistry { queries, registrations, .. } = registry;
+        let ServiceRegistry { queries, registrations, .. } = ServiceRegistry::of(Some(Arc::new(service)));
         self.services.push(HostedService { name: S::NAME, user, queries, registrations });
         self
     }

@@ -44,7 +44,7 @@ pub(crate) async fn run(up: Up) -> Result<()> {
         Some((http, metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR").await?))
     };
     let stack = tokio::select! {
-        stack = Stack::start(StackConfig::from_env(&DOMAINS)?, step) => stack?,
+        stack = Stack::start(StackConfig::from_env(domains::nats_users())?, step) => stack?,
         () = super::stop_signal() => return Ok(()),
     };
     let result = serve(&up, &settings, &stack, ports, step).await;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::tls::TlsFiles;
+use crate::{rights::NatsUsers, tls::TlsFiles};
 
 /// NATS and PostgreSQL users that are not domains.
 const RESERVED: [&str; 11] = [
@@ -30,24 +30,25 @@ pub struct StackConfig {
     pub nats_port: u16,
     /// The PostgreSQL port on 127.0.0.1; 0 picks a free one.
     pub pg_port: u16,
-    /// Whether to start a nats-server. Without it, the caller provides its own NATS servers.
-    pub has_nats: bool,
-    /// The domains that get a database, a role and a NATS user.
+    /// The users of the nats-server. Without them none is started, and the caller provides its own NATS servers.
+    pub nats: Option<NatsUsers>,
+    /// The domains that get a database and a role.
     pub domains: Vec<String>,
     /// Makes both servers require TLS.
     pub tls: Option<TlsFiles>,
 }
 
 impl StackConfig {
-    /// A stack on free ports, for tests and tools.
+    /// A stack on free ports, for tests and tools. Its domains may send any request.
     pub fn on_free_ports(home: impl Into<PathBuf>, domains: &[&str]) -> Self {
+        let nats = Some(NatsUsers::unrestricted(domains));
         let domains = domains.iter().map(ToString::to_string).collect();
-        Self { home: home.into(), nats_port: 0, pg_port: 0, has_nats: true, domains, tls: None }
+        Self { home: home.into(), nats_port: 0, pg_port: 0, nats, domains, tls: None }
     }
 
     /// Reads `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults, and the certificates of
     /// `SOUK_STACK_CA` and related variables; the error for an invalid value names its variable.
-    pub fn from_env(domains: &[&str]) -> Result<Self> {
+    pub fn from_env(nats: NatsUsers) -> Result<Self> {
         let home = match std::env::var_os("SOUK_HOME") {
             Some(home) if home.is_empty() => bail!("SOUK_HOME is empty: unset it or name a directory"),
             Some(home) => home.into(),
@@ -57,8 +58,8 @@ impl StackConfig {
             home,
             nats_port: port("SOUK_NATS_PORT", 4222)?,
             pg_port: port("SOUK_PG_PORT", 5442)?,
-            has_nats: true,
-            domains: domains.iter().map(ToString::to_string).collect(),
+            domains: nats.domains.iter().map(|domain| domain.name.clone()).collect(),
+            nats: Some(nats),
             tls: TlsFiles::from_env()?,
         })
     }

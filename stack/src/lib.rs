@@ -43,7 +43,7 @@ use tokio::sync::watch;
 pub use config::StackConfig;
 pub use info::{StackInfo, find_running};
 pub use nats::ensure_keys;
-pub use rights::{production_users_conf, users_of};
+pub use rights::{NatsUser, NatsUsers, production_users_conf, users_of};
 pub use tls::TlsFiles;
 
 use crate::home::Home;
@@ -76,9 +76,9 @@ impl Stack {
 
         // Sequential: both may need apt-get, which runs once at a time.
         let postgres_bin = install::postgres(&home, &progress).await?;
-        let nats = match config.has_nats {
-            true => Some(Nats::prepare(&home, install::nats_server(&home, &progress).await?, &config)?),
-            false => None,
+        let nats = match &config.nats {
+            Some(users) => Some(Nats::prepare(&home, install::nats_server(&home, &progress).await?, users, &config)?),
+            None => None,
         };
         let (postgres, postgres_changed) = Postgres::prepare(&home, postgres_bin, &config, &progress).await?;
         let nats_port = nats.as_ref().map_or(0, |(nats, _)| nats.port);

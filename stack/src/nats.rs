@@ -18,7 +18,7 @@ use crate::home::{Home, choose_port};
 use crate::info::StackInfo;
 use crate::process::{Farewell, Server, find_orphan};
 use crate::program::Program;
-use crate::rights;
+use crate::rights::{self, NatsUsers};
 
 const TEMPLATE: &str = include_str!("../../nats/souk.conf");
 const TLS_TEMPLATE: &str = include_str!("../../nats/tls.conf");
@@ -34,7 +34,12 @@ pub(crate) struct Nats {
 
 impl Nats {
     /// Writes keys and configuration, and returns whether the configuration differs from that of the last run.
-    pub(crate) fn prepare(home: &Home, binary: PathBuf, config: &StackConfig) -> Result<(Self, bool)> {
+    pub(crate) fn prepare(
+        home: &Home,
+        binary: PathBuf,
+        users: &NatsUsers,
+        config: &StackConfig,
+    ) -> Result<(Self, bool)> {
         let dir = home.path("nats");
         files::make_dir(&dir, 0o700, None)?;
         let path = dir.join("souk.conf");
@@ -43,10 +48,10 @@ impl Nats {
 
         let before = StackInfo::read(&home.dir)?.map(|info| info.nats_port);
         let port = choose_port(config.nats_port, before, find_orphan(&pid_file, &marker)?.is_some())?;
-        let mut users = rights::users_of(&config.domains);
-        users.push(rights::CLI.to_owned());
-        let keys = ensure_keys(&dir.join("keys"), &users)?;
-        let users_conf = rights::local_users_conf(&config.domains, |user| keys.get(user).cloned().unwrap_or_default());
+        let mut names = users.names();
+        names.push(rights::CLI.to_owned());
+        let keys = ensure_keys(&dir.join("keys"), &names)?;
+        let users_conf = rights::local_users_conf(users, |user| keys.get(user).cloned().unwrap_or_default());
 
         let mut text = render(
             TEMPLATE,

@@ -3,13 +3,22 @@
 mod tools;
 mod user;
 
+use std::collections::BTreeSet;
+
 use async_nats::jetstream;
-use contract::{Request, subject::internal};
+use contract::{
+    Request,
+    subject::{self, guarded, internal},
+};
 use futures::StreamExt;
+use runtime::Uses;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use subjects::{
-    DOMAINS,
-    identity::{CreateAccount, GetRevocations},
+    DOMAINS, MessageKind,
+    catalog::GetOffers,
+    identity::{CreateAccount, GetKeys, GetRevocations},
+    inventory::CheckAvailability,
+    orders::GetPayable,
 };
 
 use crate::{
@@ -18,13 +27,40 @@ use crate::{
 };
 
 /// What no domain may ask of another one, nor of itself.
-const OPERATORS_ALONE: [&str; 5] = [
+const OPERATORS_ALONE: [&str; 7] = [
+    internal::CONSUMED,
     internal::DEAD_LETTERS,
     internal::REBUILD,
     internal::REDRIVE,
     internal::REPUBLISH,
+    internal::TRIM,
     <CreateAccount as Request>::OPERATION,
 ];
+
+/// Every request that any domain answers.
+fn requests() -> Vec<String> {
+    let messages = subjects::registry().into_iter().filter(|message| message.kind != MessageKind::Event);
+    let builtin = DOMAINS.into_iter().flat_map(|domain| {
+        let internals = OPERATORS_ALONE.into_iter().chain([internal::LOG, internal::EVENTS]);
+        let for_admins = [guarded::LIST_DEAD_LETTERS, guarded::REDRIVE_DEAD_LETTER];
+        let internals = internals.map(move |operation| subject::request(domain, operation, true));
+        internals.chain(for_admins.map(|operation| subject::request(domain, operation, false)))
+    });
+    let all: BTreeSet<String> = messages.map(|message| message.subject).chain(builtin).collect();
+    all.into_iter().collect()
+}
+
+/// What each domain registers that it uses of others.
+fn uses() -> [Uses; 6] {
+    [
+        Uses::of::<carts::Carts>(),
+        Uses::of::<catalog::Catalog>(),
+        Uses::of::<identity::Identity>(),
+        Uses::of::<inventory::Inventory>(),
+        Uses::of::<orders::Orders>(),
+        Uses::of::<payments::Payments>(),
+    ]
+}
 
 /// Scenario 6: the owner may create its stream, and never delete one.
 #[tokio::test]
@@ -38,23 +74,25 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
     shop.check_clean().await;
     shop.leave_in_disorder();
 
-    for domain in DOMAINS {
+    for Uses { name: domain, requests: mut asked, sources } in uses() {
         let own = domain.to_uppercase();
+        // Every domain verifies access tokens.
+        asked.extend([GetKeys::subject(), GetRevocations::subject()]);
         let mut allowed = texts(&["_INBOX.x", "_INBOX_gateway.x", "_INBOX_operator.x", "$JS.API.STREAM.NAMES"]);
         allowed.extend([format!("evt.{domain}.nothing.1"), format!("ntf.{domain}.nothing")]);
         allowed.extend([format!("$JS.API.STREAM.CREATE.{own}"), format!("$JS.API.STREAM.UPDATE.{own}")]);
+        allowed.extend(asked.iter().cloned());
         let mut forbidden = texts(&["$JS.API.ACCOUNT.PURGE.A", "$SYS.REQ.SERVER.PING", "anything.else"]);
+        forbidden.extend(requests().into_iter().filter(|request| !asked.contains(request)));
         forbidden.extend(destructions(&own));
         for other in DOMAINS {
             let theirs = other.to_uppercase();
             let durable = format!("{theirs}.{domain}-on-{other}");
-            allowed.extend(
-                ["nothing", "internal.log", "internal.events", "internal.revocations"]
-                    .map(|operation| format!("req.{other}.{operation}")),
-            );
-            forbidden.extend(OPERATORS_ALONE.map(|operation| format!("req.{other}.internal.{operation}")));
+            forbidden.extend(["nothing", "internal.nothing"].map(|operation| format!("req.{other}.{operation}")));
             allowed.push(format!("_INBOX_{other}.x"));
-            allowed.extend(["INFO", "MSG.NEXT", "DURABLE.CREATE"].map(|it| format!("$JS.API.CONSUMER.{it}.{durable}")));
+            let consuming = ["INFO", "MSG.NEXT", "DURABLE.CREATE"].map(|it| format!("$JS.API.CONSUMER.{it}.{durable}"));
+            let list = if sources.contains(other) { &mut allowed } else { &mut forbidden };
+            list.extend(consuming);
             forbidden.push(format!("$JS.API.CONSUMER.DELETE.{durable}"));
             if other != domain {
                 forbidden.extend([format!("evt.{other}.nothing.1"), format!("ntf.{other}.nothing")]);
@@ -74,6 +112,19 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
             forbidden.extend([format!("req.{other}.>"), format!("_INBOX_{other}.>"), format!("evt.{other}.>")]);
         }
         user.expect_subscribe(&allowed, &forbidden).await;
+    }
+}
+
+/// Two of the rights that are made from the registrations, by name, and two that are not there.
+#[test]
+fn carts_asks_for_offers_and_for_stock_and_not_for_orders() {
+    let Uses { name, requests, .. } = Uses::of::<carts::Carts>();
+    assert_eq!(name, "carts");
+    for subject in [GetOffers::subject(), CheckAvailability::subject()] {
+        assert!(requests.contains(&subject), "{subject}");
+    }
+    for subject in [GetPayable::subject(), CreateAccount::subject()] {
+        assert!(!requests.contains(&subject), "{subject}");
     }
 }
 

@@ -18,7 +18,7 @@ mod store;
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
-use subjects::{carts as messages, orders};
+use subjects::{carts as messages, catalog, inventory, orders};
 
 /// The carts domain.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ impl Domain for Carts {
         routes.prepared_batched_command::<messages::AddItem>();
         routes.prepared_batched_command::<messages::ChangeItem>();
         routes.prepared_batched_command::<messages::RemoveItem>();
+        routes.calls::<catalog::GetOffers>();
+        routes.calls::<inventory::CheckAvailability>();
         routes.event::<orders::Confirmed>();
         routes.retention();
     }

@@ -36,6 +36,7 @@ impl Domain for Inventory {
         routes.query::<messages::CheckAvailability>();
         routes.query::<messages::ListMovements>();
         routes.prepared_batched_command::<messages::SetStock>();
+        routes.calls::<catalog::GetOffers>();
         routes.event::<catalog::ProductCreated>();
         routes.event::<orders::Placed>();
         routes.event::<orders::Confirmed>();

@@ -20,7 +20,7 @@ pub use config::OrdersConfig;
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
-use subjects::{inventory, orders as messages, payments};
+use subjects::{carts, catalog, inventory, orders as messages, payments};
 
 /// The orders domain.
 #[derive(Debug)]
@@ -57,6 +57,12 @@ impl Domain for Orders {
 
         routes.batched_command::<messages::RequestExpiry>();
         routes.deadline::<messages::RequestExpiry>();
+
+        routes.calls::<catalog::GetOffers>();
+        routes.calls::<inventory::CheckAvailability>();
+        routes.calls::<carts::GetContents>();
+        routes.calls::<payments::GetAction>();
+        routes.calls::<payments::GetPendingRefund>();
 
         routes.event::<inventory::Reserved>();
         routes.event::<inventory::ReservationRejected>();

@@ -79,6 +79,9 @@ impl Domain for Payments {
         routes.deadline::<messages::ReadAgain>();
         routes.command::<messages::ActInSandbox>();
 
+        routes.calls::<orders::GetPayable>();
+        routes.calls::<orders::GetLines>();
+
         routes.event::<orders::PaymentDue>();
         routes.event::<orders::ExpiryDue>();
         routes.event::<orders::Cancelled>();

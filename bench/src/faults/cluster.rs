@@ -46,7 +46,7 @@ impl Cluster {
     pub async fn start(dir: &Path, souk: &Path, timeline: &Arc<Timeline>) -> Result<Self> {
         let home = dir.join("servers");
         let nats_server = stack::nats_server_program(&home, |_| {}).await?;
-        let config = StackConfig { has_nats: false, ..StackConfig::on_free_ports(home, &DOMAINS) };
+        let config = StackConfig { nats: None, ..StackConfig::on_free_ports(home, &DOMAINS) };
         let stack = Stack::start(config, |_| {}).await.context("PostgreSQL")?;
         let provider_url = stack.info().sandbox_url().await?;
         let gateways = vec![stack::free_port()?, stack::free_port()?];
@@ -79,7 +79,7 @@ impl Cluster {
         let config = dir.join("cluster.conf");
         let domains: Vec<String> = DOMAINS.iter().map(ToString::to_string).collect();
         std::fs::write(&config, include_str!("../../../nats/cluster.conf"))?;
-        std::fs::write(dir.join("users.conf"), stack::production_users_conf(&domains))?;
+        std::fs::write(dir.join("users.conf"), include_str!("../../../nats/users.conf"))?;
         let keys = stack::ensure_keys(&self.keys, &stack::users_of(&domains))?;
         let password = format!("c{}", uuid::Uuid::new_v4().simple());
         let mut routes = Vec::new();

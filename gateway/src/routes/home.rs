@@ -2,23 +2,17 @@
 //! guessed.
 
 use poem::{Request, Response, Route, endpoint::make_sync, http::StatusCode, http::header};
-use server::{Accounts, Index};
+use server::Index;
 
 use crate::{
     http::tag::BASE,
-    server::route::{mount_get, mount_text},
+    server::{
+        gateway::Local,
+        route::{mount_get, mount_text},
+    },
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// What the page at `/` shows besides the gateway itself. Empty outside a local stack.
-#[derive(Debug, Clone, Default)]
-pub struct Local {
-    /// The base of the port with metrics, such as `http://127.0.0.1:9464`.
-    pub metrics: Option<String>,
-    /// The demo accounts.
-    pub accounts: Option<Accounts>,
-}
 
 macro_rules! pages {
     ($($name:literal: $label:literal),* $(,)?) => {

@@ -6,15 +6,20 @@ use contract::header::{is_request_id, is_traceparent};
 use poem::Request;
 use uuid::Uuid;
 
-use crate::{
-    http::error::ApiError,
-    server::{gateway::Gateway, route::Label},
-};
+use crate::{http::error::ApiError, server::gateway::Gateway};
 
 /// The header with the request id, which all services log.
 pub(crate) const REQUEST_ID: &str = contract::header::REQUEST_ID;
 /// W3C trace context.
 pub(crate) const TRACEPARENT: &str = contract::header::TRACEPARENT;
+
+/// The label of a path in logs and metrics.
+pub(crate) struct Label {
+    /// The domain the path belongs to, or `gateway`.
+    pub(crate) service: &'static str,
+    /// The path's template, such as `/api/v1/orders/{id}`.
+    pub(crate) template: String,
+}
 
 /// The context of one request.
 pub(crate) struct RequestContext {

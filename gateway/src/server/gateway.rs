@@ -1,17 +1,14 @@
 //! The configuration of a gateway and the state shared by all requests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use contract::ServiceError;
 use futures::future::BoxFuture;
 use runtime::{Client, Identity, Verifier};
-use server::Tls;
+use server::{Accounts, Tls};
 use tokio::sync::{Semaphore, watch};
 
-use crate::{
-    routes::home::Local,
-    server::{discovery::ServiceDiscovery, limiter::ConcurrencyLimiter, serve::Shutdown},
-};
+use crate::server::{discovery::ServiceDiscovery, limiter::ConcurrencyLimiter};
 
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
@@ -28,6 +25,39 @@ pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity,
 
 /// Completes once the token of an identity is known to be revoked.
 pub type AwaitRevocation = Arc<dyn Fn(Identity) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What the page at `/` shows besides the gateway itself. Empty outside a local stack.
+#[derive(Debug, Clone, Default)]
+pub struct Local {
+    /// The base of the port with metrics, such as `http://127.0.0.1:9464`.
+    pub metrics: Option<String>,
+    /// The demo accounts.
+    pub accounts: Option<Accounts>,
+}
+
+/// The phases of a shutdown, from its start.
+#[derive(Debug, Clone, Copy)]
+pub struct Shutdown {
+    /// How long new connections are still accepted: zero if another gateway accepts them from the same socket,
+    /// otherwise until the load balancer has noticed that this gateway is not ready.
+    pub accepting: Duration,
+    /// How long responses carry `Connection: close` before idle connections are closed, so that a client that sends
+    /// requests now and then gets one such response first. Longer than `accepting`, so that the connection accepted
+    /// last has time to send its request.
+    pub notice: Duration,
+    /// How long requests in flight may still take after that.
+    pub timeout: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self {
+            accepting: Duration::from_millis(250),
+            notice: Duration::from_millis(500),
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
 
 /// Configuration of a gateway.
 #[derive(Clone)]

@@ -15,27 +15,17 @@ use poem_openapi::{
 
 use crate::{
     http::{error::ApiError, explain, query::Parameters},
-    server::context::RequestContext,
+    server::context::{Label, RequestContext},
 };
 
-/// The label of a path in logs and metrics.
-pub(crate) struct Label {
-    /// The domain the path belongs to, or `gateway`.
-    pub(crate) service: &'static str,
-    /// The path's template, such as `/api/v1/orders/{id}`.
-    pub(crate) template: String,
-}
-
-impl Label {
-    /// Names the invalid path parameter, which poem-openapi identifies by its position.
-    fn name_part(&self, error: poem::Error) -> poem::Error {
-        let Some(ParsePathError { name, reason }) = error.downcast_ref() else { return error };
-        let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
-        match place.and_then(|place| names.nth(place)) {
-            Some(name) => ApiError::path(explain::parameter(name, reason)).into(),
-            None => error,
-        }
+/// Names the invalid path parameter, which poem-openapi identifies by its position.
+fn name_part(label: &Label, error: poem::Error) -> poem::Error {
+    let Some(ParsePathError { name, reason }) = error.downcast_ref() else { return error };
+    let mut names = label.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
+    match place.and_then(|place| names.nth(place)) {
+        Some(name) => ApiError::path(explain::parameter(name, reason)).into(),
+        None => error,
     }
 }
 
@@ -134,7 +124,7 @@ impl Endpoint for Methods {
             let parameters = Parameters::of(&request, known)?;
             request.set_data(parameters);
         }
-        let mut response = endpoint.call(request).await.map_err(|error| self.label.name_part(error))?.into_response();
+        let mut response = endpoint.call(request).await.map_err(|error| name_part(&self.label, error))?.into_response();
         if is_head {
             response.set_body(());
         }

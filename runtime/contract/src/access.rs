@@ -12,7 +12,8 @@ pub enum Access {
     RolesOrCapability(&'static [&'static str]),
     /// As `RolesOrCapability`, but a capability beside an access token counts too and grants additional access.
     RolesAndCapability(&'static [&'static str]),
-    /// Other domains and the operator. The permissions of the NATS users reject all other callers.
+    /// The domains that register it as a call, verifiers of access tokens for theirs, and the operator. The permissions
+    /// of the NATS users reject all other callers.
     Internal,
 }
 

@@ -6,21 +6,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{CallError, Coalesce, Query};
+use contract::{CallError, Coalesce, ErrorKind, Query, ServiceError};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    api::{caller::Caller, sql::Reads},
+    api::{caller::Caller, routes::Calls, sql::Reads},
     rpc::client::{Call, Client},
 };
+
+/// The client of a domain or service, and the queries that it may send with it.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    pub client: Client,
+    pub calls: Calls,
+}
 
 /// What a handler of a service may use.
 #[derive(Clone)]
 pub struct ServiceContext {
     pub(crate) caller: Caller,
     pub(crate) capability: Option<Uuid>,
-    pub(crate) client: Client,
+    pub(crate) peers: Peers,
     pub(crate) deadline: Instant,
     pub(crate) request_id: Option<String>,
     pub(crate) traceparent: Option<String>,
@@ -57,12 +64,12 @@ impl Context {
 impl ServiceContext {
     /// The context of work that no request asked for.
     pub(crate) fn of_system(
-        client: Client,
+        peers: Peers,
         deadline: Instant,
         request_id: Option<String>,
         traceparent: Option<String>,
     ) -> Self {
-        Self { caller: Caller::System, capability: None, client, deadline, request_id, traceparent }
+        Self { caller: Caller::System, capability: None, peers, deadline, request_id, traceparent }
     }
 
     /// The caller of the operation.
@@ -85,7 +92,8 @@ impl ServiceContext {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Queries another domain, within the caller's deadline.
+    /// Queries another domain, within the caller's deadline. The query must be registered
+    /// ([`Registry::calls`](crate::Registry::calls)).
     ///
     /// # Errors
     /// The other domain's own error, or a service error.
@@ -98,7 +106,8 @@ impl ServiceContext {
     /// # Errors
     /// The other domain's own error, or a service error.
     pub async fn ask_within<Q: Query>(&self, query: &Q, at_most: Duration) -> Result<Q::Reply, CallError<Q::Error>> {
-        self.client.ask(query, &self.call(at_most)).await
+        self.permitted::<Q>()?;
+        self.peers.client.ask(query, &self.call(at_most)).await
     }
 
     /// Queries another domain, within the caller's deadline, in one message with the queries of the same type that arise
@@ -107,7 +116,18 @@ impl ServiceContext {
     /// # Errors
     /// The other domain's own error, or a service error.
     pub async fn ask_together<Q: Coalesce>(&self, query: Q) -> Result<Q::Reply, CallError<Q::Error>> {
-        self.client.ask_together(query, self.call(Call::DEFAULT_DEADLINE)).await
+        self.permitted::<Q>()?;
+        self.peers.client.ask_together(query, self.call(Call::DEFAULT_DEADLINE)).await
+    }
+
+    /// Checks that the query is registered as a call.
+    fn permitted<Q: Query>(&self) -> Result<(), CallError<Q::Error>> {
+        if self.peers.calls.has::<Q>() {
+            return Ok(());
+        }
+        // The permissions of the NATS user would let it time out.
+        let text = format!("`{}` is not registered as a call.", std::any::type_name::<Q>());
+        Err(CallError::ServiceError(ServiceError::new(ErrorKind::Internal, "internal", text)))
     }
 
     fn call(&self, at_most: Duration) -> Call {

@@ -229,15 +229,26 @@ pub trait Retention: Domain {
     fn delete_expired(&self, db: Writes<'_>, limit: u64) -> impl Future<Output = Result<u64, InternalError>> + Send;
 }
 
-/// Collects what a domain answers and reacts to.
+/// Collects what a domain answers, calls and reacts to.
 pub struct Registry<D> {
-    domain: Arc<D>,
+    /// `None` if the registrations alone are collected ([`Uses`](crate::Uses)).
+    domain: Option<Arc<D>>,
     pub(crate) routes: Routes,
 }
 
 impl<D: Domain> Registry<D> {
-    pub(crate) fn new(domain: Arc<D>) -> Self {
-        Self { domain, routes: Routes::default() }
+    /// The registrations of a domain, with its handlers if there is an instance.
+    pub(crate) fn of(domain: Option<Arc<D>>) -> Self {
+        let mut registry = Self { domain, routes: Routes::default() };
+        D::register(&mut registry);
+        registry
+    }
+
+    fn add(&mut self, registration: Registration, handler: impl FnOnce(&mut Routes, Arc<D>)) {
+        self.routes.registrations.push(registration);
+        if let Some(domain) = self.domain.clone() {
+            handler(&mut self.routes, domain);
+        }
     }
 
     /// Answers the query `Q`.
@@ -245,8 +256,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Answer<Q>,
     {
-        self.routes.registrations.push(Registration::request::<Q>());
-        self.routes.queries.push(QueryRoute::one::<D, Q>(self.domain.clone()));
+        self.add(Registration::request::<Q>(), |routes, domain| routes.queries.push(QueryRoute::one::<D, Q>(domain)));
     }
 
     /// Answers the query `Q`, and reads for concurrent requests with one statement.
@@ -254,8 +264,13 @@ impl<D: Domain> Registry<D> {
     where
         D: AnswerBatch<Q>,
     {
-        self.routes.registrations.push(Registration::request::<Q>());
-        self.routes.queries.push(QueryRoute::batch::<D, Q>(self.domain.clone()));
+        self.add(Registration::request::<Q>(), |routes, domain| routes.queries.push(QueryRoute::batch::<D, Q>(domain)));
+    }
+
+    /// Sends the query `Q` to another domain. [`ask`](crate::ServiceContext::ask) sends no other queries, and the
+    /// domain's NATS user may send no others.
+    pub fn calls<Q: Query>(&mut self) {
+        self.routes.registrations.push(Registration::call::<Q>());
     }
 
     /// Handles the command `C`, one at a time.
@@ -263,7 +278,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Handle<C>,
     {
-        self.add_command::<C>(unprepared::<C>(), one_by_one::<D, C, ()>(self.domain.clone()));
+        self.add_command::<C>(|domain| (unprepared::<C>(), one_by_one::<D, C, ()>(domain)));
     }
 
     /// Handles the command `C` after its `prepare`, one at a time.
@@ -271,7 +286,7 @@ impl<D: Domain> Registry<D> {
     where
         D: Prepare<C> + Handle<C, <D as Prepare<C>>::Prepared>,
     {
-        self.add_command::<C>(prepared(self.domain.clone()), one_by_one::<D, C, D::Prepared>(self.domain.clone()));
+        self.add_command::<C>(|domain| (prepared(domain.clone()), one_by_one::<D, C, D::Prepared>(domain)));
     }
 
     /// Handles the command `C`, a whole batch at a time.
@@ -279,7 +294,7 @@ impl<D: Domain> Registry<D> {
     where
         D: HandleBatch<C>,
     {
-        self.add_command::<C>(unprepared::<C>(), together::<D, C, ()>(self.domain.clone()));
+        self.add_command::<C>(|domain| (unprepared::<C>(), together::<D, C, ()>(domain)));
     }
 
     /// Handles the command `C` after its `prepare`, a whole batch at a time.
@@ -287,12 +302,14 @@ impl<D: Domain> Registry<D> {
     where
         D: Prepare<C> + HandleBatch<C, <D as Prepare<C>>::Prepared>,
     {
-        self.add_command::<C>(prepared(self.domain.clone()), together::<D, C, D::Prepared>(self.domain.clone()));
+        self.add_command::<C>(|domain| (prepared(domain.clone()), together::<D, C, D::Prepared>(domain)));
     }
 
-    fn add_command<C: Command>(&mut self, prepare: Arc<PrepareCommand>, run: Run<Vec<Outcome>>) {
-        self.routes.registrations.push(Registration::request::<C>());
-        self.routes.commands.push(CommandRoute::new::<C>(prepare, run));
+    fn add_command<C: Command>(&mut self, forms: impl FnOnce(Arc<D>) -> (Arc<PrepareCommand>, Run<Vec<Outcome>>)) {
+        self.add(Registration::request::<C>(), |routes, domain| {
+            let (prepare, run) = forms(domain);
+            routes.commands.push(CommandRoute::new::<C>(prepare, run));
+        });
     }
 
     /// Reacts to the event `E`.
@@ -301,8 +318,7 @@ impl<D: Domain> Registry<D> {
         D: React,
         EventEnvelope<E>: Into<D::Input>,
     {
-        self.routes.registrations.push(Registration::event::<E>());
-        self.routes.events.push(EventRoute::new::<D, E>(self.domain.clone()));
+        self.add(Registration::event::<E>(), |routes, domain| routes.events.push(EventRoute::new::<D, E>(domain)));
     }
 
     /// Reacts to the event `E` with a projection.
@@ -311,9 +327,9 @@ impl<D: Domain> Registry<D> {
         D: React + Projection<E>,
         EventEnvelope<E>: Into<D::Input>,
     {
-        self.routes.registrations.push(Registration::event::<E>());
-        let route = EventRoute::new::<D, E>(self.domain.clone());
-        self.routes.events.push(route.with_projection::<D, E>(self.domain.clone()));
+        self.add(Registration::event::<E>(), |routes, domain| {
+            routes.events.push(EventRoute::new::<D, E>(domain.clone()).with_projection::<D, E>(domain));
+        });
     }
 
     /// Performs the effect `F`.
@@ -321,8 +337,7 @@ impl<D: Domain> Registry<D> {
     where
         D: EffectHandler<F>,
     {
-        self.routes.registrations.push(Registration::effect::<F>());
-        self.routes.effects.push(EffectRoute::new::<D, F>(self.domain.clone()));
+        self.add(Registration::effect::<F>(), |routes, domain| routes.effects.push(EffectRoute::new::<D, F>(domain)));
     }
 
     /// Runs the command `C`, which must be registered too, for every due deadline.
@@ -330,8 +345,9 @@ impl<D: Domain> Registry<D> {
     where
         D: DeadlineSource<C>,
     {
-        self.routes.registrations.push(Registration::deadline::<C>());
-        self.routes.deadlines.push(DeadlineRoute::new::<D, C>(self.domain.clone()));
+        self.add(Registration::deadline::<C>(), |routes, domain| {
+            routes.deadlines.push(DeadlineRoute::new::<D, C>(domain));
+        });
     }
 
     /// Registers the domain's retention ([`Retention`]).
@@ -339,10 +355,11 @@ impl<D: Domain> Registry<D> {
     where
         D: Retention,
     {
-        let domain = self.domain.clone();
-        self.routes.maintenance_jobs.push(Arc::new(move |db, limit| {
-            let domain = domain.clone();
-            async move { domain.delete_expired(Writes::of_pool(&db), limit).await }.boxed()
-        }));
+        if let Some(domain) = self.domain.clone() {
+            self.routes.maintenance_jobs.push(Arc::new(move |db, limit| {
+                let domain = domain.clone();
+                async move { domain.delete_expired(Writes::of_pool(&db), limit).await }.boxed()
+            }));
+        }
     }
 }

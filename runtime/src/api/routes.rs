@@ -15,7 +15,7 @@ pub(crate) use deadline::DeadlineRoute;
 pub(crate) use effect::{EffectRoute, EffectRow};
 pub(crate) use event::{EventHead, EventRoute};
 pub(crate) use query::{QueryContext, QueryOutcome, QueryRoute};
-pub(crate) use registration::{Registration, defects};
+pub(crate) use registration::{Calls, Registration, defects};
 
 use std::{any::Any, sync::Arc};
 

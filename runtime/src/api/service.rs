@@ -10,7 +10,7 @@ use crate::api::{
     routes::{QueryRoute, Registration},
 };
 
-/// A service: its name, and one registration line per query.
+/// A service: its name, and one registration line per query that it answers or sends.
 pub trait Service: Send + Sync + Sized + 'static {
     /// The name in its subjects.
     const NAME: &'static str;
@@ -25,16 +25,20 @@ pub trait Serve<Q: Query>: Service {
     fn serve(&self, cx: &ServiceContext, query: &Q) -> impl Future<Output = QueryResult<Q::Reply, Q::Error>> + Send;
 }
 
-/// Collects the queries of a service.
+/// Collects the queries that a service answers, and those that it sends.
 pub struct ServiceRegistry<S> {
-    service: Arc<S>,
+    /// `None` if the registrations alone are collected ([`Uses`](crate::Uses)).
+    service: Option<Arc<S>>,
     pub(crate) queries: Vec<QueryRoute>,
     pub(crate) registrations: Vec<Registration>,
 }
 
 impl<S: Service> ServiceRegistry<S> {
-    pub(crate) fn new(service: Arc<S>) -> Self {
-        Self { service, queries: Vec::new(), registrations: Vec::new() }
+    /// The registrations of a service, with its handlers if there is an instance.
+    pub(crate) fn of(service: Option<Arc<S>>) -> Self {
+        let mut registry = Self { service, queries: Vec::new(), registrations: Vec::new() };
+        S::register(&mut registry);
+        registry
     }
 
     /// Registers the query `Q`.
@@ -43,6 +47,11 @@ impl<S: Service> ServiceRegistry<S> {
         S: Serve<Q>,
     {
         self.registrations.push(Registration::request::<Q>());
-        self.queries.push(QueryRoute::of_service::<S, Q>(self.service.clone()));
+        self.queries.extend(self.service.clone().map(QueryRoute::of_service::<S, Q>));
+    }
+
+    /// Sends the query `Q` to a domain, as [`Registry::calls`](crate::Registry::calls).
+    pub fn calls<Q: Query>(&mut self) {
+        self.registrations.push(Registration::call::<Q>());
     }
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        context::{Context, ServiceContext},
+        context::{Context, Peers, ServiceContext},
         error::InternalError,
         routes::{EffectRoute, EffectRow},
         tx::PendingEffect,
@@ -27,7 +27,6 @@ use crate::{
     database::Database,
     guard::guarded,
     lane::{EffectItem, LaneMessage, Lanes},
-    rpc::client::Client,
 };
 
 pub(crate) use unregistered::{DUE_FOR, EXAMINED, unregistered};
@@ -57,7 +56,7 @@ const UNFINISHED: i32 = 20;
 pub(crate) struct Effects {
     domain: &'static str,
     db: Database,
-    client: Client,
+    peers: Peers,
     routes: Vec<EffectRoute>,
     names: Vec<&'static str>,
     window: Arc<Semaphore>,
@@ -77,11 +76,11 @@ impl EffectRow {
 }
 
 impl Effects {
-    pub(crate) fn new(domain: &'static str, db: Database, client: Client, routes: Vec<EffectRoute>) -> Arc<Self> {
+    pub(crate) fn new(domain: &'static str, db: Database, peers: Peers, routes: Vec<EffectRoute>) -> Arc<Self> {
         Arc::new(Self {
             domain,
             db,
-            client,
+            peers,
             names: routes.iter().map(|route| route.name).collect(),
             routes,
             window: Arc::new(Semaphore::new(WINDOW)),
@@ -226,7 +225,7 @@ impl Effects {
         let began = Instant::now();
         let (request_id, traceparent) = (row.cause.request_id.clone(), row.cause.traceparent.clone());
         let deadline = Instant::now() + TIMEOUT;
-        let request = ServiceContext::of_system(self.client.clone(), deadline, request_id, traceparent);
+        let request = ServiceContext::of_system(self.peers.clone(), deadline, request_id, traceparent);
         let context = Context { request, db: self.db.internal_reads.clone() };
         let span = tracing::info_span!(
             target: "span",

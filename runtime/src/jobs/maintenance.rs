@@ -134,9 +134,12 @@ mod tests {
     use stack::{Stack, StackConfig};
 
     use super::*;
-    use crate::rpc::{
-        client::Client,
-        connect::{NatsConfig, connect},
+    use crate::{
+        api::{context::Peers, routes::Calls},
+        rpc::{
+            client::Client,
+            connect::{NatsConfig, connect},
+        },
     };
 
     /// Only the node that holds the lease reports what waits. The test runs on one thread, because its recorder is
@@ -163,7 +166,8 @@ mod tests {
         .unwrap();
         let nats = NatsConfig::new(stack.nats_url(), stack.nats_keys());
         let client = Client::new(connect(&nats, "things", "test").await.unwrap()).await.unwrap();
-        let effects = Effects::new("things", db.clone(), client, Vec::new());
+        let peers = Peers { client, calls: Calls::default() };
+        let effects = Effects::new("things", db.clone(), peers, Vec::new());
 
         let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
         let shown = |series: &str, value: u32| {

@@ -143,6 +143,7 @@ impl BuiltinRequest for LogRequest {
     type Reply = LogPage;
 
     const INTERNAL: &'static str = subject::internal::LOG;
+    const IS_FOR_CONSUMERS: bool = true;
 
     async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<LogPage> {
         BuiltinContext::reply(page(&cx.backing.db.lanes, &self).await?)

@@ -21,7 +21,11 @@ use super::{
     health::HealthState,
 };
 use crate::{
-    api::{error::InternalError, routes::Routes},
+    api::{
+        context::Peers,
+        error::InternalError,
+        routes::{Calls, Registration, Routes},
+    },
     clock::Clock,
     consume::{
         catch_up::CatchUp,
@@ -156,7 +160,7 @@ impl Node {
 struct Serving {
     name: &'static str,
     requests: async_nats::Client,
-    client: Client,
+    peers: Peers,
     clock: Clock,
     verifier: Arc<OwnVerifier>,
 }
@@ -166,13 +170,15 @@ impl Serving {
         config: &NodeConfig,
         name: &'static str,
         user: &'static str,
+        registrations: &[Registration],
         tokens: &mut Tokens,
     ) -> Result<Self, InternalError> {
         let requests = connect(&config.nats, user, "requests").await?;
         let client = Client::new(requests.clone()).await.map_err(InternalError::other)?;
         let clock = Clock::default();
         let verifier = Arc::new(tokens.verifier(&client, &clock));
-        Ok(Self { name, requests, client, clock, verifier })
+        let peers = Peers { client, calls: Calls::of(registrations) };
+        Ok(Self { name, requests, peers, clock, verifier })
     }
 
     fn responder(&self, kind: &'static str, backing: Option<Backing>, (endpoints, infos): Endpoints) -> Arc<Responder> {
@@ -180,7 +186,7 @@ impl Serving {
         Arc::new(Responder {
             domain: self.name,
             connection: self.requests.clone(),
-            client: self.client.clone(),
+            peers: self.peers.clone(),
             backing,
             verifier: self.verifier.verifier.clone(),
             endpoints,
@@ -203,7 +209,7 @@ impl Running {
         let Hosted { name, routes, database_url, stream } = hosted;
         let lane_count = u32::try_from(config.lanes).unwrap_or(u32::MAX);
         let db = Database::open(&database_url, name, lane_count)?;
-        let serving = Serving::new(config, name, name, tokens).await?;
+        let serving = Serving::new(config, name, name, &routes.registrations, tokens).await?;
         let clock = &serving.clock;
         // Compare the clock before the first token is verified. On failure the watcher repeats it.
         if let Err(internal_error) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
@@ -214,11 +220,11 @@ impl Running {
             Err(error) => tracing::warn!(domain = name, %error, "read connections could not be opened"),
         }
         let events = connect(&config.nats, name, "events").await?;
-        let client = &serving.client;
+        let peers = &serving.peers;
         let emits = stream.is_some();
         let streams = Streams::new(name, events.clone(), stream.unwrap_or_default());
         let (publisher, commits) = Publisher::new(name, db.clone(), streams.clone());
-        let effects = Effects::new(name, db.clone(), client.clone(), routes.effects.clone());
+        let effects = Effects::new(name, db.clone(), peers.clone(), routes.effects.clone());
         let depth = Depth::default();
         let context = LaneContext { domain: name, emits, db: db.clone(), publisher, effects: effects.clone(), depth };
         let lanes = Lanes::new(Arc::new(context), config.lanes);
@@ -254,7 +260,7 @@ impl Running {
         ]);
         for consumer in consumers {
             children.push(children::consuming(&consumer, &stop));
-            let (db, client) = (db.clone(), client.clone());
+            let (db, client) = (db.clone(), peers.client.clone());
             let catch_up = CatchUp { consumer, db, client, node, seen_epoch: AtomicI64::new(0) };
             children.push(children::catching_up(catch_up, &stop));
         }
@@ -271,8 +277,8 @@ impl Running {
         hosted: HostedService,
         tokens: &mut Tokens,
     ) -> Result<Self, InternalError> {
-        let HostedService { name, user, queries, .. } = hosted;
-        let serving = Serving::new(config, name, user, tokens).await?;
+        let HostedService { name, user, queries, registrations } = hosted;
+        let serving = Serving::new(config, name, user, &registrations, tokens).await?;
         let responder = serving.responder("service", None, endpoints_of_service(&queries));
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());

@@ -34,6 +34,9 @@ pub(crate) trait BuiltinRequest: Serialize + DeserializeOwned + Send + Sync + 's
     const INTERNAL: &'static str;
     /// The operation for callers with the configured access.
     const GUARDED: Option<&'static str> = None;
+    /// Whether consumers of the domain's events send it, by the internal operation. Only the operator sends the others,
+    /// which undo, repeat or reveal the work of the domain.
+    const IS_FOR_CONSUMERS: bool = false;
     const IS_COMMAND: bool = false;
 
     fn answer(self, cx: &BuiltinContext<'_>) -> impl Future<Output = Outcome<Self::Reply>> + Send;
@@ -62,6 +65,7 @@ type Run = for<'a> fn(&'a BuiltinContext<'a>, &'a IncomingRequest) -> BoxFuture<
 #[derive(Clone)]
 pub(crate) struct BuiltinRoute {
     pub meta: RequestMeta,
+    pub is_for_consumers: bool,
     pub run: Run,
 }
 
@@ -71,7 +75,8 @@ impl BuiltinRoute {
         let operation = if is_internal { R::INTERNAL } else { R::GUARDED? };
         let subject = subject::request(domain, operation, is_internal);
         let meta = RequestMeta { operation, subject, access, is_command: R::IS_COMMAND };
-        Some(Self { meta, run: |cx, incoming| run::<R>(cx, incoming).boxed() })
+        let is_for_consumers = is_internal && R::IS_FOR_CONSUMERS;
+        Some(Self { meta, is_for_consumers, run: |cx, incoming| run::<R>(cx, incoming).boxed() })
     }
 
     /// The routes of a domain: all for the operator, and those that `guarded` grants to other callers.
@@ -91,6 +96,15 @@ impl BuiltinRoute {
         let granted = (guarded != Access::Internal).then(|| with(guarded));
         with(Access::Internal).into_iter().chain(granted.into_iter().flatten()).flatten().collect()
     }
+}
+
+/// The subjects of the built-in requests of a domain that consumers of its events send.
+pub(crate) fn consumers_subjects(domain: &str) -> Vec<String> {
+    BuiltinRoute::all(domain, Access::Internal)
+        .into_iter()
+        .filter(|route| route.is_for_consumers)
+        .map(|route| route.meta.subject)
+        .collect()
 }
 
 async fn run<R: BuiltinRequest>(cx: &BuiltinContext<'_>, incoming: &IncomingRequest) -> Result<Reply, InternalError> {

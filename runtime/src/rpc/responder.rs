@@ -26,7 +26,7 @@ pub(crate) use reply::Reply;
 use crate::{
     api::{
         caller::Caller,
-        context::ServiceContext,
+        context::{Peers, ServiceContext},
         error::InternalError,
         routes::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute, RequestMeta},
     },
@@ -37,7 +37,6 @@ use crate::{
     rpc::{
         auth::Verifier,
         builtin::{BuiltinContext, BuiltinRoute},
-        client::Client,
     },
 };
 
@@ -74,7 +73,7 @@ pub(crate) struct Backing {
 pub(crate) struct Responder {
     pub domain: &'static str,
     pub connection: async_nats::Client,
-    pub client: Client,
+    pub peers: Peers,
     pub backing: Option<Backing>,
     pub verifier: Verifier,
     pub endpoints: HashMap<String, Endpoint>,
@@ -111,7 +110,7 @@ impl Backed<'_> {
             Ok(id) => id,
             Err(service_error) => return service_error.of(self.domain).into(),
         };
-        let (domain, client, backing) = (self.domain, &self.client, self.backing);
+        let (domain, client, backing) = (self.domain, &self.peers.client, self.backing);
         let cx = BuiltinContext { domain, client, backing, caller, command_id };
         match (route.run)(&cx, incoming).await {
             Ok(reply) => reply,
@@ -303,7 +302,7 @@ impl Responder {
         ServiceContext {
             caller,
             capability: incoming.capability,
-            client: self.client.clone(),
+            peers: self.peers.clone(),
             deadline: incoming.deadline,
             request_id: incoming.request_id.clone(),
             traceparent: incoming.traceparent.clone(),

@@ -4,7 +4,7 @@ use contract::{Access, CallError, PageRequest, command};
 use runtime::{
     Call, Client, CommandEnvelope, Context, DeadLetterKind, DeadlineSource, Domain, Effect, EffectHandler,
     EffectResult, EventEnvelope, Handle, HandlerResult, InternalError, NatsConfig, NatsTls, NodeBuilder, NodeConfig,
-    React, Reads, Registry, StreamSpec, Tx,
+    React, Reads, Registry, StreamSpec, Tx, Uses,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -192,6 +192,15 @@ async fn two_reactions_to_one_event_are_an_error_that_names_both() {
         defect(OneEventTwice).await,
         "bells: the event `speaker.said` is registered twice: by `nodes::domains::Said` and by `nodes::domains::Said`"
     );
+}
+
+/// The rights of its NATS user are made from this.
+#[test]
+fn a_domain_that_consumes_events_of_another_one_asks_it_for_its_log_and_for_events() {
+    let Uses { name, requests, sources } = Uses::of::<OneEventTwice>();
+    assert_eq!(name, "bells");
+    assert!(requests.into_iter().eq(["req.speaker.internal.events", "req.speaker.internal.log"]));
+    assert!(sources.into_iter().eq(["speaker"]));
 }
 
 domain!(Unregistered, |routes| { routes.command::<Open>() });

@@ -3,7 +3,7 @@
 use contract::{Access, CallError, ErrorKind, command, query};
 use runtime::{
     Call, CommandEnvelope, Domain, Handle, HandlerResult, InternalError, NodeBuilder, NodeConfig, QueryResult,
-    Registry, Serve, Service, ServiceContext, ServiceRegistry, Tx,
+    Registry, Serve, Service, ServiceContext, ServiceRegistry, Tx, Uses,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -114,6 +114,54 @@ async fn a_service_that_registers_another_ones_query_does_not_start() {
     let started = NodeBuilder::new(NodeConfig::new(nats)).service(Foreign, "bells").start_without_tokens().await;
     let error = started.err().expect("it started").to_string();
     assert!(error.starts_with("bells: ") && error.contains("nodes::services::Add"), "{error}");
+}
+
+/// Another type of the same subject.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct AddToo {
+    numbers: Vec<i64>,
+}
+query!(AddToo, "hearer", "add", Access::Public => Sum, TellerError);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Relay {
+    is_registered: bool,
+}
+query!(Relay, "ringer", "relay", Access::Public => Sum, TellerError);
+
+/// Has the adder add.
+struct Relayer;
+
+impl Service for Relayer {
+    const NAME: &'static str = "ringer";
+    fn register(routes: &mut ServiceRegistry<Self>) {
+        routes.query::<Relay>();
+        routes.calls::<Add>();
+    }
+}
+
+impl Serve<Relay> for Relayer {
+    async fn serve(&self, cx: &ServiceContext, query: &Relay) -> QueryResult<Sum, TellerError> {
+        let numbers = vec![1, 2];
+        let answered =
+            if query.is_registered { cx.ask(&Add { numbers }).await } else { cx.ask(&AddToo { numbers }).await };
+        Ok(answered.map_err(InternalError::from)?)
+    }
+}
+
+/// The rights of its NATS user are made from the calls that it registers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_not_registered_as_a_call_is_not_sent() {
+    let world = World::start().await;
+    let builder = NodeBuilder::new(NodeConfig::new(world.nats())).service(Adder, "hearer").service(Relayer, "ringer");
+    let node = builder.start_without_tokens().await.unwrap();
+    let client = world.client().await;
+    assert_eq!(client.ask(&Relay { is_registered: true }, &Call::default()).await.unwrap(), Sum { sum: 3 });
+    let unsent = client.ask(&Relay { is_registered: false }, &Call::default()).await;
+    assert!(matches!(&unsent, Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Internal), "{unsent:?}");
+    assert!(Uses::of_service::<Relayer>().requests.into_iter().eq(["req.hearer.add"]));
+    node.drain().await;
+    world.stack.stop().await.unwrap();
 }
 
 /// Writes, but says that it reads or locks.

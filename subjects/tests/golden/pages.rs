@@ -45,11 +45,11 @@ pub fn messages() -> String {
          in `subjects/golden/<domain>/<operation>.<kind>.json` and `.msgpack`, a sample of its reply in \
          `<reply>.reply.json` and `.msgpack`.\n\n\
          *Who*: a role requires an access token with that role; *capability* is the guest's cart token in \
-         `Souk-Capability`; *internal* requests are permitted only to domains, the operator and, for revocations, the \
-         services that verify tokens, by the permissions of the NATS users; *confirmed* commands are rejected with 503 \
-         while [revocations](architecture.md#revocations) cannot be read. *Stored*: whether the answer to a command is \
-         stored for repeats. An answer that is not stored contains a secret, and running the command twice is \
-         harmless.\n"
+         `Souk-Capability`; *internal* requests are permitted only to the domains that register them as calls, the \
+         operator and, for revocations, the services that verify tokens, by the permissions of the NATS users; \
+         *confirmed* commands are rejected with 503 while [revocations](architecture.md#revocations) cannot be read. \
+         *Stored*: whether the answer to a command is stored for repeats. An answer that is not stored contains a \
+         secret, and running the command twice is harmless.\n"
     );
     for domain in domains(&registry) {
         let _ = write!(page, "\n## {domain}\n\n{}\n\n", sources::words_about(domain));

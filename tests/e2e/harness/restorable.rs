@@ -32,7 +32,7 @@ impl Restorable {
         // PostgreSQL runs as another user where we are root.
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let home = directory.path().join("home");
-        let config = StackConfig { has_nats: false, ..StackConfig::on_free_ports(home, &[domain]) };
+        let config = StackConfig { nats: None, ..StackConfig::on_free_ports(home, &[domain]) };
         let server = Stack::start(config.clone(), |_| {}).await.unwrap();
         let url = server.database_url(domain).unwrap();
         let (sender, node) = std::sync::mpsc::channel();

@@ -1,8 +1,12 @@
 //! Who inspects: the operator, and the checks.
 
 use async_nats::jetstream;
+use contract::Request;
 use futures::TryStreamExt;
-use subjects::DOMAINS;
+use subjects::{
+    DOMAINS,
+    identity::{GetKeys, GetRevocations},
+};
 
 use super::user::{User, destructions, texts};
 use crate::harness::{Shop, nats_cli::Cli};
@@ -101,8 +105,11 @@ async fn the_checks_read_every_stream_and_touch_no_durable() {
         "$JS.API.CONSUMER.DELETE.<D>.own",
         "_INBOX_<d>.x",
     ]);
-    allowed.extend(texts(&["_INBOX.x", "_INBOX_gateway.x", "_INBOX_operator.x", "req.identity.keys"]));
-    let mut forbidden = everywhere(&["evt.<d>.nothing.1", "ntf.<d>.nothing", "req.<d>.internal.log"]);
+    allowed.extend(texts(&["_INBOX.x", "_INBOX_gateway.x", "_INBOX_operator.x"]));
+    // It verifies access tokens, and asks domains nothing else.
+    allowed.extend([GetKeys::subject(), GetRevocations::subject()]);
+    let mut forbidden =
+        everywhere(&["evt.<d>.nothing.1", "ntf.<d>.nothing", "req.<d>.nothing", "req.<d>.internal.log"]);
     forbidden.extend(texts(&["anything.else", "$JS.API.ACCOUNT.PURGE.A", "$SYS.REQ.SERVER.PING"]));
     for source in DOMAINS {
         let stream = source.to_uppercase();

@@ -55,6 +55,7 @@ impl BuiltinRequest for EventsRequest {
     type Reply = EventsPage;
 
     const INTERNAL: &'static str = internal::EVENTS;
+    const IS_FOR_CONSUMERS: bool = true;
 
     async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<EventsPage> {
         let commits = commits_at(&mut *cx.backing.db.lanes.acquire().await?, &self.positions).await?;

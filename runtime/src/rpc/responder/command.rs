@@ -189,7 +189,7 @@ impl Responder {
         let (Some(backed), Some(route)) = (self.backed(), route) else { return false };
         let DecodedCommand { message, key, fingerprint } = command;
         let run = Run { route, id, is_known_to_caller: false, key, fingerprint, message, is_due: true };
-        let request = ServiceContext::of_system(self.client.clone(), deadline, None, None);
+        let request = ServiceContext::of_system(self.peers.clone(), deadline, None, None);
         let reason = match backed.run_command(run, request, None).await {
             Ok(LaneReply::Reply { .. } | LaneReply::Rejected { .. }) => return true,
             Ok(LaneReply::Stale) => return false,

@@ -1,35 +1,15 @@
 //! Serves on a socket, and shuts down in phases without failing a request.
 
-use std::{io, time::Duration};
+use std::io;
 
 use server::{Options, Stage};
 use tokio::{net::TcpListener, sync::watch, time::sleep};
 
-use crate::{GatewayConfig, app, http::error::GATEWAY, server::gateway::Gateway};
-
-/// The phases of a shutdown, from its start.
-#[derive(Debug, Clone, Copy)]
-pub struct Shutdown {
-    /// How long new connections are still accepted: zero if another gateway accepts them from the same socket,
-    /// otherwise until the load balancer has noticed that this gateway is not ready.
-    pub accepting: Duration,
-    /// How long responses carry `Connection: close` before idle connections are closed, so that a client that sends
-    /// requests now and then gets one such response first. Longer than `accepting`, so that the connection accepted
-    /// last has time to send its request.
-    pub notice: Duration,
-    /// How long requests in flight may still take after that.
-    pub timeout: Duration,
-}
-
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self {
-            accepting: Duration::from_millis(250),
-            notice: Duration::from_millis(500),
-            timeout: Duration::from_secs(10),
-        }
-    }
-}
+use crate::{
+    app::app,
+    http::error::GATEWAY,
+    server::gateway::{Gateway, GatewayConfig},
+};
 
 /// Serves on a socket until `shutdown` completes, then shuts down in the configured phases. Requests that exceed the
 /// timeout are cut.
