@@ -79,7 +79,7 @@ async fn every_domain_says_its_own_facts_keeps_its_own_stream_and_can_destroy_no
 
 /// Scenario 18: no user can subscribe to another user's inbox.
 #[tokio::test]
-async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() {
+async fn the_gateway_and_a_bare_client_request_and_subscribe_and_can_do_nothing_else() {
     let shop = Shop::start(&[]).await;
     let everywhere = |pattern: &str| -> Vec<String> {
         DOMAINS
