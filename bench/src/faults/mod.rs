@@ -145,7 +145,7 @@ async fn wait_until_decided(buyers: &mut [Buyer]) -> Result<()> {
     Ok(())
 }
 
-/// Runs `souk check` and returns the violations. Repeats it while suspects are unsettled: republishing may be in progress.
+/// Runs `souk check` and returns violations. Repeats it while suspects are unsettled: republishing may be in progress.
 async fn check(cluster: &Cluster) -> Result<Vec<String>> {
     let began = Instant::now();
     loop {
