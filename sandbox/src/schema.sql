@@ -1,4 +1,4 @@
--- What the sandbox remembers, in a database of its own. Run at every start.
+-- The records of the sandbox, in a database of its own. Run at every start.
 create table if not exists intent (
     id                 text primary key,
     number             bigint generated always as identity,
@@ -9,7 +9,7 @@ create table if not exists intent (
     status             text        not null,
     payment_method     text,
     last_payment_error jsonb,
-    -- Where it is charged after its confirm was answered.
+    -- When it is charged, if that is after the reply to its confirm.
     settle_at          timestamptz,
     created_at         timestamptz not null default clock_timestamp()
 );
@@ -17,7 +17,7 @@ create table if not exists intent (
 create index if not exists intent_to_settle on intent (settle_at) where status = 'processing';
 create index if not exists intent_by_metadata on intent using gin (metadata);
 
--- Money that was taken. Nothing here keeps an intent from being charged twice: that is for tests to count.
+-- Money that was taken. Nothing here keeps an intent from being charged twice: tests count that.
 create table if not exists charge (
     id         text primary key,
     intent_id  text        not null references intent (id),
@@ -33,14 +33,13 @@ create table if not exists refund (
     intent_id  text        not null references intent (id),
     amount     bigint      not null check (amount > 0),
     metadata   jsonb       not null,
+    status     text        not null default 'succeeded',
+    -- When it fails after all; null unless it does.
+    fails_at   timestamptz,
     created_at timestamptz not null default clock_timestamp()
 );
 
 create index if not exists refund_of_intent on refund (intent_id, number);
-
--- Refunds that succeed at first may fail later.
-alter table refund add column if not exists status text not null default 'succeeded';
-alter table refund add column if not exists fails_at timestamptz;
 create index if not exists refund_to_fail on refund (fails_at) where status = 'succeeded' and fails_at is not null;
 
 create table if not exists dispute (

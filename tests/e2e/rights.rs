@@ -130,7 +130,7 @@ fn carts_asks_for_offers_and_for_stock_and_not_for_orders() {
 
 /// Scenario 18: no user can subscribe to another user's inbox.
 #[tokio::test]
-async fn the_gateway_and_a_bare_client_ask_and_listen_and_can_do_nothing_else() {
+async fn the_gateway_and_a_bare_client_request_and_subscribe_and_can_do_nothing_else() {
     let shop = Shop::start(&[]).await;
     let everywhere = |pattern: &str| -> Vec<String> {
         DOMAINS

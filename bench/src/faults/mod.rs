@@ -145,7 +145,7 @@ async fn wait_until_decided(buyers: &mut [Buyer]) -> Result<()> {
     Ok(())
 }
 
-/// Runs `souk check` and returns its faults. Repeats it while suspects are unsettled: republishing may be in progress.
+/// Runs `souk check` and returns violations. Repeats it while suspects are unsettled: republishing may be in progress.
 async fn check(cluster: &Cluster) -> Result<Vec<String>> {
     let began = Instant::now();
     loop {
@@ -158,11 +158,11 @@ async fn check(cluster: &Cluster) -> Result<Vec<String>> {
             .filter(|check| check["failure"].is_string() || check["unsettled"] != 0)
             .map(|check| format!("souk check could not finish: {check}"))
             .collect();
-        let faults = report["faults"].as_array().context("a report without faults")?;
-        if faults.is_empty() && !open.is_empty() && began.elapsed() < REST {
+        let violations = report["violations"].as_array().context("a report without violations")?;
+        if violations.is_empty() && !open.is_empty() && began.elapsed() < REST {
             continue;
         }
-        return Ok(faults.iter().map(|fault| format!("souk check: {fault}")).chain(open).collect());
+        return Ok(violations.iter().map(|violation| format!("souk check: {violation}")).chain(open).collect());
     }
 }
 

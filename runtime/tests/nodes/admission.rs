@@ -138,7 +138,7 @@ async fn every_request_beyond_the_limit_is_rejected_without_a_task_of_its_own() 
     world.stack.stop().await.unwrap();
 }
 
-/// The commands of other domains ask this one; as many as they are, clients' reads have permits of their own.
+/// The commands of other domains query this one; as many as they are, clients' reads have permits of their own.
 #[tokio::test]
 async fn internal_queries_leave_clients_their_own_permits() {
     let world = World::start().await;

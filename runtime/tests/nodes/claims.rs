@@ -50,7 +50,7 @@ async fn the_same_ids_in_opposite_orders_on_two_nodes_neither_deadlock_nor_run_t
     world.stack.stop().await.unwrap();
 }
 
-/// A body that is refused as wrong leaves its id to the corrected one, also where both come at once to two nodes, in
+/// A body that is rejected as wrong leaves its id to the corrected one, also where both come at once to two nodes, in
 /// opposite orders: the right one is accepted once, and the wrong one is wrong, or another body of an id that is used.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_body_leaves_its_id_to_the_right_one() {

@@ -126,7 +126,7 @@ async fn a_command_that_is_rejected_after_it_inserted_a_row_leaves_none_and_its_
     let node = world.node(Taker).await;
     let client = world.client().await;
     let take = async |id: Uuid, is_allowed: bool| client.send(&Take { id, is_allowed }, &Call::default()).await;
-    // Each id is asked for twice; every fourth is not allowed.
+    // Each id is requested twice; every fourth is not allowed.
     let ids: Vec<(Uuid, bool)> = (0..40).map(|number| (Uuid::now_v7(), number % 4 != 0)).collect();
     let sent = ids.iter().chain(&ids).map(|(id, is_allowed)| take(*id, *is_allowed));
     let taken = join_all(sent).await.into_iter().filter(Result::is_ok).count();

@@ -39,7 +39,7 @@ event!(Sung, "speaker", "sung", entity = |e| e.id);
 
 domain_error! {
     pub enum SpeakerError {
-        Silence: Invalid "silence" = "There is nothing to tell.";
+        Silence: Invalid "silence" = "There is nothing to say.";
     }
 }
 
