@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use async_nats::{
-    HeaderMap,
+    HeaderMap, HeaderName, HeaderValue,
     jetstream::{
         consumer::{DeliverPolicy, pull::OrderedConfig},
         context::GetStreamErrorKind,
@@ -15,7 +15,7 @@ use async_nats::{
     },
 };
 use chrono::{DateTime, Utc};
-use contract::{Position, header, subject};
+use contract::{EventHead, Position, subject};
 use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
@@ -110,6 +110,7 @@ async fn find(sources: &Sources, name: &str) -> Result<Option<Stream>> {
 }
 
 fn identify(headers: &HeaderMap) -> Option<(Uuid, Position)> {
-    let get = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
-    Some((get(header::CE_ID)?.parse().ok()?, get(header::CE_POSITION)?.parse().ok()?))
+    let get = |name| headers.get(HeaderName::from_static(name)).map(HeaderValue::as_str);
+    let head = EventHead::read(get)?;
+    Some((head.id, head.position))
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use async_nats::HeaderMap;
-use contract::{Request, header, subject};
+use contract::{EventHead, Position, Request, header, subject};
 use futures::StreamExt;
 use gateway::{GatewayConfig, Local, Shutdown, VerifyToken, serve};
 use runtime::Client;
@@ -123,7 +123,21 @@ impl Orders {
         let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
         if is_notified {
             let mut headers = HeaderMap::new();
-            headers.insert(header::CE_ENTITYVERSION, version.to_string());
+            let head = EventHead {
+                id: Uuid::now_v7(),
+                source: "orders",
+                name: "confirmed",
+                entity: ORDER,
+                version,
+                at: Default::default(),
+                position: Position::START,
+                cause: Uuid::now_v7(),
+                request_id: None,
+                traceparent: None,
+            };
+            for (name, value) in head.headers() {
+                headers.insert(name, value);
+            }
             self.connection.publish_with_headers(subject::notice("orders", ORDER), headers, "{}".into()).await.unwrap();
         }
     }

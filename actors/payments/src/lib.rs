@@ -35,7 +35,7 @@ use crate::{provider::Provider, store::CreatedObject};
 pub struct Payments {
     config: PaymentsConfig,
     /// Commits the ids of objects before they are confirmed.
-    objects: Arc<Batcher<CreatedObject, bool>>,
+    objects: Arc<Batcher<PgPool, CreatedObject, bool>>,
 }
 
 impl std::fmt::Debug for Payments {

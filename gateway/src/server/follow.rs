@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::Subscriber;
-use contract::{ErrorKind, header, subject};
+use async_nats::{HeaderName, HeaderValue, Subscriber};
+use contract::{ErrorKind, EventHead, subject};
 use futures::StreamExt;
 use subjects::orders::{DOMAIN, GetOrder, Order, OrderStatus, leaves_undecided};
 use tokio::{
@@ -58,9 +58,8 @@ impl Follow {
         let notice = async {
             while let Some(stream) = notices {
                 match stream.next().await {
-                    Some(notice) if is_old(&notice, seen) => {}
-                    Some(notice) if interest == Interest::Decision && is_on_the_way(&notice) => {}
-                    Some(_) => return,
+                    Some(notice) if ends_rest(&notice, seen, interest) => return,
+                    Some(_) => {}
                     None => *notices = None,
                 }
             }
@@ -84,15 +83,16 @@ pub(crate) enum Interest {
     Decision,
 }
 
-/// Whether the event leaves the order undecided and requires no action of the buyer.
-fn is_on_the_way(notice: &async_nats::Message) -> bool {
-    let event = notice.headers.as_ref().and_then(|headers| headers.get(header::CE_TYPE));
-    event.is_some_and(|event| event.as_str().rsplit('.').next().is_some_and(leaves_undecided))
-}
-
-fn is_old(notice: &async_nats::Message, seen: i64) -> bool {
-    let version = notice.headers.as_ref().and_then(|headers| headers.get(header::CE_ENTITYVERSION));
-    version.and_then(|version| version.as_str().parse::<i64>().ok()).is_some_and(|version| version <= seen)
+fn ends_rest(notice: &async_nats::Message, seen: i64, interest: Interest) -> bool {
+    let head = notice.headers.as_ref().and_then(|headers| {
+        EventHead::read(|name| headers.get(HeaderName::from_static(name)).map(HeaderValue::as_str))
+    });
+    // What cannot be read is no reason to wait.
+    head.is_none_or(|head| {
+        // An order that is undecided, and requires no action of the buyer, is still on its way.
+        let is_on_the_way = interest == Interest::Decision && leaves_undecided(&head.name);
+        head.version > seen && !is_on_the_way
+    })
 }
 
 /// Whether an order is final, or will not change by itself.

@@ -52,7 +52,7 @@ pub const SERVICE_ERROR: &str = "Nats-Service-Error";
 /// Replies that are errors: the HTTP status of the error's kind (NATS micro, ADR-32).
 pub const SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
 
-/// CloudEvents attributes in binary mode.
+/// Events: the version of CloudEvents, always `1.0`. The attributes are headers, as in its binary mode.
 pub const CE_SPECVERSION: &str = "ce-specversion";
 /// The event's id.
 pub const CE_ID: &str = "ce-id";
@@ -64,14 +64,9 @@ pub const CE_SOURCE: &str = "ce-source";
 pub const CE_SUBJECT: &str = "ce-subject";
 /// The commit's time, RFC 3339.
 pub const CE_TIME: &str = "ce-time";
-/// Always `application/json`.
-pub const CE_DATACONTENTTYPE: &str = "ce-datacontenttype";
-/// The version of the entity: 1, 2, 3 ...
-pub const CE_ENTITYVERSION: &str = "ce-entityversion";
-/// The id of the cause: that of an event or an effect, or an id derived from a command's id, caller and operation.
-pub const CE_CAUSATIONID: &str = "ce-causationid";
-/// The position in the owner's log: epoch and transaction id.
-pub const CE_POSITION: &str = "ce-position";
+/// Events: all else in one header, because each costs the server and every reader. [`EventHead`](crate::EventHead) has
+/// its syntax.
+pub const EVENT: &str = "Souk-Event";
 
 #[cfg(test)]
 mod tests {

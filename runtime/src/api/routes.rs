@@ -13,7 +13,7 @@ pub(crate) use command::{
 };
 pub(crate) use deadline::DeadlineRoute;
 pub(crate) use effect::{EffectRoute, EffectRow};
-pub(crate) use event::{EventHead, EventRoute};
+pub(crate) use event::EventRoute;
 pub(crate) use query::{QueryContext, QueryOutcome, QueryRoute};
 pub(crate) use registration::{Calls, Registration, defects};
 

@@ -17,16 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::Position;
+use contract::{EventHead, Position};
 use uuid::Uuid;
 
 use crate::{
-    api::{error::InternalError, routes::EventHead},
-    consume::consumer::Consumer,
-    database::Database,
-    jobs::lease,
-    log::event_log::LogRequest,
-    rpc::client::Client,
+    api::error::InternalError, consume::consumer::Consumer, database::Database, jobs::lease,
+    log::event_log::LogRequest, rpc::client::Client,
 };
 
 /// Commits younger than this are left to the stream, which is faster, so that catch-up never races a healthy one.

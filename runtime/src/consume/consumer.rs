@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -17,7 +16,7 @@ use async_nats::jetstream::{
     context::ConsumerInfoErrorKind,
 };
 use chrono::{DateTime, Utc};
-use contract::{Position, header, subject};
+use contract::{EventHead, subject};
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,13 +24,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    api::{
-        error::InternalError,
-        routes::{EventHead, EventRoute},
-    },
+    api::{error::InternalError, routes::EventRoute},
     clock::Clock,
     lane::{EventItem, LaneMessage, Lanes},
-    log::stream::Streams,
+    log::{message::head_of, stream::Streams},
 };
 
 /// The most events of a domain in its lanes on this node. A node pulls no more than it has permits for.
@@ -281,21 +277,4 @@ async fn pause(stop: &CancellationToken, duration: Duration) {
         () = tokio::time::sleep(duration) => {}
         () = stop.cancelled() => {}
     }
-}
-
-/// Reads an event's headers; `None` if one is missing or malformed.
-pub(crate) fn head_of(headers: &async_nats::HeaderMap) -> Option<EventHead> {
-    let get = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
-    let mut kind = get(header::CE_TYPE)?.splitn(3, '.');
-    let (_, source, name) = (kind.next()?, kind.next()?, kind.next()?);
-    Some(EventHead {
-        id: get(header::CE_ID)?.parse().ok()?,
-        source: source.to_owned(),
-        name: name.to_owned(),
-        version: get(header::CE_ENTITYVERSION)?.parse().ok()?,
-        at: DateTime::parse_from_rfc3339(get(header::CE_TIME)?).ok()?.to_utc(),
-        position: Position::from_str(get(header::CE_POSITION)?).ok()?,
-        request_id: get(header::REQUEST_ID).map(str::to_owned),
-        traceparent: get(header::TRACEPARENT).map(str::to_owned),
-    })
 }

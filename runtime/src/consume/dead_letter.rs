@@ -7,6 +7,7 @@ mod redrive;
 
 use std::collections::HashSet;
 
+use contract::EventHead;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ pub use messages::{DeadLetter, DeadLetterKind, DeadLetters};
 pub(crate) use messages::{ListRequest, RedriveRequest};
 
 use crate::{
-    api::{error::InternalError, routes::EventHead},
+    api::error::InternalError,
     lane::{EventItem, claim, delete_attempts, lock},
 };
 

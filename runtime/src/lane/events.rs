@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use contract::EventHead;
 use sqlx::PgConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     api::{
         error::{InternalError, RetryClass},
-        routes::{Erased, EventHead, EventRoute},
+        routes::{Erased, EventRoute},
         tx::Tx,
     },
     consume::{consumer::InFlight, dead_letter},

@@ -4,17 +4,15 @@ mod events;
 
 use std::collections::BTreeMap;
 
-use async_nats::{HeaderMap, HeaderName};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use contract::{Position, header, subject};
+use contract::{EventHead, Position, subject};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    api::{error::InternalError, routes::EventHead, tx::PendingEvent},
+    api::{error::InternalError, tx::PendingEvent},
     database::begin_epoch,
     rpc::builtin::{BuiltinContext, BuiltinRequest, Outcome},
 };
@@ -71,49 +69,6 @@ impl LoggedEvent {
             data: RawValue::from_string(event.data.clone()).map_err(InternalError::other)?,
         })
     }
-
-    /// The headers under which the event is published.
-    pub(crate) fn headers(&self, domain: &str, position: Position, at: DateTime<Utc>) -> HeaderMap {
-        const fn name(name: &'static str) -> HeaderName {
-            HeaderName::from_static(name)
-        }
-        let mut headers = HeaderMap::new();
-        headers.insert(name(header::CE_SPECVERSION), "1.0");
-        headers.insert(name(header::CE_ID), self.id.to_string());
-        headers.insert(name(header::CE_TYPE), format!("{}.{domain}.{}", contract::SYSTEM, self.name));
-        headers.insert(name(header::CE_SOURCE), format!("/{}/{domain}", contract::SYSTEM));
-        headers.insert(name(header::CE_SUBJECT), self.entity.to_string());
-        headers.insert(name(header::CE_TIME), at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
-        headers.insert(name(header::CE_DATACONTENTTYPE), "application/json");
-        headers.insert(name(header::CE_ENTITYVERSION), self.version.to_string());
-        headers.insert(name(header::CE_CAUSATIONID), self.cause.to_string());
-        headers.insert(name(header::CE_POSITION), position.to_string());
-        if let Some(request_id) = &self.request_id {
-            headers.insert(name(header::REQUEST_ID), request_id.as_str());
-        }
-        if let Some(traceparent) = &self.traceparent {
-            headers.insert(name(header::TRACEPARENT), traceparent.as_str());
-        }
-        headers
-    }
-
-    /// The message as which the event is published.
-    pub(crate) fn message(&self, domain: &str, position: Position, at: DateTime<Utc>) -> EventMessage {
-        EventMessage {
-            subject: subject::event(domain, &self.name, self.entity),
-            headers: self.headers(domain, position, at),
-            body: Bytes::copy_from_slice(self.data.get().as_bytes()),
-        }
-    }
-}
-
-/// An event as it is published.
-#[derive(Debug, Clone)]
-pub(crate) struct EventMessage {
-    /// The subject under which it is stored in the stream.
-    pub subject: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
 }
 
 /// A commit of the log with its events.
@@ -122,13 +77,6 @@ pub(crate) struct LoggedCommit {
     pub position: Position,
     pub at: DateTime<Utc>,
     pub events: Vec<LoggedEvent>,
-}
-
-impl LoggedCommit {
-    /// The messages of its events, in their order.
-    pub(crate) fn messages(&self, domain: &str) -> Vec<EventMessage> {
-        self.events.iter().map(|event| event.message(domain, self.position, self.at)).collect()
-    }
 }
 
 /// A request to the owner for the commits above a position.
@@ -242,17 +190,24 @@ pub(crate) async fn commits_at(
         .collect()
 }
 
-/// The head of a logged event, as a consumer would read it from the headers.
-pub(crate) fn head(source: &str, position: Position, at: DateTime<Utc>, event: &LoggedEvent) -> EventHead {
+/// The head of a logged event.
+pub(crate) fn head<'a>(
+    source: &'a str,
+    position: Position,
+    at: DateTime<Utc>,
+    event: &'a LoggedEvent,
+) -> EventHead<&'a str> {
     EventHead {
         id: event.id,
-        source: source.to_owned(),
-        name: event.name.clone(),
+        source,
+        name: &event.name,
+        entity: event.entity,
         version: event.version,
         at,
         position,
-        request_id: event.request_id.clone(),
-        traceparent: event.traceparent.clone(),
+        cause: event.cause,
+        request_id: event.request_id.as_deref(),
+        traceparent: event.traceparent.as_deref(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
-use contract::{Position, subject};
+use contract::Position;
 use parking_lot::{Mutex, MutexGuard};
 use sqlx::Row;
 use tokio::sync::{Semaphore, mpsc};
@@ -17,7 +17,8 @@ use crate::{
     api::error::InternalError,
     database::Database,
     log::{
-        event_log::{EventMessage, LoggedCommit, LoggedEvent, commits_at},
+        event_log::{LoggedCommit, LoggedEvent, commits_at},
+        message::{EventMessage, Messages},
         repair::checkpoints::{self, Confirmed},
         stream::Streams,
     },
@@ -39,6 +40,7 @@ const QUEUE: usize = 4096;
 /// The publisher of a domain.
 pub(crate) struct Publisher {
     domain: &'static str,
+    messages: Messages,
     queue: mpsc::Sender<Outgoing>,
     db: Database,
     streams: Streams,
@@ -53,6 +55,13 @@ pub(crate) struct Outgoing {
     commit: LoggedCommit,
     /// A lower bound for the start of its lease.
     leased_since: Instant,
+}
+
+/// Whether the events of a commit are published with notices: not again by a sweep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Notices {
+    Sent,
+    Omitted,
 }
 
 /// What the stream has confirmed.
@@ -79,6 +88,7 @@ impl Publisher {
         let (queue, commits) = mpsc::channel(QUEUE);
         let publisher = Self {
             domain,
+            messages: Messages::new(domain),
             queue,
             db,
             streams,
@@ -134,9 +144,7 @@ impl Publisher {
     /// The fast path: sends in commit order without waiting for confirmations, which may arrive in any order.
     pub(crate) async fn run(self: &Arc<Self>, commits: &mut mpsc::Receiver<Outgoing>) {
         while let Some(Outgoing { commit, leased_since }) = commits.recv().await {
-            let messages = commit.messages(self.domain);
-            self.notify(&commit, &messages).await;
-            self.clone().send(commit, messages, leased_since).await;
+            self.clone().send(commit, leased_since, Notices::Sent).await;
         }
     }
 
@@ -163,16 +171,15 @@ impl Publisher {
         let commits = commits_at(&mut connection, &positions).await?;
         drop(connection);
         for commit in commits {
-            let messages = commit.messages(self.domain);
-            self.clone().send(commit, messages, leased_since).await;
+            self.clone().send(commit, leased_since, Notices::Omitted).await;
         }
         Ok(())
     }
 
     /// Republishes a commit that the stream lost; no outbox row is involved. Returns whether it was confirmed.
     pub(crate) async fn publish_again(&self, commit: &LoggedCommit) -> bool {
-        let sent = commit.messages(self.domain).into_iter().zip(&commit.events).map(|(message, event)| async move {
-            let sent = self.start(message).await;
+        let sent = commit.events.iter().map(|event| async move {
+            let sent = self.start(self.messages.of(commit, event)).await;
             self.confirm(commit, event, sent).await;
         });
         tokio::time::timeout(LEASE, futures::future::join_all(sent)).await.is_ok()
@@ -218,26 +225,27 @@ impl Publisher {
         self.confirmed.lock()
     }
 
-    /// Sends the same messages on core NATS, for clients that watch an entity. A notice may be lost: it only triggers
-    /// an earlier read of the state.
-    async fn notify(&self, commit: &LoggedCommit, messages: &[EventMessage]) {
-        for (event, EventMessage { headers, body, .. }) in commit.events.iter().zip(messages) {
-            let subject = subject::notice(self.domain, event.entity);
-            let sent = self.streams.connection().publish_with_headers(subject, headers.clone(), body.clone()).await;
-            if let Err(error) = sent {
-                tracing::debug!(domain = self.domain, %error, "notice not sent");
-            }
+    /// Sends the message of an event on core NATS too, for clients that watch its entity. A notice may be lost: it only
+    /// triggers an earlier read of the state. It is queued beside its event, so that both go out in the same write.
+    async fn notify(&self, EventMessage { notice, headers, body, .. }: &EventMessage) {
+        let sent = self.streams.connection().publish_with_headers(notice.clone(), headers.clone(), body.clone()).await;
+        if let Err(error) = sent {
+            tracing::debug!(domain = self.domain, %error, "notice not sent");
         }
     }
 
-    async fn send(self: Arc<Self>, commit: LoggedCommit, messages: Vec<EventMessage>, leased_since: Instant) {
+    async fn send(self: Arc<Self>, commit: LoggedCommit, leased_since: Instant, notices: Notices) {
         crate::fail_point("publisher.before_publish");
-        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX).min(WINDOW as u32);
+        let count = u32::try_from(commit.events.len()).unwrap_or(u32::MAX).min(WINDOW as u32);
         let Ok(permits) = self.window.clone().acquire_many_owned(count).await else { return };
         // After the lease, a sweep publishes the commit; publishing it here too would only double the load.
         let Some(left) = LEASE.checked_sub(leased_since.elapsed()) else { return };
-        let mut confirmations = Vec::with_capacity(messages.len());
-        for message in messages {
+        let mut confirmations = Vec::with_capacity(commit.events.len());
+        for event in &commit.events {
+            let message = self.messages.of(&commit, event);
+            if notices == Notices::Sent {
+                self.notify(&message).await;
+            }
             confirmations.push(self.start(message).await);
         }
         let publisher = self.clone();
@@ -254,7 +262,7 @@ impl Publisher {
     }
 
     async fn start(&self, message: EventMessage) -> Result<PublishAckFuture, PublishError> {
-        let EventMessage { subject, headers, body } = message;
+        let EventMessage { subject, headers, body, .. } = message;
         self.streams.jetstream().publish_with_headers(subject, headers, body).await
     }
 
@@ -283,7 +291,7 @@ impl Publisher {
                 self.streams.ensure_own(&self.db.lanes).await;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
-            sent = self.start(event.message(self.domain, commit.position, commit.at)).await;
+            sent = self.start(self.messages.of(commit, event)).await;
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    domains::{Speak, Teller, TellerError},
+    domains::{Speak, Speaker, SpeakerError},
     world::World,
 };
 
@@ -24,7 +24,7 @@ use crate::{
 struct Lengths {
     words: BTreeSet<String>,
 }
-query!(Lengths, "ringer", "lengths", Access::Internal => BTreeMap<String, usize>, TellerError);
+query!(Lengths, "bells", "lengths", Access::Internal => BTreeMap<String, usize>, SpeakerError);
 
 impl Coalesce for Lengths {
     const MAX_KEYS: usize = 100;
@@ -48,11 +48,11 @@ impl Coalesce for Lengths {
 struct LengthOf {
     word: String,
 }
-query!(LengthOf, "hearer", "length_of", Access::Public => usize, TellerError);
+query!(LengthOf, "listener", "length_of", Access::Public => usize, SpeakerError);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ping {}
-query!(Ping, "hearer", "ping", Access::Public => usize, TellerError);
+query!(Ping, "listener", "ping", Access::Public => usize, SpeakerError);
 
 /// Measures the words of a message when it gets a permit. An empty word breaks it.
 struct Measurer {
@@ -61,14 +61,14 @@ struct Measurer {
 }
 
 impl Service for Measurer {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn register(routes: &mut ServiceRegistry<Self>) {
         routes.query::<Lengths>();
     }
 }
 
 impl Serve<Lengths> for Measurer {
-    async fn serve(&self, _: &ServiceContext, query: &Lengths) -> QueryResult<BTreeMap<String, usize>, TellerError> {
+    async fn serve(&self, _: &ServiceContext, query: &Lengths) -> QueryResult<BTreeMap<String, usize>, SpeakerError> {
         self.messages.send(query.words.len()).map_err(InternalError::other)?;
         self.gate.acquire().await.map_err(InternalError::other)?.forget();
         if query.words.contains("") {
@@ -81,15 +81,16 @@ impl Serve<Lengths> for Measurer {
 struct Asker;
 
 impl Service for Asker {
-    const NAME: &'static str = "hearer";
+    const NAME: &'static str = "listener";
     fn register(routes: &mut ServiceRegistry<Self>) {
+        routes.calls::<Lengths>();
         routes.query::<LengthOf>();
         routes.query::<Ping>();
     }
 }
 
 impl Serve<LengthOf> for Asker {
-    async fn serve(&self, cx: &ServiceContext, query: &LengthOf) -> QueryResult<usize, TellerError> {
+    async fn serve(&self, cx: &ServiceContext, query: &LengthOf) -> QueryResult<usize, SpeakerError> {
         let words = BTreeSet::from([query.word.clone()]);
         let lengths = cx.ask_together(Lengths { words }).await.map_err(InternalError::from)?;
         Ok(lengths[&query.word])
@@ -97,7 +98,7 @@ impl Serve<LengthOf> for Asker {
 }
 
 impl Serve<Ping> for Asker {
-    async fn serve(&self, _: &ServiceContext, _: &Ping) -> QueryResult<usize, TellerError> {
+    async fn serve(&self, _: &ServiceContext, _: &Ping) -> QueryResult<usize, SpeakerError> {
         Ok(0)
     }
 }
@@ -118,7 +119,7 @@ async fn queries_that_arise_during_a_message_share_the_next_and_each_has_its_own
     let gate = Arc::new(Semaphore::new(0));
     let measurer = Measurer { messages, gate: gate.clone() };
     let builder = NodeBuilder::new(NodeConfig::new(world.nats()));
-    let node = builder.service(measurer, "ringer").service(Asker, "hearer").start_without_tokens().await.unwrap();
+    let node = builder.service(measurer, "bells").service(Asker, "listener").start_without_tokens().await.unwrap();
     let client = world.client().await;
     let ask = |word: String, deadline| tokio::spawn(length(client.clone(), word, deadline));
 
@@ -163,7 +164,7 @@ async fn while_no_node_of_a_domain_is_there_its_callers_fail_at_once() {
             let began = Instant::now();
             let error = speak().await.unwrap_err();
             let CallError::ServiceError(error) = error else { panic!("{error:?}") };
-            assert_eq!((error.code.as_str(), error.service.as_str()), ("unavailable", "teller"));
+            assert_eq!((error.code.as_str(), error.service.as_str()), ("unavailable", "speaker"));
             // An attempt that meets no node is repeated after 300 ms.
             if began.elapsed() < Duration::from_millis(150) {
                 break error;
@@ -173,7 +174,7 @@ async fn while_no_node_of_a_domain_is_there_its_callers_fail_at_once() {
     let error = tokio::time::timeout(Duration::from_secs(30), failing_at_once).await.unwrap();
     assert!(error.message.ends_with("Try again in a second."), "{error}");
 
-    let node = world.node(Teller).await;
+    let node = world.node(Speaker).await;
     let back = async {
         while speak().await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;

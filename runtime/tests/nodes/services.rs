@@ -121,19 +121,19 @@ async fn a_service_that_registers_another_ones_query_does_not_start() {
 struct AddToo {
     numbers: Vec<i64>,
 }
-query!(AddToo, "hearer", "add", Access::Public => Sum, TellerError);
+query!(AddToo, "listener", "add", Access::Public => Sum, SpeakerError);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Relay {
     is_registered: bool,
 }
-query!(Relay, "ringer", "relay", Access::Public => Sum, TellerError);
+query!(Relay, "bells", "relay", Access::Public => Sum, SpeakerError);
 
 /// Has the adder add.
 struct Relayer;
 
 impl Service for Relayer {
-    const NAME: &'static str = "ringer";
+    const NAME: &'static str = "bells";
     fn register(routes: &mut ServiceRegistry<Self>) {
         routes.query::<Relay>();
         routes.calls::<Add>();
@@ -141,7 +141,7 @@ impl Service for Relayer {
 }
 
 impl Serve<Relay> for Relayer {
-    async fn serve(&self, cx: &ServiceContext, query: &Relay) -> QueryResult<Sum, TellerError> {
+    async fn serve(&self, cx: &ServiceContext, query: &Relay) -> QueryResult<Sum, SpeakerError> {
         let numbers = vec![1, 2];
         let answered =
             if query.is_registered { cx.ask(&Add { numbers }).await } else { cx.ask(&AddToo { numbers }).await };
@@ -153,13 +153,13 @@ impl Serve<Relay> for Relayer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_is_not_registered_as_a_call_is_not_sent() {
     let world = World::start().await;
-    let builder = NodeBuilder::new(NodeConfig::new(world.nats())).service(Adder, "hearer").service(Relayer, "ringer");
+    let builder = NodeBuilder::new(NodeConfig::new(world.nats())).service(Adder, "listener").service(Relayer, "bells");
     let node = builder.start_without_tokens().await.unwrap();
     let client = world.client().await;
     assert_eq!(client.ask(&Relay { is_registered: true }, &Call::default()).await.unwrap(), Sum { sum: 3 });
     let unsent = client.ask(&Relay { is_registered: false }, &Call::default()).await;
     assert!(matches!(&unsent, Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Internal), "{unsent:?}");
-    assert!(Uses::of_service::<Relayer>().requests.into_iter().eq(["req.hearer.add"]));
+    assert!(Uses::of_service::<Relayer>().requests.into_iter().eq(["req.listener.add"]));
     node.drain().await;
     world.stack.stop().await.unwrap();
 }

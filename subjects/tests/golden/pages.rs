@@ -95,12 +95,19 @@ pub fn events(goldens: &Goldens) -> String {
          over the entity's id as lower-case hyphenated text, modulo {partitions}. A notice of the event is published \
          to `ntf.<domain>.<entity id>`, not stored, for clients that follow one entity.\n\n\
          Headers (CloudEvents in binary mode): `ce-specversion` 1.0, `ce-id`, `ce-type` (`souk.orders.placed`), \
-         `ce-source` (`/souk/orders`), `ce-subject` (the entity's id), `ce-time` (of the commit), \
-         `ce-datacontenttype`, `ce-entityversion` (1, 2, 3 ... per entity, without a gap), `ce-causationid` (the id of \
-         its cause: a command, an event or an effect), `ce-position` (epoch and transaction id in the owner's log), \
-         and `X-Request-Id` and `traceparent` of the request that caused it, if any.\n\n\
+         `ce-source` (`/souk/orders`), `ce-subject` (the entity's id), `ce-time` (of the commit), and one header for \
+         the rest:\n\n\
+         ```text\nSouk-Event: version=3;position=1764480000000000.812;cause=0198f000-0000-7000-8000-000000000001\n```\n\n\
+         | Key | |\n| --- | --- |\n\
+         | `version` | The version of the entity: 1, 2, 3 ..., without a gap |\n\
+         | `position` | Epoch and transaction id in the owner's log |\n\
+         | `cause` | The id of its cause: a command, an event or an effect |\n\
+         | `trace` | The `traceparent` of the request that caused it, if any |\n\
+         | `request` | The `X-Request-Id` of that request, if any. It comes last and extends to the end of the header: \
+         it may contain a semicolon |\n\n\
+         Keys may be added before `request`; readers ignore unknown ones. There is no `Nats-Msg-Id`.\n\n\
          A consumer may receive an event twice, late, or before an older one: `ce-id` identifies repeats, \
-         `ce-entityversion` gives the order. Fields may be added; readers ignore unknown fields. The events of one \
+         `version` gives the order. Fields may be added; readers ignore unknown fields. The events of one \
          entity share a partition.\n\n\
          ```sh\n\
          nats sub 'evt.>'                       # all events\n\

@@ -102,6 +102,12 @@ impl Seen {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_else(|| panic!("no header {name}: {self:?}"))
     }
+
+    /// The headers as those of an event.
+    pub fn head(&self) -> contract::EventHead {
+        let head = contract::EventHead::read(|name| self.headers.get(name).map(String::as_str));
+        head.unwrap_or_else(|| panic!("not an event: {self:?}"))
+    }
 }
 
 /// A running `nats sub`.

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use async_nats::jetstream;
+use async_nats::{HeaderValue, jetstream};
+use contract::EventHead;
 use futures::TryStreamExt;
 use rustix::process::Signal;
 
@@ -245,10 +246,11 @@ async fn a_lost_stream_is_filled_newest_first() {
     })
     .await;
     let stream = operator.get_stream("ORDERS").await.unwrap();
-    let mut positions: Vec<contract::Position> = Vec::new();
+    let mut positions = Vec::new();
     for number in 1..=events {
         let message = stream.get_raw_message(number).await.unwrap();
-        positions.push(message.headers.get("ce-position").unwrap().as_str().parse().unwrap());
+        let head = EventHead::read(|name| message.headers.get(name).map(HeaderValue::as_str)).unwrap();
+        positions.push(head.position);
     }
     assert!(positions.is_sorted_by(|newer, older| newer >= older), "{positions:?}");
 }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use contract::{DecodeError, Event, Format, Position};
+use contract::{DecodeError, Event, EventHead, Format};
 use futures::future::{BoxFuture, FutureExt};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Erased, Run, batch_handler, typed};
@@ -14,24 +12,6 @@ use crate::api::{
     error::InternalError,
     tx::{Cause, Tx},
 };
-
-/// The headers of an event, parsed. A dead letter stores those that have no column of their own.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct EventHead {
-    #[serde(skip)]
-    pub id: Uuid,
-    #[serde(skip)]
-    pub source: String,
-    #[serde(skip)]
-    pub name: String,
-    pub version: i64,
-    pub at: DateTime<Utc>,
-    pub position: Position,
-    #[serde(default)]
-    pub request_id: Option<String>,
-    #[serde(default)]
-    pub traceparent: Option<String>,
-}
 
 /// Resets a projection.
 type Forget = dyn for<'a, 'c> Fn(&'a mut Tx<'c>) -> BoxFuture<'a, Result<(), InternalError>> + Send + Sync;

@@ -74,11 +74,6 @@ impl Collected {
         self.statements.is_empty()
     }
 
-    /// The number of writes.
-    pub(crate) fn len(&self) -> usize {
-        self.statements.len()
-    }
-
     pub(crate) fn writes(&mut self) -> LastWrites<'_> {
         LastWrites(self)
     }
@@ -153,7 +148,6 @@ mod tests {
         let mut writes = collected.writes();
         writes.write("insert into a select $2, $1::text[]").bind(1).bind("x");
         writes.reborrow().write("delete from b where c = $1").bind(2);
-        assert_eq!(collected.len(), 2);
         let text = text(
             &collected.statements,
             collected.arguments.len(),

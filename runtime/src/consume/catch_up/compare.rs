@@ -5,13 +5,13 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use contract::Position;
+use contract::{EventHead, Position};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::CatchUp;
 use crate::{
-    api::{error::InternalError, routes::EventHead},
+    api::error::InternalError,
     log::event_log::{Digest, LogPage, LogRow},
 };
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use contract::Position;
+use contract::{EventHead, Position};
 
 use super::CatchUp;
 use crate::{
-    api::{error::InternalError, routes::EventHead},
+    api::error::InternalError,
     log::event_log::{EventsRequest, LogPage, LogRequest, LoggedEvent, head},
     rpc::client::Call,
 };
@@ -43,7 +43,7 @@ impl CatchUp {
                         serde_json::from_str(&commit.events).map_err(InternalError::other)?;
                     let events = events.iter().map(|event| {
                         let payload = bytes::Bytes::from(event.data.get().to_owned());
-                        (head(self.consumer.source, commit.position, commit.at, event), payload)
+                        (head(self.consumer.source, commit.position, commit.at, event).into_owned(), payload)
                     });
                     found.entry(commit.position).or_insert_with(Vec::new).extend(events);
                 }

@@ -1,15 +1,15 @@
 //! Lists the dead letters of a domain, and reads one for a redrive.
 
-use contract::page::{COUNTED, Moment, Part};
+use contract::{
+    EventHead,
+    page::{COUNTED, Moment, Part},
+};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::{DeadLetter, DeadLetterKind, DeadLetters};
 use crate::{
-    api::{
-        error::InternalError,
-        routes::{EventHead, EventRoute},
-    },
+    api::{error::InternalError, routes::EventRoute},
     jobs::effects::{DUE_FOR, EXAMINED, Effects, unregistered},
 };
 

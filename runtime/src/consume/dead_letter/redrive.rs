@@ -1,7 +1,7 @@
 //! Answers requests to list and redrive dead letters.
 
 use contract::{
-    Detail, DetailCode, ErrorKind, Format, ServiceError,
+    Detail, DetailCode, ErrorKind, EventHead, Format, ServiceError,
     subject::{guarded, internal},
 };
 use sha2::{Digest, Sha256};
@@ -9,7 +9,7 @@ use sqlx::{PgExecutor, PgPool};
 
 use super::{DeadLetter, DeadLetterRows, DeadLetters, ListRequest, RedriveRequest, Work};
 use crate::{
-    api::{error::InternalError, routes::EventHead},
+    api::error::InternalError,
     lane::{EventItem, LaneMessage, LaneReply},
     rpc::{
         builtin::{BuiltinContext, BuiltinRequest, Outcome},

@@ -3,16 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use contract::Position;
+use contract::{EventHead, Position};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::EventItem;
-use crate::{
-    api::{error::InternalError, routes::EventHead},
-    columns,
-    log::event_log::id_hash,
-};
+use crate::{api::error::InternalError, columns, log::event_log::id_hash};
 
 /// The result of claiming a batch, by the indices of its events.
 #[derive(Default)]

@@ -4,11 +4,14 @@
 //! second. If it does not match, the log is republished down to the low watermark of the newest checkpoint that does.
 
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
-use contract::{Position, header};
+use contract::Position;
 use sqlx::{PgConnection, PgExecutor, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{api::error::InternalError, log::repair::republish};
+use crate::{
+    api::error::InternalError,
+    log::{message::head_of, repair::republish},
+};
 
 /// An event and its sequence number in the stream.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +130,7 @@ async fn compare(stream: &Stream, expected: Confirmed) -> Result<Found, Internal
         }
         Err(error) => return Err(InternalError::other(error)),
     };
-    let id = message.headers.get(header::CE_ID).and_then(|id| id.as_str().parse::<Uuid>().ok());
+    let id = head_of(&message.headers).map(|head| head.id);
     Ok(if id == Some(expected.event) { Found::Stands } else { Found::Lost })
 }
 

@@ -46,7 +46,7 @@ impl Responder {
         // A send can block while the connection is down, and its caller no longer waits by then.
         let send = self.connection.publish_with_headers(reply_to, headers, body);
         if !matches!(tokio::time::timeout(Duration::from_secs(5), send).await, Ok(Ok(()))) {
-            tracing::warn!(domain = self.domain, request_id = incoming.request_id, "reply could not be sent");
+            tracing::warn!(domain = self.domain, "reply could not be sent");
         }
     }
 }
