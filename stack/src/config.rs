@@ -1,6 +1,7 @@
 //! Configuration of a stack.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -36,6 +37,8 @@ pub struct StackConfig {
     pub domains: Vec<String>,
     /// Makes both servers require TLS.
     pub tls: Option<TlsFiles>,
+    /// Makes PostgreSQL count statements (`pg_stat_statements`), and nats-server serve its monitoring. For benches.
+    pub has_statistics: bool,
 }
 
 impl StackConfig {
@@ -43,11 +46,11 @@ impl StackConfig {
     pub fn on_free_ports(home: impl Into<PathBuf>, domains: &[&str]) -> Self {
         let nats = Some(NatsUsers::unrestricted(domains));
         let domains = domains.iter().map(ToString::to_string).collect();
-        Self { home: home.into(), nats_port: 0, pg_port: 0, nats, domains, tls: None }
+        Self { home: home.into(), nats_port: 0, pg_port: 0, nats, domains, tls: None, has_statistics: false }
     }
 
-    /// Reads `SOUK_HOME`, `SOUK_NATS_PORT` and `SOUK_PG_PORT` with their defaults, and the certificates of
-    /// `SOUK_STACK_CA` and related variables; the error for an invalid value names its variable.
+    /// Reads `SOUK_HOME`, `SOUK_NATS_PORT`, `SOUK_PG_PORT` and `SOUK_STACK_STATISTICS` with their defaults, and the
+    /// certificates of `SOUK_STACK_CA` and related variables; the error for an invalid value names its variable.
     pub fn from_env(nats: NatsUsers) -> Result<Self> {
         let home = match std::env::var_os("SOUK_HOME") {
             Some(home) if home.is_empty() => bail!("SOUK_HOME is empty: unset it or name a directory"),
@@ -56,11 +59,12 @@ impl StackConfig {
         };
         Ok(Self {
             home,
-            nats_port: port("SOUK_NATS_PORT", 4222)?,
-            pg_port: port("SOUK_PG_PORT", 5442)?,
+            nats_port: value("SOUK_NATS_PORT", 4222, PORT)?,
+            pg_port: value("SOUK_PG_PORT", 5442, PORT)?,
             domains: nats.domains.iter().map(|domain| domain.name.clone()).collect(),
             nats: Some(nats),
             tls: TlsFiles::from_env()?,
+            has_statistics: value("SOUK_STACK_STATISTICS", false, "neither true nor false")?,
         })
     }
 
@@ -82,9 +86,16 @@ impl StackConfig {
     }
 }
 
-fn port(variable: &str, default: u16) -> Result<u16> {
+/// What an invalid port is.
+const PORT: &str = "not a port (0 to 65535)";
+
+/// Reads a variable; `invalid` says what a value is that cannot be parsed.
+fn value<T>(variable: &str, default: T, invalid: &str) -> Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
     match std::env::var(variable) {
-        Ok(text) => text.parse().with_context(|| format!("{variable} is {text:?}, not a port (0 to 65535)")),
+        Ok(text) => text.parse().with_context(|| format!("{variable} is {text:?}, {invalid}")),
         Err(std::env::VarError::NotPresent) => Ok(default),
         Err(error) => Err(error).context(variable.to_owned()),
     }

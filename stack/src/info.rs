@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::StackConfig;
 use crate::files;
 use crate::home::{self, Home};
+use crate::nats::Nats;
 use crate::postgres::Postgres;
 use crate::provision::{self, CHECK_ROLE, SANDBOX, SUPERUSER};
 
@@ -22,6 +23,9 @@ pub struct StackInfo {
     pub home: PathBuf,
     /// The NATS port on 127.0.0.1.
     pub nats_port: u16,
+    /// The port of nats-server's monitoring on 127.0.0.1, if the stack was started with statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats_monitor_port: Option<u16>,
     /// The PostgreSQL port on 127.0.0.1.
     pub pg_port: u16,
     /// The PostgreSQL directory, which may lie outside the home.
@@ -35,10 +39,11 @@ pub struct StackInfo {
 }
 
 impl StackInfo {
-    pub(crate) fn new(home: &Home, nats_port: u16, postgres: &Postgres, config: &StackConfig) -> Self {
+    pub(crate) fn new(home: &Home, nats: Option<&Nats>, postgres: &Postgres, config: &StackConfig) -> Self {
         Self {
             home: home.dir.clone(),
-            nats_port,
+            nats_port: nats.map_or(0, |nats| nats.port),
+            nats_monitor_port: nats.and_then(|nats| nats.monitor_port),
             pg_port: postgres.port,
             pg_dir: postgres.dir.clone(),
             domains: config.domains.clone(),

@@ -81,7 +81,6 @@ impl Stack {
             None => None,
         };
         let (postgres, postgres_changed) = Postgres::prepare(&home, postgres_bin, &config, &progress).await?;
-        let nats_port = nats.as_ref().map_or(0, |(nats, _)| nats.port);
 
         // Runs both to completion even if one fails: a future dropped half way would leave a server behind.
         let nats_server = async {
@@ -105,7 +104,7 @@ impl Stack {
             }
         };
 
-        let info = StackInfo::new(&home, nats_port, &postgres, &config);
+        let info = StackInfo::new(&home, nats.as_ref().map(|(nats, _)| nats), &postgres, &config);
         let ready = match provision::provision(&info, &progress).await {
             Ok(()) => info.write(),
             Err(error) => Err(error),

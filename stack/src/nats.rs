@@ -1,6 +1,7 @@
 //! The private nats-server: its configuration, its keys, its process.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +27,8 @@ const TLS_TEMPLATE: &str = include_str!("../../nats/tls.conf");
 /// The private nats-server.
 pub(crate) struct Nats {
     pub(crate) port: u16,
+    /// The port of the monitoring, if it is on.
+    pub(crate) monitor_port: Option<u16>,
     binary: PathBuf,
     config: String,
     pid_file: PathBuf,
@@ -46,8 +49,11 @@ impl Nats {
         let marker = path.to_str().context("the home is not UTF-8")?.to_owned();
         let pid_file = dir.join("server.pid");
 
-        let before = StackInfo::read(&home.dir)?.map(|info| info.nats_port);
-        let port = choose_port(config.nats_port, before, find_orphan(&pid_file, &marker)?.is_some())?;
+        let before = StackInfo::read(&home.dir)?;
+        let has_orphan = find_orphan(&pid_file, &marker)?.is_some();
+        let port = choose_port(config.nats_port, before.as_ref().map(|info| info.nats_port), has_orphan)?;
+        let monitored = before.and_then(|info| info.nats_monitor_port);
+        let monitor_port = config.has_statistics.then(|| choose_port(0, monitored, has_orphan)).transpose()?;
         let mut names = users.names();
         names.push(rights::CLI.to_owned());
         let keys = ensure_keys(&dir.join("keys"), &names)?;
@@ -69,8 +75,11 @@ impl Nats {
             changed |= files::update_private(&dir.join("tls.conf"), &render(TLS_TEMPLATE, &files), None)?;
             text.push_str("\ninclude \"tls.conf\"\n");
         }
+        if let Some(monitor_port) = monitor_port {
+            let _ = write!(text, "\nhttp: \"127.0.0.1:{monitor_port}\"\n");
+        }
         changed |= files::update_private(&path, &text, None)?;
-        Ok((Self { port, binary, config: marker, pid_file, log: home.path("log/nats.log") }, changed))
+        Ok((Self { port, monitor_port, binary, config: marker, pid_file, log: home.path("log/nats.log") }, changed))
     }
 }
 

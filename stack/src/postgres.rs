@@ -28,6 +28,8 @@ const ELSEWHERE: &str = "/var/lib/souk";
 const HBA: &str = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n";
 /// The same, over TLS only.
 const HBA_TLS: &str = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+/// The statistics of statements. Every connection pays a little for them, so they are off by default.
+const STATISTICS: &str = "shared_preload_libraries = 'pg_stat_statements'\npg_stat_statements.track_planning = on\n";
 /// The kernel's limit of a socket path, less PostgreSQL's own part (`/.s.PGSQL.65535.lock`).
 const SOCKET_DIR_LIMIT: usize = 107 - 21;
 /// SIGINT is the fast shutdown: it ends sessions and writes a checkpoint. SIGQUIT leaves the rest to recovery.
@@ -41,6 +43,7 @@ pub(crate) struct Postgres {
     bin: PathBuf,
     data: String,
     ca: Option<PathBuf>,
+    has_statistics: bool,
     owner: Option<Owner>,
     pid_file: PathBuf,
     log: PathBuf,
@@ -77,6 +80,7 @@ impl Postgres {
             bin: bin.dir,
             data: marker,
             ca: config.tls.as_ref().map(|tls| tls.ca.clone()),
+            has_statistics: config.has_statistics,
             owner,
             pid_file,
             log: home.path("log/postgres.log"),
@@ -119,9 +123,10 @@ impl Postgres {
              log_line_prefix = '%m [%p] %u@%d '\n\
              timezone = 'UTC'\n\
              log_timezone = 'UTC'\n\
-             ssl = {}\n",
+             ssl = {}\n{}",
             self.port,
             if self.ca.is_some() { "on" } else { "off" },
+            if self.has_statistics { STATISTICS } else { "" },
         )
     }
 

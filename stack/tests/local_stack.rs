@@ -3,6 +3,7 @@
 // The lint exempts tests, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -280,4 +281,26 @@ async fn a_port_taken_by_a_stranger_is_an_error_that_names_the_variable() {
     assert!(error.contains("SOUK_NATS_PORT"), "{error}");
     let left = std::fs::read_to_string(dir.path().join("pg.pid")).unwrap();
     assert!(!lives(left.trim().parse().unwrap()), "the other server is left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_statistics_statements_and_messages_are_counted() {
+    let dir = home(0o711);
+    let config = StackConfig { has_statistics: true, ..config(dir.path()) };
+    let stack = Stack::start(config, |_| {}).await.unwrap();
+    let superuser = stack.superuser_url("postgres");
+    execute(&superuser, "CREATE EXTENSION pg_stat_statements").await;
+    assert_eq!(scalar(&stack.database_url("orders").unwrap(), "SELECT 'counted'").await.unwrap(), "counted");
+    // Planning is counted too.
+    let counted = "SELECT count(*)::text FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+         WHERE datname = 'orders' AND query = 'SELECT $1' AND calls = 1 AND plans = 1";
+    assert_eq!(scalar(&superuser, counted).await.unwrap(), "1");
+
+    let port = find_running(dir.path()).unwrap().nats_monitor_port.unwrap();
+    let mut monitoring = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    monitoring.write_all(b"GET /varz HTTP/1.0\r\n\r\n").unwrap();
+    let mut varz = String::new();
+    monitoring.read_to_string(&mut varz).unwrap();
+    assert!(varz.contains("\"in_msgs\":") && varz.contains("\"out_msgs\":"), "{varz}");
+    stack.destroy().await.unwrap();
 }

@@ -29,6 +29,7 @@ mod logs;
 mod main_path;
 mod migrations;
 mod nats_cli;
+mod one_batch;
 mod operations;
 mod order_numbers;
 mod outages;
