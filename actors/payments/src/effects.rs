@@ -114,7 +114,7 @@ impl EffectHandler<Charge> for Payments {
             Created::Rejected(failure) => return Ok(vec![Fact::CreateRejected(plain(&failure))]),
         };
         let created = CreatedObject { payment_id: effect.payment_id, object: object.clone() };
-        if !self.objects.load(cx.pool(), Arc::new(created)).await? {
+        if !self.objects.load(cx, Arc::new(created)).await? {
             return Ok(vec![Fact::ObjectCreated(object)]);
         }
         runtime::fail_point("payments.object_committed");

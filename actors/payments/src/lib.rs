@@ -25,8 +25,8 @@ pub use config::PaymentsConfig;
 use std::sync::Arc;
 
 use futures::future::FutureExt;
-use runtime::{Batcher, Domain, Registry};
-use sqlx::{PgPool, migrate::Migrator};
+use runtime::{Batcher, Context, Domain, Registry};
+use sqlx::migrate::Migrator;
 use subjects::{orders, payments as messages};
 
 use crate::{provider::Provider, store::CreatedObject};
@@ -35,7 +35,7 @@ use crate::{provider::Provider, store::CreatedObject};
 pub struct Payments {
     config: PaymentsConfig,
     /// Commits the ids of objects before they are confirmed.
-    objects: Arc<Batcher<PgPool, CreatedObject, bool>>,
+    objects: Arc<Batcher<Context, CreatedObject, bool>>,
 }
 
 impl std::fmt::Debug for Payments {
@@ -47,8 +47,8 @@ impl std::fmt::Debug for Payments {
 impl Payments {
     /// Creates the domain.
     pub fn new(config: PaymentsConfig) -> Self {
-        let commit = |db: PgPool, objects: Vec<Arc<CreatedObject>>| {
-            async move { store::commit_objects(&db, &objects).await }.boxed()
+        let commit = |cx: Context, objects: Vec<Arc<CreatedObject>>| {
+            async move { store::commit_objects(cx.writes_before_call(), &objects).await }.boxed()
         };
         Self { config, objects: Batcher::new("payments.objects", 1, Box::new(commit)) }
     }

@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn symbols_are_read_from_perfs_table() {
         let report = "# Samples: 4K of event 'cpu-clock:pppH'\n# Overhead  Shared Object  Symbol\n\n\
-            \x20   12.50%  souk               [.] serde_json::to_vec\n     3.10%  [kernel.kallsyms]  [k] do_syscall_64\n";
+            \x20   12.50%  souk               [.] serde_json::to_vec\n\
+            \x20    3.10%  [kernel.kallsyms]  [k] do_syscall_64\n";
         let found = symbols(report);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0], Symbol { percent: 12.5, name: "souk [.] serde_json::to_vec".into() });

@@ -73,7 +73,8 @@ impl From<runtime::DeadLetter> for DeadLetter {
     }
 }
 
-/// A domain of the shop: one of [`DOMAINS`]. Written out, because the library derives an enumeration from variants alone.
+/// A domain of the shop: one of [`DOMAINS`]. Written out, because the library derives an enumeration from variants
+/// alone.
 #[derive(Debug, Clone, Copy)]
 struct Domain(&'static str);
 

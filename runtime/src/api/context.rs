@@ -11,7 +11,11 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    api::{caller::Caller, routes::Calls, sql::Reads},
+    api::{
+        caller::Caller,
+        routes::Calls,
+        sql::{Reads, Writes},
+    },
     rpc::client::{Call, Client},
 };
 
@@ -52,6 +56,12 @@ impl Context {
     /// Reads the domain's own database, outside any transaction.
     pub fn reads(&self) -> Reads<'_> {
         Reads::of_pool(&self.db)
+    }
+
+    /// Writes that must be committed before an external system is called, outside any batch. Only for what an effect
+    /// records about its own progress.
+    pub fn writes_before_call(&self) -> Writes<'_> {
+        Writes::of_pool(&self.db)
     }
 
     /// The pool itself, for a simulated external system that keeps its state in tables of its own. What it writes is
@@ -110,8 +120,8 @@ impl ServiceContext {
         self.peers.client.ask(query, &self.call(at_most)).await
     }
 
-    /// Queries another domain, within the caller's deadline, in one message with the queries of the same type that arise
-    /// while earlier ones are under way.
+    /// Queries another domain, within the caller's deadline, in one message with the queries of the same type that
+    /// arise while earlier ones are under way.
     ///
     /// # Errors
     /// The other domain's own error, or a service error.

@@ -1,5 +1,5 @@
-//! Requests over NATS: every call has a deadline, retries are spaced, keep the id and have a budget, and a timeout leaks
-//! nothing. While a domain is away, calls of it fail at once.
+//! Requests over NATS: every call has a deadline, retries are spaced, keep the id and have a budget, and a timeout
+//! leaks nothing. While a domain is away, calls of it fail at once.
 //!
 //! To read first: `client/peer.rs` (circuit breaker and budget), `client/coalesce.rs` (queries that share a message),
 //! `client/inbox.rs` (replies).

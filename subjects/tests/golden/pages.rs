@@ -97,7 +97,8 @@ pub fn events(goldens: &Goldens) -> String {
          Headers (CloudEvents in binary mode): `ce-specversion` 1.0, `ce-id`, `ce-type` (`souk.orders.placed`), \
          `ce-source` (`/souk/orders`), `ce-subject` (the entity's id), `ce-time` (of the commit), and one header for \
          the rest:\n\n\
-         ```text\nSouk-Event: version=3;position=1764480000000000.812;cause=0198f000-0000-7000-8000-000000000001\n```\n\n\
+         ```text\nSouk-Event: version=3;position=1764480000000000.812;cause=0198f000-0000-7000-8000-000000000001\n\
+         ```\n\n\
          | Key | |\n| --- | --- |\n\
          | `version` | The version of the entity: 1, 2, 3 ..., without a gap |\n\
          | `position` | Epoch and transaction id in the owner's log |\n\

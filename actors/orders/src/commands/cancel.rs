@@ -40,6 +40,7 @@ impl Handle<CancelOrder> for Orders {
             return Err(OrdersError::IllegalTransition { status }.into());
         }
         orders.save(tx).await?;
+        tx.flush().await?;
         let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, guest).ok_or(OrdersError::OrderNotFound)?)
     }

@@ -54,6 +54,7 @@ impl Handle<SetStatus, RefundPending> for Orders {
             return Err(OrdersError::RefundPending.into());
         }
         orders.save(tx).await?;
+        tx.flush().await?;
         let record = store::load(tx.reads(), id).await?.ok_or(OrdersError::OrderNotFound)?;
         Ok(seen(record, &command.caller, None).ok_or(OrdersError::OrderNotFound)?)
     }

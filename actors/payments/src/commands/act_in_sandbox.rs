@@ -49,6 +49,7 @@ impl Handle<ActInSandbox> for Payments {
         decide(attempt, &fact)?;
         locked.apply(key, fact, &command.cause);
         locked.save(tx).await?;
+        tx.flush().await?;
         let view = store::load(tx.reads(), key.0).await?.ok_or(PaymentsError::PaymentNotFound)?;
         Ok(view.payment)
     }

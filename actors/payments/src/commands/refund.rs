@@ -143,6 +143,7 @@ impl Handle<RefundPayment, Lines> for Payments {
         let fact = Fact::RefundRequested { id: refund_id, amount: amount.amount };
         locked.apply(key, fact, &command.cause);
         locked.save(tx).await?;
+        tx.flush().await?;
         Ok(store::load_refund(tx.reads(), refund_id).await?.ok_or(PaymentsError::PaymentNotFound)?)
     }
 }

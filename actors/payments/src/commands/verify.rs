@@ -42,6 +42,7 @@ impl Handle<VerifyPayment, Option<ProviderObject>> for Payments {
             let found = store::of_provider(tx.reads(), &id.to_string()).await?;
             let key = found.ok_or(PaymentsError::PaymentNotFound)?;
             self.advance(tx, vec![(key, fact, &command.cause)]).await?;
+            tx.flush().await?;
         }
         let view = store::load(tx.reads(), id).await?.ok_or(PaymentsError::PaymentNotFound)?;
         Ok(view.payment)

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use runtime::{InternalError, LastWrites, Locks, Reads, Version, Writes, columns};
-use sqlx::{FromRow, PgPool, Row as _, postgres::PgRow, types::Json};
+use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
 use subjects::{Currency, Money, OrderId, PaymentId};
 
 use crate::machine::{Attempt, Details};
@@ -106,7 +106,7 @@ pub(crate) struct CreatedObject {
 /// Commits the ids of objects while their creates are in flight, in a transaction of its own, because the provider may
 /// confirm an object only after that. Returns for each whether it may be confirmed: not if the payment is being closed,
 /// or has another object. The result of the create is an input of the state machine afterwards.
-pub(crate) async fn commit_objects(db: &PgPool, objects: &[Arc<CreatedObject>]) -> Result<Vec<bool>, InternalError> {
+pub(crate) async fn commit_objects(db: Writes<'_>, objects: &[Arc<CreatedObject>]) -> Result<Vec<bool>, InternalError> {
     let sql = "with held as (
              select payments.id, created.object
              from unnest($1::uuid[], $2::text[]) as created (id, object) join payments using (id)
@@ -147,7 +147,8 @@ macro_rules! bind {
             row.attempt.closing, row.attempt.order_ended, row.attempt.intent_emitted,
             row.attempt.failure.as_ref().map(|(code, _)| code.as_str()),
             row.attempt.failure.as_ref().map(|(_, message)| message.as_str()),
-            row.attempt.captured, row.attempt.refunded, row.attempt.refunding, row.attempt.automatic_refund, row.version,
+            row.attempt.captured, row.attempt.refunded, row.attempt.refunding, row.attempt.automatic_refund,
+            row.version,
             row.attempt.at_once, row.attempt.awaits_action, Json(&row.attempt.declines), Json(&row.attempt.disputes),
             row.attempt.lost)
     };

@@ -86,8 +86,8 @@ impl Collected {
         Ok(())
     }
 
-    /// The writes and `parts` as one statement. The last part is the statement itself, and the ones before it are common
-    /// table expressions. Each part has placeholders `{}`, which are bound after the parameters of the writes.
+    /// The writes and `parts` as one statement. The last part is the statement itself, and the ones before it are
+    /// common table expressions. Each part has placeholders `{}`, which are bound after the parameters of the writes.
     pub(crate) fn query(self, parts: &[&'static str]) -> Result<Query<'static, Postgres, PgArguments>, InternalError> {
         if let Some(error) = self.error {
             return Err(InternalError::other(error));

@@ -57,7 +57,8 @@ impl<T: Transport, Q: Coalesce> Coalescer<T, Q> {
         match tokio::time::timeout_at(end, self.0.load(transport, item)).await {
             Ok(Ok(asked)) => asked,
             Ok(Err(internal_error)) => {
-                tracing::error!(domain = Q::DOMAIN, operation = Q::OPERATION, error = %internal_error, "query not sent");
+                let (domain, operation) = (Q::DOMAIN, Q::OPERATION);
+                tracing::error!(domain, operation, error = %internal_error, "query not sent");
                 Err(ServiceError::internal(Q::DOMAIN).into())
             }
             Err(_) => Err(ServiceError::deadline(Q::DOMAIN).into()),

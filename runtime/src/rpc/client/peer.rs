@@ -109,7 +109,7 @@ mod tests {
         let granted = |peer: &Peer| (0..10_000).take_while(|_| peer.may_retry()).count();
         assert_eq!(granted(&peer), 100);
         (0..1000).for_each(|_| peer.note_request());
-        assert_eq!(granted(&peers.of("things")), 100, "the same budget, whoever asks for it");
+        assert_eq!(granted(&peers.of("things")), 100, "the same budget for every caller");
         assert_eq!(granted(&peers.of("others")), 100, "another domain has its own");
         tokio::time::advance(RETRIES_WINDOW * 2).await;
         assert_eq!(granted(&peer), 100);

@@ -89,7 +89,8 @@ pub(super) fn format(message: &Message) -> Format {
     Format::detect(declared, &message.payload).unwrap_or(Format::Json)
 }
 
-/// When the caller stops waiting. `check` rejects a deadline that is not a number; the default applies to that rejection.
+/// When the caller stops waiting. `check` rejects a deadline that is not a number; the default applies to that
+/// rejection.
 pub(super) fn deadline(message: &Message) -> Instant {
     let declared = values(message.headers.as_ref(), header::DEADLINE_MS).next().and_then(milliseconds);
     Instant::now() + declared.map_or(DEFAULT_DEADLINE, |timeout| timeout.min(MAX_DEADLINE))

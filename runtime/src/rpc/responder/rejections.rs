@@ -1,5 +1,5 @@
-//! Rejections: 503 for requests beyond the concurrency limit. One task sends them all, so that overload neither spawns a
-//! task per request nor makes the responder wait for the connection. Of a rejected request only two headers are read,
+//! Rejections: 503 for requests beyond the concurrency limit. One task sends them all, so that overload neither spawns
+//! a task per request nor makes the responder wait for the connection. Of a rejected request only two headers are read,
 //! and the reply is the same for all, encoded once.
 
 use std::{sync::Arc, time::Instant};

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_provider_that_serves_nobody_is_away() {
+    fn only_a_provider_that_serves_no_request_is_away() {
         for status in [429, 500, 502, 503, 504] {
             assert!(is_away(status, false), "{status}");
         }
