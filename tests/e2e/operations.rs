@@ -1,9 +1,12 @@
 //! What those who run the shop look at: health, metrics, ids that go through everything.
 
+use std::process::Stdio;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::harness::{Person, shared_shop};
+use crate::harness::{Person, programs, shared_shop};
 
 #[tokio::test]
 async fn a_healthy_shop_says_so_at_every_endpoint() {
@@ -100,4 +103,29 @@ async fn the_served_document_is_the_one_that_is_checked_in() {
     let reader = shop.anonymous().get("/docs").await.expect_status(200);
     assert!(reader.header("content-type").unwrap().starts_with("text/html"));
     assert_ne!(reader.body, json!(""));
+}
+
+/// Every series has a help text, and a name by the conventions of Prometheus.
+#[tokio::test]
+async fn promtool_finds_nothing_wrong_with_the_metrics() {
+    let Some(promtool) = programs::promtool().await else { return };
+    let shop = &shared_shop().await;
+    let (variant, buyer) = (shop.product(1, 100).await, shop.customer().await);
+    let order = buyer.order(&variant, 1, Some("pm_card_visa")).await.expect_status(201).text_at("/id");
+    buyer.wait_for_status(&order, "confirmed").await;
+    shop.anonymous().get("/orders").await.expect_error(401, "unauthenticated");
+    for address in shop.all_metrics() {
+        let metrics = Person::new(&address).get("//metrics").await.expect_status(200);
+        let mut command = Command::new(&promtool);
+        command.args(["check", "metrics"]).kill_on_drop(true);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut check = command.spawn().unwrap();
+        // Closed afterwards, by which the program knows the end.
+        let mut input = check.stdin.take().unwrap();
+        input.write_all(metrics.body.as_str().unwrap().as_bytes()).await.unwrap();
+        drop(input);
+        let output = check.wait_with_output().await.unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(output.status.success() && said.is_empty(), "{address}: {said}");
+    }
 }

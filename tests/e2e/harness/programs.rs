@@ -26,6 +26,12 @@ pub async fn localstripe() -> Option<PathBuf> {
     find(&FOUND, "SOUK_LOCALSTRIPE", "install-localstripe").await
 }
 
+/// promtool; `None`, told aloud, where it cannot be had.
+pub async fn promtool() -> Option<PathBuf> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    find(&FOUND, "SOUK_PROMTOOL", "install-promtool").await
+}
+
 async fn find(
     found: &'static OnceLock<Option<PathBuf>>,
     variable: &'static str,

@@ -188,7 +188,7 @@ impl Shop {
     }
 
     /// The metrics of every node.
-    pub(super) fn all_metrics(&self) -> Vec<String> {
+    pub fn all_metrics(&self) -> Vec<String> {
         self.processes.lock().unwrap().as_ref().map(|processes| processes.all_metrics.clone()).unwrap_or_default()
     }
 
