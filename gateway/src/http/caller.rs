@@ -14,10 +14,11 @@ use poem_openapi::{
 use runtime::{Call, Identity, Replied};
 use uuid::Uuid;
 
-use crate::{http::error::ApiError, server::context::RequestContext};
+use crate::{
+    http::{error::ApiError, header::CART_TOKEN},
+    server::context::RequestContext,
+};
 
-/// The header of a guest's cart token.
-const CART_TOKEN: &str = "X-Cart-Token";
 /// Timeout of a read.
 pub(crate) const QUERY_DEADLINE: Duration = Duration::from_secs(5);
 /// Timeout of a write: longer than it takes to detect a dead node and repeat the write on another.
@@ -89,8 +90,8 @@ impl Credentials {
             command_id,
             authorization: self.authorization.clone(),
             capability: self.cart_token.clone(),
-            request_id: Some(self.context.request_id.clone()),
-            traceparent: Some(self.context.traceparent.clone()),
+            request_id: Some(self.context.ids.request_id.clone()),
+            traceparent: Some(self.context.ids.traceparent.clone()),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     routes::home::Local,
-    server::{discovery::ServiceDiscovery, limiter::ConcurrencyLimiter, serve::Shutdown},
+    server::{cache::ReadCache, discovery::ServiceDiscovery, limiter::ConcurrencyLimiter, serve::Shutdown},
 };
 
 /// The maximum number of order streams; each reads its order every two seconds.
@@ -95,6 +95,7 @@ pub(crate) struct Gateway {
     pub(crate) waits: Semaphore,
     pub(crate) limiter: Arc<ConcurrencyLimiter>,
     pub(crate) discovery: ServiceDiscovery,
+    pub(crate) reads: ReadCache,
     draining: watch::Sender<bool>,
 }
 
@@ -126,6 +127,7 @@ impl Gateway {
             waits: Semaphore::new(MAX_WAITS),
             limiter: Arc::default(),
             discovery: ServiceDiscovery::default(),
+            reads: ReadCache::new(),
             draining,
         })
     }

@@ -1,17 +1,14 @@
-//! The middleware around all routes: ids, the request timeout, the error shape, headers, one log line and metrics. A
-//! panic or failure of a route becomes an error of the same shape.
+//! The middleware around all routes: ids, kept reads, the request timeout, the error shape, headers, one log line and
+//! metrics. A panic or failure of a route becomes an error of the same shape.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use poem::{
     Endpoint, Request, Response, Result,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, header},
 };
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
@@ -20,9 +17,10 @@ use crate::{
         header::reject_repeated,
     },
     server::{
-        context::{REQUEST_ID, RequestContext, TRACEPARENT},
+        context::{Ids, REQUEST_ID, RequestContext, TRACEPARENT},
         cors,
         gateway::Gateway,
+        reads, report,
     },
 };
 
@@ -40,10 +38,18 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let began = Instant::now();
-        let context = RequestContext::begin(self.gateway.clone(), &request);
-        let method = request.method().clone();
+        let ids = Ids::of(&request);
         let origin = cors::origin(&self.gateway.cors_origins, &request);
-        let span = tracing::info_span!("http_request", request_id = %context.request_id);
+        let kept = reads::key(&request).and_then(|key| self.gateway.reads.get(&key, began));
+        if let Some(entry) = kept {
+            let mut response = entry.page.response(request.headers());
+            self.finish(&mut response, &ids, origin);
+            entry.page.report(response.status(), &ids.request_id, began.elapsed());
+            return Ok(response);
+        }
+        let context = RequestContext::begin(self.gateway.clone(), ids);
+        let method = request.method().clone();
+        let span = tracing::info_span!("http_request", request_id = %context.ids.request_id);
         let mut response = if let Some(preflight) = cors::preflight(origin.as_ref(), &request) {
             preflight
         } else {
@@ -51,11 +57,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
             request.set_data(self.gateway.clone());
             self.answer(request, &context).instrument(span.clone()).await
         };
-        if let Some(origin) = origin {
-            cors::allow(&mut response, origin);
-        }
-        self.finish(&mut response, &context);
-        span.in_scope(|| report(&method, response.status(), &context, began.elapsed()));
+        self.finish(&mut response, &context.ids, origin);
+        span.in_scope(|| report::request(&method, response.status(), &context, began.elapsed()));
         Ok(response)
     }
 }
@@ -66,10 +69,10 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         let is_health = request.uri().path().starts_with("/health");
         let permit = self.gateway.requests.try_acquire();
         if permit.is_err() && !is_health {
-            return ApiError::overloaded().response(&context.request_id);
+            return ApiError::overloaded().response(&context.ids.request_id);
         }
         if let Err(error) = reject_repeated(request.headers()) {
-            return error.response(&context.request_id);
+            return error.response(&context.ids.request_id);
         }
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let failed = match tokio::time::timeout(TIMEOUT, call).await {
@@ -82,35 +85,24 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         if failed.status().is_server_error() && !failed.is_overload() {
             tracing::warn!(error = %failed, "request failed");
         }
-        failed.response(&context.request_id)
+        failed.response(&context.ids.request_id)
     }
 
-    fn finish(&self, response: &mut Response, context: &RequestContext) {
-        let draining = self.gateway.is_draining();
+    fn finish(&self, response: &mut Response, ids: &Ids, origin: Option<HeaderValue>) {
+        if let Some(origin) = origin {
+            cors::allow(response, origin);
+        }
         let headers = response.headers_mut();
-        for (name, value) in [(REQUEST_ID, &context.request_id), (TRACEPARENT, &context.traceparent)] {
-            if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(name), HeaderValue::from_str(value)) {
+        for (name, value) in [(REQUEST_ID, &ids.request_id), (TRACEPARENT, &ids.traceparent)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.append(header::VARY, HeaderValue::from_static("Authorization, X-Cart-Token"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        if draining {
+        if self.gateway.is_draining() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
-}
-
-fn report(method: &Method, status: StatusCode, context: &RequestContext, took: Duration) {
-    let (service, route) = context.label.get().map_or((GATEWAY, "-"), |label| (label.service, label.template.as_str()));
-    let code = status.as_str().to_owned();
-    metrics::counter!("http_requests_total", "service" => service, "status" => code).increment(1);
-    metrics::histogram!("http_request_duration_seconds", "service" => service).record(took.as_secs_f64());
-    let user_id = context.user.get().map(tracing::field::display);
-    let latency_ms = took.as_secs_f64() * 1000.0;
-    tracing::info!(
-        target: "http", %method, route, status = status.as_u16(), service, user_id,
-        request_id = context.request_id, latency_ms, "request completed"
-    );
 }

@@ -5,7 +5,11 @@ use std::{io, time::Duration};
 use server::{Options, Stage};
 use tokio::{net::TcpListener, sync::watch, time::sleep};
 
-use crate::{GatewayConfig, app, http::error::GATEWAY, server::gateway::Gateway};
+use crate::{
+    GatewayConfig, app,
+    http::error::GATEWAY,
+    server::{gateway::Gateway, reads},
+};
 
 /// The phases of a shutdown, from its start.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +57,9 @@ pub async fn serve(
         sleep(phases.notice.saturating_sub(phases.accepting)).await;
         stage.send_replace(Stage::Closing);
     };
-    let (served, ()) = tokio::join!(server::serve(listener, app(gateway.clone()), options, stages), leave);
-    served
+    let serving = async { tokio::join!(server::serve(listener, app(gateway.clone()), options, stages), leave).0 };
+    tokio::select! {
+        served = serving => served,
+        () = reads::follow_notices(&gateway) => Ok(()),
+    }
 }

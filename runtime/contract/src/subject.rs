@@ -43,6 +43,11 @@ pub fn notice(domain: &str, entity: Uuid) -> String {
     format!("ntf.{domain}.{entity}")
 }
 
+/// Every notice of a domain.
+pub fn notices_of(domain: &str) -> String {
+    format!("ntf.{domain}.>")
+}
+
 /// The name of the stream that stores a domain's events.
 pub fn stream(domain: &str) -> String {
     domain.to_uppercase()
