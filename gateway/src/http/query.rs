@@ -47,8 +47,8 @@ impl Parameters {
     }
 }
 
-/// One form of all spellings of a query string: its pairs as they are read, sorted by name. `None` if a route rejects it
-/// whatever its parameters are.
+/// One form of all spellings of a query string: its pairs as they are read, sorted by name. `None` if every route
+/// rejects it.
 pub(crate) fn canonical(query: &str) -> Option<String> {
     let mut pairs = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
