@@ -26,6 +26,9 @@ pub const METRICS: &[runtime::MetricInfo] = runtime::metrics! {
     counter "http_requests_total" {service, status} "HTTP requests, by the domain that they concern.";
     histogram "http_request_duration_seconds" {service} "Time from the head of a request to its response.";
     counter "http_rejected_total" {service, kind} "HTTP requests beyond a concurrency limit, answered with 503.";
+    counter "http_cache_hits_total" {service}
+        "Public reads that were answered from what is kept, or with the result of another request's read.";
+    counter "http_cache_misses_total" {service} "Public reads that were sent to a domain, and may be kept.";
     gauge "http_connections" {listener} "Open connections.";
     counter "http_connections_closed_total" {listener, cause} "Connections that were closed at a bound.";
 };

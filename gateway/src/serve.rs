@@ -8,7 +8,10 @@ use tokio::{net::TcpListener, sync::watch, time::sleep};
 use crate::{
     app::app,
     http::error::GATEWAY,
-    server::gateway::{Gateway, GatewayConfig},
+    server::{
+        gateway::{Gateway, GatewayConfig},
+        reads,
+    },
 };
 
 /// Serves on a socket until `shutdown` completes, then shuts down in the configured phases. Requests that exceed the
@@ -33,6 +36,9 @@ pub async fn serve(
         sleep(phases.notice.saturating_sub(phases.accepting)).await;
         stage.send_replace(Stage::Closing);
     };
-    let (served, ()) = tokio::join!(server::serve(listener, app(gateway.clone()), options, stages), leave);
-    served
+    let serving = async { tokio::join!(server::serve(listener, app(gateway.clone()), options, stages), leave).0 };
+    tokio::select! {
+        served = serving => served,
+        () = reads::follow_notices(&gateway) => Ok(()),
+    }
 }

@@ -24,6 +24,7 @@ mod following;
 mod for_sale;
 mod gateway_restart;
 mod inventory;
+mod kept_reads;
 mod keys;
 mod logs;
 mod main_path;

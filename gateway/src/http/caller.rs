@@ -19,10 +19,11 @@ use poem_openapi::{
 use runtime::{Call, Identity, Replied};
 use uuid::Uuid;
 
-use crate::{http::error::ApiError, server::context::RequestContext};
+use crate::{
+    http::{error::ApiError, header::CART_TOKEN},
+    server::context::RequestContext,
+};
 
-/// The header of a guest's cart token.
-const CART_TOKEN: &str = "X-Cart-Token";
 /// Timeout of a read.
 pub(crate) const QUERY_DEADLINE: Duration = Duration::from_secs(5);
 /// Timeout of a write: longer than it takes to detect a dead node and repeat the write on another.
@@ -101,7 +102,7 @@ impl Credentials {
             route = self.context.label.get().map(|label| label.template.as_str()),
             status = answer.as_ref().map_or_else(|error| error.kind().status(), |_| 200),
             user_id = self.context.user.get().map(tracing::field::display),
-            request_id = self.context.request_id,
+            request_id = self.context.ids.request_id,
             latency_ms = began.elapsed().as_secs_f64() * 1000.0,
             "request forwarded"
         );
@@ -115,8 +116,8 @@ impl Credentials {
             command_id,
             authorization: self.authorization.clone(),
             capability: self.cart_token.clone(),
-            request_id: Some(self.context.request_id.clone()),
-            traceparent: Some(self.context.traceparent.clone()),
+            request_id: Some(self.context.ids.request_id.clone()),
+            traceparent: Some(self.context.ids.traceparent.clone()),
         }
     }
 

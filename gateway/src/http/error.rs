@@ -87,10 +87,10 @@ pub(crate) const STATUSES: [(u16, &str, &str); 15] = [
 ];
 
 /// An error response. The middleware adds the request's id.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ApiError(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     status: StatusCode,
     service_error: ServiceError,

@@ -14,8 +14,11 @@ use contract::{Detail, ErrorKind};
 
 use crate::http::error::ApiError;
 
+/// The header of a guest's cart token.
+pub(crate) const CART_TOKEN: &str = "X-Cart-Token";
+
 /// Headers that must not be repeated: with two values, neither can be trusted.
-const SINGLE: [&str; 4] = ["Host", "Authorization", "Content-Type", "X-Cart-Token"];
+const SINGLE: [&str; 4] = ["Host", "Authorization", "Content-Type", CART_TOKEN];
 
 /// Rejects a request that repeats one of these headers.
 pub(crate) fn reject_repeated(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -169,9 +172,13 @@ pub(crate) struct IfNoneMatch(Option<String>);
 impl IfNoneMatch {
     /// Whether the caller has this version. Tags are compared weakly, as RFC 9110 requires for reads.
     pub(crate) fn has(&self, tag: &str) -> bool {
-        let Some(tags) = &self.0 else { return false };
-        tags.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+        self.0.as_deref().is_some_and(|tags| is_among(tag, tags))
     }
+}
+
+/// Whether a list of tags has this one.
+pub(crate) fn is_among(tag: &str, tags: &str) -> bool {
+    tags.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 
 impl Parameter for IfNoneMatch {

@@ -47,6 +47,29 @@ impl Parameters {
     }
 }
 
+/// One form of all spellings of a query string: its pairs as they are read, sorted by name. `None` if every route
+/// rejects it.
+pub(crate) fn canonical(query: &str) -> Option<String> {
+    let mut pairs = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        pairs.push((decode(name)?, decode(value)?));
+    }
+    pairs.sort_unstable();
+    let mut text = String::with_capacity(query.len() + 2);
+    for (name, value) in &pairs {
+        if name.contains('\0') || value.contains('\0') {
+            return None;
+        }
+        // Between parts that have none, it cannot be mistaken for a character of theirs.
+        for part in [name, value] {
+            text.push('\0');
+            text.push_str(part);
+        }
+    }
+    Some(text)
+}
+
 /// An unknown parameter name, shortened for an error.
 fn shortened(name: &str) -> String {
     name.chars().filter(|c| *c != '\0').take(MAX_NAME).collect()
@@ -137,6 +160,28 @@ mod tests {
         assert_eq!(read("search=u%CC%88").unwrap(), [pair("search", "\u{fc}")], "composed");
         assert_eq!(read("&&%73ort").unwrap(), [pair("sort", "")]);
         assert_eq!(read("").unwrap(), []);
+    }
+
+    #[test]
+    fn spellings_of_one_query_have_one_form_and_others_have_another() {
+        let form = canonical("search=a+b&sort=name").unwrap();
+        for same in ["sort=name&search=a%20b", "&search=a+b&&%73ort=name"] {
+            assert_eq!(canonical(same).as_ref(), Some(&form), "{same}");
+        }
+        for other in [
+            "search=a+b",
+            "search=a+b&sort=name&sort=name",
+            "search=a+b&sort=%6Eame2",
+            "search=a+b%26sort=name",
+            "search%3Da+b=&sort=name",
+            "search=a+bsort&=name",
+        ] {
+            assert_ne!(canonical(other).unwrap(), form, "{other}");
+        }
+        for rejected in ["search=%ff", "search=%", "search=a+b%00sort%00name", "%00=1"] {
+            assert_eq!(canonical(rejected), None, "{rejected}");
+        }
+        assert_eq!(canonical("").as_deref(), Some(""));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use poem_openapi::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subjects::{carts::Cart, catalog::Product, identity::User, inventory::Stock, orders::Order};
+use uuid::Uuid;
 
 use crate::http::{error::ApiError, header::IfNoneMatch};
 
@@ -39,10 +40,18 @@ macro_rules! versioned {
 }
 versioned!(Cart shows_more = true, Product shows_more = true, User, Stock shows_more = true, Order shows_more = true);
 
+/// The `Cache-Control` of a representation that is the same for everyone: it may be cached, and must be revalidated.
+pub(crate) const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
+
+/// The entity that a response shows, by whose notices a kept response is dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown(pub(crate) Uuid);
+
 /// A success with a body.
 pub(crate) struct Reply<T, const STATUS: u16 = 200> {
     body: Vec<u8>,
     headers: HeaderMap,
+    shown: Option<Shown>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -50,7 +59,7 @@ impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
     /// A body.
     pub(crate) fn new(value: &T) -> Result<Self, ApiError> {
         let body = serde_json::to_vec(value).map_err(|error| ApiError::internal(&error))?;
-        Ok(Self { body, headers: HeaderMap::new(), of: PhantomData })
+        Ok(Self { body, headers: HeaderMap::new(), shown: None, of: PhantomData })
     }
 
     /// A body with its `ETag`.
@@ -89,8 +98,17 @@ impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
     }
 
     /// For callers that are not signed in: may be cached, and must be revalidated.
-    pub(crate) fn public_unless(self, signed_in: bool) -> Self {
-        if signed_in { self } else { self.with(header::CACHE_CONTROL, "public, max-age=0, must-revalidate") }
+    pub(crate) fn public_unless(mut self, signed_in: bool) -> Self {
+        if !signed_in {
+            self.headers.insert(header::CACHE_CONTROL, PUBLIC);
+        }
+        self
+    }
+
+    /// Names the entity that is shown.
+    pub(crate) fn about(mut self, id: Uuid) -> Self {
+        self.shown = Some(Shown(id));
+        self
     }
 
     /// 304 if the caller has this version.
@@ -135,6 +153,9 @@ impl<T, const STATUS: u16> IntoResponse for Reply<T, STATUS> {
         let status = StatusCode::from_u16(STATUS).unwrap_or(StatusCode::OK);
         let mut response = Response::builder().status(status).content_type("application/json").body(self.body);
         response.headers_mut().extend(self.headers);
+        if let Some(shown) = self.shown {
+            response.set_data(shown);
+        }
         response
     }
 }

@@ -33,7 +33,7 @@ impl InventoryApi {
         #[oai(name = "If-None-Match")] known: IfNoneMatch,
     ) -> Result<Fresh<Stock>, ApiError> {
         let stock = caller.ask(&GetStock { variant_id: variant_id.0 }).await?;
-        Ok(Reply::versioned(&stock)?.public_unless(caller.is_signed_in()).unless(&known))
+        Ok(Reply::versioned(&stock)?.about(stock.variant_id.0).public_unless(caller.is_signed_in()).unless(&known))
     }
 
     /// Set the stock of a variant

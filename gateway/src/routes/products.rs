@@ -114,7 +114,7 @@ impl ProductsApi {
         #[oai(name = "If-None-Match")] known: IfNoneMatch,
     ) -> Result<Fresh<Product>, ApiError> {
         let product = caller.ask(&GetProduct { id: id.0 }).await?;
-        Ok(Reply::versioned(&product)?.public_unless(caller.is_signed_in()).unless(&known))
+        Ok(Reply::versioned(&product)?.about(product.id.0).public_unless(caller.is_signed_in()).unless(&known))
     }
 
     /// Create a product

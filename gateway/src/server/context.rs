@@ -1,17 +1,43 @@
 //! The context of a request: its ids, its route and its user.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use contract::header::{is_request_id, is_traceparent};
-use poem::Request;
+use poem::{Request, http::HeaderName};
+use poem_openapi::error::ParsePathError;
 use uuid::Uuid;
 
-use crate::{http::error::ApiError, server::gateway::Gateway};
+use crate::{
+    http::{error::ApiError, explain},
+    server::gateway::Gateway,
+};
 
 /// The header with the request id, which all services log.
-pub(crate) const REQUEST_ID: &str = contract::header::REQUEST_ID;
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C trace context.
-pub(crate) const TRACEPARENT: &str = contract::header::TRACEPARENT;
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The ids of a request: those that the client sent, or new ones.
+pub(crate) struct Ids {
+    pub(crate) request_id: String,
+    pub(crate) traceparent: String,
+}
+
+impl Ids {
+    pub(crate) fn of(request: &Request) -> Self {
+        let sent = |name: HeaderName, is_valid: fn(&str) -> bool| {
+            let text = request.headers().get(name)?.to_str().ok()?;
+            is_valid(text).then(|| text.to_owned())
+        };
+        Self {
+            request_id: sent(REQUEST_ID, is_request_id).unwrap_or_else(new_request_id),
+            traceparent: sent(TRACEPARENT, is_traceparent).unwrap_or_else(new_traceparent),
+        }
+    }
+}
 
 /// The label of a path in logs and metrics.
 pub(crate) struct Label {
@@ -21,11 +47,23 @@ pub(crate) struct Label {
     pub(crate) template: String,
 }
 
+impl Label {
+    /// Names the invalid path parameter, which poem-openapi identifies by its position.
+    pub(crate) fn name_part(&self, error: poem::Error) -> poem::Error {
+        let Some(ParsePathError { name, reason }) = error.downcast_ref() else { return error };
+        let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
+        match place.and_then(|place| names.nth(place)) {
+            Some(name) => ApiError::path(explain::parameter(name, reason)).into(),
+            None => error,
+        }
+    }
+}
+
 /// The context of one request.
 pub(crate) struct RequestContext {
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) request_id: String,
-    pub(crate) traceparent: String,
+    pub(crate) ids: Ids,
     /// Set by the router.
     pub(crate) label: OnceLock<Arc<Label>>,
     /// Set once an access token was verified.
@@ -33,17 +71,8 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    /// Uses the ids that the client sent, or generates them.
-    pub(crate) fn begin(gateway: Arc<Gateway>, request: &Request) -> Arc<Self> {
-        let request_id = request.header(REQUEST_ID).filter(|id| is_request_id(id)).map(str::to_owned);
-        let traceparent = request.header(TRACEPARENT).filter(|text| is_traceparent(text)).map(str::to_owned);
-        Arc::new(Self {
-            gateway,
-            request_id: request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
-            traceparent: traceparent.unwrap_or_else(new_traceparent),
-            label: OnceLock::new(),
-            user: OnceLock::new(),
-        })
+    pub(crate) fn begin(gateway: Arc<Gateway>, ids: Ids) -> Arc<Self> {
+        Arc::new(Self { gateway, ids, label: OnceLock::new(), user: OnceLock::new() })
     }
 
     /// The context of a request.
@@ -52,9 +81,18 @@ impl RequestContext {
     }
 }
 
+/// A UUIDv7. Its random bits come from the thread's generator: a system call for each would show in the rate of kept
+/// pages.
+fn new_request_id() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = u64::try_from(since.as_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid().to_string()
+}
+
 fn new_traceparent() -> String {
-    let parent = Uuid::new_v4().simple().to_string();
-    format!("00-{}-{}-01", Uuid::new_v4().simple(), &parent[16..])
+    // Neither may be zero.
+    let (trace, parent) = (rand::random::<u128>().max(1), rand::random::<u64>().max(1));
+    format!("00-{trace:032x}-{parent:016x}-01")
 }
 
 #[cfg(test)]
@@ -64,5 +102,10 @@ mod tests {
     #[test]
     fn made_trace_contexts_are_valid() {
         assert!(is_traceparent(&new_traceparent()));
+    }
+
+    #[test]
+    fn a_new_request_id_is_a_uuid_of_version_7() {
+        assert_eq!(new_request_id().parse::<Uuid>().unwrap().get_version_num(), 7);
     }
 }

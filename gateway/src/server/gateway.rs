@@ -8,7 +8,7 @@ use runtime::{Client, Identity, Verifier};
 use server::{Accounts, Tls};
 use tokio::sync::{Semaphore, watch};
 
-use crate::server::{discovery::ServiceDiscovery, limiter::ConcurrencyLimiter};
+use crate::server::{cache::ReadCache, discovery::ServiceDiscovery, limiter::ConcurrencyLimiter};
 
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
@@ -125,6 +125,7 @@ pub(crate) struct Gateway {
     pub(crate) waits: Semaphore,
     pub(crate) limiter: Arc<ConcurrencyLimiter>,
     pub(crate) discovery: ServiceDiscovery,
+    pub(crate) reads: ReadCache,
     draining: watch::Sender<bool>,
 }
 
@@ -156,6 +157,7 @@ impl Gateway {
             waits: Semaphore::new(MAX_WAITS),
             limiter: Arc::default(),
             discovery: ServiceDiscovery::default(),
+            reads: ReadCache::new(),
             draining,
         })
     }

@@ -1,17 +1,14 @@
-//! The middleware around all routes: ids, the request timeout, the error shape, headers, one log line and metrics. A
-//! panic or failure of a route becomes an error of the same shape.
+//! The middleware around all routes: ids, kept reads, the request timeout, the error shape, headers, one log line and
+//! metrics. A panic or failure of a route becomes an error of the same shape.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use poem::{
     Endpoint, Request, Response, Result,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, header},
 };
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
@@ -20,9 +17,10 @@ use crate::{
         header::reject_repeated,
     },
     server::{
-        context::{REQUEST_ID, RequestContext, TRACEPARENT},
+        context::{Ids, REQUEST_ID, RequestContext, TRACEPARENT},
         cors,
         gateway::Gateway,
+        reads, report,
     },
 };
 
@@ -40,24 +38,29 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let began = Instant::now();
-        let context = RequestContext::begin(self.gateway.clone(), &request);
-        let method = request.method().clone();
+        let ids = Ids::of(&request);
         let origin = cors::origin(&self.gateway.cors_origins, &request);
+        let kept = reads::key(&request).and_then(|key| self.gateway.reads.get(&key, began));
+        if let Some(entry) = kept {
+            let mut response = entry.page.response(request.headers());
+            self.finish(&mut response, &ids, origin);
+            entry.page.report(response.status(), &ids.request_id, began.elapsed());
+            return Ok(response);
+        }
+        let context = RequestContext::begin(self.gateway.clone(), ids);
+        let method = request.method().clone();
         let answered = if let Some(preflight) = cors::preflight(origin.as_ref(), &request) {
             Ok(preflight)
         } else {
             request.set_data(context.clone());
             request.set_data(self.gateway.clone());
-            let span = tracing::info_span!(target: "span", "http_request", request_id = context.request_id);
+            let span = tracing::info_span!(target: "span", "http_request", request_id = context.ids.request_id);
             self.answer(request, &context).instrument(span).await
         };
         let error = answered.as_ref().err().map(|error| error.code().to_owned());
-        let mut response = answered.unwrap_or_else(|error| error.response(&context.request_id));
-        if let Some(origin) = origin {
-            cors::allow(&mut response, origin);
-        }
-        self.finish(&mut response, &context);
-        report(&method, response.status(), error, &context, began.elapsed());
+        let mut response = answered.unwrap_or_else(|error| error.response(&context.ids.request_id));
+        self.finish(&mut response, &context.ids, origin);
+        report::request(&method, response.status(), error, &context, began.elapsed());
         Ok(response)
     }
 }
@@ -80,38 +83,26 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         };
         // Overload is counted by metrics only: a log line per rejected request would add to it.
         if failed.status().is_server_error() && !failed.is_overload() {
-            tracing::warn!(error = %failed, request_id = context.request_id, "request failed");
+            tracing::warn!(error = %failed, request_id = context.ids.request_id, "request failed");
         }
         Err(failed)
     }
 
-    fn finish(&self, response: &mut Response, context: &RequestContext) {
-        let draining = self.gateway.is_draining();
+    fn finish(&self, response: &mut Response, ids: &Ids, origin: Option<HeaderValue>) {
+        if let Some(origin) = origin {
+            cors::allow(response, origin);
+        }
         let headers = response.headers_mut();
-        for (name, value) in [(REQUEST_ID, &context.request_id), (TRACEPARENT, &context.traceparent)] {
-            if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(name), HeaderValue::from_str(value)) {
+        for (name, value) in [(REQUEST_ID, &ids.request_id), (TRACEPARENT, &ids.traceparent)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.append(header::VARY, HeaderValue::from_static("Authorization, X-Cart-Token"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        if draining {
+        if self.gateway.is_draining() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
-}
-
-/// Logs and counts a request. `error` is the code of an error.
-fn report(method: &Method, status: StatusCode, error: Option<String>, context: &RequestContext, took: Duration) {
-    let (service, route) = context.label.get().map_or((GATEWAY, "-"), |label| (label.service, label.template.as_str()));
-    let code = status.as_str().to_owned();
-    metrics::counter!("http_requests_total", "service" => service, "status" => code).increment(1);
-    metrics::histogram!("http_request_duration_seconds", "service" => service).record(took.as_secs_f64());
-    let user_id = context.user.get().map(tracing::field::display);
-    let latency_ms = took.as_secs_f64() * 1000.0;
-    tracing::info!(
-        target: "http", %method, route, status = status.as_u16(), error, service, user_id,
-        request_id = context.request_id, latency_ms, "request completed"
-    );
 }

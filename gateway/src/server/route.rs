@@ -1,6 +1,6 @@
 //! The routing table: one entry per path, which knows its methods, its domain and its template.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result, Route,
@@ -9,25 +9,16 @@ use poem::{
 };
 use poem_openapi::{
     OpenApi,
-    error::ParsePathError,
     registry::{MetaOperation, MetaParamIn},
 };
 
 use crate::{
-    http::{error::ApiError, explain, query::Parameters},
-    server::context::{Label, RequestContext},
+    http::{error::ApiError, query::Parameters},
+    server::{
+        context::{Label, RequestContext},
+        reads::{self, Write},
+    },
 };
-
-/// Names the invalid path parameter, which poem-openapi identifies by its position.
-fn name_part(label: &Label, error: poem::Error) -> poem::Error {
-    let Some(ParsePathError { name, reason }) = error.downcast_ref() else { return error };
-    let mut names = label.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let place = name.strip_prefix("param").and_then(|place| place.parse().ok());
-    match place.and_then(|place| names.nth(place)) {
-        Some(name) => ApiError::path(explain::parameter(name, reason)).into(),
-        None => error,
-    }
-}
 
 /// Adds the paths of one domain.
 pub(crate) fn mount<A: OpenApi>(mut route: Route, service: &'static str, api: A) -> Route {
@@ -84,6 +75,8 @@ struct Methods {
     /// The query parameters of each operation. Pages and texts have none, and ignore their query.
     parameters: HashMap<Method, Vec<String>>,
     allow: HeaderValue,
+    /// Whether public responses to GET are kept.
+    is_kept: bool,
 }
 
 impl Methods {
@@ -99,7 +92,8 @@ impl Methods {
         }
         names.sort_unstable();
         let allow = HeaderValue::from_str(&names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { label: Arc::new(Label { service, template }), methods, parameters, allow }
+        let is_kept = reads::is_kept(&template);
+        Self { label: Arc::new(Label { service, template }), methods, parameters, allow, is_kept }
     }
 }
 
@@ -107,10 +101,9 @@ impl Endpoint for Methods {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        if let Ok(context) = RequestContext::of(&request) {
-            // Only one route handles a request.
-            drop(context.label.set(self.label.clone()));
-        }
+        let context = RequestContext::of(&request)?.clone();
+        // Only one route handles a request.
+        drop(context.label.set(self.label.clone()));
         let is_head = request.method() == Method::HEAD;
         let method = if is_head { Method::GET } else { request.method().clone() };
         let Some(endpoint) = self.methods.get(&method) else {
@@ -124,7 +117,17 @@ impl Endpoint for Methods {
             let parameters = Parameters::of(&request, known)?;
             request.set_data(parameters);
         }
-        let mut response = endpoint.call(request).await.map_err(|error| name_part(&self.label, error))?.into_response();
+        if self.is_kept
+            && let Some(key) = reads::key(&request).map(Cow::into_owned)
+        {
+            return reads::read(&context.gateway, request, &key, &self.label, endpoint).await;
+        }
+        let write = Write::of(&request, &self.label);
+        let result = endpoint.call(request).await;
+        if let Some(write) = write {
+            write.end(&context.gateway.reads, &result);
+        }
+        let mut response = result.map_err(|error| self.label.name_part(error))?.into_response();
         if is_head {
             response.set_body(());
         }
