@@ -1,4 +1,4 @@
-//! What the gateway keeps of public reads: nobody sees anything old there.
+//! The public reads that the gateway keeps: none of them is outdated.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ async fn price_at(anyone: &Person, path: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn whoever_changes_a_product_sees_it_changed_by_every_name_and_in_every_list() {
+async fn a_changed_product_is_changed_by_every_name_and_in_every_list() {
     let shop = &shared_shop().await;
     let ((seller, id), anyone) = (shop.new_seller().await, shop.anonymous());
     let made = seller.post("/products", &product(100)).await.expect_status(201);

@@ -65,7 +65,7 @@ impl Catalog {
         if amount == 0 {
             let error = json!({
                 "success": false, "code": "product_not_found", "kind": "not_found", "message": "", "service": "catalog",
-                "request_id": "", "details": [], "refusal": {"code": "product_not_found"},
+                "request_id": "", "details": [], "domain_error": {"code": "product_not_found"},
             });
             return (error.to_string(), false);
         }

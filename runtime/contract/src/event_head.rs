@@ -1,7 +1,7 @@
 //! The head of an event: the headers beside its body. They are the attributes of CloudEvents 1.0 in binary mode, and
 //! one header for the rest, [`header::EVENT`]: `version=3;position=1764480000000000.812;cause=<id>`, then `;trace=`
-//! and `;request=` if the cause was a request that had them. `request` comes last and extends to the end of the header, since
-//! a request id may contain a semicolon. Readers ignore keys that they do not know.
+//! and `;request=` if the cause was a request that had them. `request` comes last and extends to the end of the header,
+//! since a request id may contain a semicolon. Readers ignore keys that they do not know.
 
 use std::fmt::Write;
 

@@ -26,7 +26,7 @@ pub async fn localstripe() -> Option<PathBuf> {
     find(&FOUND, "SOUK_LOCALSTRIPE", "install-localstripe").await
 }
 
-/// promtool; `None`, told aloud, where it cannot be had.
+/// promtool; `None`, with a message, where it is not available.
 pub async fn promtool() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     find(&FOUND, "SOUK_PROMTOOL", "install-promtool").await

@@ -15,7 +15,7 @@ impl Market {
         buyer.post_once(&format!("/orders/{order}/cancel"), &json!({})).await.expect_status(200);
         let waits = format!(
             "select count(*) from effect e join payments p on p.id = e.entity
-             where p.order_id = '{order}' and p.closing = 'cancel' and e.name in ('confirm', 'cancel_object')"
+             where p.order_id = '{order}' and p.closing = 'cancel' and e.name in ('charge', 'cancel_object')"
         );
         wait_until("its cancel waits behind its charge", || async {
             self.shop.number("payments", waits.clone()).await == 2
