@@ -292,7 +292,8 @@ async fn with_statistics_statements_and_messages_are_counted() {
     execute(&superuser, "CREATE EXTENSION pg_stat_statements").await;
     assert_eq!(scalar(&stack.database_url("orders").unwrap(), "SELECT 'counted'").await.unwrap(), "counted");
     // Planning is counted too.
-    let counted = "SELECT count(*)::text FROM pg_stat_statements WHERE query = 'SELECT $1' AND calls = 1 AND plans = 1";
+    let counted = "SELECT count(*)::text FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+         WHERE datname = 'orders' AND query = 'SELECT $1' AND calls = 1 AND plans = 1";
     assert_eq!(scalar(&superuser, counted).await.unwrap(), "1");
 
     let port = find_running(dir.path()).unwrap().nats_monitor_port.unwrap();
