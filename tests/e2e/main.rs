@@ -27,6 +27,7 @@ mod inventory;
 mod keys;
 mod main_path;
 mod nats_cli;
+mod one_batch;
 mod operations;
 mod order_numbers;
 mod outages;
