@@ -95,6 +95,8 @@ pub async fn resolve_all(targets: &[Target]) -> anyhow::Result<Arc<[Address]>> {
 pub struct Answer {
     pub status: StatusCode,
     pub body: Bytes,
+    /// How long the server asks the client to wait before it tries again.
+    pub retry_after: Option<Duration>,
 }
 
 /// The reason why there is no reply. It is counted by its text, which therefore has no parts that vary by request.
@@ -151,7 +153,7 @@ impl Client {
                     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
                     let body = body.map_err(|_| Failure("the reply was incomplete".into()))?.to_bytes();
                     self.give_up_if_closing(&head.headers);
-                    return Ok(Answer { status: head.status, body });
+                    return Ok(Answer { status: head.status, body, retry_after: retry_after(&head.headers) });
                 }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if !fresh => request = unsent,
@@ -180,6 +182,11 @@ impl Client {
         };
         Ok(self.connection.insert(connection))
     }
+}
+
+/// The seconds of `Retry-After`; its other form, a date, is not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(hyper::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 async fn connect(socket: SocketAddr) -> Result<SendRequest<Body>, Failure> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, REQUEST_TIMEOUT};
 use crate::http::{self, Address, Answer, Body, Client};
 
 pub const CUSTOMER: &str = "customer@souk.test";
@@ -72,7 +72,7 @@ impl Session {
 
 impl Shop {
     pub async fn open(arguments: &Arguments) -> anyhow::Result<Self> {
-        Ok(Self { gateways: http::resolve_all(&arguments.urls).await?, timeout: arguments.plan().timeout })
+        Ok(Self { gateways: http::resolve_all(&arguments.urls).await?, timeout: REQUEST_TIMEOUT })
     }
 
     /// The n-th client, connected to the nodes in turn.
@@ -180,8 +180,10 @@ mod tests {
 
     #[test]
     fn a_rejection_is_its_status_and_code() {
-        let answer =
-            |body: &'static str| Answer { status: StatusCode::CONFLICT, body: Bytes::from_static(body.as_bytes()) };
+        let answer = |body: &'static str| {
+            let body = Bytes::from_static(body.as_bytes());
+            Answer { status: StatusCode::CONFLICT, body, retry_after: None }
+        };
         let body = r#"{"success":false,"code":"out_of_stock","message":"","service":"inventory","request_id":"x"}"#;
         assert_eq!(rejection(&answer(body)), "409 out_of_stock");
         assert_eq!(rejection(&answer("<html>")), "409 without an error body");

@@ -12,7 +12,7 @@ mod timeline;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,11 +20,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use hyper::Method;
 use serde_json::Value;
-use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 pub use arguments::Arguments;
+
+use crate::program;
 
 use api::Caller;
 use buyers::{Buyer, Variant};
@@ -42,7 +43,7 @@ const FAULTS_A_MINUTE: u64 = 5;
 /// Runs all seeds and returns whether all passed.
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     process::faketime()?;
-    let souk = souk(arguments).await?;
+    let souk = program::souk(arguments.souk.as_deref()).await?;
     let (mut failed, mut orders, mut faults) = (Vec::new(), 0, 0);
     for seed in arguments.seed..arguments.seed + arguments.runs {
         println!("seed {seed}: {} s under faults, {} buyers", arguments.seconds, arguments.buyers);
@@ -197,23 +198,4 @@ async fn judge(cluster: &Cluster, buyers: &mut [Buyer], variants: &[Variant], ve
     }
     ensure!(verdict.orders > 0, "no order was accepted, so nothing was tested");
     Ok(())
-}
-
-/// The `souk` program. Under cargo it is built first, in the profile of this program, so that it is never outdated.
-async fn souk(arguments: &Arguments) -> Result<PathBuf> {
-    if let Some(program) = &arguments.souk {
-        return program.canonicalize().with_context(|| format!("--souk {}", program.display()));
-    }
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        println!("building souk");
-        let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "--bin", "souk"]);
-        if !cfg!(debug_assertions) {
-            command.arg("--release");
-        }
-        ensure!(command.status().await?.success(), "souk could not be built");
-    }
-    let program = std::env::current_exe()?.with_file_name("souk");
-    ensure!(program.exists(), "{} is missing: build it, or name one with --souk", program.display());
-    Ok(program)
 }

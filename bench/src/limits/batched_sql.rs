@@ -37,11 +37,7 @@ const INSERT_ITEMS: &str = "
     SELECT * FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::integer[], $5::bigint[])";
 
 pub async fn take(arguments: &Arguments) -> anyhow::Result<Measured> {
-    let url = match &arguments.database_url {
-        Some(url) => url.clone(),
-        None => stack::find_running(&arguments.home)?.superuser_url("postgres"),
-    };
-    let server = PgConnectOptions::from_str(&url).context("the database URL")?;
+    let server = PgConnectOptions::from_str(&arguments.superuser_url()?).context("the database URL")?;
     let mut admin = PgConnection::connect_with(&server).await.context("connecting to PostgreSQL")?;
     // An interrupted run may have left one behind.
     admin.execute("DROP DATABASE IF EXISTS souk_bench WITH (FORCE)").await?;

@@ -15,15 +15,13 @@ use tokio::time::Instant;
 
 pub use self::tally::{Figures, Measured};
 
-use crate::processes::Reading;
-
 use self::pace::Pace;
 use self::progress::Progress;
 use self::tally::Tally;
 
 /// The pause of a closed-loop client after an error. Errors come back faster than successful replies: without the pause
 /// a shop that is down would get millions of requests and the error count would be meaningless.
-const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
+pub const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -57,24 +55,26 @@ pub struct Outcome {
     pub units: u64,
     /// The kind under which an unexpected result is counted.
     pub error: Option<String>,
+    /// The pause of a closed-loop client before its next step, if not the usual one.
+    pub pause: Option<Duration>,
 }
 
 impl Outcome {
     pub fn one(series: &'static [usize]) -> Self {
-        Self { series, units: 1, error: None }
+        Self { series, units: 1, error: None, pause: None }
     }
 
     pub fn error(kind: impl Into<String>) -> Self {
-        Self { series: &[], units: 0, error: Some(kind.into()) }
+        Self { series: &[], units: 0, error: Some(kind.into()), pause: None }
     }
 }
 
 /// The time span in which steps are counted.
 #[derive(Debug, Clone, Copy)]
-struct Window {
+pub struct Window {
     start: Instant,
-    open: Instant,
-    close: Instant,
+    pub open: Instant,
+    pub close: Instant,
 }
 
 impl Window {
@@ -84,6 +84,21 @@ impl Window {
 }
 
 pub async fn run<S: Script>(name: &str, script: Arc<S>, plan: &Plan) -> anyhow::Result<Measured> {
+    Ok(run_beside(name, script, plan, |_| std::future::ready(())).await?.0)
+}
+
+/// Also runs what `beside` makes of the window, and returns its result.
+pub async fn run_beside<S, T, F>(
+    name: &str,
+    script: Arc<S>,
+    plan: &Plan,
+    beside: impl FnOnce(Window) -> F,
+) -> anyhow::Result<(Measured, T)>
+where
+    S: Script,
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
     let mut hands = Vec::new();
     for client in 0..plan.clients {
         hands.push(script.hand(client).await.with_context(|| format!("{name}: client {client}"))?);
@@ -93,12 +108,7 @@ pub async fn run<S: Script>(name: &str, script: Arc<S>, plan: &Plan) -> anyhow::
     let tally = Arc::new(Tally::new(S::SERIES, window)?);
     let pace = Arc::new(Pace::new(window, plan.rate));
 
-    let processes = tokio::spawn(async move {
-        tokio::time::sleep_until(window.open).await;
-        let before = Reading::now();
-        tokio::time::sleep_until(window.close).await;
-        Reading::now().since(&before)
-    });
+    let beside = tokio::spawn(beside(window));
     let progress = Progress::start(name, Arc::clone(&tally), window);
     let mut clients = JoinSet::new();
     for (number, hand) in hands.into_iter().enumerate() {
@@ -110,18 +120,19 @@ pub async fn run<S: Script>(name: &str, script: Arc<S>, plan: &Plan) -> anyhow::
             tally.error("a client of the load tool failed");
         }
     }
-    let processes = processes.await.context("the processes of the shop")?;
+    let beside = beside.await.with_context(|| format!("{name}: the costs"))?;
     tally.errors("the clients were too few or too slow to send in time", pace.never_sent());
     progress.stop();
-    Ok(Measured { processes, ..tally.measured(name, plan) })
+    Ok((tally.measured(name, plan), beside))
 }
 
 async fn client<S: Script>(number: usize, mut hand: S::Hand, script: &S, pace: &Pace, tally: &Tally) {
     while let Some(turn) = pace.next().await {
         let outcome = script.step(&mut hand, turn.number).await;
         tally.note(number, turn.due, Instant::now(), &outcome);
-        if outcome.error.is_some() && pace.is_closed_loop() {
-            tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+        let pause = outcome.pause.or(outcome.error.is_some().then_some(PAUSE_AFTER_ERROR));
+        if let Some(pause) = pause.filter(|_| pace.is_closed_loop()) {
+            tokio::time::sleep(pause).await;
         }
     }
 }

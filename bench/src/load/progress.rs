@@ -67,7 +67,7 @@ mod tests {
         let after = |seconds| start + Duration::from_secs(seconds);
         let window = Window { start, open: after(1), close: after(11) };
         let tally = Tally::new(&["order"], window).expect("a tally");
-        tally.note(0, after(2), after(2), &Outcome { series: &[0], units: 200, error: None });
+        tally.note(0, after(2), after(2), &Outcome { units: 200, ..Outcome::one(&[0]) });
         tally.note(0, after(2), after(2), &Outcome::error("503 overloaded"));
         let line = line("checkout", &tally, window, after(3));
         assert!(line.contains("100.0/s  errors 1, 1 of them: 503 overloaded  (measuring)"), "{line}");

@@ -11,7 +11,6 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{Outcome, Plan, Window};
-use crate::processes::Usage;
 
 /// One histogram for each of 20 000 clients would take gigabytes; a single one would be a contended lock.
 const SHARDS: usize = 16;
@@ -44,11 +43,13 @@ pub struct Measured {
     pub clients: u32,
     pub figures: Vec<Figures>,
     pub errors: BTreeMap<String, u64>,
-    /// The resource usage of the shop's processes in the window.
-    pub processes: Vec<Usage>,
 }
 
 impl Measured {
+    pub fn series(&self, name: &str) -> Option<&Figures> {
+        self.figures.iter().find(|figures| figures.name == name)
+    }
+
     /// The series to which CPU time is related: the last one, which counts complete steps.
     pub fn whole(&self) -> Option<&Figures> {
         self.figures.last().filter(|figures| figures.count > 0)
@@ -143,8 +144,7 @@ impl Tally {
         let seconds = plan.window.as_secs_f64();
         let figures = (0..self.series.len()).map(|index| self.figures(index, seconds)).collect();
         let errors = locked(&self.errors).clone();
-        let processes = Vec::new();
-        Measured { name: name.to_owned(), seconds, clients: plan.clients, figures, errors, processes }
+        Measured { name: name.to_owned(), seconds, clients: plan.clients, figures, errors }
     }
 
     fn figures(&self, index: usize, length: f64) -> Figures {

@@ -1,5 +1,9 @@
 //! The result of a run: a table for readers, JSON for programs.
 
+mod costs;
+mod goals;
+mod overload;
+mod profile;
 mod table;
 mod text;
 
@@ -10,7 +14,10 @@ use serde::Serialize;
 use crate::arguments::Arguments;
 use crate::limits::Limit;
 use crate::machine::Machine;
-use crate::scenarios::{Check, Comparison, Outcome, Phase, Verdict};
+use crate::profile::Profile;
+use crate::scenarios::{Outcome, Verdict};
+
+pub use self::goals::{Achieved, goal_table};
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -20,22 +27,33 @@ pub struct Report {
     /// The errors of all phases and checks, by kind.
     pub errors: BTreeMap<String, u64>,
     pub limits: Vec<Limit>,
-    pub phases: Vec<Phase>,
-    pub comparison: Option<Comparison>,
-    pub checks: Vec<Check>,
+    /// How the load generator shared the CPU with the shop.
+    pub generator: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    pub goals: Vec<Achieved>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
 }
 
 impl Report {
-    pub fn new(arguments: &Arguments, limits: Vec<Limit>, outcome: Outcome) -> Self {
+    pub fn new(
+        arguments: &Arguments,
+        limits: Vec<Limit>,
+        generator: String,
+        outcome: Outcome,
+        profile: Option<Profile>,
+    ) -> Self {
         Self {
             date: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             machine: Machine::this(),
             arguments: arguments.clone(),
             errors: errors(&outcome),
             limits,
-            phases: outcome.phases,
-            comparison: outcome.comparison,
-            checks: outcome.checks,
+            generator,
+            goals: goals::achieved(&outcome),
+            outcome,
+            profile,
         }
     }
 
@@ -51,7 +69,7 @@ fn errors(outcome: &Outcome) -> BTreeMap<String, u64> {
     }
     for phase in &outcome.phases {
         // A run without any success must not pass as free of errors.
-        if phase.measured.figures.iter().all(|figures| figures.count == 0) {
+        if phase.measured.whole().is_none() {
             *errors.entry(format!("nothing succeeded in {}", phase.measured.name)).or_default() += 1;
         }
     }

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use super::Report;
+use super::goals::goal_table;
 use super::table::Table;
+use super::{Report, overload};
 use crate::limits::{Limit, Taken};
 use crate::load::Figures;
-use crate::metrics::BatchSize;
-use crate::processes::Usage;
-use crate::scenarios::{Batches, Phase};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,10 +16,19 @@ impl fmt::Display for Report {
         self.limits(f)?;
         self.processes(f)?;
         self.batches(f)?;
-        if let Some(comparison) = &self.comparison {
+        if !self.outcome.steps.is_empty() {
+            writeln!(f, "{}", overload::table(&self.outcome.steps))?;
+        }
+        if let Some(profile) = &self.profile {
+            writeln!(f, "{profile}")?;
+        }
+        if !self.goals.is_empty() {
+            writeln!(f, "{}", goal_table(&self.goals))?;
+        }
+        for comparison in &self.outcome.comparisons {
             writeln!(f, "{comparison}")?;
         }
-        for check in &self.checks {
+        for check in &self.outcome.checks {
             writeln!(f, "{}: {}: {}", check.name, check.verdict, check.text)?;
         }
         Ok(())
@@ -42,16 +49,18 @@ impl Report {
 
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (machine, arguments) = (&self.machine, &self.arguments);
+        let clients: Vec<String> = arguments.clients.iter().map(ToString::to_string).collect();
         let loop_ = arguments.rate.map_or("closed loop".to_owned(), |rate| format!("open loop of {rate}/s"));
         writeln!(
             f,
-            "{}: {} cores of {}, {:.1} GiB, Linux {}\n{} clients, {} s after {} s of warm-up, {loop_}\n",
+            "{}: {} cores of {}, {:.1} GiB, Linux {}\n{:?}: {} clients, {} s after {} s of warm-up, {loop_}\n",
             self.date,
             machine.cores,
             machine.cpu,
             machine.memory_mib as f64 / 1024.0,
             machine.kernel,
-            arguments.clients,
+            arguments.scenario,
+            clients.join(", "),
             arguments.seconds,
             arguments.warmup,
         )
@@ -61,7 +70,7 @@ impl Report {
     fn figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shares = self.limits.iter().map(|limit| format!("of {}", limit.name));
         let mut table = Table::new(2, titles(["phase", "figure"]).chain(shares));
-        for phase in &self.phases {
+        for phase in &self.outcome.phases {
             for figures in &phase.measured.figures {
                 let shares = self.limits.iter().map(|limit| share(figures.per_second, limit));
                 let names = [phase.measured.name.clone(), figures.name.clone()];
@@ -100,62 +109,6 @@ impl Report {
         }
         Ok(())
     }
-
-    /// Prints CPU time per order, or per page.
-    fn processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let titles = ["phase", "process", "per", "CPU ms", "cores", "context switches", "memory MiB"];
-        let mut table = Table::new(3, titles);
-        for measured in self.phases.iter().map(|phase| &phase.measured) {
-            let Some(whole) = measured.whole() else { continue };
-            let row = |name: &str, cpu: f64, switches: u64, memory: f64| {
-                let count = whole.count as f64;
-                let names = [measured.name.clone(), name.to_owned(), whole.name.clone()];
-                let numbers = [
-                    format!("{:.2}", 1000.0 * cpu / count),
-                    format!("{:.2}", cpu / measured.seconds),
-                    format!("{:.1}", switches as f64 / count),
-                    format!("{memory:.0}"),
-                ];
-                names.into_iter().chain(numbers)
-            };
-            let mut all = (0.0, 0, 0.0);
-            for Usage { name, cpu_seconds, context_switches, memory_mib } in &measured.processes {
-                table.row(row(name, *cpu_seconds, *context_switches, *memory_mib));
-                all = (all.0 + cpu_seconds, all.1 + context_switches, all.2 + memory_mib);
-            }
-            table.row(row("all", all.0, all.1, all.2));
-        }
-        writeln!(f, "{table}")
-    }
-
-    fn batches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(3, ["phase", "domain", "kind", "messages", "batches", "mean batch"]);
-        for (phase, batch) in self.phases.iter().flat_map(sizes) {
-            let (messages, batches) = (batch.messages.to_string(), batch.batches.to_string());
-            let mean = format!("{:.1}", batch.mean);
-            table.row([&phase.measured.name, &batch.domain, &batch.kind, &messages, &batches, &mean]);
-        }
-        let missing = |phase: &Phase| matches!(phase.batches, Batches::Missing(_));
-        if self.phases.iter().any(|phase| sizes(phase).next().is_some()) {
-            writeln!(f, "{table}")?;
-        } else if !self.phases.iter().any(missing) {
-            writeln!(f, "no lane ran a batch\n")?;
-        }
-        for phase in &self.phases {
-            if let Batches::Missing(why) = &phase.batches {
-                writeln!(f, "the batch sizes of {} are missing: {why}\n", phase.measured.name)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn sizes(phase: &Phase) -> impl Iterator<Item = (&Phase, &BatchSize)> {
-    let sizes = match &phase.batches {
-        Batches::Sizes(sizes) => sizes.as_slice(),
-        Batches::Missing(_) => &[],
-    };
-    sizes.iter().map(move |size| (phase, size))
 }
 
 fn titles(names: [&str; 2]) -> impl Iterator<Item = String> {

@@ -1,12 +1,16 @@
 //! Checkout: logs in once, places orders over many variants, and waits until each is confirmed.
 
 use super::preparation::prepare;
-use super::{Outcome, phase};
-use crate::arguments::Arguments;
+use super::{Outcome, Runner};
 
-pub async fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let prepared = prepare(arguments).await?;
-    let phase = phase(arguments, "checkout", prepared.buying(prepared.variants.len())).await?;
-    let check = prepared.settle().await?;
-    Ok(Outcome { phases: vec![phase], comparison: None, checks: vec![check] })
+pub async fn run(runner: &Runner<'_>) -> anyhow::Result<Outcome> {
+    let arguments = runner.arguments;
+    let prepared = prepare(arguments, arguments.clients.len()).await?;
+    let mut outcome = Outcome::default();
+    for &clients in &arguments.clients {
+        let (name, plan) = (format!("checkout/{clients}"), arguments.plan(clients));
+        outcome.phases.push(runner.phase(&name, &plan, prepared.buying(prepared.variants.len())).await?);
+    }
+    outcome.checks.push(prepared.settle().await?);
+    Ok(outcome)
 }

@@ -10,15 +10,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::preparation::prepare;
-use super::{Outcome, Phase, phase};
-use crate::arguments::Arguments;
+use super::preparation::{Prepared, prepare};
+use super::{Outcome, Phase, Runner};
 
 /// One hot variant may be slower than spread ones by at most a fifth.
-const GOAL: f64 = 0.8;
+pub const GOAL: f64 = 0.8;
 
 #[derive(Debug, Serialize)]
 pub struct Comparison {
+    pub clients: u32,
     /// Confirmed orders per second on one variant, divided by those on spread variants.
     pub hot_to_spread: f64,
     /// The ratio between two runs of the same load, the larger over the smaller; the higher of both loads.
@@ -36,28 +36,34 @@ pub enum Judgement {
     WithinNoise,
 }
 
-pub async fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let prepared = prepare(arguments).await?;
-    let all = prepared.variants.len();
-    let mut phases = Vec::new();
-    for (name, variants) in [("flash/spread 1", all), ("flash/hot 1", 1), ("flash/hot 2", 1), ("flash/spread 2", all)] {
-        phases.push(phase(arguments, name, prepared.buying(variants)).await?);
+pub async fn run(runner: &Runner<'_>) -> anyhow::Result<Outcome> {
+    let prepared = prepare(runner.arguments, 4 * runner.arguments.clients.len()).await?;
+    let mut outcome = Outcome::default();
+    for &clients in &runner.arguments.clients {
+        let phases = phases(runner, &prepared, clients).await?;
+        let [spread, hot, hot_again, spread_again] = phases.each_ref().map(confirmed_per_second);
+        outcome.comparisons.extend(compare(clients, [spread, spread_again], [hot, hot_again]));
+        outcome.phases.extend(phases);
     }
-    let check = prepared.settle().await?;
-    let rates: Vec<f64> = phases.iter().map(confirmed_per_second).collect();
-    let comparison = match rates[..] {
-        [spread, hot, hot_again, spread_again] => compare([spread, spread_again], [hot, hot_again]),
-        _ => None,
+    outcome.checks.push(prepared.settle().await?);
+    Ok(outcome)
+}
+
+async fn phases(runner: &Runner<'_>, prepared: &Prepared, clients: u32) -> anyhow::Result<[Phase; 4]> {
+    let plan = runner.arguments.plan(clients);
+    let run = async |name: &str, variants: usize| {
+        runner.phase(&format!("flash/{clients} {name}"), &plan, prepared.buying(variants)).await
     };
-    Ok(Outcome { phases, comparison, checks: vec![check] })
+    let all = prepared.variants.len();
+    Ok([run("spread 1", all).await?, run("hot 1", 1).await?, run("hot 2", 1).await?, run("spread 2", all).await?])
 }
 
 fn confirmed_per_second(phase: &Phase) -> f64 {
-    phase.measured.figures.iter().find(|figures| figures.name == "confirmed").map_or(0.0, |figures| figures.per_second)
+    phase.measured.series("confirmed").map_or(0.0, |figures| figures.per_second)
 }
 
 /// `None` if a phase sold nothing, which leaves nothing to compare.
-fn compare(spread: [f64; 2], hot: [f64; 2]) -> Option<Comparison> {
+fn compare(clients: u32, spread: [f64; 2], hot: [f64; 2]) -> Option<Comparison> {
     if spread.iter().chain(&hot).any(|rate| *rate <= 0.0) {
         return None;
     }
@@ -71,7 +77,7 @@ fn compare(spread: [f64; 2], hot: [f64; 2]) -> Option<Comparison> {
     } else {
         Judgement::Missed
     };
-    Some(Comparison { hot_to_spread, same_load_twice, goal: GOAL, judgement })
+    Some(Comparison { clients, hot_to_spread, same_load_twice, goal: GOAL, judgement })
 }
 
 impl fmt::Display for Comparison {
@@ -81,8 +87,12 @@ impl fmt::Display for Comparison {
             Judgement::Missed => "MISSED",
             Judgement::WithinNoise => "UNDECIDED, closer to the goal than the noise: run longer",
         };
-        let (ratio, goal, noise) = (self.hot_to_spread, self.goal, self.same_load_twice);
-        write!(f, "hot to spread: {ratio:.2} (goal: {goal:.2} at least; the same load twice: {noise:.2}): {judgement}")
+        let (clients, ratio, goal, noise) = (self.clients, self.hot_to_spread, self.goal, self.same_load_twice);
+        write!(
+            f,
+            "hot to spread, {clients} clients: {ratio:.2} \
+             (goal: {goal:.2} at least; the same load twice: {noise:.2}): {judgement}"
+        )
     }
 }
 
@@ -91,7 +101,7 @@ mod tests {
     use super::*;
 
     fn judge(spread: [f64; 2], hot: [f64; 2]) -> Option<Judgement> {
-        compare(spread, hot).map(|comparison| comparison.judgement)
+        compare(64, spread, hot).map(|comparison| comparison.judgement)
     }
 
     #[test]

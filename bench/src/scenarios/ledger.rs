@@ -66,10 +66,10 @@ struct Moved {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Sold {
+pub(super) struct Sold {
     confirmed: i64,
     undecided: i64,
-    unknown: i64,
+    pub(super) unknown: i64,
 }
 
 impl Ledger {
@@ -79,14 +79,14 @@ impl Ledger {
             match placed {
                 Placed::Confirmed => entries.confirmed += 1,
                 Placed::Undecided { id, .. } if room => entries.undecided.push(id),
-                Placed::Unknown(_) if room => entries.unknown.push(attempt),
-                Placed::Undecided { .. } | Placed::Unknown(_) => entries.beyond += 1,
+                Placed::Unknown(_) | Placed::TryLater { .. } if room => entries.unknown.push(attempt),
+                Placed::Undecided { .. } | Placed::Unknown(_) | Placed::TryLater { .. } => entries.beyond += 1,
                 Placed::Ended { .. } | Placed::Rejected(_) => {}
             }
         });
     }
 
-    fn sold(&self) -> Sold {
+    pub(super) fn sold(&self) -> Sold {
         self.with(|entries| Sold {
             confirmed: entries.confirmed,
             undecided: entries.undecided.len() as i64,

@@ -2,27 +2,31 @@
 
 mod browse;
 mod checkout;
-mod flash;
+pub mod flash;
 mod ledger;
+mod mixed;
 mod order;
+pub mod overload;
 mod preparation;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::arguments::{Arguments, Scenario};
-use crate::load::{self, Measured, Script};
-use crate::metrics::{self, BatchSize};
+use crate::costs::{Costs, Watch};
+use crate::load::{self, Measured, Plan, Script};
 
 pub use self::flash::Comparison;
 pub use self::ledger::{Check, Verdict};
+pub use self::overload::Step;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Outcome {
     pub phases: Vec<Phase>,
-    pub comparison: Option<Comparison>,
+    pub comparisons: Vec<Comparison>,
+    /// The steps of an overload.
+    pub steps: Vec<Step>,
     pub checks: Vec<Check>,
 }
 
@@ -30,32 +34,30 @@ pub struct Outcome {
 pub struct Phase {
     #[serde(flatten)]
     pub measured: Measured,
-    pub batches: Batches,
+    #[serde(flatten)]
+    pub costs: Costs,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Batches {
-    Sizes(Vec<BatchSize>),
-    Missing(String),
+/// Runs phases with the arguments of the command line, and reads what they cost.
+pub struct Runner<'a> {
+    pub arguments: &'a Arguments,
+    pub watch: Arc<Watch>,
 }
 
-pub async fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    match arguments.scenario {
-        Scenario::Browse => browse::run(arguments).await,
-        Scenario::Checkout => checkout::run(arguments).await,
-        Scenario::Flash => flash::run(arguments).await,
+pub async fn run(runner: &Runner<'_>) -> anyhow::Result<Outcome> {
+    match runner.arguments.scenario {
+        Scenario::Browse => browse::run(runner).await,
+        Scenario::Checkout => checkout::run(runner).await,
+        Scenario::Flash => flash::run(runner).await,
+        Scenario::Mixed => mixed::run(runner).await,
+        Scenario::Overload => overload::run(runner).await,
     }
 }
 
-/// Runs one phase, and reads the nodes' batch sizes before and after it.
-async fn phase<S: Script>(arguments: &Arguments, name: &str, script: Arc<S>) -> anyhow::Result<Phase> {
-    let read = || metrics::read(&arguments.metrics, Duration::from_secs(5));
-    let before = read().await;
-    let measured = load::run(name, script, &arguments.plan()).await?;
-    let batches = match (before, read().await) {
-        (Ok(before), Ok(after)) => Batches::Sizes(before.batches_until(&after)),
-        (Err(error), _) | (_, Err(error)) => Batches::Missing(format!("{error:#}")),
-    };
-    Ok(Phase { measured, batches })
+impl Runner<'_> {
+    async fn phase<S: Script>(&self, name: &str, plan: &Plan, script: Arc<S>) -> anyhow::Result<Phase> {
+        let watch = Arc::clone(&self.watch);
+        let (measured, costs) = load::run_beside(name, script, plan, |window| watch.across(window)).await?;
+        Ok(Phase { measured, costs })
+    }
 }

@@ -1,6 +1,7 @@
 //! One order: placed with its own key, and awaited until it is decided.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Request;
@@ -17,6 +18,9 @@ use crate::shop::{Session, Shop, Variant, rejection};
 
 const ACCEPTED: &[usize] = &[0];
 const ACCEPTED_AND_CONFIRMED: &[usize] = &[0, 1];
+
+/// The first attempt under the same key is still running.
+pub const IN_PROGRESS: &str = "409 command_in_progress";
 
 pub struct Buying {
     pub shop: Shop,
@@ -49,6 +53,12 @@ pub enum Placed {
     },
     /// Not stored.
     Rejected(String),
+    /// Rejected with the time after which to try again. It may have been stored nevertheless: an attempt that the shop
+    /// repeated by itself may have succeeded before.
+    TryLater {
+        kind: String,
+        after: Duration,
+    },
     /// Unknown: only a request under the same key can tell.
     Unknown(String),
 }
@@ -73,16 +83,26 @@ impl Script for Buying {
     }
 
     async fn step(&self, client: &mut Client, n: u64) -> Outcome {
-        let body = self.bodies[(n % self.bodies.len() as u64) as usize].clone();
-        let attempt = Attempt { key: Uuid::new_v4(), body };
+        self.buy(client, n).await
+    }
+}
+
+impl Buying {
+    /// Places the n-th order, once.
+    pub async fn buy(&self, client: &mut Client, n: u64) -> Outcome {
+        let attempt = self.attempt(n);
         let placed = self.place(client, &attempt).await;
         let outcome = outcome(&placed);
         self.ledger.enter(attempt, placed);
         outcome
     }
-}
 
-impl Buying {
+    /// The n-th order, under a new key.
+    pub fn attempt(&self, n: u64) -> Attempt {
+        let body = self.bodies[(n % self.bodies.len() as u64) as usize].clone();
+        Attempt { key: Uuid::new_v4(), body }
+    }
+
     pub async fn place(&self, client: &mut Client, attempt: &Attempt) -> Placed {
         let request = Request::post("/api/v1/orders")
             .header(AUTHORIZATION, self.customer.bearer())
@@ -97,14 +117,15 @@ impl Buying {
     }
 }
 
-fn outcome(placed: &Placed) -> Outcome {
+/// The outcome of a step, in the series of [`Buying`].
+pub fn outcome(placed: &Placed) -> Outcome {
     let accepted = |error: String| Outcome { error: Some(error), ..Outcome::one(ACCEPTED) };
     match placed {
         Placed::Confirmed => Outcome::one(ACCEPTED_AND_CONFIRMED),
         Placed::Ended { status, code: Some(code) } => accepted(format!("201 order {status}: {code}")),
         Placed::Ended { status, code: None } => accepted(format!("201 order {status}")),
         Placed::Undecided { status, .. } => accepted(format!("201 order still {status} after 10 s")),
-        Placed::Rejected(kind) | Placed::Unknown(kind) => Outcome::error(kind.as_str()),
+        Placed::Rejected(kind) | Placed::TryLater { kind, .. } | Placed::Unknown(kind) => Outcome::error(kind.as_str()),
     }
 }
 
@@ -117,9 +138,11 @@ fn read(answer: Result<Answer, Failure>) -> Placed {
         return created(&answer);
     }
     let kind = rejection(&answer);
-    // A 5xx does not show whether the order was stored. A 409 about the key means that the first attempt is still
-    // running.
-    let unsure = answer.status.is_server_error() || answer.status.is_success() || kind.starts_with("409 idempotency");
+    if let Some(after) = answer.retry_after.filter(|_| answer.status == StatusCode::SERVICE_UNAVAILABLE) {
+        return Placed::TryLater { kind, after };
+    }
+    // A 5xx does not show whether the order was stored.
+    let unsure = answer.status.is_server_error() || answer.status.is_success() || kind == IN_PROGRESS;
     if unsure { Placed::Unknown(kind) } else { Placed::Rejected(kind) }
 }
 
@@ -152,8 +175,12 @@ mod tests {
     use super::*;
 
     fn answered(status: u16, body: &str) -> Placed {
+        read(Ok(answer(status, body)))
+    }
+
+    fn answer(status: u16, body: &str) -> Answer {
         let status = StatusCode::from_u16(status).expect("a status");
-        read(Ok(Answer { status, body: Bytes::from(body.to_owned()) }))
+        Answer { status, body: Bytes::from(body.to_owned()), retry_after: None }
     }
 
     #[test]
@@ -175,10 +202,16 @@ mod tests {
         let body = |code: &str| format!(r#"{{"code":"{code}"}}"#);
         assert_eq!(answered(409, &body("out_of_stock")), Placed::Rejected("409 out_of_stock".into()));
         assert_eq!(answered(503, &body("overloaded")), Placed::Unknown("503 overloaded".into()));
-        assert_eq!(
-            answered(409, &body("idempotency_in_progress")),
-            Placed::Unknown("409 idempotency_in_progress".into())
-        );
+        assert_eq!(answered(409, &body("command_in_progress")), Placed::Unknown(IN_PROGRESS.into()));
         assert_eq!(read(Err(Failure("no answer in 40 s".into()))), Placed::Unknown("no answer in 40 s".into()));
+    }
+
+    #[test]
+    fn an_overloaded_shop_says_when_to_try_again() {
+        let retry_after = Some(Duration::from_secs(1));
+        let overloaded = Answer { retry_after, ..answer(503, r#"{"code":"overloaded"}"#) };
+        let placed = read(Ok(overloaded));
+        assert_eq!(placed, Placed::TryLater { kind: "503 overloaded".into(), after: Duration::from_secs(1) });
+        assert_eq!(outcome(&placed).error.as_deref(), Some("503 overloaded"), "outside of an overload");
     }
 }

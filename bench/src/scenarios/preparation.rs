@@ -11,8 +11,11 @@ use crate::shop::{ADMIN, CUSTOMER, Session, Shop, Stock, Variant};
 
 const MOST_VARIANTS: usize = 40;
 
-/// More than any measured rate of orders, so that even a single variant does not sell out in an hour.
+/// More than any measured rate of orders, so that even a single variant does not sell out.
 const UNITS_A_SECOND: i64 = 10_000;
+
+/// The most units that a variant may have.
+const MOST_UNITS: i64 = 1_000_000_000;
 
 pub struct Prepared {
     shop: Shop,
@@ -23,14 +26,16 @@ pub struct Prepared {
     ledger: Arc<Ledger>,
 }
 
-pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Prepared> {
+/// Prepares for so many phases.
+pub async fn prepare(arguments: &Arguments, phases: usize) -> anyhow::Result<Prepared> {
     let shop = Shop::open(arguments).await?;
     let variants: Vec<Variant> =
         shop.products().await?.into_iter().flat_map(|product| product.variants).take(MOST_VARIANTS).collect();
     anyhow::ensure!(!variants.is_empty(), "the shop's products have no variants");
-    let seconds = i64::try_from(arguments.seconds + arguments.warmup).context("the length of the run")?;
-    let on_hand = (3 * seconds * UNITS_A_SECOND).max(1_000_000);
+    let seconds = i64::try_from((arguments.seconds + arguments.warmup) * phases as u64).context("the length")?;
+    let on_hand = (seconds * UNITS_A_SECOND).clamp(1_000_000, MOST_UNITS);
 
+    eprintln!("raising the stock of {} variants to {on_hand} units each", variants.len());
     let admin = shop.login(ADMIN).await?;
     let mut before = Vec::new();
     for variant in &variants {
@@ -41,6 +46,10 @@ pub async fn prepare(arguments: &Arguments) -> anyhow::Result<Prepared> {
 }
 
 impl Prepared {
+    pub fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
     /// Clients that buy the first `variants` variants, in turn.
     pub fn buying(&self, variants: usize) -> Arc<Buying> {
         Arc::new(Buying {

@@ -22,11 +22,11 @@ pub struct BatchSize {
 
 /// The sum and count of the histogram by domain and kind, for each node.
 #[derive(Debug)]
-pub struct Reading(Vec<Totals>);
+pub(super) struct Reading(Vec<Totals>);
 
 type Totals = BTreeMap<(String, String), (f64, f64)>;
 
-pub async fn read(targets: &[Target], timeout: Duration) -> anyhow::Result<Reading> {
+pub(super) async fn read(targets: &[Target], timeout: Duration) -> anyhow::Result<Reading> {
     let mut nodes = Vec::new();
     for target in targets {
         let answer = Client::new(target.resolve().await?, timeout).get("/metrics").await;
