@@ -1,5 +1,6 @@
 //! The symbols in which the shop's processes spend their time, by `perf` where it is installed.
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use tokio::process::{Child, Command};
 
-use crate::costs::processes;
+use crate::costs::{Found, processes};
 
 /// Samples per second. Not a round number, so that they do not coincide with timers.
 const FREQUENCY: &str = "199";
@@ -23,10 +24,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Serialize)]
 pub struct Symbols {
     pub process: String,
-    pub symbols: Vec<Symbol>,
+    pub symbols: Found<Vec<Symbol>>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Symbol {
     pub percent: f64,
     /// The binary or library, and the function.
@@ -65,23 +66,28 @@ impl Recording {
     }
 
     /// Ends the recording and returns the top symbols of each process.
-    pub async fn finish(self) -> Result<Vec<Symbols>> {
+    pub async fn finish(self) -> Vec<Symbols> {
         let mut all = Vec::new();
         for (process, recorder) in self.recorders {
-            stop(recorder).await.with_context(|| format!("perf record of {process}"))?;
-            let report = Command::new("perf")
-                .args(["report", "--stdio", "--no-children", "--sort", "dso,symbol", "-i"])
-                .arg(self.directory.path().join(&process))
-                .stdin(Stdio::null())
-                .output()
-                .await
-                .context("perf report")?;
-            let (out, error) = (String::from_utf8_lossy(&report.stdout), String::from_utf8_lossy(&report.stderr));
-            anyhow::ensure!(report.status.success(), "perf report of {process}: {}", error.trim());
-            all.push(Symbols { process, symbols: symbols(&out) });
+            let symbols = top(recorder, &self.directory.path().join(&process)).await.into();
+            all.push(Symbols { process, symbols });
         }
-        Ok(all)
+        all
     }
+}
+
+async fn top(recorder: Child, file: &Path) -> Result<Vec<Symbol>> {
+    stop(recorder).await.context("perf record")?;
+    let report = Command::new("perf")
+        .args(["report", "--stdio", "--no-children", "--sort", "dso,symbol", "-i"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .context("perf report")?;
+    let (out, error) = (String::from_utf8_lossy(&report.stdout), String::from_utf8_lossy(&report.stderr));
+    anyhow::ensure!(report.status.success(), "perf report: {}", error.trim());
+    Ok(symbols(&out))
 }
 
 /// Interrupts a recorder, which then writes its file and ends.
