@@ -3,7 +3,7 @@
 .PHONY: help up test compose-test deploy-test lint fmt golden docs deny bench faults model clean
 
 # What `make bench` runs, and with what: make bench BENCH=checkout ARGS="--seconds 60"
-BENCH ?= checkout
+BENCH ?= short
 ARGS ?=
 RUNS ?= 20
 # Where rustup puts cargo, with or without a line in the shell's profile.
@@ -45,7 +45,7 @@ deny: $(CARGO_DENY)/bin/cargo-deny ## check licences, sources and bans of all de
 $(CARGO_DENY)/bin/cargo-deny:
 	cargo install cargo-deny --locked --version '~0.20' --root $(CARGO_DENY)
 
-bench: ## run a load test: make bench BENCH=checkout ARGS="..."
+bench: ## every load test in a short form, ten minutes; one of a running shop: make bench BENCH=checkout ARGS="..."
 	cargo run --release -p bench -- $(BENCH) $(ARGS)
 
 faults: ## run twenty clusters under faults, a minute each: make faults RUNS=1 ARGS="--seed 7 --keep"

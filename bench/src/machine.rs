@@ -1,5 +1,7 @@
 //! The machine on which a figure was measured.
 
+use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
 #[derive(Debug, Clone, Serialize)]
@@ -22,11 +24,16 @@ impl Machine {
     }
 }
 
-/// Fails before the run, with a clearer error than thousands of failed connections would give.
+/// Raises the limit of open files as far as this user may. If that is too low, fails before the run, with a clearer
+/// error than thousands of failed connections would give.
 pub fn require_open_files(needed: u64) -> anyhow::Result<()> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("the limit of open files")?;
+    }
     match open_files_allowed() {
         Some(allowed) if allowed < needed => anyhow::bail!(
-            "this many clients need {needed} open files and {allowed} are allowed: run `ulimit -n {needed}` first"
+            "this many clients need {needed} open files and {allowed} are allowed: raise the hard limit first"
         ),
         _ => Ok(()),
     }

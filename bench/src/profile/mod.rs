@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::costs::{Found, Statement, StatementKey, Watch};
 use crate::scenarios::Phase;
 
-pub use self::perf::{Recording, Symbols};
+pub use self::perf::{Recording, Symbol, Symbols};
 
 /// The statements of the list.
 const STATEMENTS: usize = 25;
@@ -37,10 +37,10 @@ impl Profile {
     pub async fn of(watch: &Watch, phases: &[Phase], recording: Result<Recording>) -> Self {
         eprintln!("reading the profile");
         let symbols = match recording {
-            Ok(recording) => recording.finish().await,
-            Err(error) => Err(error),
+            Ok(recording) => Found::Figures(recording.finish().await),
+            Err(error) => Found::Missing(format!("{error:#}")),
         };
-        Self { statements: statements(watch, phases).await.into(), symbols: symbols.into() }
+        Self { statements: statements(watch, phases).await.into(), symbols }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The symbols in which the shop's processes spend their time, by `perf` where it is installed.
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use tokio::process::{Child, Command};
 
-use crate::costs::processes;
+use crate::costs::{Found, processes};
 
 /// Samples per second. Not a round number, so that they do not coincide with timers.
 const FREQUENCY: &str = "199";
@@ -23,10 +24,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Serialize)]
 pub struct Symbols {
     pub process: String,
-    pub symbols: Vec<Symbol>,
+    pub symbols: Found<Vec<Symbol>>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Symbol {
     pub percent: f64,
     /// The binary or library, and the function.
@@ -65,23 +66,28 @@ impl Recording {
     }
 
     /// Ends the recording and returns the top symbols of each process.
-    pub async fn finish(self) -> Result<Vec<Symbols>> {
+    pub async fn finish(self) -> Vec<Symbols> {
         let mut all = Vec::new();
         for (process, recorder) in self.recorders {
-            stop(recorder).await.with_context(|| format!("perf record of {process}"))?;
-            let report = Command::new("perf")
-                .args(["report", "--stdio", "--no-children", "--sort", "dso,symbol", "-i"])
-                .arg(self.directory.path().join(&process))
-                .stdin(Stdio::null())
-                .output()
-                .await
-                .context("perf report")?;
-            let (out, error) = (String::from_utf8_lossy(&report.stdout), String::from_utf8_lossy(&report.stderr));
-            anyhow::ensure!(report.status.success(), "perf report of {process}: {}", error.trim());
-            all.push(Symbols { process, symbols: symbols(&out) });
+            let symbols = top(recorder, &self.directory.path().join(&process)).await.into();
+            all.push(Symbols { process, symbols });
         }
-        Ok(all)
+        all
     }
+}
+
+async fn top(recorder: Child, file: &Path) -> Result<Vec<Symbol>> {
+    stop(recorder).await.context("perf record")?;
+    let report = Command::new("perf")
+        .args(["report", "--stdio", "--no-children", "--sort", "dso,symbol", "-i"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .context("perf report")?;
+    let (out, error) = (String::from_utf8_lossy(&report.stdout), String::from_utf8_lossy(&report.stderr));
+    anyhow::ensure!(report.status.success(), "perf report: {}", error.trim());
+    Ok(symbols(&out))
 }
 
 /// Interrupts a recorder, which then writes its file and ends.
@@ -95,18 +101,18 @@ async fn stop(recorder: Child) -> Result<()> {
     Ok(())
 }
 
-/// perf passes the signal on that ended it, after it has written its file.
+/// perf passes on the signal that ended it, after it has written its file.
 fn is_good(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt;
-    status.success() || status.signal() == Some(Signal::INT.as_raw())
+    status.success() || status.signal() == Some(Signal::INT.as_raw()) || status.code() == Some(130)
 }
 
-/// Parses lines such as `  5.23%  souk  [.] serde_json::to_vec`.
+/// Parses lines such as `  5.23%  souk  [.] serde_json::to_vec  -  -`; the last two columns are empty here.
 fn symbols(report: &str) -> Vec<Symbol> {
     let symbol = |line: &str| {
         let (percent, name) = line.trim().split_once('%')?;
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(Symbol { percent: percent.parse().ok()?, name })
+        Some(Symbol { percent: percent.parse().ok()?, name: name.trim_end_matches(" -").to_owned() })
     };
     report.lines().filter(|line| !line.starts_with('#')).filter_map(symbol).take(SYMBOLS).collect()
 }
@@ -118,7 +124,7 @@ mod tests {
     #[test]
     fn symbols_are_read_from_perfs_table() {
         let report = "# Samples: 4K of event 'cpu-clock:pppH'\n# Overhead  Shared Object  Symbol\n\n\
-            \x20   12.50%  souk               [.] serde_json::to_vec\n\
+            \x20   12.50%  souk               [.] serde_json::to_vec  -      -            \n\
             \x20    3.10%  [kernel.kallsyms]  [k] do_syscall_64\n";
         let found = symbols(report);
         assert_eq!(found.len(), 2);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::table::Table;
 use crate::costs::Found;
-use crate::profile::{Profile, Symbols, TopStatement};
+use crate::profile::{Profile, Symbol, Symbols, TopStatement};
 
 /// The characters of a statement that a row shows.
 const TEXT: usize = 100;
@@ -16,7 +16,10 @@ impl fmt::Display for Profile {
             Found::Missing(why) => writeln!(f, "the top statements are missing: {why}\n")?,
         }
         match &self.symbols {
-            Found::Figures(all) => all.iter().try_for_each(|one| writeln!(f, "{}", symbols(one))),
+            Found::Figures(all) => all.iter().try_for_each(|Symbols { process, symbols }| match symbols {
+                Found::Figures(top) => writeln!(f, "{}", table_of(process, top)),
+                Found::Missing(why) => writeln!(f, "the top symbols of {process} are missing: {why}\n"),
+            }),
             Found::Missing(why) => writeln!(f, "the top symbols are missing: {why}\n"),
         }
     }
@@ -44,9 +47,9 @@ fn statements(top: &[TopStatement]) -> Table {
     table
 }
 
-fn symbols(Symbols { process, symbols }: &Symbols) -> Table {
-    let mut table = Table::new(1, [process.as_str(), "samples"]);
-    for symbol in symbols {
+fn table_of(process: &str, top: &[Symbol]) -> Table {
+    let mut table = Table::new(1, [process, "samples"]);
+    for symbol in top {
         table.row([symbol.name.replace('|', "/"), format!("{:.2} %", symbol.percent)]);
     }
     table

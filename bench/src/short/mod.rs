@@ -10,13 +10,16 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::arguments::{self, Scenario};
-use crate::program;
 use crate::report::{Achieved, Report, goal_table};
+use crate::{machine, program};
 
 use self::shop::PrivateShop;
 
-/// The scenarios, with their clients and the seconds of each phase: five minutes in all.
-const RUNS: [(Scenario, &[u32], u64); 5] = [
+/// A scenario, its clients and the seconds of each phase.
+type Run = (Scenario, &'static [u32], u64);
+
+/// Five minutes in all.
+const RUNS: [Run; 5] = [
     (Scenario::Checkout, &[1, 16, 256], 15),
     (Scenario::Flash, &[256], 10),
     (Scenario::Mixed, &[64], 15),
@@ -50,13 +53,16 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let souk = program::souk(arguments.souk.as_deref()).await?;
     let began = Instant::now();
     let shop = PrivateShop::start(&souk).await?;
+    let mut loads = RUNS.iter().map(|run| load(&shop, *run)).collect::<Result<Vec<_>>>()?;
+    // The machine does not change in between.
+    loads[0].limit_seconds = LIMIT_SECONDS;
+    for load in &loads {
+        machine::require_open_files(load.open_files_needed())?;
+    }
     let mut reports: Vec<Report> = Vec::new();
-    for (number, (scenario, clients, seconds)) in RUNS.into_iter().enumerate() {
-        eprintln!("[{:5.1} s] {} of {}: {scenario:?}", began.elapsed().as_secs_f64(), number + 1, RUNS.len());
-        // The machine does not change in between.
-        let limit_seconds = if number == 0 { LIMIT_SECONDS } else { 0 };
-        let load = load(&shop, scenario, clients, seconds, limit_seconds)?;
-        let report = crate::measure(&load, false).await?;
+    for (number, load) in (1..).zip(&loads) {
+        eprintln!("[{:5.1} s] {number} of {}: {:?}", began.elapsed().as_secs_f64(), loads.len(), load.scenario);
+        let report = crate::measure(load, false).await?;
         println!("{report}");
         reports.push(report);
     }
@@ -71,13 +77,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(is_clean)
 }
 
-fn load(
-    shop: &PrivateShop,
-    scenario: Scenario,
-    clients: &[u32],
-    seconds: u64,
-    limit_seconds: u64,
-) -> Result<arguments::Arguments> {
+fn load(shop: &PrivateShop, (scenario, clients, seconds): Run) -> Result<arguments::Arguments> {
     let target = |port: u16| format!("http://127.0.0.1:{port}").parse().map_err(anyhow::Error::msg).context("a URL");
     Ok(arguments::Arguments {
         scenario,
@@ -88,7 +88,7 @@ fn load(
         warmup: WARMUP_SECONDS,
         rate: None,
         json: None,
-        limit_seconds,
+        limit_seconds: 0,
         nats: None,
         nats_monitor: None,
         database_url: None,
