@@ -214,8 +214,8 @@ async fn replies_are_sent_to_inboxes_only() {
     let pong = cli.client.request("$SRV.PING.orders", "".into()).await.unwrap();
     assert!(!pong.payload.is_empty());
     let orders = User::connect(&shop, "orders").await;
-    for end in ["ntf.orders.forged", "req.carts.internal.log"] {
-        orders.client.publish(end, "the end".into()).await.unwrap();
+    for (user, end) in [(&orders, "ntf.orders.forged"), (&operator, "req.carts.internal.log")] {
+        user.client.publish(end, "the end".into()).await.unwrap();
         let first = received.next().await.unwrap();
         assert_eq!((&first.payload[..], &*first.subject), (&b"the end"[..], end));
     }

@@ -26,7 +26,7 @@ pub(crate) struct DeadLetterRows<'a> {
 /// What a redrive runs again.
 pub(crate) enum Work {
     /// The head and the payload. The head is `None` if it cannot be decoded.
-    Event(Option<EventHead>, Vec<u8>),
+    Event(Option<Box<EventHead>>, Vec<u8>),
     Effect,
 }
 
@@ -123,7 +123,7 @@ impl DeadLetterRows<'_> {
             ..head
         });
         letter.entity = head.as_ref().and_then(|head| self.entity(head, &payload));
-        Ok((letter, Work::Event(head, payload)))
+        Ok((letter, Work::Event(head.map(Box::new), payload)))
     }
 
     /// The entity of an event, if its payload can be decoded.

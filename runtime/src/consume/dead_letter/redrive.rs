@@ -62,7 +62,7 @@ impl BuiltinRequest for RedriveRequest {
             (Some((letter, Work::Event(Some(head), payload))), Some(Ok(earlier)))
                 if letter.dead_lettered_at == earlier.reply.dead_lettered_at =>
             {
-                if let Some(item) = cx.redriven(head, payload) {
+                if let Some(item) = cx.redriven(*head, payload) {
                     cx.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
                 }
                 Ok(Ok(earlier))
@@ -71,7 +71,7 @@ impl BuiltinRequest for RedriveRequest {
             (None, None) => Ok(Err(dead_letter_not_found())),
             (Some((letter, Work::Effect)), None) => cx.redrive_effect(letter, repeat.as_ref()).await,
             (Some((letter, Work::Event(head, payload))), None) => {
-                let Some(item) = head.and_then(|head| cx.redriven(head, payload)) else {
+                let Some(item) = head.and_then(|head| cx.redriven(*head, payload)) else {
                     let error = ServiceError::new(
                         ErrorKind::Conflict,
                         "unknown_event",
