@@ -43,7 +43,7 @@ impl Script for Mixed {
     }
 
     async fn step(&self, client: &mut Client, n: u64) -> load::Outcome {
-        if n % STEPS_PER_ORDER == 0 {
+        if n.is_multiple_of(STEPS_PER_ORDER) {
             let order = self.buying.buy(client, n / STEPS_PER_ORDER).await;
             return match order.error {
                 Some(kind) => load::Outcome::error(kind),

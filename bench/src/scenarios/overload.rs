@@ -2,7 +2,6 @@
 //! should stay near its peak, and reads should be served meanwhile.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -200,6 +199,8 @@ impl Script for Readers {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::http::Address;
 

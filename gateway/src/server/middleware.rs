@@ -60,7 +60,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         let error = answered.as_ref().err().map(|error| error.code().to_owned());
         let mut response = answered.unwrap_or_else(|error| error.response(&context.ids.request_id));
         self.finish(&mut response, &context.ids, origin);
-        report::request(&method, response.status(), error, &context, began.elapsed());
+        report::request(&method, response.status(), error.as_deref(), &context, began.elapsed());
         Ok(response)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) fn request(
     method: &Method,
     status: StatusCode,
-    error: Option<String>,
+    error: Option<&str>,
     context: &RequestContext,
     took: Duration,
 ) {
