@@ -121,7 +121,9 @@ fn is_card(digits: &[u8]) -> bool {
     let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
     let places = digits.iter().rev().enumerate();
     let sum: u32 = places.map(|(place, digit)| if place % 2 == 0 { *digit } else { doubled(*digit) }).sum();
-    (13..=19).contains(&digits.len()) && digits.first().is_some_and(|first| (2..=6).contains(first)) && sum % 10 == 0
+    (13..=19).contains(&digits.len())
+        && digits.first().is_some_and(|first| (2..=6).contains(first))
+        && sum.is_multiple_of(10)
 }
 
 /// A sink of clean lines. Each call of `write` must have whole lines, as those of `tracing-subscriber` do.
