@@ -9,7 +9,8 @@ pub(super) async fn plant(plants: &mut Plants<'_>) {
 
     let id = Uuid::now_v7();
     let plant = format!(
-        "insert into inbox (source, event_id, name, epoch, xid, id_hash) values ('orders', '{id}', 'planted_alone', 1, 7, 0)"
+        "insert into inbox (source, event_id, name, epoch, xid, id_hash)
+         values ('orders', '{id}', 'planted_alone', 1, 7, 0)"
     );
     let named = [("inboxes", format!("carts on orders: event {id}"), "is not in the log")];
     plants.sql("carts", plant, format!("delete from inbox where event_id = '{id}'"), named).await;
