@@ -39,6 +39,6 @@ pub async fn serve(
     let serving = async { tokio::join!(server::serve(listener, app(gateway.clone()), options, stages), leave).0 };
     tokio::select! {
         served = serving => served,
-        () = reads::follow_notices(&gateway) => Ok(()),
+        never = reads::follow_notices(&gateway) => match never {},
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Only what the public sees is kept: a request with an access token or a cart token is routed.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, convert::Infallible, sync::Arc, time::Duration};
 
 use contract::subject;
 use futures::{StreamExt, future::try_join_all, stream::select_all};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     http::{
         error::ApiError,
-        header::CART_TOKEN,
+        header::{CART_TOKEN, reject_repeated},
         query::canonical,
         reply::{PUBLIC, Shown},
         tag::BASE,
@@ -63,11 +63,9 @@ pub(crate) fn key(request: &Request) -> Option<Cow<'_, str>> {
 
 /// Whether the headers have no credentials, and nothing that is rejected.
 fn is_public(headers: &HeaderMap) -> bool {
-    let is_single = |name| headers.get_all(name).iter().nth(1).is_none();
     !headers.contains_key(header::AUTHORIZATION)
         && !headers.contains_key(CART_TOKEN)
-        && is_single(header::HOST)
-        && is_single(header::CONTENT_TYPE)
+        && reject_repeated(headers).is_ok()
         && headers.get_all(header::IF_NONE_MATCH).iter().all(|tags| tags.to_str().is_ok())
 }
 
@@ -162,7 +160,7 @@ impl Write {
 }
 
 /// Discards what the notices of the domains name, until it is dropped.
-pub(crate) async fn follow_notices(gateway: &Gateway) {
+pub(crate) async fn follow_notices(gateway: &Gateway) -> Infallible {
     let connection = gateway.client.connection();
     loop {
         let subscribing = SOURCES.map(|domain| connection.subscribe(subject::notices_of(domain)));
@@ -183,9 +181,9 @@ pub(crate) async fn follow_notices(gateway: &Gateway) {
 
 /// The entity that a notice is about.
 fn changed_by(subject: &str) -> Option<Subject> {
-    let (domain, id) = subject.strip_prefix("ntf.")?.split_once('.')?;
+    let (domain, id) = subject::of_notice(subject)?;
     let domain = SOURCES.into_iter().find(|source| *source == domain)?;
-    Some((domain, Some(id.parse().ok()?)))
+    Some((domain, Some(id)))
 }
 
 #[cfg(test)]

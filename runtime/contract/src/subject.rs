@@ -43,6 +43,12 @@ pub fn notice(domain: &str, entity: Uuid) -> String {
     format!("ntf.{domain}.{entity}")
 }
 
+/// The domain and the entity of a notice's subject; `None` if it is not one.
+pub fn of_notice(subject: &str) -> Option<(&str, Uuid)> {
+    let (domain, entity) = subject.strip_prefix("ntf.")?.split_once('.')?;
+    Some((domain, entity.parse().ok()?))
+}
+
 /// Every notice of a domain.
 pub fn notices_of(domain: &str) -> String {
     format!("ntf.{domain}.>")

@@ -21,7 +21,7 @@ use crate::{
 
 /// The client of a domain or service, and the queries that it may send with it.
 #[derive(Clone)]
-pub(crate) struct Peers {
+pub(crate) struct PermittedClient {
     pub client: Client,
     pub calls: Calls,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Peers {
 pub struct ServiceContext {
     pub(crate) caller: Caller,
     pub(crate) capability: Option<Uuid>,
-    pub(crate) peers: Peers,
+    pub(crate) peers: PermittedClient,
     pub(crate) deadline: Instant,
     pub(crate) request_id: Option<String>,
     pub(crate) traceparent: Option<String>,
@@ -74,7 +74,7 @@ impl Context {
 impl ServiceContext {
     /// The context of work that no request asked for.
     pub(crate) fn of_system(
-        peers: Peers,
+        peers: PermittedClient,
         deadline: Instant,
         request_id: Option<String>,
         traceparent: Option<String>,

@@ -1,4 +1,4 @@
-//! Converts typed handlers into routes that lanes can hold. The only module that erases message types.
+//! Converts typed handlers into routes that lanes can hold, which erases the types of messages.
 
 pub(crate) mod batcher;
 mod command;

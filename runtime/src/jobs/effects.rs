@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        context::{Context, Peers, ServiceContext},
+        context::{Context, PermittedClient, ServiceContext},
         error::InternalError,
         routes::{EffectRoute, EffectRow},
         tx::PendingEffect,
@@ -56,7 +56,7 @@ const UNFINISHED: i32 = 20;
 pub(crate) struct Effects {
     domain: &'static str,
     db: Database,
-    peers: Peers,
+    peers: PermittedClient,
     routes: Vec<EffectRoute>,
     names: Vec<&'static str>,
     window: Arc<Semaphore>,
@@ -76,7 +76,12 @@ impl EffectRow {
 }
 
 impl Effects {
-    pub(crate) fn new(domain: &'static str, db: Database, peers: Peers, routes: Vec<EffectRoute>) -> Arc<Self> {
+    pub(crate) fn new(
+        domain: &'static str,
+        db: Database,
+        peers: PermittedClient,
+        routes: Vec<EffectRoute>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             domain,
             db,

@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::{context::Peers, routes::Calls},
+        api::{context::PermittedClient, routes::Calls},
         rpc::{
             client::Client,
             connect::{NatsConfig, connect},
@@ -166,7 +166,7 @@ mod tests {
         .unwrap();
         let nats = NatsConfig::new(stack.nats_url(), stack.nats_keys());
         let client = Client::new(connect(&nats, "things", "test").await.unwrap()).await.unwrap();
-        let peers = Peers { client, calls: Calls::default() };
+        let peers = PermittedClient { client, calls: Calls::default() };
         let effects = Effects::new("things", db.clone(), peers, Vec::new());
 
         let (one, other) = (Uuid::now_v7(), Uuid::now_v7());

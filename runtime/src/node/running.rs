@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     api::{
-        context::Peers,
+        context::PermittedClient,
         error::InternalError,
         routes::{Calls, Registration, Routes},
     },
@@ -160,7 +160,7 @@ impl Node {
 struct Serving {
     name: &'static str,
     requests: async_nats::Client,
-    peers: Peers,
+    peers: PermittedClient,
     clock: Clock,
     verifier: Arc<OwnVerifier>,
 }
@@ -177,7 +177,7 @@ impl Serving {
         let client = Client::new(requests.clone()).await.map_err(InternalError::other)?;
         let clock = Clock::default();
         let verifier = Arc::new(tokens.verifier(&client, &clock));
-        let peers = Peers { client, calls: Calls::of(registrations) };
+        let peers = PermittedClient { client, calls: Calls::of(registrations) };
         Ok(Self { name, requests, peers, clock, verifier })
     }
 

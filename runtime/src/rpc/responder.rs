@@ -26,7 +26,7 @@ pub(crate) use reply::Reply;
 use crate::{
     api::{
         caller::Caller,
-        context::{Peers, ServiceContext},
+        context::{PermittedClient, ServiceContext},
         error::InternalError,
         routes::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute, RequestMeta},
     },
@@ -73,7 +73,7 @@ pub(crate) struct Backing {
 pub(crate) struct Responder {
     pub domain: &'static str,
     pub connection: async_nats::Client,
-    pub peers: Peers,
+    pub peers: PermittedClient,
     pub backing: Option<Backing>,
     pub verifier: Verifier,
     pub endpoints: HashMap<String, Endpoint>,

@@ -107,7 +107,7 @@ impl Coalescers {
     fn of<T: Transport, Q: Coalesce>(&self) -> Arc<Coalescer<T, Q>> {
         let new = || -> Arc<dyn Any + Send + Sync> { Arc::new(Coalescer::<T, Q>::new()) };
         let coalescer = self.0.lock().entry(TypeId::of::<Coalescer<T, Q>>()).or_insert_with(new).clone();
-        // Its type is its key.
+        // Never another type: the type is the key.
         coalescer.downcast().unwrap_or_else(|_| Arc::new(Coalescer::new()))
     }
 }
