@@ -239,8 +239,7 @@ async fn the_servers_of_a_killed_parent_are_adopted_or_replaced() {
     parent.wait().unwrap();
     let orphan = noted();
     std::fs::remove_file(dir.path().join("pg.pid")).unwrap();
-    let mut other = config(dir.path());
-    other.domains.push("search".to_owned());
+    let other = StackConfig::on_free_ports(dir.path(), &["orders", "carts", "search"]);
     let stack = Stack::start(other, |_| {}).await.unwrap();
     assert_eq!(stack.pg_pid(), orphan, "an orphan without a pid file is not found");
     assert!(stack.database_url("search").is_ok());
