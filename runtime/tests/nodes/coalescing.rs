@@ -78,7 +78,20 @@ impl Serve<Lengths> for Measurer {
     }
 }
 
-struct Asker;
+struct Asker {
+    /// The words of the requests that have ended.
+    ended: mpsc::UnboundedSender<String>,
+}
+
+/// Dropped with the request, however it ends.
+struct Ended<'a>(&'a Asker, &'a str);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        // Fails if the test has ended.
+        let _ = self.0.ended.send(self.1.to_owned());
+    }
+}
 
 impl Service for Asker {
     const NAME: &'static str = "listener";
@@ -91,6 +104,7 @@ impl Service for Asker {
 
 impl Serve<LengthOf> for Asker {
     async fn serve(&self, cx: &ServiceContext, query: &LengthOf) -> QueryResult<usize, SpeakerError> {
+        let _ended = Ended(self, &query.word);
         let words = BTreeSet::from([query.word.clone()]);
         let lengths = cx.ask_together(Lengths { words }).await.map_err(InternalError::from)?;
         Ok(lengths[&query.word])
@@ -119,7 +133,9 @@ async fn queries_that_arise_during_a_message_share_the_next_and_each_has_its_own
     let gate = Arc::new(Semaphore::new(0));
     let measurer = Measurer { messages, gate: gate.clone() };
     let builder = NodeBuilder::new(NodeConfig::new(world.nats()));
-    let node = builder.service(measurer, "bells").service(Asker, "listener").start_without_tokens().await.unwrap();
+    let (ended, mut has_ended) = mpsc::unbounded_channel();
+    let asker = Asker { ended };
+    let node = builder.service(measurer, "bells").service(asker, "listener").start_without_tokens().await.unwrap();
     let client = world.client().await;
     let ask = |word: String, deadline| tokio::spawn(length(client.clone(), word, deadline));
 
@@ -131,6 +147,8 @@ async fn queries_that_arise_during_a_message_share_the_next_and_each_has_its_own
     let waiting = join_all((0..40).map(|number| ask("x".repeat(number), LONG)));
     let impatient = ask("impatient".into(), Duration::from_millis(200)).await.unwrap();
     assert_eq!(impatient, Err(ErrorKind::Deadline));
+    // The deadline of the service's own query may pass later than the client's.
+    assert_eq!(has_ended.recv().await.as_deref(), Some("impatient"));
     // Answered, so that all that was sent before it is waiting by now.
     client.ask(&Ping {}, &Call::default()).await.unwrap();
 
