@@ -10,7 +10,7 @@ use crate::{
     http::error::GATEWAY,
     server::{
         gateway::{Gateway, GatewayConfig},
-        reads,
+        notices,
     },
 };
 
@@ -39,6 +39,6 @@ pub async fn serve(
     let serving = async { tokio::join!(server::serve(listener, app(gateway.clone()), options, stages), leave).0 };
     tokio::select! {
         served = serving => served,
-        never = reads::follow_notices(&gateway) => match never {},
+        never = notices::receive(&gateway) => match never {},
     }
 }

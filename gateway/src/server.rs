@@ -10,6 +10,7 @@ pub(crate) mod follow;
 pub(crate) mod gateway;
 mod limiter;
 pub(crate) mod middleware;
+pub(crate) mod notices;
 mod page;
 pub(crate) mod reads;
 mod report;

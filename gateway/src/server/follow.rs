@@ -1,28 +1,27 @@
-//! Follows an order: subscribes, flushes, then reads. Notices may be lost, so the order is also read every two seconds.
+//! Follows an order: registers for its notices, then reads. Notices may be lost, so the order is also read every two
+//! seconds.
 
 use std::time::Duration;
 
-use async_nats::{HeaderName, HeaderValue, Subscriber};
-use contract::{ErrorKind, EventHead, subject};
-use futures::StreamExt;
-use subjects::orders::{DOMAIN, GetOrder, Order, OrderStatus, leaves_undecided};
+use contract::ErrorKind;
+use subjects::orders::{GetOrder, Order, OrderStatus};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::http::{caller::Credentials, error::ApiError};
+use crate::{
+    http::{caller::Credentials, error::ApiError},
+    server::notices::{Interest, OrderNotices},
+};
 
 /// The order is read again after this long without a notice.
 const REREAD: Duration = Duration::from_secs(2);
-/// Timeout of the subscription; without one, the order is still read at intervals.
-const TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Follows one order with the rights of one caller.
 pub(crate) struct Follow {
     credentials: Credentials,
     query: GetOrder,
-    notices: Option<Subscriber>,
+    notices: OrderNotices,
     seen: i64,
     /// The action required of the buyer comes from payments, and may be missing in the first read of a version.
     awaits_buyer: bool,
@@ -30,15 +29,9 @@ pub(crate) struct Follow {
 
 impl Follow {
     /// Follows an order from the version after `seen`.
-    pub(crate) async fn open(credentials: Credentials, order: &Order, seen: i64) -> Self {
+    pub(crate) fn open(credentials: Credentials, order: &Order, seen: i64) -> Self {
+        let notices = credentials.context.gateway.followed_orders.follow(order.id.0);
         let query = GetOrder { id: order.id.to_string() };
-        let connection = credentials.context.gateway.client.connection();
-        let subscribe = async {
-            let notices = connection.subscribe(subject::notice(DOMAIN, order.id.0)).await.ok()?;
-            connection.flush().await.ok()?;
-            Some(notices)
-        };
-        let notices = timeout(TIMEOUT, subscribe).await.ok().flatten();
         Self { credentials, query, notices, seen, awaits_buyer: order.payment.is_some() }
     }
 
@@ -52,47 +45,15 @@ impl Follow {
         Ok(is_new.then_some(order))
     }
 
-    /// Completes at a relevant notice, or after two seconds.
+    /// Completes at a notice of interest, or after two seconds.
     pub(crate) async fn rest(&mut self, interest: Interest) {
-        let (seen, notices) = (self.seen, &mut self.notices);
-        let notice = async {
-            while let Some(stream) = notices {
-                match stream.next().await {
-                    Some(notice) if ends_rest(&notice, seen, interest) => return,
-                    Some(_) => {}
-                    None => *notices = None,
-                }
-            }
-            std::future::pending::<()>().await;
-        };
-        drop(timeout(REREAD, notice).await);
+        drop(timeout(REREAD, self.notices.next(self.seen, interest)).await);
     }
 
     /// The credentials of the caller.
     pub(crate) fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
-}
-
-/// The notices that end a rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Interest {
-    /// Those of unseen versions.
-    Change,
-    /// Those of unseen versions, except intermediate steps before a decision.
-    Decision,
-}
-
-fn ends_rest(notice: &async_nats::Message, seen: i64, interest: Interest) -> bool {
-    let head = notice.headers.as_ref().and_then(|headers| {
-        EventHead::read(|name| headers.get(HeaderName::from_static(name)).map(HeaderValue::as_str))
-    });
-    // What cannot be read is no reason to wait.
-    head.is_none_or(|head| {
-        // An order that is undecided, and requires no action of the buyer, is still on its way.
-        let is_on_the_way = interest == Interest::Decision && leaves_undecided(&head.name);
-        head.version > seen && !is_on_the_way
-    })
 }
 
 /// Whether an order is final, or will not change by itself.
@@ -128,9 +89,7 @@ pub(crate) async fn until_decided(credentials: &Credentials, mut order: Order, t
         return order;
     }
     // The reply may be the stored one of an earlier run, so its version may be old, but never too new.
-    let Ok(mut follow) = timeout_at(end, Follow::open(credentials.clone(), &order, order.version)).await else {
-        return order;
-    };
+    let mut follow = Follow::open(credentials.clone(), &order, order.version);
     loop {
         match timeout_at(end, follow.read()).await {
             Ok(Ok(Some(newer))) => order = newer,

@@ -8,7 +8,9 @@ use runtime::{Client, Identity, Verifier};
 use server::{Accounts, Tls};
 use tokio::sync::{Semaphore, watch};
 
-use crate::server::{cache::ReadCache, discovery::ServiceDiscovery, limiter::ConcurrencyLimiter};
+use crate::server::{
+    cache::ReadCache, discovery::ServiceDiscovery, limiter::ConcurrencyLimiter, notices::FollowedOrders,
+};
 
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
@@ -126,6 +128,7 @@ pub(crate) struct Gateway {
     pub(crate) limiter: Arc<ConcurrencyLimiter>,
     pub(crate) discovery: ServiceDiscovery,
     pub(crate) reads: ReadCache,
+    pub(crate) followed_orders: Arc<FollowedOrders>,
     draining: watch::Sender<bool>,
 }
 
@@ -158,6 +161,7 @@ impl Gateway {
             limiter: Arc::default(),
             discovery: ServiceDiscovery::default(),
             reads: ReadCache::new(),
+            followed_orders: Arc::default(),
             draining,
         })
     }

@@ -2,16 +2,13 @@
 //!
 //! Only what the public sees is kept: a request with an access token or a cart token is routed.
 
-use std::{borrow::Cow, convert::Infallible, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
-use contract::subject;
-use futures::{StreamExt, future::try_join_all, stream::select_all};
 use poem::{
     Endpoint, Request, Response, Result,
     endpoint::BoxEndpoint,
     http::{HeaderMap, Method, StatusCode, header},
 };
-use subjects::{catalog, inventory};
 use uuid::Uuid;
 
 use crate::{
@@ -23,9 +20,10 @@ use crate::{
         tag::BASE,
     },
     server::{
-        cache::{ReadCache, Reading, Subject, Turn},
+        cache::{ReadCache, Reading, Turn},
         context::Label,
         gateway::Gateway,
+        notices::SOURCES,
         page::Page,
     },
 };
@@ -34,14 +32,8 @@ use crate::{
 const KEPT: [&str; 4] =
     ["/api/v1/products", "/api/v1/products/{id}", "/api/v1/categories", "/api/v1/inventory/{variant_id}"];
 
-/// The domains they belong to, whose notices discard them.
-const SOURCES: [&str; 2] = [catalog::DOMAIN, inventory::DOMAIN];
-
 /// How often a request waits for the read of another one. If that is discarded again and again, it reads itself.
 const TURNS: usize = 2;
-
-/// The pause before notices are subscribed to again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether the public responses of a path are kept.
 pub(crate) fn is_kept(template: &str) -> bool {
@@ -159,33 +151,6 @@ impl Write {
     }
 }
 
-/// Discards what the notices of the domains name, until it is dropped.
-pub(crate) async fn follow_notices(gateway: &Gateway) -> Infallible {
-    let connection = gateway.client.connection();
-    loop {
-        let subscribing = SOURCES.map(|domain| connection.subscribe(subject::notices_of(domain)));
-        match try_join_all(subscribing).await {
-            Ok(notices) => {
-                let mut notices = select_all(notices);
-                while let Some(notice) = notices.next().await {
-                    if let Some(changed) = changed_by(&notice.subject) {
-                        gateway.reads.changed(changed);
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "notices cannot be subscribed to"),
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// The entity that a notice is about.
-fn changed_by(subject: &str) -> Option<Subject> {
-    let (domain, id) = subject::of_notice(subject)?;
-    let domain = SOURCES.into_iter().find(|source| *source == domain)?;
-    Some((domain, Some(id)))
-}
-
 #[cfg(test)]
 mod tests {
     use poem::http::HeaderValue;
@@ -220,15 +185,6 @@ mod tests {
         assert_eq!(key(&Request::builder().method(Method::HEAD).uri_str(path).finish()), None);
         let (one, other) = (key_of("/api/v1/products?sort=name&limit=2", &[]), "/api/v1/products?limit=2&sort=n%61me");
         assert!(one.is_some() && one == key_of(other, &[]));
-    }
-
-    #[test]
-    fn a_notice_names_an_entity() {
-        let id = Uuid::from_u128(7);
-        assert_eq!(changed_by(&subject::notice("catalog", id)), Some(("catalog", Some(id))));
-        for other in [subject::notice("orders", id), "ntf.catalog.x".into(), "ntf.catalog".into(), "catalog".into()] {
-            assert_eq!(changed_by(&other), None, "{other}");
-        }
     }
 
     #[test]

@@ -17,7 +17,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     http::{caller::Credentials, error::ApiError},
-    server::follow::{Follow, Interest, is_terminal},
+    server::{
+        follow::{Follow, is_terminal},
+        notices::Interest,
+    },
 };
 
 /// The interval of comments on an idle stream, so that proxies do not consider the connection dead.
@@ -32,8 +35,8 @@ impl OrderStream {
         let permit = credentials.context.gateway.streams.clone().try_acquire_owned().map_err(|_| {
             ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many orders are being followed. Try again.")
         })?;
-        let mut follow = Follow::open(credentials.clone(), &order, seen).await;
-        // Read after subscribing, so that no change is missed.
+        let mut follow = Follow::open(credentials.clone(), &order, seen);
+        // Read after registering, so that no change is missed.
         let first = follow.read().await?;
         let ended = is_terminal(first.as_ref().map_or(order.status, |newer| newer.status));
         Ok(Self(events(Open { follow, next: first, ended, _permit: permit }).boxed()))
