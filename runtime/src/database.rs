@@ -19,12 +19,13 @@ pub(crate) use health::{DatabaseHealth, Probe};
 pub(crate) use held::Held;
 use held::IDLE;
 
-/// Connections for clients' queries.
-pub(crate) const READS: u32 = 4;
+/// Connections for clients' queries that are batched, and as many for all others.
+pub(crate) const READS: u32 = 3;
 
-/// The number of those that are kept open: opening a connection takes ten round trips, which are slow on a node under
+/// The number of each that are kept open: opening a connection takes ten round trips, which are slow on a node under
 /// load.
-const READS_KEPT: u32 = 2;
+const BATCHED_READS_KEPT: u32 = 2;
+const READS_KEPT: u32 = 1;
 
 /// Connections for internal reads.
 pub(crate) const INTERNAL_READS: u32 = 3;
@@ -34,7 +35,9 @@ pub(crate) const INTERNAL_READS: u32 = 3;
 #[derive(Clone)]
 pub(crate) struct Database {
     pub lanes: PgPool,
-    /// For the queries of clients.
+    /// For the queries of clients that are batched.
+    pub batched_reads: PgPool,
+    /// For all other queries of clients.
     pub reads: PgPool,
     /// For the queries of other domains, and for the reads of commands: look-ups and `prepare`, effects, deadlines.
     pub internal_reads: PgPool,
@@ -76,8 +79,8 @@ impl Database {
             ("random_page_cost", "1.1"),
             ("jit", "off"),
         ]);
-        // Lanes and domains run a small set of statements by key, which need one generic plan each. Clients' lists are
-        // planned with the values of their filters.
+        // Lanes, domains and batched queries run a small set of statements by key, which need one generic plan each. All
+        // other queries of clients, such as lists, are planned with the values of their filters.
         let generic = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
         let pool = |options: &PgConnectOptions, size: u32, kept: u32| {
             PgPoolOptions::new()
@@ -90,12 +93,17 @@ impl Database {
                 .connect_lazy_with(options.clone())
         };
         let lanes = pool(&generic, lanes + 3, 0);
-        let (reads, internal_reads) = (pool(&options, READS, READS_KEPT), pool(&generic, INTERNAL_READS, 0));
+        let (batched_reads, reads) = (pool(&generic, READS, BATCHED_READS_KEPT), pool(&options, READS, READS_KEPT));
+        let internal_reads = pool(&generic, INTERNAL_READS, 0);
         let held = Held::default();
-        let pools =
-            [(lanes.clone(), generic.clone()), (reads.clone(), options.clone()), (internal_reads.clone(), generic)];
+        let pools = [
+            (lanes.clone(), generic.clone()),
+            (batched_reads.clone(), generic.clone()),
+            (reads.clone(), options.clone()),
+            (internal_reads.clone(), generic),
+        ];
         let health = DatabaseHealth::new(options, pools, held.clone());
-        Ok(Self { lanes, reads, internal_reads, health, held })
+        Ok(Self { lanes, batched_reads, reads, internal_reads, health, held })
     }
 
     /// Opens the connections that are kept open, so that no client waits for them.
@@ -104,8 +112,10 @@ impl Database {
     /// If the database does not answer.
     pub(crate) async fn open_kept(&self) -> Result<(), sqlx::Error> {
         let mut kept = Vec::new();
-        for _ in 0..READS_KEPT {
-            kept.push(self.reads.acquire().await?);
+        for (pool, count) in [(&self.batched_reads, BATCHED_READS_KEPT), (&self.reads, READS_KEPT)] {
+            for _ in 0..count {
+                kept.push(pool.acquire().await?);
+            }
         }
         Ok(())
     }

@@ -36,14 +36,14 @@ pub(crate) struct DatabaseHealth(Arc<Inner>);
 struct Inner {
     options: PgConnectOptions,
     /// The pools with their connect options.
-    pools: [(PgPool, PgConnectOptions); 3],
+    pools: [(PgPool, PgConnectOptions); 4],
     held: Held,
     is_down: AtomicBool,
     suspicion: Notify,
 }
 
 impl DatabaseHealth {
-    pub(super) fn new(options: PgConnectOptions, pools: [(PgPool, PgConnectOptions); 3], held: Held) -> Self {
+    pub(super) fn new(options: PgConnectOptions, pools: [(PgPool, PgConnectOptions); 4], held: Held) -> Self {
         Self(Arc::new(Inner { options, pools, held, is_down: AtomicBool::new(false), suspicion: Notify::new() }))
     }
 

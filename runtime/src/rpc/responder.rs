@@ -320,6 +320,7 @@ impl Responder {
         };
         let db = self.backing.as_ref().map(|backing| match route.meta.access {
             Access::Internal => backing.db.internal_reads.clone(),
+            _ if route.is_batched => backing.db.batched_reads.clone(),
             _ => backing.db.reads.clone(),
         });
         let context = QueryContext { request: self.context(incoming, caller), db };

@@ -20,6 +20,8 @@ use crate::api::{
 #[derive(Clone)]
 pub(crate) struct QueryRoute {
     pub meta: RequestMeta,
+    /// Whether concurrent requests are answered with one read.
+    pub is_batched: bool,
     decode: Arc<dyn Fn(Format, &[u8]) -> Result<DecodedQuery, DecodeError> + Send + Sync>,
 }
 
@@ -51,14 +53,14 @@ pub(crate) enum QueryOutcome {
 
 impl QueryRoute {
     pub(crate) fn one<D: Answer<Q>, Q: Query>(domain: Arc<D>) -> Self {
-        Self::new(move |cx: QueryContext, query: Arc<Q>| {
+        Self::new(false, move |cx: QueryContext, query: Arc<Q>| {
             let domain = domain.clone();
             async move { domain.answer(&cx.of_domain()?, &query).await }
         })
     }
 
     pub(crate) fn of_service<S: Serve<Q>, Q: Query>(service: Arc<S>) -> Self {
-        Self::new(move |cx: QueryContext, query: Arc<Q>| {
+        Self::new(false, move |cx: QueryContext, query: Arc<Q>| {
             let service = service.clone();
             async move { service.serve(&cx.request, &query).await }
         })
@@ -75,7 +77,7 @@ impl QueryRoute {
             .boxed()
         };
         let batcher = Batcher::new(Q::OPERATION, 2, Box::new(load));
-        Self::new(move |cx: QueryContext, message: Arc<Q>| {
+        Self::new(true, move |cx: QueryContext, message: Arc<Q>| {
             let (domain, batcher) = (domain.clone(), batcher.clone());
             async move {
                 let cx = cx.of_domain()?;
@@ -86,7 +88,7 @@ impl QueryRoute {
         })
     }
 
-    fn new<Q: Query, A, F>(answer: A) -> Self
+    fn new<Q: Query, A, F>(is_batched: bool, answer: A) -> Self
     where
         A: Fn(QueryContext, Arc<Q>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = QueryResult<Q::Reply, Q::Error>> + Send + 'static,
@@ -100,7 +102,7 @@ impl QueryRoute {
             };
             Ok(DecodedQuery { answer: Box::new(answer) })
         };
-        Self { meta: RequestMeta::of::<Q>(false), decode: Arc::new(decode) }
+        Self { meta: RequestMeta::of::<Q>(false), is_batched, decode: Arc::new(decode) }
     }
 
     pub(crate) fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedQuery, DecodeError> {
