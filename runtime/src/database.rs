@@ -79,8 +79,8 @@ impl Database {
             ("random_page_cost", "1.1"),
             ("jit", "off"),
         ]);
-        // Lanes, domains and batched queries run a small set of statements by key, which need one generic plan each. All
-        // other queries of clients, such as lists, are planned with the values of their filters.
+        // Lanes, domains and batched queries run a small set of statements by key, which need one generic plan each.
+        // All other queries of clients, such as lists, are planned with the values of their filters.
         let generic = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
         let pool = |options: &PgConnectOptions, size: u32, kept: u32| {
             PgPoolOptions::new()

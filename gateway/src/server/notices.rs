@@ -1,5 +1,5 @@
-//! Notices of changed entities: one subscription per domain, for the kept reads and for all who follow an order. Notices
-//! may be lost, so neither relies on them.
+//! Notices of changed entities: one subscription per domain, for the kept reads and for all requests that follow an
+//! order. Notices may be lost, so neither relies on them.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
