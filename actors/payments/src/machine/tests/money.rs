@@ -40,6 +40,19 @@ fn a_result_ends_its_own_refund_and_no_other() {
 }
 
 #[test]
+fn a_refund_amid_a_dispute_leaves_the_rest_to_the_automatic_one() {
+    use DisputeState::{Open, Won};
+    let (id, ended) = (refund_id(1), Fact::OrderEnded { wants_answer: true });
+    let (amid, _) = emitted([dispute("dp_1", 40, Open), Fact::RefundRequested { id, amount: 60 }, ended]);
+    let (won, done) = (dispute("dp_1", 40, Won), Fact::RefundDone { id, provider_id: "re".into() });
+    let back = |amount| Some(Act::GiveBack { id: automatic(), amount });
+    let after = |first: &Fact, second: &Fact| step(&step(&amid, first.clone()).next, second.clone()).acts.pop();
+    assert_eq!((after(&won, &done), after(&done, &won)), (back(40), back(40)));
+    let failed = Fact::RefundDeclined { id, failure: declined() };
+    assert_eq!((after(&won, &failed), after(&failed, &won)), (back(100), back(100)));
+}
+
+#[test]
 fn a_dispute_holds_its_money_back_and_takes_it_or_frees_it() {
     use DisputeState::{Lost, Open, Won};
     let dp = || "dp_1".to_owned();
