@@ -42,15 +42,22 @@ fn next_action(value: &Value) -> Option<NextAction> {
     (status(value) == ObjectStatus::ActionRequired).then_some(NextAction { kind, redirect_url })
 }
 
-/// The buyer's last attempt, if it was declined. Its charge identifies it; an attempt without a charge, such as a
-/// failed authentication, is identified by its payment method or error code.
+/// The buyer's last attempt, if it was declined. Its charge identifies it. An attempt without a charge, such as a
+/// failed authentication, is identified by its payment method or error code, and by `latest_charge`, the charge of an
+/// attempt before it.
 fn decline(value: &Value) -> Option<Decline> {
     let error = &value["last_payment_error"];
     if value["status"] != "requires_payment_method" || !error.is_object() {
         return None;
     }
-    let named = [&error["charge"], &value["latest_charge"], &error["payment_method"]["id"], &error["code"]];
-    let attempt = named.into_iter().find_map(Value::as_str)?;
+    let attempt = match error["charge"].as_str() {
+        Some(charge) => charge.to_owned(),
+        None => {
+            let method = [&error["payment_method"]["id"], &error["code"]].into_iter().find_map(Value::as_str);
+            let parts: Vec<_> = value["latest_charge"].as_str().into_iter().chain(method).collect();
+            (!parts.is_empty()).then(|| parts.join(" "))?
+        }
+    };
     Some(Decline { attempt: attempt.chars().take(255).collect(), failure: reason(error) })
 }
 
@@ -211,6 +218,31 @@ mod tests {
     #[test]
     fn what_the_buyer_has_to_do_is_read() {
         let url = json!({"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank.example"}});
+    #[test]
+    fn a_failed_authentication_after_a_declined_charge_is_another_attempt() {
+        let attempt = |error: Value| {
+            let value =
+                json!({"status": "requires_payment_method", "last_payment_error": error, "latest_charge": "ch_1"});
+            decline(&value).map(|decline| decline.attempt)
+        };
+        let first = attempt(json!({"charge": "ch_1", "code": "card_declined", "payment_method": {"id": "pm_1"}}));
+        assert_eq!(first.as_deref(), Some("ch_1"));
+        let code = "payment_intent_authentication_failure";
+        let second = attempt(json!({"code": code, "payment_method": {"id": "pm_2"}}));
+        assert_eq!(second.as_deref(), Some("ch_1 pm_2"));
+        assert_eq!(attempt(json!({})).as_deref(), Some("ch_1"), "a server that names the charge only there");
+    }
+
+    /// The error of the first charge stays in the intent.
+    #[test]
+    fn a_second_charge_that_succeeds_counts_and_the_first_does_not() {
+        let value = json!({"id": "pi_1", "client_secret": "s", "status": "succeeded", "amount": 100,
+            "amount_received": 100, "currency": "usd", "latest_charge": "ch_2",
+            "last_payment_error": {"charge": "ch_1", "code": "card_declined"}});
+        let seen = object(&value).unwrap();
+        assert_eq!((seen.status, seen.charged.amount, seen.decline), (ObjectStatus::Succeeded, 100, None));
+    }
+
         let seen = next_action(&json!({"status": "requires_action", "next_action": url})).unwrap();
         assert_eq!(
             (seen.kind.as_str(), seen.redirect_url.as_deref()),
