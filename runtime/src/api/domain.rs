@@ -214,7 +214,8 @@ pub trait EffectHandler<F: Effect>: Domain {
 /// Only the column records whether a deadline was handled: the command may run twice, also on two nodes at the same
 /// time. Its handler locks the row, does nothing if the deadline no longer applies, and otherwise writes what ends it.
 pub trait DeadlineSource<C: Command>: Domain {
-    /// Returns due deadlines with the commands that handle them, at most `limit`.
+    /// Returns due deadlines with the commands that handle them, at most `limit`. Of several with one key, the first
+    /// runs.
     fn due(
         &self,
         db: Reads<'_>,
