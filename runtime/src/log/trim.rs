@@ -8,6 +8,7 @@ use sqlx::{PgPool, Row};
 
 use crate::{
     api::{error::InternalError, routes::EventRoute},
+    consume::catch_up::cursors::recently_used,
     log::stream::Streams,
     rpc::{
         builtin::{BuiltinContext, BuiltinRequest, Outcome},
@@ -32,7 +33,8 @@ pub(crate) struct ConsumedRequest {
 /// How far a domain has handled the events of another domain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumed {
-    /// The position up to which the domain has handled all event types that it consumes; absent if it consumes none.
+    /// The position up to which the domain has handled all event types that its running nodes consume; absent if they
+    /// consume none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to: Option<Position>,
     /// Whether the domain has a projection of these events, which it can rebuild only from the complete log.
@@ -85,7 +87,7 @@ impl BuiltinRequest for ConsumedRequest {
     const INTERNAL: &'static str = internal::CONSUMED;
 
     async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Consumed> {
-        BuiltinContext::reply(consumed(&cx.backing.db.lanes, &cx.backing.events, &self.source).await?)
+        BuiltinContext::reply(consumed(cx, &self.source).await?)
     }
 }
 
@@ -99,15 +101,21 @@ impl BuiltinRequest for TrimRequest {
     }
 }
 
-async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, InternalError> {
-    let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
-    // Event types that only another version of the domain handles have a cursor here too.
+async fn consumed(cx: &BuiltinContext<'_>, source: &str) -> Result<Consumed, InternalError> {
+    let pool = &cx.backing.db.lanes;
+    let routes: Vec<&EventRoute> = cx.backing.events.iter().filter(|route| route.source == source).collect();
+    let mut names = recently_used(pool, source).await?;
+    names.extend(routes.iter().map(|route| route.name.to_owned()));
     let rows =
         sqlx::query("select name, epoch, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
-    let mut cursors: BTreeMap<String, Position> =
-        routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
+    let mut cursors: BTreeMap<String, Position> = names.into_iter().map(|name| (name, Position::START)).collect();
     for row in rows {
-        cursors.insert(row.try_get("name")?, Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
+        let name: String = row.try_get("name")?;
+        match cursors.get_mut(&name) {
+            Some(cursor) => *cursor = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? },
+            // Left by a version of the domain that handled the type: it would hold back every trim.
+            None => tracing::info!(domain = cx.domain, source, name, "cursor of an unregistered event ignored"),
+        }
     }
     let up_to = cursors.into_values().min();
     let is_rebuilt_from = routes.iter().any(|route| route.reset.is_some());
