@@ -6,7 +6,7 @@ use subjects::{orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
 use super::super::{About, Decline, SeenDispute, SeenRefund};
-use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome};
+use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome, units};
 use crate::machine::{Dispute, DisputeState};
 
 /// The status of an object.
@@ -64,9 +64,10 @@ fn decline(value: &Value) -> Option<Decline> {
 /// The amount of an object: the received amount if it has succeeded.
 pub(super) fn charged(value: &Value) -> Result<Charged, InternalError> {
     let received = value["amount_received"].as_i64().filter(|_| status(value) == ObjectStatus::Succeeded);
-    match (received.or_else(|| value["amount"].as_i64()), value["currency"].as_str()) {
-        (Some(amount), Some(currency)) => Ok(Charged { amount, currency: currency.to_owned() }),
-        _ => Err(InternalError::other("the provider's reply has no amount")),
+    let named = received.or_else(|| value["amount"].as_i64()).zip(value["currency"].as_str());
+    match named.and_then(|(amount, currency)| Some((units::received(amount, currency)?, currency))) {
+        Some((amount, currency)) => Ok(Charged { amount, currency: currency.to_owned() }),
+        None => Err(InternalError::other("the provider's reply has no amount")),
     }
 }
 
@@ -109,7 +110,8 @@ pub(super) fn seen_dispute(value: &Value) -> Option<SeenDispute> {
     };
     let id = value["id"].as_str().filter(|id| id.len() <= 255)?.to_owned();
     let reason = value["reason"].as_str().map(|reason| reason.chars().take(100).collect());
-    Some(SeenDispute { id, dispute: Dispute { amount: value["amount"].as_i64()?, reason, state } })
+    let amount = units::received(value["amount"].as_i64()?, value["currency"].as_str().unwrap_or_default())?;
+    Some(SeenDispute { id, dispute: Dispute { amount, reason, state } })
 }
 
 /// The reason of a rejected request.
@@ -198,6 +200,7 @@ mod tests {
         assert_eq!((came(object("succeeded")), came(object("requires_action"))), (Some(60), Some(100)));
         assert_eq!(came(json!({"status": "succeeded", "amount": 100, "currency": "usd"})), Some(100));
         assert_eq!(came(json!({"status": "succeeded", "amount": 100})), None);
+        assert_eq!(came(json!({"status": "succeeded", "amount": 500, "currency": "isk"})), Some(5));
     }
 
     #[test]
@@ -215,9 +218,6 @@ mod tests {
         assert_eq!(decline(&json!({"status": "requires_action", "last_payment_error": {"code": "x"}})), None);
     }
 
-    #[test]
-    fn what_the_buyer_has_to_do_is_read() {
-        let url = json!({"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank.example"}});
     #[test]
     fn a_failed_authentication_after_a_declined_charge_is_another_attempt() {
         let attempt = |error: Value| {
@@ -243,6 +243,9 @@ mod tests {
         assert_eq!((seen.status, seen.charged.amount, seen.decline), (ObjectStatus::Succeeded, 100, None));
     }
 
+    #[test]
+    fn what_the_buyer_has_to_do_is_read() {
+        let url = json!({"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank.example"}});
         let seen = next_action(&json!({"status": "requires_action", "next_action": url})).unwrap();
         assert_eq!(
             (seen.kind.as_str(), seen.redirect_url.as_deref()),
