@@ -1,4 +1,5 @@
-//! Deletes the old part of a domain's log that every consumer has handled. Never automatic: the operator requests it.
+//! Deletes the old part of a domain's log that every consumer has handled, and trims the history that the domain keeps
+//! besides. Never automatic: the operator requests it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,15 +10,15 @@ use sqlx::{PgPool, Row};
 use crate::{
     api::{error::InternalError, routes::EventRoute},
     consume::catch_up::cursors::recently_used,
-    log::stream::Streams,
     rpc::{
         builtin::{BuiltinContext, BuiltinRequest, Outcome},
         client::{Call, Client},
+        responder::Backing,
     },
 };
 
-/// The most commits deleted in one transaction.
-const SLICE: i64 = 1000;
+/// The most commits deleted, or rows of the history trimmed, in one transaction.
+const SLICE: u64 = 1000;
 
 /// The most slices in one request. The caller repeats the request until it is done, and can report progress.
 const SLICES: usize = 20;
@@ -54,7 +55,10 @@ pub(crate) struct TrimRequest {
 pub struct Trimmed {
     /// The number of deleted commits.
     pub commits: u64,
-    /// Whether no more commits can be deleted for this request. False if the caller should repeat it.
+    /// The number of trimmed rows of the domain's history.
+    #[serde(default)]
+    pub history: u64,
+    /// Whether no more can be trimmed for this request. False if the caller should repeat it.
     pub is_done: bool,
 }
 
@@ -69,7 +73,8 @@ impl Client {
     }
 
     /// Makes a domain delete the commits of its log that lie at or below `up_to` and are older than `retention`: up to
-    /// 20,000 per request. Requires the operator's permissions.
+    /// 20,000 per request. Then trims as many rows of its history older than `retention`, which no other domain reads.
+    /// Requires the operator's permissions.
     ///
     /// # Errors
     /// A service error if `retention` is shorter than the maximum age of the domain's stream, or the domain does not
@@ -97,7 +102,7 @@ impl BuiltinRequest for TrimRequest {
     const INTERNAL: &'static str = internal::TRIM;
 
     async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Trimmed> {
-        run(&cx.backing.db.lanes, &cx.backing.streams, &self).await
+        run(cx.backing, &self).await
     }
 }
 
@@ -122,8 +127,8 @@ async fn consumed(cx: &BuiltinContext<'_>, source: &str) -> Result<Consumed, Int
     Ok(Consumed { up_to, is_rebuilt_from })
 }
 
-async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome<Trimmed> {
-    let (oldest, retention) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
+async fn run(backing: &Backing, request: &TrimRequest) -> Outcome<Trimmed> {
+    let (oldest, retention) = (backing.streams.max_age(), Duration::from_secs(request.older_than_seconds));
     if retention < oldest {
         // Every event in the stream must also be in the log.
         let text = "The log must be kept for as long as the stream keeps events.";
@@ -131,17 +136,31 @@ async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome
         let error = ServiceError::new(ErrorKind::Invalid, "retention_too_short", text);
         return Ok(Err(error.about(detail.with("min", oldest.as_secs()))));
     }
+    let pool = &backing.db.lanes;
     let mut trimmed = Trimmed::default();
+    (trimmed.commits, trimmed.is_done) = in_slices(|| slice(pool, request.up_to, retention)).await?;
+    if let Some(trim) = backing.history.as_ref().filter(|_| trimmed.is_done) {
+        (trimmed.history, trimmed.is_done) = in_slices(|| trim(pool.clone(), retention, SLICE)).await?;
+    }
+    let Trimmed { commits, history, is_done } = trimmed;
+    tracing::info!(commits, history, is_done, "log trimmed");
+    BuiltinContext::reply(trimmed)
+}
+
+/// Runs up to [`SLICES`] slices. Returns the sum of their sizes, and whether the last one was short.
+async fn in_slices<F>(mut slice: impl FnMut() -> F) -> Result<(u64, bool), InternalError>
+where
+    F: Future<Output = Result<u64, InternalError>>,
+{
+    let mut trimmed = 0;
     for _ in 0..SLICES {
-        let commits = slice(pool, request.up_to, retention).await?;
-        trimmed.commits += commits;
-        if commits < SLICE.unsigned_abs() {
-            trimmed.is_done = true;
-            break;
+        let size = slice().await?;
+        trimmed += size;
+        if size < SLICE {
+            return Ok((trimmed, true));
         }
     }
-    tracing::info!(commits = trimmed.commits, is_done = trimmed.is_done, "log trimmed");
-    BuiltinContext::reply(trimmed)
+    Ok((trimmed, false))
 }
 
 /// Deletes the first commits, up to one that is too recent, not yet published or not yet handled everywhere, and
@@ -155,7 +174,7 @@ async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u6
         .bind(up_to.epoch)
         .bind(up_to.xid)
         .bind(retention.as_secs_f64())
-        .bind(SLICE)
+        .bind(SLICE.cast_signed())
         .fetch_all(&mut *transaction)
         .await?;
     let mut last = None;
