@@ -41,6 +41,18 @@ fn no_domain_takes_an_advisory_lock_or_begins_a_transaction_or_numbers_an_event(
     none_of(&lines_with("actors", &words, is_provider));
 }
 
+/// What only tests may do is not compiled into the program: their dependencies alone enable it.
+#[test]
+fn the_program_is_built_without_the_support_of_tests() {
+    let manifests = files(&root().join("actors"), &["toml"]);
+    assert!(manifests.len() > 5, "{manifests:?}");
+    for manifest in manifests {
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let program = text.split("[dev-dependencies]").next().unwrap();
+        assert!(!program.contains("test-support"), "{}", manifest.display());
+    }
+}
+
 /// A domain's SQL is in its store.
 #[test]
 fn no_sql_outside_a_store() {

@@ -31,7 +31,7 @@ pub use api::caller::{Caller, Identity, secret_digest};
 pub use api::context::{Context, ServiceContext};
 pub use api::domain::{
     Answer, AnswerBatch, CommandEnvelope, DeadlineSource, Domain, Effect, EffectHandler, EffectResult, EventEnvelope,
-    Handle, HandleBatch, Prepare, Projection, QueryEnvelope, React, Registry, Retention,
+    Handle, HandleBatch, History, Prepare, Projection, QueryEnvelope, React, Registry, Retention,
 };
 pub use api::error::{HandleError, HandlerResult, InternalError, PrepareError, QueryError, QueryResult};
 pub use api::machine::{Machine, Transition, Transitions};

@@ -1,4 +1,4 @@
-//! `souk trim`: deletes old commits that every consumer has handled from the logs.
+//! `souk trim`: deletes old commits that every consumer has handled from the logs, and trims the domains' history.
 
 use std::time::Duration;
 
@@ -44,14 +44,19 @@ pub(crate) async fn run(arguments: TrimArguments) -> Result<()> {
             })?;
             consumers.push((consumer, consumed));
         }
-        match plan(&consumers, arguments.without_rebuild) {
-            Plan::UpTo(position) => trim(&client, domain, position, retention).await?,
-            Plan::RebuiltFrom(consumers) => println!(
-                "{domain}: kept, {} is rebuilt from it (--without-rebuild trims it anyway)",
-                consumers.join(", ")
-            ),
-            Plan::Unhandled(consumer) => println!("{domain}: kept, {consumer} has not handled any of it"),
-        }
+        let up_to = match plan(&consumers, arguments.without_rebuild) {
+            Plan::UpTo(position) => position,
+            Plan::RebuiltFrom(consumers) => {
+                let consumers = consumers.join(", ");
+                println!("{domain}: kept, {consumers} is rebuilt from it (--without-rebuild trims it anyway)");
+                Position::START
+            }
+            Plan::Unhandled(consumer) => {
+                println!("{domain}: kept, {consumer} has not handled any of it");
+                Position::START
+            }
+        };
+        trim(&client, domain, up_to, retention).await?;
     }
     Ok(())
 }
@@ -71,16 +76,23 @@ fn plan(consumers: &[(&str, runtime::Consumed)], without_rebuild: bool) -> Plan 
     }
 }
 
+/// Trims a log up to a position, [`Position::START`] if it is kept, and the history of its domain.
 async fn trim(client: &Client, domain: &str, up_to: Position, retention: Duration) -> Result<()> {
-    let mut commits = 0;
+    let (mut commits, mut history) = (0, 0);
     loop {
         let trimmed = client.trim(domain, up_to, retention).await?;
         commits += trimmed.commits;
+        history += trimmed.history;
+        let so_far = if trimmed.is_done { "" } else { " so far" };
+        if up_to != Position::START {
+            println!("{domain}: {commits} commits deleted{so_far}");
+        }
+        if history > 0 {
+            println!("{domain}: {history} rows of its history trimmed{so_far}");
+        }
         if trimmed.is_done {
-            println!("{domain}: {commits} commits deleted");
             return Ok(());
         }
-        println!("{domain}: {commits} commits deleted so far");
     }
 }
 

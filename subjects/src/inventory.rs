@@ -117,7 +117,8 @@ pub struct Availabilities {
 #[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Movement {
     pub variant_id: VariantId,
-    /// `received`, `counted`, `reserved`, `released`, `committed`, `returned` (the order was cancelled) or `restocked`.
+    /// `received`, `counted`, `reserved`, `released`, `committed`, `returned` (the order was cancelled), `restocked`,
+    /// or `opening` (the balance of older entries, which were trimmed).
     pub reason: String,
     /// The change of `on_hand`.
     pub on_hand_delta: i64,

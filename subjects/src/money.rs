@@ -13,6 +13,12 @@ const CODES: &[u8] =
      RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD \
      UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ";
 
+/// The currencies without a minor unit.
+const NO_DECIMALS: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
+
+/// The currencies whose minor unit is a thousandth.
+const THREE_DECIMALS: &str = "BHD IQD JOD KWD LYD OMR TND";
+
 /// An ISO 4217 currency.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
@@ -27,6 +33,15 @@ impl Currency {
     pub fn code(&self) -> &str {
         // The constructor lets only ASCII letters through, so the fallback is never taken.
         std::str::from_utf8(&self.0).unwrap_or("XXX")
+    }
+
+    /// The number of decimals of an amount for people, ISO 4217's exponent: 2 for USD, whose minor unit is the cent.
+    pub fn decimals(&self) -> u32 {
+        match self.code() {
+            code if NO_DECIMALS.contains(code) => 0,
+            code if THREE_DECIMALS.contains(code) => 3,
+            _ => 2,
+        }
     }
 }
 
@@ -217,6 +232,25 @@ mod tests {
         assert_eq!(most.checked_add(one).and_then(Money::accepted), Err(MoneyError::Overflow));
         assert_eq!(Money::new(i64::MAX, Currency::USD).checked_add(one), Err(MoneyError::Overflow));
         assert_eq!(Money::new(i64::MAX, Currency::USD).checked_mul(2), Err(MoneyError::Overflow));
+    }
+
+    #[test]
+    fn a_currency_has_the_decimals_of_its_minor_unit() {
+        let decimals = |code: &str| code.parse::<Currency>().unwrap().decimals();
+        assert_eq!([decimals("USD"), decimals("JPY"), decimals("KWD"), decimals("MGA")], [2, 0, 3, 2]);
+        let of = |codes: &str, expected| codes.split(' ').all(|code| decimals(code) == expected);
+        assert!(of(NO_DECIMALS, 0) && of(THREE_DECIMALS, 3), "each is a currency in use");
+    }
+
+    #[test]
+    fn the_dashboards_show_amounts_with_the_decimals_of_their_currencies() {
+        let dashboard = include_str!("../../deploy/grafana/dashboards/business.json");
+        let decimals = format!(
+            "/ 10 ^ (CASE WHEN strpos('{NO_DECIMALS}', currency) > 0 THEN 0 \
+             WHEN strpos('{THREE_DECIMALS}', currency) > 0 THEN 3 ELSE 2 END)"
+        );
+        assert_eq!(dashboard.matches(&decimals).count(), 3);
+        assert!(!dashboard.contains("/ 100"));
     }
 
     #[test]

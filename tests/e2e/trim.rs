@@ -1,6 +1,7 @@
-//! `souk trim`: what every consumer has handled and is old enough leaves the logs, and the shop goes on.
+//! `souk trim`: what every consumer has handled and is old enough leaves the logs, and the shop goes on. The ledger of
+//! stock is merged.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Shop, wait_until};
 
@@ -98,4 +99,49 @@ async fn what_a_consumer_has_not_handled_stays() {
     assert!(ok && said.contains(&format!("orders: {before} commits deleted")), "{said}");
     let (ok, said) = shop.souk(&["trim", "nothing"]).await;
     assert!(!ok && said.contains("there is no domain \"nothing\""), "{said}");
+}
+
+/// The ledger of stock is trimmed though the log is kept, and still adds up.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_entries_of_the_ledger_become_one_opening_balance() {
+    let shop = Shop::start(&[]).await;
+    let (variant, buyer) = (shop.product(50, 1000).await, shop.customer().await);
+    let ordered = async |count: i64| {
+        buyer.order(&variant, 2, Some("pm_card_visa")).await.expect_status(201);
+        wait_until("the units are sold", || async {
+            shop.number("inventory", "select count(*) from movement where reason = 'committed'").await == count
+        })
+        .await;
+    };
+    let ledger = async || {
+        let path = format!("/inventory/{variant}/movements");
+        let page = shop.seller().await.get(&path).await.expect_status(200);
+        let entries = page.body["data"].as_array().unwrap().clone();
+        let text = |entry: &Value| (entry["reason"].as_str().unwrap().to_owned(), entry["on_hand_delta"].as_i64());
+        entries.iter().map(text).collect::<Vec<_>>()
+    };
+    ordered(1).await;
+    assert_eq!(ledger().await.len(), 3);
+    let (ok, said) = shop.souk(&["trim", "inventory"]).await;
+    assert!(ok && !said.contains("history"), "{said}");
+
+    let old = "update movement set at = at - interval '91 days'";
+    shop.sql("inventory", old).await;
+    ordered(2).await;
+    let (ok, said) = shop.souk(&["trim", "inventory"]).await;
+    assert!(ok && said.contains("inventory: kept, catalog is rebuilt from it"), "{said}");
+    assert!(said.contains("inventory: 3 rows of its history trimmed"), "{said}");
+    let entry = |reason: &str, units| (reason.to_owned(), Some(units));
+    assert_eq!(ledger().await, [entry("committed", -2), entry("reserved", 0), entry("opening", 48)]);
+    shop.check_clean().await;
+
+    // What has become old since then joins the same balance.
+    shop.sql("inventory", old).await;
+    let (ok, said) = shop.souk(&["trim", "inventory"]).await;
+    assert!(ok && said.contains("inventory: 2 rows of its history trimmed"), "{said}");
+    assert_eq!(ledger().await, [entry("opening", 46)]);
+    let sold = "select sold from movement where reason = 'opening'";
+    assert_eq!(shop.number("inventory", sold).await, 4);
+    let (ok, said) = shop.souk(&["trim", "inventory"]).await;
+    assert!(ok && !said.contains("history"), "{said}");
 }

@@ -15,6 +15,7 @@ mod queries;
 mod reactions;
 mod shelf;
 mod store;
+mod trim_ledger;
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
@@ -37,6 +38,7 @@ impl Domain for Inventory {
         routes.query::<messages::ListMovements>();
         routes.prepared_batched_command::<messages::SetStock>();
         routes.calls::<catalog::GetOffers>();
+        routes.history();
         routes.event::<catalog::ProductCreated>();
         routes.event::<orders::Placed>();
         routes.event::<orders::Confirmed>();

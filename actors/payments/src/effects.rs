@@ -202,11 +202,11 @@ impl EffectHandler<RefundMoney> for Payments {
     type Outcome = Vec<Fact>;
 
     async fn perform(&self, cx: &Context, _id: Uuid, effect: &RefundMoney) -> Result<Vec<Fact>, InternalError> {
-        let (id, amount, provider) = (effect.refund_id, effect.amount.amount, effect.terms.provider(self)?);
+        let (id, provider) = (effect.refund_id, effect.terms.provider(self)?);
         // The refund's id is the idempotency key: one row makes one refund, however often the effect runs.
         Ok(vec![match provider.refund(cx, &effect.object, effect.amount, id.0).await? {
-            RefundOutcome::Succeeded { refund_id } => Fact::RefundDone { id, amount, provider_id: refund_id },
-            RefundOutcome::Failed(failure) => Fact::RefundDeclined { id, amount, failure: plain(&failure) },
+            RefundOutcome::Succeeded { refund_id } => Fact::RefundDone { id, provider_id: refund_id },
+            RefundOutcome::Failed(failure) => Fact::RefundDeclined { id, failure: plain(&failure) },
         }])
     }
 

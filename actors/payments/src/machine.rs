@@ -5,7 +5,7 @@
 //! Invariants: only a committed object is confirmed; `failed` and `cancelled` are emitted only if no object was
 //! committed, or after the provider has confirmed its cancel; at most one of `succeeded`, `failed` and `cancelled` is
 //! emitted per order; a capture that is found after `failed` or `cancelled`, or for an order that has ended, is
-//! refunded once.
+//! refunded once; the result of a refund ends that refund only.
 
 mod attempt;
 pub(crate) mod driver;
@@ -14,6 +14,8 @@ use subjects::{
     RefundId,
     orders::{Failure, PaymentStatus},
 };
+
+use crate::ids::automatic_refund_of;
 
 pub use attempt::{Act, Attempt, Closing, Details, Dispute, DisputeState, Fact};
 
@@ -59,10 +61,16 @@ impl Step {
         let is_settled = self.next.refunding == 0 && self.next.in_dispute(DisputeState::Open) == 0;
         if self.next.order_ended && is_settled && amount > 0 && !self.next.automatic_refund {
             self.next.automatic_refund = true;
-            self.next.refunding += amount;
-            self.acts.push(Act::GiveBack { id: None, amount });
+            let id = automatic_refund_of(self.next.id);
+            return self.refund(id, amount);
         }
         self
+    }
+
+    fn refund(mut self, id: RefundId, amount: i64) -> Self {
+        self.next.in_flight.insert(id, amount);
+        self.next.refunding += amount;
+        self.act(Act::GiveBack { id, amount })
     }
 }
 
@@ -84,8 +92,8 @@ pub fn step(state: &Attempt, fact: Fact) -> Step {
         Fact::ExpiryDue => close(state, true),
         Fact::OrderEnded { wants_answer } => order_ended(state, wants_answer),
         Fact::RefundRequested { id, amount } => refund_requested(state, id, amount),
-        Fact::RefundDone { id, amount, .. } => refund_done(state, id, amount),
-        Fact::RefundDeclined { id, amount, failure } => refund_declined(state, id, amount, failure),
+        Fact::RefundDone { id, .. } => refund_done(state, id),
+        Fact::RefundDeclined { id, failure } => refund_declined(state, id, failure),
         Fact::RefundReversed { id, amount, failure } => refund_reversed(state, id, amount, failure),
         Fact::DisputeSeen { id, dispute } => dispute_seen(state, id, dispute),
     }
@@ -332,29 +340,24 @@ fn end_failed(mut step: Step) -> Step {
 }
 
 fn refund_requested(state: &Attempt, id: RefundId, amount: i64) -> Step {
-    let mut step = Step::stay(state);
-    if amount <= 0 || amount > state.left() {
+    let step = Step::stay(state);
+    if amount <= 0 || amount > state.left() || state.in_flight.contains_key(&id) {
         return step;
     }
-    step.next.refunding += amount;
-    step.act(Act::GiveBack { id: Some(id), amount })
+    step.refund(id, amount)
 }
 
-fn refund_done(state: &Attempt, id: RefundId, amount: i64) -> Step {
+fn refund_done(state: &Attempt, id: RefundId) -> Step {
     let mut step = Step::stay(state);
-    if amount <= 0 || amount > state.refunding {
-        return step;
-    }
+    let Some(amount) = step.next.in_flight.remove(&id) else { return step };
     step.next.refunding -= amount;
     step.next.refunded += amount;
     step.count().act(Act::EmitRefunded { id, amount }).give_back()
 }
 
-fn refund_declined(state: &Attempt, id: RefundId, amount: i64, failure: Failure) -> Step {
+fn refund_declined(state: &Attempt, id: RefundId, failure: Failure) -> Step {
     let mut step = Step::stay(state);
-    if amount <= 0 || amount > state.refunding {
-        return step;
-    }
+    let Some(amount) = step.next.in_flight.remove(&id) else { return step };
     step.next.refunding -= amount;
     step.count().act(Act::EmitRefundFailed { id, failure }).give_back()
 }

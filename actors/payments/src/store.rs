@@ -9,5 +9,6 @@ pub(crate) use moving::{CreatedObject, Row, commit_objects, find, insert, lock, 
 pub(crate) use object_reads::{clear_deadline, due_to_read, now, remember_notice};
 pub(crate) use reading::{View, load};
 pub(crate) use refunds::{
-    Done, Goods, NewRefund, RefundEnd, done_refunds, end_refunds, goods_of, insert_refunds, load_refund, restocked,
+    Done, Goods, NewRefund, RefundEnd, done_refunds, end_refunds, goods_of, insert_refunds, load_refund,
+    refunds_in_flight, restocked,
 };

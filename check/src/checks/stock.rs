@@ -8,6 +8,7 @@ use super::found;
 use crate::{Sources, Suspect};
 
 /// Units enter by receiving and counting, leave by being sold, and return when a sold order is cancelled or refunded.
+/// An opening balance stands for entries that were trimmed, and names the units that these had sold.
 /// Discrepancies are reported as differences, which stay constant while the variant continues to sell.
 const STATEMENT: &str = "
 select * from (
@@ -18,8 +19,11 @@ select * from (
            (s.received - coalesce(m.received, 0))::bigint as received, (s.sold - coalesce(m.sold, 0))::bigint as sold
     from stock s left join (
         select variant_id, sum(on_hand_delta) as on_hand, sum(reserved_delta) as reserved,
-               sum(on_hand_delta) filter (where reason not in ('committed', 'returned', 'restocked')) as received,
-               -sum(on_hand_delta) filter (where reason in ('committed', 'returned', 'restocked')) as sold
+               coalesce(sum(on_hand_delta) filter (where reason not in ('committed', 'returned', 'restocked')), 0)
+                   + coalesce(sum(sold), 0) as received,
+               coalesce(sum(sold), 0)
+                   - coalesce(sum(on_hand_delta) filter (where reason in ('committed', 'returned', 'restocked')), 0)
+                   as sold
         from movement group by variant_id) m using (variant_id)) off
 where (vanished, oversold, on_hand, reserved, received, sold) <> (0, 0, 0, 0, 0, 0)
 order by variant_id limit $1";

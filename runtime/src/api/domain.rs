@@ -1,6 +1,6 @@
 //! The interface for domain authors: the domain, its handlers, and one registration line per message.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contract::{Command, Event, Query};
@@ -214,7 +214,8 @@ pub trait EffectHandler<F: Effect>: Domain {
 /// Only the column records whether a deadline was handled: the command may run twice, also on two nodes at the same
 /// time. Its handler locks the row, does nothing if the deadline no longer applies, and otherwise writes what ends it.
 pub trait DeadlineSource<C: Command>: Domain {
-    /// Returns due deadlines with the commands that handle them, at most `limit`.
+    /// Returns due deadlines with the commands that handle them, at most `limit`. Of several with one key, the first
+    /// runs.
     fn due(
         &self,
         db: Reads<'_>,
@@ -227,6 +228,18 @@ pub trait Retention: Domain {
     /// Deletes at most `limit` of them, and returns how many. One node calls it repeatedly, until it deletes fewer than
     /// `limit`.
     fn delete_expired(&self, db: Writes<'_>, limit: u64) -> impl Future<Output = Result<u64, InternalError>> + Send;
+}
+
+/// History that a domain keeps beyond its log, and trims when the operator trims the log.
+pub trait History: Domain {
+    /// Trims at most `limit` rows that are older than `older_than`, and returns how many. Called repeatedly, until it
+    /// trims fewer than `limit`; several calls may run at the same time.
+    fn trim(
+        &self,
+        db: Writes<'_>,
+        older_than: Duration,
+        limit: u64,
+    ) -> impl Future<Output = Result<u64, InternalError>> + Send;
 }
 
 /// Collects what a domain answers, calls and reacts to.
@@ -348,6 +361,19 @@ impl<D: Domain> Registry<D> {
         self.add(Registration::deadline::<C>(), |routes, domain| {
             routes.deadlines.push(DeadlineRoute::new::<D, C>(domain));
         });
+    }
+
+    /// Registers the domain's history ([`History`]).
+    pub fn history(&mut self)
+    where
+        D: History,
+    {
+        if let Some(domain) = self.domain.clone() {
+            self.routes.history = Some(Arc::new(move |db, older_than, limit| {
+                let domain = domain.clone();
+                async move { domain.trim(Writes::of_pool(&db), older_than, limit).await }.boxed()
+            }));
+        }
     }
 
     /// Registers the domain's retention ([`Retention`]).

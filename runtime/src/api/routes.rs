@@ -17,7 +17,7 @@ pub(crate) use event::EventRoute;
 pub(crate) use query::{QueryContext, QueryOutcome, QueryRoute};
 pub(crate) use registration::{Calls, Registration, defects};
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use contract::{Access, Request};
 use futures::future::BoxFuture;
@@ -29,6 +29,10 @@ use crate::api::{error::InternalError, tx::Tx};
 pub(crate) type MaintenanceJob =
     Arc<dyn Fn(PgPool, u64) -> BoxFuture<'static, Result<u64, InternalError>> + Send + Sync>;
 
+/// Trims the history of a domain: rows older than the duration, at most as many as given. Returns their number.
+pub(crate) type TrimHistory =
+    Arc<dyn Fn(PgPool, Duration, u64) -> BoxFuture<'static, Result<u64, InternalError>> + Send + Sync>;
+
 /// Everything a domain registers.
 #[derive(Default)]
 pub(crate) struct Routes {
@@ -38,6 +42,7 @@ pub(crate) struct Routes {
     pub effects: Vec<EffectRoute>,
     pub deadlines: Vec<DeadlineRoute>,
     pub maintenance_jobs: Vec<MaintenanceJob>,
+    pub history: Option<TrimHistory>,
     /// The registrations of the routes above, in order.
     pub registrations: Vec<Registration>,
 }

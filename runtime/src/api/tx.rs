@@ -54,6 +54,7 @@ impl Version {
     }
 
     /// An arbitrary version, for tests.
+    #[cfg(feature = "test-support")]
     pub fn for_test(version: i64) -> Self {
         Self(version)
     }

@@ -5,7 +5,7 @@
 //! docs/catch-up.md lists the rules, each with what breaks without it; comments refer to them by number (R1 to R15).
 
 mod compare;
-mod cursors;
+pub(crate) mod cursors;
 mod owner;
 
 use std::{
@@ -46,6 +46,11 @@ pub(crate) struct CatchUp {
     pub seen_epoch: AtomicI64,
 }
 
+/// Begins the names of the leases of a source. The event types that the holder handles follow, separated by commas.
+fn lease_prefix(source: &str) -> String {
+    format!("catch-up:{source}:")
+}
+
 impl CatchUp {
     /// Runs one pass if this node holds the lease. `held_since` is the time at which it acquired it.
     pub(crate) async fn pass(&self, held_since: &mut Option<Instant>) -> Result<(), InternalError> {
@@ -66,7 +71,7 @@ impl CatchUp {
     fn lease_name(&self) -> String {
         let mut names: Vec<&str> = self.consumer.routes.iter().map(|route| route.name).collect();
         names.sort_unstable();
-        format!("catch-up:{}:{}", self.consumer.source, names.join(","))
+        format!("{}{}", lease_prefix(self.consumer.source), names.join(","))
     }
 
     async fn compare_log(&self) -> Result<(), InternalError> {

@@ -16,8 +16,10 @@ pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Durati
     Ok(held.rows_affected() == 1)
 }
 
-/// Releases a lease, so that the next node need not wait for its end.
+/// Ends a lease, so that the next node need not wait for it. The row remains: it shows when the lease was last held.
 pub(crate) async fn release(pool: &PgPool, name: &str, holder: Uuid) -> Result<(), InternalError> {
-    sqlx::query("delete from lease where name = $1 and holder = $2").bind(name).bind(holder).execute(pool).await?;
+    let sql = "update lease set until = clock_timestamp()
+         where name = $1 and holder = $2 and until > clock_timestamp()";
+    sqlx::query(sql).bind(name).bind(holder).execute(pool).await?;
     Ok(())
 }

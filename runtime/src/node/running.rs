@@ -233,8 +233,13 @@ impl Running {
             streams.ensure_own(&db.lanes).await;
         }
 
-        let backing =
-            Backing { db: db.clone(), streams: streams.clone(), lanes: lanes.clone(), events: routes.events.clone() };
+        let backing = Backing {
+            db: db.clone(),
+            streams: streams.clone(),
+            lanes: lanes.clone(),
+            events: routes.events.clone(),
+            history: routes.history.clone(),
+        };
         let endpoints = endpoints_of_domain(name, &routes, config.dead_letter_access);
         let responder = serving.responder("domain", Some(backing), endpoints);
         let consumers = consumers(name, &routes, &streams, &lanes, clock);

@@ -28,7 +28,7 @@ use crate::{
         caller::Caller,
         context::{PermittedClient, ServiceContext},
         error::InternalError,
-        routes::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute, RequestMeta},
+        routes::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute, RequestMeta, TrimHistory},
     },
     database::{Database, READS},
     guard::guarded,
@@ -67,6 +67,7 @@ pub(crate) struct Backing {
     pub streams: Streams,
     pub lanes: Lanes,
     pub events: Vec<EventRoute>,
+    pub history: Option<TrimHistory>,
 }
 
 /// Serves the requests of a domain or a service.

@@ -1,4 +1,9 @@
-//! Deadlines that two nodes see at once.
+//! Deadlines that two nodes see at once, or that are found twice.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use chrono::{DateTime, Utc};
 use contract::{Access, command, event};
@@ -81,5 +86,46 @@ async fn a_deadline_that_two_nodes_act_on_is_acted_on_once() {
     assert_eq!(world.number("bells", "select rung from alarm").await, 1);
     assert_eq!(world.number("bells", "select count(*) from event_log").await, 1);
     assert_eq!(world.number("bells", "select count(*) from command_log").await, 0);
+    world.stack.stop().await.unwrap();
+}
+
+/// Finds every alarm twice, as a query with a join may, and counts its commands.
+struct Doubled(Arc<AtomicUsize>);
+
+impl Domain for Doubled {
+    const NAME: &'static str = "bells";
+    fn migrations() -> Migrator {
+        Clockwork::migrations()
+    }
+    fn register(routes: &mut Registry<Self>) {
+        routes.command::<Wake>();
+        routes.deadline::<Wake>();
+    }
+}
+
+impl DeadlineSource<Wake> for Doubled {
+    async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, Wake)>, InternalError> {
+        let once = Clockwork.due(db, limit).await?;
+        Ok(once.iter().chain(&once).cloned().collect())
+    }
+}
+
+impl Handle<Wake> for Doubled {
+    async fn handle(&self, tx: &mut Tx<'_>, command: &CommandEnvelope<Wake>) -> HandlerResult<Woken, SpeakerError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Clockwork.handle(tx, command).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entity_that_is_found_twice_is_acted_on_once() {
+    let world = World::start().await;
+    world.migrate::<Doubled>().await;
+    let handled = Arc::new(AtomicUsize::new(0));
+    let node = world.node(Doubled(handled.clone())).await;
+    world.run("bells", "insert into alarm select gen_random_uuid(), now() from generate_series(1, 3)").await;
+    world.wait_for("bells", "select count(*) from alarm where rung = 1", 3).await;
+    node.drain().await;
+    assert_eq!(handled.load(Ordering::Relaxed), 3);
     world.stack.stop().await.unwrap();
 }

@@ -62,6 +62,37 @@ async fn what_only_the_new_node_knows_the_old_one_leaves_to_it() {
     world.stack.stop().await.unwrap();
 }
 
+/// The version that handled a type was withdrawn: its cursor holds a trim of the log back only while a node of that
+/// version may still run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_no_running_node_uses_holds_no_trim_back() {
+    let world = World::start().await;
+    let (client, operator) = (world.client().await, Client::new(world.operator().await).await.unwrap());
+    let (speaker, new) = (world.node(Speaker).await, world.node(NewListener).await);
+    speak(&client, 1).await;
+    world.wait_for("listener", "select count(*) from cursor", 2).await;
+    new.drain().await;
+    let old = world.node(OldListener).await;
+    speak(&client, 1).await;
+    let is_ahead = "select said.xid > sung.xid from cursor said, cursor sung
+                    where said.name = 'said' and sung.name = 'sung'";
+    world.wait_until("listener", is_ahead).await;
+
+    let consumed = async || operator.consumed("listener", "speaker").await.unwrap().up_to.unwrap().xid;
+    let withdrawn = world.number("listener", "select xid from cursor where name = 'sung'").await;
+    assert_eq!(consumed().await, withdrawn, "a node of the other version has run in the last ten minutes");
+    world.run("listener", "update lease set until = until - interval '1 hour' where name like '%sung'").await;
+    assert!(consumed().await > withdrawn);
+    // A node of a version that handles another type has started, and has not moved its cursor yet.
+    let lease = "insert into lease values ('catch-up:speaker:said,shouted', gen_random_uuid(), now())";
+    world.run("listener", lease).await;
+    assert_eq!(consumed().await, 0);
+    for node in [speaker, old] {
+        node.drain().await;
+    }
+    world.stack.stop().await.unwrap();
+}
+
 /// The filters of the durable by which the listeners pull.
 async fn filters(jetstream: &jetstream::Context) -> Vec<String> {
     let stream = jetstream.get_stream(subject::stream("speaker")).await.unwrap();

@@ -84,6 +84,8 @@ async fn an_order_that_is_cancelled_amid_a_dispute_has_its_money_back_when_that_
     let buyer = market.shop.customer().await;
     let order = market.confirmed(&buyer, "pm_sandbox_dispute").await;
     wait_for_dispute(&buyer, &order, "open").await;
+    let part = json!({"amount": {"amount": 500, "currency": "USD"}});
+    market.refund(&order, &part).await.expect_error(409, "refund_too_large");
     buyer.post_once(&format!("/orders/{order}/cancel"), &json!({})).await.expect_status(200);
     market.decides(&buyer, &order, "winning_evidence").await;
     wait_until("the money is back", || async { payment(&buyer, &order).await.text_at("/status") == "refunded" }).await;

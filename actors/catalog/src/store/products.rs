@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use runtime::{InternalError, Locks, Reads, Version, Writes, columns};
 use serde::Deserialize;
-use sqlx::{FromRow, types::Json};
+use sqlx::{FromRow, Postgres, postgres::PgArguments, query::Query, types::Json};
 use subjects::{Currency, catalog::Attributes};
 use uuid::Uuid;
 
@@ -169,21 +169,16 @@ pub(crate) async fn slug_is_taken(db: Reads<'_>, slug: &str, product: Uuid) -> R
     Ok(sqlx::query_scalar(sql).bind(slug).bind(product).fetch_one(db).await?)
 }
 
-/// Inserts a product. Returns `false` and writes nothing if the slug is taken.
-pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, InternalError> {
-    let sql =
-        "insert into products (id, seller_id, category_id, slug, name, description, currency, price, compare_price,
-                              cost_price, attributes, is_active, is_featured, version, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-        on conflict (slug) do nothing";
-    let done = sqlx::query(sql)
+type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Binds the columns that a change writes, the first thirteen parameters of an insert and of an update.
+fn bind_product<'q>(query: PgQuery<'q>, row: &'q ProductRow) -> PgQuery<'q> {
+    query
         .bind(row.id)
-        .bind(row.seller_id)
         .bind(row.category_id)
         .bind(&row.slug)
         .bind(&row.name)
         .bind(&row.description)
-        .bind(row.currency)
         .bind(row.price)
         .bind(row.compare_price)
         .bind(row.cost_price)
@@ -191,11 +186,17 @@ pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<b
         .bind(row.is_active)
         .bind(row.is_featured)
         .bind(row.version)
-        .bind(row.created_at)
         .bind(row.updated_at)
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+}
+
+/// Inserts a product. Returns `false` and writes nothing if the slug is taken.
+pub(crate) async fn insert_product(db: Writes<'_>, row: &ProductRow) -> Result<bool, InternalError> {
+    let sql = "insert into products (id, category_id, slug, name, description, price, compare_price, cost_price,
+                              attributes, is_active, is_featured, version, updated_at, seller_id, currency, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        on conflict (slug) do nothing";
+    let query = bind_product(sqlx::query(sql), row).bind(row.seller_id).bind(row.currency).bind(row.created_at);
+    Ok(query.execute(db).await?.rows_affected() == 1)
 }
 
 /// Inserts the variants of a product in order. Returns `false` if a SKU was taken in the meantime.
@@ -224,22 +225,7 @@ pub(crate) async fn update_product(db: Writes<'_>, row: &ProductRow) -> Result<(
         set category_id = $2, slug = $3, name = $4, description = $5, price = $6, compare_price = $7, cost_price = $8,
             attributes = $9, is_active = $10, is_featured = $11, version = $12, updated_at = $13
         where id = $1";
-    sqlx::query(sql)
-        .bind(row.id)
-        .bind(row.category_id)
-        .bind(&row.slug)
-        .bind(&row.name)
-        .bind(&row.description)
-        .bind(row.price)
-        .bind(row.compare_price)
-        .bind(row.cost_price)
-        .bind(&row.attributes)
-        .bind(row.is_active)
-        .bind(row.is_featured)
-        .bind(row.version)
-        .bind(row.updated_at)
-        .execute(db)
-        .await?;
+    bind_product(sqlx::query(sql), row).execute(db).await?;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! The table `movement`.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
-use runtime::{InternalError, LastWrites, Reads, columns};
+use runtime::{InternalError, LastWrites, Reads, Writes, columns};
 use subjects::inventory::Movement;
 use uuid::Uuid;
 
@@ -37,6 +39,41 @@ pub(crate) async fn movements(
 pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64, InternalError> {
     let sql = "select count(*) from (select from movement where variant_id = $1 limit $2) as counted";
     Ok(sqlx::query_scalar(sql).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
+}
+
+/// Merges the first entries that are older than `older_than`, at most `limit`, into the opening balances of their
+/// variants. Returns their number. The newest entry of a variant becomes its opening balance, which keeps the order of
+/// the ledger. No lock on the stock is needed: the sums stay as they are, and new entries are appended only.
+pub(crate) async fn merge_movements(db: Writes<'_>, older_than: Duration, limit: u64) -> Result<u64, InternalError> {
+    // Another merge may have changed a row until its lock is held: what is summed is read under the lock.
+    let sql = "with old as (
+             select id, variant_id from movement
+             where reason <> 'opening' and at < now() - make_interval(secs => $1) order by id limit $2),
+         first as (select variant_id, min(id) as id from old group by variant_id),
+         held as (
+             select id, variant_id, reason, on_hand_delta, reserved_delta, sold from movement
+             where id in (
+                 select id from old
+                 union all
+                 select opening.id from first join movement opening using (variant_id)
+                 where opening.id < first.id and opening.reason = 'opening')
+             order by variant_id, id for update),
+         merged as (
+             select variant_id, max(id) as id, sum(on_hand_delta) as on_hand, sum(reserved_delta) as reserved,
+                    coalesce(sum(sold), 0) - coalesce(sum(on_hand_delta)
+                        filter (where reason in ('committed', 'returned', 'restocked')), 0) as sold
+             from held group by variant_id),
+         gone as (
+             delete from movement using held join merged using (variant_id)
+             where movement.id = held.id and held.id < merged.id),
+         written as (
+             update movement set reason = 'opening', order_id = null, on_hand_delta = merged.on_hand,
+                 reserved_delta = merged.reserved, sold = merged.sold
+             from merged where movement.id = merged.id)
+         select count(*) from old";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let merged: i64 = sqlx::query_scalar(sql).bind(older_than.as_secs_f64()).bind(limit).fetch_one(db).await?;
+    Ok(merged.unsigned_abs())
 }
 
 /// Appends entries to the ledger, in their order.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use subjects::{
-    Money, RefundId, UserId,
+    Money, PaymentId, RefundId, UserId,
     orders::{Failure, PaymentStatus},
 };
+use uuid::Uuid;
 
 /// The amount due, and the buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,6 +60,8 @@ pub struct Dispute {
 /// The state of a payment. The default is that of a payment without any input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, FromRow)]
 pub struct Attempt {
+    /// The payment's id.
+    pub id: PaymentId,
     /// The status that events and replies carry.
     pub status: PaymentStatus,
     /// The amount due; `None` in a tombstone, which was closed before it became known.
@@ -94,6 +97,9 @@ pub struct Attempt {
     pub refunded: i64,
     /// The amount of refunds that are in flight.
     pub refunding: i64,
+    /// These refunds, with the amount of each. Read under the row's lock only.
+    #[sqlx(skip)]
+    pub in_flight: BTreeMap<RefundId, i64>,
     /// The disputes of the charge, by the provider's ids.
     #[sqlx(json)]
     pub disputes: BTreeMap<String, Dispute>,
@@ -106,6 +112,7 @@ pub struct Attempt {
 impl Default for Attempt {
     fn default() -> Self {
         Self {
+            id: PaymentId(Uuid::nil()),
             status: PaymentStatus::Pending,
             details: None,
             object: None,
@@ -121,6 +128,7 @@ impl Default for Attempt {
             captured: 0,
             refunded: 0,
             refunding: 0,
+            in_flight: BTreeMap::new(),
             disputes: BTreeMap::new(),
             lost: 0,
             automatic_refund: false,
@@ -249,8 +257,6 @@ pub enum Fact {
     RefundDone {
         /// The refund's id.
         id: RefundId,
-        /// Minor units.
-        amount: i64,
         /// The provider's id of the refund.
         provider_id: String,
     },
@@ -274,8 +280,6 @@ pub enum Fact {
     RefundDeclined {
         /// The refund's id.
         id: RefundId,
-        /// Minor units.
-        amount: i64,
         /// The reason.
         failure: Failure,
     },
@@ -339,8 +343,8 @@ pub enum Act {
     Cancel(String),
     /// Refund an amount.
     GiveBack {
-        /// The refund's id; `None` for the automatic refund.
-        id: Option<RefundId>,
+        /// The refund's id.
+        id: RefundId,
         /// Minor units.
         amount: i64,
     },

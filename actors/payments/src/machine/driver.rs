@@ -70,21 +70,22 @@ impl<'a> Ledger<'a> {
         Self { provider, requested, refunds, refund_ends, goods }
     }
 
-    /// The row of a new refund: one that an admin requests, or the automatic one if `id` is `None`.
-    fn refund(&self, payment_id: PaymentId, id: Option<RefundId>, amount: Money) -> NewRefund<'a> {
-        let requested = self.requested.filter(|_| id.is_some());
+    /// The row of a new refund: one that an admin requests, or the automatic one.
+    fn refund(&self, row: &Row, id: RefundId, amount: Money) -> NewRefund<'a> {
+        let automatic = id == automatic_refund_of(row.id);
+        let requested = self.requested.filter(|_| !automatic);
         NewRefund {
-            id: id.unwrap_or_else(|| automatic_refund_of(payment_id)),
-            payment_id,
+            id,
+            payment_id: row.id,
             amount,
-            reason: if id.is_some() {
-                requested.and_then(|requested| requested.reason.as_deref())
-            } else {
+            reason: if automatic {
                 Some("The order has ended.")
+            } else {
+                requested.and_then(|requested| requested.reason.as_deref())
             },
             items: requested.and_then(|requested| requested.items.as_deref()).unwrap_or_default(),
             restock: requested.and_then(|requested| requested.restock).unwrap_or_default(),
-            automatic: id.is_none(),
+            automatic,
         }
     }
 }
@@ -98,6 +99,15 @@ impl Machine for Ledger<'_> {
     async fn lock(&mut self, tx: &mut Tx<'_>, keys: &[Key]) -> Result<BTreeMap<Key, Row>, InternalError> {
         let ids: Vec<_> = keys.iter().map(|(id, _)| *id).collect();
         let mut known = store::lock(tx.locks(), &ids).await?;
+        let refunding = known.values().filter(|row| row.attempt.refunding > 0);
+        let refunding: Vec<_> = refunding.map(|row| row.id).collect();
+        if !refunding.is_empty() {
+            for (payment_id, refund_id, amount) in store::refunds_in_flight(tx.reads(), &refunding).await? {
+                if let Some(row) = known.get_mut(&payment_id) {
+                    row.attempt.in_flight.insert(refund_id, amount);
+                }
+            }
+        }
         let row = |&(id, order_id): &Key| {
             let new = || Row::new(id, order_id);
             ((id, order_id), known.remove(&id).unwrap_or_else(new))
@@ -108,7 +118,7 @@ impl Machine for Ledger<'_> {
     fn transition(&mut self, row: &mut Row, fact: Fact) -> Transition<Following> {
         let end = RefundEnd::of(&fact);
         let Step { next, acts } = step(&row.attempt, fact);
-        if next == row.attempt && acts.is_empty() && end.is_none() {
+        if next == row.attempt && acts.is_empty() {
             return Transition::Stay;
         }
         self.refund_ends.extend(end);
@@ -155,7 +165,7 @@ impl Machine for Ledger<'_> {
             }
             Act::GiveBack { id, amount } => {
                 let amount = Money::new(amount, known(row)?.amount.currency);
-                self.refunds.push(self.refund(payment_id, id, amount));
+                self.refunds.push(self.refund(row, id, amount));
             }
             _ => {}
         }
@@ -286,7 +296,7 @@ fn perform_act(
             tx.effect(cause, entity, &CancelObject { payment_id, order_id, object: object.clone(), terms })?;
         }
         Act::GiveBack { id, amount } => {
-            let refund_id = id.unwrap_or_else(|| automatic_refund_of(payment_id));
+            let refund_id = *id;
             let amount = Money::new(*amount, known(row)?.amount.currency);
             let object = row
                 .attempt

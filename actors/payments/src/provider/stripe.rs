@@ -10,6 +10,7 @@ mod config;
 mod http;
 mod money;
 mod signature;
+mod units;
 
 use chrono::{DateTime, Utc};
 use futures::future::FutureExt;
@@ -69,8 +70,9 @@ impl Stripe {
     }
 
     async fn create_object(&self, new: &NewObject) -> Result<Created, InternalError> {
+        let Some(amount) = units::sent(new.amount) else { return Ok(Created::Rejected(unsupported(new.amount))) };
         let mut form = vec![
-            ("amount", new.amount.amount.to_string()),
+            ("amount", amount.to_string()),
             ("currency", new.amount.currency.code().to_lowercase()),
             ("payment_method_types[]", "card".to_owned()),
             ("metadata[payment_id]", new.key.to_string()),
@@ -177,6 +179,12 @@ fn decided(value: &Value) -> Result<Option<Confirmation>, InternalError> {
 /// A new key with `key` as its prefix.
 fn fresh(key: Uuid) -> String {
     format!("{key}-{}", Uuid::new_v4().simple())
+}
+
+/// The failure of an amount that Stripe's unit cannot express.
+fn unsupported(amount: Money) -> Failure {
+    let message = format!("The payment provider does not accept this amount in {}.", amount.currency);
+    Failure { code: "amount_not_supported".into(), message }
 }
 
 fn stuck() -> InternalError {

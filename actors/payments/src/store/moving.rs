@@ -28,8 +28,8 @@ pub(crate) struct Row {
 impl Row {
     /// A payment without any input.
     pub(crate) fn new(id: PaymentId, order_id: OrderId) -> Self {
-        let (attempt, version) = Default::default();
-        Self { id, order_id, attempt, provider: None, version, is_changed: false }
+        let attempt = Attempt { id, ..Attempt::default() };
+        Self { id, order_id, attempt, provider: None, version: Version::default(), is_changed: false }
     }
 }
 
@@ -42,7 +42,7 @@ impl FromRow<'_, PgRow> for Row {
         let (code, message): (Option<String>, _) = (row.try_get("failure_code")?, row.try_get("failure_message")?);
         let attempt = Attempt { details, failure: code.zip(message), ..Attempt::from_row(row)? };
         Ok(Self {
-            id: row.try_get("id")?,
+            id: attempt.id,
             order_id: row.try_get("order_id")?,
             attempt,
             provider: row.try_get("payment_provider")?,

@@ -103,6 +103,15 @@ pub(crate) async fn restocked(db: Reads<'_>, payment: PaymentId) -> Result<BTree
     Ok(units)
 }
 
+/// The refunds of payments that are in flight, with their amounts.
+pub(crate) async fn refunds_in_flight(
+    db: Reads<'_>,
+    payments: &[PaymentId],
+) -> Result<Vec<(PaymentId, RefundId, i64)>, InternalError> {
+    let sql = "select payment_id, id, amount from refunds where payment_id = any($1) and status = 'pending'";
+    Ok(sqlx::query_as(sql).bind(payments).fetch_all(db).await?)
+}
+
 /// A refund that has succeeded.
 #[derive(Debug)]
 pub(crate) struct Done {

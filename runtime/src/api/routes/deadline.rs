@@ -1,6 +1,6 @@
 //! Type-erased deadlines.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use contract::{Command, DecodeError};
 use futures::future::{BoxFuture, FutureExt};
@@ -28,6 +28,9 @@ impl DeadlineRoute {
             let domain = domain.clone();
             async move {
                 let due = domain.due(Reads::of_pool(&db), limit).await?.into_iter();
+                // One command per entity: a second one in the same batch could decide before the first is written.
+                let mut entities = HashSet::new();
+                let due = due.filter(|(_, command)| command.key().is_none_or(|key| entities.insert(key)));
                 let with_id = due.map(|(deadline, command)| {
                     let key = command.key().unwrap_or_default();
                     let id = Uuid::new_v5(&key, &deadline.timestamp_micros().to_be_bytes());

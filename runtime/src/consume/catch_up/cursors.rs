@@ -1,12 +1,22 @@
 //! The cursors, at or below which every event of a type was handled, and the newest epoch that was seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use contract::Position;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, PgPool, Row};
 
-use super::CatchUp;
+use super::{CatchUp, lease_prefix};
 use crate::api::error::InternalError;
+
+/// The event types of a source whose cursors the nodes of this domain have used in the last ten minutes, by their
+/// leases. A node of another version may handle other types than this one.
+pub(crate) async fn recently_used(pool: &PgPool, source: &str) -> Result<BTreeSet<String>, InternalError> {
+    let sql = "select name from lease where starts_with(name, $1) and until > now() - interval '10 minutes'";
+    let prefix = lease_prefix(source);
+    let leases: Vec<String> = sqlx::query_scalar(sql).bind(&prefix).fetch_all(pool).await?;
+    let names = leases.iter().filter_map(|lease| lease.strip_prefix(&prefix)).flat_map(|names| names.split(','));
+    Ok(names.map(str::to_owned).collect())
+}
 
 impl CatchUp {
     /// The cursors of the types that this node handles. A type without a cursor starts at the beginning.

@@ -52,7 +52,7 @@ fn a_payment_that_was_closed_during_its_charge_is_cancelled_or_given_back() {
     let (closed, acts) = on(under_way(), [end]);
     assert_eq!(acts, [Act::Cancel(OWN.into())]);
     let (state, acts) = on(closed.clone(), confirmed(Fact::Paid(OWN.into())));
-    assert_eq!(acts, [Act::EmitSucceeded, Act::GiveBack { id: None, amount: 100 }]);
+    assert_eq!(acts, [Act::EmitSucceeded, Act::GiveBack { id: automatic(), amount: 100 }]);
     assert_eq!(step(&state, Fact::Paid(OWN.into())), Step::stay(&state), "the result of the cancel");
     let declined = confirmed(decline(OWN, "1")).into_iter().chain([Fact::CancelConfirmed(OWN.into())]);
     assert_eq!(on(closed, declined).1, [Act::EmitCancelled]);

@@ -15,14 +15,41 @@ fn emitted(facts: impl IntoIterator<Item = Fact>) -> (Attempt, Vec<Act>) {
 fn a_refund_that_is_reversed_is_owed_again() {
     let id = refund_id(1);
     let requested = Fact::RefundRequested { id, amount: 100 };
-    let done = Fact::RefundDone { id, amount: 100, provider_id: "re".into() };
+    let done = Fact::RefundDone { id, provider_id: "re".into() };
     let reversed = Fact::RefundReversed { id, amount: 100, failure: declined() };
     let (state, acts) = emitted([requested.clone(), done.clone(), reversed.clone()]);
     assert_eq!((state.status, state.left()), (P::Succeeded, 100));
     assert_eq!(acts.last(), Some(&Act::EmitRefundFailed { id, failure: declined() }));
     let over = Fact::OrderEnded { wants_answer: false };
     let (state, acts) = emitted([requested, done, over, reversed]);
-    assert_eq!((state.refunding, acts.last()), (100, Some(&Act::GiveBack { id: None, amount: 100 })));
+    assert_eq!((state.refunding, acts.last()), (100, Some(&Act::GiveBack { id: automatic(), amount: 100 })));
+}
+
+#[test]
+fn a_result_ends_its_own_refund_and_no_other() {
+    let (one, other) = (refund_id(1), refund_id(2));
+    let requested = |id, amount| Fact::RefundRequested { id, amount };
+    let done = |id| Fact::RefundDone { id, provider_id: "re".into() };
+    let (state, _) = emitted([requested(one, 40), done(one), requested(other, 60)]);
+    for late in [done(one), Fact::RefundDeclined { id: one, failure: declined() }, done(refund_id(3))] {
+        assert_eq!(step(&state, late.clone()), Step::stay(&state), "{late:?}");
+    }
+    let ended = step(&state, done(other));
+    assert_eq!((ended.next.refunded, ended.next.refunding), (100, 0));
+    assert_eq!(ended.acts, [Act::EmitRefunded { id: other, amount: 60 }]);
+}
+
+#[test]
+fn a_refund_amid_a_dispute_leaves_the_rest_to_the_automatic_one() {
+    use DisputeState::{Open, Won};
+    let (id, ended) = (refund_id(1), Fact::OrderEnded { wants_answer: true });
+    let (amid, _) = emitted([dispute("dp_1", 40, Open), Fact::RefundRequested { id, amount: 60 }, ended]);
+    let (won, done) = (dispute("dp_1", 40, Won), Fact::RefundDone { id, provider_id: "re".into() });
+    let back = |amount| Some(Act::GiveBack { id: automatic(), amount });
+    let after = |first: &Fact, second: &Fact| step(&step(&amid, first.clone()).next, second.clone()).acts.pop();
+    assert_eq!((after(&won, &done), after(&done, &won)), (back(40), back(40)));
+    let failed = Fact::RefundDeclined { id, failure: declined() };
+    assert_eq!((after(&won, &failed), after(&failed, &won)), (back(100), back(100)));
 }
 
 #[test]
@@ -49,7 +76,7 @@ fn money_of_an_order_that_is_over_waits_for_its_dispute() {
     let over = || [dispute("dp_1", 40, Open), Fact::OrderEnded { wants_answer: true }];
     let (state, acts) = emitted(over());
     assert!(acts.iter().all(|act| !matches!(act, Act::GiveBack { .. })), "one automatic refund, of all that is left");
-    let back = |amount| Some(Act::GiveBack { id: None, amount });
+    let back = |amount| Some(Act::GiveBack { id: automatic(), amount });
     assert_eq!(step(&state, dispute("dp_1", 40, Won)).acts.pop(), back(100));
     assert_eq!(step(&state, dispute("dp_1", 40, Lost)).acts.pop(), back(60));
 }
@@ -60,8 +87,8 @@ fn a_charge_that_is_refunded_and_lost_as_well_counts_once() {
     let lost = [Fact::RefundRequested { id, amount: 100 }, dispute("dp_1", 100, DisputeState::Lost)];
     let (state, _) = emitted(lost);
     assert_eq!((state.refunding, state.lost), (100, 0));
-    let done = step(&state, Fact::RefundDone { id, amount: 100, provider_id: "re".into() }).next;
+    let done = step(&state, Fact::RefundDone { id, provider_id: "re".into() }).next;
     assert_eq!((done.status, done.refunded, done.lost), (P::Refunded, 100, 0));
-    let rejected = step(&state, Fact::RefundDeclined { id, amount: 100, failure: declined() }).next;
+    let rejected = step(&state, Fact::RefundDeclined { id, failure: declined() }).next;
     assert_eq!((rejected.status, rejected.refunded, rejected.lost), (P::Refunded, 0, 100));
 }

@@ -81,7 +81,7 @@ impl World {
         for act in step.acts {
             match act {
                 Act::EmitSucceeded | Act::EmitFailed(_) | Act::EmitCancelled => self.verdicts.push(act),
-                Act::GiveBack { id: None, .. } => {
+                Act::GiveBack { id, .. } if id == automatic() => {
                     self.automatic += 1;
                     self.effects.push_back(act);
                 }
@@ -182,12 +182,11 @@ impl World {
             }
             Act::GiveBack { id, amount } => {
                 let mut results = Vec::new();
-                let refund = id.unwrap_or(refund_id(9));
-                if let Some(id) = id {
-                    results.push(world.clone().apply(Fact::RefundDeclined { id, amount, failure: declined() }));
+                if id != automatic() {
+                    results.push(world.clone().apply(Fact::RefundDeclined { id, failure: declined() }));
                 }
                 world.given_back += amount;
-                results.push(world.apply(Fact::RefundDone { id: refund, amount, provider_id: "re".into() }));
+                results.push(world.apply(Fact::RefundDone { id, provider_id: "re".into() }));
                 results
             }
             emitted => panic!("no effect: {emitted:?}"),

@@ -6,7 +6,7 @@ use subjects::{orders::Failure, payments::NextAction};
 use uuid::Uuid;
 
 use super::super::{About, Decline, SeenDispute, SeenRefund};
-use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome};
+use super::{Charged, Notice, ObjectStatus, ProviderObject, RefundOutcome, units};
 use crate::machine::{Dispute, DisputeState};
 
 /// The status of an object.
@@ -42,24 +42,32 @@ fn next_action(value: &Value) -> Option<NextAction> {
     (status(value) == ObjectStatus::ActionRequired).then_some(NextAction { kind, redirect_url })
 }
 
-/// The buyer's last attempt, if it was declined. Its charge identifies it; an attempt without a charge, such as a
-/// failed authentication, is identified by its payment method or error code.
+/// The buyer's last attempt, if it was declined. Its charge identifies it. An attempt without a charge, such as a
+/// failed authentication, is identified by its payment method or error code, and by `latest_charge`, the charge of an
+/// attempt before it.
 fn decline(value: &Value) -> Option<Decline> {
     let error = &value["last_payment_error"];
     if value["status"] != "requires_payment_method" || !error.is_object() {
         return None;
     }
-    let named = [&error["charge"], &value["latest_charge"], &error["payment_method"]["id"], &error["code"]];
-    let attempt = named.into_iter().find_map(Value::as_str)?;
+    let attempt = match error["charge"].as_str() {
+        Some(charge) => charge.to_owned(),
+        None => {
+            let method = [&error["payment_method"]["id"], &error["code"]].into_iter().find_map(Value::as_str);
+            let parts: Vec<_> = value["latest_charge"].as_str().into_iter().chain(method).collect();
+            (!parts.is_empty()).then(|| parts.join(" "))?
+        }
+    };
     Some(Decline { attempt: attempt.chars().take(255).collect(), failure: reason(error) })
 }
 
 /// The amount of an object: the received amount if it has succeeded.
 pub(super) fn charged(value: &Value) -> Result<Charged, InternalError> {
     let received = value["amount_received"].as_i64().filter(|_| status(value) == ObjectStatus::Succeeded);
-    match (received.or_else(|| value["amount"].as_i64()), value["currency"].as_str()) {
-        (Some(amount), Some(currency)) => Ok(Charged { amount, currency: currency.to_owned() }),
-        _ => Err(InternalError::other("the provider's reply has no amount")),
+    let named = received.or_else(|| value["amount"].as_i64()).zip(value["currency"].as_str());
+    match named.and_then(|(amount, currency)| Some((units::received(amount, currency)?, currency))) {
+        Some((amount, currency)) => Ok(Charged { amount, currency: currency.to_owned() }),
+        None => Err(InternalError::other("the provider's reply has no amount")),
     }
 }
 
@@ -102,7 +110,8 @@ pub(super) fn seen_dispute(value: &Value) -> Option<SeenDispute> {
     };
     let id = value["id"].as_str().filter(|id| id.len() <= 255)?.to_owned();
     let reason = value["reason"].as_str().map(|reason| reason.chars().take(100).collect());
-    Some(SeenDispute { id, dispute: Dispute { amount: value["amount"].as_i64()?, reason, state } })
+    let amount = units::received(value["amount"].as_i64()?, value["currency"].as_str().unwrap_or_default())?;
+    Some(SeenDispute { id, dispute: Dispute { amount, reason, state } })
 }
 
 /// The reason of a rejected request.
@@ -191,6 +200,7 @@ mod tests {
         assert_eq!((came(object("succeeded")), came(object("requires_action"))), (Some(60), Some(100)));
         assert_eq!(came(json!({"status": "succeeded", "amount": 100, "currency": "usd"})), Some(100));
         assert_eq!(came(json!({"status": "succeeded", "amount": 100})), None);
+        assert_eq!(came(json!({"status": "succeeded", "amount": 500, "currency": "isk"})), Some(5));
     }
 
     #[test]
@@ -206,6 +216,31 @@ mod tests {
         assert_eq!(open(rejected), of("pm_1", "payment_intent_authentication_failure"));
         assert_eq!(open(json!(null)), None);
         assert_eq!(decline(&json!({"status": "requires_action", "last_payment_error": {"code": "x"}})), None);
+    }
+
+    #[test]
+    fn a_failed_authentication_after_a_declined_charge_is_another_attempt() {
+        let attempt = |error: Value| {
+            let value =
+                json!({"status": "requires_payment_method", "last_payment_error": error, "latest_charge": "ch_1"});
+            decline(&value).map(|decline| decline.attempt)
+        };
+        let first = attempt(json!({"charge": "ch_1", "code": "card_declined", "payment_method": {"id": "pm_1"}}));
+        assert_eq!(first.as_deref(), Some("ch_1"));
+        let code = "payment_intent_authentication_failure";
+        let second = attempt(json!({"code": code, "payment_method": {"id": "pm_2"}}));
+        assert_eq!(second.as_deref(), Some("ch_1 pm_2"));
+        assert_eq!(attempt(json!({})).as_deref(), Some("ch_1"), "a server that names the charge only there");
+    }
+
+    /// The error of the first charge stays in the intent.
+    #[test]
+    fn a_second_charge_that_succeeds_counts_and_the_first_does_not() {
+        let value = json!({"id": "pi_1", "client_secret": "s", "status": "succeeded", "amount": 100,
+            "amount_received": 100, "currency": "usd", "latest_charge": "ch_2",
+            "last_payment_error": {"charge": "ch_1", "code": "card_declined"}});
+        let seen = object(&value).unwrap();
+        assert_eq!((seen.status, seen.charged.amount, seen.decline), (ObjectStatus::Succeeded, 100, None));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     answers::{refund, seen_dispute, seen_refund},
     fresh,
     http::Said,
-    path_of, stuck,
+    path_of, stuck, units, unsupported,
 };
 
 const REFUNDS: &str = "/v1/refunds";
@@ -27,9 +27,10 @@ impl Stripe {
         amount: Money,
         key: Uuid,
     ) -> Result<RefundOutcome, InternalError> {
+        let Some(sent) = units::sent(amount) else { return Ok(RefundOutcome::Failed(unsupported(amount))) };
         let form = [
             ("payment_intent", object.to_owned()),
-            ("amount", amount.amount.to_string()),
+            ("amount", sent.to_string()),
             ("metadata[refund_id]", key.to_string()),
         ];
         for sent in [key.to_string(), fresh(key)] {
