@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row};
 
 use crate::{
-    api::{error::InternalError, routes::EventRoute},
+    api::routes::EventRoute,
+    error::InternalError,
     log::stream::Streams,
     rpc::{
-        builtin::{BuiltinContext, BuiltinRequest, Outcome},
+        builtin::{BuiltinRequest, Outcome, first_reply},
         client::{Call, Client},
     },
 };
@@ -83,23 +84,16 @@ impl BuiltinRequest for ConsumedRequest {
     type Reply = Consumed;
 
     const INTERNAL: &'static str = internal::CONSUMED;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Consumed> {
-        BuiltinContext::reply(consumed(&cx.backing.db.lanes, &cx.backing.events, &self.source).await?)
-    }
 }
 
 impl BuiltinRequest for TrimRequest {
     type Reply = Trimmed;
 
     const INTERNAL: &'static str = internal::TRIM;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Trimmed> {
-        run(&cx.backing.db.lanes, &cx.backing.streams, &self).await
-    }
 }
 
-async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, InternalError> {
+/// Reads how far this domain has handled the events of a source.
+pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<Consumed, InternalError> {
     let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
     // Event types that only another version of the domain handles have a cursor here too.
     let rows =
@@ -114,7 +108,8 @@ async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str) -> Result<
     Ok(Consumed { up_to, is_rebuilt_from })
 }
 
-async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome<Trimmed> {
+/// Deletes commits in slices. A service error if the log would be shorter than the stream.
+pub(crate) async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome<Trimmed> {
     let (oldest, retention) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
     if retention < oldest {
         // Every event in the stream must also be in the log.
@@ -133,7 +128,7 @@ async fn run(pool: &PgPool, streams: &Streams, request: &TrimRequest) -> Outcome
         }
     }
     tracing::info!(commits = trimmed.commits, is_done = trimmed.is_done, "log trimmed");
-    BuiltinContext::reply(trimmed)
+    first_reply(trimmed)
 }
 
 /// Deletes the first commits, up to one that is too recent, not yet published or not yet handled everywhere, and

@@ -6,7 +6,7 @@ use contract::Position;
 use sqlx::{PgConnection, Row};
 
 use super::CatchUp;
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 impl CatchUp {
     /// The cursors of the types that this node handles. A type without a cursor starts at the beginning.
