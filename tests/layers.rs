@@ -4,7 +4,10 @@
 
 mod sources;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use runtime::Allowed;
 use sources::{files, root};
@@ -17,14 +20,19 @@ fn program(directory: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The lines of a source without comments and unit tests.
+fn code(file: &Path) -> String {
+    let source = std::fs::read_to_string(file).unwrap();
+    let lines = source.split("#[cfg(test)]\nmod tests").next().unwrap().lines();
+    lines.filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Lines of a directory's sources that hold one of these texts, outside unit tests.
 fn lines_with(directory: &str, texts: &[&str], is_exempt: impl Fn(&Path) -> bool) -> Vec<String> {
     let mut lines = Vec::new();
     for file in program(directory).iter().filter(|file| !is_exempt(file)) {
-        let source = std::fs::read_to_string(file).unwrap();
-        let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
-        let is_code = |line: &&str| !line.trim_start().starts_with("//");
-        let found = code.lines().filter(is_code).filter(|line| texts.iter().any(|text| line.contains(text)));
+        let code = code(file);
+        let found = code.lines().filter(|line| texts.iter().any(|text| line.contains(text)));
         lines.extend(found.map(|line| format!("{}: {}", file.display(), line.trim())));
     }
     lines
@@ -146,4 +154,109 @@ fn every_store_function_does_no_more_than_its_type_allows() {
 /// A simulated provider stands for a server with a database of its own.
 fn is_provider(file: &Path) -> bool {
     file.components().any(|part| part.as_os_str() == "provider")
+}
+
+const IS_NAME: fn(char) -> bool = |c| c.is_alphanumeric() || c == '_';
+
+/// The names that a path begins with: `a` of `a::b`, `a` and `d` of `{a::{b, c}, d}`.
+fn first_names(path: &str) -> Vec<String> {
+    let (mut depth, mut names) = (0, String::new());
+    for char in path.chars() {
+        depth += i32::from(char == '{') - i32::from(char == '}');
+        match char {
+            '{' if depth == 1 => {}
+            _ if depth <= 1 => names.push(char),
+            _ => {}
+        }
+        if depth == 0 && !IS_NAME(char) {
+            break;
+        }
+    }
+    names.split(',').map(|path| path.trim().chars().take_while(|char| IS_NAME(*char)).collect()).collect()
+}
+
+/// For each top-level module of a crate, the others that it uses, each with a file that does.
+type Uses = BTreeMap<String, BTreeMap<String, String>>;
+
+fn uses_of_modules(directory: &str) -> Uses {
+    let base = root().join(directory);
+    let mut sources: Vec<(Vec<String>, String)> = Vec::new();
+    for file in program(directory) {
+        let module = file.strip_prefix(&base).unwrap().with_extension("");
+        let module: Vec<_> = module.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+        if module.last().is_some_and(|name| name != "tests") {
+            sources.push((module, code(&file)));
+        }
+    }
+    let (roots, sources): (Vec<_>, Vec<_>) =
+        sources.into_iter().partition(|(module, _)| matches!(&module[..], [name] if name == "lib" || name == "main"));
+    let modules: BTreeSet<&str> = sources.iter().map(|(module, _)| module[0].as_str()).collect();
+    // The root may export a name of a module as its own.
+    let mut exported = BTreeMap::new();
+    for statement in roots.iter().flat_map(|(_, code)| code.split(';')) {
+        if let Some((_, path)) = statement.split_once("use ") {
+            let module = first_names(path).remove(0);
+            let names = path.split(|char| !IS_NAME(char)).filter(|name| !name.is_empty());
+            exported.extend(names.map(|name| (name, module.clone())));
+        }
+    }
+    let mut uses = Uses::new();
+    for (module, code) in &sources {
+        let own = uses.entry(module[0].clone()).or_default();
+        let of_root = ["crate::".to_owned(), "super::".repeat(module.len())];
+        let paths = of_root.iter().flat_map(|prefix| code.split(prefix.as_str()).skip(1));
+        for name in paths.flat_map(first_names) {
+            let used = if modules.contains(name.as_str()) { Some(&name) } else { exported.get(name.as_str()) };
+            if let Some(used) = used.filter(|used| modules.contains(used.as_str()) && **used != module[0]) {
+                own.entry(used.clone()).or_insert_with(|| format!("{directory}/{}.rs", module.join("/")));
+            }
+        }
+    }
+    uses
+}
+
+/// A cycle, one line for each of its steps.
+fn cycle(uses: &Uses) -> Option<String> {
+    let mut left: BTreeSet<&String> = uses.keys().collect();
+    let uses_none = |module: &&String, left: &BTreeSet<_>| !uses[*module].keys().any(|used| left.contains(used));
+    while let Some(lowest) = left.iter().copied().find(|module| uses_none(module, &left)) {
+        left.remove(lowest);
+    }
+    let mut steps = vec![*left.first()?];
+    let next = loop {
+        let next = uses[*steps.last()?].keys().find(|used| left.contains(used))?;
+        if steps.contains(&next) {
+            break next;
+        }
+        steps.push(next);
+    };
+    let steps = steps.into_iter().skip_while(|module| *module != next);
+    let ends: Vec<_> = steps.chain([next]).collect();
+    Some(ends.windows(2).map(|step| format!("{} uses {}: {}\n", step[0], step[1], uses[step[0]][step[1]])).collect())
+}
+
+/// The modules of a crate are layers too.
+#[test]
+fn no_modules_of_a_crate_use_each_other_in_a_cycle() {
+    for directory in ["runtime/src", "runtime/contract/src", "src", "gateway/server/src", "actors/catalog/src"] {
+        let uses = uses_of_modules(directory);
+        assert!(uses.values().any(|used| !used.is_empty()), "no uses are found in {directory}");
+        if let Some(cycle) = cycle(&uses) {
+            panic!("modules of {directory} use each other in a cycle:\n{cycle}");
+        }
+    }
+}
+
+#[test]
+fn a_cycle_of_modules_is_named_with_its_files() {
+    assert_eq!(first_names("a::{b, c}, d"), ["a"]);
+    assert_eq!(first_names("{a::{b, c}, d,\n}; {e}"), ["a", "d", ""]);
+    let edges = [("a", "b"), ("b", "c"), ("b", "d"), ("c", "b"), ("d", "e")];
+    let mut uses: Uses = ["a", "b", "c", "d", "e"].map(|module| (module.to_owned(), BTreeMap::new())).into();
+    for (user, used) in edges {
+        uses.get_mut(user).unwrap().insert(used.to_owned(), format!("{user}.rs"));
+    }
+    assert_eq!(cycle(&uses).unwrap(), "b uses c: b.rs\nc uses b: c.rs\n");
+    uses.get_mut("c").unwrap().clear();
+    assert_eq!(cycle(&uses), None);
 }

@@ -8,7 +8,7 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// A node whose clock is off by more than this is not ready.
 const TOLERANCE_MS: i64 = 1000;

@@ -4,6 +4,7 @@
 
 mod health;
 mod held;
+pub(crate) mod lease;
 
 use std::time::Duration;
 

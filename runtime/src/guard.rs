@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// Runs a future to its end, even if it panics. What the future holds is dropped with it: a transaction rolls back.
 pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T, InternalError>>) -> Result<T, InternalError> {

@@ -7,8 +7,10 @@
 //! events of a committed batch.
 
 mod batch;
+pub(crate) mod command_log;
 mod commands;
 pub(crate) mod commit;
+pub(crate) mod effects;
 mod events;
 mod finish;
 
@@ -27,13 +29,13 @@ use uuid::Uuid;
 
 pub(crate) use commands::{CommandItem, LaneReply};
 pub(crate) use commit::Committed;
-pub(crate) use events::{EventItem, claim, delete_attempts, lock};
+pub(crate) use events::{EventItem, InFlightSet};
 pub(crate) use finish::EffectItem;
 
 use crate::{
-    api::error::{InternalError, RetryClass},
     database::{Database, begin_epoch},
-    jobs::effects::Effects,
+    error::{InternalError, RetryClass},
+    lane::effects::Effects,
     log::{event_log::LoggedCommit, publisher::Publisher},
 };
 

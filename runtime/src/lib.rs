@@ -13,40 +13,43 @@
 //! `runtime/contract/src/subject.rs`.
 
 mod api;
+mod batcher;
 mod breaker;
 mod clock;
 mod consume;
 mod database;
+mod error;
 mod fail;
 mod guard;
 mod jobs;
 mod lane;
 mod log;
 mod node;
+mod responder;
 mod rpc;
 
 pub use fail::fail_point;
 
-pub use api::caller::{Caller, Identity, secret_digest};
+pub use api::caller::{Caller, secret_digest};
 pub use api::context::{Context, ServiceContext};
 pub use api::domain::{
     Answer, AnswerBatch, CommandEnvelope, DeadlineSource, Domain, Effect, EffectHandler, EffectResult, EventEnvelope,
     Handle, HandleBatch, History, Prepare, Projection, QueryEnvelope, React, Registry, Retention,
 };
-pub use api::error::{HandleError, HandlerResult, InternalError, PrepareError, QueryError, QueryResult};
 pub use api::machine::{Machine, Transition, Transitions};
-pub use api::routes::batcher::Batcher;
 pub use api::service::{Serve, Service, ServiceRegistry};
 pub use api::sql::{Allowed, LastWrite, LastWrites, Locks, Reads, Writes};
 pub use api::tx::{Cause, Tx, Version};
+pub use batcher::Batcher;
 pub use breaker::CircuitBreaker;
 pub use consume::dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
 pub use database::{MigrationError, migrate};
+pub use error::{HandleError, HandlerResult, InternalError, PrepareError, QueryError, QueryResult};
 pub use log::stream::StreamSpec;
 pub use log::trim::{Consumed, Trimmed};
 pub use node::metrics::{METRICS, MetricInfo, MetricKind, Metrics};
 pub use node::{DomainHealth, Health, KeysQuery, Node, NodeBuilder, NodeConfig, RevocationsQuery, Uses, edge};
-pub use rpc::auth::{KeySource, TokenSources, Verifier};
+pub use rpc::auth::{Identity, KeySource, TokenSources, Verifier};
 pub use rpc::client::{Call, Client, Replied};
 pub use rpc::connect::{NatsConfig, NatsTls, connect};
 pub use rpc::revocations::{REVOCATIONS, RevocationSource};

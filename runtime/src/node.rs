@@ -22,11 +22,11 @@ pub use uses::Uses;
 use crate::{
     api::{
         domain::{Domain, Registry},
-        error::InternalError,
         routes::{QueryRoute, Registration, Routes},
         service::{Service, ServiceRegistry},
     },
     clock::Clock,
+    error::InternalError,
     log::stream::StreamSpec,
     rpc::{
         auth::{TokenSources, Verifier},

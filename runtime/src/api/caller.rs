@@ -1,30 +1,9 @@
 //! The callers of operations.
 
-use contract::TokenOwner;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// An account whose access token was verified here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The account.
-    pub id: Uuid,
-    /// Its role, as the token names it.
-    pub role: String,
-    /// The account's version when the token was signed; 0 in a token that names none.
-    pub version: i64,
-    /// The session the token belongs to.
-    pub session: Uuid,
-    /// The moment the token was signed, in seconds since 1970.
-    pub issued_at: i64,
-}
-
-impl Identity {
-    /// What revocations are compared with.
-    pub(crate) fn owner(&self) -> TokenOwner {
-        TokenOwner { account: self.id, version: self.version, session: self.session }
-    }
-}
+use crate::rpc::auth::Identity;
 
 /// The caller of an operation, as established by the domain that owns it.
 #[derive(Debug, Clone, PartialEq, Eq)]

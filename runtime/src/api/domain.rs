@@ -9,16 +9,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
-use crate::api::{
-    caller::Caller,
-    context::Context,
-    error::{HandlerResult, InternalError, PrepareError, QueryResult},
-    routes::{
-        CommandRoute, DeadlineRoute, EffectRoute, EventRoute, Outcome, PrepareCommand, QueryRoute, Registration,
-        Routes, Run, one_by_one, prepared, together, unprepared,
+use crate::{
+    api::{
+        caller::Caller,
+        context::Context,
+        routes::{
+            CommandRoute, DeadlineRoute, EffectRoute, EventRoute, Outcome, PrepareCommand, QueryRoute, Registration,
+            Routes, Run, one_by_one, prepared, together, unprepared,
+        },
+        sql::{Reads, Writes},
+        tx::{Cause, Tx},
     },
-    sql::{Reads, Writes},
-    tx::{Cause, Tx},
+    error::{HandlerResult, InternalError, PrepareError, QueryResult},
 };
 
 /// A domain: its name, its tables, and one registration line per message.

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{
+use crate::{
+    api::tx::{Cause, Tx},
     error::InternalError,
-    tx::{Cause, Tx},
 };
 
 /// The result of applying an input to an entity.

@@ -1,6 +1,5 @@
 //! Converts typed handlers into routes that lanes can hold, which erases the types of messages.
 
-pub(crate) mod batcher;
 mod command;
 mod deadline;
 mod effect;
@@ -23,7 +22,7 @@ use contract::{Access, Request};
 use futures::future::BoxFuture;
 use sqlx::PgPool;
 
-use crate::api::{error::InternalError, tx::Tx};
+use crate::{api::tx::Tx, error::InternalError};
 
 /// A maintenance job: deletes expired rows, at most as many as given, and returns their number.
 pub(crate) type MaintenanceJob =

@@ -4,10 +4,12 @@ use std::{future::Future, sync::Arc};
 
 use contract::Query;
 
-use crate::api::{
-    context::ServiceContext,
+use crate::{
+    api::{
+        context::ServiceContext,
+        routes::{QueryRoute, Registration},
+    },
     error::QueryResult,
-    routes::{QueryRoute, Registration},
 };
 
 /// A service: its name, and one registration line per query that it answers or sends.

@@ -12,10 +12,12 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::api::{
-    domain::Effect,
+use crate::{
+    api::{
+        domain::Effect,
+        sql::{Collected, LastWrites, Locks, Reads, Writes},
+    },
     error::InternalError,
-    sql::{Collected, LastWrites, Locks, Reads, Writes},
 };
 
 /// The cause of an event or effect: a command, an event or an effect result. The ids of events and effects are derived

@@ -21,8 +21,11 @@ use contract::{EventHead, Position};
 use uuid::Uuid;
 
 use crate::{
-    api::error::InternalError, consume::consumer::Consumer, database::Database, jobs::lease,
-    log::event_log::LogRequest, rpc::client::Client,
+    consume::consumer::Consumer,
+    database::{Database, lease},
+    error::InternalError,
+    log::event_log::LogRequest,
+    rpc::client::Client,
 };
 
 /// Commits younger than this are left to the stream, which is faster, so that catch-up never races a healthy one.

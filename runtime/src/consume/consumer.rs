@@ -2,7 +2,7 @@
 //! acknowledgement; catch-up delivers again what a dead node had pulled.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -18,15 +18,14 @@ use async_nats::jetstream::{
 use chrono::{DateTime, Utc};
 use contract::{EventHead, subject};
 use futures::StreamExt;
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::{
-    api::{error::InternalError, routes::EventRoute},
+    api::routes::EventRoute,
     clock::Clock,
-    lane::{EventItem, LaneMessage, Lanes},
+    error::InternalError,
+    lane::{EventItem, InFlightSet, LaneMessage, Lanes},
     log::{message::head_of, stream::Streams},
 };
 
@@ -54,39 +53,6 @@ pub(crate) struct Consumer {
     /// How far this node is behind the stream, in milliseconds; 0 if unknown.
     pub lag_ms: AtomicI64,
     pub clock: Clock,
-}
-
-/// Events that are in a lane of this node, which catch-up skips.
-#[derive(Default)]
-pub(crate) struct InFlightSet(Mutex<HashMap<Uuid, usize>>);
-
-/// RAII guard: dropping it removes the event from the set.
-pub(crate) struct InFlight {
-    set: Arc<InFlightSet>,
-    id: Uuid,
-}
-
-impl InFlightSet {
-    pub(crate) fn enter(self: &Arc<Self>, id: Uuid) -> InFlight {
-        *self.0.lock().entry(id).or_default() += 1;
-        InFlight { set: self.clone(), id }
-    }
-
-    pub(crate) fn holds(&self, id: Uuid) -> bool {
-        self.0.lock().contains_key(&id)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let mut held = self.set.0.lock();
-        if let Some(count) = held.get_mut(&self.id) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.id);
-            }
-        }
-    }
 }
 
 impl Consumer {

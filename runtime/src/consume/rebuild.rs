@@ -8,14 +8,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use crate::{
-    api::{
-        error::{InternalError, RetryClass},
-        routes::EventRoute,
-        tx::Tx,
-    },
+    api::{routes::EventRoute, tx::Tx},
+    error::{InternalError, RetryClass},
     log::event_log::LogRequest,
     rpc::{
-        builtin::{BuiltinContext, BuiltinRequest, Outcome},
+        builtin::{BuiltinRequest, Outcome, first_reply},
         client::{Call, Client},
     },
 };
@@ -57,20 +54,21 @@ impl Client {
     }
 }
 
-/// Resets the projection of a source, so that catch-up rebuilds it. A service error if that is not possible.
 impl BuiltinRequest for RebuildRequest {
     type Reply = RebuildStarted;
 
     const INTERNAL: &'static str = internal::REBUILD;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<RebuildStarted> {
-        begin(cx, &self.source).await
-    }
 }
 
-async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted> {
-    let (domain, pool) = (cx.domain, &cx.backing.db.lanes);
-    let routes: Vec<&EventRoute> = cx.backing.events.iter().filter(|route| route.source == source).collect();
+/// Resets the projection of a source, so that catch-up rebuilds it. A service error if that is not possible.
+pub(crate) async fn begin(
+    domain: &str,
+    pool: &PgPool,
+    routes: &[EventRoute],
+    client: &Client,
+    source: &str,
+) -> Outcome<RebuildStarted> {
+    let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
     if routes.is_empty() {
         let text = format!("{domain} does not consume events of {source}.");
         return Ok(Err(rejected(ErrorKind::NotFound, "unknown_source", text, "no handler is registered for it")));
@@ -83,7 +81,7 @@ async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted>
     }
     // A trimmed log could not restore what is reset, and catch-up would stop for good below its first position.
     let question = LogRequest { after: Position::START, delay_ms: 0 };
-    let page = cx.client.ask_builtin(source, &question, &Call::default()).await?.reply;
+    let page = client.ask_builtin(source, &question, &Call::default()).await?.reply;
     if let Some(trimmed) = page.trimmed {
         let text = format!("The log of {source} was trimmed, so {domain} could not be restored from it.");
         return Ok(Err(rejected(ErrorKind::Conflict, "log_trimmed", text, format!("it was trimmed up to {trimmed}"))));
@@ -102,7 +100,7 @@ async fn begin(cx: &BuiltinContext<'_>, source: &str) -> Outcome<RebuildStarted>
     }
     let names: BTreeSet<String> = routes.iter().map(|route| route.name.to_owned()).collect();
     tracing::warn!(domain, source, ?names, "projection reset, rebuilding from the log");
-    BuiltinContext::reply(RebuildStarted { names: names.into_iter().collect() })
+    first_reply(RebuildStarted { names: names.into_iter().collect() })
 }
 
 fn rejected(kind: ErrorKind, code: &str, text: String, detail: impl Into<String>) -> ServiceError {

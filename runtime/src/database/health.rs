@@ -15,8 +15,8 @@ use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::Notify;
 
 use crate::{
-    api::error::{InternalError, is_lost_connection},
     database::{clock, held::Held},
+    error::{InternalError, is_lost_connection},
 };
 
 /// Timeout of a probe.

@@ -10,10 +10,10 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use uuid::Uuid;
 
 use crate::{
-    api::{error::InternalError, routes::DeadlineRoute},
-    database::Database,
-    jobs::lease,
-    rpc::responder::Responder,
+    api::routes::DeadlineRoute,
+    database::{Database, lease},
+    error::InternalError,
+    responder::Responder,
 };
 
 /// The most deadlines of one query.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::{
-    api::{error::InternalError, routes::MaintenanceJob},
-    database::Database,
-    jobs::{effects::Effects, lease},
+    api::routes::MaintenanceJob,
+    database::{Database, lease},
+    error::InternalError,
+    lane::effects::Effects,
 };
 
 /// The most rows of one delete, so that no statement runs long.

@@ -13,10 +13,7 @@ use super::{
     commit::{AnswerRows, Committed, write},
     measure, next_after,
 };
-use crate::{
-    api::{error::InternalError, tx::Tx},
-    guard::guarded,
-};
+use crate::{api::tx::Tx, error::InternalError, guard::guarded};
 
 /// A kind of work for a lane.
 pub(super) trait Kind {

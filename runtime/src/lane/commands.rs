@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     api::{
-        error::InternalError,
         routes::{CommandRoute, Erased, Outcome},
         tx::Tx,
     },
-    rpc::command_log::{self, CommandKey},
+    error::InternalError,
+    lane::command_log::{self, CommandKey},
 };
 
 /// A command in a lane.

@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        error::InternalError,
         routes::EffectRow,
         sql::Collected,
         tx::{PendingEffect, PendingEvent},
     },
     columns,
+    error::InternalError,
     log::event_log::{Digest, LoggedEvent, id_hash},
 };
 

@@ -2,21 +2,25 @@
 //! acknowledgement.
 
 mod attempts;
+mod dead_letter;
 mod inbox;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contract::EventHead;
+use parking_lot::Mutex;
 use sqlx::PgConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-pub(crate) use attempts::delete_attempts;
-use attempts::{again, count_or_dead_letter, prepare, uncount_attempt};
-use inbox::Claimed;
-pub(crate) use inbox::{claim, lock};
+use attempts::{again, count_or_dead_letter, delete_attempts, prepare, uncount_attempt};
+use inbox::{Claimed, claim};
 
 use super::{
     LaneContext, LaneMessage, Lanes,
@@ -26,11 +30,10 @@ use super::{
 };
 use crate::{
     api::{
-        error::{InternalError, RetryClass},
         routes::{Erased, EventRoute},
         tx::Tx,
     },
-    consume::{consumer::InFlight, dead_letter},
+    error::{InternalError, RetryClass},
 };
 
 /// An event in a lane.
@@ -52,6 +55,39 @@ pub(crate) struct EventItem {
     pub _in_flight: Option<InFlight>,
     /// RAII guard: dropping it releases the permit.
     pub _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Events that are in a lane of this node, which catch-up skips.
+#[derive(Default)]
+pub(crate) struct InFlightSet(Mutex<HashMap<Uuid, usize>>);
+
+/// RAII guard: dropping it removes the event from the set.
+pub(crate) struct InFlight {
+    set: Arc<InFlightSet>,
+    id: Uuid,
+}
+
+impl InFlightSet {
+    pub(crate) fn enter(self: &Arc<Self>, id: Uuid) -> InFlight {
+        *self.0.lock().entry(id).or_default() += 1;
+        InFlight { set: self.clone(), id }
+    }
+
+    pub(crate) fn holds(&self, id: Uuid) -> bool {
+        self.0.lock().contains_key(&id)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut held = self.set.0.lock();
+        if let Some(count) = held.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.id);
+            }
+        }
+    }
 }
 
 impl EventItem {

@@ -13,10 +13,12 @@ use super::{
     commit::AnswerRows,
     publish,
 };
-use crate::api::{
+use crate::{
+    api::{
+        routes::{EffectRoute, EffectRow, Erased},
+        tx::Tx,
+    },
     error::InternalError,
-    routes::{EffectRoute, EffectRow, Erased},
-    tx::Tx,
 };
 
 /// The result of an effect, in the lane of its entity.

@@ -11,11 +11,7 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{
-    api::{error::InternalError, tx::PendingEvent},
-    database::begin_epoch,
-    rpc::builtin::{BuiltinContext, BuiltinRequest, Outcome},
-};
+use crate::{api::tx::PendingEvent, database::begin_epoch, error::InternalError, rpc::builtin::BuiltinRequest};
 
 pub(crate) use events::EventsRequest;
 
@@ -92,10 +88,6 @@ impl BuiltinRequest for LogRequest {
 
     const INTERNAL: &'static str = subject::internal::LOG;
     const IS_FOR_CONSUMERS: bool = true;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<LogPage> {
-        BuiltinContext::reply(page(&cx.backing.db.lanes, &self).await?)
-    }
 }
 
 /// One commit, without its events.

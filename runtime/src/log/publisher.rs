@@ -14,8 +14,8 @@ use sqlx::Row;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    api::error::InternalError,
     database::Database,
+    error::InternalError,
     log::{
         event_log::{LoggedCommit, LoggedEvent, commits_at},
         message::{EventMessage, Messages},

@@ -1,19 +1,22 @@
 //! Deletes the old part of a domain's log that every consumer has handled, and trims the history that the domain keeps
 //! besides. Never automatic: the operator requests it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use contract::{Detail, DetailCode, ErrorKind, Position, ServiceError, subject::internal};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row};
 
 use crate::{
-    api::{error::InternalError, routes::EventRoute},
-    consume::catch_up::cursors::recently_used,
+    api::routes::{EventRoute, TrimHistory},
+    error::InternalError,
+    log::stream::Streams,
     rpc::{
-        builtin::{BuiltinContext, BuiltinRequest, Outcome},
+        builtin::{BuiltinRequest, Outcome, first_reply},
         client::{Call, Client},
-        responder::Backing,
     },
 };
 
@@ -90,26 +93,25 @@ impl BuiltinRequest for ConsumedRequest {
     type Reply = Consumed;
 
     const INTERNAL: &'static str = internal::CONSUMED;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Consumed> {
-        BuiltinContext::reply(consumed(cx, &self.source).await?)
-    }
 }
 
 impl BuiltinRequest for TrimRequest {
     type Reply = Trimmed;
 
     const INTERNAL: &'static str = internal::TRIM;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<Trimmed> {
-        run(cx.backing, &self).await
-    }
 }
 
-async fn consumed(cx: &BuiltinContext<'_>, source: &str) -> Result<Consumed, InternalError> {
-    let pool = &cx.backing.db.lanes;
-    let routes: Vec<&EventRoute> = cx.backing.events.iter().filter(|route| route.source == source).collect();
-    let mut names = recently_used(pool, source).await?;
+/// Reads how far this domain has handled the events of a source. The cursors are those of the types that it handles,
+/// and of `recently_used`, which another version of the domain handles.
+pub(crate) async fn consumed(
+    domain: &str,
+    pool: &PgPool,
+    routes: &[EventRoute],
+    source: &str,
+    recently_used: BTreeSet<String>,
+) -> Result<Consumed, InternalError> {
+    let routes: Vec<&EventRoute> = routes.iter().filter(|route| route.source == source).collect();
+    let mut names = recently_used;
     names.extend(routes.iter().map(|route| route.name.to_owned()));
     let rows =
         sqlx::query("select name, epoch, xid from cursor where source = $1").bind(source).fetch_all(pool).await?;
@@ -119,7 +121,7 @@ async fn consumed(cx: &BuiltinContext<'_>, source: &str) -> Result<Consumed, Int
         match cursors.get_mut(&name) {
             Some(cursor) => *cursor = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? },
             // Left by a version of the domain that handled the type: it would hold back every trim.
-            None => tracing::info!(domain = cx.domain, source, name, "cursor of an unregistered event ignored"),
+            None => tracing::info!(domain, source, name, "cursor of an unregistered event ignored"),
         }
     }
     let up_to = cursors.into_values().min();
@@ -127,8 +129,15 @@ async fn consumed(cx: &BuiltinContext<'_>, source: &str) -> Result<Consumed, Int
     Ok(Consumed { up_to, is_rebuilt_from })
 }
 
-async fn run(backing: &Backing, request: &TrimRequest) -> Outcome<Trimmed> {
-    let (oldest, retention) = (backing.streams.max_age(), Duration::from_secs(request.older_than_seconds));
+/// Deletes commits in slices, then the history of the domain. A service error if the log would be shorter than the
+/// stream.
+pub(crate) async fn run(
+    pool: &PgPool,
+    streams: &Streams,
+    history: Option<&TrimHistory>,
+    request: &TrimRequest,
+) -> Outcome<Trimmed> {
+    let (oldest, retention) = (streams.max_age(), Duration::from_secs(request.older_than_seconds));
     if retention < oldest {
         // Every event in the stream must also be in the log.
         let text = "The log must be kept for as long as the stream keeps events.";
@@ -136,15 +145,14 @@ async fn run(backing: &Backing, request: &TrimRequest) -> Outcome<Trimmed> {
         let error = ServiceError::new(ErrorKind::Invalid, "retention_too_short", text);
         return Ok(Err(error.about(detail.with("min", oldest.as_secs()))));
     }
-    let pool = &backing.db.lanes;
     let mut trimmed = Trimmed::default();
     (trimmed.commits, trimmed.is_done) = in_slices(|| slice(pool, request.up_to, retention)).await?;
-    if let Some(trim) = backing.history.as_ref().filter(|_| trimmed.is_done) {
+    if let Some(trim) = history.filter(|_| trimmed.is_done) {
         (trimmed.history, trimmed.is_done) = in_slices(|| trim(pool.clone(), retention, SLICE)).await?;
     }
     let Trimmed { commits, history, is_done } = trimmed;
     tracing::info!(commits, history, is_done, "log trimmed");
-    BuiltinContext::reply(trimmed)
+    first_reply(trimmed)
 }
 
 /// Runs up to [`SLICES`] slices. Returns the sum of their sizes, and whether the last one was short.

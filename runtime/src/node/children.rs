@@ -13,14 +13,16 @@ use uuid::Uuid;
 
 use super::{health::HealthState, running::OwnVerifier};
 use crate::{
-    api::{error::InternalError, routes::MaintenanceJob},
+    api::routes::MaintenanceJob,
     consume::{catch_up::CatchUp, consumer::Consumer},
     database::Probe,
+    error::InternalError,
     jobs::{deadlines::Deadlines, maintenance},
     lane::{Lane, LaneContext, Lanes},
     log::{publisher::Outgoing, repair::republish, stream::Streams},
     node::supervise::{Child, task},
-    rpc::{responder::Responder, revocations::Revocations},
+    responder::Responder,
+    rpc::revocations::Revocations,
 };
 
 /// What the children of a domain share.

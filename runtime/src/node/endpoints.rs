@@ -5,14 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use contract::Access;
 
 use crate::{
-    api::{
-        error::InternalError,
-        routes::{QueryRoute, Registration, RequestMeta, Routes, defects},
-    },
-    rpc::{
-        builtin::BuiltinRoute,
-        responder::{Endpoint, EndpointInfo},
-    },
+    api::routes::{QueryRoute, Registration, RequestMeta, Routes, defects},
+    error::InternalError,
+    responder::{BuiltinRoute, Endpoint, EndpointInfo},
 };
 
 /// Rejects a domain whose registrations contradict each other.

@@ -23,7 +23,6 @@ use super::{
 use crate::{
     api::{
         context::PermittedClient,
-        error::InternalError,
         routes::{Calls, Registration, Routes},
     },
     clock::Clock,
@@ -32,15 +31,16 @@ use crate::{
         consumer::{Consumer, PERMITS},
     },
     database::{self, Database},
-    jobs::{deadlines::Deadlines, effects::Effects},
-    lane::{Depth, LaneContext, Lanes},
+    error::InternalError,
+    jobs::deadlines::Deadlines,
+    lane::{Depth, LaneContext, Lanes, effects::Effects},
     log::{publisher::Publisher, stream::Streams},
     node::supervise::{Child, Supervisor, SupervisorMessage, Watch},
+    responder::{Backing, Micro, Responder},
     rpc::{
         auth::{TokenSources, Verifier},
         client::Client,
         connect::connect,
-        responder::{Backing, Micro, Responder},
         revocations::Revocations,
     },
 };

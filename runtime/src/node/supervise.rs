@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// The restart limit: with more restarts of one child within [`WINDOW`], its domain is not ready.
 const INTENSITY: usize = 10;

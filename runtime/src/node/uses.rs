@@ -8,7 +8,7 @@ use crate::{
         routes::Registration,
         service::{Service, ServiceRegistry},
     },
-    rpc::builtin::consumers_subjects,
+    responder::consumers_subjects,
 };
 
 /// What a domain or service uses of other domains, by its registrations. The rights of its NATS user are made from it.

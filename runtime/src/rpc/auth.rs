@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{ErrorKind, ServiceError, VerificationKeys};
+use contract::{ErrorKind, ServiceError, TokenOwner, VerificationKeys};
 use futures::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use parking_lot::{Mutex, RwLock};
@@ -15,10 +15,31 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    api::caller::Identity,
     clock::Clock,
     rpc::revocations::{REVOCATIONS, RevocationSource, Revocations},
 };
+
+/// An account whose access token was verified here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub id: Uuid,
+    /// Its role, as the token names it.
+    pub role: String,
+    /// The account's version when the token was signed; 0 in a token that names none.
+    pub version: i64,
+    /// The session the token belongs to.
+    pub session: Uuid,
+    /// The moment the token was signed, in seconds since 1970.
+    pub issued_at: i64,
+}
+
+impl Identity {
+    /// What revocations are compared with.
+    pub(crate) fn owner(&self) -> TokenOwner {
+        TokenOwner { account: self.id, version: self.version, session: self.session }
+    }
+}
 
 /// The source of the keys: a query to the signer.
 pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<VerificationKeys, ServiceError>> + Send + Sync>;

@@ -7,7 +7,7 @@ use std::{
 
 use async_nats::{ConnectOptions, Event};
 
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// The NATS servers, and how to connect to them.
 #[derive(Debug, Clone)]

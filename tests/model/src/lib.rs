@@ -1,8 +1,8 @@
 //! A model of how a consumer gets every event of another domain exactly once, although the stream may lose, repeat or
 //! reorder anything, nodes die or freeze, and databases are restored.
 //!
-//! It is the protocol of `consume/catch_up.rs`, `log/event_log.rs`, `lane/events.rs` and `consume/dead_letter.rs` in
-//! `runtime/src`, without its SQL: each step below is one statement or one commit there, and between any two of them
+//! It is the protocol of `consume/catch_up.rs`, `log/event_log.rs`, `lane/events.rs` and `lane/events/dead_letter.rs`
+//! in `runtime/src`, without its SQL: each step below is one statement or one commit there, and between any two of them
 //! anything else may happen. A walk takes random steps and checks after each whether something broke; at its end the
 //! faults stop, and what is still not handled then never will be. Each rule of `docs/catch-up.md` can be dropped, to
 //! see the schedule that breaks.

@@ -12,10 +12,12 @@ use uuid::Uuid;
 pub(crate) use forms::{one_by_one, prepared, together, unprepared};
 
 use super::{Erased, RequestMeta, Run};
-use crate::api::{
-    context::{Context, ServiceContext},
+use crate::{
+    api::{
+        context::{Context, ServiceContext},
+        tx::Cause,
+    },
     error::InternalError,
-    tx::Cause,
 };
 
 /// Prepares the item for the lane: the message with the prepared result.
@@ -115,7 +117,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::rpc::command_log::is_reused;
+    use crate::lane::command_log::is_reused;
 
     domain_error! {
         enum Never {

@@ -8,7 +8,10 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::command::{DecodedCommand, decoded};
-use crate::api::{domain::DeadlineSource, error::InternalError, sql::Reads};
+use crate::{
+    api::{domain::DeadlineSource, sql::Reads},
+    error::InternalError,
+};
 
 /// Returns at most so many due commands. Their ids are derived from key and deadline, so that a restored database emits
 /// events with the same ids.

@@ -6,11 +6,13 @@ use futures::future::{BoxFuture, FutureExt};
 use uuid::Uuid;
 
 use super::{Erased, Run, batch_handler, typed};
-use crate::api::{
-    context::Context,
-    domain::{Effect, EffectHandler, EffectResult},
+use crate::{
+    api::{
+        context::Context,
+        domain::{Effect, EffectHandler, EffectResult},
+        tx::Cause,
+    },
     error::InternalError,
-    tx::Cause,
 };
 
 /// Calls the external system. Returns the effect result, which the lane passes to `finish`.

@@ -7,10 +7,12 @@ use futures::future::{BoxFuture, FutureExt};
 use uuid::Uuid;
 
 use super::{Erased, Run, batch_handler, typed};
-use crate::api::{
-    domain::{EventEnvelope, Projection, React},
+use crate::{
+    api::{
+        domain::{EventEnvelope, Projection, React},
+        tx::{Cause, Tx},
+    },
     error::InternalError,
-    tx::{Cause, Tx},
 };
 
 /// Resets a projection.

@@ -7,13 +7,15 @@ use futures::future::{BoxFuture, FutureExt};
 use sqlx::PgPool;
 
 use super::RequestMeta;
-use crate::api::{
-    context::{Context, ServiceContext},
-    domain::{Answer, AnswerBatch, QueryEnvelope},
+use crate::{
+    api::{
+        context::{Context, ServiceContext},
+        domain::{Answer, AnswerBatch, QueryEnvelope},
+        service::Serve,
+        sql::Reads,
+    },
+    batcher::Batcher,
     error::{InternalError, QueryError, QueryResult},
-    routes::batcher::Batcher,
-    service::Serve,
-    sql::Reads,
 };
 
 /// A query that a domain or a service answers.

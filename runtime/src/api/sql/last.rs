@@ -11,7 +11,7 @@ use sqlx::{
     query::Query,
 };
 
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// Collects writes that are sent as one statement with the answers and events of the batch, which saves a round trip
 /// for each. None sees the rows of another, so no two may write the same row. A statement that is run after them fails

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::CatchUp;
 use crate::{
-    api::error::InternalError,
+    error::InternalError,
     log::event_log::{Digest, LogPage, LogRow},
 };
 

@@ -6,7 +6,7 @@ use contract::Position;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::{CatchUp, lease_prefix};
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// The event types of a source whose cursors the nodes of this domain have used in the last ten minutes, by their
 /// leases. A node of another version may handle other types than this one.

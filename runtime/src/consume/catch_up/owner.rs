@@ -6,7 +6,7 @@ use contract::{EventHead, Position};
 
 use super::CatchUp;
 use crate::{
-    api::error::InternalError,
+    error::InternalError,
     log::event_log::{EventsRequest, LogPage, LogRequest, LoggedEvent, head},
     rpc::client::Call,
 };

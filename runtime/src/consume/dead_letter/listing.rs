@@ -4,27 +4,28 @@ use contract::{
     EventHead,
     page::{COUNTED, Moment, Part},
 };
-use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
+use sqlx::{Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::{DeadLetter, DeadLetterKind, DeadLetters};
 use crate::{
-    api::{error::InternalError, routes::EventRoute},
-    jobs::effects::{DUE_FOR, EXAMINED, Effects, unregistered},
+    api::routes::EventRoute,
+    error::InternalError,
+    lane::{
+        Lanes,
+        effects::{DUE_FOR, EXAMINED, unregistered},
+    },
 };
 
 /// The dead letters of a domain, and the effects that no running node registers.
 pub(crate) struct DeadLetterRows<'a> {
-    pub domain: &'static str,
-    pub pool: &'a PgPool,
-    /// Effects that this node registers.
-    pub effects: &'a Effects,
+    pub lanes: &'a Lanes,
     /// The routes that decode the entities of events.
     pub events: &'a [EventRoute],
 }
 
 /// What a redrive runs again.
-pub(crate) enum Work {
+pub(super) enum Work {
     /// The head and the payload. The head is `None` if it cannot be decoded.
     Event(Option<Box<EventHead>>, Vec<u8>),
     Effect,
@@ -46,15 +47,21 @@ macro_rules! listed {
 }
 
 impl DeadLetterRows<'_> {
+    /// The names of the effects that this node registers.
+    fn effects(&self) -> &[&'static str] {
+        self.lanes.context.effects.names()
+    }
+
     /// Reads a page of the list.
-    pub(crate) async fn list(&self, part: Part<(Moment, Uuid)>) -> Result<DeadLetters, InternalError> {
+    pub(super) async fn page(&self, part: Part<(Moment, Uuid)>) -> Result<DeadLetters, InternalError> {
+        let pool = &self.lanes.context.db.reads;
         let counted =
             sqlx::query_scalar(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"))
-                .bind(self.effects.names())
+                .bind(self.effects())
                 .bind(DUE_FOR.as_secs_f64())
                 .bind(EXAMINED)
                 .bind(COUNTED + 1)
-                .fetch_one(self.pool)
+                .fetch_one(pool)
                 .await?;
         let sql = if part.is_backwards {
             concat!(
@@ -72,14 +79,14 @@ impl DeadLetterRows<'_> {
         };
         let (at, id) = part.from.map(|(at, id)| (at.0, id)).unzip();
         let rows = sqlx::query(sql)
-            .bind(self.effects.names())
+            .bind(self.effects())
             .bind(DUE_FOR.as_secs_f64())
             .bind(EXAMINED)
             .bind(at)
             .bind(id)
             .bind(part.rows())
             .bind(part.offset())
-            .fetch_all(self.pool)
+            .fetch_all(pool)
             .await?;
         let letters = rows.iter().map(|row| Ok(self.letter(row)?.0)).collect::<Result<Vec<_>, sqlx::Error>>()?;
         let (data, pagination) = part.page(letters, counted, |letter| (Moment(letter.dead_lettered_at), letter.id));
@@ -88,13 +95,13 @@ impl DeadLetterRows<'_> {
 
     /// Reads one dead letter. The id of an event is derived from its source among others, so no two sources share an
     /// id.
-    pub(crate) async fn read(&self, id: Uuid) -> Result<Option<(DeadLetter, Work)>, InternalError> {
+    pub(super) async fn read(&self, id: Uuid) -> Result<Option<(DeadLetter, Work)>, InternalError> {
         let row = sqlx::query(concat!("select * from ", listed!(), " where id = $4 order by kind, source limit 1"))
-            .bind(self.effects.names())
+            .bind(self.effects())
             .bind(DUE_FOR.as_secs_f64())
             .bind(EXAMINED)
             .bind(id)
-            .fetch_optional(self.pool)
+            .fetch_optional(&self.lanes.context.db.lanes)
             .await?;
         Ok(row.map(|row| self.letter(&row)).transpose()?)
     }
@@ -104,7 +111,7 @@ impl DeadLetterRows<'_> {
         let mut letter = DeadLetter {
             id: row.try_get("id")?,
             kind: DeadLetterKind::Effect,
-            source: source.unwrap_or_else(|| self.domain.to_owned()),
+            source: source.unwrap_or_else(|| self.lanes.context.domain.to_owned()),
             name: row.try_get("name")?,
             entity: row.try_get("entity")?,
             reason: row.try_get("reason")?,

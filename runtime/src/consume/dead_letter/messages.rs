@@ -1,11 +1,17 @@
 //! Requests about dead letters, and their replies.
 
 use chrono::{DateTime, Utc};
-use contract::{PageRequest, Pagination, ServiceError};
+use contract::{
+    PageRequest, Pagination, ServiceError,
+    subject::{guarded, internal},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::rpc::client::{Call, Client, Replied};
+use crate::rpc::{
+    builtin::BuiltinRequest,
+    client::{Call, Client, Replied},
+};
 
 /// The kind of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,10 +60,25 @@ pub struct DeadLetters {
 #[serde(transparent)]
 pub(crate) struct ListRequest(pub PageRequest);
 
+impl BuiltinRequest for ListRequest {
+    type Reply = DeadLetters;
+
+    const INTERNAL: &'static str = internal::DEAD_LETTERS;
+    const GUARDED: Option<&'static str> = Some(guarded::LIST_DEAD_LETTERS);
+}
+
 /// A request to redrive one dead letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RedriveRequest {
     pub id: Uuid,
+}
+
+impl BuiltinRequest for RedriveRequest {
+    type Reply = DeadLetter;
+
+    const INTERNAL: &'static str = internal::REDRIVE;
+    const GUARDED: Option<&'static str> = Some(guarded::REDRIVE_DEAD_LETTER);
+    const IS_COMMAND: bool = true;
 }
 
 impl Client {

@@ -1,77 +1,71 @@
 //! Answers requests to list and redrive dead letters.
 
-use contract::{
-    Detail, DetailCode, ErrorKind, EventHead, Format, ServiceError,
-    subject::{guarded, internal},
-};
+use contract::{Detail, DetailCode, ErrorKind, EventHead, Format, ServiceError, subject::guarded};
 use sha2::{Digest, Sha256};
 use sqlx::{PgExecutor, PgPool};
+use uuid::Uuid;
 
-use super::{DeadLetter, DeadLetterRows, DeadLetters, ListRequest, RedriveRequest, Work};
+use super::{DeadLetter, DeadLetterRows, DeadLetters, ListRequest, RedriveRequest, listing::Work};
 use crate::{
-    api::error::InternalError,
-    lane::{EventItem, LaneMessage, LaneReply},
-    rpc::{
-        builtin::{BuiltinContext, BuiltinRequest, Outcome},
-        client::Replied,
+    api::caller::Caller,
+    error::InternalError,
+    lane::{
+        EventItem, LaneContext, LaneMessage, LaneReply,
         command_log::{self, CommandKey},
+    },
+    rpc::{
+        builtin::{Outcome, first_reply},
+        client::Replied,
     },
 };
 
-impl BuiltinRequest for ListRequest {
-    type Reply = DeadLetters;
-
-    const INTERNAL: &'static str = internal::DEAD_LETTERS;
-    const GUARDED: Option<&'static str> = Some(guarded::LIST_DEAD_LETTERS);
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<DeadLetters> {
-        let Some(part) = self.0.part("dead letters") else {
+impl DeadLetterRows<'_> {
+    /// Answers a request for a page.
+    pub(crate) async fn list(&self, ListRequest(page): &ListRequest) -> Outcome<DeadLetters> {
+        let Some(part) = page.part("dead letters") else {
             let detail = Detail::format("cursor", "cursor", "must be a cursor of another page");
             let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not valid.");
             return Ok(Err(error.about(detail)));
         };
-        BuiltinContext::reply(cx.dead_letter_rows(&cx.backing.db.reads).list(part).await?)
+        first_reply(self.page(part).await?)
     }
-}
 
-/// Passes a dead-lettered event to its lane again, bypassing inbox and cursor, or schedules a dead-lettered effect
-/// again. A repeat with the same command id does neither, unless the first run stored its answer and stopped before it
-/// passed the event on.
-impl BuiltinRequest for RedriveRequest {
-    type Reply = DeadLetter;
-
-    const INTERNAL: &'static str = internal::REDRIVE;
-    const GUARDED: Option<&'static str> = Some(guarded::REDRIVE_DEAD_LETTER);
-    const IS_COMMAND: bool = true;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<DeadLetter> {
-        let pool = &cx.backing.db.lanes;
-        let caller = cx.caller.key();
-        let repeat = cx.command_id.map(|id| Repeat {
-            key: CommandKey { caller: &caller, operation: guarded::REDRIVE_DEAD_LETTER, id },
-            domain: cx.domain,
-            fingerprint: Sha256::digest(self.id.as_bytes()).to_vec(),
+    /// Passes a dead-lettered event to its lane again, bypassing inbox and cursor, or schedules a dead-lettered effect
+    /// again. A repeat with the same command id does neither, unless the first run stored its answer and stopped before
+    /// it passed the event on.
+    pub(crate) async fn redrive(
+        &self,
+        RedriveRequest { id }: RedriveRequest,
+        caller: &Caller,
+        command_id: Option<Uuid>,
+    ) -> Outcome<DeadLetter> {
+        let pool = &self.lanes.context.db.lanes;
+        let caller = caller.key();
+        let repeat = command_id.map(|command_id| Repeat {
+            key: CommandKey { caller: &caller, operation: guarded::REDRIVE_DEAD_LETTER, id: command_id },
+            domain: self.lanes.context.domain,
+            fingerprint: Sha256::digest(id.as_bytes()).to_vec(),
         });
         let earlier = match &repeat {
             Some(repeat) => repeat.earlier_answer(pool).await?,
             None => None,
         };
-        match (cx.dead_letter_rows(pool).read(self.id).await?, earlier) {
+        match (self.read(id).await?, earlier) {
             (_, Some(Err(error))) => Ok(Err(error)),
             // The dead letter is unchanged: the earlier run may have stopped before it passed the event to the lane.
             (Some((letter, Work::Event(Some(head), payload))), Some(Ok(earlier)))
                 if letter.dead_lettered_at == earlier.reply.dead_lettered_at =>
             {
-                if let Some(item) = cx.redriven(*head, payload) {
-                    cx.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                if let Some(item) = self.redriven(*head, payload) {
+                    self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
                 }
                 Ok(Ok(earlier))
             }
             (_, Some(Ok(earlier))) => Ok(Ok(earlier)),
             (None, None) => Ok(Err(dead_letter_not_found())),
-            (Some((letter, Work::Effect)), None) => cx.redrive_effect(letter, repeat.as_ref()).await,
+            (Some((letter, Work::Effect)), None) => self.redrive_effect(letter, repeat.as_ref()).await,
             (Some((letter, Work::Event(head, payload))), None) => {
-                let Some(item) = head.and_then(|head| cx.redriven(*head, payload)) else {
+                let Some(item) = head.and_then(|head| self.redriven(*head, payload)) else {
                     let error = ServiceError::new(
                         ErrorKind::Conflict,
                         "unknown_event",
@@ -86,22 +80,15 @@ impl BuiltinRequest for RedriveRequest {
                     return repeat.concurrent_answer(pool).await;
                 }
                 crate::fail_point("redrive.before_dispatch");
-                cx.backing.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
-                BuiltinContext::reply(letter)
+                self.lanes.cast(item.entity, LaneMessage::Event(Box::new(item)));
+                first_reply(letter)
             }
         }
-    }
-}
-
-impl BuiltinContext<'_> {
-    fn dead_letter_rows<'a>(&'a self, pool: &'a PgPool) -> DeadLetterRows<'a> {
-        let (effects, events) = (&self.backing.lanes.context.effects, &self.backing.events);
-        DeadLetterRows { domain: self.domain, pool, effects, events }
     }
 
     /// The event as a lane item; `None` if no handler is registered for it.
     fn redriven(&self, head: EventHead, payload: Vec<u8>) -> Option<EventItem> {
-        let route = self.backing.events.iter().find(|route| route.is_of(&head))?;
+        let route = self.events.iter().find(|route| route.is_of(&head))?;
         let mut item = EventItem::of(route, head, payload.into(), i64::MAX);
         item.is_redrive = true;
         Some(item)
@@ -110,7 +97,8 @@ impl BuiltinContext<'_> {
     /// Makes a dead-lettered effect due again, with the same idempotency key and its attempts reset to zero. This and
     /// the answer of the command are one commit. The effect keeps its place among the effects of its entity.
     async fn redrive_effect(&self, letter: DeadLetter, repeat: Option<&Repeat<'_>>) -> Outcome<DeadLetter> {
-        let (pool, effects) = (&self.backing.db.lanes, &self.backing.lanes.context.effects);
+        let LaneContext { db, effects, .. } = &*self.lanes.context;
+        let pool = &db.lanes;
         if !effects.knows(&letter.name) {
             let error =
                 ServiceError::new(ErrorKind::Conflict, "unknown_effect", "No handler is registered for the effect.");
@@ -132,7 +120,7 @@ impl BuiltinContext<'_> {
         }
         transaction.commit().await?;
         effects.wake_up();
-        BuiltinContext::reply(letter)
+        first_reply(letter)
     }
 }
 

@@ -6,10 +6,9 @@ use std::collections::{HashMap, HashSet};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{EventItem, RETRY_PAUSE};
+use super::{EventItem, RETRY_PAUSE, dead_letter};
 use crate::{
-    api::error::InternalError,
-    consume::dead_letter,
+    error::InternalError,
     lane::{LaneContext, LaneMessage, Lanes},
 };
 
@@ -178,7 +177,7 @@ async fn dead_letter_event(context: &LaneContext, item: &EventItem, reason: &str
 }
 
 /// Deletes the counts of events that are handled or dead-lettered.
-pub(crate) async fn delete_attempts(
+pub(super) async fn delete_attempts(
     connection: &mut PgConnection,
     items: impl IntoIterator<Item = &EventItem>,
 ) -> Result<(), InternalError> {

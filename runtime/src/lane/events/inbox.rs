@@ -8,11 +8,11 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::EventItem;
-use crate::{api::error::InternalError, columns, log::event_log::id_hash};
+use crate::{columns, error::InternalError, log::event_log::id_hash};
 
 /// The result of claiming a batch, by the indices of its events.
 #[derive(Default)]
-pub(crate) struct Claimed {
+pub(super) struct Claimed {
     /// Claimed by another transaction.
     pub unclaimed: Vec<usize>,
     /// Not handled before: without an inbox row until now, and above the cursor.
@@ -27,7 +27,7 @@ pub(crate) struct Claimed {
 ///
 /// The cursors are read in a later statement of the same transaction: if they were read first, a copy that has waited
 /// since before a prune would run a second time. Returns the database's time too.
-pub(crate) async fn claim(
+pub(super) async fn claim(
     connection: &mut PgConnection,
     batch: &[EventItem],
 ) -> Result<(Claimed, DateTime<Utc>), InternalError> {
@@ -66,7 +66,7 @@ pub(crate) async fn claim(
 }
 
 /// Waits until no other transaction holds the claim on an event, and takes it.
-pub(crate) async fn lock(connection: &mut PgConnection, head: &EventHead) -> Result<(), InternalError> {
+pub(super) async fn lock(connection: &mut PgConnection, head: &EventHead) -> Result<(), InternalError> {
     let sql = "select pg_advisory_xact_lock($1)";
     sqlx::query(sql).bind(lock_number(head)).execute(connection).await?;
     Ok(())

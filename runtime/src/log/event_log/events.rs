@@ -3,12 +3,10 @@
 use chrono::{DateTime, Utc};
 use contract::{Position, subject::internal};
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 
 use super::{LoggedCommit, LoggedEvent, commits_at};
-use crate::{
-    api::error::InternalError,
-    rpc::builtin::{BuiltinContext, BuiltinRequest, Outcome},
-};
+use crate::{error::InternalError, rpc::builtin::BuiltinRequest};
 
 /// A request to the owner for the events of these types at these positions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +39,12 @@ const ANSWER_BYTES: usize = 500_000;
 const ENVELOPE_BYTES: usize = 400;
 
 impl EventsRequest {
+    /// Reads commits by position, in order, with their events of the requested types.
+    pub(crate) async fn answer(&self, pool: &PgPool) -> Result<EventsPage, InternalError> {
+        let commits = commits_at(&mut *pool.acquire().await?, &self.positions).await?;
+        pack(commits, self, ANSWER_BYTES)
+    }
+
     /// The request for the rest; `None` if everything was returned or the log does not contain the rest.
     pub(crate) fn rest(mut self, page: &EventsPage) -> Option<Self> {
         let last = page.commits.last()?.position;
@@ -50,17 +54,11 @@ impl EventsRequest {
     }
 }
 
-/// Reads commits by position, in order, with their events of the requested types.
 impl BuiltinRequest for EventsRequest {
     type Reply = EventsPage;
 
     const INTERNAL: &'static str = internal::EVENTS;
     const IS_FOR_CONSUMERS: bool = true;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<EventsPage> {
-        let commits = commits_at(&mut *cx.backing.db.lanes.acquire().await?, &self.positions).await?;
-        BuiltinContext::reply(pack(commits, &self, ANSWER_BYTES)?)
-    }
 }
 
 /// Packs as many commits as fit. A commit goes in whole, or cut after at least one of its events, or not at all:

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
-    api::error::InternalError,
+    error::InternalError,
     log::{message::head_of, repair::republish},
 };
 

@@ -7,7 +7,7 @@ use contract::Position;
 use sqlx::PgPool;
 
 use crate::{
-    api::error::InternalError,
+    error::InternalError,
     log::repair::{checkpoints, republish},
 };
 

@@ -9,12 +9,11 @@ use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use crate::{
-    api::error::InternalError,
-    database::Database,
-    jobs::lease,
+    database::{Database, lease},
+    error::InternalError,
     log::{event_log::commits_at, publisher::Publisher, stream::Streams},
     rpc::{
-        builtin::{BuiltinContext, BuiltinRequest, Outcome},
+        builtin::BuiltinRequest,
         client::{Call, Client},
     },
 };
@@ -51,10 +50,6 @@ impl BuiltinRequest for RepublishRequest {
     type Reply = RepublishStarted;
 
     const INTERNAL: &'static str = internal::REPUBLISH;
-
-    async fn answer(self, cx: &BuiltinContext<'_>) -> Outcome<RepublishStarted> {
-        BuiltinContext::reply(begin(&cx.backing.db.lanes, Position::START).await?)
-    }
 }
 
 /// Starts a republish from the newest commit down to a low watermark, or down to that of the republish in progress if

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{Call, Client};
-use crate::api::{error::InternalError, routes::batcher::Batcher};
+use crate::{batcher::Batcher, error::InternalError};
 
 /// The messages of a type that are under way at once.
 const UNDER_WAY: usize = 2;

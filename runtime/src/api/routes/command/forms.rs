@@ -6,12 +6,14 @@ use contract::{CallError, Command, ErrorBody, Format};
 use futures::future::FutureExt;
 
 use super::{Outcome, PrepareCommand, PreparedCommand};
-use crate::api::{
-    context::Context,
-    domain::{CommandEnvelope, Handle, HandleBatch, Prepare},
+use crate::{
+    api::{
+        context::Context,
+        domain::{CommandEnvelope, Handle, HandleBatch, Prepare},
+        routes::{Erased, Run, batch_handler, typed},
+        tx::{Cause, Tx},
+    },
     error::{HandleError, HandlerResult, InternalError, PrepareError},
-    routes::{Erased, Run, batch_handler, typed},
-    tx::{Cause, Tx},
 };
 
 /// Without preparation.

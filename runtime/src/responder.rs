@@ -1,6 +1,10 @@
 //! Serves the requests of a domain or a service: one subscription in a queue group, admission control before a request
 //! is read, replies in the format of the request.
+//!
+//! To read first: `responder/command.rs` (from a command to its lane), `responder/builtin.rs` (the requests that the
+//! runtime itself answers).
 
+mod builtin;
 mod command;
 mod incoming;
 mod micro;
@@ -17,27 +21,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 use uuid::Uuid;
 
-pub(crate) use incoming::IncomingRequest;
-use incoming::is_inbox;
+use builtin::BuiltinContext;
+pub(crate) use builtin::{BuiltinRoute, consumers_subjects};
+use incoming::{IncomingRequest, is_inbox};
 pub(crate) use micro::{EndpointInfo, Micro};
 use rejections::Rejections;
-pub(crate) use reply::Reply;
+use reply::Reply;
 
 use crate::{
     api::{
         caller::Caller,
         context::{PermittedClient, ServiceContext},
-        error::InternalError,
         routes::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute, RequestMeta, TrimHistory},
     },
     database::{Database, READS},
+    error::InternalError,
     guard::guarded,
     lane::Lanes,
     log::stream::Streams,
-    rpc::{
-        auth::Verifier,
-        builtin::{BuiltinContext, BuiltinRoute},
-    },
+    rpc::auth::Verifier,
 };
 
 /// Concurrency limits of one domain on this node. Requests beyond them are rejected with 503 and never queued.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Row;
 
 use super::Effects;
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// A node that registers an effect starts it within a second. An effect that has been due for longer than this, is the
 /// first of its entity and is not registered here is considered to be registered nowhere.

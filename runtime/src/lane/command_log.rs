@@ -4,7 +4,7 @@ use contract::{ErrorKind, Format, ServiceError};
 use sqlx::{FromRow, PgExecutor, Row};
 use uuid::Uuid;
 
-use crate::{api::error::InternalError, columns, lane::LaneReply};
+use crate::{columns, error::InternalError, lane::LaneReply};
 
 /// What identifies a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -20,11 +20,11 @@ use uuid::Uuid;
 use crate::{
     api::{
         context::{Context, PermittedClient, ServiceContext},
-        error::InternalError,
         routes::{EffectRoute, EffectRow},
         tx::PendingEffect,
     },
     database::Database,
+    error::InternalError,
     guard::guarded,
     lane::{EffectItem, LaneMessage, Lanes},
 };

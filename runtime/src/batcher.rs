@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::{
-    api::error::{InternalError, RetryClass},
+    error::{InternalError, RetryClass},
     guard::guarded,
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::api::error::InternalError;
+use crate::error::InternalError;
 
 /// Takes or renews a lease, by the database's clock. Returns whether `holder` holds it.
 pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Duration) -> Result<bool, InternalError> {

@@ -12,13 +12,15 @@ use crate::{
     api::{
         caller::Caller,
         context::{Context, ServiceContext},
-        error::InternalError,
         routes::{CommandRoute, DecodedCommand, Erased, PreparedCommand},
         tx::Cause,
     },
+    error::InternalError,
     guard::guarded,
-    lane::{CommandItem, LaneMessage, LaneReply},
-    rpc::command_log::{self, CommandKey},
+    lane::{
+        CommandItem, LaneMessage, LaneReply,
+        command_log::{self, CommandKey},
+    },
 };
 
 /// How often a command is prepared in all when its lane finds the prepared result stale.
