@@ -1,7 +1,8 @@
 //! Typed settings, each from its environment variable, else from `souk.toml`, else its default. An invalid value stops
 //! the start with an error that names its variable or its key.
 //!
-//! To read first: `table.rs` (every setting), `sources.rs` (where a value comes from), `report.rs` (`souk config check`).
+//! To read first: `table.rs` (every setting), `sources.rs` (where a value comes from), `report.rs` (what
+//! `souk config check` prints).
 
 mod check;
 mod file;
@@ -117,7 +118,7 @@ impl Settings {
     }
 
     /// The settings file, if it has secrets and every user of the machine may read it.
-    pub(crate) fn exposed_file(&self) -> Option<&PathBuf> {
+    pub(crate) fn exposed_file(&self) -> Option<&Path> {
         self.sources.exposed_file()
     }
 }

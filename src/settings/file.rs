@@ -94,7 +94,9 @@ impl Reading {
                     Err(reason) => self.errors.push(format!("{key} is {reason}")),
                 },
                 (None, Value::Table(table)) if self.is_section(&key) => self.section(&key, table),
-                (None, _) if self.is_section(&key) => self.errors.push(format!("{key} is a section, [{key}], not a key")),
+                (None, _) if self.is_section(&key) => {
+                    self.errors.push(format!("{key} is a section, [{key}], not a key"))
+                }
                 (None, _) => self.errors.push(self.unknown(&key)),
             }
         }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::postgres::PgConnectOptions;
-use subjects::shop::{Country, Locale, TimeZone};
+use subjects::{
+    Currency,
+    shop::{Country, Locale, TimeZone},
+};
 use tracing_subscriber::EnvFilter;
 
 /// Seconds per day.
@@ -91,6 +94,10 @@ pub(super) fn database(text: &str) -> Result<String, String> {
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
+}
+
+pub(super) fn currency(text: &str) -> Result<Currency, String> {
+    text.parse().map_err(|_| "not an ISO 4217 currency code".to_owned())
 }
 
 pub(super) fn time_zone(text: &str) -> Result<TimeZone, String> {

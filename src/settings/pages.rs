@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write, path::Path};
 
 use super::{
     file::SettingsFile,
-    setting::{Default, Group, Kind, Row},
+    setting::{DefaultText, Group, Kind, Row},
     table::GROUPS,
 };
 
@@ -29,11 +29,11 @@ const FILE: &str = "\
 
 /// The rows of one group for docs/configuration.md.
 fn table(group: &Group) -> String {
-    let mut table = String::from("| Variable | Key | Default | |\n| --- | --- | --- | --- |\n");
+    let mut table = String::from("| Variable | Key | DefaultText | |\n| --- | --- | --- | --- |\n");
     for Row { name, default, about, .. } in group.rows {
         let default = match default {
-            Default::Is(text) => format!("`{text}`"),
-            Default::Words(text) | Default::PerDomain(text) => (*text).to_owned(),
+            DefaultText::Is(text) => format!("`{text}`"),
+            DefaultText::Words(text) | DefaultText::PerDomain(text) => (*text).to_owned(),
         };
         let _ = writeln!(table, "| `{}` | `{}` | {default} | {about} |", name.variable, name.key);
     }
@@ -157,7 +157,7 @@ fn every_default_and_every_example_has_the_form_of_its_setting() {
         let (variable, key) = (row.name.variable, row.name.key);
         assert!(variables.insert(variable) && keys.insert(key), "{variable}, {key}: there twice");
         assert!(!row.about.contains('|') && !row.about.ends_with('.'), "{variable}: {}", row.about);
-        if let Default::Is(text) = row.default {
+        if let DefaultText::Is(text) = row.default {
             assert_eq!((row.check)(text), Ok(()), "the default of {variable}");
         }
         if !row.example.is_empty() {

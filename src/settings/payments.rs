@@ -11,9 +11,7 @@ use payments::{
 use super::{
     Settings, Sources,
     setting::{Setting, Words},
-    table::{
-        PROVIDER, STRIPE_BASE, STRIPE_PUBLISHABLE_KEY, STRIPE_SECRET_KEY, STRIPE_TIMEOUT, STRIPE_WEBHOOK_SECRET,
-    },
+    table::{PROVIDER, STRIPE_BASE, STRIPE_PUBLISHABLE_KEY, STRIPE_SECRET_KEY, STRIPE_TIMEOUT, STRIPE_WEBHOOK_SECRET},
 };
 
 /// The longest timeout of one request to the provider: an effect has ten seconds for all of its requests.

@@ -1,12 +1,15 @@
 //! What `souk config check` prints.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 
 use super::{
     LogFormat, LogSettings, Servers, Settings, Sources, payments, sandbox,
-    setting::{Default, Row},
+    setting::{DefaultText, Row},
     sources::Origin,
     stack,
     table::GROUPS,
@@ -31,7 +34,7 @@ impl Report {
         let exposed = sources.exposed_file();
         let warnings = exposed.map(|path| format!("{} has secrets and every user may read it", path.display()));
         let mut report = Self {
-            file: sources.file().cloned(),
+            file: sources.file().map(Path::to_owned),
             lines: Vec::new(),
             warnings: warnings.into_iter().collect(),
             errors: Vec::new(),
@@ -54,7 +57,7 @@ impl Report {
 
 fn line(sources: &Sources, row: &Row, variable: &str, key: String) -> Result<Line> {
     let Some(found) = sources.find(variable, &key)? else {
-        let (Default::Is(text) | Default::Words(text) | Default::PerDomain(text)) = row.default;
+        let (DefaultText::Is(text) | DefaultText::Words(text) | DefaultText::PerDomain(text)) = row.default;
         return Ok(Line { key, from: "default", value: text.replace('`', "") });
     };
     (row.check)(found.text).map_err(|reason| found.wrong(row.name, &reason))?;
@@ -107,8 +110,8 @@ mod tests {
     #[test]
     fn a_report_has_every_value_with_its_source_and_without_secrets() {
         let environment = [("SOUK_LANES", "2"), ("DATABASE_URL", "postgres://souk:s3cret@db/postgres")];
-        let file = "nats.url = \"nats://n1\"\n[node]\nlanes = 4\nstart_timeout = \"5s\"\n[demo]\npassword = \"s3cret\"\n\
-            [database.passwords]\norders = \"s3cret\"\n";
+        let file = "nats.url = \"nats://n1\"\n[node]\nlanes = 4\nstart_timeout = \"5s\"\n\
+            [demo]\npassword = \"s3cret\"\n[database.passwords]\norders = \"s3cret\"\n";
         let report = report(&environment, file);
         assert!(report.errors.is_empty() && report.warnings.is_empty(), "{:?}", report.errors);
         let text = report.to_string();
@@ -134,6 +137,9 @@ mod tests {
         assert!(errors[0].starts_with("SOUK_LANES is ") && errors[1].starts_with("shop.currency in souk.toml is "));
         let errors = report(&[], "log.sinks = \"file\"\npayments.provider = \"stripe\"\nstack.ca = \"ca.pem\"").errors;
         assert_eq!(errors.len(), 3, "{errors:?}");
-        assert_eq!(report(&[("DATABASE_URL", "nonsense")], "").errors, ["DATABASE_URL is \"nonsense\": not a URL of a database"]);
+        assert_eq!(
+            report(&[("DATABASE_URL", "nonsense")], "").errors,
+            ["DATABASE_URL is \"nonsense\": not a URL of a database"]
+        );
     }
 }

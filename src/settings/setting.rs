@@ -18,7 +18,8 @@ pub(crate) struct Is(pub(super) &'static str);
 /// A default that depends on other settings or on the machine, or none at all, in words.
 pub(crate) struct Words(#[allow(dead_code, reason = "the row has it too")] pub(super) &'static str);
 
-/// As [`Words`], of a setting that every domain has: `<DOMAIN>` in its variable and `<domain>` in its key stand for one.
+/// As [`Words`], of a setting that every domain has: `<DOMAIN>` in its variable and `<domain>` in its key stand for the
+/// domain's name.
 pub(crate) struct PerDomain(#[allow(dead_code, reason = "the row has it too")] pub(super) &'static str);
 
 /// The default of a setting that a whole process has once.
@@ -60,7 +61,7 @@ pub(super) struct Group {
 /// One setting, without its type.
 pub(super) struct Row {
     pub(super) name: Name,
-    pub(super) default: Default,
+    pub(super) default: DefaultText,
     #[cfg_attr(not(test), allow(dead_code, reason = "for the generated files"))]
     pub(super) example: &'static str,
     /// A description in Markdown.
@@ -70,7 +71,7 @@ pub(super) struct Row {
 }
 
 /// See [`Is`], [`Words`] and [`PerDomain`].
-pub(super) enum Default {
+pub(super) enum DefaultText {
     Is(&'static str),
     Words(&'static str),
     PerDomain(&'static str),
@@ -124,8 +125,10 @@ impl Row {
     /// The variables and keys: one of each, or those of every domain.
     pub(super) fn names(&self) -> Vec<(String, String)> {
         match self.default {
-            Default::PerDomain(_) => DOMAINS.iter().map(|domain| self.name.of(domain)).collect(),
-            Default::Is(_) | Default::Words(_) => vec![(self.name.variable.to_owned(), self.name.key.to_owned())],
+            DefaultText::PerDomain(_) => DOMAINS.iter().map(|domain| self.name.of(domain)).collect(),
+            DefaultText::Is(_) | DefaultText::Words(_) => {
+                vec![(self.name.variable.to_owned(), self.name.key.to_owned())]
+            }
         }
     }
 }

@@ -5,9 +5,7 @@ use subjects::shop::{Country, Shop};
 
 use super::{
     Sources,
-    table::{
-        SHOP_COUNTRIES, SHOP_CURRENCY, SHOP_FOOTER, SHOP_LOCALE, SHOP_MAIL_SENDER, SHOP_NAME, SHOP_TIME_ZONE,
-    },
+    table::{SHOP_COUNTRIES, SHOP_CURRENCY, SHOP_FOOTER, SHOP_LOCALE, SHOP_MAIL_SENDER, SHOP_NAME, SHOP_TIME_ZONE},
 };
 
 pub(super) fn shop(sources: &Sources) -> Result<Shop> {
@@ -52,7 +50,7 @@ mod tests {
     fn a_wrong_value_is_an_error_with_its_key_and_the_reason() {
         for (key, value, reason) in [
             ("name", "x".repeat(81), "must have 1 to 80 characters"),
-            ("currency", "EURO".to_owned(), "expected an ISO 4217 currency code"),
+            ("currency", "EURO".to_owned(), "not an ISO 4217 currency code"),
             ("time_zone", "Berlin".to_owned(), "not a time zone of the IANA database"),
             ("locale", "de DE".to_owned(), "not a BCP 47 tag"),
             ("countries", "DE,de".to_owned(), "\"de\" must be an ISO 3166-1 alpha-2 code"),

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -68,17 +68,13 @@ impl Sources {
 
     /// The value of a setting, if it is set.
     pub(super) fn optional<T, D: Single>(&self, setting: &Setting<T, D>) -> Result<Option<T>> {
-        self.parsed(setting, self.find(setting.name.variable, setting.name.key)?)
+        parsed(setting, self.find(setting.name.variable, setting.name.key)?)
     }
 
     /// The value of a domain's setting, if it is set.
     pub(super) fn of_domain<T>(&self, setting: &Setting<T, PerDomain>, domain: &str) -> Result<Option<T>> {
         let (variable, key) = setting.name.of(domain);
-        self.parsed(setting, self.find(&variable, &key)?)
-    }
-
-    fn parsed<T, D>(&self, setting: &Setting<T, D>, found: Option<Found<'_>>) -> Result<Option<T>> {
-        found.map(|found| (setting.form)(found.text).map_err(|reason| found.wrong(setting.name, &reason))).transpose()
+        parsed(setting, self.find(&variable, &key)?)
     }
 
     /// An empty value counts as not set.
@@ -96,14 +92,18 @@ impl Sources {
     }
 
     /// The settings file, if there is one.
-    pub(crate) fn file(&self) -> Option<&PathBuf> {
-        self.file.as_ref().map(|file| &file.path)
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
     }
 
     /// The settings file, if it has secrets and every user of the machine may read it.
-    pub(crate) fn exposed_file(&self) -> Option<&PathBuf> {
-        self.file.as_ref().filter(|file| file.is_exposed).map(|file| &file.path)
+    pub(super) fn exposed_file(&self) -> Option<&Path> {
+        self.file.as_ref().filter(|file| file.is_exposed).map(|file| file.path.as_path())
     }
+}
+
+fn parsed<T, D>(setting: &Setting<T, D>, found: Option<Found<'_>>) -> Result<Option<T>> {
+    found.map(|found| (setting.form)(found.text).map_err(|reason| found.wrong(setting.name, &reason))).transpose()
 }
 
 impl Found<'_> {
@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(seconds(&[], file), 5);
         assert_eq!(seconds(&[("SOUK_START_TIMEOUT", " ")], file), 5, "an empty variable is not set");
         assert_eq!(seconds(&[("SOUK_START_TIMEOUT", "")], "node.start_timeout = \"\""), 60, "nor is an empty key");
-        let sources = Sources::of(&[("SOUK_DB_PASSWORD_ORDERS", "a")], "[database.passwords]\norders = \"b\"\ncarts = \"c\"");
+        let sources =
+            Sources::of(&[("SOUK_DB_PASSWORD_ORDERS", "a")], "[database.passwords]\norders = \"b\"\ncarts = \"c\"");
         let sources = sources.unwrap();
         let password = |domain| sources.of_domain(&DOMAIN_PASSWORD, domain).unwrap();
         assert_eq!([password("orders"), password("carts")], [Some("a".to_owned()), Some("c".to_owned())]);

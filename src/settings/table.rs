@@ -11,7 +11,7 @@ use super::{
     forms::*,
     logs::{LogFormat, Sinks},
     payments::{LONGEST, Provider},
-    setting::{Default, Group, Is, Kind, Name, PerDomain, Row, Setting, Words},
+    setting::{DefaultText, Group, Is, Kind, Name, PerDomain, Row, Setting, Words},
 };
 
 macro_rules! settings {
@@ -31,7 +31,7 @@ macro_rules! settings {
             title: $title,
             rows: &[$(Row {
                 name: $id.name,
-                default: Default::$default($default_text),
+                default: DefaultText::$default($default_text),
                 example: $example,
                 about: $about,
                 check: |text| ($id.form)(text).map(drop),
@@ -153,9 +153,10 @@ settings! {
         SHOP_NAME: ShopName = parsed, "SOUK_SHOP_NAME", "shop.name", Text,
             Is("souk"), "Linen & Co",
             "Its name, one line of at most 80 characters";
-        SHOP_CURRENCY: Currency = parsed, "SOUK_SHOP_CURRENCY", "shop.currency", Text,
+        SHOP_CURRENCY: Currency = currency, "SOUK_SHOP_CURRENCY", "shop.currency", Text,
             Is("USD"), "EUR",
-            "The currency of its prices, ISO 4217. Products of any currency are accepted; those of the demo have this one";
+            "The currency of its prices, ISO 4217. Products in any currency are accepted; those of the demo are in \
+             this one";
         SHOP_TIME_ZONE: TimeZone = time_zone, "SOUK_SHOP_TIME_ZONE", "shop.time_zone", Text,
             Is("UTC"), "Europe/Berlin",
             "The time zone of dates in texts, a name of the IANA database";

@@ -60,7 +60,11 @@ fn a_file_that_is_named_must_exist() {
     let directory = directory("[node]\nlanes = 4\n");
     let output = check(directory.path(), &[("SOUK_CONFIG", "other.toml")]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).starts_with("souk: SOUK_CONFIG: other.toml: No such file"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).starts_with("souk: SOUK_CONFIG: other.toml: No such file"),
+        "{}",
+        text(&output.stderr)
+    );
     std::fs::rename(directory.path().join("souk.toml"), directory.path().join("other.toml")).unwrap();
     let output = check(directory.path(), &[("SOUK_CONFIG", "other.toml")]);
     assert_eq!(line(text(&output.stdout), "node.lanes"), ("souk.toml", "4"));
