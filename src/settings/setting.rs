@@ -54,6 +54,7 @@ pub(super) enum Kind {
 
 /// Settings that belong together, under one heading of docs/configuration.md.
 pub(super) struct Group {
+    #[cfg_attr(not(test), allow(dead_code, reason = "for the generated files"))]
     pub(super) title: &'static str,
     pub(super) rows: &'static [Row],
 }
