@@ -57,7 +57,7 @@ settings! {
             "A PEM file with this node's own certificate, for NATS servers that require one";
         NATS_CLIENT_KEY: PathBuf = path, "SOUK_NATS_CLIENT_KEY", "nats.client_key", Text,
             Words("none"), "/etc/souk/node.key.pem",
-            "A PEM file with its key";
+            "A PEM file with the key of that certificate";
         DATABASE_URL: String = database, "DATABASE_URL", "database.url", Url,
             Words("the local stack"), "postgres://db:5432/postgres",
             "The PostgreSQL server. Domain d uses its own role and database there, both named d. \
@@ -80,7 +80,7 @@ settings! {
              when it changes";
         HTTP_TLS_KEY: PathBuf = path, "SOUK_HTTP_TLS_KEY", "http.tls_key", Text,
             Words("none: plain HTTP"), "/etc/souk/http.key.pem",
-            "A PEM file with its key";
+            "A PEM file with the key of that certificate";
         CORS_ORIGINS: Vec<String> = list, "SOUK_CORS_ORIGINS", "http.cors_origins", List,
             Words("none"), "https://shop.example,https://admin.shop.example",
             "Origins whose pages may read replies";
@@ -220,7 +220,7 @@ settings! {
             "A PEM file with the servers' certificate, which must name 127.0.0.1";
         STACK_KEY: PathBuf = path, "SOUK_STACK_KEY", "stack.key", Text,
             Words("none: plain on loopback"), "servers.key.pem",
-            "A PEM file with its key";
+            "A PEM file with the key of that certificate";
         STACK_STATISTICS: bool = flag, "SOUK_STACK_STATISTICS", "stack.statistics", Flag,
             Is("false"), "false",
             "`true`: PostgreSQL counts statements (`pg_stat_statements`, with planning) and nats-server serves its \
