@@ -60,10 +60,7 @@ impl SettingsFile {
 
     fn has_secrets(&self) -> bool {
         let known = known();
-        self.values.iter().any(|(key, text)| {
-            let kind = known.get(key).map_or(Kind::Secret, |(_, row)| row.name.kind);
-            kind.masked(text) != Kind::Text.masked(text)
-        })
+        self.values.iter().any(|(key, text)| known.get(key).is_some_and(|(_, row)| row.name.kind.has_password(text)))
     }
 }
 

@@ -101,7 +101,18 @@ impl Kind {
         match self {
             Self::Secret => MASK.to_owned(),
             Self::Url | Self::Urls => without_password(text),
-            Self::Text | Self::Number | Self::Flag | Self::List => text.escape_debug().to_string(),
+            Self::Text | Self::Number | Self::Flag | Self::List if text.contains(char::is_control) => {
+                text.escape_debug().to_string()
+            }
+            Self::Text | Self::Number | Self::Flag | Self::List => text.to_owned(),
+        }
+    }
+
+    pub(super) fn has_password(self, text: &str) -> bool {
+        match self {
+            Self::Secret => !text.trim().is_empty(),
+            Self::Url | Self::Urls => without_password(text) != text,
+            Self::Text | Self::Number | Self::Flag | Self::List => false,
         }
     }
 }
@@ -152,6 +163,7 @@ mod tests {
             assert_eq!(Kind::Url.masked(url), masked);
         }
         assert_eq!(Kind::Urls.masked("nats://a:x@n1,nats://b:y@n2"), "nats://a:***@n2");
+        assert_eq!(Kind::Text.masked("O'Neill & Co"), "O'Neill & Co");
         assert_eq!(Kind::Text.masked("two\nlines"), "two\\nlines");
     }
 }

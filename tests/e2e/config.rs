@@ -1,6 +1,7 @@
 //! `souk config check`, in a directory with and without a `souk.toml`.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
 };
@@ -9,7 +10,9 @@ use tempfile::TempDir;
 
 fn directory(file: &str) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("souk.toml"), file).unwrap();
+    let path = directory.path().join("souk.toml");
+    std::fs::write(&path, file).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
     directory
 }
 
