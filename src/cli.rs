@@ -2,6 +2,7 @@
 
 mod admin;
 mod check;
+mod config;
 mod dead_letters;
 mod demo;
 mod health;
@@ -17,8 +18,9 @@ use clap::{Parser, Subcommand};
 
 /// The backend of a shop: supervised actors over NATS JetStream.
 ///
-/// Settings come from the environment; docs/configuration.md lists every variable. Without NATS_URL and DATABASE_URL,
-/// every command finds the local stack that `souk up` runs in SOUK_HOME (default .souk).
+/// Settings come from the environment and souk.toml; docs/configuration.md lists them, `souk config check` prints those
+/// that apply. Without NATS_URL and DATABASE_URL, every command finds the local stack that `souk up` runs in SOUK_HOME
+/// (default .souk).
 #[derive(Parser)]
 #[command(version, after_help = "Start with `souk up`, then open http://127.0.0.1:8080/api/v1/docs")]
 pub(crate) struct Arguments {
@@ -53,6 +55,8 @@ enum Command {
     Replay(replay::ReplayArguments),
     /// Delete commits from the logs that every consumer has handled and that are older than SOUK_LOG_RETENTION (90d)
     Trim(trim::TrimArguments),
+    /// Print and check the settings
+    Config(config::ConfigArguments),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
 }
@@ -71,6 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
         Command::Trim(arguments) => trim::run(arguments).await,
+        Command::Config(arguments) => config::run(&arguments),
         Command::Openapi => {
             println!("{}", gateway::openapi_document());
             Ok(())

@@ -8,7 +8,7 @@ use contract::{CallError, Command, ErrorKind};
 use runtime::{Call, Client};
 use serde::Deserialize;
 use subjects::{
-    CategoryId,
+    CategoryId, Currency,
     catalog::{CreateCategory, CreateProduct, ListCategories, NewProduct},
     identity::{CreateAccount, Login},
 };
@@ -54,13 +54,22 @@ struct DemoProduct {
 }
 
 impl Goods {
-    fn load() -> Result<Self> {
-        Ok(serde_json::from_str(include_str!("demo/goods.json"))?)
+    /// The contents, with prices in this currency.
+    fn load(currency: Currency) -> Result<Self> {
+        let mut goods: Self = serde_json::from_str(include_str!("demo/goods.json"))?;
+        for DemoProduct { product, .. } in &mut goods.products {
+            let NewProduct { price, compare_price, cost_price, variants, .. } = product;
+            let of_variants = variants.iter_mut().flatten().filter_map(|variant| variant.price.as_mut());
+            for price in [price].into_iter().chain(compare_price).chain(cost_price).chain(of_variants) {
+                price.currency = currency;
+            }
+        }
+        Ok(goods)
     }
 }
 
 /// Creates the missing parts of the demo shop.
-pub(crate) async fn seed(servers: &Servers, password: &str, step: impl Fn(&str)) -> Result<()> {
+pub(crate) async fn seed(servers: &Servers, password: &str, currency: Currency, step: impl Fn(&str)) -> Result<()> {
     step("demo accounts");
     let client = Client::new(runtime::connect(&servers.nats, "operator", "demo").await?).await?;
     let mut tokens = HashMap::new();
@@ -82,7 +91,7 @@ pub(crate) async fn seed(servers: &Servers, password: &str, step: impl Fn(&str))
             tokens.insert(role, session.access_token);
         }
     }
-    let Goods { categories, products } = Goods::load()?;
+    let Goods { categories, products } = Goods::load(currency)?;
     step(&format!("demo categories ({})", categories.len()));
     let mut ids: HashMap<String, CategoryId> = HashMap::new();
     for DemoCategory { slug, name, description, parent } in categories {
@@ -137,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_goods_fit_together() {
-        let Goods { categories, products } = Goods::load().unwrap();
+        let Goods { categories, products } = Goods::load(Currency::EUR).unwrap();
         let (mut known, mut slugs, mut skus) = (HashSet::new(), HashSet::new(), HashSet::new());
         for category in categories {
             assert!(category.parent.is_none_or(|parent| known.contains(&parent)), "{}", category.slug);
@@ -147,6 +156,7 @@ mod tests {
             let slug = product.slug.clone().unwrap();
             assert!(known.contains(&category), "{slug}: {category}");
             assert!(product.cost_price.unwrap().amount < product.price.amount, "{slug}");
+            assert_eq!(product.price.currency, Currency::EUR, "{slug}");
             assert!(product.on_hand.is_some() != product.variants.is_some(), "{slug}");
             for variant in product.variants.unwrap_or_default() {
                 assert!(skus.insert(variant.sku.clone()), "{} is there twice", variant.sku);

@@ -48,7 +48,7 @@ const TABLE: &[Entry] = table! {
     orders::Orders = |settings, _| {
         orders::Orders::new(&orders::OrdersConfig { payment_deadline: settings.payment_deadline })
     };
-    payments::Payments = |_, servers| payments::Payments::new(settings::payments(servers.is_local)?);
+    payments::Payments = |settings, servers| payments::Payments::new(settings::payments(settings, servers.is_local)?);
 };
 
 fn entry(domain: &str) -> Result<&'static Entry> {
@@ -70,7 +70,7 @@ pub(crate) async fn start(
     config.revocations = settings.revocations;
     let mut node = NodeBuilder::new(config);
     for domain in domains {
-        let (url, stream) = (servers.database(domain)?, stream_spec(domain)?);
+        let (url, stream) = (servers.database(domain)?, stream_spec(settings, domain)?);
         node = (entry(domain)?.host)(node, settings, servers, url, stream)?;
     }
     if let Some(checks) = checks {
@@ -123,10 +123,10 @@ pub(crate) async fn migrate(servers: &Servers, domains: &[&str], progress: impl 
 }
 
 /// The specification of a domain's stream, from nats/streams.json or the file that `SOUK_STREAMS` names.
-pub(crate) fn stream_spec(domain: &str) -> Result<StreamSpec> {
-    let text = match std::env::var("SOUK_STREAMS") {
-        Ok(path) => std::fs::read_to_string(&path).with_context(|| format!("SOUK_STREAMS is {path:?}"))?,
-        Err(_) => include_str!("../nats/streams.json").to_owned(),
+pub(crate) fn stream_spec(settings: &Settings, domain: &str) -> Result<StreamSpec> {
+    let text = match &settings.streams {
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("SOUK_STREAMS is {path:?}"))?,
+        None => include_str!("../nats/streams.json").to_owned(),
     };
     let mut specs: BTreeMap<String, StreamSpec> = serde_json::from_str(&text).context("the stream specifications")?;
     Ok(specs.remove(domain).or_else(|| specs.remove("default")).unwrap_or_default())

@@ -22,16 +22,18 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::settings::{LogFiles, LogFormat, LogSettings};
+use crate::settings::{LogFiles, LogFormat, LogSettings, Settings};
 
 /// Lines that wait to be written to a file. Further ones are dropped: a slow disk must not stop the shop.
 const QUEUE: usize = 16_384;
 
 /// Starts logging. The defaults apply where `SOUK_LOG` and `SOUK_LOG_FORMAT` are not set.
-pub(crate) fn start(default_filter: &str, default_format: LogFormat) -> Result<Logs> {
-    let settings = LogSettings::from_env(default_filter, default_format)?;
+pub(crate) fn start(settings: &Settings, default_filter: &str, default_format: LogFormat) -> Result<Logs> {
     let mut logs = Logs::default();
-    subscriber(&settings, &mut logs)?.init();
+    subscriber(&LogSettings::of(settings, default_filter, default_format)?, &mut logs)?.init();
+    if let Some(path) = settings.exposed_file() {
+        tracing::warn!(path = %path.display(), "settings file with secrets is readable by every user");
+    }
     Ok(logs)
 }
 

@@ -76,7 +76,7 @@ const PLACES: [&str; 13] = [
 ];
 
 /// What is neither code nor a page: SQL, configuration, scripts.
-const OTHER_PLACES: [&str; 10] = [
+const OTHER_PLACES: [&str; 11] = [
     ".ci",
     ".env.example",
     "Dockerfile",
@@ -87,11 +87,12 @@ const OTHER_PLACES: [&str; 10] = [
     "nats",
     "runtime",
     "scripts",
+    "souk.example.toml",
 ];
 
 /// Their extensions; the empty one is that of scripts.
-const OTHERS: [&str; 12] =
-    ["", "conf", "env", "example", "json", "py", "service", "sh", "socket", "sql", "yaml", "yml"];
+const OTHERS: [&str; 13] =
+    ["", "conf", "env", "example", "json", "py", "service", "sh", "socket", "sql", "toml", "yaml", "yml"];
 
 /// The characters of a line, as in rustfmt.toml, which does not break comments and literals.
 const MAX_WIDTH: usize = 120;

@@ -72,6 +72,14 @@ fn no_sql_outside_a_store() {
     none_of(&lines_with("gateway/src", &["sqlx"], |_| false));
 }
 
+/// A setting is read through its row of the table. Of the console, `telemetry.rs` reads what others define.
+#[test]
+fn no_setting_is_read_from_the_environment_directly() {
+    let exempt = ["settings/sources.rs", "settings/pages.rs", "telemetry.rs"];
+    none_of(&lines_with("src", &["env::var"], |file| exempt.iter().any(|exempt| file.ends_with(exempt))));
+    none_of(&lines_with("stack/src", &["var(\"SOUK", "var_os(\"SOUK"], |_| false));
+}
+
 /// The runtime knows no shop.
 #[test]
 fn the_runtime_has_no_word_of_the_shop() {

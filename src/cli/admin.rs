@@ -25,8 +25,12 @@ enum Action {
 
 pub(crate) async fn run(arguments: AdminArguments) -> Result<()> {
     let Action::Create { email } = arguments.action;
-    let servers = Servers::find(&Settings::from_env()?, &[])?;
-    let password = password()?;
+    let settings = Settings::load()?;
+    let servers = Servers::find(&settings, &[])?;
+    let password = match settings.admin_password()? {
+        Some(password) => password,
+        None => read_password()?,
+    };
     let client = Client::new(runtime::connect(&servers.nats, "operator", "admin").await?).await?;
     let command = CreateAccount { email, password, role: roles::ADMIN.to_owned() };
     match client.send(&command, &Call::default()).await {
@@ -40,10 +44,7 @@ pub(crate) async fn run(arguments: AdminArguments) -> Result<()> {
     Ok(())
 }
 
-fn password() -> Result<String> {
-    if let Ok(password) = std::env::var("SOUK_ADMIN_PASSWORD") {
-        return Ok(password);
-    }
+fn read_password() -> Result<String> {
     eprint!("password: ");
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).context("no password on standard input")?;

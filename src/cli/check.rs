@@ -34,7 +34,7 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) async fn run(arguments: CheckArguments) -> Result<()> {
-    let servers = CheckServers::find(&Settings::from_env()?, &DOMAINS)?;
+    let servers = CheckServers::find(&Settings::load()?, &DOMAINS)?;
     let report = check::run(&invariants::sources(&servers, LONGEST).await?, TIMEOUT).await;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

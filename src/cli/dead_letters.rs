@@ -29,7 +29,7 @@ enum Action {
 }
 
 pub(crate) async fn run(arguments: DeadLettersArguments) -> Result<()> {
-    let servers = Servers::find(&Settings::from_env()?, &[])?;
+    let servers = Servers::find(&Settings::load()?, &[])?;
     let client = Client::new(runtime::connect(&servers.nats, "operator", "dead-letters").await?).await?;
     match arguments.action {
         Action::List => list(&client).await,

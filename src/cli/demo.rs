@@ -8,7 +8,7 @@ use contract::{ErrorKind, ServiceError};
 
 use crate::{
     demo,
-    settings::{LogFormat, Servers, Settings, demo_password},
+    settings::{LogFormat, Servers, Settings},
     telemetry, waiting,
 };
 
@@ -23,10 +23,10 @@ pub(crate) struct DemoArguments {
 }
 
 pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
-    let _logs = telemetry::start("warn", LogFormat::Text)?;
-    let settings = Settings::from_env()?;
+    let settings = Settings::load()?;
+    let _logs = telemetry::start(&settings, "warn", LogFormat::Text)?;
     let servers = Servers::find(&settings, &[])?;
-    let own = demo_password()?;
+    let own = settings.demo_password()?;
     // The password of the local stack is public.
     let password = match (&own, servers.is_local) {
         (Some(password), _) => password.as_str(),
@@ -38,7 +38,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
     waiting::for_servers(&servers, &[], settings.start_timeout).await?;
     // Domains that are still starting are not available. Seeding is idempotent, so all of it is repeated.
     let until = Instant::now() + settings.start_timeout;
-    while let Err(error) = demo::seed(&servers, password, |step| println!("{step}")).await {
+    let currency = settings.shop.currency;
+    while let Err(error) = demo::seed(&servers, password, currency, |step| println!("{step}")).await {
         let kind = error.downcast_ref::<ServiceError>().map(|error| error.kind);
         let is_passing = matches!(kind, Some(ErrorKind::Unavailable | ErrorKind::Deadline));
         if !is_passing || Instant::now() + PAUSE > until {

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 const TIMEOUT: Duration = Duration::from_millis(2500);
 
 pub(crate) async fn run() -> Result<()> {
-    let mut address = Settings::from_env()?.metrics;
+    let mut address = Settings::load()?.metrics;
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }

@@ -10,8 +10,8 @@ use crate::{
 };
 
 pub(crate) async fn run() -> Result<()> {
-    let _logs = telemetry::start("info,sqlx=warn", LogFormat::Text)?;
-    let settings = Settings::from_env()?;
+    let settings = Settings::load()?;
+    let _logs = telemetry::start(&settings, "info,sqlx=warn", LogFormat::Text)?;
     let servers = Servers::find(&settings, &DOMAINS)?;
     waiting::for_servers(&servers, &DOMAINS, settings.start_timeout).await?;
     domains::migrate(&servers, &DOMAINS, |step| println!("{step}")).await?;

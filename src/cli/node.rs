@@ -45,8 +45,8 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     if arguments.domains.is_empty() && !arguments.gateway && !arguments.check {
         bail!("a node needs --domains, --gateway or --check; the domains are {}", DOMAINS.join(", "));
     }
-    let _logs = telemetry::start("info,ractor=warn,async_nats=warn", LogFormat::Json)?;
-    let settings = Settings::from_env()?;
+    let settings = Settings::load()?;
+    let _logs = telemetry::start(&settings, "info,ractor=warn,async_nats=warn", LogFormat::Json)?;
     let domains = domains::chosen(&arguments.domains)?;
     let servers = Servers::find(&settings, &domains)?;
     let metrics = Metrics::install(gateway::METRICS)?;

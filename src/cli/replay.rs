@@ -24,7 +24,7 @@ pub(crate) async fn run(arguments: ReplayArguments) -> Result<()> {
             bail!("there is no domain {named:?}; there are {}", DOMAINS.join(", "));
         }
     }
-    let servers = Servers::find(&Settings::from_env()?, &[])?;
+    let servers = Servers::find(&Settings::load()?, &[])?;
     let client = Client::new(runtime::connect(&servers.nats, "operator", "replay").await?).await?;
     let Some(consumer) = into else {
         client.republish(&domain).await?;

@@ -22,9 +22,10 @@ pub(crate) struct SandboxArguments {
 }
 
 pub(crate) async fn run(arguments: SandboxArguments) -> Result<()> {
-    let _logs = telemetry::start("warn", LogFormat::Text)?;
+    let settings = Settings::load()?;
+    let _logs = telemetry::start(&settings, "warn", LogFormat::Text)?;
     let listener = metrics_server::bind(arguments.listen, "--listen").await?;
-    let config = sandbox(&Settings::from_env()?).await?;
+    let config = sandbox(&settings).await?;
     println!("The sandbox listens on http://{}; stop with Ctrl-C", listener.local_addr()?);
     sandbox::serve(listener, config, super::stop(arguments.stop_with_stdin)).await
 }

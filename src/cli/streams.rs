@@ -26,12 +26,13 @@ enum Action {
 }
 
 pub(crate) async fn run(arguments: StreamsArguments) -> Result<()> {
-    let servers = Servers::find(&Settings::from_env()?, &[])?;
+    let settings = Settings::load()?;
+    let servers = Servers::find(&settings, &[])?;
     let connection = runtime::connect(&servers.nats, "operator", "streams").await?;
     let jetstream = jetstream::new(connection);
     let mut open = 0;
     for domain in DOMAINS {
-        let wanted = domains::stream_spec(domain)?.config(domain);
+        let wanted = domains::stream_spec(&settings, domain)?.config(domain);
         let name = wanted.name.clone();
         let change = match jetstream.get_stream(&name).await {
             Ok(stream) => difference(&stream.cached_info().config, &wanted),

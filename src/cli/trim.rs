@@ -8,7 +8,7 @@ use contract::Position;
 use runtime::Client;
 use subjects::DOMAINS;
 
-use crate::settings::{Servers, Settings, log_retention};
+use crate::settings::{Servers, Settings};
 
 #[derive(Args)]
 pub(crate) struct TrimArguments {
@@ -31,8 +31,9 @@ pub(crate) async fn run(arguments: TrimArguments) -> Result<()> {
     if let Some(unknown) = arguments.domains.iter().find(|domain| !DOMAINS.contains(&domain.as_str())) {
         bail!("there is no domain {unknown:?}; there are {}", DOMAINS.join(", "));
     }
-    let retention = log_retention()?;
-    let servers = Servers::find(&Settings::from_env()?, &[])?;
+    let settings = Settings::load()?;
+    let retention = settings.log_retention()?;
+    let servers = Servers::find(&settings, &[])?;
     let client = Client::new(runtime::connect(&servers.nats, "operator", "trim").await?).await?;
     let named = |domain: &&&str| arguments.domains.is_empty() || arguments.domains.iter().any(|name| name == **domain);
     for domain in DOMAINS.iter().filter(named) {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use gateway::Local;
 use runtime::Metrics;
-use stack::{Stack, StackConfig};
+use stack::Stack;
 use subjects::DOMAINS;
 
 use crate::{
@@ -32,10 +32,10 @@ pub(crate) struct Up {
 }
 
 pub(crate) async fn run(up: Up) -> Result<()> {
-    let _logs = telemetry::start("warn,ractor=error", LogFormat::Text)?;
     let began = Instant::now();
     let step = move |text: &str| say(&format!("[{:6.2} s] {text}\n", began.elapsed().as_secs_f64()));
-    let settings = Settings::from_env()?;
+    let settings = Settings::load()?;
+    let _logs = telemetry::start(&settings, "warn,ractor=error", LogFormat::Text)?;
     // Bound before anything is started, so that a port in use fails early.
     let ports = if up.servers_only {
         None
@@ -44,7 +44,7 @@ pub(crate) async fn run(up: Up) -> Result<()> {
         Some((http, metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR").await?))
     };
     let stack = tokio::select! {
-        stack = Stack::start(StackConfig::from_env(domains::nats_users())?, step) => stack?,
+        stack = Stack::start(settings.stack(domains::nats_users())?, step) => stack?,
         () = super::stop_signal() => return Ok(()),
     };
     let result = serve(&up, &settings, &stack, ports, step).await;
@@ -81,7 +81,7 @@ async fn serve(
     let metrics_url = format!("http://{metrics_addr}");
     config.local = Local { metrics: Some(metrics_url.clone()), accounts: (!up.no_demo).then(demo::accounts) };
     if !up.no_demo {
-        demo::seed(&servers, demo::PASSWORD, &step).await?;
+        demo::seed(&servers, demo::PASSWORD, settings.shop.currency, &step).await?;
     }
     let scheme = if settings.http_tls.is_some() { "https" } else { "http" };
     let address = format!("{scheme}://{http_addr}");

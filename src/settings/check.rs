@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use runtime::NatsConfig;
 
 use super::{
-    Settings, optional,
+    Settings,
     servers::{database_as, nats, nats_of_stack},
+    table::{CHECK_PASSWORD, CHECK_URL, DATABASE_URL, DOMAIN_DATABASE_URL, NATS_URL},
 };
 
 /// The role that may read every database and write none.
@@ -24,12 +25,13 @@ impl CheckServers {
     /// Reads `NATS_URL` and `SOUK_CHECK_URL`, or the URLs of the domains with `SOUK_DB_PASSWORD_SOUK_CHECK`, or uses
     /// the local stack that runs in `SOUK_HOME`.
     pub(crate) fn find(settings: &Settings, domains: &[&str]) -> Result<Self> {
-        let own = optional("SOUK_CHECK_URL")?;
-        let base = optional("DATABASE_URL")?;
-        let password = optional("SOUK_DB_PASSWORD_SOUK_CHECK")?;
+        let sources = &settings.sources;
+        let own = sources.optional(&CHECK_URL)?;
+        let base = sources.optional(&DATABASE_URL)?;
+        let password = sources.optional(&CHECK_PASSWORD)?;
         let mut databases = BTreeMap::new();
         for domain in domains {
-            let of_domain = optional(&format!("DATABASE_URL_{}", domain.to_uppercase()))?;
+            let of_domain = sources.of_domain(&DOMAIN_DATABASE_URL, domain)?;
             let url = match (&own, of_domain, &base) {
                 (Some(url), ..) => as_check_role(url, domain, true, None),
                 (None, Some(url), _) => as_check_role(&url, domain, false, password.as_deref()),
@@ -38,7 +40,7 @@ impl CheckServers {
             };
             databases.insert((*domain).to_owned(), url.with_context(|| format!("the database of {domain}"))?);
         }
-        let nats_url = optional("NATS_URL")?;
+        let nats_url = sources.optional(&NATS_URL)?;
         if nats_url.is_none() && databases.is_empty() {
             return Ok(Self::of_stack(&stack::find_running(&settings.home)?, domains));
         }
@@ -50,7 +52,7 @@ impl CheckServers {
         if own.is_none() && password.is_none() {
             bail!("neither SOUK_CHECK_URL nor SOUK_DB_PASSWORD_SOUK_CHECK is set: the checks read as the role {ROLE}");
         }
-        Ok(Self { nats: nats(url)?, databases })
+        Ok(Self { nats: nats(sources, url)?, databases })
     }
 
     /// The servers of a local stack.

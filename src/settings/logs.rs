@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{optional, read, within};
+use super::{
+    Settings,
+    table::{LOG, LOG_DIR, LOG_FORMAT, LOG_KEEP, LOG_SINKS},
+};
 
 /// The format of lines on the console. Those in files are always JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +31,9 @@ impl FromStr for LogFormat {
 /// Log files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogFiles {
-    /// `SOUK_LOG_DIR`: the directory of the files.
+    /// The directory of the files.
     pub directory: PathBuf,
-    /// `SOUK_LOG_KEEP`: the days of which files are kept.
+    /// The days of which files are kept.
     pub keep: usize,
     /// Whether there is a file with all lines.
     pub has_all: bool,
@@ -41,48 +44,51 @@ pub(crate) struct LogFiles {
 /// The settings of logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogSettings {
-    /// `SOUK_LOG`: which lines are written.
+    /// Which lines are written.
     pub filter: String,
-    /// `SOUK_LOG_FORMAT`; `None` if the console is not among the sinks.
+    /// `None` if the console is not among the sinks.
     pub console: Option<LogFormat>,
     /// `None` if no file is among the sinks.
     pub files: Option<LogFiles>,
 }
 
 impl LogSettings {
-    pub(crate) fn from_env(default_filter: &str, default_format: LogFormat) -> Result<Self> {
-        let sinks = Sinks::named(&read("SOUK_LOG_SINKS", "console".to_owned())?)?;
-        let format = read("SOUK_LOG_FORMAT", default_format)?;
-        let keep = within("SOUK_LOG_KEEP", read("SOUK_LOG_KEEP", 14)?, 2, 3650)?;
+    pub(crate) fn of(settings: &Settings, default_filter: &str, default_format: LogFormat) -> Result<Self> {
+        let sources = &settings.sources;
+        let sinks = sources.read(&LOG_SINKS)?;
+        let format = sources.optional(&LOG_FORMAT)?.unwrap_or(default_format);
+        let keep = sources.read(&LOG_KEEP)?;
         let files = if sinks.file || sinks.errors {
-            let directory = optional("SOUK_LOG_DIR")?;
-            let directory = directory.context("SOUK_LOG_SINKS has a file, so SOUK_LOG_DIR must be set")?.into();
+            let directory = sources.optional(&LOG_DIR)?;
+            let directory = directory.context("SOUK_LOG_SINKS has a file, so SOUK_LOG_DIR must be set")?;
             Some(LogFiles { directory, keep, has_all: sinks.file, has_errors: sinks.errors })
         } else {
             None
         };
-        let filter = read("SOUK_LOG", default_filter.to_owned())?;
+        let filter = sources.optional(&LOG)?.unwrap_or_else(|| default_filter.to_owned());
         Ok(Self { filter, console: sinks.console.then_some(format), files })
     }
 }
 
-/// `SOUK_LOG_SINKS`.
+/// Where lines go.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sinks {
+pub(super) struct Sinks {
     console: bool,
     file: bool,
     errors: bool,
 }
 
-impl Sinks {
-    fn named(text: &str) -> Result<Self> {
+impl FromStr for Sinks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut sinks = Self::default();
         for name in text.split(',').map(str::trim) {
             match name {
                 "console" => sinks.console = true,
                 "file" => sinks.file = true,
                 "errors" => sinks.errors = true,
-                _ => bail!("SOUK_LOG_SINKS has {name:?}, which is none of console, file and errors"),
+                _ => return Err(format!("{name:?} is none of console, file and errors")),
             }
         }
         Ok(sinks)
@@ -96,9 +102,8 @@ mod tests {
     #[test]
     fn each_sink_is_switched_on_by_its_name() {
         let all = Sinks { console: true, file: true, errors: true };
-        assert_eq!(Sinks::named("console, file,errors").unwrap(), all);
-        assert_eq!(Sinks::named("file").unwrap(), Sinks { file: true, ..Sinks::default() });
-        let said = Sinks::named("console,syslog").unwrap_err().to_string();
-        assert!(said.contains("\"syslog\""), "{said}");
+        assert_eq!("console, file,errors".parse(), Ok(all));
+        assert_eq!("file".parse(), Ok(Sinks { file: true, ..Sinks::default() }));
+        assert!("console,syslog".parse::<Sinks>().unwrap_err().contains("\"syslog\""));
     }
 }

@@ -1,6 +1,6 @@
 //! The payment provider and how to reach it.
 
-use std::{sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
 use payments::{
@@ -8,47 +8,74 @@ use payments::{
     provider::{Secret, Stripe, StripeConfig},
 };
 
-use super::{duration, optional, read};
+use super::{
+    Settings, Sources,
+    setting::{Setting, Words},
+    table::{PROVIDER, STRIPE_BASE, STRIPE_PUBLISHABLE_KEY, STRIPE_SECRET_KEY, STRIPE_TIMEOUT, STRIPE_WEBHOOK_SECRET},
+};
 
 /// The longest timeout of one request to the provider: an effect has ten seconds for all of its requests.
-const LONGEST: Duration = Duration::from_secs(9);
+pub(super) const LONGEST: Duration = Duration::from_secs(9);
 
-/// Reads `SOUK_PAYMENTS_PROVIDER` and the settings of that provider.
-pub(crate) fn payments(is_local: bool) -> Result<PaymentsConfig> {
-    let provider = chosen(optional("SOUK_PAYMENTS_PROVIDER")?, is_local)?;
-    match provider.as_str() {
-        "simulated" => Ok(PaymentsConfig::default()),
-        "stripe" => {
-            let stripe = Stripe::new(stripe()?).map_err(|reason| anyhow!("the provider stripe: {reason}"))?;
+/// A payment provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Provider {
+    Simulated,
+    Stripe,
+}
+
+impl FromStr for Provider {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "simulated" => Ok(Self::Simulated),
+            "stripe" => Ok(Self::Stripe),
+            _ => Err("neither simulated nor stripe"),
+        }
+    }
+}
+
+/// The payment provider with its settings.
+pub(crate) fn payments(settings: &Settings, is_local: bool) -> Result<PaymentsConfig> {
+    match chosen(settings.sources.optional(&PROVIDER)?, is_local)? {
+        Provider::Simulated => Ok(PaymentsConfig::default()),
+        Provider::Stripe => {
+            let stripe = Stripe::new(stripe(&settings.sources)?);
+            let stripe = stripe.map_err(|reason| anyhow!("the provider stripe: {reason}"))?;
             Ok(PaymentsConfig { provider: Arc::new(stripe) })
         }
-        other => bail!("SOUK_PAYMENTS_PROVIDER is {other:?}, neither simulated nor stripe"),
     }
 }
 
 /// The configured provider. Only the local stack has a default: elsewhere, orders would ship without being paid.
-fn chosen(named: Option<String>, is_local: bool) -> Result<String> {
+fn chosen(named: Option<Provider>, is_local: bool) -> Result<Provider> {
     match (named, is_local) {
         (Some(named), _) => Ok(named),
-        (None, true) => Ok("simulated".to_owned()),
+        (None, true) => Ok(Provider::Simulated),
         (None, false) => bail!("SOUK_PAYMENTS_PROVIDER is not set: set it to stripe or simulated"),
     }
 }
 
-fn stripe() -> Result<StripeConfig> {
-    let needed = |variable: &str| {
-        optional(variable)?.ok_or_else(|| anyhow!("SOUK_PAYMENTS_PROVIDER is stripe, so {variable} must be set"))
-    };
-    let timeout = duration("SOUK_STRIPE_TIMEOUT", Duration::from_secs(8))?;
-    if timeout > LONGEST {
-        bail!("SOUK_STRIPE_TIMEOUT is more than {} s", LONGEST.as_secs());
+/// Whether the settings of the provider, if one is named, are complete.
+pub(super) fn check(sources: &Sources) -> Result<()> {
+    match sources.optional(&PROVIDER)? {
+        Some(Provider::Stripe) => stripe(sources).map(drop),
+        Some(Provider::Simulated) | None => Ok(()),
     }
+}
+
+fn stripe(sources: &Sources) -> Result<StripeConfig> {
+    let needed = |setting: &Setting<String, Words>| {
+        let missing = || anyhow!("SOUK_PAYMENTS_PROVIDER is stripe, so {} must be set", setting.variable());
+        sources.optional(setting)?.ok_or_else(missing)
+    };
     Ok(StripeConfig {
-        base: read("SOUK_STRIPE_BASE", "https://api.stripe.com".to_owned())?,
-        secret_key: Secret::new(needed("SOUK_STRIPE_SECRET_KEY")?),
-        publishable_key: needed("SOUK_STRIPE_PUBLISHABLE_KEY")?,
-        webhook_secret: Secret::new(needed("SOUK_STRIPE_WEBHOOK_SECRET")?),
-        timeout,
+        base: sources.read(&STRIPE_BASE)?,
+        secret_key: Secret::new(needed(&STRIPE_SECRET_KEY)?),
+        publishable_key: needed(&STRIPE_PUBLISHABLE_KEY)?,
+        webhook_secret: Secret::new(needed(&STRIPE_WEBHOOK_SECRET)?),
+        timeout: sources.read(&STRIPE_TIMEOUT)?,
     })
 }
 
@@ -58,9 +85,9 @@ mod tests {
 
     #[test]
     fn the_simulated_provider_is_never_a_default() {
-        assert_eq!(chosen(None, true).unwrap(), "simulated");
-        assert_eq!(chosen(Some("stripe".into()), true).unwrap(), "stripe");
-        assert_eq!(chosen(Some("simulated".into()), false).unwrap(), "simulated");
+        assert_eq!(chosen(None, true).unwrap(), Provider::Simulated);
+        assert_eq!(chosen(Some(Provider::Stripe), true).unwrap(), Provider::Stripe);
+        assert_eq!(chosen(Some(Provider::Simulated), false).unwrap(), Provider::Simulated);
         let said = chosen(None, false).unwrap_err().to_string();
         assert!(said.contains("SOUK_PAYMENTS_PROVIDER is not set"), "{said}");
     }

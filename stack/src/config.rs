@@ -1,9 +1,8 @@
 //! Configuration of a stack.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{rights::NatsUsers, tls::TlsFiles};
 
@@ -49,25 +48,6 @@ impl StackConfig {
         Self { home: home.into(), nats_port: 0, pg_port: 0, nats, domains, tls: None, has_statistics: false }
     }
 
-    /// Reads `SOUK_HOME`, `SOUK_NATS_PORT`, `SOUK_PG_PORT` and `SOUK_STACK_STATISTICS` with their defaults, and the
-    /// certificates of `SOUK_STACK_CA` and related variables; the error for an invalid value names its variable.
-    pub fn from_env(nats: NatsUsers) -> Result<Self> {
-        let home = match std::env::var_os("SOUK_HOME") {
-            Some(home) if home.is_empty() => bail!("SOUK_HOME is empty: unset it or name a directory"),
-            Some(home) => home.into(),
-            None => PathBuf::from(".souk"),
-        };
-        Ok(Self {
-            home,
-            nats_port: value("SOUK_NATS_PORT", 4222, PORT)?,
-            pg_port: value("SOUK_PG_PORT", 5442, PORT)?,
-            domains: nats.domains.iter().map(|domain| domain.name.clone()).collect(),
-            nats: Some(nats),
-            tls: TlsFiles::from_env()?,
-            has_statistics: value("SOUK_STACK_STATISTICS", false, "neither true nor false")?,
-        })
-    }
-
     /// Domain names become SQL identifiers and subject tokens, so only plain ones are accepted.
     pub(crate) fn validate(&self) -> Result<()> {
         for domain in &self.domains {
@@ -83,21 +63,6 @@ impl StackConfig {
             self.pg_port
         );
         Ok(())
-    }
-}
-
-/// What an invalid port is.
-const PORT: &str = "not a port (0 to 65535)";
-
-/// Reads a variable; `invalid` says what a value is that cannot be parsed.
-fn value<T>(variable: &str, default: T, invalid: &str) -> Result<T>
-where
-    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    match std::env::var(variable) {
-        Ok(text) => text.parse().with_context(|| format!("{variable} is {text:?}, {invalid}")),
-        Err(std::env::VarError::NotPresent) => Ok(default),
-        Err(error) => Err(error).context(variable.to_owned()),
     }
 }
 

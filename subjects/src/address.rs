@@ -3,6 +3,8 @@
 use contract::{Detail, Fields, LineBreaks};
 use serde::{Deserialize, Serialize};
 
+use crate::shop::Country;
+
 /// A postal address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
@@ -49,9 +51,7 @@ impl Address {
                 fields.text(&format!("{prefix}.{field}"), text, 0..=200, LineBreaks::Forbidden);
             }
         }
-        let is_capital = self.country.bytes().all(|byte| byte.is_ascii_uppercase());
-        if !is_capital || celes::Country::from_alpha2(&self.country).is_err() {
-            let message = "must be an ISO 3166-1 alpha-2 code";
+        if let Err(message) = self.country.parse::<Country>() {
             fields.wrong(Detail::format(format!("{prefix}.country"), "country", message));
         }
     }

@@ -23,6 +23,7 @@ pub mod orders;
 pub mod payments;
 mod registry;
 pub mod roles;
+pub mod shop;
 
 pub use address::Address;
 pub use contract::{PageRequest, Pagination};

@@ -73,21 +73,6 @@ fn every_variable_is_documented_and_every_documented_one_is_read() {
     }
 }
 
-#[test]
-fn the_example_environment_names_every_setting_of_a_node() {
-    let (page, example) = (read("docs/configuration.md"), read(".env.example"));
-    let of_nodes = page.split("## nats-server").next().unwrap();
-    let known = variables_in(&example);
-    for name in variables_in(of_nodes) {
-        let is_there = known.iter().any(|one| *one == name || name.ends_with('_') && one.starts_with(name.as_str()));
-        assert!(is_there, ".env.example lacks {name}");
-    }
-    for name in known {
-        let is_documented = variables_in(of_nodes).iter().any(|one| *one == name || name.starts_with(one.as_str()));
-        assert!(is_documented, ".env.example has {name}, which is no setting of a node");
-    }
-}
-
 fn pages() -> Vec<String> {
     let mut pages: Vec<String> = files_below("docs").into_iter().filter(|path| path.ends_with(".md")).collect();
     pages.extend(["README.md".into(), "CONTRIBUTING.md".into()]);

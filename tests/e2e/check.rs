@@ -9,7 +9,7 @@ use std::sync::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Person, Shop, address, wait_until};
+use crate::harness::{NO_FILE, Person, Shop, address, wait_until};
 use plants::{Order, Plants, SPOILT, plant_in_streams, sql_plants};
 
 /// An order without a payment, its stock held.
@@ -144,7 +144,10 @@ async fn a_check_that_cannot_connect_is_no_success_and_says_why() {
     let shop = &crate::harness::shared_shop().await;
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_souk"));
-    command.arg("check").env("SOUK_CHECK_URL", format!("postgres://souk_check:none@{stranger}/postgres"));
+    command
+        .arg("check")
+        .env("SOUK_CONFIG", NO_FILE)
+        .env("SOUK_CHECK_URL", format!("postgres://souk_check:none@{stranger}/postgres"));
     command.env("NATS_URL", &shop.nats).env("SOUK_NATS_KEYS", shop.stack().nats_keys());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();

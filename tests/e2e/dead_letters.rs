@@ -10,13 +10,13 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Answer, Person, Shop, paid_order, wait_until};
+use crate::harness::{Answer, NO_FILE, Person, Shop, paid_order, wait_until};
 
 /// Runs `souk dead-letters ...` on the shop; gives whether it succeeded and what it said.
 pub async fn dead_letters(shop: &Shop, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
     command.arg("dead-letters").args(arguments).env("SOUK_HOME", shop.stack().home).stdin(Stdio::null());
-    command.env_remove("NATS_URL").env_remove("DATABASE_URL");
+    command.env_remove("NATS_URL").env_remove("DATABASE_URL").env("SOUK_CONFIG", NO_FILE);
     tokio::task::spawn_blocking(move || {
         let output = command.output().unwrap();
         let said = [output.stdout, output.stderr].concat();

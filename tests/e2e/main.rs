@@ -12,6 +12,7 @@ mod bodies;
 mod cart_problems;
 mod carts;
 mod check;
+mod config;
 mod contention;
 mod crash_points;
 mod dead_letters;

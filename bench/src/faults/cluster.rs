@@ -239,6 +239,7 @@ impl Cluster {
         command
             .args(arguments)
             .env_remove("DATABASE_URL")
+            .env("SOUK_CONFIG", "/dev/null")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true);

@@ -69,6 +69,7 @@ impl Process {
         }
         command
             .args(&self.arguments)
+            .env("SOUK_CONFIG", "/dev/null")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .envs(more.iter().copied())
             .stdin(Stdio::null())

@@ -37,6 +37,7 @@ impl PrivateShop {
         }
         let child = command
             .args(["up", "--throw-away"])
+            .env("SOUK_CONFIG", "/dev/null")
             .env("SOUK_HOME", directory.path().join("home"))
             .env("SOUK_HTTP_ADDR", format!("127.0.0.1:{http}"))
             .env("SOUK_METRICS_ADDR", format!("127.0.0.1:{metrics}"))

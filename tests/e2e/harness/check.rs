@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::Shop;
+use super::{NO_FILE, Shop};
 
 /// What `souk check --json` said.
 pub struct Checked {
@@ -40,6 +40,7 @@ fn run(home: &Path) -> Result<Checked, String> {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_souk"))
         .args(["check", "--json"])
         .env("SOUK_HOME", home)
+        .env("SOUK_CONFIG", NO_FILE)
         .env_remove("NATS_URL")
         .env_remove("DATABASE_URL")
         .stdin(Stdio::null())

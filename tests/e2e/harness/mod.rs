@@ -25,6 +25,7 @@ pub use cluster::Cluster;
 pub use connection::{Connection, Received};
 pub use gateways::Gateways;
 pub use people::{Answer, Person};
+pub use process::NO_FILE;
 pub use restorable::{Restorable, copy};
 pub use secured::{Authority, Secured};
 pub use servers::send_signal;

@@ -15,6 +15,9 @@ use super::output::Reader;
 /// How long a start may take; the first one of a machine may have to fetch servers.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(180);
 
+/// A settings file without settings, in place of one that the working directory may have.
+pub const NO_FILE: &str = "/dev/null";
+
 /// The form in which a shop runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -255,6 +258,7 @@ pub(super) fn souk(home: &Path, settings: &[(String, String)], arguments: &[&str
     command
         .args(arguments)
         .env("SOUK_HOME", home)
+        .env("SOUK_CONFIG", NO_FILE)
         .env("SOUK_HTTP_ADDR", "127.0.0.1:0")
         .env("SOUK_METRICS_ADDR", "127.0.0.1:0")
         .env("SOUK_NATS_PORT", "0")

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::{Stack, StackConfig};
 
 use super::{
-    Checked, Shop,
+    Checked, NO_FILE, Shop,
     process::{self, Processes},
 };
 
@@ -130,7 +130,7 @@ impl Restorable {
         sqlx::raw_sql(AssertSqlSafe(same)).execute(&mut own).await.unwrap();
         own.close().await.unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
-        command.args(["check", "--json"]).stdin(Stdio::null()).env_remove("DATABASE_URL");
+        command.args(["check", "--json"]).stdin(Stdio::null()).env_remove("DATABASE_URL").env("SOUK_CONFIG", NO_FILE);
         command.env("NATS_URL", stack.nats_url()).env("SOUK_NATS_KEYS", stack.nats_keys());
         command.env("SOUK_DB_PASSWORD_SOUK_CHECK", password);
         for domain in subjects::DOMAINS {
