@@ -24,8 +24,10 @@ pub use server::gateway::{AwaitRevocation, GatewayConfig, Local, Shutdown, Verif
 /// The metrics of the gateway and of its HTTP server.
 pub const METRICS: &[runtime::MetricInfo] = runtime::metrics! {
     counter "http_requests_total" {service, status} "HTTP requests, by the domain that they concern.";
-    histogram "http_request_duration_seconds" {service} "Time from the head of a request to its response.";
-    counter "http_rejected_total" {service, kind} "HTTP requests beyond a concurrency limit, answered with 503.";
+    histogram "http_request_duration_seconds" {service} "Time from the head of an admitted request to its response.";
+    counter "http_rejected_total" {class, service} "HTTP requests beyond the bound of their class, answered with 503.";
+    gauge "http_limit" {class, service} "The current bound on the HTTP requests of a class in flight.";
+    gauge "http_in_flight" {class, service} "Admitted HTTP requests without a response yet.";
     counter "http_cache_hits_total" {service}
         "Public reads that were answered from what is kept, or with the result of another request's read.";
     counter "http_cache_misses_total" {service} "Public reads that were sent to a domain, and may be kept.";

@@ -14,6 +14,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use poem::{Body, Endpoint, Request, RequestParts, web::RemoteAddr};
 use tokio::{
     net::TcpStream,
@@ -23,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    Shared, Signals, Stage, Tls,
+    Rejected, Shared, Signals, Stage, Tls,
     body::{RequestBody, ResponseBody},
     meter::{Cause, LAST_HEAD, Meter, TIMEOUT_WHEN_FULL},
     stream::{Metered, Socket},
@@ -59,7 +60,8 @@ async fn run<E: Endpoint>(stream: TcpStream, from: &RemoteAddr, shared: &Shared<
         },
     };
     let meter = Arc::new(Meter::new(shared.options.limits));
-    let service = service_fn(|request| answer(request, from, shared, &meter));
+    let rejected = Mutex::new(None);
+    let service = service_fn(|request| answer(request, from, shared, &meter, &rejected));
     let stream = TokioIo::new(Metered::new(socket, meter.clone()));
     let connection = http1::Builder::new().max_buf_size(BUFFER).serve_connection(stream, service);
     pin!(connection);
@@ -132,6 +134,7 @@ async fn answer<E: Endpoint>(
     from: &RemoteAddr,
     shared: &Shared<E>,
     meter: &Arc<Meter>,
+    rejected: &Mutex<Option<Rejected>>,
 ) -> Result<hyper::Response<ResponseBody>, Infallible> {
     let (parts, body) = request.into_parts();
     meter.head_complete(body.size_hint().exact());
@@ -140,7 +143,13 @@ async fn answer<E: Endpoint>(
         false => RequestBody::new(body, Instant::now() + shared.options.limits.body).boxed().into(),
     };
     let parts = RequestParts::from((parts, shared.local.clone(), from.clone(), shared.scheme.clone()));
-    let response = shared.endpoint.get_response(Request::from_parts(parts, body)).await;
+    let mut request = Request::from_parts(parts, body);
+    let earlier = rejected.lock().take();
+    if let Some(earlier) = earlier {
+        request.set_data(earlier);
+    }
+    let response = shared.endpoint.get_response(request).await;
+    *rejected.lock() = response.data::<Rejected>().copied();
     let response: hyper::Response<BoxBody<_, _>> = response.into();
     Ok(response.map(|body| ResponseBody::new(body, meter.clone())))
 }

@@ -23,7 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -86,6 +86,16 @@ pub enum Stage {
     Draining,
     /// Connections without a request in progress are closed, the others after their response.
     Closing,
+}
+
+/// Data of a response that rejects its request. The next request of the connection has it too, so that the endpoint
+/// recognizes a repeat that comes too early.
+#[derive(Debug, Clone, Copy)]
+pub struct Rejected {
+    /// Identifies the request.
+    pub request: u64,
+    /// The end of its `Retry-After`.
+    pub until: Instant,
 }
 
 /// How an endpoint is served.

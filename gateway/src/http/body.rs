@@ -15,6 +15,7 @@ use poem_openapi::{
     types::Type,
 };
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::{http::error::ApiError, server::context::RequestContext};
 
@@ -64,7 +65,8 @@ extractor!(OptionalBody, required = false);
 
 /// The bytes of a body that is declared to be JSON.
 pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, ApiError> {
-    let limit = RequestContext::of(request)?.gateway.body_limit;
+    let context = RequestContext::of(request)?;
+    let limit = context.gateway.body_limit;
     let declared = request.headers().get(header::CONTENT_TYPE);
     let is_json =
         |value: &HeaderValue| value.to_str().is_ok_and(|text| Format::detect(Some(text), b"") == Ok(Format::Json));
@@ -106,6 +108,8 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
     if declared.is_none() && !text.is_empty() {
         return Err(unsupported());
     }
+    // Set once: a request has one body.
+    let _ = context.body_read.set(Instant::now());
     Ok(text.freeze())
 }
 

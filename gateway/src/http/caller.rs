@@ -48,14 +48,17 @@ impl Credentials {
 
     /// Sends a query.
     pub(crate) async fn ask<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
-        let call = self.call(QUERY_DEADLINE, None);
-        self.admitted::<Q, _>(false, self.context.gateway.client.ask(query, &call)).await
+        self.ask_within(QUERY_DEADLINE, query).await
     }
 
-    /// Sends a query that takes long, without the concurrency limit.
+    /// Sends a query that takes long.
     pub(crate) async fn ask_with_long_deadline<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
-        let call = self.call(LONG_DEADLINE, None);
-        self.logged::<Q, _>(self.context.gateway.client.ask(query, &call)).await.map_err(ApiError::of_call::<Q>)
+        self.ask_within(LONG_DEADLINE, query).await
+    }
+
+    async fn ask_within<Q: Query>(&self, deadline: Duration, query: &Q) -> Result<Q::Reply, ApiError> {
+        let call = self.call(deadline, None);
+        self.logged::<Q, _>(self.context.gateway.client.ask(query, &call)).await
     }
 
     /// Sends a command, with the id derived from the client's idempotency key.
@@ -65,34 +68,14 @@ impl Credentials {
         id: impl Into<Option<Uuid>>,
     ) -> Result<Replied<C::Reply>, ApiError> {
         let call = self.call(COMMAND_DEADLINE, id.into());
-        self.admitted::<C, _>(true, self.context.gateway.client.send(command, &call)).await
-    }
-
-    /// Sends a request if the concurrency limit of the domain admits it, and adjusts the limit by the reply's latency.
-    async fn admitted<M: Message, T>(
-        &self,
-        is_write: bool,
-        asking: impl Future<Output = Result<T, CallError<M::Error>>>,
-    ) -> Result<T, ApiError> {
-        let Some(admitted) = self.context.gateway.limiter.admit(M::DOMAIN, is_write) else {
-            return Err(ApiError::overloaded());
-        };
-        let answer = self.logged::<M, T>(asking).await;
-        match &answer {
-            // A timeout counts as a late reply.
-            Err(CallError::ServiceError(error)) if error.kind == ErrorKind::Deadline => admitted.answered(),
-            // A rejection may skip the work that makes replies late, so it is not counted.
-            Err(_) => drop(admitted),
-            Ok(_) => admitted.answered(),
-        }
-        answer.map_err(ApiError::of_call::<M>)
+        self.logged::<C, _>(self.context.gateway.client.send(command, &call)).await
     }
 
     /// Waits for the reply of a domain, and logs the call.
     async fn logged<M: Message, T>(
         &self,
         asking: impl Future<Output = Result<T, CallError<M::Error>>>,
-    ) -> Result<T, CallError<M::Error>> {
+    ) -> Result<T, ApiError> {
         let began = Instant::now();
         let answer = asking.await;
         tracing::debug!(
@@ -106,7 +89,7 @@ impl Credentials {
             latency_ms = began.elapsed().as_secs_f64() * 1000.0,
             "request forwarded"
         );
-        answer
+        answer.map_err(ApiError::of_call::<M>)
     }
 
     /// The metadata of a call for this caller.

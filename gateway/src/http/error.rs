@@ -26,6 +26,9 @@ use crate::http::explain;
 /// The service named in an error that no domain returned.
 pub(crate) const GATEWAY: &str = "gateway";
 
+/// The seconds of `Retry-After`, except after a rejection by admission.
+const RETRY_AFTER: u64 = 1;
+
 /// More work than can be done in time; domains use the same code.
 const OVERLOADED: &str = "overloaded";
 
@@ -95,6 +98,8 @@ struct Inner {
     status: StatusCode,
     service_error: ServiceError,
     allow: Option<HeaderValue>,
+    /// The seconds of `Retry-After`, if the status has it.
+    retry_after: u64,
 }
 
 impl ApiError {
@@ -119,8 +124,9 @@ impl ApiError {
     }
 
     /// More work than can be done in time.
-    pub(crate) fn overloaded() -> Self {
-        Self::new(ErrorKind::Unavailable, OVERLOADED, "The service is overloaded. Try again.")
+    pub(crate) fn overloaded(retry_after: u64) -> Self {
+        let Self(inner) = ServiceError::overloaded(GATEWAY).into();
+        Self(Box::new(Inner { retry_after, ..*inner }))
     }
 
     /// An unknown path.
@@ -146,6 +152,7 @@ impl ApiError {
             status: StatusCode::METHOD_NOT_ALLOWED,
             service_error: service_error.of(GATEWAY),
             allow: Some(allow),
+            retry_after: RETRY_AFTER,
         }))
     }
 
@@ -156,6 +163,7 @@ impl ApiError {
             status: StatusCode::REQUEST_TIMEOUT,
             service_error: service_error.of(GATEWAY),
             allow: None,
+            retry_after: RETRY_AFTER,
         }))
     }
 
@@ -228,7 +236,7 @@ impl ApiError {
 
     /// The HTTP response.
     pub(crate) fn response(&self, request_id: &str) -> Response {
-        let Inner { status, service_error, allow } = &*self.0;
+        let Inner { status, service_error, allow, retry_after } = &*self.0;
         let shape = ErrorShape {
             success: false,
             code: service_error.code.clone(),
@@ -249,7 +257,7 @@ impl ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
         }
         response
     }
@@ -259,7 +267,7 @@ impl From<ServiceError> for ApiError {
     fn from(service_error: ServiceError) -> Self {
         let status = StatusCode::from_u16(service_error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let service_error = if service_error.service.is_empty() { service_error.of(GATEWAY) } else { service_error };
-        Self(Box::new(Inner { status, service_error, allow: None }))
+        Self(Box::new(Inner { status, service_error, allow: None, retry_after: RETRY_AFTER }))
     }
 }
 

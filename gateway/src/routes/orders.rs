@@ -18,10 +18,7 @@ use crate::{
         reply::{Answer, Fresh, Reply},
         tag::{BASE, Tag},
     },
-    server::{
-        follow::{grant, until_decided},
-        stream::OrderStream,
-    },
+    server::{follow::until_decided, stream::OrderStream},
 };
 
 /// The routes of orders.
@@ -42,12 +39,9 @@ impl OrdersApi {
     ) -> Answer<Order, 201> {
         let command = PlaceOrder { order: body.0 };
         let answer = caller.send(&command, key).await?;
-        let wait = grant(&caller.context.gateway.waits, prefer.0);
-        let seconds = wait.as_ref().map(|wait| wait.seconds);
-        let order = until_decided(&caller, answer.reply, Duration::from_secs(seconds.unwrap_or_default())).await;
-        drop(wait);
+        let order = until_decided(&caller, answer.reply, Duration::from_secs(prefer.0.unwrap_or_default())).await;
         let path = format!("{BASE}/orders/{}", order.id);
-        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(seconds))
+        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(prefer.0))
     }
 
     /// List the caller's orders, newest first

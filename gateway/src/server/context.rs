@@ -8,6 +8,7 @@ use std::{
 use contract::header::{is_request_id, is_traceparent};
 use poem::{Request, http::HeaderName};
 use poem_openapi::error::ParsePathError;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -66,13 +67,15 @@ pub(crate) struct RequestContext {
     pub(crate) ids: Ids,
     /// Set by the router.
     pub(crate) label: OnceLock<Arc<Label>>,
+    /// Set once the body is complete.
+    pub(crate) body_read: OnceLock<Instant>,
     /// Set once an access token was verified.
     pub(crate) user: OnceLock<Uuid>,
 }
 
 impl RequestContext {
     pub(crate) fn begin(gateway: Arc<Gateway>, ids: Ids) -> Arc<Self> {
-        Arc::new(Self { gateway, ids, label: OnceLock::new(), user: OnceLock::new() })
+        Arc::new(Self { gateway, ids, label: OnceLock::new(), body_read: OnceLock::new(), user: OnceLock::new() })
     }
 
     /// The context of a request.

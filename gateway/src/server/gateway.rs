@@ -8,19 +8,10 @@ use runtime::{Client, Identity, Verifier};
 use server::{Accounts, Tls};
 use tokio::sync::{Semaphore, watch};
 
-use crate::server::{
-    cache::ReadCache, discovery::ServiceDiscovery, limiter::ConcurrencyLimiter, notices::FollowedOrders,
-};
+use crate::server::{admission::Admission, cache::ReadCache, discovery::ServiceDiscovery, notices::FollowedOrders};
 
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
-
-/// The maximum number of requests in flight, including those that wait for their order. A bound on memory; the limits
-/// of the domains are lower.
-const MAX_REQUESTS: usize = 4096;
-
-/// How many of them may wait for their order, so that waits of half a minute leave room for other requests.
-const MAX_WAITS: usize = MAX_REQUESTS / 2;
 
 /// Verifies the value of an `Authorization` header and returns the identity of the token.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, ServiceError>> + Send + Sync>;
@@ -123,9 +114,7 @@ pub(crate) struct Gateway {
     pub(crate) local_stack: bool,
     pub(crate) local: Local,
     pub(crate) streams: Arc<Semaphore>,
-    pub(crate) requests: Semaphore,
-    pub(crate) waits: Semaphore,
-    pub(crate) limiter: Arc<ConcurrencyLimiter>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) discovery: ServiceDiscovery,
     pub(crate) reads: ReadCache,
     pub(crate) followed_orders: Arc<FollowedOrders>,
@@ -156,9 +145,7 @@ impl Gateway {
             local_stack,
             local,
             streams,
-            requests: Semaphore::new(MAX_REQUESTS),
-            waits: Semaphore::new(MAX_WAITS),
-            limiter: Arc::default(),
+            admission: Arc::default(),
             discovery: ServiceDiscovery::default(),
             reads: ReadCache::new(),
             followed_orders: Arc::default(),

@@ -1,14 +1,15 @@
-//! The middleware around all routes: ids, kept reads, the request timeout, the error shape, headers, one log line and
-//! metrics. A panic or failure of a route becomes an error of the same shape.
+//! The middleware around all routes: ids, kept reads, admission, the request timeout, the error shape, headers, one log
+//! line and metrics. A panic or failure of a route becomes an error of the same shape.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use poem::{
     Endpoint, Request, Response, Result,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
 };
-use tokio::time::Instant;
+use server::Rejected;
+use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         header::reject_repeated,
     },
     server::{
+        admission::{Admitted, Rejection, fingerprint},
         context::{Ids, REQUEST_ID, RequestContext, TRACEPARENT},
         cors,
         gateway::Gateway,
@@ -47,9 +49,21 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
             entry.page.report(response.status(), &ids.request_id, began.elapsed());
             return Ok(response);
         }
+        let preflight = cors::preflight(origin.as_ref(), &request);
+        let admitted = match preflight {
+            Some(_) => None,
+            None => match self.admit(&request).await {
+                Ok(admitted) => Some(admitted),
+                Err(rejection) => {
+                    let mut response = self.reject(&request, rejection, &ids.request_id);
+                    self.finish(&mut response, &ids, origin);
+                    return Ok(response);
+                }
+            },
+        };
         let context = RequestContext::begin(self.gateway.clone(), ids);
         let method = request.method().clone();
-        let answered = if let Some(preflight) = cors::preflight(origin.as_ref(), &request) {
+        let answered = if let Some(preflight) = preflight {
             Ok(preflight)
         } else {
             request.set_data(context.clone());
@@ -59,6 +73,13 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         };
         let error = answered.as_ref().err().map(|error| error.code().to_owned());
         let mut response = answered.unwrap_or_else(|error| error.response(&context.ids.request_id));
+        if let Some(admitted) = admitted {
+            let status = response.status();
+            // A rejection may skip the work that makes replies slow, so it is not counted. A timeout is a slow reply.
+            if status.is_success() || status.is_redirection() || status == StatusCode::GATEWAY_TIMEOUT {
+                admitted.answered(context.body_read.get().copied());
+            }
+        }
         self.finish(&mut response, &context.ids, origin);
         report::request(&method, response.status(), error.as_deref(), &context, began.elapsed());
         Ok(response)
@@ -66,13 +87,27 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
 }
 
 impl<E: Endpoint<Output = Response>> Middleware<E> {
-    async fn answer(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
-        // Health checks bypass the limit on requests.
-        let is_health = request.uri().path().starts_with("/health");
-        let permit = self.gateway.requests.try_acquire();
-        if permit.is_err() && !is_health {
-            return Err(ApiError::overloaded());
+    /// A request that was rejected, and is repeated on its connection before `Retry-After`, is held until then.
+    async fn admit(&self, request: &Request) -> Result<Admitted, Rejection> {
+        if let Some(earlier) = request.data::<Rejected>()
+            && earlier.request == fingerprint(request)
+        {
+            tokio::select! {
+                () = sleep_until(earlier.until) => {}
+                () = self.gateway.drained() => {}
+            }
         }
+        self.gateway.admission.admit(request)
+    }
+
+    fn reject(&self, request: &Request, rejection: Rejection, request_id: &str) -> Response {
+        let mut response = ApiError::overloaded(rejection.seconds).response(request_id);
+        let until = Instant::now() + Duration::from_secs(rejection.seconds);
+        response.set_data(Rejected { request: fingerprint(request), until });
+        response
+    }
+
+    async fn answer(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
         reject_repeated(request.headers())?;
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let failed = match tokio::time::timeout(TIMEOUT, call).await {
@@ -81,7 +116,7 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
             Ok(Err(_)) => ApiError::internal(&"a handler panicked"),
             Err(_) => contract::ServiceError::deadline(GATEWAY).into(),
         };
-        // Overload is counted by metrics only: a log line per rejected request would add to it.
+        // A domain's overload is counted by metrics only: a log line per rejected request would add to it.
         if failed.status().is_server_error() && !failed.is_overload() {
             tracing::warn!(error = %failed, request_id = context.ids.request_id, "request failed");
         }
