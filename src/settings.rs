@@ -3,6 +3,7 @@
 mod check;
 mod logs;
 mod payments;
+mod rates;
 mod sandbox;
 mod servers;
 
@@ -17,11 +18,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use gateway::TrustedProxies;
 use runtime::NatsConfig;
 
 pub(crate) use check::CheckServers;
 pub(crate) use logs::{LogFiles, LogFormat, LogSettings};
 pub(crate) use payments::payments;
+pub(crate) use rates::rates;
 pub(crate) use sandbox::sandbox;
 use servers::{database_as, nats, nats_of_stack};
 
@@ -46,6 +49,8 @@ pub(crate) struct Settings {
     pub payment_deadline: Duration,
     /// `SOUK_CORS_ORIGINS`: the origins from which browsers may send requests.
     pub cors_origins: Vec<String>,
+    /// `SOUK_TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` names the client.
+    pub trusted_proxies: TrustedProxies,
     /// `SOUK_REVOCATIONS`: how many revocations a node keeps; beyond that it queries identity for every token.
     pub revocations: usize,
     /// `SOUK_SIGNING_KEY`: the file of the Ed25519 key that signs access tokens, PKCS#8 PEM.
@@ -65,6 +70,7 @@ impl Settings {
             drain: Duration::from_secs(within("SOUK_DRAIN_SECONDS", read("SOUK_DRAIN_SECONDS", 20)?, 1, 600)? as u64),
             payment_deadline: duration("SOUK_ORDERS_PAYMENT_DEADLINE", Duration::from_secs(15 * 60))?,
             cors_origins: origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+            trusted_proxies: read("SOUK_TRUSTED_PROXIES", TrustedProxies::default())?,
             revocations: within("SOUK_REVOCATIONS", read("SOUK_REVOCATIONS", runtime::REVOCATIONS)?, 1, 10_000_000)?,
             signing_key: optional("SOUK_SIGNING_KEY")?.map(PathBuf::from),
         })

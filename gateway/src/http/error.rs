@@ -29,6 +29,9 @@ pub(crate) const GATEWAY: &str = "gateway";
 /// More work than can be done in time; domains use the same code.
 const OVERLOADED: &str = "overloaded";
 
+/// The detail with the seconds to wait, also of domains. Without it a client waits for a second.
+const RETRY_AFTER: &str = "retry_after";
+
 /// The body of every failure.
 #[derive(Object, Serialize)]
 #[oai(rename = "Error")]
@@ -121,6 +124,12 @@ impl ApiError {
     /// More work than can be done in time.
     pub(crate) fn overloaded() -> Self {
         Self::new(ErrorKind::Unavailable, OVERLOADED, "The service is overloaded. Try again.")
+    }
+
+    /// More requests than a rate limit admits.
+    pub(crate) fn rate_limited(seconds: u64) -> Self {
+        let detail = Detail::value(RETRY_AFTER, &seconds);
+        Self::of_field(ErrorKind::TooMany, "rate_limited", "Too many requests. Try again later.", detail)
     }
 
     /// An unknown path.
@@ -249,7 +258,9 @@ impl ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            let detail = service_error.details.iter().find(|detail| detail.field == RETRY_AFTER);
+            let seconds = detail.and_then(|detail| detail.params.get("value")?.as_u64()).unwrap_or(1);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

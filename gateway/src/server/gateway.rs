@@ -8,7 +8,15 @@ use runtime::{Client, Identity, Verifier};
 use server::{Accounts, Tls};
 use tokio::sync::{Semaphore, watch};
 
-use crate::server::{cache::ReadCache, discovery::ServiceDiscovery, limiter::ConcurrencyLimiter};
+use crate::{
+    http::address::TrustedProxies,
+    server::{
+        cache::ReadCache,
+        discovery::ServiceDiscovery,
+        limiter::ConcurrencyLimiter,
+        rates::{RateLimits, Rates},
+    },
+};
 
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
@@ -72,6 +80,10 @@ pub struct GatewayConfig {
     pub body_limit: usize,
     /// The origins whose pages may read replies; none by default.
     pub cors_origins: Vec<String>,
+    /// The proxies that name the client; none by default.
+    pub trusted_proxies: TrustedProxies,
+    /// The rate limits of an address and of an account.
+    pub rates: RateLimits,
     /// Whether the sandbox routes are served.
     pub local_stack: bool,
     /// What the page at `/` shows of a local stack.
@@ -100,6 +112,8 @@ impl GatewayConfig {
             revoked,
             body_limit: Self::BODY_LIMIT,
             cors_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            rates: RateLimits::default(),
             local_stack: false,
             local: Local::default(),
             tls: None,
@@ -118,6 +132,8 @@ pub(crate) struct Gateway {
     pub(crate) revoked: AwaitRevocation,
     pub(crate) body_limit: usize,
     pub(crate) cors_origins: Vec<String>,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) rates: Rates,
     pub(crate) local_stack: bool,
     pub(crate) local: Local,
     pub(crate) streams: Arc<Semaphore>,
@@ -137,6 +153,8 @@ impl Gateway {
             revoked,
             body_limit,
             cors_origins,
+            trusted_proxies,
+            rates,
             local_stack,
             local,
             tls: _,
@@ -150,6 +168,8 @@ impl Gateway {
             revoked,
             body_limit,
             cors_origins,
+            trusted_proxies,
+            rates: Rates::new(rates),
             local_stack,
             local,
             streams,

@@ -1,5 +1,5 @@
-//! The middleware around all routes: ids, kept reads, the request timeout, the error shape, headers, one log line and
-//! metrics. A panic or failure of a route becomes an error of the same shape.
+//! The middleware around all routes: ids, rate limits, kept reads, the request timeout, the error shape, headers, one
+//! log line and metrics. A panic or failure of a route becomes an error of the same shape.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
         context::{Ids, REQUEST_ID, RequestContext, TRACEPARENT},
         cors,
         gateway::Gateway,
-        reads, report,
+        rates, reads, report,
     },
 };
 
@@ -40,14 +40,17 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         let began = Instant::now();
         let ids = Ids::of(&request);
         let origin = cors::origin(&self.gateway.cors_origins, &request);
-        let kept = reads::key(&request).and_then(|key| self.gateway.reads.get(&key, began));
+        let tally = rates::count(&self.gateway, &request, began);
+        let key = if tally.is_within() { reads::key(&request) } else { None };
+        let kept = key.and_then(|key| self.gateway.reads.get(&key, began));
         if let Some(entry) = kept {
             let mut response = entry.page.response(request.headers());
+            tally.finish(response.headers_mut());
             self.finish(&mut response, &ids, origin);
             entry.page.report(response.status(), &ids.request_id, began.elapsed());
             return Ok(response);
         }
-        let context = RequestContext::begin(self.gateway.clone(), ids);
+        let context = RequestContext::begin(self.gateway.clone(), ids, tally);
         let method = request.method().clone();
         let answered = if let Some(preflight) = cors::preflight(origin.as_ref(), &request) {
             Ok(preflight)
@@ -59,6 +62,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         };
         let error = answered.as_ref().err().map(|error| error.code().to_owned());
         let mut response = answered.unwrap_or_else(|error| error.response(&context.ids.request_id));
+        context.tally.finish(response.headers_mut());
         self.finish(&mut response, &context.ids, origin);
         report::request(&method, response.status(), error.as_deref(), &context, began.elapsed());
         Ok(response)
@@ -67,6 +71,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
 
 impl<E: Endpoint<Output = Response>> Middleware<E> {
     async fn answer(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+        context.tally.check()?;
         // Health checks bypass the limit on requests.
         let is_health = request.uri().path().starts_with("/health");
         let permit = self.gateway.requests.try_acquire();
