@@ -11,6 +11,7 @@ mod logs;
 #[cfg(test)]
 mod pages;
 mod payments;
+mod rates;
 mod report;
 mod sandbox;
 mod servers;
@@ -30,11 +31,13 @@ use std::{
 
 use ::stack::StackConfig;
 use anyhow::{Context, Result, anyhow, bail};
+use gateway::TrustedProxies;
 use subjects::shop::Shop;
 
 pub(crate) use check::CheckServers;
 pub(crate) use logs::{LogFiles, LogFormat, LogSettings};
 pub(crate) use payments::payments;
+pub(crate) use rates::rates;
 pub(crate) use report::Report;
 pub(crate) use sandbox::sandbox;
 pub(crate) use servers::Servers;
@@ -63,6 +66,8 @@ pub(crate) struct Settings {
     pub payment_deadline: Duration,
     /// The origins from which browsers may send requests.
     pub cors_origins: Vec<String>,
+    /// The proxies whose `X-Forwarded-For` names the client.
+    pub trusted_proxies: TrustedProxies,
     /// How many revocations a node keeps; beyond that it queries identity for every token.
     pub revocations: usize,
     /// The file of the Ed25519 key that signs access tokens, PKCS#8 PEM.
@@ -89,6 +94,7 @@ impl Settings {
             streams: sources.optional(&table::STREAMS)?,
             payment_deadline: sources.read(&table::PAYMENT_DEADLINE)?,
             cors_origins: sources.optional(&table::CORS_ORIGINS)?.unwrap_or_default(),
+            trusted_proxies: sources.optional(&table::TRUSTED_PROXIES)?.unwrap_or_default(),
             revocations: sources.read(&table::REVOCATIONS)?,
             signing_key: sources.optional(&table::SIGNING_KEY)?,
             shop: shop::shop(&sources)?,

@@ -2,6 +2,7 @@
 //!
 //! To read first: `caller.rs` (credentials and calls of the domains), `body.rs`, `reply.rs`.
 
+pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod error;

@@ -17,9 +17,11 @@ mod server;
 
 pub use ::server::{Accounts, Tls};
 pub use app::routes;
+pub use http::address::TrustedProxies;
 pub use openapi::openapi_document;
 pub use serve::serve;
 pub use server::gateway::{AwaitRevocation, GatewayConfig, Local, Shutdown, VerifyToken};
+pub use server::rates::{RateLimit, RateLimits};
 
 /// The metrics of the gateway and of its HTTP server.
 pub const METRICS: &[runtime::MetricInfo] = runtime::metrics! {
@@ -28,6 +30,9 @@ pub const METRICS: &[runtime::MetricInfo] = runtime::metrics! {
     counter "http_rejected_total" {class, service} "HTTP requests beyond the bound of their class, answered with 503.";
     gauge "http_limit" {class, service} "The current bound on the HTTP requests of a class in flight.";
     gauge "http_in_flight" {class, service} "Admitted HTTP requests without a response yet.";
+    counter "http_rate_limited_total" {class, by} "HTTP requests beyond a rate limit, answered with 429.";
+    gauge "http_rate_keys" {} "Addresses and accounts whose rate limits are counted, 100,000 at most.";
+    gauge "http_rate_gateways" {} "Gateways that exchange the counts of their rate limits, this one included.";
     counter "http_cache_hits_total" {service}
         "Public reads that were answered from what is kept, or with the result of another request's read.";
     counter "http_cache_misses_total" {service} "Public reads that were sent to a domain, and may be kept.";

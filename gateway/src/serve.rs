@@ -10,7 +10,7 @@ use crate::{
     http::error::GATEWAY,
     server::{
         gateway::{Gateway, GatewayConfig},
-        notices,
+        notices, rates,
     },
 };
 
@@ -37,8 +37,11 @@ pub async fn serve(
         stage.send_replace(Stage::Closing);
     };
     let serving = async { tokio::join!(server::serve(listener, app(gateway.clone()), options, stages), leave).0 };
-    tokio::select! {
+    let served = tokio::select! {
         served = serving => served,
         never = notices::receive(&gateway) => match never {},
-    }
+        never = rates::exchange(&gateway) => match never {},
+    };
+    rates::stop(&gateway).await;
+    served
 }

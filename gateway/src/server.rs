@@ -1,7 +1,7 @@
 //! What the routes run in: middleware, admission, kept reads, the routing table, and order streams.
 //!
-//! To read first: `middleware.rs`, `admission.rs`, `route.rs`, `gateway.rs` (what all requests share), `cache.rs` (kept
-//! reads).
+//! To read first: `middleware.rs`, `rates.rs` (rate limits), `admission.rs`, `route.rs`, `gateway.rs` (what all requests
+//! share), `cache.rs` (kept reads).
 
 pub(crate) mod admission;
 mod cache;
@@ -13,6 +13,7 @@ pub(crate) mod gateway;
 pub(crate) mod middleware;
 pub(crate) mod notices;
 mod page;
+pub(crate) mod rates;
 pub(crate) mod reads;
 mod report;
 pub(crate) mod route;

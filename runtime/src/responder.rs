@@ -305,6 +305,7 @@ impl Responder {
         ServiceContext {
             caller,
             capability: incoming.capability,
+            client_address: incoming.client_address,
             peers: self.peers.clone(),
             deadline: incoming.deadline,
             request_id: incoming.request_id.clone(),

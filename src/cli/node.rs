@@ -21,7 +21,7 @@ use crate::{
     domains,
     invariants::Operations,
     metrics_server,
-    settings::{CheckServers, LogFormat, Servers, Settings},
+    settings::{self, CheckServers, LogFormat, Servers, Settings},
     telemetry, waiting,
 };
 
@@ -114,6 +114,8 @@ pub(crate) async fn gateway_config(settings: &Settings, servers: &Servers) -> Re
         runtime::edge::<GetKeys, GetRevocations>(&servers.nats, "gateway", settings.revocations).await?;
     let mut config = GatewayConfig::new(client, verifier);
     config.cors_origins.clone_from(&settings.cors_origins);
+    config.trusted_proxies.clone_from(&settings.trusted_proxies);
+    config.rates = settings::rates(settings, servers.is_local)?;
     config.local_stack = servers.is_local;
     if let Some((certificate, key)) = &settings.http_tls {
         let tls = Tls::from_files(certificate, key);

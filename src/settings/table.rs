@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
+use gateway::{RateLimit, TrustedProxies};
 use subjects::{
     Currency,
     shop::{Country, Footer, Locale, Mailbox, ShopName, TimeZone},
@@ -84,6 +85,23 @@ settings! {
         CORS_ORIGINS: Vec<String> = list, "SOUK_CORS_ORIGINS", "http.cors_origins", List,
             Words("none"), "https://shop.example,https://admin.shop.example",
             "Origins whose pages may read replies";
+        TRUSTED_PROXIES: TrustedProxies = parsed, "SOUK_TRUSTED_PROXIES", "http.trusted_proxies", List,
+            Words("none"), "10.0.0.0/8,192.0.2.1",
+            "Addresses and CIDRs of the proxies whose `X-Forwarded-For` names the client. \
+             [Rate limits](operations.md#rate-limits) count by that address";
+        RATE_AUTH: RateLimit = parsed, "SOUK_RATE_AUTH", "rates.auth", Text,
+            Words("`120/m`; on a local stack `1000/s`"), "120/m",
+            "How many requests to `/api/v1/auth/` an address and an account may send: `<n>/s` or `<n>/m`, 1 to \
+             1,000,000, or `off`";
+        RATE_PAYMENTS: RateLimit = parsed, "SOUK_RATE_PAYMENTS", "rates.payments", Text,
+            Words("`120/m`; on a local stack `10000/s`"), "120/m",
+            "The same of writes to `/api/v1/payments/`";
+        RATE_WRITES: RateLimit = parsed, "SOUK_RATE_WRITES", "rates.writes", Text,
+            Words("`50/s`; on a local stack `20000/s`"), "50/s",
+            "The same of all other writes";
+        RATE_READS: RateLimit = parsed, "SOUK_RATE_READS", "rates.reads", Text,
+            Words("`200/s`; on a local stack `200000/s`"), "200/s",
+            "The same of reads";
         METRICS_ADDR: SocketAddr = address, "SOUK_METRICS_ADDR", "metrics.addr", Text,
             Is("127.0.0.1:9464"), "127.0.0.1:9464",
             "`/metrics` and `/health/*` of the node, and an index page at `/`";

@@ -124,12 +124,13 @@ fn not_internal() -> String {
 fn of_gateway(users: &NatsUsers) -> Rights {
     let mut publish = vec![not_internal()];
     publish.extend(users.gateway.iter().cloned());
+    publish.push(subject::RATES.to_owned());
     publish.extend(texts(&["$SRV.PING", "$SRV.PING.>", "$SRV.INFO", "$SRV.INFO.>", "$SRV.STATS", "$SRV.STATS.>"]));
     Rights {
         user: GATEWAY.to_owned(),
         publish,
         never: Vec::new(),
-        subscribe: texts(&["_INBOX_gateway.>", "ntf.>", "evt.>"]),
+        subscribe: texts(&["_INBOX_gateway.>", "ntf.>", "evt.>", subject::RATES]),
     }
 }
 

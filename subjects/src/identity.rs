@@ -212,6 +212,8 @@ domain_error! {
             "Some fields of the account are not valid." => fields.clone();
         EmailTaken: Conflict "email_taken" = "An account with this e-mail address exists.";
         WrongCredentials: Unauthenticated "wrong_credentials" = "The e-mail address or the password is wrong.";
+        TooManyLogins { retry_after: u64 }: TooMany "too_many_logins" = "Too many failed logins. Try again later."
+            => vec![Detail::value("retry_after", retry_after)];
         AccountInactive: Unauthenticated "account_inactive" = "The account is not active.";
         InvalidRefreshToken: Unauthenticated "invalid_refresh_token" = "The refresh token is not valid.";
         UserNotFound: NotFound "user_not_found" = "There is no such account.";

@@ -39,6 +39,7 @@ mod overload;
 mod payments_over_http;
 mod plans;
 mod products;
+mod rates;
 mod readme;
 mod rebuild;
 mod restart;

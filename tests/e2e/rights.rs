@@ -162,18 +162,18 @@ async fn the_gateway_and_a_bare_client_request_and_subscribe_and_can_do_nothing_
     assert!(found.payload.starts_with(b"{\"data\""), "{found:?}");
     let operation = gateway.client.request(revocations.clone(), "{}".into()).await.unwrap();
     assert!(operation.payload.starts_with(b"{\"revocations\""), "{operation:?}");
-    let gateways = [asks.clone(), vec![revocations.clone()]].concat();
+    let gateways = [asks.clone(), vec![revocations.clone()], texts(&[subject::RATES])].concat();
     gateway.expect_publish(&gateways, &[forbidden.clone(), reads.clone()].concat()).await;
     let theirs = [&others.concat()[..], &texts(&["_INBOX.>"])].concat();
-    gateway.expect_subscribe(&[facts.clone(), texts(&["_INBOX_gateway.>"])].concat(), &theirs).await;
+    gateway.expect_subscribe(&[facts.clone(), texts(&["_INBOX_gateway.>", subject::RATES])].concat(), &theirs).await;
 
     let mut cli = User::connect(&shop, "cli").await;
     let found = cli.client.request("req.catalog.list_products", "{}".into()).await.unwrap();
     assert!(found.payload.starts_with(b"{\"data\""), "{found:?}");
     assert!(jetstream::new(cli.client.clone()).get_stream("ORDERS").await.is_ok(), "it inspects streams");
-    forbidden.push(revocations);
+    forbidden.extend([revocations, subject::RATES.to_owned()]);
     cli.expect_publish(&[asks, reads].concat(), &forbidden).await;
-    let theirs = [&others.concat()[..], &texts(&["_INBOX_gateway.>"])].concat();
+    let theirs = [&others.concat()[..], &texts(&["_INBOX_gateway.>", subject::RATES])].concat();
     cli.expect_subscribe(&[facts, texts(&["_INBOX.>"])].concat(), &theirs).await;
 }
 

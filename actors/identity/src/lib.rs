@@ -3,11 +3,14 @@
 //! Guarantees: a password is stored only as an Argon2id hash and a refresh token only as a digest. A refresh token can
 //! be used once; a second use ends the session, because the token may have been stolen. An inactive account can neither
 //! log in nor refresh. Access tokens are revoked when their account becomes inactive or changes its role, and when
-//! their session ends. The duration of a login does not reveal whether an e-mail address has an account.
+//! their session ends. Neither the duration of a login nor its answer reveals whether an e-mail address has an account.
+//! Failed logins delay further ones of the same account and client address, and no others.
 //!
-//! To read first: `session.rs`, `commands/refresh.rs`, `revoke.rs` (how tokens end early).
+//! To read first: `session.rs`, `commands/refresh.rs`, `revoke.rs` (how tokens end early),
+//! `back_off.rs`.
 
 mod account;
+mod back_off;
 mod commands;
 mod config;
 mod key;
@@ -27,19 +30,20 @@ use subjects::identity::{
     ChangeUser, CreateAccount, DOMAIN, GetKeys, GetRevocations, Login, Logout, Refresh, Register,
 };
 
-use crate::password::Hasher;
+use crate::{back_off::BackOff, password::Hasher};
 
 /// The domain.
 pub struct Identity {
     config: IdentityConfig,
     hasher: Hasher,
+    back_off: BackOff,
 }
 
 impl Identity {
     /// Creates the domain from its signing key and limits.
     pub fn new(config: IdentityConfig) -> Self {
         let hasher = Hasher::new(config.hash_parallelism);
-        Self { config, hasher }
+        Self { config, hasher, back_off: BackOff::default() }
     }
 }
 

@@ -139,6 +139,11 @@ impl Cluster {
             ("SOUK_METRICS_ADDR", "127.0.0.1:0".to_owned()),
             ("SOUK_LOG", "info,ractor=error,async_nats=warn,http=off".to_owned()),
             ("SOUK_ORDERS_PAYMENT_DEADLINE", PAYMENT_DEADLINE.to_owned()),
+            // As on a local stack: all clients share one address.
+            ("SOUK_RATE_AUTH", "1000/s".to_owned()),
+            ("SOUK_RATE_PAYMENTS", "10000/s".to_owned()),
+            ("SOUK_RATE_WRITES", "20000/s".to_owned()),
+            ("SOUK_RATE_READS", "200000/s".to_owned()),
             ("SOUK_PAYMENTS_PROVIDER", "stripe".to_owned()),
             ("SOUK_STRIPE_BASE", provider),
             ("SOUK_STRIPE_SECRET_KEY", "sk_test_faults".to_owned()),

@@ -99,6 +99,7 @@ impl Credentials {
             command_id,
             authorization: self.authorization.clone(),
             capability: self.cart_token.clone(),
+            client_address: Some(self.context.tally.address),
             request_id: Some(self.context.ids.request_id.clone()),
             traceparent: Some(self.context.ids.traceparent.clone()),
         }
@@ -122,6 +123,7 @@ impl Credentials {
         let identity = (context.gateway.verify)(authorization.to_owned()).await?;
         // Set once: a request has one token.
         let _ = context.user.set(identity.id);
+        context.gateway.rates.count_account(&context.tally, identity.id, tokio::time::Instant::now())?;
         let authorization = Some(authorization.to_owned());
         Ok(Self { context, authorization, cart_token, identity: Some(identity) })
     }

@@ -26,11 +26,14 @@ use crate::http::explain;
 /// The service named in an error that no domain returned.
 pub(crate) const GATEWAY: &str = "gateway";
 
-/// The seconds of `Retry-After`, except after a rejection by admission.
+/// The seconds of `Retry-After`, except of errors that have their own.
 const RETRY_AFTER: u64 = 1;
 
 /// More work than can be done in time; domains use the same code.
 const OVERLOADED: &str = "overloaded";
+
+/// The detail with the seconds to wait, also of domains.
+const RETRY_AFTER_FIELD: &str = "retry_after";
 
 /// The body of every failure.
 #[derive(Object, Serialize)]
@@ -127,6 +130,12 @@ impl ApiError {
     pub(crate) fn overloaded(retry_after: u64) -> Self {
         let Self(inner) = ServiceError::overloaded(GATEWAY).into();
         Self(Box::new(Inner { retry_after, ..*inner }))
+    }
+
+    /// More requests than a rate limit admits.
+    pub(crate) fn rate_limited(seconds: u64) -> Self {
+        let detail = Detail::value(RETRY_AFTER_FIELD, &seconds);
+        Self::of_field(ErrorKind::TooMany, "rate_limited", "Too many requests. Try again later.", detail)
     }
 
     /// An unknown path.
@@ -267,7 +276,9 @@ impl From<ServiceError> for ApiError {
     fn from(service_error: ServiceError) -> Self {
         let status = StatusCode::from_u16(service_error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let service_error = if service_error.service.is_empty() { service_error.of(GATEWAY) } else { service_error };
-        Self(Box::new(Inner { status, service_error, allow: None, retry_after: RETRY_AFTER }))
+        let detail = service_error.details.iter().find(|detail| detail.field == RETRY_AFTER_FIELD);
+        let retry_after = detail.and_then(|detail| detail.params.get("value")?.as_u64()).unwrap_or(RETRY_AFTER);
+        Self(Box::new(Inner { status, service_error, allow: None, retry_after }))
     }
 }
 

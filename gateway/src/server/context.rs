@@ -1,4 +1,4 @@
-//! The context of a request: its ids, its route and its user.
+//! The context of a request: its ids, its rate limits, its route and its user.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     http::{error::ApiError, explain},
-    server::gateway::Gateway,
+    server::{gateway::Gateway, rates::Tally},
 };
 
 /// The header with the request id, which all services log.
@@ -65,6 +65,7 @@ impl Label {
 pub(crate) struct RequestContext {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) ids: Ids,
+    pub(crate) tally: Tally,
     /// Set by the router.
     pub(crate) label: OnceLock<Arc<Label>>,
     /// Set once the body is complete.
@@ -74,8 +75,9 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    pub(crate) fn begin(gateway: Arc<Gateway>, ids: Ids) -> Arc<Self> {
-        Arc::new(Self { gateway, ids, label: OnceLock::new(), body_read: OnceLock::new(), user: OnceLock::new() })
+    pub(crate) fn begin(gateway: Arc<Gateway>, ids: Ids, tally: Tally) -> Arc<Self> {
+        let (label, body_read, user) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { gateway, ids, tally, label, body_read, user })
     }
 
     /// The context of a request.

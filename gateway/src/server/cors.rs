@@ -8,7 +8,8 @@ use poem::{
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, \
                        X-Cart-Token, X-Request-Id, traceparent";
-const EXPOSED: &str = "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id, traceparent";
+const EXPOSED: &str = "ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit-Limit, RateLimit-Remaining, \
+                       RateLimit-Reset, Retry-After, X-Request-Id, traceparent";
 
 /// The request's origin, if it is listed.
 pub(crate) fn origin(allowed: &[String], request: &Request) -> Option<HeaderValue> {

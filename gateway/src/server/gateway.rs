@@ -8,7 +8,16 @@ use runtime::{Client, Identity, Verifier};
 use server::{Accounts, Tls};
 use tokio::sync::{Semaphore, watch};
 
-use crate::server::{admission::Admission, cache::ReadCache, discovery::ServiceDiscovery, notices::FollowedOrders};
+use crate::{
+    http::address::TrustedProxies,
+    server::{
+        admission::Admission,
+        cache::ReadCache,
+        discovery::ServiceDiscovery,
+        notices::FollowedOrders,
+        rates::{RateLimits, Rates},
+    },
+};
 
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
@@ -65,6 +74,10 @@ pub struct GatewayConfig {
     pub body_limit: usize,
     /// The origins whose pages may read replies; none by default.
     pub cors_origins: Vec<String>,
+    /// The proxies that name the client; none by default.
+    pub trusted_proxies: TrustedProxies,
+    /// The rate limits of an address and of an account.
+    pub rates: RateLimits,
     /// Whether the sandbox routes are served.
     pub local_stack: bool,
     /// What the page at `/` shows of a local stack.
@@ -93,6 +106,8 @@ impl GatewayConfig {
             revoked,
             body_limit: Self::BODY_LIMIT,
             cors_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            rates: RateLimits::default(),
             local_stack: false,
             local: Local::default(),
             tls: None,
@@ -111,6 +126,8 @@ pub(crate) struct Gateway {
     pub(crate) revoked: AwaitRevocation,
     pub(crate) body_limit: usize,
     pub(crate) cors_origins: Vec<String>,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) rates: Rates,
     pub(crate) local_stack: bool,
     pub(crate) local: Local,
     pub(crate) streams: Arc<Semaphore>,
@@ -129,6 +146,8 @@ impl Gateway {
             revoked,
             body_limit,
             cors_origins,
+            trusted_proxies,
+            rates,
             local_stack,
             local,
             tls: _,
@@ -142,6 +161,8 @@ impl Gateway {
             revoked,
             body_limit,
             cors_origins,
+            trusted_proxies,
+            rates: Rates::new(rates),
             local_stack,
             local,
             streams,

@@ -1,5 +1,5 @@
-//! The middleware around all routes: ids, kept reads, admission, the request timeout, the error shape, headers, one log
-//! line and metrics. A panic or failure of a route becomes an error of the same shape.
+//! The middleware around all routes: ids, rate limits, kept reads, admission, the request timeout, the error shape,
+//! headers, one log line and metrics. A panic or failure of a route becomes an error of the same shape.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
         context::{Ids, REQUEST_ID, RequestContext, TRACEPARENT},
         cors,
         gateway::Gateway,
-        reads, report,
+        rates, reads, report,
     },
 };
 
@@ -42,9 +42,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         let began = Instant::now();
         let ids = Ids::of(&request);
         let origin = cors::origin(&self.gateway.cors_origins, &request);
-        let kept = reads::key(&request).and_then(|key| self.gateway.reads.get(&key, began));
+        let tally = rates::count(&self.gateway, &request, began);
+        let key = if tally.is_within() { reads::key(&request) } else { None };
+        let kept = key.and_then(|key| self.gateway.reads.get(&key, began));
         if let Some(entry) = kept {
             let mut response = entry.page.response(request.headers());
+            tally.finish(response.headers_mut());
             self.finish(&mut response, &ids, origin);
             entry.page.report(response.status(), &ids.request_id, began.elapsed());
             return Ok(response);
@@ -56,12 +59,13 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
                 Ok(admitted) => Some(admitted),
                 Err(rejection) => {
                     let mut response = self.reject(&request, rejection, &ids.request_id);
+                    tally.finish(response.headers_mut());
                     self.finish(&mut response, &ids, origin);
                     return Ok(response);
                 }
             },
         };
-        let context = RequestContext::begin(self.gateway.clone(), ids);
+        let context = RequestContext::begin(self.gateway.clone(), ids, tally);
         let method = request.method().clone();
         let answered = if let Some(preflight) = preflight {
             Ok(preflight)
@@ -80,6 +84,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
                 admitted.answered(context.body_read.get().copied());
             }
         }
+        context.tally.finish(response.headers_mut());
         self.finish(&mut response, &context.ids, origin);
         report::request(&method, response.status(), error.as_deref(), &context, began.elapsed());
         Ok(response)
@@ -108,6 +113,7 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
     }
 
     async fn answer(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
+        context.tally.check()?;
         reject_repeated(request.headers())?;
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let failed = match tokio::time::timeout(TIMEOUT, call).await {

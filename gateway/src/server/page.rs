@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Room for the headers that the middleware adds.
-const HEADERS: usize = 12;
+const HEADERS: usize = 15;
 
 /// A response of status 200, and the metrics that a hit changes, so that it has not to find them by their labels.
 pub(crate) struct Page {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use gateway::{GatewayConfig, Local, Shutdown, VerifyToken, serve};
+use gateway::{GatewayConfig, Local, RateLimits, Shutdown, TrustedProxies, VerifyToken, serve};
 use runtime::Client;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -71,6 +71,8 @@ pub async fn gateway(connection: async_nats::Client) -> Gateway {
         revoked: Arc::new(|_| Box::pin(std::future::pending())),
         body_limit: GatewayConfig::BODY_LIMIT,
         cors_origins: Vec::new(),
+        trusted_proxies: TrustedProxies::default(),
+        rates: RateLimits::LOCAL,
         local_stack: true,
         local: Local::default(),
         tls: None,

@@ -6,11 +6,12 @@ mod bodies;
 mod document;
 mod parameters;
 mod paths;
+mod rates;
 
 use std::sync::Arc;
 
 use contract::{ErrorKind, ServiceError};
-use gateway::{GatewayConfig, Local, Shutdown, VerifyToken, routes};
+use gateway::{GatewayConfig, Local, RateLimits, Shutdown, TrustedProxies, VerifyToken, routes};
 use poem::{
     Endpoint, Response,
     test::{TestClient, TestResponse},
@@ -34,6 +35,10 @@ fn verifier() -> VerifyToken {
 }
 
 async fn client() -> TestClient<impl Endpoint<Output = Response>> {
+    client_with(RateLimits::LOCAL).await
+}
+
+async fn client_with(rates: RateLimits) -> TestClient<impl Endpoint<Output = Response>> {
     // No server listens there: the client keeps retrying, as in a gateway without NATS.
     let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
     let connection = options.connect("nats://127.0.0.1:9").await.unwrap();
@@ -43,6 +48,8 @@ async fn client() -> TestClient<impl Endpoint<Output = Response>> {
         revoked: std::sync::Arc::new(|_| Box::pin(std::future::pending())),
         body_limit: 1000,
         cors_origins: vec!["https://shop.example".into()],
+        trusted_proxies: TrustedProxies::default(),
+        rates,
         local_stack: true,
         local: Local::default(),
         tls: None,

@@ -12,6 +12,9 @@ pub const AUTHORIZATION: &str = "Authorization";
 /// operation allows it.
 pub const CAPABILITY: &str = "Souk-Capability";
 
+/// Requests: the IP address of the client for which the gateway sends the request.
+pub const CLIENT_ADDRESS: &str = "Souk-Client-Address";
+
 /// The rule that [`is_capability`] checks, as worded in error details.
 pub const CAPABILITY_RULE: &str = "must have 1 to 200 visible ASCII characters and no spaces";
 

@@ -7,6 +7,7 @@
 //! errors).
 
 mod access;
+pub mod address;
 mod codec;
 mod detail;
 mod error;

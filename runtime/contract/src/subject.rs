@@ -64,6 +64,9 @@ pub fn durable(consumer: &str, source: &str) -> String {
     format!("{consumer}-on-{source}")
 }
 
+/// Gateways exchange the counts of their rate limits here. Not stored.
+pub const RATES: &str = "gateway.rates";
+
 /// Operations that every domain serves besides its own, to callers with the access configured for its node.
 pub mod guarded {
     /// Lists dead-lettered events and effects of the domain, oldest first: a page.

@@ -2,6 +2,7 @@
 //! database.
 
 use std::{
+    net::IpAddr,
     ops::Deref,
     time::{Duration, Instant},
 };
@@ -31,6 +32,7 @@ pub(crate) struct PermittedClient {
 pub struct ServiceContext {
     pub(crate) caller: Caller,
     pub(crate) capability: Option<Uuid>,
+    pub(crate) client_address: Option<IpAddr>,
     pub(crate) peers: PermittedClient,
     pub(crate) deadline: Instant,
     pub(crate) request_id: Option<String>,
@@ -79,7 +81,15 @@ impl ServiceContext {
         request_id: Option<String>,
         traceparent: Option<String>,
     ) -> Self {
-        Self { caller: Caller::System, capability: None, peers, deadline, request_id, traceparent }
+        Self {
+            caller: Caller::System,
+            capability: None,
+            client_address: None,
+            peers,
+            deadline,
+            request_id,
+            traceparent,
+        }
     }
 
     /// The caller of the operation.
@@ -90,6 +100,11 @@ impl ServiceContext {
     /// The digest of the capability in the request, which may have an access token too.
     pub fn capability(&self) -> Option<Uuid> {
         self.capability
+    }
+
+    /// The address of the client, as the gateway found it; `None` of a request that came over NATS without one.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.client_address
     }
 
     /// The id of the request that caused this work, for log lines; `None` if no request did.

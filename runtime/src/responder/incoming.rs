@@ -1,6 +1,9 @@
 //! An incoming request: its headers, parsed and validated.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use async_nats::{HeaderMap, HeaderValue, Message};
 use contract::{DecodeError, Detail, ErrorKind, Format, ServiceError, UnknownFields, header};
@@ -14,8 +17,14 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The headers that decide how a request is handled. A request that repeats one of them is rejected.
-const SINGLE: [&str; 5] =
-    [header::AUTHORIZATION, header::CAPABILITY, header::COMMAND_ID, header::CONTENT_TYPE, header::DEADLINE_MS];
+const SINGLE: [&str; 6] = [
+    header::AUTHORIZATION,
+    header::CAPABILITY,
+    header::CLIENT_ADDRESS,
+    header::COMMAND_ID,
+    header::CONTENT_TYPE,
+    header::DEADLINE_MS,
+];
 
 /// An incoming request with its parsed headers.
 pub(crate) struct IncomingRequest {
@@ -24,6 +33,7 @@ pub(crate) struct IncomingRequest {
     pub(super) deadline: Instant,
     /// The digest of the capability.
     pub(super) capability: Option<Uuid>,
+    pub(super) client_address: Option<IpAddr>,
     pub(super) request_id: Option<String>,
     pub(super) traceparent: Option<String>,
 }
@@ -32,13 +42,14 @@ impl IncomingRequest {
     pub(super) fn read(message: Message) -> Self {
         let get = |name: &str| values(message.headers.as_ref(), name).next();
         let capability = get(header::CAPABILITY).map(secret_digest);
+        let client_address = get(header::CLIENT_ADDRESS).and_then(|address| address.parse().ok());
         let request_id = get(header::REQUEST_ID).filter(|id| header::is_request_id(id)).map(str::to_owned);
         let traceparent = get(header::TRACEPARENT).filter(|text| header::is_traceparent(text)).map(str::to_owned);
         let (format, deadline) = (format(&message), deadline(&message));
-        Self { format, deadline, capability, request_id, traceparent, message }
+        Self { format, deadline, capability, client_address, request_id, traceparent, message }
     }
 
-    /// Rejects repeated headers, a malformed capability and a deadline that is not a number.
+    /// Rejects repeated headers, a malformed capability or client address, and a deadline that is not a number.
     pub(super) fn check(&self) -> Result<(), ServiceError> {
         for name in SINGLE {
             if values(self.message.headers.as_ref(), name).nth(1).is_some() {
@@ -47,6 +58,9 @@ impl IncomingRequest {
         }
         if self.header(header::CAPABILITY).is_some_and(|secret| !header::is_capability(secret)) {
             return Err(invalid_header(Detail::format(header::CAPABILITY, "visible", header::CAPABILITY_RULE)));
+        }
+        if self.header(header::CLIENT_ADDRESS).is_some() && self.client_address.is_none() {
+            return Err(invalid_header(Detail::format(header::CLIENT_ADDRESS, "address", "must be an IP address")));
         }
         match self.header(header::DEADLINE_MS) {
             Some(text) if milliseconds(text).is_none() => {
@@ -173,6 +187,17 @@ mod tests {
         assert_eq!(incoming(&[("Souk-Capability", &"x".repeat(200))]).check(), Ok(()));
         for wrong in ["", &"x".repeat(201), "cart x", "cart\tx", "cart_\u{e9}", "cart_\u{7f}"] {
             assert_eq!(rejected(&[("Souk-Capability", wrong)]), ("invalid_header".into(), "Souk-Capability".into()));
+        }
+    }
+
+    #[test]
+    fn a_client_address_is_an_ip_address() {
+        let of = |text| incoming(&[("souk-client-address", text)]).client_address;
+        assert_eq!(of("2001:db8::7"), "2001:db8::7".parse().ok());
+        assert_eq!(incoming(&[]).client_address, None);
+        for wrong in ["", "203.0.113.7:80", "example.com", "203.0.113.7, 203.0.113.8"] {
+            let (code, field) = rejected(&[("Souk-Client-Address", wrong)]);
+            assert_eq!((code.as_str(), field.as_str()), ("invalid_header", "Souk-Client-Address"), "{wrong}");
         }
     }
 

@@ -9,6 +9,7 @@ mod inbox;
 mod peer;
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,6 +35,8 @@ pub struct Call {
     pub authorization: Option<String>,
     /// The secret that grants access to a resource that belongs to no account.
     pub capability: Option<String>,
+    /// The address of the client on whose behalf the request is sent.
+    pub client_address: Option<IpAddr>,
     /// The command's id; generated if absent. The same id has one effect and one answer.
     pub command_id: Option<Uuid>,
     /// Passed on to everything that the request causes.
@@ -53,6 +56,7 @@ impl Default for Call {
             deadline: Self::DEFAULT_DEADLINE,
             authorization: None,
             capability: None,
+            client_address: None,
             command_id: None,
             request_id: None,
             traceparent: None,
@@ -247,6 +251,9 @@ fn headers(call: &Call, command_id: Option<Uuid>, left: Duration) -> HeaderMap {
     headers.insert(header::DEADLINE_MS, left.as_millis().to_string());
     if let Some(id) = command_id {
         headers.insert(header::COMMAND_ID, id.to_string());
+    }
+    if let Some(address) = call.client_address {
+        headers.insert(header::CLIENT_ADDRESS, address.to_string());
     }
     let optional = [
         (header::AUTHORIZATION, &call.authorization),

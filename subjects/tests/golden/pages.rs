@@ -164,7 +164,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 34] = [
+const OUTSIDE: [Outside; 35] = [
     outside(
         "malformed_body",
         K::Malformed,
@@ -227,6 +227,13 @@ const OUTSIDE: [Outside; 34] = [
     ),
     outside("unknown_field", K::Invalid, GATEWAY, "The body has a field that is not known; over NATS it is ignored."),
     outside("command_id_reused", K::Invalid, DOMAIN, "The command id or `Idempotency-Key` was used with another body."),
+    outside(
+        "rate_limited",
+        K::TooMany,
+        GATEWAY,
+        "More requests of the address or the account than [its limit](operations.md#rate-limits) admits; `details` has \
+         the seconds of `Retry-After`.",
+    ),
     outside("internal", K::Internal, BOTH, "An internal error. The log has the reason, under the request id."),
     outside("overloaded", K::Unavailable, BOTH, "More requests than can be served in time."),
     outside(

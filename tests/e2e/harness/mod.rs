@@ -1,6 +1,7 @@
 //! A running shop and people who use it.
 
 mod apart;
+mod beside;
 mod buying;
 mod check;
 mod cluster;
@@ -19,6 +20,7 @@ mod shop;
 mod tools;
 
 pub use apart::Apart;
+pub use beside::Beside;
 pub use buying::Buying;
 pub use check::Checked;
 pub use cluster::Cluster;

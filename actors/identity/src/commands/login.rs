@@ -4,6 +4,8 @@
 //! lock and reports the command as stale if the account has changed, so that no session outlives a changed password or
 //! a deactivation. A retry opens a second session; the one whose reply was lost expires.
 
+use std::time::Instant;
+
 use contract::text::trimmed;
 use runtime::{CommandEnvelope, Context, Handle, HandleError, HandlerResult, Prepare, PrepareError, Tx, Version};
 use subjects::identity::{IdentityError, Login, Session};
@@ -12,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     Identity,
     account::may_be_email,
+    back_off::Origin,
     store::{self, Account},
 };
 
@@ -43,10 +46,13 @@ impl Prepare<Login> for Identity {
 
     async fn prepare(&self, cx: &Context, command: &Login) -> Result<Checked, PrepareError<IdentityError>> {
         let email = trimmed(&command.email);
+        let origin = Origin::new(email, cx.client_address());
+        self.back_off.admit(&origin, Instant::now()).map_err(PrepareError::RejectedUnrecorded)?;
         let known = if may_be_email(email) { store::account_by_email(cx.reads(), email).await? } else { None };
         let hash = known.as_ref().map(|account| account.password_hash.as_str());
         // An unknown address takes the same work, so that the duration reveals nothing.
         let is_right = self.hasher.verify(&command.password, hash).await?;
+        self.back_off.settle(origin, is_right, Instant::now()).map_err(PrepareError::RejectedUnrecorded)?;
         let Some(account) = known.filter(|_| is_right) else {
             return Err(IdentityError::WrongCredentials.into());
         };

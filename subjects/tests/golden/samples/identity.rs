@@ -114,6 +114,7 @@ pub fn errors() -> Vec<IdentityError> {
         IdentityError::InvalidAccount { fields: fields() },
         IdentityError::EmailTaken,
         IdentityError::WrongCredentials,
+        IdentityError::TooManyLogins { retry_after: 8 },
         IdentityError::AccountInactive,
         IdentityError::InvalidRefreshToken,
         IdentityError::UserNotFound,
