@@ -33,8 +33,8 @@ fmt: ## format all code
 	cargo fmt --all
 
 golden: ## regenerate golden files, pages, openapi.json, users.conf, .env.example, souk.example.toml
-	UPDATE_GOLDEN=1 cargo test --workspace -q --test surface --test documentation --test golden --test metrics
 	UPDATE_GOLDEN=1 cargo test --workspace -q --bin souk checked_in
+	UPDATE_GOLDEN=1 cargo test --workspace -q --test surface --test documentation --test golden --test metrics
 
 docs: ## build the reference of all crates in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

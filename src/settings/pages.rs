@@ -29,7 +29,7 @@ const FILE: &str = "\
 
 /// The rows of one group for docs/configuration.md.
 fn table(group: &Group) -> String {
-    let mut table = String::from("| Variable | Key | DefaultText | |\n| --- | --- | --- | --- |\n");
+    let mut table = String::from("| Variable | Key | Default | |\n| --- | --- | --- | --- |\n");
     for Row { name, default, about, .. } in group.rows {
         let default = match default {
             DefaultText::Is(text) => format!("`{text}`"),
