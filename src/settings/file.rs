@@ -92,7 +92,7 @@ impl Reading {
                 },
                 (None, Value::Table(table)) if self.is_section(&key) => self.section(&key, table),
                 (None, _) if self.is_section(&key) => {
-                    self.errors.push(format!("{key} is a section, [{key}], not a key"))
+                    self.errors.push(format!("{key} is a section, [{key}], not a key"));
                 }
                 (None, _) => self.errors.push(self.unknown(&key)),
             }
