@@ -8,6 +8,7 @@ use sqlx::{PgPool, Row};
 
 use crate::{
     api::routes::EventRoute,
+    database::position,
     error::InternalError,
     log::stream::Streams,
     rpc::{
@@ -101,7 +102,7 @@ pub(crate) async fn consumed(pool: &PgPool, routes: &[EventRoute], source: &str)
     let mut cursors: BTreeMap<String, Position> =
         routes.iter().map(|route| (route.name.to_owned(), Position::START)).collect();
     for row in rows {
-        cursors.insert(row.try_get("name")?, Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
+        cursors.insert(row.try_get("name")?, position(&row)?);
     }
     let up_to = cursors.into_values().min();
     let is_rebuilt_from = routes.iter().any(|route| route.reset.is_some());
@@ -150,7 +151,7 @@ async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u6
         if !row.try_get::<bool, _>("may_go")? {
             break;
         }
-        last = Some(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
+        last = Some(position(&row)?);
     }
     let Some(last) = last else { return Ok(0) };
     let deleted = sqlx::query("delete from event_log where (epoch, xid) <= ($1, $2)")

@@ -6,7 +6,7 @@ use contract::Position;
 use sqlx::{PgConnection, Row};
 
 use super::CatchUp;
-use crate::error::InternalError;
+use crate::{columns, database::position, error::InternalError};
 
 impl CatchUp {
     /// The cursors of the types that this node handles. A type without a cursor starts at the beginning.
@@ -23,7 +23,7 @@ impl CatchUp {
         for row in rows {
             // R8: a node moves only the cursors of types that it handles.
             if let Some(cursor) = cursors.get_mut(row.try_get::<&str, _>("name")?) {
-                *cursor = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
+                *cursor = position(&row)?;
             }
         }
         Ok(cursors)
@@ -58,13 +58,8 @@ impl CatchUp {
              select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
              on conflict (source, name) do update set epoch = excluded.epoch, xid = excluded.xid
              where (cursor.epoch, cursor.xid) < (excluded.epoch, excluded.xid)";
-        sqlx::query(sql)
-            .bind(self.consumer.source)
-            .bind(moves.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
-            .bind(moves.iter().map(|(_, position)| position.epoch).collect::<Vec<_>>())
-            .bind(moves.iter().map(|(_, position)| position.xid).collect::<Vec<_>>())
-            .execute(connection)
-            .await?;
+        let query = sqlx::query(sql).bind(self.consumer.source);
+        columns!(query, moves, moved; moved.0.as_str(), moved.1.epoch, moved.1.xid).execute(connection).await?;
         Ok(())
     }
 }
