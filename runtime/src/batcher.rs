@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use futures::future::BoxFuture;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -69,7 +69,7 @@ where
     pub async fn load(self: &Arc<Self>, means: &C, item: Arc<I>) -> Result<O, InternalError> {
         let (output, result) = oneshot::channel();
         let starts_batch = {
-            let mut queue = self.lock();
+            let mut queue = self.queue.lock();
             queue.waiting.push_back(Waiting { item, output });
             let starts_batch = queue.running < self.concurrent;
             queue.running += usize::from(starts_batch);
@@ -90,7 +90,7 @@ where
 
     /// The next batch; `None` if no item waits, which ends this runner.
     fn next(&self) -> Option<Vec<Waiting<I, O>>> {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         queue.waiting.retain(|waiting| !waiting.output.is_closed());
         if queue.waiting.is_empty() {
             queue.running -= 1;
@@ -104,10 +104,6 @@ where
         });
         let size = fitting.count();
         Some(queue.waiting.drain(..size).collect())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue<I, O>> {
-        self.queue.lock()
     }
 
     async fn run(&self, means: &C, batch: Vec<Waiting<I, O>>) {

@@ -9,11 +9,12 @@ pub(crate) mod lease;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use contract::Position;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgExecutor, PgPool, Postgres,
+    ConnectOptions, Connection, PgConnection, PgExecutor, PgPool, Postgres, Row,
     migrate::{Migrate, MigrateError, Migrator},
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
 pub(crate) use health::{DatabaseHealth, Probe};
@@ -185,4 +186,9 @@ pub(crate) async fn begin_epoch(connection: &mut PgConnection) -> Result<(), sql
 /// Reads the database's clock.
 pub(crate) async fn clock(database: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar("select clock_timestamp()").fetch_one(database).await
+}
+
+/// The position in the columns `epoch` and `xid`.
+pub(crate) fn position(row: &PgRow) -> Result<Position, sqlx::Error> {
+    Ok(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? })
 }

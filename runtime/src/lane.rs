@@ -16,10 +16,7 @@ mod finish;
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -72,26 +69,19 @@ pub(crate) enum Mail {
 }
 
 /// The number of items in all lanes of a domain on this node, waiting or running. A drain waits until it is zero.
-#[derive(Clone, Default)]
-pub(crate) struct Depth(Arc<AtomicUsize>);
+#[derive(Default)]
+pub(crate) struct Depth(Arc<()>);
 
-/// RAII guard: the item is counted until the guard is dropped, even if its lane dies.
-pub(crate) struct InLane(Arc<AtomicUsize>);
+/// Held by each item: it is counted until it is dropped, even if its lane dies.
+type InLane = Arc<()>;
 
 impl Depth {
     fn enter(&self) -> InLane {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        InLane(self.0.clone())
+        self.0.clone()
     }
 
     pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for InLane {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        Arc::strong_count(&self.0) - 1
     }
 }
 
@@ -306,12 +296,13 @@ async fn renew_epoch(db: &Database) -> Result<(), InternalError> {
 }
 
 /// Publishes what a batch has committed, and starts its effects.
-fn publish(context: &LaneContext, committed: Committed) {
+fn publish(lanes: &Lanes, committed: Committed) {
     let Committed { position, at, events, leases_since, effects, has_waiting_effects } = committed;
+    let context = &lanes.context;
     if !events.is_empty() {
         context.publisher.publish(LoggedCommit { position, at, events }, leases_since);
     }
-    context.effects.start(effects, leases_since);
+    context.effects.start(lanes, effects, leases_since);
     if has_waiting_effects {
         context.effects.wake_up();
     }

@@ -11,7 +11,7 @@ mod micro;
 mod rejections;
 mod reply;
 
-use std::{collections::HashMap, ops::Deref, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use async_nats::Message;
 use contract::{Access, ErrorKind, ServiceError, header, subject};
@@ -32,7 +32,7 @@ use crate::{
     api::{
         caller::Caller,
         context::{PermittedClient, ServiceContext},
-        routes::{CommandRoute, EventRoute, QueryContext, QueryOutcome, QueryRoute, RequestMeta, TrimHistory},
+        routes::{CommandRoute, EventRoute, QueryContext, QueryRoute, RequestMeta, TrimHistory},
     },
     database::{Database, READS},
     error::InternalError,
@@ -89,44 +89,7 @@ pub(crate) struct Responder {
     pub tasks: TaskTracker,
 }
 
-/// The responder of a domain, which has a [`Backing`].
-struct Backed<'a> {
-    responder: &'a Responder,
-    backing: &'a Backing,
-}
-
-impl Deref for Backed<'_> {
-    type Target = Responder;
-
-    fn deref(&self) -> &Responder {
-        self.responder
-    }
-}
-
-impl Backed<'_> {
-    async fn builtin(&self, route: &BuiltinRoute, incoming: &IncomingRequest, caller: Option<Caller>) -> Reply {
-        let caller = match self.settle_caller(route.meta.access, caller, None) {
-            Ok(caller) => caller,
-            Err(service_error) => return service_error.into(),
-        };
-        let command_id = match incoming.command_id() {
-            Ok(id) => id,
-            Err(service_error) => return service_error.of(self.domain).into(),
-        };
-        let (domain, client, backing) = (self.domain, &self.peers.client, self.backing);
-        let cx = BuiltinContext { domain, client, backing, caller, command_id };
-        match (route.run)(&cx, incoming).await {
-            Ok(reply) => reply,
-            Err(internal_error) => self.broken(route.meta.operation, incoming, &internal_error),
-        }
-    }
-}
-
 impl Responder {
-    fn backed(&self) -> Option<Backed<'_>> {
-        Some(Backed { responder: self, backing: self.backing.as_ref()? })
-    }
-
     /// Permits for clients' queries, internal queries and commands.
     pub(crate) fn admission() -> [Arc<Semaphore>; 3] {
         [QUERIES, QUERIES, COMMANDS].map(|most| Arc::new(Semaphore::new(most)))
@@ -189,10 +152,8 @@ impl Responder {
         let began = Instant::now();
         let subject = message.subject.clone();
         let mut incoming = IncomingRequest::read(message);
-        let reply = match self.endpoints.get(subject.as_str()) {
-            None => ServiceError::new(ErrorKind::NotFound, "unknown_operation", "There is no such operation.")
-                .of(self.domain)
-                .into(),
+        let answered = match self.endpoints.get(subject.as_str()) {
+            None => Err(ServiceError::new(ErrorKind::NotFound, "unknown_operation", "There is no such operation.")),
             Some(endpoint) => {
                 let span = tracing::info_span!(
                     target: "span",
@@ -204,6 +165,9 @@ impl Responder {
                 self.admitted(endpoint, &mut incoming, permit).instrument(span).await
             }
         };
+        // An error that names a domain already is that of another one, which did not answer.
+        let named = |error: ServiceError| if error.service.is_empty() { error.of(self.domain) } else { error };
+        let reply = answered.unwrap_or_else(|error| named(error).into());
         let failed = match &reply {
             Reply::Error { body, .. } => Some(body.code.clone()),
             Reply::Success { .. } => None,
@@ -224,35 +188,22 @@ impl Responder {
         endpoint: &Endpoint,
         incoming: &mut IncomingRequest,
         permit: OwnedSemaphorePermit,
-    ) -> Reply {
-        match tokio::time::timeout_at(incoming.deadline.into(), self.caller(incoming, endpoint)).await {
-            Err(_) => ServiceError::deadline(self.domain).into(),
-            Ok(Err(error)) => error.of(self.domain).into(),
-            Ok(Ok(caller)) => {
-                // Beside an access token, a capability counts only where the operation accepts both.
-                match endpoint.meta().access {
-                    Access::RolesAndCapability(_) => {}
-                    Access::RolesOrCapability(_) if caller.is_none() => {}
-                    _ => incoming.capability = None,
-                }
-                self.run_endpoint(endpoint, incoming, caller, permit).await
-            }
+    ) -> Result<Reply, ServiceError> {
+        let identified = tokio::time::timeout_at(incoming.deadline.into(), self.caller(incoming, endpoint)).await;
+        let caller = identified.unwrap_or_else(|_| Err(ServiceError::deadline(self.domain)));
+        let caller = caller.map_err(|error| error.of(self.domain))?;
+        // Beside an access token, a capability counts only where the operation accepts both.
+        match endpoint.meta().access {
+            Access::RolesAndCapability(_) => {}
+            Access::RolesOrCapability(_) if caller.is_none() => {}
+            _ => incoming.capability = None,
         }
-    }
-
-    async fn run_endpoint(
-        &self,
-        endpoint: &Endpoint,
-        incoming: &IncomingRequest,
-        caller: Option<Caller>,
-        permit: OwnedSemaphorePermit,
-    ) -> Reply {
-        match (endpoint, self.backed()) {
+        match (endpoint, &self.backing) {
             (Endpoint::Query(route), _) => self.query(route, incoming, caller).await,
-            (Endpoint::Command(route), Some(backed)) => backed.command(route, incoming, caller, permit).await,
-            (Endpoint::Builtin(route), Some(backed)) => backed.builtin(route, incoming, caller).await,
+            (Endpoint::Command(route), Some(backing)) => self.command(backing, route, incoming, caller, permit).await,
+            (Endpoint::Builtin(route), Some(backing)) => self.builtin(backing, route, incoming, caller).await,
             // A service registers queries only.
-            (_, None) => ServiceError::internal(self.domain).into(),
+            (_, None) => Err(ServiceError::internal(self.domain)),
         }
     }
 
@@ -281,26 +232,6 @@ impl Responder {
         }
     }
 
-    /// The caller by token, else by capability, else anonymous where the access is public.
-    fn settle_caller(
-        &self,
-        access: Access,
-        caller: Option<Caller>,
-        capability: Option<Uuid>,
-    ) -> Result<Caller, ServiceError> {
-        match (caller, access, capability) {
-            (Some(caller), ..) => Ok(caller),
-            (None, Access::RolesOrCapability(_) | Access::RolesAndCapability(_), Some(digest)) => {
-                Ok(Caller::Capability(digest))
-            }
-            (None, Access::Public, _) => Ok(Caller::Anonymous),
-            (None, ..) => {
-                let text = "An access token is needed.";
-                Err(ServiceError::new(ErrorKind::Unauthenticated, "unauthenticated", text).of(self.domain))
-            }
-        }
-    }
-
     fn context(&self, incoming: &IncomingRequest, caller: Caller) -> ServiceContext {
         ServiceContext {
             caller,
@@ -313,15 +244,14 @@ impl Responder {
         }
     }
 
-    async fn query(&self, route: &QueryRoute, incoming: &IncomingRequest, caller: Option<Caller>) -> Reply {
-        let decoded = match incoming.decode(|format, body| route.decode(format, body)) {
-            Ok(decoded) => decoded,
-            Err(service_error) => return service_error.of(self.domain).into(),
-        };
-        let caller = match self.settle_caller(route.meta.access, caller, incoming.capability) {
-            Ok(caller) => caller,
-            Err(service_error) => return service_error.into(),
-        };
+    async fn query(
+        &self,
+        route: &QueryRoute,
+        incoming: &IncomingRequest,
+        caller: Option<Caller>,
+    ) -> Result<Reply, ServiceError> {
+        let decoded = incoming.decode(|format, body| (route.decode)(format, body))?;
+        let caller = settle_caller(route.meta.access, caller, incoming.capability)?;
         let db = self.backing.as_ref().map(|backing| match route.meta.access {
             Access::Internal => backing.db.internal_reads.clone(),
             _ if route.is_batched => backing.db.batched_reads.clone(),
@@ -331,25 +261,40 @@ impl Responder {
         let answer = async {
             let mut dead = 0;
             loop {
-                let answer = guarded(async { Ok(decoded.answer(&context, incoming.format).await) });
-                match answer.await.unwrap_or_else(QueryOutcome::Broken) {
+                match guarded(decoded(context.clone(), incoming.format)).await {
                     // After a restart of PostgreSQL every connection of the pool may be dead.
-                    QueryOutcome::Broken(internal_error) if internal_error.is_lost_connection() && dead < READS => {
-                        dead += 1;
-                    }
+                    Err(internal_error) if internal_error.is_lost_connection() && dead < READS => dead += 1,
                     answered => break answered,
                 }
             }
         };
         match tokio::time::timeout_at(incoming.deadline.into(), answer).await {
-            Err(_) => ServiceError::deadline(self.domain).into(),
-            Ok(QueryOutcome::Reply(body)) => Reply::Success { body, replayed: false },
-            Ok(QueryOutcome::Rejected(body)) => Reply::Error { body, replayed: false },
-            Ok(QueryOutcome::Broken(internal_error)) => self.broken(route.meta.operation, incoming, &internal_error),
+            Err(_) => Err(ServiceError::deadline(self.domain)),
+            Ok(Ok(Ok(body))) => Ok(Reply::Success { body, replayed: false }),
+            Ok(Ok(Err(body))) => Ok(Reply::Error { body, replayed: false }),
+            Ok(Err(internal_error)) => Err(self.broken(route.meta.operation, incoming, &internal_error)),
         }
     }
 
-    fn broken(&self, operation: &str, incoming: &IncomingRequest, internal_error: &InternalError) -> Reply {
+    async fn builtin(
+        &self,
+        backing: &Backing,
+        route: &BuiltinRoute,
+        incoming: &IncomingRequest,
+        caller: Option<Caller>,
+    ) -> Result<Reply, ServiceError> {
+        let caller = settle_caller(route.meta.access, caller, None)?;
+        let command_id = incoming.command_id()?;
+        let (domain, client) = (self.domain, &self.peers.client);
+        let cx = BuiltinContext { domain, client, backing, caller, command_id };
+        match (route.run)(&cx, incoming).await {
+            Ok(reply) => reply,
+            Err(internal_error) => Err(self.broken(route.meta.operation, incoming, &internal_error)),
+        }
+    }
+
+    /// Logs an internal error, and returns the error for the caller.
+    fn broken(&self, operation: &str, incoming: &IncomingRequest, internal_error: &InternalError) -> ServiceError {
         if let Some(backing) = &self.backing {
             backing.db.health.report(internal_error);
         }
@@ -368,6 +313,20 @@ impl Responder {
                 "request not answered"
             );
         }
-        service_error.into()
+        service_error
+    }
+}
+
+/// The caller by token, else by capability, else anonymous where the access is public.
+fn settle_caller(access: Access, caller: Option<Caller>, capability: Option<Uuid>) -> Result<Caller, ServiceError> {
+    match (caller, access, capability) {
+        (Some(caller), ..) => Ok(caller),
+        (None, Access::RolesOrCapability(_) | Access::RolesAndCapability(_), Some(digest)) => {
+            Ok(Caller::Capability(digest))
+        }
+        (None, Access::Public, _) => Ok(Caller::Anonymous),
+        (None, ..) => {
+            Err(ServiceError::new(ErrorKind::Unauthenticated, "unauthenticated", "An access token is needed."))
+        }
     }
 }

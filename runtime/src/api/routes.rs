@@ -13,7 +13,7 @@ pub(crate) use command::{
 pub(crate) use deadline::DeadlineRoute;
 pub(crate) use effect::{EffectRoute, EffectRow};
 pub(crate) use event::EventRoute;
-pub(crate) use query::{QueryContext, QueryOutcome, QueryRoute};
+pub(crate) use query::{QueryContext, QueryRoute};
 pub(crate) use registration::{Calls, Registration, defects};
 
 use std::{any::Any, sync::Arc, time::Duration};
@@ -55,13 +55,6 @@ pub(crate) type Batch<'a> = &'a [&'a (dyn Any + Send + Sync)];
 /// Runs a handler on a batch.
 pub(crate) type Run<R> =
     Arc<dyn for<'a, 'c> Fn(&'a mut Tx<'c>, Batch<'a>) -> BoxFuture<'a, Result<R, InternalError>> + Send + Sync>;
-
-fn batch_handler<R, F>(handler: F) -> Run<R>
-where
-    F: for<'a, 'c> Fn(&'a mut Tx<'c>, Batch<'a>) -> BoxFuture<'a, Result<R, InternalError>> + Send + Sync + 'static,
-{
-    Arc::new(handler)
-}
 
 /// Restores the type of a batch's items. Items are batched by route, so that the type is always that of the handler.
 fn typed<'a, T: 'static>(batch: Batch<'a>) -> Result<Vec<&'a T>, InternalError> {

@@ -8,6 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use contract::Event;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     api::{
         domain::Effect,
+        routes::EffectRow,
         sql::{Collected, LastWrites, Locks, Reads, Writes},
     },
     error::InternalError,
@@ -68,25 +70,20 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// An emitted event that is not yet committed.
-#[derive(Debug, Clone)]
-pub(crate) struct PendingEvent {
+/// An emitted event, as it is stored in the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EmittedEvent {
     pub id: Uuid,
-    pub name: &'static str,
+    pub name: String,
     pub entity: Uuid,
     pub version: i64,
-    pub cause: Cause,
-    pub data: String,
-}
-
-/// An effect that is not yet committed.
-#[derive(Debug, Clone)]
-pub(crate) struct PendingEffect {
-    pub id: Uuid,
-    pub name: &'static str,
-    pub entity: Uuid,
-    pub cause: Cause,
-    pub body: String,
+    pub cause: Uuid,
+    pub cause_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    pub data: Box<RawValue>,
 }
 
 /// The transaction of a batch. State, answers, inbox rows, events and effects are committed together or not at all.
@@ -97,8 +94,8 @@ pub struct Tx<'c> {
     wrote: AtomicBool,
     /// Names of the effects that the domain registers.
     registered: &'c [&'static str],
-    pub(crate) events: Vec<PendingEvent>,
-    pub(crate) effects: Vec<PendingEffect>,
+    pub(crate) events: Vec<EmittedEvent>,
+    pub(crate) effects: Vec<EffectRow>,
     pub(crate) last_writes: Collected,
     /// Whether a statement was to run after a last write, which it would not see.
     is_out_of_order: bool,
@@ -172,16 +169,12 @@ impl<'c> Tx<'c> {
     pub fn emit<E: Event>(&mut self, cause: &Cause, version: &mut Version, event: &E) -> Result<(), InternalError> {
         let entity = event.entity();
         let index = self.next_index(cause, E::NAME, entity);
-        let data = to_json(event)?;
+        let data = to_raw_value(event).map_err(InternalError::other)?;
         version.0 += 1;
-        self.events.push(PendingEvent {
-            id: derived_id(cause.id, E::NAME, entity, index),
-            name: E::NAME,
-            entity,
-            version: version.0,
-            cause: cause.clone(),
-            data,
-        });
+        let Cause { id: cause, name: cause_name, request_id, traceparent } = cause.clone();
+        let id = derived_id(cause, E::NAME, entity, index);
+        let (name, version) = (E::NAME.to_owned(), version.0);
+        self.events.push(EmittedEvent { id, name, entity, version, cause, cause_name, request_id, traceparent, data });
         Ok(())
     }
 
@@ -208,8 +201,9 @@ impl<'c> Tx<'c> {
         }
         let index = self.next_index(cause, F::NAME, entity);
         let id = derived_id(cause.id, F::NAME, entity, index);
-        let body = to_json(effect)?;
-        self.effects.push(PendingEffect { id, name: F::NAME, entity, cause: cause.clone(), body });
+        let body = serde_json::to_string(effect).map_err(InternalError::other)?;
+        let (name, cause) = (F::NAME.to_owned(), cause.clone());
+        self.effects.push(EffectRow { id, name, entity, cause, body, attempts: 1 });
         Ok(id)
     }
 
@@ -222,7 +216,7 @@ impl<'c> Tx<'c> {
 
     /// Whether a cause has pending events or effects.
     pub(crate) fn has_left(&self, cause: &Cause) -> bool {
-        self.events.iter().any(|event| event.cause.id == cause.id)
+        self.events.iter().any(|event| event.cause == cause.id)
             || self.effects.iter().any(|effect| effect.cause.id == cause.id)
     }
 
@@ -238,10 +232,6 @@ impl<'c> Tx<'c> {
         self.effects.truncate(effects);
         self.last_writes.is_empty() && !self.wrote.load(Ordering::Relaxed)
     }
-}
-
-fn to_json<T: Serialize>(value: &T) -> Result<String, InternalError> {
-    serde_json::to_string(value).map_err(InternalError::other)
 }
 
 /// The id of an event or an effect: the timestamp of the entity's id, followed by a hash of cause, name, entity and

@@ -9,7 +9,7 @@ pub(crate) mod cursors;
 mod owner;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -84,7 +84,7 @@ impl CatchUp {
         self.seen_epoch.store(self.written_epoch().await?, Ordering::Relaxed);
         let mut lower = cursors.values().copied().min().unwrap_or(Position::START);
         let mut after = lower;
-        let mut gaps = HashMap::new();
+        let mut gaps = HashSet::new();
         loop {
             let page = self.ask_log(&LogRequest { after, delay_ms }).await?;
             if let Some(trimmed) = page.trimmed.filter(|trimmed| lower < *trimmed) {

@@ -41,6 +41,9 @@ const CHECK: Duration = Duration::from_secs(10);
 /// Consecutive attempts to write the filters, before a pause.
 const FILTER_WRITES: u32 = 5;
 
+/// The pause before another attempt at a durable or a pull.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
 /// Consumes the events of one source and hands them to the domain's lanes.
 pub(crate) struct Consumer {
     pub domain: &'static str,
@@ -68,7 +71,7 @@ impl Consumer {
                         %error,
                         "durable consumer not available yet"
                     );
-                    pause(stop, Duration::from_millis(250)).await;
+                    stop.run_until_cancelled(tokio::time::sleep(RETRY_PAUSE)).await;
                     continue;
                 }
             };
@@ -78,7 +81,7 @@ impl Consumer {
                     // An unknown lag counts as none: a stream that is gone must not delay the repair.
                     self.lag_ms.store(0, Ordering::Relaxed);
                     tracing::debug!(domain = self.domain, source = self.source, %error, "pull failed");
-                    pause(stop, Duration::from_millis(250)).await;
+                    stop.run_until_cancelled(tokio::time::sleep(RETRY_PAUSE)).await;
                     break;
                 }
                 if checked.elapsed() >= CHECK {
@@ -104,7 +107,7 @@ impl Consumer {
     /// then every [`CHECK`], until it finds its own.
     async fn durable(&self) -> Result<PullConsumer, InternalError> {
         let stream =
-            self.streams.jetstream().get_stream(subject::stream(self.source)).await.map_err(InternalError::other)?;
+            self.streams.jetstream.get_stream(subject::stream(self.source)).await.map_err(InternalError::other)?;
         for _ in 0..FILTER_WRITES {
             if let Some(consumer) = self.add_filters(&stream).await? {
                 return Ok(consumer);
@@ -236,11 +239,4 @@ fn is_missing(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
 fn a_minute_before(now: DateTime<Utc>) -> time::OffsetDateTime {
     let then = std::time::SystemTime::from(now) - Duration::from_secs(60);
     time::OffsetDateTime::from(then)
-}
-
-async fn pause(stop: &CancellationToken, duration: Duration) {
-    tokio::select! {
-        () = tokio::time::sleep(duration) => {}
-        () = stop.cancelled() => {}
-    }
 }

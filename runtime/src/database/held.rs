@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sqlx::{Postgres, pool::PoolConnection};
 
 /// A connection without a batch for this long is closed, as in the pools.
@@ -20,17 +20,17 @@ impl Held {
     /// Takes the connection that was used last.
     pub(super) fn take(&self) -> Option<PoolConnection<Postgres>> {
         self.close_idle();
-        self.lock().pop().map(|(_, connection)| connection)
+        self.0.lock().pop().map(|(_, connection)| connection)
     }
 
     /// Holds a connection for the next batch.
     pub(super) fn put(&self, connection: PoolConnection<Postgres>) {
-        self.lock().push((Instant::now(), connection));
+        self.0.lock().push((Instant::now(), connection));
     }
 
     /// Closes the connections that have been idle for [`IDLE`].
     pub(super) fn close_idle(&self) {
-        let idle: Vec<_> = self.lock().extract_if(.., |(since, _)| since.elapsed() >= IDLE).collect();
+        let idle: Vec<_> = self.0.lock().extract_if(.., |(since, _)| since.elapsed() >= IDLE).collect();
         for (_, mut connection) in idle {
             connection.close_on_drop();
         }
@@ -38,13 +38,9 @@ impl Held {
 
     /// Drops all connections, because one was lost and the others most likely with it.
     pub(crate) fn drop_all(&self) {
-        let lost = std::mem::take(&mut *self.lock());
+        let lost = std::mem::take(&mut *self.0.lock());
         for (_, connection) in lost {
             drop(connection.detach());
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, PoolConnection<Postgres>)>> {
-        self.0.lock()
     }
 }

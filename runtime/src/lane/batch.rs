@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::{
     LaneContext, Lanes, Next,
-    commit::{AnswerRows, Committed, write},
+    commit::{AnswerRow, Committed, write},
     measure, next_after,
 };
 use crate::{api::tx::Tx, error::InternalError, guard::guarded};
@@ -25,6 +25,8 @@ pub(super) trait Kind {
 
     /// The kind in metrics.
     const NAME: &'static str;
+    /// The crash points before and after the commit.
+    const CRASH_POINTS: [fn(); 2];
 
     /// Removes items that nothing waits for any longer. Called before each attempt.
     fn drop_late(_context: &LaneContext, _items: &mut Vec<Self::Item>) {}
@@ -41,10 +43,7 @@ pub(super) trait Kind {
         tx: &mut Tx<'_>,
         items: &[Self::Item],
         claimed: Self::Claimed,
-    ) -> impl Future<Output = Result<(Self::Outcome, Option<AnswerRows>), InternalError>> + Send;
-
-    /// The crash points before and after the commit.
-    fn crash_point(is_committed: bool);
+    ) -> impl Future<Output = Result<(Self::Outcome, Option<Vec<AnswerRow>>), InternalError>> + Send;
 
     /// Releases the items after the commit.
     fn settle(lanes: &Lanes, items: Vec<Self::Item>, outcome: Self::Outcome) -> impl Future<Output = ()> + Send;
@@ -129,10 +128,10 @@ async fn transact<K: Kind>(
         context.db.hold(connection);
         return Ok((outcome, None));
     };
-    let committed = write(&mut transaction, last_writes, answers, &events, effects, confirmed).await?;
-    K::crash_point(false);
+    let committed = write(&mut transaction, last_writes, &answers, events, effects, confirmed).await?;
+    K::CRASH_POINTS[0]();
     transaction.commit().await?;
     context.db.hold(connection);
-    K::crash_point(true);
+    K::CRASH_POINTS[1]();
     Ok((outcome, Some(committed)))
 }

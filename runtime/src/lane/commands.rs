@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     LaneContext, LaneMessage, Lanes,
     batch::{Kind, run_batch},
-    commit::AnswerRows,
+    commit::AnswerRow,
     publish,
 };
 use crate::{
@@ -84,7 +84,7 @@ const DUE_BATCH: usize = 512;
 pub(super) async fn run(lanes: &Lanes, items: Vec<CommandItem>) {
     let mut work = batches(items, usize::MAX);
     while let Some(batch) = work.pop() {
-        run_batch::<Commands>(lanes, batch, &mut work, |committed| publish(&lanes.context, committed)).await;
+        run_batch::<Commands>(lanes, batch, &mut work, |committed| publish(lanes, committed)).await;
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn run_due(lanes: &Lanes, items: Vec<CommandItem>) {
         let is_committed =
             run_batch::<Commands>(lanes, batch, &mut work, |committed| unpublished.push(committed)).await;
         if !is_committed || work.is_empty() {
-            unpublished.drain(..).for_each(|committed| publish(&lanes.context, committed));
+            unpublished.drain(..).for_each(|committed| publish(lanes, committed));
         }
     }
 }
@@ -136,6 +136,8 @@ impl Kind for Commands {
     type Outcome = Vec<Verdict>;
 
     const NAME: &'static str = "command";
+    const CRASH_POINTS: [fn(); 2] =
+        [|| crate::fail_point("lane.before_commit"), || crate::fail_point("lane.after_commit")];
 
     /// Answers items whose deadline has passed: their callers have stopped waiting, and a locked row must not hold up
     /// the lane for longer than the deadline.
@@ -146,19 +148,61 @@ impl Kind for Commands {
         }
     }
 
+    /// Claims the ids that no other transaction holds, in a fixed order, and looks up the answers stored under them.
     async fn claim(
         connection: &mut PgConnection,
         context: &LaneContext,
         items: &[CommandItem],
     ) -> Result<(Claimed, DateTime<Utc>), InternalError> {
-        claim(connection, context.domain, items).await
+        let mut claimed = Claimed { verdicts: items.iter().map(|_| None).collect(), secret_repeats: Vec::new() };
+        // Deadlines have a queue of their own, so a batch holds either deadlines only or none.
+        if items.iter().all(|item| item.is_due) {
+            return Ok((claimed, sqlx::query_scalar("select now()").fetch_one(connection).await?));
+        }
+        // If an id occurs twice in a batch, the first item runs; the other is retried later and then finds the stored
+        // answer.
+        let mut first_of = HashSet::new();
+        let mut locks = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            if first_of.insert(item.identity()) {
+                locks.push((item.identity().lock_number(), index));
+            } else {
+                claimed.verdicts[index] = Some(Verdict::Unclaimed);
+            }
+        }
+        locks.sort_unstable();
+        let sql = "select pg_try_advisory_xact_lock(number) as is_claimed, now() as now
+             from unnest($1::bigint[]) with ordinality as t(number, place) order by place";
+        let rows = sqlx::query(sql)
+            .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+        let now = rows.first().ok_or_else(|| InternalError::other("a batch had nothing to claim"))?.try_get("now")?;
+        let (mut ours, mut keys) = (Vec::with_capacity(locks.len()), Vec::with_capacity(locks.len()));
+        for (row, (_, index)) in rows.iter().zip(locks) {
+            if row.try_get("is_claimed")? {
+                ours.push(index);
+                keys.push(items[index].identity());
+            } else {
+                claimed.verdicts[index] = Some(Verdict::Unclaimed);
+            }
+        }
+        // A separate statement: the snapshot of the statement that took the locks is older than the locks.
+        for (place, stored) in command_log::look_up(connection, &keys).await? {
+            let index = ours[place];
+            match stored.reply(&items[index].fingerprint, context.domain)? {
+                Some(reply) => claimed.verdicts[index] = Some(Verdict::Answered(reply)),
+                None => claimed.secret_repeats.push(index),
+            }
+        }
+        Ok((claimed, now))
     }
 
     async fn handle(
         tx: &mut Tx<'_>,
         items: &[CommandItem],
         claimed: Claimed,
-    ) -> Result<(Vec<Verdict>, Option<AnswerRows>), InternalError> {
+    ) -> Result<(Vec<Verdict>, Option<Vec<AnswerRow>>), InternalError> {
         let Claimed { mut verdicts, secret_repeats } = claimed;
         decide(tx, items, &mut verdicts).await?;
         let verdicts: Vec<Verdict> =
@@ -171,23 +215,36 @@ impl Kind for Commands {
         Ok((verdicts, answers))
     }
 
-    fn crash_point(is_committed: bool) {
-        if is_committed {
-            crate::fail_point("lane.after_commit");
-        } else {
-            crate::fail_point("lane.before_commit");
-        }
-    }
-
     async fn settle(lanes: &Lanes, items: Vec<CommandItem>, verdicts: Vec<Verdict>) {
         for (item, verdict) in items.into_iter().zip(verdicts) {
-            settle(lanes, item, verdict);
+            match verdict {
+                Verdict::Answered(reply) => answer(item, reply),
+                Verdict::Unclaimed if item.deadline > Instant::now() + CLAIM_PAUSE => {
+                    lanes.cast_later(item.key, LaneMessage::Command(Box::new(item)), CLAIM_PAUSE);
+                }
+                Verdict::Unclaimed => {
+                    let text = "The command is still running. Repeat it with the same id.";
+                    let error = ServiceError::new(ErrorKind::Conflict, "command_in_progress", text);
+                    answer(item, LaneReply::ServiceError(error.of(lanes.context.domain)));
+                }
+                Verdict::RejectedAfterWrite(body) => answer(item, LaneReply::Rejected { body, replayed: false }),
+            }
         }
     }
 
+    /// Moves an item that was rejected after a write into a batch of its own, because its neighbours may have caused
+    /// the rejection. If it is rejected again on its own, the next run records the rejection without calling the
+    /// handler.
     fn rolled_back(items: &mut Vec<CommandItem>, verdicts: Vec<Verdict>, work: &mut Vec<Vec<CommandItem>>) {
-        if let Some(at) = verdicts.iter().position(|verdict| matches!(verdict, Verdict::RejectedAfterWrite(_))) {
-            isolate(items, at, verdicts, work);
+        let rejection = verdicts.into_iter().enumerate().find_map(|(at, verdict)| match verdict {
+            Verdict::RejectedAfterWrite(body) => Some((at, body)),
+            _ => None,
+        });
+        let Some((at, body)) = rejection else { return };
+        if let [alone] = &mut items[..] {
+            alone.prepared = Err(body);
+        } else {
+            work.push(vec![items.remove(at)]);
         }
     }
 
@@ -206,91 +263,10 @@ impl Kind for Commands {
     }
 }
 
-/// Moves an item that was rejected after a write into a batch of its own, because its neighbours may have caused the
-/// rejection. If it is rejected again on its own, the next run records the rejection without calling the handler.
-fn isolate(batch: &mut Vec<CommandItem>, at: usize, verdicts: Vec<Verdict>, work: &mut Vec<Vec<CommandItem>>) {
-    if batch.len() > 1 {
-        let item = batch.remove(at);
-        work.push(vec![item]);
-    } else if let (Some(item), Some(Verdict::RejectedAfterWrite(body))) =
-        (batch.first_mut(), verdicts.into_iter().nth(at))
-    {
-        item.prepared = Err(body);
-    }
-}
-
-fn settle(lanes: &Lanes, item: CommandItem, verdict: Verdict) {
-    match verdict {
-        Verdict::Answered(reply) => answer(item, reply),
-        Verdict::Unclaimed if item.deadline > Instant::now() + CLAIM_PAUSE => {
-            lanes.cast_later(item.key, LaneMessage::Command(Box::new(item)), CLAIM_PAUSE);
-        }
-        Verdict::Unclaimed => {
-            let domain = lanes.context.domain;
-            let text = "The command is still running. Repeat it with the same id.";
-            answer(
-                item,
-                LaneReply::ServiceError(ServiceError::new(ErrorKind::Conflict, "command_in_progress", text).of(domain)),
-            );
-        }
-        Verdict::RejectedAfterWrite(body) => answer(item, LaneReply::Rejected { body, replayed: false }),
-    }
-}
-
 fn answer(item: CommandItem, reply: LaneReply) {
     drop(item.permit);
     // The caller may have stopped waiting; the writes and the stored answer remain.
     drop(item.reply.send(reply));
-}
-
-/// Claims the ids that no other transaction holds, in a fixed order, and looks up the answers stored under them.
-async fn claim(
-    connection: &mut PgConnection,
-    domain: &str,
-    items: &[CommandItem],
-) -> Result<(Claimed, DateTime<Utc>), InternalError> {
-    let mut claimed = Claimed { verdicts: items.iter().map(|_| None).collect(), secret_repeats: Vec::new() };
-    // Deadlines have a queue of their own, so a batch holds either deadlines only or none.
-    if items.iter().all(|item| item.is_due) {
-        return Ok((claimed, sqlx::query_scalar("select now()").fetch_one(connection).await?));
-    }
-    // If an id occurs twice in a batch, the first item runs; the other is retried later and then finds the stored
-    // answer.
-    let mut first_of = HashSet::new();
-    let mut locks = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        if first_of.insert(item.identity()) {
-            locks.push((item.identity().lock_number(), index));
-        } else {
-            claimed.verdicts[index] = Some(Verdict::Unclaimed);
-        }
-    }
-    locks.sort_unstable();
-    let sql = "select pg_try_advisory_xact_lock(number) as is_claimed, now() as now
-         from unnest($1::bigint[]) with ordinality as t(number, place) order by place";
-    let rows = sqlx::query(sql)
-        .bind(locks.iter().map(|(number, _)| *number).collect::<Vec<_>>())
-        .fetch_all(&mut *connection)
-        .await?;
-    let now = rows.first().ok_or_else(|| InternalError::other("a batch had nothing to claim"))?.try_get("now")?;
-    let (mut ours, mut keys) = (Vec::with_capacity(locks.len()), Vec::with_capacity(locks.len()));
-    for (row, (_, index)) in rows.iter().zip(locks) {
-        if row.try_get("is_claimed")? {
-            ours.push(index);
-            keys.push(items[index].identity());
-        } else {
-            claimed.verdicts[index] = Some(Verdict::Unclaimed);
-        }
-    }
-    // A separate statement: the snapshot of the statement that took the locks is older than the locks.
-    for (place, stored) in command_log::look_up(connection, &keys).await? {
-        let index = ours[place];
-        match stored.reply(&items[index].fingerprint, domain)? {
-            Some(reply) => claimed.verdicts[index] = Some(Verdict::Answered(reply)),
-            None => claimed.secret_repeats.push(index),
-        }
-    }
-    Ok((claimed, now))
 }
 
 /// Runs the handler of the batch's operation on the items that have no verdict yet.
@@ -338,8 +314,8 @@ fn answer_rows(
     items: &[CommandItem],
     verdicts: &[Verdict],
     secret_repeats: &[usize],
-) -> Result<AnswerRows, InternalError> {
-    let mut new: Vec<(&CommandItem, i16, Option<Vec<u8>>)> = Vec::new();
+) -> Result<Vec<AnswerRow>, InternalError> {
+    let mut rows = Vec::new();
     for (index, (item, verdict)) in items.iter().zip(verdicts).enumerate() {
         if item.is_due || secret_repeats.contains(&index) {
             continue;
@@ -356,17 +332,15 @@ fn answer_rows(
             }
             _ => continue,
         };
-        new.push((item, status, item.route.keeps_answer.then_some(bytes)));
+        rows.push(AnswerRow {
+            caller: item.caller_key.clone(),
+            operation: item.route.meta.operation,
+            id: item.id,
+            fingerprint: item.fingerprint.clone(),
+            status,
+            answer: item.route.keeps_answer.then_some(bytes),
+        });
     }
-    new.sort_by_key(|(item, ..)| item.identity());
-    let mut rows = AnswerRows::default();
-    for (item, status, answer) in new {
-        rows.callers.push(item.caller_key.clone());
-        rows.operations.push(item.route.meta.operation.to_owned());
-        rows.ids.push(item.id);
-        rows.fingerprints.push(item.fingerprint.clone());
-        rows.statuses.push(status);
-        rows.answers.push(answer);
-    }
+    rows.sort_by(|a, b| (&a.caller, a.operation, a.id).cmp(&(&b.caller, b.operation, b.id)));
     Ok(rows)
 }

@@ -10,32 +10,27 @@ use std::{collections::BTreeMap, time::Instant};
 use uuid::Uuid;
 
 use crate::{
-    api::{
-        routes::EffectRow,
-        sql::Collected,
-        tx::{PendingEffect, PendingEvent},
-    },
+    api::{routes::EffectRow, sql::Collected, tx::EmittedEvent},
     columns,
     error::InternalError,
-    log::event_log::{Digest, LoggedEvent, id_hash},
+    log::event_log::Digest,
 };
 
-/// Answers for the command log, column by column.
-#[derive(Default)]
-pub(super) struct AnswerRows {
-    pub callers: Vec<String>,
-    pub operations: Vec<String>,
-    pub ids: Vec<Uuid>,
-    pub fingerprints: Vec<Vec<u8>>,
-    pub statuses: Vec<i16>,
-    pub answers: Vec<Option<Vec<u8>>>,
+/// A row of the command log.
+pub(super) struct AnswerRow {
+    pub caller: String,
+    pub operation: &'static str,
+    pub id: Uuid,
+    pub fingerprint: Vec<u8>,
+    pub status: i16,
+    pub answer: Option<Vec<u8>>,
 }
 
 /// What a batch has committed: the events to publish and the effects to start.
 pub(crate) struct Committed {
     pub position: Position,
     pub at: DateTime<Utc>,
-    pub events: Vec<LoggedEvent>,
+    pub events: Vec<EmittedEvent>,
     /// A lower bound for the start of the leases of its events and effects.
     pub leases_since: Instant,
     /// Effects whose lease this node holds.
@@ -103,20 +98,17 @@ const RESULTS: [[&str; 2]; 2] = [
 pub(super) async fn write(
     connection: &mut PgConnection,
     last_writes: Collected,
-    answers: AnswerRows,
-    events: &[PendingEvent],
-    effects: Vec<PendingEffect>,
+    answers: &[AnswerRow],
+    events: Vec<EmittedEvent>,
+    effects: Vec<EffectRow>,
     confirmed: &[Position],
 ) -> Result<Committed, InternalError> {
-    let logged = events.iter().map(LoggedEvent::of).collect::<Result<Vec<_>, _>>()?;
     let mut digests: BTreeMap<&str, Digest> = BTreeMap::new();
-    for event in events {
-        let digest = digests.entry(event.name).or_default();
-        digest.count += 1;
-        digest.xor ^= id_hash(event.id);
+    for event in &events {
+        digests.entry(&event.name).or_default().add(event.id);
     }
     let leases_since = Instant::now();
-    let (has_answers, has_events) = (!answers.ids.is_empty(), !logged.is_empty());
+    let (has_answers, has_events) = (!answers.is_empty(), !events.is_empty());
     let (has_confirmed, has_effects) = (!confirmed.is_empty(), !effects.is_empty());
     // A single statement saves round trips. It has only the parts that the batch needs, because the server pays for
     // each.
@@ -128,12 +120,12 @@ pub(super) async fn write(
         .collect();
     let mut query = last_writes.query(&parts)?;
     if has_answers {
-        let AnswerRows { callers, operations, ids, fingerprints, statuses, answers } = answers;
-        query = query.bind(callers).bind(operations).bind(ids).bind(fingerprints).bind(statuses).bind(answers);
+        query = columns!(query, answers, row; row.caller.as_str(), row.operation, row.id, row.fingerprint.as_slice(),
+            row.status, row.answer.as_deref());
     }
     if has_events {
         // JSON is bound as text: the log stores the events exactly as written.
-        query = query.bind(to_json(&digests)?).bind(to_json(&logged)?);
+        query = query.bind(to_json(&digests)?).bind(to_json(&events)?);
     }
     if has_confirmed {
         let (epochs, xids): (Vec<i64>, Vec<i64>) = confirmed.iter().map(|p| (p.epoch, p.xid)).unzip();
@@ -141,7 +133,7 @@ pub(super) async fn write(
     }
     if has_effects {
         let causes = effects.iter().map(|effect| to_json(&effect.cause)).collect::<Result<Vec<_>, _>>()?;
-        query = columns!(query, effects, effect; effect.id, effect.name, effect.entity).bind(causes);
+        query = columns!(query, effects, effect; effect.id, effect.name.as_str(), effect.entity).bind(causes);
         query = columns!(query, effects, effect; effect.body.as_str());
     }
     let row = query.fetch_one(connection).await?;
@@ -154,8 +146,8 @@ pub(super) async fn write(
     Ok(Committed {
         position: Position { epoch, xid: row.try_get("xid")? },
         at,
-        events: logged,
-        effects: effects.into_iter().filter(|e| ours.contains(&e.id)).map(EffectRow::of).collect(),
+        events,
+        effects: effects.into_iter().filter(|effect| ours.contains(&effect.id)).collect(),
         leases_since,
         has_waiting_effects: waiting,
     })

@@ -6,7 +6,7 @@ mod unregistered;
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -21,7 +21,6 @@ use crate::{
     api::{
         context::{Context, PermittedClient, ServiceContext},
         routes::{EffectRoute, EffectRow},
-        tx::PendingEffect,
     },
     database::Database,
     error::InternalError,
@@ -61,18 +60,10 @@ pub(crate) struct Effects {
     names: Vec<&'static str>,
     window: Arc<Semaphore>,
     wake: Notify,
-    lanes: OnceLock<Lanes>,
     /// More effects are due than the window has room for.
     is_crowded: AtomicBool,
     /// Unregistered names that have been logged.
     reported: Mutex<BTreeSet<String>>,
-}
-
-impl EffectRow {
-    pub(crate) fn of(effect: PendingEffect) -> Self {
-        let PendingEffect { id, name, entity, cause, body } = effect;
-        Self { id, name: name.to_owned(), entity, cause, body, attempts: 1 }
-    }
 }
 
 impl Effects {
@@ -90,32 +81,25 @@ impl Effects {
             routes,
             window: Arc::new(Semaphore::new(WINDOW)),
             wake: Notify::new(),
-            lanes: OnceLock::new(),
             is_crowded: AtomicBool::new(false),
             reported: Mutex::default(),
         })
     }
 
-    /// Sets the lanes that results go to, which are created after the effects.
-    pub(crate) fn finish_in(&self, lanes: Lanes) {
-        // Set only once, when the domain starts.
-        drop(self.lanes.set(lanes));
-    }
-
-    /// Starts effects whose lease this node holds. `began` is a lower bound for the start of the leases: it is taken
-    /// before the statement that takes them, because the process may be suspended in between. Effects that find no room
-    /// or start too late are released at once.
-    pub(crate) fn start(self: &Arc<Self>, rows: Vec<EffectRow>, began: Instant) {
+    /// Starts effects whose lease this node holds; their results go to `lanes`. `began` is a lower bound for the start
+    /// of the leases: it is taken before the statement that takes them, because the process may be suspended in
+    /// between. Effects that find no room or start too late are released at once.
+    pub(crate) fn start(self: &Arc<Self>, lanes: &Lanes, rows: Vec<EffectRow>, began: Instant) {
         let mut without_room = Vec::new();
         for row in rows {
             let Ok(permit) = self.window.clone().try_acquire_owned() else {
                 without_room.push((row.id, row.attempts));
                 continue;
             };
-            let effects = self.clone();
+            let (effects, lanes) = (self.clone(), lanes.clone());
             tokio::spawn(async move {
                 if began.elapsed() < START_WITHIN {
-                    effects.perform(row, permit).await;
+                    effects.perform(&lanes, row, permit).await;
                 } else {
                     effects.give_back(vec![(row.id, row.attempts)]).await;
                     effects.has_room_after(permit);
@@ -182,7 +166,7 @@ impl Effects {
     }
 
     /// Claims and starts effects whose lease has ended and that are the first of their entity.
-    pub(crate) async fn sweep(self: &Arc<Self>) -> Result<(), InternalError> {
+    pub(crate) async fn sweep(self: &Arc<Self>, lanes: &Lanes) -> Result<(), InternalError> {
         let free = i64::try_from(self.window.available_permits()).unwrap_or(0);
         if self.routes.is_empty() {
             return Ok(());
@@ -205,7 +189,7 @@ impl Effects {
         if i64::try_from(rows.len()).is_ok_and(|taken| taken == free) {
             self.is_crowded.store(true, Ordering::Relaxed);
         }
-        self.start(rows, began);
+        self.start(lanes, rows, began);
         Ok(())
     }
 
@@ -225,7 +209,7 @@ impl Effects {
         Ok(())
     }
 
-    async fn perform(&self, row: EffectRow, permit: OwnedSemaphorePermit) {
+    async fn perform(&self, lanes: &Lanes, row: EffectRow, permit: OwnedSemaphorePermit) {
         let Some(route) = self.routes.iter().find(|route| route.name == row.name) else { return };
         let began = Instant::now();
         let (request_id, traceparent) = (row.cause.request_id.clone(), row.cause.traceparent.clone());
@@ -254,8 +238,8 @@ impl Effects {
             "outcome" => outcome
         )
         .record(began.elapsed().as_secs_f64());
-        match (result, self.lanes.get()) {
-            (Ok(effect_result), Some(lanes)) => {
+        match result {
+            Ok(effect_result) => {
                 tracing::debug!(
                     domain = self.domain,
                     effect = route.name,
@@ -269,8 +253,7 @@ impl Effects {
                 let item = EffectItem { route: route.clone(), row, effect_result, _permit: permit };
                 lanes.cast(entity, LaneMessage::Effect(Box::new(item)));
             }
-            (Ok(_), None) => tracing::error!(domain = self.domain, "effect completed before the lanes were ready"),
-            (Err(error), _) => {
+            Err(error) => {
                 self.failed(&row, &error).await;
                 self.has_room_after(permit);
             }

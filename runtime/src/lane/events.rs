@@ -25,7 +25,7 @@ use inbox::{Claimed, claim};
 use super::{
     LaneContext, LaneMessage, Lanes,
     batch::{Kind, run_batch},
-    commit::AnswerRows,
+    commit::AnswerRow,
     publish,
 };
 use crate::{
@@ -136,7 +136,7 @@ pub(super) async fn run(lanes: &Lanes, items: Vec<EventItem>) {
 async fn run_all(lanes: &Lanes, items: Vec<EventItem>, until: Instant) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        run_batch::<Events>(lanes, batch, &mut work, |committed| publish(&lanes.context, committed)).await;
+        run_batch::<Events>(lanes, batch, &mut work, |committed| publish(lanes, committed)).await;
         if Instant::now() > until {
             for item in work.into_iter().flatten().filter(|item| item.is_repeat) {
                 uncount_attempt(&lanes.context, &item).await;
@@ -156,6 +156,8 @@ impl Kind for Events {
     type Outcome = Vec<usize>;
 
     const NAME: &'static str = "event";
+    const CRASH_POINTS: [fn(); 2] =
+        [|| crate::fail_point("lane.before_event_commit"), || crate::fail_point("lane.after_event_commit")];
 
     async fn claim(
         connection: &mut PgConnection,
@@ -174,21 +176,13 @@ impl Kind for Events {
         tx: &mut Tx<'_>,
         items: &[EventItem],
         claimed: Claimed,
-    ) -> Result<(Vec<usize>, Option<AnswerRows>), InternalError> {
+    ) -> Result<(Vec<usize>, Option<Vec<AnswerRow>>), InternalError> {
         let Claimed { unclaimed, fresh, .. } = claimed;
         let inputs: Vec<_> = fresh.into_iter().filter_map(|index| items[index].message.as_deref().ok()).collect();
         if let (Some(item), false) = (items.first(), inputs.is_empty()) {
             (item.route.react)(tx, &inputs).await?;
         }
-        Ok((unclaimed, Some(AnswerRows::default())))
-    }
-
-    fn crash_point(is_committed: bool) {
-        if is_committed {
-            crate::fail_point("lane.after_event_commit");
-        } else {
-            crate::fail_point("lane.before_event_commit");
-        }
+        Ok((unclaimed, Some(Vec::new())))
     }
 
     async fn settle(lanes: &Lanes, mut items: Vec<EventItem>, unclaimed: Vec<usize>) {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     LaneContext, Lanes,
     batch::{Kind, run_batch},
-    commit::AnswerRows,
+    commit::AnswerRow,
     publish,
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) struct EffectItem {
 pub(super) async fn run(lanes: &Lanes, items: Vec<EffectItem>) {
     let mut work = vec![items];
     while let Some(batch) = work.pop() {
-        run_batch::<EffectResults>(lanes, batch, &mut work, |committed| publish(&lanes.context, committed)).await;
+        run_batch::<EffectResults>(lanes, batch, &mut work, |committed| publish(lanes, committed)).await;
     }
 }
 
@@ -47,20 +47,32 @@ impl Kind for EffectResults {
     type Outcome = bool;
 
     const NAME: &'static str = "effect";
+    const CRASH_POINTS: [fn(); 2] =
+        [|| crate::fail_point("lane.before_effect_commit"), || crate::fail_point("lane.after_effect_commit")];
 
+    /// Deletes the rows of the effects. A result whose row is gone was written by another transaction.
     async fn claim(
         connection: &mut PgConnection,
         _context: &LaneContext,
         items: &[EffectItem],
     ) -> Result<(Claimed, DateTime<Utc>), InternalError> {
-        claim(connection, items).await
+        let mut ids: Vec<Uuid> = items.iter().map(|item| item.row.id).collect();
+        ids.sort_unstable();
+        let sql = "with held as (select id, entity from effect where id = any($1) order by id for update),
+                  gone as (delete from effect using held where effect.id = held.id returning effect.id)
+             select now() as now, array(select id from gone) as ids,
+                    exists (select 1 from effect o join held on o.entity = held.entity
+                         where o.id <> all($1)) as has_waiting";
+        let row = sqlx::query(sql).bind(ids).fetch_one(connection).await?;
+        let ids = row.try_get::<Vec<Uuid>, _>("ids")?.into_iter().collect();
+        Ok((Claimed { ids, has_waiting: row.try_get("has_waiting")? }, row.try_get("now")?))
     }
 
     async fn handle(
         tx: &mut Tx<'_>,
         items: &[EffectItem],
         mut claimed: Claimed,
-    ) -> Result<(bool, Option<AnswerRows>), InternalError> {
+    ) -> Result<(bool, Option<Vec<AnswerRow>>), InternalError> {
         let mut groups: Vec<(&EffectRoute, Vec<&(dyn Any + Send + Sync)>)> = Vec::new();
         // Of two results of one effect, whose lease ended while the first waited here, one is written.
         for item in items.iter().filter(|item| claimed.ids.remove(&item.row.id)) {
@@ -73,15 +85,7 @@ impl Kind for EffectResults {
             tx.flush().await?;
             (route.finish)(tx, &effect_result).await?;
         }
-        Ok((claimed.has_waiting, Some(AnswerRows::default())))
-    }
-
-    fn crash_point(is_committed: bool) {
-        if is_committed {
-            crate::fail_point("lane.after_effect_commit");
-        } else {
-            crate::fail_point("lane.before_effect_commit");
-        }
+        Ok((claimed.has_waiting, Some(Vec::new())))
     }
 
     async fn settle(lanes: &Lanes, items: Vec<EffectItem>, has_waiting: bool) {
@@ -108,18 +112,4 @@ struct Claimed {
     ids: HashSet<Uuid>,
     /// Whether other effects of these entities wait for their turn.
     has_waiting: bool,
-}
-
-/// Claims results by deleting their rows. A result whose row is gone was written by another transaction.
-async fn claim(connection: &mut PgConnection, batch: &[EffectItem]) -> Result<(Claimed, DateTime<Utc>), InternalError> {
-    let mut ids: Vec<Uuid> = batch.iter().map(|item| item.row.id).collect();
-    ids.sort_unstable();
-    let sql = "with held as (select id, entity from effect where id = any($1) order by id for update),
-              gone as (delete from effect using held where effect.id = held.id returning effect.id)
-         select now() as now, array(select id from gone) as ids,
-                exists (select 1 from effect o join held on o.entity = held.entity
-                     where o.id <> all($1)) as has_waiting";
-    let row = sqlx::query(sql).bind(ids).fetch_one(connection).await?;
-    let ids = row.try_get::<Vec<Uuid>, _>("ids")?.into_iter().collect();
-    Ok((Claimed { ids, has_waiting: row.try_get("has_waiting")? }, row.try_get("now")?))
 }

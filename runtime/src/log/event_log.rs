@@ -7,29 +7,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contract::{EventHead, Position, subject};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{api::tx::PendingEvent, database::begin_epoch, error::InternalError, rpc::builtin::BuiltinRequest};
+use crate::{
+    api::tx::EmittedEvent,
+    database::{begin_epoch, position},
+    error::InternalError,
+    rpc::builtin::BuiltinRequest,
+};
 
 pub(crate) use events::EventsRequest;
-
-/// An event as it is stored in the log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct LoggedEvent {
-    pub id: Uuid,
-    pub name: String,
-    pub entity: Uuid,
-    pub version: i64,
-    pub cause: Uuid,
-    pub cause_name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
-    pub data: Box<RawValue>,
-}
 
 /// Count and xor of the low halves of the ids of one type in one commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +29,14 @@ pub(crate) struct Digest {
 impl Digest {
     /// The digest of these events.
     pub(crate) fn of(ids: impl Iterator<Item = Uuid>) -> Self {
-        ids.fold(Self::default(), |digest, id| Self { count: digest.count + 1, xor: digest.xor ^ id_hash(id) })
+        let mut digest = Self::default();
+        ids.for_each(|id| digest.add(id));
+        digest
+    }
+
+    pub(crate) fn add(&mut self, id: Uuid) {
+        self.count += 1;
+        self.xor ^= id_hash(id);
     }
 }
 
@@ -51,28 +46,12 @@ pub(crate) fn id_hash(id: Uuid) -> i64 {
     i64::from_ne_bytes(low.to_ne_bytes())
 }
 
-impl LoggedEvent {
-    pub(crate) fn of(event: &PendingEvent) -> Result<Self, InternalError> {
-        Ok(Self {
-            id: event.id,
-            name: event.name.to_owned(),
-            entity: event.entity,
-            version: event.version,
-            cause: event.cause.id,
-            cause_name: event.cause.name.clone(),
-            request_id: event.cause.request_id.clone(),
-            traceparent: event.cause.traceparent.clone(),
-            data: RawValue::from_string(event.data.clone()).map_err(InternalError::other)?,
-        })
-    }
-}
-
 /// A commit of the log with its events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoggedCommit {
     pub position: Position,
     pub at: DateTime<Utc>,
-    pub events: Vec<LoggedEvent>,
+    pub events: Vec<EmittedEvent>,
 }
 
 /// A request to the owner for the commits above a position.
@@ -140,7 +119,7 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage,
     let mut last_old = request.after;
     let mut old = Vec::with_capacity(rows.len());
     for row in rows {
-        let position = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
+        let position = position(&row)?;
         next = Some(position);
         if row.try_get("young")? {
             horizon = horizon.min(position.just_below());
@@ -156,7 +135,7 @@ pub(crate) async fn page(pool: &PgPool, request: &LogRequest) -> Result<LogPage,
     let trimmed = sqlx::query("select epoch, xid from log_trim order by epoch desc, xid desc limit 1")
         .fetch_optional(&mut *connection)
         .await?
-        .map(|row| Ok::<_, sqlx::Error>(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? }))
+        .map(|row| position(&row))
         .transpose()?;
     Ok(LogPage { epoch, horizon, rows: old, trimmed, next: next.filter(|_| is_cut) })
 }
@@ -174,7 +153,7 @@ pub(crate) async fn commits_at(
         .map(|row| {
             let events: String = row.try_get("events")?;
             Ok(LoggedCommit {
-                position: Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? },
+                position: position(&row)?,
                 at: row.try_get("at")?,
                 events: serde_json::from_str(&events).map_err(InternalError::other)?,
             })
@@ -187,7 +166,7 @@ pub(crate) fn head<'a>(
     source: &'a str,
     position: Position,
     at: DateTime<Utc>,
-    event: &'a LoggedEvent,
+    event: &'a EmittedEvent,
 ) -> EventHead<&'a str> {
     EventHead {
         id: event.id,

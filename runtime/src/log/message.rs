@@ -4,7 +4,10 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use contract::{EventHead, subject};
 
-use crate::log::event_log::{LoggedCommit, LoggedEvent, head};
+use crate::{
+    api::tx::EmittedEvent,
+    log::event_log::{LoggedCommit, head},
+};
 
 /// An event as it is published.
 #[derive(Debug, Clone)]
@@ -32,7 +35,7 @@ impl Messages {
     }
 
     /// The message of an event of a commit.
-    pub(crate) fn of(&self, commit: &LoggedCommit, event: &LoggedEvent) -> EventMessage {
+    pub(crate) fn of(&self, commit: &LoggedCommit, event: &EmittedEvent) -> EventMessage {
         let mut headers = self.shared.clone();
         put(&mut headers, head(self.domain, commit.position, commit.at, event).headers());
         EventMessage {

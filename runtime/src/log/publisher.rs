@@ -9,15 +9,15 @@ use std::{
 
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use contract::Position;
-use parking_lot::{Mutex, MutexGuard};
-use sqlx::Row;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    database::Database,
+    api::tx::EmittedEvent,
+    database::{Database, position},
     error::InternalError,
     log::{
-        event_log::{LoggedCommit, LoggedEvent, commits_at},
+        event_log::{LoggedCommit, commits_at},
         message::{EventMessage, Messages},
         repair::checkpoints::{self, Confirmed},
         stream::Streams,
@@ -108,7 +108,7 @@ impl Publisher {
 
     /// Takes the positions whose outbox rows the next commit deletes.
     pub(crate) fn take_confirmed(&self) -> Vec<Position> {
-        let mut positions = std::mem::take(&mut self.confirmations().with_checkpoint);
+        let mut positions = std::mem::take(&mut self.confirmed.lock().with_checkpoint);
         // Two nodes may delete the same rows: a fixed order avoids deadlocks.
         positions.sort_unstable();
         positions
@@ -116,14 +116,14 @@ impl Publisher {
 
     /// Puts the positions back if that commit failed.
     pub(crate) fn put_back(&self, positions: Vec<Position>) {
-        self.confirmations().with_checkpoint.extend(positions);
+        self.confirmed.lock().with_checkpoint.extend(positions);
     }
 
     /// Writes a checkpoint of the stream, and releases the positions it covers for deletion.
     pub(crate) async fn write_checkpoint(&self) -> Result<(), InternalError> {
         let _one = self.checkpointing.lock().await;
         let (newest, positions) = {
-            let mut confirmations = self.confirmations();
+            let mut confirmations = self.confirmed.lock();
             (confirmations.newest.take(), std::mem::take(&mut confirmations.without_checkpoint))
         };
         let written = match newest {
@@ -131,7 +131,7 @@ impl Publisher {
             None => Ok(()),
         };
         crate::fail_point("publisher.after_checkpoint");
-        let mut confirmations = self.confirmations();
+        let mut confirmations = self.confirmed.lock();
         if written.is_ok() {
             confirmations.with_checkpoint.extend(positions);
         } else {
@@ -162,10 +162,7 @@ impl Publisher {
         if rows.is_empty() {
             return Ok(());
         }
-        let positions = rows
-            .iter()
-            .map(|row| Ok(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? }))
-            .collect::<Result<Vec<_>, sqlx::Error>>()?;
+        let positions = rows.iter().map(position).collect::<Result<Vec<_>, _>>()?;
         metrics::counter!("outbox_swept_total", "domain" => self.domain).increment(positions.len() as u64);
         let mut connection = self.db.lanes.acquire().await?;
         let commits = commits_at(&mut connection, &positions).await?;
@@ -221,14 +218,10 @@ impl Publisher {
         Ok(())
     }
 
-    fn confirmations(&self) -> MutexGuard<'_, Confirmations> {
-        self.confirmed.lock()
-    }
-
     /// Sends the message of an event on core NATS too, for clients that watch its entity. A notice may be lost: it only
     /// triggers an earlier read of the state. It is queued beside its event, so that both go out in the same write.
     async fn notify(&self, EventMessage { notice, headers, body, .. }: &EventMessage) {
-        let sent = self.streams.connection().publish_with_headers(notice.clone(), headers.clone(), body.clone()).await;
+        let sent = self.streams.connection.publish_with_headers(notice.clone(), headers.clone(), body.clone()).await;
         if let Err(error) = sent {
             tracing::debug!(domain = self.domain, %error, "notice not sent");
         }
@@ -256,28 +249,28 @@ impl Publisher {
             drop(permits);
             crate::fail_point("publisher.after_publish");
             if is_confirmed {
-                publisher.confirmations().without_checkpoint.push(commit.position);
+                publisher.confirmed.lock().without_checkpoint.push(commit.position);
             }
         });
     }
 
     async fn start(&self, message: EventMessage) -> Result<PublishAckFuture, PublishError> {
         let EventMessage { subject, headers, body, .. } = message;
-        self.streams.jetstream().publish_with_headers(subject, headers, body).await
+        self.streams.jetstream.publish_with_headers(subject, headers, body).await
     }
 
     /// Waits for a confirmation and retries until the caller's timeout: a leader election takes seconds.
     async fn confirm(
         &self,
         commit: &LoggedCommit,
-        event: &LoggedEvent,
+        event: &EmittedEvent,
         mut sent: Result<PublishAckFuture, PublishError>,
     ) {
         loop {
             let error = match sent {
                 Ok(confirmation) => match confirmation.await {
                     Ok(confirmed) => {
-                        self.confirmations().note(Confirmed { sequence: confirmed.sequence, event: event.id });
+                        self.confirmed.lock().note(Confirmed { sequence: confirmed.sequence, event: event.id });
                         metrics::counter!("events_published_total", "domain" => self.domain).increment(1);
                         return;
                     }

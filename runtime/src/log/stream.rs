@@ -61,9 +61,9 @@ impl StreamSpec {
 /// Access of a domain to the streams, on its connection for events.
 #[derive(Clone)]
 pub(crate) struct Streams {
-    domain: &'static str,
-    connection: async_nats::Client,
-    jetstream: jetstream::Context,
+    pub domain: &'static str,
+    pub connection: async_nats::Client,
+    pub jetstream: jetstream::Context,
     spec: Arc<StreamSpec>,
     /// The time of the last check of the domain's own stream. Throttles checks: many publishes may miss it at once.
     ensured: Arc<Mutex<Option<Instant>>>,
@@ -80,21 +80,9 @@ impl Streams {
         Self { domain, connection, jetstream, spec: Arc::new(spec), ensured: Arc::default() }
     }
 
-    pub(crate) fn domain(&self) -> &'static str {
-        self.domain
-    }
-
     /// The maximum age of the events in the stream.
     pub(crate) fn max_age(&self) -> Duration {
         Duration::from_secs(self.spec.max_age_hours * 3600)
-    }
-
-    pub(crate) fn connection(&self) -> &async_nats::Client {
-        &self.connection
-    }
-
-    pub(crate) fn jetstream(&self) -> &jetstream::Context {
-        &self.jetstream
     }
 
     /// Creates the domain's own stream if it is missing, and starts a republish from the log if the stream is missing

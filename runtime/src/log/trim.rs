@@ -12,6 +12,7 @@ use sqlx::{PgPool, Row};
 
 use crate::{
     api::routes::{EventRoute, TrimHistory},
+    database::position,
     error::InternalError,
     log::stream::Streams,
     rpc::{
@@ -119,7 +120,7 @@ pub(crate) async fn consumed(
     for row in rows {
         let name: String = row.try_get("name")?;
         match cursors.get_mut(&name) {
-            Some(cursor) => *cursor = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? },
+            Some(cursor) => *cursor = position(&row)?,
             // Left by a version of the domain that handled the type: it would hold back every trim.
             None => tracing::info!(domain, source, name, "cursor of an unregistered event ignored"),
         }
@@ -190,7 +191,7 @@ async fn slice(pool: &PgPool, up_to: Position, retention: Duration) -> Result<u6
         if !row.try_get::<bool, _>("may_go")? {
             break;
         }
-        last = Some(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
+        last = Some(position(&row)?);
     }
     let Some(last) = last else { return Ok(0) };
     let deleted = sqlx::query("delete from event_log where (epoch, xid) <= ($1, $2)")

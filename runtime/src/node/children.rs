@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{health::HealthState, running::OwnVerifier};
+use super::{health::HealthState, running::DomainVerifier};
 use crate::{
     api::routes::MaintenanceJob,
     consume::{catch_up::CatchUp, consumer::Consumer},
@@ -64,9 +64,8 @@ where
 {
     let mut was_broken = false;
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(pause) => {}
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return Ok(());
         }
         match step().await {
             Ok(()) => was_broken = false,
@@ -84,10 +83,7 @@ async fn until(
     stop: &CancellationToken,
     step: impl Future<Output = Result<(), InternalError>>,
 ) -> Result<(), InternalError> {
-    tokio::select! {
-        () = stop.cancelled() => Ok(()),
-        done = step => done,
-    }
+    stop.run_until_cancelled(step).await.unwrap_or(Ok(()))
 }
 
 pub(super) fn lane(lanes: &Lanes, number: usize) -> Child {
@@ -155,7 +151,7 @@ pub(super) fn performing(work: &Arc<Work>) -> Child {
                 () = effects.woken() => {}
                 () = tokio::time::sleep(Duration::from_millis(500)) => {}
             }
-            if let Err(error) = effects.sweep().await {
+            if let Err(error) = effects.sweep(&work.lanes).await {
                 tracing::warn!(domain = work.name, %error, "effects could not be read");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -163,7 +159,7 @@ pub(super) fn performing(work: &Arc<Work>) -> Child {
     })
 }
 
-pub(super) fn keeping(work: &Arc<Work>) -> Child {
+pub(super) fn maintaining(work: &Arc<Work>) -> Child {
     let what = format!("{}.maintenance", work.name);
     child(what.clone(), work, move |work| {
         let what = what.clone();
@@ -231,15 +227,15 @@ impl HealthState {
 
 /// Reads the signer's keys and, in the first domain or service of a node, its revocations. Also runs while the node
 /// drains, because requests in flight are still verified.
-pub(super) fn learning_of_tokens(name: &str, verifier: &Arc<OwnVerifier>) -> Child {
-    child(format!("{name}.tokens"), verifier, |own| async move {
+pub(super) fn learning_of_tokens(name: &str, verifier: &Arc<DomainVerifier>) -> Child {
+    child(format!("{name}.tokens"), verifier, |tokens| async move {
         let following = async {
-            match own.followed.as_ref().map(Revocations::follow) {
+            match tokens.polled.as_ref().map(Revocations::follow) {
                 Some(following) => following.await,
                 None => std::future::pending().await,
             }
         };
-        futures::future::join(own.verifier.learn_keys(), following).await;
+        futures::future::join(tokens.verifier.learn_keys(), following).await;
         Ok(())
     })
 }

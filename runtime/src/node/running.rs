@@ -60,21 +60,21 @@ struct Tokens {
     revocations: Option<Revocations>,
 }
 
-/// A verifier, and the revocations if its owner is the one that keeps them up to date.
-pub(super) struct OwnVerifier {
+/// The token verifier of a domain or service, and the revocations if that is the one that keeps them up to date.
+pub(super) struct DomainVerifier {
     pub verifier: Verifier,
-    pub followed: Option<Revocations>,
+    pub polled: Option<Revocations>,
 }
 
 impl Tokens {
-    fn verifier(&mut self, client: &Client, clock: &Clock) -> OwnVerifier {
+    fn verifier(&mut self, client: &Client, clock: &Clock) -> DomainVerifier {
         let TokenSources { keys, revocations: source } = (self.sources)(client.clone());
         let is_first = self.revocations.is_none();
         let capacity = self.capacity;
         let revocations =
             self.revocations.get_or_insert_with(|| Revocations::new("node", source, capacity, clock.clone()));
         let verifier = Verifier::with(keys, revocations.clone(), clock.clone());
-        OwnVerifier { verifier, followed: is_first.then(|| revocations.clone()) }
+        DomainVerifier { verifier, polled: is_first.then(|| revocations.clone()) }
     }
 }
 
@@ -157,15 +157,15 @@ impl Node {
 }
 
 /// What a domain or service needs to serve requests.
-struct Serving {
+struct ServerParts {
     name: &'static str,
     requests: async_nats::Client,
     peers: PermittedClient,
     clock: Clock,
-    verifier: Arc<OwnVerifier>,
+    verifier: Arc<DomainVerifier>,
 }
 
-impl Serving {
+impl ServerParts {
     async fn new(
         config: &NodeConfig,
         name: &'static str,
@@ -209,8 +209,8 @@ impl Running {
         let Hosted { name, routes, database_url, stream } = hosted;
         let lane_count = u32::try_from(config.lanes).unwrap_or(u32::MAX);
         let db = Database::open(&database_url, name, lane_count)?;
-        let serving = Serving::new(config, name, name, &routes.registrations, tokens).await?;
-        let clock = &serving.clock;
+        let parts = ServerParts::new(config, name, name, &routes.registrations, tokens).await?;
+        let clock = &parts.clock;
         // Compare the clock before the first token is verified. On failure the watcher repeats it.
         if let Err(internal_error) = clock.compare(async { Ok(database::clock(&db.internal_reads).await?) }).await {
             tracing::warn!(domain = name, error = %internal_error, "database clock could not be read");
@@ -220,15 +220,14 @@ impl Running {
             Err(error) => tracing::warn!(domain = name, %error, "read connections could not be opened"),
         }
         let events = connect(&config.nats, name, "events").await?;
-        let peers = &serving.peers;
+        let peers = &parts.peers;
         let emits = stream.is_some();
         let streams = Streams::new(name, events.clone(), stream.unwrap_or_default());
         let (publisher, commits) = Publisher::new(name, db.clone(), streams.clone());
         let effects = Effects::new(name, db.clone(), peers.clone(), routes.effects.clone());
         let depth = Depth::default();
-        let context = LaneContext { domain: name, emits, db: db.clone(), publisher, effects: effects.clone(), depth };
+        let context = LaneContext { domain: name, emits, db: db.clone(), publisher, effects, depth };
         let lanes = Lanes::new(Arc::new(context), config.lanes);
-        effects.finish_in(lanes.clone());
         if emits {
             streams.ensure_own(&db.lanes).await;
         }
@@ -241,12 +240,12 @@ impl Running {
             history: routes.history.clone(),
         };
         let endpoints = endpoints_of_domain(name, &routes, config.dead_letter_access);
-        let responder = serving.responder("domain", Some(backing), endpoints);
+        let responder = parts.responder("domain", Some(backing), endpoints);
         let consumers = consumers(name, &routes, &streams, &lanes, clock);
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());
         let health_state = Arc::new(HealthState::new(name, watch.clone(), clock.clone()));
-        let connections = vec![serving.requests.clone(), events];
+        let connections = vec![parts.requests.clone(), events];
         let (maintenance_jobs, stopping) = (routes.maintenance_jobs, stop.clone());
         let work = Arc::new(Work { name, node, lanes: lanes.clone(), streams, maintenance_jobs, stop: stopping });
         let mut children: Vec<Child> = (0..lanes.count()).map(|number| children::lane(&lanes, number)).collect();
@@ -259,9 +258,9 @@ impl Running {
             ]);
         }
         children.extend([
-            children::keeping(&work),
+            children::maintaining(&work),
             children::watching(&work, connections.clone(), &health_state),
-            children::learning_of_tokens(name, &serving.verifier),
+            children::learning_of_tokens(name, &parts.verifier),
         ]);
         for consumer in consumers {
             children.push(children::consuming(&consumer, &stop));
@@ -283,17 +282,17 @@ impl Running {
         tokens: &mut Tokens,
     ) -> Result<Self, InternalError> {
         let HostedService { name, user, queries, registrations } = hosted;
-        let serving = Serving::new(config, name, user, &registrations, tokens).await?;
-        let responder = serving.responder("service", None, endpoints_of_service(&queries));
+        let parts = ServerParts::new(config, name, user, &registrations, tokens).await?;
+        let responder = parts.responder("service", None, endpoints_of_service(&queries));
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch::default());
-        let health_state = Arc::new(HealthState::new(name, watch.clone(), serving.clock));
+        let health_state = Arc::new(HealthState::new(name, watch.clone(), parts.clock));
         let children = vec![
-            children::watching_connection(name, serving.requests.clone(), &health_state),
-            children::learning_of_tokens(name, &serving.verifier),
+            children::watching_connection(name, parts.requests.clone(), &health_state),
+            children::learning_of_tokens(name, &parts.verifier),
             children::responding(&responder, &stop),
         ];
-        let (tasks, connections) = (responder.tasks.clone(), vec![serving.requests]);
+        let (tasks, connections) = (responder.tasks.clone(), vec![parts.requests]);
         let supervisor = supervise(name, children, &watch).await?;
         Ok(Self { name, supervisor, watch, health_state, stop, tasks, connections, lanes: None })
     }

@@ -189,10 +189,8 @@ pub(crate) struct Task;
 
 pub(crate) type TaskBody = Arc<dyn Fn() -> BoxFuture<'static, Result<(), InternalError>> + Send + Sync>;
 
-pub(crate) enum TaskEnd {
-    Ended,
-    Broke(String),
-}
+/// How the loop ended.
+type TaskEnd = Result<(), InternalError>;
 
 impl Actor for Task {
     type Msg = TaskEnd;
@@ -207,11 +205,7 @@ impl Actor for Task {
         let task = tokio::spawn(body());
         let abort = task.abort_handle();
         tokio::spawn(async move {
-            let end = match task.await {
-                Ok(Ok(())) => TaskEnd::Ended,
-                Ok(Err(internal_error)) => TaskEnd::Broke(internal_error.to_string()),
-                Err(error) => TaskEnd::Broke(error.to_string()),
-            };
+            let end = task.await.unwrap_or_else(|error| Err(InternalError::other(error)));
             // Fails if the actor has been stopped, which aborts the task; no notification is needed then.
             drop(myself.cast(end));
         });
@@ -221,16 +215,12 @@ impl Actor for Task {
     async fn handle(
         &self,
         myself: ActorRef<TaskEnd>,
-        message: TaskEnd,
+        end: TaskEnd,
         _state: &mut tokio::task::AbortHandle,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            TaskEnd::Ended => {
-                myself.stop(None);
-                Ok(())
-            }
-            TaskEnd::Broke(reason) => Err(reason.into()),
-        }
+        end?;
+        myself.stop(None);
+        Ok(())
     }
 
     async fn post_stop(

@@ -1,6 +1,6 @@
 //! Answers the requests of the runtime itself.
 
-use contract::{Access, Position, subject};
+use contract::{Access, Position, ServiceError, UnknownFields, subject};
 use futures::future::{BoxFuture, FutureExt};
 use uuid::Uuid;
 
@@ -43,9 +43,9 @@ impl BuiltinContext<'_> {
 type Answer<R> = for<'a> fn(R, &'a BuiltinContext<'a>) -> BoxFuture<'a, Outcome<<R as BuiltinRequest>::Reply>>;
 
 /// Decodes a request, answers it and encodes the reply.
-type Run = dyn for<'a> Fn(&'a BuiltinContext<'a>, &'a IncomingRequest) -> BoxFuture<'a, Result<Reply, InternalError>>
-    + Send
-    + Sync;
+type Run = dyn for<'a> Fn(&'a BuiltinContext<'a>, &'a IncomingRequest) -> BoxFuture<'a, RunResult> + Send + Sync;
+
+type RunResult = Result<Result<Reply, ServiceError>, InternalError>;
 
 /// A built-in request of a domain.
 pub(crate) struct BuiltinRoute {
@@ -116,19 +116,17 @@ pub(crate) fn consumers_subjects(domain: &str) -> Vec<String> {
     routes.filter(|route| route.is_for_consumers).map(|route| route.meta.subject).collect()
 }
 
-async fn run<R: BuiltinRequest>(
-    answer: Answer<R>,
-    cx: &BuiltinContext<'_>,
-    incoming: &IncomingRequest,
-) -> Result<Reply, InternalError> {
-    let request: R = match incoming.decode_as() {
+async fn run<R: BuiltinRequest>(answer: Answer<R>, cx: &BuiltinContext<'_>, incoming: &IncomingRequest) -> RunResult {
+    let decoded = incoming.decode(|format, body| format.decode_request(body, UnknownFields::Ignore));
+    let request: R = match decoded {
         Ok(request) => request,
-        Err(error) => return Ok(error.of(cx.domain).into()),
+        Err(error) => return Ok(Err(error)),
     };
     match answer(request, cx).await? {
         Ok(Replied { reply, replayed }) => {
-            Ok(Reply::Success { body: incoming.format.encode(&reply).map_err(InternalError::other)?, replayed })
+            let body = incoming.format.encode(&reply).map_err(InternalError::other)?;
+            Ok(Ok(Reply::Success { body, replayed }))
         }
-        Err(error) => Ok(error.of(cx.domain).into()),
+        Err(error) => Ok(Err(error)),
     }
 }

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use contract::{ErrorKind, Format, ServiceError};
+use contract::{ErrorKind, ServiceError};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
-use super::{Backed, Endpoint, IncomingRequest, Reply, Responder};
+use super::{Backing, Endpoint, IncomingRequest, Reply, Responder, settle_caller};
 use crate::{
     api::{
         caller::Caller,
         context::{Context, ServiceContext},
-        routes::{CommandRoute, DecodedCommand, Erased, PreparedCommand},
+        routes::{CommandRoute, DecodedCommand, PreparedCommand},
         tx::Cause,
     },
     error::InternalError,
@@ -30,40 +30,32 @@ const PREPARES: u32 = 3;
 /// Long enough that a node under load does not pay for it, and shorter than a gateway's first attempt (1.5 s).
 const LOOKUP_AFTER: Duration = Duration::from_secs(1);
 
-impl Backed<'_> {
+impl Responder {
     pub(super) async fn command(
         &self,
+        backing: &Backing,
         route: &CommandRoute,
         incoming: &IncomingRequest,
         caller: Option<Caller>,
         permit: OwnedSemaphorePermit,
-    ) -> Reply {
-        let decoded = match incoming.decode(|format, body| (route.decode)(format, body)) {
-            Ok(decoded) => decoded,
-            Err(service_error) => return service_error.of(self.domain).into(),
-        };
-        let caller = match self.settle_caller(route.meta.access, caller, incoming.capability) {
-            Ok(caller) => caller,
-            Err(service_error) => return service_error.into(),
-        };
-        let id = match incoming.command_id() {
-            Ok(id) => id,
-            Err(service_error) => return service_error.of(self.domain).into(),
-        };
+    ) -> Result<Reply, ServiceError> {
+        let mut command = incoming.decode(|format, body| (route.decode)(format, body))?;
+        let caller = settle_caller(route.meta.access, caller, incoming.capability)?;
+        let id = incoming.command_id()?;
+        command.fingerprint = beside_token(command.fingerprint, &caller, incoming.capability);
         let run = Run {
+            backing,
             route,
             id: id.unwrap_or_else(Uuid::now_v7),
             is_known_to_caller: id.is_some(),
-            key: decoded.key,
-            fingerprint: beside_token(decoded.fingerprint, &caller, incoming.capability),
-            message: decoded.message,
+            command,
             is_due: false,
         };
         let work = guarded(self.run_command(run, self.context(incoming, caller), Some(permit)));
         match tokio::time::timeout_at(incoming.deadline.into(), work).await {
             Ok(Ok(reply)) => self.out(route, incoming, reply),
-            Ok(Err(internal_error)) => self.broken(route.meta.operation, incoming, &internal_error),
-            Err(_) => ServiceError::deadline(self.domain).into(),
+            Ok(Err(internal_error)) => Err(self.broken(route.meta.operation, incoming, &internal_error)),
+            Err(_) => Err(ServiceError::deadline(self.domain)),
         }
     }
 
@@ -75,9 +67,9 @@ impl Backed<'_> {
     ) -> Result<LaneReply, InternalError> {
         let caller_key = request.caller.key();
         let cause = Cause::of_command(run.id, self.domain, run.route.meta.operation, &request);
-        let context = Context { request, db: self.backing.db.internal_reads.clone() };
+        let context = Context { request, db: run.backing.db.internal_reads.clone() };
         for _ in 0..PREPARES {
-            let prepare = (run.route.prepare)(&context, &run.message, cause.clone());
+            let prepare = (run.route.prepare)(&context, &run.command.message, cause.clone());
             // Beside `prepare`, which may hold one of the few connections that the look-up needs.
             let prepared = tokio::select! {
                 biased;
@@ -94,13 +86,13 @@ impl Backed<'_> {
                 Err(error) => return self.stored_answer(&run, &caller_key).await?.ok_or(error),
             };
             let (reply, answer) = oneshot::channel();
-            let key = run.key.unwrap_or(cause.id);
+            let key = run.command.key.unwrap_or(cause.id);
             let item = CommandItem {
                 route: run.route.clone(),
                 caller_key: caller_key.clone(),
                 id: run.id,
                 key,
-                fingerprint: run.fingerprint.clone(),
+                fingerprint: run.command.fingerprint.clone(),
                 request_id: cause.request_id.clone(),
                 prepared,
                 deadline: context.deadline,
@@ -108,7 +100,7 @@ impl Backed<'_> {
                 permit: permit.take(),
                 is_due: run.is_due,
             };
-            self.backing.lanes.cast(key, LaneMessage::Command(Box::new(item)));
+            run.backing.lanes.cast(key, LaneMessage::Command(Box::new(item)));
             match answer.await {
                 Ok(LaneReply::Stale) => {}
                 Ok(reply) => return Ok(reply),
@@ -136,25 +128,42 @@ impl Backed<'_> {
             return Ok(None);
         }
         let key = CommandKey { caller: caller_key, operation: run.route.meta.operation, id: run.id };
-        match command_log::look_up(&self.backing.db.internal_reads, &[key]).await?.pop() {
-            Some((_, stored)) => stored.reply(&run.fingerprint, self.domain),
+        match command_log::look_up(&run.backing.db.internal_reads, &[key]).await?.pop() {
+            Some((_, stored)) => stored.reply(&run.command.fingerprint, self.domain),
             None => Ok(None),
         }
     }
 
-    fn out(&self, route: &CommandRoute, incoming: &IncomingRequest, reply: LaneReply) -> Reply {
+    fn out(&self, route: &CommandRoute, incoming: &IncomingRequest, reply: LaneReply) -> Result<Reply, ServiceError> {
         match reply {
-            LaneReply::Reply { body, replayed } if incoming.format == Format::MessagePack => {
-                Reply::Success { body, replayed }
-            }
-            LaneReply::Reply { body, replayed } => match (route.recode)(&body, incoming.format) {
-                Ok(body) => Reply::Success { body, replayed },
-                Err(error) => self.broken(route.meta.operation, incoming, &InternalError::other(error)),
+            LaneReply::Reply { body, replayed } => match (route.recode)(body, incoming.format) {
+                Ok(body) => Ok(Reply::Success { body, replayed }),
+                Err(error) => Err(self.broken(route.meta.operation, incoming, &InternalError::other(error))),
             },
-            LaneReply::Rejected { body, replayed } => Reply::Error { body, replayed },
-            LaneReply::ServiceError(service_error) => service_error.into(),
-            LaneReply::Stale => ServiceError::unavailable(self.domain).into(),
+            LaneReply::Rejected { body, replayed } => Ok(Reply::Error { body, replayed }),
+            LaneReply::ServiceError(service_error) => Err(service_error),
+            LaneReply::Stale => Err(ServiceError::unavailable(self.domain)),
         }
+    }
+
+    /// Runs the command of a due deadline through prepare and lane. Returns whether it was replied to or rejected.
+    pub(crate) async fn run_due(&self, operation: &str, id: Uuid, command: DecodedCommand, deadline: Instant) -> bool {
+        let route = self.endpoints.values().find_map(|endpoint| match endpoint {
+            Endpoint::Command(route) if route.meta.operation == operation => Some(route),
+            _ => None,
+        });
+        // Registration has checked both.
+        let (Some(backing), Some(route)) = (&self.backing, route) else { return false };
+        let run = Run { backing, route, id, is_known_to_caller: false, command, is_due: true };
+        let request = ServiceContext::of_system(self.peers.clone(), deadline, None, None);
+        let reason = match self.run_command(run, request, None).await {
+            Ok(LaneReply::Reply { .. } | LaneReply::Rejected { .. }) => return true,
+            Ok(LaneReply::Stale) => return false,
+            Ok(LaneReply::ServiceError(service_error)) => service_error.to_string(),
+            Err(internal_error) => internal_error.to_string(),
+        };
+        tracing::warn!(domain = self.domain, operation, reason, "deadline command failed, retrying");
+        false
     }
 }
 
@@ -171,34 +180,10 @@ fn beside_token(fingerprint: Vec<u8>, caller: &Caller, capability: Option<Uuid>)
 
 /// A decoded command on its way through prepare and lane.
 struct Run<'a> {
+    backing: &'a Backing,
     route: &'a CommandRoute,
     id: Uuid,
     is_known_to_caller: bool,
-    key: Option<Uuid>,
-    fingerprint: Vec<u8>,
-    message: Erased,
+    command: DecodedCommand,
     is_due: bool,
-}
-
-impl Responder {
-    /// Runs the command of a due deadline through prepare and lane. Returns whether it was replied to or rejected.
-    pub(crate) async fn run_due(&self, operation: &str, id: Uuid, command: DecodedCommand, deadline: Instant) -> bool {
-        let route = self.endpoints.values().find_map(|endpoint| match endpoint {
-            Endpoint::Command(route) if route.meta.operation == operation => Some(route),
-            _ => None,
-        });
-        // Registration has checked both.
-        let (Some(backed), Some(route)) = (self.backed(), route) else { return false };
-        let DecodedCommand { message, key, fingerprint } = command;
-        let run = Run { route, id, is_known_to_caller: false, key, fingerprint, message, is_due: true };
-        let request = ServiceContext::of_system(self.peers.clone(), deadline, None, None);
-        let reason = match backed.run_command(run, request, None).await {
-            Ok(LaneReply::Reply { .. } | LaneReply::Rejected { .. }) => return true,
-            Ok(LaneReply::Stale) => return false,
-            Ok(LaneReply::ServiceError(service_error)) => service_error.to_string(),
-            Err(internal_error) => internal_error.to_string(),
-        };
-        tracing::warn!(domain = self.domain, operation, reason, "deadline command failed, retrying");
-        false
-    }
 }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use async_nats::{HeaderMap, HeaderValue, Message};
-use contract::{DecodeError, Detail, ErrorKind, Format, ServiceError, UnknownFields, header};
-use serde::de::DeserializeOwned;
+use contract::{DecodeError, Detail, ErrorKind, Format, ServiceError, header};
 use uuid::Uuid;
 
 use crate::api::caller::secret_digest;
@@ -89,11 +88,6 @@ impl IncomingRequest {
     ) -> Result<T, ServiceError> {
         let format = Format::detect(self.header(header::CONTENT_TYPE), &self.message.payload)?;
         Ok(decode(format, &self.message.payload)?)
-    }
-
-    /// Decodes a request of the runtime itself, which has no route.
-    pub(crate) fn decode_as<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
-        self.decode(|format, body| format.decode_request(body, UnknownFields::Ignore))
     }
 }
 

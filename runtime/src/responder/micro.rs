@@ -43,19 +43,13 @@ impl Micro {
     pub(crate) fn new(kind: &'static str, name: &'static str, endpoints: Vec<EndpointInfo>) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let id = uuid::Uuid::now_v7().simple().to_string();
-        Self { kind, name, id, version, started: Utc::now(), endpoints, stats: Mutex::default() }
+        let stats = endpoints.iter().map(|endpoint| (endpoint.subject.clone(), Stats::default())).collect();
+        Self { kind, name, id, version, started: Utc::now(), endpoints, stats: Mutex::new(stats) }
     }
 
-    /// Counts a request. Subjects that are not listed endpoints are ignored, so that callers cannot grow the map.
+    /// Counts a request of a listed endpoint.
     pub(crate) fn count(&self, subject: &str, took: Duration, error: Option<&str>) {
-        if !self.endpoints.iter().any(|endpoint| endpoint.subject == subject) {
-            return;
-        }
-        let mut stats = self.stats.lock();
-        if !stats.contains_key(subject) {
-            stats.insert(subject.to_owned(), Stats::default());
-        }
-        if let Some(entry) = stats.get_mut(subject) {
+        if let Some(entry) = self.stats.lock().get_mut(subject) {
             entry.requests += 1;
             entry.nanoseconds += u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             if let Some(error) = error {

@@ -206,8 +206,6 @@ impl Revocations {
                 // A full list is complete again only once the last page fits.
                 if !goes_on {
                     list.is_full = !fits;
-                }
-                if !goes_on {
                     list.read_at = Some(began);
                 }
                 goes_on

@@ -8,8 +8,7 @@
 use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::de::{
-    DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor,
-    value::{BorrowedStrDeserializer, StrDeserializer},
+    DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor, value::StrDeserializer,
 };
 
 use crate::text::{AsSent, composed};
@@ -32,9 +31,9 @@ impl<D> Strict<'_, D> {
 }
 
 macro_rules! forward {
-    ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+    ($only:expr; $($method:ident($($name:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$method($($name,)* Checked { visitor, keys: self.keys, only: None, as_sent: self.as_sent })
+            self.inner.$method($($name,)* Checked { visitor, keys: self.keys, only: $only, as_sent: self.as_sent })
         }
     )*};
 }
@@ -52,13 +51,15 @@ macro_rules! describe_itself {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     type Error = D::Error;
 
-    forward! {
+    forward! { None;
         deserialize_any() deserialize_char() deserialize_i128() deserialize_u128() deserialize_bytes()
         deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq() deserialize_map()
         deserialize_identifier()
         deserialize_unit_struct(name: &'static str)
         deserialize_tuple(length: usize) deserialize_tuple_struct(name: &'static str, length: usize)
     }
+
+    forward! { Some(Only::Text); deserialize_str() deserialize_string() }
 
     describe_itself! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
@@ -68,19 +69,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
         let as_sent = name == AsSent::NAME;
         self.inner.deserialize_newtype_struct(name, Checked { visitor, keys: self.keys, only: None, as_sent })
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_str(Checked { visitor, keys: self.keys, only: Some(Only::Text), as_sent: self.as_sent })
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_string(Checked {
-            visitor,
-            keys: self.keys,
-            only: Some(Only::Text),
-            as_sent: self.as_sent,
-        })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -177,23 +165,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Checked<'_, V> {
         self.visitor.visit_bytes(bytes)
     }
 
-    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
-        if self.only == Some(Only::Text) {
-            return Err(E::invalid_type(Unexpected::Bytes(bytes), &self));
-        }
-        self.visitor.visit_borrowed_bytes(bytes)
-    }
-
     fn visit_str<E: Error>(mut self, text: &str) -> Result<V::Value, E> {
         match self.check(text)? {
             Cow::Borrowed(text) => self.visitor.visit_str(text),
-            Cow::Owned(text) => self.visitor.visit_string(text),
-        }
-    }
-
-    fn visit_borrowed_str<E: Error>(mut self, text: &'de str) -> Result<V::Value, E> {
-        match self.check(text)? {
-            Cow::Borrowed(text) => self.visitor.visit_borrowed_str(text),
             Cow::Owned(text) => self.visitor.visit_string(text),
         }
     }
@@ -256,10 +230,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Word<V> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
         self.visitor.visit_enum(StrDeserializer::new(text))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<V::Value, E> {
-        self.visitor.visit_enum(BorrowedStrDeserializer::new(text))
     }
 }
 

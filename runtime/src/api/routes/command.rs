@@ -36,7 +36,7 @@ pub(crate) struct CommandRoute {
     pub prepare: Arc<PrepareCommand>,
     pub run: Run<Vec<Outcome>>,
     /// Converts a stored reply to another format.
-    pub recode: fn(&[u8], Format) -> Result<Vec<u8>, DecodeError>,
+    pub recode: fn(Vec<u8>, Format) -> Result<Vec<u8>, DecodeError>,
 }
 
 impl CommandRoute {
@@ -81,11 +81,11 @@ pub(crate) enum PreparedCommand {
     RejectedUnrecorded(Box<ErrorBody>),
 }
 
-fn recode<C: Command>(stored: &[u8], format: Format) -> Result<Vec<u8>, DecodeError> {
+fn recode<C: Command>(stored: Vec<u8>, format: Format) -> Result<Vec<u8>, DecodeError> {
     if format == Format::MessagePack {
-        return Ok(stored.to_vec());
+        return Ok(stored);
     }
-    let reply: C::Reply = Format::MessagePack.decode(stored)?;
+    let reply: C::Reply = Format::MessagePack.decode(&stored)?;
     format.encode(&reply)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, FutureExt};
 use uuid::Uuid;
 
-use super::{Erased, Run, batch_handler, typed};
+use super::{Erased, Run, typed};
 use crate::{
     api::{
         context::Context,
@@ -30,7 +30,7 @@ pub(crate) struct EffectRoute {
 impl EffectRoute {
     pub(crate) fn new<D: EffectHandler<F>, F: Effect>(domain: Arc<D>) -> Self {
         let performer = domain.clone();
-        let finish = batch_handler(move |tx, batch| {
+        let finish: Run<()> = Arc::new(move |tx, batch| {
             let domain = domain.clone();
             async move { domain.finish(tx, &typed(batch)?).await }.boxed()
         });
@@ -51,7 +51,7 @@ fn performing<D: EffectHandler<F>, F: Effect>(domain: Arc<D>) -> Arc<PerformEffe
     })
 }
 
-/// A row of the effects table.
+/// An effect that was left, and the row of the effects table that stores it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct EffectRow {
     pub id: Uuid,

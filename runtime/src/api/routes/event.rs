@@ -6,7 +6,7 @@ use contract::{DecodeError, Event, EventHead, Format};
 use futures::future::{BoxFuture, FutureExt};
 use uuid::Uuid;
 
-use super::{Erased, Run, batch_handler, typed};
+use super::{Erased, Run, typed};
 use crate::{
     api::{
         domain::{EventEnvelope, Projection, React},
@@ -38,7 +38,7 @@ impl EventRoute {
         E: Event,
         EventEnvelope<E>: Into<D::Input>,
     {
-        let react = batch_handler(move |tx, batch| {
+        let react: Run<()> = Arc::new(move |tx, batch| {
             let domain = domain.clone();
             async move { domain.react(tx, &typed(batch)?).await }.boxed()
         });

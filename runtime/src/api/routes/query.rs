@@ -24,13 +24,14 @@ pub(crate) struct QueryRoute {
     pub meta: RequestMeta,
     /// Whether concurrent requests are answered with one read.
     pub is_batched: bool,
-    decode: Arc<dyn Fn(Format, &[u8]) -> Result<DecodedQuery, DecodeError> + Send + Sync>,
+    pub decode: Arc<dyn Fn(Format, &[u8]) -> Result<DecodedQuery, DecodeError> + Send + Sync>,
 }
 
-/// A decoded query.
-pub(crate) struct DecodedQuery {
-    answer: Box<dyn Fn(QueryContext, Format) -> BoxFuture<'static, QueryOutcome> + Send + Sync>,
-}
+/// Answers a decoded query. May be called again after an internal error.
+pub(crate) type DecodedQuery = Box<dyn Fn(QueryContext, Format) -> BoxFuture<'static, QueryOutcome> + Send + Sync>;
+
+/// The outcome of a query: a reply in the format of the request or a domain error, or an internal error.
+pub(crate) type QueryOutcome = Result<Result<Vec<u8>, Box<ErrorBody>>, InternalError>;
 
 /// The context of a query. `db` is `None` in a service, which has no database.
 #[derive(Clone)]
@@ -44,13 +45,6 @@ impl QueryContext {
         let db = self.db.ok_or_else(|| InternalError::other("a domain's query was sent to a service"))?;
         Ok(Context { request: self.request, db })
     }
-}
-
-/// The outcome of a query: a reply in the format of the request, a domain error, or an internal error.
-pub(crate) enum QueryOutcome {
-    Reply(Vec<u8>),
-    Rejected(Box<ErrorBody>),
-    Broken(InternalError),
 }
 
 impl QueryRoute {
@@ -98,36 +92,20 @@ impl QueryRoute {
         let decode = move |format: Format, body: &[u8]| {
             let message: Q = format.decode_request(body, UnknownFields::Ignore)?;
             let (message, answer) = (Arc::new(message), answer.clone());
-            let answer = move |cx, format| {
+            let answer: DecodedQuery = Box::new(move |cx, format| {
                 let answered = answer(cx, message.clone());
                 async move { outcome::<Q>(answered.await, format) }.boxed()
-            };
-            Ok(DecodedQuery { answer: Box::new(answer) })
+            });
+            Ok(answer)
         };
         Self { meta: RequestMeta::of::<Q>(false), is_batched, decode: Arc::new(decode) }
-    }
-
-    pub(crate) fn decode(&self, format: Format, body: &[u8]) -> Result<DecodedQuery, DecodeError> {
-        (self.decode)(format, body)
-    }
-}
-
-impl DecodedQuery {
-    /// Answers the query. May be called again after an internal error.
-    pub(crate) async fn answer(&self, cx: &QueryContext, format: Format) -> QueryOutcome {
-        (self.answer)(cx.clone(), format).await
     }
 }
 
 fn outcome<Q: Query>(answered: QueryResult<Q::Reply, Q::Error>, format: Format) -> QueryOutcome {
     match answered {
-        Ok(reply) => match format.encode(&reply) {
-            Ok(bytes) => QueryOutcome::Reply(bytes),
-            Err(error) => QueryOutcome::Broken(InternalError::other(error)),
-        },
-        Err(QueryError::Rejected(domain_error)) => {
-            QueryOutcome::Rejected(Box::new(CallError::Rejected(domain_error).body(Q::DOMAIN, "")))
-        }
-        Err(QueryError::Broken(internal_error)) => QueryOutcome::Broken(internal_error),
+        Ok(reply) => Ok(Ok(format.encode(&reply).map_err(InternalError::other)?)),
+        Err(QueryError::Rejected(error)) => Ok(Err(Box::new(CallError::Rejected(error).body(Q::DOMAIN, "")))),
+        Err(QueryError::Broken(internal_error)) => Err(internal_error),
     }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::CatchUp;
 use crate::{
+    database::position,
     error::InternalError,
     log::event_log::{Digest, LogPage, LogRow},
 };
@@ -50,7 +51,7 @@ impl CatchUp {
             .await?;
         rows.iter()
             .map(|row| {
-                let position = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
+                let position = position(row)?;
                 let digest = Digest { count: row.try_get("count")?, xor: row.try_get("xor")? };
                 Ok(((position, row.try_get("name")?), digest))
             })
@@ -66,7 +67,7 @@ impl CatchUp {
         types: &HashMap<String, Position>,
         (lower, after): (Position, Position),
         found: &BTreeMap<Position, Vec<(EventHead, bytes::Bytes)>>,
-        gaps: &mut HashMap<String, ()>,
+        gaps: &mut HashSet<String>,
     ) -> Result<Option<Vec<(EventHead, bytes::Bytes)>>, InternalError> {
         if page.rows.is_empty() && self.seen_epoch.load(Ordering::Relaxed) >= page.epoch {
             return Ok(Some(Vec::new()));
@@ -83,8 +84,8 @@ impl CatchUp {
         let mut missing = Vec::new();
         for (name, cursor) in cursors.iter().filter(|_| !page.rows.is_empty()) {
             // A gap on an earlier page holds the cursor back; events missing on this page are still handed over.
-            if gaps.contains_key(name) || *cursor < after {
-                gaps.insert(name.clone(), ());
+            if gaps.contains(name) || *cursor < after {
+                gaps.insert(name.clone());
             } else {
                 targets.insert(name.clone(), page.horizon);
             }
@@ -102,7 +103,7 @@ impl CatchUp {
                 // R9: just below the first commit with a missing event of its type.
                 if let Some(target) = targets.get_mut(name) {
                     *target = (*target).min(row.position.just_below());
-                    gaps.insert(name.clone(), ());
+                    gaps.insert(name.clone());
                 }
                 missing.extend(open);
             }

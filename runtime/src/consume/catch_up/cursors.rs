@@ -6,7 +6,7 @@ use contract::Position;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::{CatchUp, lease_prefix};
-use crate::error::InternalError;
+use crate::{columns, database::position, error::InternalError};
 
 /// The event types of a source whose cursors the nodes of this domain have used in the last ten minutes, by their
 /// leases. A node of another version may handle other types than this one.
@@ -33,7 +33,7 @@ impl CatchUp {
         for row in rows {
             // R8: a node moves only the cursors of types that it handles.
             if let Some(cursor) = cursors.get_mut(row.try_get::<&str, _>("name")?) {
-                *cursor = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
+                *cursor = position(&row)?;
             }
         }
         Ok(cursors)
@@ -68,13 +68,8 @@ impl CatchUp {
              select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[])
              on conflict (source, name) do update set epoch = excluded.epoch, xid = excluded.xid
              where (cursor.epoch, cursor.xid) < (excluded.epoch, excluded.xid)";
-        sqlx::query(sql)
-            .bind(self.consumer.source)
-            .bind(moves.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
-            .bind(moves.iter().map(|(_, position)| position.epoch).collect::<Vec<_>>())
-            .bind(moves.iter().map(|(_, position)| position.xid).collect::<Vec<_>>())
-            .execute(connection)
-            .await?;
+        let query = sqlx::query(sql).bind(self.consumer.source);
+        columns!(query, moves, moved; moved.0.as_str(), moved.1.epoch, moved.1.xid).execute(connection).await?;
         Ok(())
     }
 }

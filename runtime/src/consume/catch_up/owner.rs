@@ -6,8 +6,9 @@ use contract::{EventHead, Position};
 
 use super::CatchUp;
 use crate::{
+    api::tx::EmittedEvent,
     error::InternalError,
-    log::event_log::{EventsRequest, LogPage, LogRequest, LoggedEvent, head},
+    log::event_log::{EventsRequest, LogPage, LogRequest, head},
     rpc::client::Call,
 };
 
@@ -39,7 +40,7 @@ impl CatchUp {
                 let page = self.client.ask_builtin(self.consumer.source, &current, &Call::default()).await?.reply;
                 for commit in &page.commits {
                     bytes += commit.events.len();
-                    let events: Vec<LoggedEvent> =
+                    let events: Vec<EmittedEvent> =
                         serde_json::from_str(&commit.events).map_err(InternalError::other)?;
                     let events = events.iter().map(|event| {
                         let payload = bytes::Bytes::from(event.data.get().to_owned());

@@ -1,13 +1,18 @@
 //! Lists the dead letters of a domain, and reads one for a redrive.
 
 use contract::{
-    EventHead,
-    page::{COUNTED, Moment, Part},
+    Detail, ErrorKind, EventHead, ServiceError,
+    page::{COUNTED, Moment},
 };
-use sqlx::{Row, postgres::PgRow, types::Json};
+use sqlx::{
+    Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+    types::Json,
+};
 use uuid::Uuid;
 
-use super::{DeadLetter, DeadLetterKind, DeadLetters};
+use super::{DeadLetter, DeadLetterKind, DeadLetters, ListRequest};
 use crate::{
     api::routes::EventRoute,
     error::InternalError,
@@ -15,6 +20,7 @@ use crate::{
         Lanes,
         effects::{DUE_FOR, EXAMINED, unregistered},
     },
+    rpc::builtin::{Outcome, first_reply},
 };
 
 /// The dead letters of a domain, and the effects that no running node registers.
@@ -47,22 +53,21 @@ macro_rules! listed {
 }
 
 impl DeadLetterRows<'_> {
-    /// The names of the effects that this node registers.
-    fn effects(&self) -> &[&'static str] {
-        self.lanes.context.effects.names()
+    /// A query of the list.
+    fn query(&self, sql: &'static str) -> Query<'_, Postgres, PgArguments> {
+        sqlx::query(sql).bind(self.lanes.context.effects.names()).bind(DUE_FOR.as_secs_f64()).bind(EXAMINED)
     }
 
-    /// Reads a page of the list.
-    pub(super) async fn page(&self, part: Part<(Moment, Uuid)>) -> Result<DeadLetters, InternalError> {
+    /// Answers a request for a page of the list.
+    pub(crate) async fn list(&self, ListRequest(page): &ListRequest) -> Outcome<DeadLetters> {
+        let Some(part) = page.part::<(Moment, Uuid)>("dead letters") else {
+            let detail = Detail::format("cursor", "cursor", "must be a cursor of another page");
+            let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not valid.");
+            return Ok(Err(error.about(detail)));
+        };
         let pool = &self.lanes.context.db.reads;
-        let counted =
-            sqlx::query_scalar(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"))
-                .bind(self.effects())
-                .bind(DUE_FOR.as_secs_f64())
-                .bind(EXAMINED)
-                .bind(COUNTED + 1)
-                .fetch_one(pool)
-                .await?;
+        let counted = self.query(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"));
+        let counted = counted.bind(COUNTED + 1).fetch_one(pool).await?.try_get(0)?;
         let sql = if part.is_backwards {
             concat!(
                 "select * from ",
@@ -78,28 +83,17 @@ impl DeadLetterRows<'_> {
             )
         };
         let (at, id) = part.from.map(|(at, id)| (at.0, id)).unzip();
-        let rows = sqlx::query(sql)
-            .bind(self.effects())
-            .bind(DUE_FOR.as_secs_f64())
-            .bind(EXAMINED)
-            .bind(at)
-            .bind(id)
-            .bind(part.rows())
-            .bind(part.offset())
-            .fetch_all(pool)
-            .await?;
+        let rows = self.query(sql).bind(at).bind(id).bind(part.rows()).bind(part.offset()).fetch_all(pool).await?;
         let letters = rows.iter().map(|row| Ok(self.letter(row)?.0)).collect::<Result<Vec<_>, sqlx::Error>>()?;
         let (data, pagination) = part.page(letters, counted, |letter| (Moment(letter.dead_lettered_at), letter.id));
-        Ok(DeadLetters { data, pagination })
+        first_reply(DeadLetters { data, pagination })
     }
 
     /// Reads one dead letter. The id of an event is derived from its source among others, so no two sources share an
     /// id.
     pub(super) async fn read(&self, id: Uuid) -> Result<Option<(DeadLetter, Work)>, InternalError> {
-        let row = sqlx::query(concat!("select * from ", listed!(), " where id = $4 order by kind, source limit 1"))
-            .bind(self.effects())
-            .bind(DUE_FOR.as_secs_f64())
-            .bind(EXAMINED)
+        let row = self
+            .query(concat!("select * from ", listed!(), " where id = $4 order by kind, source limit 1"))
             .bind(id)
             .fetch_optional(&self.lanes.context.db.lanes)
             .await?;

@@ -1,11 +1,11 @@
-//! Answers requests to list and redrive dead letters.
+//! Answers requests to redrive dead letters.
 
 use contract::{Detail, DetailCode, ErrorKind, EventHead, Format, ServiceError, subject::guarded};
 use sha2::{Digest, Sha256};
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
-use super::{DeadLetter, DeadLetterRows, DeadLetters, ListRequest, RedriveRequest, listing::Work};
+use super::{DeadLetter, DeadLetterRows, RedriveRequest, listing::Work};
 use crate::{
     api::caller::Caller,
     error::InternalError,
@@ -20,16 +20,6 @@ use crate::{
 };
 
 impl DeadLetterRows<'_> {
-    /// Answers a request for a page.
-    pub(crate) async fn list(&self, ListRequest(page): &ListRequest) -> Outcome<DeadLetters> {
-        let Some(part) = page.part("dead letters") else {
-            let detail = Detail::format("cursor", "cursor", "must be a cursor of another page");
-            let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not valid.");
-            return Ok(Err(error.about(detail)));
-        };
-        first_reply(self.page(part).await?)
-    }
-
     /// Passes a dead-lettered event to its lane again, bypassing inbox and cursor, or schedules a dead-lettered effect
     /// again. A repeat with the same command id does neither, unless the first run stored its answer and stopped before
     /// it passed the event on.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{EventItem, RETRY_PAUSE, dead_letter};
@@ -66,15 +66,18 @@ pub(super) async fn prepare(lanes: &Lanes, items: Vec<EventItem>) -> (Vec<EventI
 
 /// Counts the run that is about to begin. Dead-letters the event instead if it has reached the limit.
 pub(super) async fn count_or_dead_letter(context: &LaneContext, item: EventItem) -> Option<EventItem> {
-    match count_attempts(context, std::slice::from_ref(&item)).await {
-        Ok(counts) => {
-            let count = counts.get(&item.head.id).copied().unwrap_or(0);
-            if count > UNFINISHED_RUNS {
-                dead_letter_event(context, &item, "its runs reached the limit and never finished", count).await;
-                return None;
-            }
-            Some(item)
-        }
+    let count = count_attempt(context, &item).await?;
+    if count > UNFINISHED_RUNS {
+        dead_letter_event(context, &item, "its runs reached the limit and never finished", count).await;
+        return None;
+    }
+    Some(item)
+}
+
+/// Counts a run of one event. `None` if it could not be counted.
+async fn count_attempt(context: &LaneContext, item: &EventItem) -> Option<i32> {
+    match count_attempts(context, std::slice::from_ref(item)).await {
+        Ok(counts) => counts.get(&item.head.id).copied().or(Some(0)),
         Err(error) => {
             tracing::warn!(domain = context.domain, %error, "attempt could not be counted");
             None
@@ -87,8 +90,7 @@ async fn counted_attempts(context: &LaneContext, items: &[EventItem]) -> Result<
     let (sources, ids) = keys(items);
     let sql = "select event_id, count from unnest($1::text[], $2::uuid[]) as t(source, event_id)
          join attempt using (source, event_id)";
-    let rows = sqlx::query(sql).bind(sources).bind(ids).fetch_all(&context.db.lanes).await?;
-    rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
+    Ok(sqlx::query_as(sql).bind(sources).bind(ids).fetch_all(&context.db.lanes).await?.into_iter().collect())
 }
 
 /// Sources and ids in a fixed order, so that concurrent statements cannot deadlock.
@@ -103,8 +105,7 @@ async fn count_attempts(context: &LaneContext, items: &[EventItem]) -> Result<Ha
     let sql = "insert into attempt (source, event_id, count) select *, 1 from unnest($1::text[], $2::uuid[])
          on conflict (source, event_id) do update set count = attempt.count + 1, at = clock_timestamp()
          returning event_id, count";
-    let rows = sqlx::query(sql).bind(sources).bind(ids).fetch_all(&context.db.lanes).await?;
-    rows.iter().map(|row| Ok((row.try_get("event_id")?, row.try_get("count")?))).collect()
+    Ok(sqlx::query_as(sql).bind(sources).bind(ids).fetch_all(&context.db.lanes).await?.into_iter().collect())
 }
 
 /// Takes back the count of a run that did not happen, or that failed for a reason other than the event. While the
@@ -130,13 +131,7 @@ pub(super) async fn again(lanes: &Lanes, mut item: EventItem, is_item_error: boo
         }
         return;
     }
-    let counted = match count_attempts(context, std::slice::from_ref(&item)).await {
-        Ok(counts) => counts.get(&item.head.id).copied().unwrap_or(0),
-        Err(error) => {
-            tracing::warn!(domain = context.domain, %error, "attempt could not be counted");
-            return;
-        }
-    };
+    let Some(counted) = count_attempt(context, &item).await else { return };
     if counted >= ATTEMPTS || item.is_redrive {
         dead_letter_event(context, &item, reason, counted).await;
         return;

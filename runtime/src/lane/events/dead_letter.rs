@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use contract::EventHead;
-use sqlx::{PgConnection, PgPool, Row, types::Json};
+use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     attempts::delete_attempts,
     inbox::{claim, lock},
 };
-use crate::error::InternalError;
+use crate::{columns, error::InternalError};
 
 /// Dead-letters an event. R10: the inbox row and the dead letter are written in one transaction; otherwise another copy
 /// of the event could still run. Writes no dead letter if the event was handled in the meantime, or belongs to a
@@ -59,18 +59,11 @@ pub(super) async fn claim_for_redrive(
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let heads = || places.iter().map(|index| &batch[*index].head);
+    let heads: Vec<&EventHead> = places.iter().map(|index| &batch[*index].head).collect();
     let sql = "delete from dead_letter d using unnest($1::text[], $2::uuid[]) as t(source, event_id)
          where d.source = t.source and d.event_id = t.event_id returning d.source, d.event_id";
-    let rows = sqlx::query(sql)
-        .bind(heads().map(|head| head.source.clone()).collect::<Vec<_>>())
-        .bind(heads().map(|head| head.id).collect::<Vec<_>>())
-        .fetch_all(connection)
-        .await?;
-    let deleted: HashSet<(String, Uuid)> = rows
-        .iter()
-        .map(|row| Ok((row.try_get("source")?, row.try_get("event_id")?)))
-        .collect::<Result<_, sqlx::Error>>()?;
+    let query = columns!(sqlx::query_as(sql), heads, head; head.source.as_str(), head.id);
+    let deleted: HashSet<(String, Uuid)> = query.fetch_all(connection).await?.into_iter().collect();
     let is_claimed = |head: &EventHead| deleted.contains(&(head.source.clone(), head.id));
     Ok(places.iter().copied().filter(|index| is_claimed(&batch[*index].head)).collect())
 }

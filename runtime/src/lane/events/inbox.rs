@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::EventItem;
-use crate::{columns, error::InternalError, log::event_log::id_hash};
+use crate::{columns, database::position, error::InternalError, log::event_log::id_hash};
 
 /// The result of claiming a batch, by the indices of its events.
 #[derive(Default)]
@@ -93,7 +93,7 @@ async fn drop_handled(
     let rows = sqlx::query(sql).bind(&sources).fetch_all(&mut *connection).await?;
     let mut known: HashMap<(String, String), Position> = HashMap::new();
     for row in rows {
-        let position = Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? };
+        let position = position(&row)?;
         known.insert((row.try_get("source")?, row.try_get("name")?), position);
     }
     let mut ghosts = Vec::new();

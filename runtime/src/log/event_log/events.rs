@@ -5,8 +5,8 @@ use contract::{Position, subject::internal};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use super::{LoggedCommit, LoggedEvent, commits_at};
-use crate::{error::InternalError, rpc::builtin::BuiltinRequest};
+use super::{LoggedCommit, commits_at};
+use crate::{api::tx::EmittedEvent, error::InternalError, rpc::builtin::BuiltinRequest};
 
 /// A request to the owner for the events of these types at these positions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ fn pack(commits: Vec<LoggedCommit>, request: &EventsRequest, limit: usize) -> Re
     let (mut bytes, mut skip) = (0, request.skip);
     let mut page = EventsPage { commits: Vec::new(), cut: None };
     for commit in commits {
-        let wanted: Vec<LoggedEvent> =
+        let wanted: Vec<EmittedEvent> =
             commit.events.into_iter().filter(|event| request.names.contains(&event.name)).collect();
         let first = std::mem::take(&mut skip).min(wanted.len());
         // A single event fits into a message, because it was published as one; a commit with many events may not.
@@ -101,8 +101,8 @@ mod tests {
 
     use super::*;
 
-    fn event(name: &str, bytes: usize) -> LoggedEvent {
-        LoggedEvent {
+    fn event(name: &str, bytes: usize) -> EmittedEvent {
+        EmittedEvent {
             id: Uuid::now_v7(),
             name: name.to_owned(),
             entity: Uuid::nil(),
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    fn commit(xid: i64, events: Vec<LoggedEvent>) -> LoggedCommit {
+    fn commit(xid: i64, events: Vec<EmittedEvent>) -> LoggedCommit {
         LoggedCommit { position: Position { epoch: 1, xid }, at: DateTime::UNIX_EPOCH, events }
     }
 
@@ -132,7 +132,7 @@ mod tests {
                 log.iter().filter(|commit| current.positions.contains(&commit.position)).cloned().collect();
             let page = pack(found_commits, &current, limit).unwrap();
             for commit in &page.commits {
-                let events: Vec<LoggedEvent> = serde_json::from_str(&commit.events).unwrap();
+                let events: Vec<EmittedEvent> = serde_json::from_str(&commit.events).unwrap();
                 let ids = events.iter().map(|event| event.id);
                 match found.last_mut() {
                     Some((position, all)) if *position == commit.position => all.extend(ids),

@@ -9,7 +9,7 @@ use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use crate::{
-    database::{Database, lease},
+    database::{Database, lease, position},
     error::InternalError,
     log::{event_log::commits_at, publisher::Publisher, stream::Streams},
     rpc::{
@@ -100,13 +100,13 @@ pub(crate) async fn step(
     let mut positions = Vec::with_capacity(rows.len());
     for row in rows {
         if row.try_get("is_young")? {
-            positions.push(Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? });
+            positions.push(position(&row)?);
         }
     }
     let Some(lowest) = positions.iter().min().copied() else {
         // Delete only the row that was read: another republish may have started since.
         sqlx::query("delete from republish where xmin::text = $1").bind(writer).execute(&db.lanes).await?;
-        tracing::info!(domain = streams.domain(), "republish finished");
+        tracing::info!(domain = streams.domain, "republish finished");
         return Ok(false);
     };
     let mut commits = commits_at(&mut *db.lanes.acquire().await?, &positions).await?;
@@ -126,8 +126,7 @@ pub(crate) async fn step(
         .bind(writer)
         .execute(&db.lanes)
         .await?;
-    metrics::counter!("stream_republished_commits_total", "domain" => streams.domain())
-        .increment(positions.len() as u64);
+    metrics::counter!("stream_republished_commits_total", "domain" => streams.domain).increment(positions.len() as u64);
     Ok(true)
 }
 
@@ -144,7 +143,7 @@ async fn present(pool: &PgPool) -> Result<Option<Republish>, InternalError> {
     let row = sqlx::query("select *, xmin::text as writer from republish").fetch_optional(pool).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Republish {
-        below: Position { epoch: row.try_get("epoch")?, xid: row.try_get("xid")? },
+        below: position(&row)?,
         low_watermark: Position { epoch: row.try_get("low_watermark_epoch")?, xid: row.try_get("low_watermark_xid")? },
         writer: row.try_get("writer")?,
     }))

@@ -10,7 +10,7 @@ use crate::{
     api::{
         context::Context,
         domain::{CommandEnvelope, Handle, HandleBatch, Prepare},
-        routes::{Erased, Run, batch_handler, typed},
+        routes::{Erased, Run, typed},
         tx::{Cause, Tx},
     },
     error::{HandleError, HandlerResult, InternalError, PrepareError},
@@ -61,7 +61,7 @@ where
     C: Command,
     P: Send + Sync + 'static,
 {
-    batch_handler(move |tx, batch| {
+    Arc::new(move |tx, batch| {
         let domain = domain.clone();
         async move {
             let mut outcomes = Vec::with_capacity(batch.len());
@@ -84,7 +84,7 @@ where
     C: Command,
     P: Send + Sync + 'static,
 {
-    batch_handler(move |tx, batch| {
+    Arc::new(move |tx, batch| {
         let domain = domain.clone();
         async move {
             let commands = typed::<CommandEnvelope<C, P>>(batch)?;
