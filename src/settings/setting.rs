@@ -27,7 +27,7 @@ pub(crate) trait Single {}
 impl Single for Is {}
 impl Single for Words {}
 
-/// How a setting is called, and how it is written.
+/// The names of a setting, and how it is written.
 #[derive(Clone, Copy)]
 pub(super) struct Name {
     /// The environment variable.

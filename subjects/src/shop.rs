@@ -1,4 +1,4 @@
-//! What a shop says of itself: the settings of `[shop]`, for the domains that write to people.
+//! The settings of `[shop]`: name, currency, time zone, locale, countries and the texts of mails.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 

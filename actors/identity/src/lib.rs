@@ -6,8 +6,7 @@
 //! their session ends. Neither the duration of a login nor its answer reveals whether an e-mail address has an account.
 //! Failed logins delay further ones of the same account and client address, and no others.
 //!
-//! To read first: `session.rs`, `commands/refresh.rs`, `revoke.rs` (how tokens end early),
-//! `back_off.rs`.
+//! To read first: `session.rs`, `commands/refresh.rs`, `revoke.rs` (how tokens end early).
 
 mod account;
 mod back_off;

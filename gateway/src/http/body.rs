@@ -1,10 +1,10 @@
 //! Bodies: the schema that poem-openapi publishes, read as a domain reads it over NATS.
 
-use std::io;
+use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use contract::{DecodeError, ErrorKind, Format, ServiceError, UnknownFields};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use poem::{
     Request, RequestBody, Result,
     http::{HeaderValue, header},
@@ -15,12 +15,18 @@ use poem_openapi::{
     types::Type,
 };
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::{http::error::ApiError, server::context::RequestContext};
+use crate::{
+    http::error::ApiError,
+    server::{admission::Admitted, context::RequestContext},
+};
 
 /// How much of a body that is too large is read, so that the client receives the reply instead of a reset.
 const DRAINED: usize = 16 * 1024 * 1024;
+
+/// A request whose body takes longer holds no slot of its class until the body is complete.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -74,7 +80,7 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
         return Err(unsupported());
     }
     let body = body.take().map_err(|error| ApiError::internal(&error))?;
-    let mut chunks = body.into_bytes_stream();
+    let chunks = body.into_bytes_stream();
     if let Some(length) = declared_length(request)
         && length > limit
     {
@@ -86,6 +92,25 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
         }
         return Err(too_large());
     }
+    let mut reading = std::pin::pin!(collect(chunks, limit));
+    let text = match timeout(SLOW, &mut reading).await {
+        Ok(text) => text?,
+        Err(_) => {
+            context.admitted.lock().as_mut().map(Admitted::suspend);
+            let text = reading.await?;
+            context.admitted.lock().as_mut().map(Admitted::resume);
+            text
+        }
+    };
+    if declared.is_none() && !text.is_empty() {
+        return Err(unsupported());
+    }
+    // Set once: a request has one body.
+    let _ = context.body_read.set(Instant::now());
+    Ok(text)
+}
+
+async fn collect(mut chunks: impl Stream<Item = io::Result<Bytes>> + Unpin, limit: usize) -> Result<Bytes, ApiError> {
     let (mut text, mut length) = (BytesMut::new(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = match chunk {
@@ -105,11 +130,6 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
     if length > limit {
         return Err(too_large());
     }
-    if declared.is_none() && !text.is_empty() {
-        return Err(unsupported());
-    }
-    // Set once: a request has one body.
-    let _ = context.body_read.set(Instant::now());
     Ok(text.freeze())
 }
 

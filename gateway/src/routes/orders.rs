@@ -1,12 +1,13 @@
 //! Orders and their history.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use poem_openapi::{OpenApi, param::Path};
 use subjects::orders::{
     CancelOrder, Cancellation, GetHistory, GetOrder, History, ListOrders, NewOrder, Order, OrderStatus, Orders,
     PlaceOrder, SetStatus, StatusChange,
 };
+use tokio::time::timeout;
 
 use crate::{
     http::{
@@ -18,7 +19,11 @@ use crate::{
         reply::{Answer, Fresh, Reply},
         tag::{BASE, Tag},
     },
-    server::{follow::until_decided, stream::OrderStream},
+    server::{
+        admission::IN_TIME,
+        follow::{grant, until_decided},
+        stream::OrderStream,
+    },
 };
 
 /// The routes of orders.
@@ -39,9 +44,21 @@ impl OrdersApi {
     ) -> Answer<Order, 201> {
         let command = PlaceOrder { order: body.0 };
         let answer = caller.send(&command, key).await?;
-        let order = until_decided(&caller, answer.reply, Duration::from_secs(prefer.0.unwrap_or_default())).await;
+        let wait = grant(&caller.context.gateway.waits, prefer.0);
+        let seconds = wait.as_ref().map(|wait| wait.seconds);
+        let mut decided = pin!(until_decided(&caller, answer.reply, Duration::from_secs(seconds.unwrap_or_default())));
+        // An order that is charged at once is work of the shop. One that waits for its buyer holds no slot.
+        let work = if command.order.payment.is_some() { IN_TIME } else { Duration::ZERO };
+        let order = match timeout(work, &mut decided).await {
+            Ok(order) => order,
+            Err(_) => {
+                caller.context.answered();
+                decided.await
+            }
+        };
+        drop(wait);
         let path = format!("{BASE}/orders/{}", order.id);
-        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(prefer.0))
+        Ok(Reply::versioned(&order)?.at(&path).replayed(answer.replayed).waited(seconds))
     }
 
     /// List the caller's orders, newest first

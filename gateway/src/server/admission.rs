@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use bound::IN_TIME;
 use bound::{Bound, FIRST, MOST, TARGET};
 use class::Class;
 use metrics::{Counter, Gauge};
@@ -25,7 +26,8 @@ use tokio::time::Instant;
 use crate::http::header::CART_TOKEN;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The mean of `Retry-After` in seconds. It is spread by half to both sides, so that clients do not return together.
+/// The largest mean of `Retry-After` in seconds. It is spread by half to both sides, so that clients do not return
+/// together.
 const LONGEST_RETRY: u64 = 20;
 /// How long new work yields after a second in which most of the other requests were slow.
 const YIELDING: Duration = Duration::from_secs(2);
@@ -49,6 +51,7 @@ pub(crate) struct Admitted {
     admission: Arc<Admission>,
     key: Key,
     began: Instant,
+    has_slot: bool,
 }
 
 /// A rejected request.
@@ -65,13 +68,13 @@ impl Admission {
         let (admitted, rejected) = {
             let mut state = self.state();
             let share = state.shares.entry(key).or_insert_with(|| Share::new(key, now));
-            let rejected = share.tally.roll(now);
+            let rejected = share.rejections.roll(now);
             (share.enter(now), rejected)
         };
         if let Some(count) = rejected {
             tracing::warn!(class = key.0.as_str(), service = key.1, count, "requests rejected");
         }
-        admitted.map(|()| Admitted { admission: self.clone(), key, began: now })
+        admitted.map(|()| Admitted { admission: self.clone(), key, began: now, has_slot: true })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -80,6 +83,24 @@ impl Admission {
 }
 
 impl Admitted {
+    /// Gives the slot back while the rest of a slow body is awaited.
+    pub(crate) fn suspend(&mut self) {
+        if std::mem::take(&mut self.has_slot)
+            && let Some(share) = self.admission.state().shares.get_mut(&self.key)
+        {
+            share.leave();
+        }
+    }
+
+    /// Takes the slot again, also beyond the bound: the request was admitted.
+    pub(crate) fn resume(&mut self) {
+        if !std::mem::replace(&mut self.has_slot, true)
+            && let Some(share) = self.admission.state().shares.get_mut(&self.key)
+        {
+            share.bound.in_flight += 1;
+        }
+    }
+
     /// Counts the reply, or the timeout. `body_read` is when the body was complete: a slow client is no overload.
     pub(crate) fn answered(self, body_read: Option<Instant>) {
         let now = Instant::now();
@@ -100,18 +121,14 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if let Some(share) = self.admission.state().shares.get_mut(&self.key) {
-            share.bound.in_flight -= 1;
-            share.tally.released += 1;
-            share.in_flight.set(share.bound.in_flight as f64);
-        }
+        self.suspend();
     }
 }
 
 /// The slots of one class and service.
 struct Share {
     bound: Bound,
-    tally: Tally,
+    rejections: Rejections,
     limit: Gauge,
     in_flight: Gauge,
     rejected: Counter,
@@ -126,7 +143,13 @@ impl Share {
         let in_flight = metrics::gauge!("http_in_flight", "class" => class.as_str(), "service" => service);
         let rejected = metrics::counter!("http_rejected_total", "class" => class.as_str(), "service" => service);
         let responses = metrics::counter!("http_requests_total", "service" => service, "status" => "503");
-        Self { bound: Bound::new(now, first), tally: Tally::new(now), limit, in_flight, rejected, responses }
+        Self { bound: Bound::new(now, first), rejections: Rejections::new(now), limit, in_flight, rejected, responses }
+    }
+
+    fn leave(&mut self) {
+        self.bound.in_flight -= 1;
+        self.rejections.released += 1;
+        self.in_flight.set(self.bound.in_flight as f64);
     }
 
     fn enter(&mut self, now: Instant) -> Result<(), Rejection> {
@@ -136,21 +159,21 @@ impl Share {
         }
         self.rejected.increment(1);
         self.responses.increment(1);
-        Err(self.tally.reject())
+        Err(self.rejections.reject())
     }
 }
 
 /// What was rejected and what was finished in the current second, and the mean of `Retry-After` that follows from the
 /// second before.
 #[derive(Debug)]
-struct Tally {
+struct Rejections {
     since: Instant,
     rejected: u64,
     released: u64,
     seconds: u64,
 }
 
-impl Tally {
+impl Rejections {
     fn new(now: Instant) -> Self {
         Self { since: now, rejected: 0, released: 0, seconds: 1 }
     }
@@ -203,14 +226,14 @@ impl Lateness {
     }
 }
 
-/// Identifies a request among those of its connection, so that a repeat of a rejected one is recognized.
-pub(crate) fn fingerprint(request: &Request) -> u64 {
+/// Identifies a request among those of its connection, so that a repeat of a rejected one is recognized. `None` if it
+/// has no header that tells its client from others: the connection may be a proxy's.
+pub(crate) fn fingerprint(request: &Request) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     (request.method(), request.uri().path(), request.uri().query()).hash(&mut hasher);
-    for name in IDENTIFYING {
-        request.headers().get(name).hash(&mut hasher);
-    }
-    hasher.finish()
+    let identifying = IDENTIFYING.map(|name| request.headers().get(name));
+    identifying.hash(&mut hasher);
+    identifying.iter().any(Option::is_some).then(|| hasher.finish())
 }
 
 #[cfg(test)]
@@ -257,29 +280,29 @@ mod tests {
     #[test]
     fn rejected_clients_return_at_the_rate_at_which_slots_become_free() {
         let mut now = Instant::now();
-        let mut tally = Tally::new(now);
+        let mut rejections = Rejections::new(now);
         let mut means = Vec::new();
         for _ in 0..20 {
             // The same clients, spread over the seconds that they were given.
-            let returning = 4000 / tally.seconds;
-            let seconds: u64 = (0..returning).map(|_| tally.reject().seconds).sum();
-            tally.released = 500;
+            let returning = 4000 / rejections.seconds;
+            let seconds: u64 = (0..returning).map(|_| rejections.reject().seconds).sum();
+            rejections.released = 500;
             now += SECOND;
-            assert_eq!(tally.roll(now), Some(returning), "logged once");
+            assert_eq!(rejections.roll(now), Some(returning), "logged once");
             means.push(seconds as f64 / returning as f64);
         }
         let last = means.last().unwrap();
         assert!((7.0..=10.0).contains(last), "4000 at 500 per second are 8 s: {means:?}");
-        assert_eq!(tally.roll(now + 3 * SECOND), None);
-        assert_eq!(tally.reject().seconds, 1, "after a pause");
+        assert_eq!(rejections.roll(now + 3 * SECOND), None);
+        assert_eq!(rejections.reject().seconds, 1, "after a pause");
     }
 
     #[test]
     fn a_retry_is_between_a_second_and_half_a_minute() {
         for seconds in 1..=LONGEST_RETRY {
-            let mut tally = Tally { seconds, ..Tally::new(Instant::now()) };
+            let mut rejections = Rejections { seconds, ..Rejections::new(Instant::now()) };
             for _ in 0..100 {
-                assert!((1..=30).contains(&tally.reject().seconds));
+                assert!((1..=30).contains(&rejections.reject().seconds));
             }
         }
     }
@@ -303,8 +326,26 @@ mod tests {
             let request = Request::builder().method(Method::POST).uri_str("/api/v1/orders");
             fingerprint(&request.header("Idempotency-Key", key).finish())
         };
+        assert!(keyed("a").is_some());
         assert_eq!(keyed("a"), keyed("a"));
         assert_ne!(keyed("a"), keyed("b"));
-        assert_ne!(keyed("a"), fingerprint(&request(Method::GET, "/api/v1/orders")));
+        assert_eq!(fingerprint(&request(Method::POST, "/api/v1/auth/login")), None, "of any client of a proxy");
+    }
+
+    #[test]
+    fn a_slow_body_holds_no_slot() {
+        let admission = Arc::<Admission>::default();
+        let place = || admit(&admission, Method::POST, "/api/v1/orders");
+        let mut admitted: Vec<_> = std::iter::from_fn(place).take(2 * FIRST).collect();
+        admitted.iter_mut().for_each(Admitted::suspend);
+        let others: Vec<_> = std::iter::from_fn(place).take(2 * FIRST).collect();
+        assert_eq!(others.len(), FIRST);
+        admitted.iter_mut().for_each(Admitted::resume);
+        drop(others);
+        assert!(place().is_none(), "those that were suspended have their slots again");
+        admitted.iter_mut().for_each(Admitted::suspend);
+        drop(admitted);
+        let again: Vec<_> = std::iter::from_fn(place).take(2 * FIRST).collect();
+        assert_eq!(again.len(), FIRST, "each slot is freed once");
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use contract::header::{is_request_id, is_traceparent};
+use parking_lot::Mutex;
 use poem::{Request, http::HeaderName};
 use poem_openapi::error::ParsePathError;
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     http::{error::ApiError, explain},
-    server::{gateway::Gateway, rates::Tally},
+    server::{admission::Admitted, gateway::Gateway, rates::Tally},
 };
 
 /// The header with the request id, which all services log.
@@ -68,6 +69,8 @@ pub(crate) struct RequestContext {
     pub(crate) tally: Tally,
     /// Set by the router.
     pub(crate) label: OnceLock<Arc<Label>>,
+    /// The slot of the request, until its reply is counted.
+    pub(crate) admitted: Mutex<Option<Admitted>>,
     /// Set once the body is complete.
     pub(crate) body_read: OnceLock<Instant>,
     /// Set once an access token was verified.
@@ -75,9 +78,16 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    pub(crate) fn begin(gateway: Arc<Gateway>, ids: Ids, tally: Tally) -> Arc<Self> {
+    pub(crate) fn begin(gateway: Arc<Gateway>, ids: Ids, tally: Tally, admitted: Option<Admitted>) -> Arc<Self> {
         let (label, body_read, user) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Arc::new(Self { gateway, ids, tally, label, body_read, user })
+        Arc::new(Self { gateway, ids, tally, label, admitted: Mutex::new(admitted), body_read, user })
+    }
+
+    /// Counts the reply, and frees the slot. What the client waits for afterwards is no work of the shop.
+    pub(crate) fn answered(&self) {
+        if let Some(admitted) = self.admitted.lock().take() {
+            admitted.answered(self.body_read.get().copied());
+        }
     }
 
     /// The context of a request.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use contract::ErrorKind;
 use subjects::orders::{GetOrder, Order, OrderStatus};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout, timeout_at},
+};
 
 use crate::{
     http::{caller::Credentials, error::ApiError},
@@ -14,6 +17,7 @@ use crate::{
 
 /// The order is read again after this long without a notice.
 const REREAD: Duration = Duration::from_secs(2);
+
 /// Follows one order with the rights of one caller.
 pub(crate) struct Follow {
     credentials: Credentials,
@@ -65,6 +69,18 @@ pub(crate) fn is_terminal(status: OrderStatus) -> bool {
     }
 }
 
+/// A granted wait for an order, with its permit.
+pub(crate) struct Wait<'a> {
+    pub(crate) seconds: u64,
+    _place: SemaphorePermit<'a>,
+}
+
+/// Grants a wait if a permit is free. `Prefer` is only a preference, so it is ignored otherwise.
+pub(crate) fn grant(waits: &Semaphore, seconds: Option<u64>) -> Option<Wait<'_>> {
+    let seconds = seconds?;
+    Some(Wait { seconds, _place: waits.try_acquire().ok()? })
+}
+
 /// Waits until an order is decided, or for `timeout`, and returns its newest state.
 pub(crate) async fn until_decided(credentials: &Credentials, mut order: Order, timeout: Duration) -> Order {
     let end = Instant::now() + timeout;
@@ -92,5 +108,21 @@ pub(crate) async fn until_decided(credentials: &Credentials, mut order: Order, t
             () = credentials.revoked() => return order,
             rested = timeout_at(end, follow.rest(Interest::Decision)) => if rested.is_err() { return order },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_without_a_slot_does_not_wait() {
+        let waits = Semaphore::new(1);
+        assert!(grant(&waits, None).is_none());
+        let first = grant(&waits, Some(30));
+        assert_eq!(first.as_ref().map(|wait| wait.seconds), Some(30));
+        assert!(grant(&waits, Some(30)).is_none());
+        drop(first);
+        assert!(grant(&waits, Some(30)).is_some());
     }
 }

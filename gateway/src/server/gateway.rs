@@ -22,6 +22,11 @@ use crate::{
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_STREAMS: usize = 10_000;
 
+/// The maximum number of requests that wait for their order, and of those that are held because they were repeated too
+/// early. Bounds on memory and connections.
+const MAX_WAITS: usize = 2048;
+const MAX_HOLDS: usize = 1024;
+
 /// Verifies the value of an `Authorization` header and returns the identity of the token.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, ServiceError>> + Send + Sync>;
 
@@ -132,6 +137,8 @@ pub(crate) struct Gateway {
     pub(crate) local: Local,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) holds: Semaphore,
+    pub(crate) waits: Semaphore,
     pub(crate) discovery: ServiceDiscovery,
     pub(crate) reads: ReadCache,
     pub(crate) followed_orders: Arc<FollowedOrders>,
@@ -167,6 +174,8 @@ impl Gateway {
             local,
             streams,
             admission: Arc::default(),
+            holds: Semaphore::new(MAX_HOLDS),
+            waits: Semaphore::new(MAX_WAITS),
             discovery: ServiceDiscovery::default(),
             reads: ReadCache::new(),
             followed_orders: Arc::default(),

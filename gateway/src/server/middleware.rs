@@ -29,6 +29,9 @@ use crate::{
 /// Timeout of a request, including the longest wait for an order. Streams have bounds of their own.
 const TIMEOUT: Duration = Duration::from_secs(45);
 
+/// The longest time for which a request is held that is repeated before its `Retry-After`: its body has a deadline.
+const HOLD: Duration = Duration::from_secs(5);
+
 /// Wraps the routes.
 pub(crate) struct Middleware<E> {
     pub(crate) inner: E,
@@ -53,6 +56,16 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
             return Ok(response);
         }
         let preflight = cors::preflight(origin.as_ref(), &request);
+        if preflight.is_none()
+            && let Err(error) = tally.check()
+        {
+            // Counted only, as a rejection by admission.
+            metrics::counter!("http_requests_total", "service" => GATEWAY, "status" => "429").increment(1);
+            let mut response = error.response(&ids.request_id);
+            tally.finish(response.headers_mut());
+            self.finish(&mut response, &ids, origin);
+            return Ok(response);
+        }
         let admitted = match preflight {
             Some(_) => None,
             None => match self.admit(&request).await {
@@ -65,7 +78,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
                 }
             },
         };
-        let context = RequestContext::begin(self.gateway.clone(), ids, tally);
+        let context = RequestContext::begin(self.gateway.clone(), ids, tally, admitted);
         let method = request.method().clone();
         let answered = if let Some(preflight) = preflight {
             Ok(preflight)
@@ -77,12 +90,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         };
         let error = answered.as_ref().err().map(|error| error.code().to_owned());
         let mut response = answered.unwrap_or_else(|error| error.response(&context.ids.request_id));
-        if let Some(admitted) = admitted {
-            let status = response.status();
-            // A rejection may skip the work that makes replies slow, so it is not counted. A timeout is a slow reply.
-            if status.is_success() || status.is_redirection() || status == StatusCode::GATEWAY_TIMEOUT {
-                admitted.answered(context.body_read.get().copied());
-            }
+        let status = response.status();
+        // A rejection may skip the work that makes replies slow, so it is not counted. A timeout is a slow reply.
+        if status.is_success() || status.is_redirection() || status == StatusCode::GATEWAY_TIMEOUT {
+            context.answered();
+        } else {
+            drop(context.admitted.lock().take());
         }
         context.tally.finish(response.headers_mut());
         self.finish(&mut response, &context.ids, origin);
@@ -92,10 +105,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
 }
 
 impl<E: Endpoint<Output = Response>> Middleware<E> {
-    /// A request that was rejected, and is repeated on its connection before `Retry-After`, is held until then.
+    /// A request that was rejected, and is repeated on its connection before `Retry-After`, is held
+    /// until then, or for [`HOLD`].
     async fn admit(&self, request: &Request) -> Result<Admitted, Rejection> {
         if let Some(earlier) = request.data::<Rejected>()
-            && earlier.request == fingerprint(request)
+            && Some(earlier.request) == fingerprint(request)
+            && let Ok(_place) = self.gateway.holds.try_acquire()
         {
             tokio::select! {
                 () = sleep_until(earlier.until) => {}
@@ -107,13 +122,14 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
 
     fn reject(&self, request: &Request, rejection: Rejection, request_id: &str) -> Response {
         let mut response = ApiError::overloaded(rejection.seconds).response(request_id);
-        let until = Instant::now() + Duration::from_secs(rejection.seconds);
-        response.set_data(Rejected { request: fingerprint(request), until });
+        if let Some(request) = fingerprint(request) {
+            let until = Instant::now() + Duration::from_secs(rejection.seconds).min(HOLD);
+            response.set_data(Rejected { request, until });
+        }
         response
     }
 
     async fn answer(&self, request: Request, context: &RequestContext) -> Result<Response, ApiError> {
-        context.tally.check()?;
         reject_repeated(request.headers())?;
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let failed = match tokio::time::timeout(TIMEOUT, call).await {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// The target latency. A reply that takes longer is slow.
 pub(crate) const TARGET: Duration = Duration::from_millis(500);
 /// A reply that takes longer was not in time. Below the deadlines of calls, as retries would add to the overload.
-const IN_TIME: Duration = Duration::from_secs(4);
+pub(crate) const IN_TIME: Duration = Duration::from_secs(4);
 /// A round has as many replies as the bound has slots, so that they show the effect of the bound, and takes so long.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 const REPLIES: u32 = 8;
 /// A round that lasts longer than this is discarded: it says nothing about the current load.
 const STALE: Duration = Duration::from_secs(5);
-/// The initial bound and its range. What handles ten requests a second answers the minimum within a deadline.
+/// The initial bound and its range. At ten requests per second, the least is answered within [`IN_TIME`].
 pub(crate) const FIRST: usize = 256;
 pub(crate) const LEAST: usize = 32;
 pub(crate) const MOST: usize = 2048;

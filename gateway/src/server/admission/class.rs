@@ -37,7 +37,8 @@ const RULES: [Rule; 17] = {
         ("/api/v1/orders/", orders::DOMAIN, Essential, Essential),
         ("/api/v1/orders", orders::DOMAIN, Essential, New),
         ("/api/v1/payments/", payments::DOMAIN, Essential, Essential),
-        ("/api/v1/webhooks/", payments::DOMAIN, Essential, Essential),
+        // Without credentials, so they take no slots of payments.
+        ("/api/v1/webhooks/", "webhooks", Essential, Essential),
         ("/api/v1/sandbox/", payments::DOMAIN, Essential, Essential),
         ("/health", GATEWAY, Essential, Essential),
         ("/api/v1/admin/", operations::DOMAIN, Essential, Essential),
@@ -73,7 +74,7 @@ mod tests {
             (Method::GET, "/api/v1/orders", Class::Essential, "orders"),
             (Method::GET, "/api/v1/orders/7/history", Class::Essential, "orders"),
             (Method::POST, "/api/v1/orders/7/cancel", Class::Essential, "orders"),
-            (Method::POST, "/api/v1/webhooks/payments/stripe", Class::Essential, "payments"),
+            (Method::POST, "/api/v1/webhooks/payments/stripe", Class::Essential, "webhooks"),
             (Method::POST, "/api/v1/payments/intents", Class::Essential, "payments"),
             (Method::GET, "/health/live", Class::Essential, "gateway"),
             (Method::POST, "/api/v1/auth/register", Class::New, "identity"),
