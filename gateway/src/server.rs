@@ -1,7 +1,6 @@
 //! What the routes run in: middleware, admission, kept reads, the routing table, and order streams.
 //!
-//! To read first: `middleware.rs`, `rates.rs` (rate limits), `admission.rs`, `route.rs`, `gateway.rs` (what all requests
-//! share), `cache.rs` (kept reads).
+//! To read first: `middleware.rs`, `admission.rs` (limits by load), `rates.rs` (limits by client).
 
 pub(crate) mod admission;
 mod cache;

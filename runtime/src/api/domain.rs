@@ -235,7 +235,7 @@ pub trait Retention: Domain {
 /// History that a domain keeps beyond its log, and trims when the operator trims the log.
 pub trait History: Domain {
     /// Trims at most `limit` rows that are older than `older_than`, and returns how many. Called repeatedly, until it
-    /// trims fewer than `limit`; several calls may run at the same time.
+    /// trims fewer than `limit`, by one caller at a time.
     fn trim(
         &self,
         db: Writes<'_>,

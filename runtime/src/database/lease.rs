@@ -18,8 +18,7 @@ pub(crate) async fn hold(pool: &PgPool, name: &str, holder: Uuid, length: Durati
 
 /// Ends a lease, so that the next node need not wait for it. The row remains: it shows when the lease was last held.
 pub(crate) async fn release(pool: &PgPool, name: &str, holder: Uuid) -> Result<(), InternalError> {
-    let sql = "update lease set until = now()
-         where name = $1 and holder = $2 and until > now()";
+    let sql = "update lease set until = now() where name = $1 and holder = $2 and until > now()";
     sqlx::query(sql).bind(name).bind(holder).execute(pool).await?;
     Ok(())
 }

@@ -9,10 +9,11 @@ use std::{
 use contract::{Detail, DetailCode, ErrorKind, Position, ServiceError, subject::internal};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row};
+use uuid::Uuid;
 
 use crate::{
     api::routes::{EventRoute, TrimHistory},
-    database::position,
+    database::{lease, position},
     error::InternalError,
     log::stream::Streams,
     rpc::{
@@ -28,6 +29,10 @@ const SLICE: u64 = 1000;
 const SLICES: usize = 20;
 
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The lease of a trim, which is longer than any statement may take.
+const LEASE: &str = "trim";
+const LEASE_LENGTH: Duration = Duration::from_secs(15);
 
 /// A request to a domain for how far it has handled the events of `source`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -131,7 +136,7 @@ pub(crate) async fn consumed(
 }
 
 /// Deletes commits in slices, then the history of the domain. A service error if the log would be shorter than the
-/// stream.
+/// stream, or another trim is running.
 pub(crate) async fn run(
     pool: &PgPool,
     streams: &Streams,
@@ -146,30 +151,53 @@ pub(crate) async fn run(
         let error = ServiceError::new(ErrorKind::Invalid, "retention_too_short", text);
         return Ok(Err(error.about(detail.with("min", oldest.as_secs()))));
     }
-    let mut trimmed = Trimmed::default();
-    (trimmed.commits, trimmed.is_done) = in_slices(|| slice(pool, request.up_to, retention)).await?;
-    if let Some(trim) = history.filter(|_| trimmed.is_done) {
-        (trimmed.history, trimmed.is_done) = in_slices(|| trim(pool.clone(), retention, SLICE)).await?;
+    let turn = Turn { pool, holder: Uuid::now_v7() };
+    if !turn.hold().await? {
+        let text = "Another trim of this log is running. Try again.";
+        return Ok(Err(ServiceError::new(ErrorKind::Conflict, "trim_in_progress", text)));
     }
+    let mut trimmed = Trimmed::default();
+    (trimmed.commits, trimmed.is_done) = turn.in_slices(|| slice(pool, request.up_to, retention)).await?;
+    if let Some(trim) = history.filter(|_| trimmed.is_done) {
+        (trimmed.history, trimmed.is_done) = turn.in_slices(|| trim(pool.clone(), retention, SLICE)).await?;
+    }
+    lease::release(pool, LEASE, turn.holder).await?;
     let Trimmed { commits, history, is_done } = trimmed;
     tracing::info!(commits, history, is_done, "log trimmed");
     first_reply(trimmed)
 }
 
-/// Runs up to [`SLICES`] slices. Returns the sum of their sizes, and whether the last one was short.
-async fn in_slices<F>(mut slice: impl FnMut() -> F) -> Result<(u64, bool), InternalError>
-where
-    F: Future<Output = Result<u64, InternalError>>,
-{
-    let mut trimmed = 0;
-    for _ in 0..SLICES {
-        let size = slice().await?;
-        trimmed += size;
-        if size < SLICE {
-            return Ok((trimmed, true));
-        }
+/// One trim runs at a time: slices that overlap would wait for each other's rows.
+struct Turn<'a> {
+    pool: &'a PgPool,
+    holder: Uuid,
+}
+
+impl Turn<'_> {
+    /// Takes or renews the turn.
+    async fn hold(&self) -> Result<bool, InternalError> {
+        lease::hold(self.pool, LEASE, self.holder, LEASE_LENGTH).await
     }
-    Ok((trimmed, false))
+
+    /// Runs up to [`SLICES`] slices, while the turn lasts. Returns the sum of their sizes, and whether the last one was
+    /// short.
+    async fn in_slices<F>(&self, mut slice: impl FnMut() -> F) -> Result<(u64, bool), InternalError>
+    where
+        F: Future<Output = Result<u64, InternalError>>,
+    {
+        let mut trimmed = 0;
+        for _ in 0..SLICES {
+            if !self.hold().await? {
+                break;
+            }
+            let size = slice().await?;
+            trimmed += size;
+            if size < SLICE {
+                return Ok((trimmed, true));
+            }
+        }
+        Ok((trimmed, false))
+    }
 }
 
 /// Deletes the first commits, up to one that is too recent, not yet published or not yet handled everywhere, and

@@ -106,7 +106,9 @@ impl Domain for Doubled {
 impl DeadlineSource<Wake> for Doubled {
     async fn due(&self, db: Reads<'_>, limit: i64) -> Result<Vec<(DateTime<Utc>, Wake)>, InternalError> {
         let once = Clockwork.due(db, limit).await?;
-        Ok(once.iter().chain(&once).cloned().collect())
+        // Another deadline makes another command id.
+        let again = once.iter().map(|(due, wake)| (*due + chrono::TimeDelta::microseconds(1), wake.clone()));
+        Ok(again.chain(once.iter().cloned()).collect())
     }
 }
 

@@ -164,7 +164,7 @@ const fn outside(code: &'static str, kind: ErrorKind, by: &'static str, when: &'
     Outside { code, kind, by, when }
 }
 
-const OUTSIDE: [Outside; 35] = [
+const OUTSIDE: [Outside; 36] = [
     outside(
         "malformed_body",
         K::Malformed,
@@ -194,6 +194,7 @@ const OUTSIDE: [Outside; 35] = [
         DOMAIN,
         "By `souk trim`: the log must be kept at least as long as the events in the stream.",
     ),
+    outside("trim_in_progress", K::Conflict, DOMAIN, "By `souk trim`: another trim of the log is running."),
     outside("unauthenticated", K::Unauthenticated, BOTH, "The operation requires an access token."),
     outside("invalid_token", K::Unauthenticated, BOTH, "The access token is not valid: forged, expired or revoked."),
     outside("forbidden", K::Forbidden, BOTH, "The role of the access token does not permit the operation."),

@@ -41,14 +41,15 @@ pub(crate) async fn count_movements(db: Reads<'_>, variant: Uuid) -> Result<i64,
     Ok(sqlx::query_scalar(sql).bind(variant).bind(COUNTED + 1).fetch_one(db).await?)
 }
 
-/// Merges the first entries that are older than `older_than`, at most `limit`, into the opening balances of their
+/// Merges those of the first `limit` entries that are older than `older_than` into the opening balances of their
 /// variants. Returns their number. The newest entry of a variant becomes its opening balance, which keeps the order of
 /// the ledger. No lock on the stock is needed: the sums stay as they are, and new entries are appended only.
 pub(crate) async fn merge_movements(db: Writes<'_>, older_than: Duration, limit: u64) -> Result<u64, InternalError> {
     // Another merge may have changed a row until its lock is held: what is summed is read under the lock.
     let sql = "with old as (
-             select id, variant_id from movement
-             where reason <> 'opening' and at < now() - make_interval(secs => $1) order by id limit $2),
+             select id, variant_id from (
+                 select id, variant_id, at from movement where reason <> 'opening' order by id limit $2) as first
+             where at < now() - make_interval(secs => $1)),
          first as (select variant_id, min(id) as id from old group by variant_id),
          held as (
              select id, variant_id, reason, on_hand_delta, reserved_delta, sold from movement

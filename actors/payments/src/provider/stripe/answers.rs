@@ -110,7 +110,7 @@ pub(super) fn seen_dispute(value: &Value) -> Option<SeenDispute> {
     };
     let id = value["id"].as_str().filter(|id| id.len() <= 255)?.to_owned();
     let reason = value["reason"].as_str().map(|reason| reason.chars().take(100).collect());
-    let amount = units::received(value["amount"].as_i64()?, value["currency"].as_str().unwrap_or_default())?;
+    let amount = units::disputed(value["amount"].as_i64()?, value["currency"].as_str().unwrap_or_default())?;
     Some(SeenDispute { id, dispute: Dispute { amount, reason, state } })
 }
 

@@ -27,6 +27,12 @@ pub(super) fn received(amount: i64, currency: &str) -> Option<i64> {
     }
 }
 
+/// The amount of a dispute, rounded up to a minor unit: exchange rates may leave a fraction of one.
+pub(super) fn disputed(amount: i64, currency: &str) -> Option<i64> {
+    const LARGEST_FACTOR: i64 = 100;
+    (0..LARGEST_FACTOR).find_map(|more| received(amount.checked_add(more)?, currency))
+}
+
 fn scaled(amount: i64, from: u32, to: u32) -> Option<i64> {
     let by = 10_i64.checked_pow(from.abs_diff(to))?;
     if to >= from { amount.checked_mul(by) } else { (amount % by == 0).then_some(amount / by) }
@@ -54,5 +60,6 @@ mod tests {
         let sent = |amount, code: &str| sent(Money::new(amount, code.parse().unwrap()));
         assert_eq!((sent(1995, "KWD"), sent(950, "MGA"), sent(i64::MAX, "ISK")), (None, None, None));
         assert_eq!((received(550, "isk"), received(550, "xxx")), (None, Some(550)));
+        assert_eq!((disputed(550, "isk"), disputed(500, "isk"), disputed(1999, "usd")), (Some(6), Some(5), Some(1999)));
     }
 }
