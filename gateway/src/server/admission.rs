@@ -227,7 +227,7 @@ impl Lateness {
 }
 
 /// Identifies a request among those of its connection, so that a repeat of a rejected one is recognized. `None` if it
-/// has no header that tells its client from others: the connection may be a proxy's.
+/// has no header that distinguishes its client: the connection may be that of a proxy.
 pub(crate) fn fingerprint(request: &Request) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     (request.method(), request.uri().path(), request.uri().query()).hash(&mut hasher);
