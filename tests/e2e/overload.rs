@@ -91,6 +91,8 @@ async fn open_loop(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> 
             idle.lock().unwrap().push(connection);
             answered
         }));
+        // Behind its schedule this loop never waits, and the reads beside it would not be polled.
+        tokio::task::yield_now().await;
     }
     let mut answers = Vec::new();
     for one in offered {
