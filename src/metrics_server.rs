@@ -12,7 +12,10 @@ use anyhow::{Context, Result};
 use poem::{EndpointExt, Request, Response, Route, get, handler, http::StatusCode, web::Data};
 use runtime::{Metrics, Node};
 use server::{Index, Options, Stage};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+};
 
 /// The state shared by the handlers.
 #[derive(Clone)]
@@ -23,9 +26,19 @@ struct Observed {
     is_stopping: Arc<AtomicBool>,
 }
 
+/// How many connections may wait to be accepted. A client beyond them repeats its attempt after one, three and seven
+/// seconds, so a burst of new connections would delay all others.
+const BACKLOG: u32 = 4096;
+
 /// Binds the port early, so that a port in use stops the start with an error that names its variable.
-pub(crate) async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({variable})"))
+pub(crate) fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().with_context(|| format!("cannot listen on {address} ({variable})"))
 }
 
 /// The gateway's socket.
@@ -38,13 +51,13 @@ pub(crate) struct HttpSocket {
 
 /// The socket passed by the parent process (`LISTEN_FDS`, as by systemd), or else a new one. With a socket that
 /// outlives its gateways, no connection fails while one gateway replaces another.
-pub(crate) async fn http(address: SocketAddr) -> Result<HttpSocket> {
+pub(crate) fn http(address: SocketAddr) -> Result<HttpSocket> {
     match listenfd::ListenFd::from_env().take_tcp_listener(0).context("LISTEN_FDS")? {
         Some(listener) => {
             listener.set_nonblocking(true)?;
             Ok(HttpSocket { listener: TcpListener::from_std(listener)?, is_shared: true })
         }
-        None => Ok(HttpSocket { listener: bind(address, "SOUK_HTTP_ADDR").await?, is_shared: false }),
+        None => Ok(HttpSocket { listener: bind(address, "SOUK_HTTP_ADDR")?, is_shared: false }),
     }
 }
 

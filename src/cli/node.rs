@@ -50,10 +50,10 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let domains = domains::chosen(&arguments.domains)?;
     let servers = Servers::find(&settings, &domains)?;
     let metrics = Metrics::install(gateway::METRICS)?;
-    let operations = metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR").await?;
+    let operations = metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR")?;
     let metrics_addr = operations.local_addr()?;
     let http = match arguments.gateway {
-        true => Some(metrics_server::http(settings.http).await?),
+        true => Some(metrics_server::http(settings.http)?),
         false => None,
     };
     waiting::for_servers(&servers, &domains, settings.start_timeout).await?;

@@ -24,7 +24,7 @@ pub(crate) struct SandboxArguments {
 pub(crate) async fn run(arguments: SandboxArguments) -> Result<()> {
     let settings = Settings::load()?;
     let _logs = telemetry::start(&settings, "warn", LogFormat::Text)?;
-    let listener = metrics_server::bind(arguments.listen, "--listen").await?;
+    let listener = metrics_server::bind(arguments.listen, "--listen")?;
     let config = sandbox(&settings).await?;
     println!("The sandbox listens on http://{}; stop with Ctrl-C", listener.local_addr()?);
     sandbox::serve(listener, config, super::stop(arguments.stop_with_stdin)).await

@@ -40,8 +40,8 @@ pub(crate) async fn run(up: Up) -> Result<()> {
     let ports = if up.servers_only {
         None
     } else {
-        let http = metrics_server::bind(settings.http, "SOUK_HTTP_ADDR").await?;
-        Some((http, metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR").await?))
+        let http = metrics_server::bind(settings.http, "SOUK_HTTP_ADDR")?;
+        Some((http, metrics_server::bind(settings.metrics, "SOUK_METRICS_ADDR")?))
     };
     let stack = tokio::select! {
         stack = Stack::start(settings.stack(domains::nats_users())?, step) => stack?,
