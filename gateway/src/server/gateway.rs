@@ -25,7 +25,7 @@ const MAX_STREAMS: usize = 10_000;
 /// The maximum number of requests that wait for their order, and of those that are held because they were repeated too
 /// early. Bounds on memory and connections.
 const MAX_WAITS: usize = 2048;
-const MAX_HOLDS: usize = 1024;
+const MAX_HOLDS: usize = 8192;
 
 /// Verifies the value of an `Authorization` header and returns the identity of the token.
 pub type VerifyToken = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Identity, ServiceError>> + Send + Sync>;
