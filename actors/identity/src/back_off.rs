@@ -29,7 +29,8 @@ const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
 /// The most accounts and addresses with failures, some 10 MB. Beyond it those used least are forgotten.
 const MOST: usize = 100_000;
 
-/// Whose logins are counted together. Logins that come over NATS without a client address are counted by themselves.
+/// Whose logins are counted together. Logins of an account over NATS without
+/// a client address are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
     /// A digest, because the text is as long as the client likes.

@@ -98,6 +98,7 @@ impl Admitted {
             && let Some(share) = self.admission.state().shares.get_mut(&self.key)
         {
             share.bound.in_flight += 1;
+            share.in_flight.set(share.bound.in_flight as f64);
         }
     }
 
