@@ -23,6 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     sync::watch,
+    task::unconstrained,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -185,7 +186,9 @@ async fn accept<E: Endpoint + 'static>(
             make_room(shared).await;
             continue;
         }
-        let (stream, from) = match listener.accept().await {
+        // All that wait are accepted in one turn of this task: among thousands of tasks its turns are rare, and a
+        // connection that finds the backlog full is repeated after a second, then three.
+        let (stream, from) = match unconstrained(listener.accept()).await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Usually no file descriptor is left.
