@@ -101,8 +101,8 @@ async fn open_loop(shop: &Shop, people: &[Person], variant: &str, rate: f64) -> 
     answers
 }
 
-/// Reads another domain until the storm is over, the last read included: reads are served throughout. On a thread of its
-/// own, so that the thousands of clients of the storm do not delay it.
+/// Reads another domain until the storm is over, the last read included: reads are served throughout. On a thread of
+/// its own, so that the thousands of clients of the storm do not delay it.
 fn slowest_read(visitor: &Person, is_over: &AtomicBool) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

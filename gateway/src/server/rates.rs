@@ -179,7 +179,7 @@ mod tests {
         };
         assert_eq!(limit_at(1), Some(10));
         assert_eq!([limit_at(60), limit_at(240)], [Some(5); 2]);
-        one.receive(&other.farewell(), now + Duration::from_secs(241));
+        one.receive(&other.last_report(), now + Duration::from_secs(241));
         assert_eq!(limit_at(242), Some(10));
     }
 }

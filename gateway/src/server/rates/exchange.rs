@@ -51,7 +51,7 @@ impl Rates {
     }
 
     /// The last message of this gateway.
-    pub(super) fn farewell(&self) -> Vec<u8> {
+    pub(super) fn last_report(&self) -> Vec<u8> {
         self.report(self.tick(Instant::now()), true)
     }
 
@@ -107,7 +107,7 @@ pub(crate) async fn exchange(gateway: &Gateway) -> Infallible {
 
 /// Announces to the other gateways that this one stops.
 pub(crate) async fn stop(gateway: &Gateway) {
-    send(gateway, vec![gateway.rates.farewell()]).await;
+    send(gateway, vec![gateway.rates.last_report()]).await;
     // The process may end at once.
     drop(timeout(EVERY, gateway.client.connection().flush()).await);
 }
