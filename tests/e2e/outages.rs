@@ -45,7 +45,7 @@ async fn without_nats_requests_are_rejected_clearly_and_the_shop_recovers_by_its
     .await;
     wait_until("the shop is ready again", || async { shop.anonymous().get("//health/ready").await.status == 200 })
         .await;
-    let order = buyer.place(&body, &key).await.expect_status(201);
+    let order = buyer.place_after_outage(&body, &key).await;
     buyer.wait_for_status(&order.text_at("/id"), "confirmed").await;
     buying.progress(10).await;
     buying.reconcile(&shop).await;
@@ -132,7 +132,7 @@ async fn while_postgresql_is_down_requests_fail_fast_and_few_probes_connect() {
         shop.anonymous().get("/products?limit=1").await.expect_status(200);
         buyer.get("/cart").await.expect_status(200);
     }
-    let order = buyer.place(&body, &key).await.expect_status(201);
+    let order = buyer.place_after_outage(&body, &key).await;
     buyer.wait_for_status(&order.text_at("/id"), "confirmed").await;
     buying.progress(10).await;
     buying.reconcile(&shop).await;
