@@ -12,7 +12,18 @@ until pg_isready -q; do
     sleep 0.5
 done
 
-run() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }
+# psql ends with 2 where it could not connect, before it has read its input: a name is not resolved for a moment while
+# other containers start.
+run() {
+    tries=0
+    while :; do
+        code=0
+        psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@" || code=$?
+        tries=$((tries + 1))
+        [ "$code" -eq 2 ] && [ "$tries" -lt 20 ] || return "$code"
+        sleep 0.5
+    done
+}
 roles=$(env | sed -n 's/^SOUK_DB_PASSWORD_\([A-Z_]*\)=.*/\1/p' | tr 'A-Z' 'a-z' | sort)
 for role in $roles; do
     variable=SOUK_DB_PASSWORD_$(echo "$role" | tr 'a-z' 'A-Z')

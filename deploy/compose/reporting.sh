@@ -2,10 +2,21 @@
 # What the role souk_report, of the business dashboard, may read: no names, addresses or accounts. Waits for the schema.
 set -eu
 
-run() { psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 "$@"; }
+query() { psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 "$@"; }
+# As in databases.sh.
+run() {
+    tries=0
+    while :; do
+        code=0
+        query "$@" || code=$?
+        tries=$((tries + 1))
+        [ "$code" -eq 2 ] && [ "$tries" -lt 20 ] || return "$code"
+        sleep 0.5
+    done
+}
 for domain in orders payments; do
     waited=0
-    until [ "$(run --dbname="$domain" --command="SELECT to_regclass('$domain') IS NOT NULL" 2>/dev/null)" = t ]; do
+    until [ "$(query --dbname="$domain" --command="SELECT to_regclass('$domain') IS NOT NULL" 2>/dev/null)" = t ]; do
         waited=$((waited + 1))
         [ "$waited" -lt 120 ] || { echo "the database $domain has no schema" >&2; exit 1; }
         sleep 1
