@@ -66,7 +66,8 @@ pub(crate) async fn start(
     let mut config = NodeConfig::new(servers.nats.clone());
     config.lanes = settings.lanes;
     config.drain = settings.drain;
-    config.dead_letter_access = roles::ADMINS;
+    config.guarded_access = roles::ADMINS;
+    config.audited_roles = &roles::STAFF;
     config.revocations = settings.revocations;
     let mut node = NodeBuilder::new(config);
     for domain in domains {

@@ -10,6 +10,7 @@ use crate::{
     openapi,
     routes::{
         admin::AdminApi,
+        audit_log::AuditLogApi,
         auth::AuthApi,
         carts::CartsApi,
         dead_letters::DeadLettersApi,
@@ -37,6 +38,7 @@ pub(crate) fn app(gateway: Arc<Gateway>) -> Middleware<Route> {
     route = mount(route, identity::DOMAIN, AuthApi);
     route = mount(route, identity::DOMAIN, AdminApi);
     route = mount(route, operations::DOMAIN, DeadLettersApi);
+    route = mount(route, operations::DOMAIN, AuditLogApi);
     route = mount(route, catalog::DOMAIN, ProductsApi);
     route = mount(route, inventory::DOMAIN, InventoryApi);
     route = mount(route, carts::DOMAIN, CartsApi);

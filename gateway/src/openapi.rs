@@ -9,6 +9,7 @@ use crate::{
     http::error::STATUSES,
     routes::{
         admin::AdminApi,
+        audit_log::AuditLogApi,
         auth::AuthApi,
         carts::CartsApi,
         dead_letters::DeadLettersApi,
@@ -53,7 +54,7 @@ pub fn openapi_document() -> String {
 
 fn build(local_stack: bool) -> String {
     let api = (
-        (AuthApi, (AdminApi, DeadLettersApi), ProductsApi, InventoryApi, CartsApi),
+        (AuthApi, (AdminApi, DeadLettersApi, AuditLogApi), ProductsApi, InventoryApi, CartsApi),
         (OrdersApi, PaymentsApi, SandboxApi, HealthApi),
     );
     let service = OpenApiService::new(api, "souk", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/");

@@ -3,6 +3,7 @@
 //! To read first: `orders.rs`, `carts.rs`, `health.rs`.
 
 pub(crate) mod admin;
+pub(crate) mod audit_log;
 pub(crate) mod auth;
 pub(crate) mod carts;
 pub(crate) mod dead_letters;

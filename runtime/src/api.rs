@@ -3,6 +3,7 @@
 //! To read first: `domain.rs` (traits and registration), `tx.rs` (what a handler may do), `../error.rs` (what it
 //! returns).
 
+pub(crate) mod audit;
 pub(crate) mod caller;
 pub(crate) mod context;
 pub(crate) mod domain;

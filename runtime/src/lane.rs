@@ -6,6 +6,7 @@
 //! `lane/events.rs` (what is specific to commands and to events). The publisher in `log/publisher.rs` publishes the
 //! events of a committed batch.
 
+pub(crate) mod audit;
 mod batch;
 pub(crate) mod command_log;
 mod commands;

@@ -30,6 +30,7 @@ mod rpc;
 
 pub use fail::fail_point;
 
+pub use api::audit::AuditedField;
 pub use api::caller::{Caller, secret_digest};
 pub use api::context::{Context, ServiceContext};
 pub use api::domain::{
@@ -45,6 +46,7 @@ pub use breaker::CircuitBreaker;
 pub use consume::dead_letter::{DeadLetter, DeadLetterKind, DeadLetters};
 pub use database::{MigrationError, migrate};
 pub use error::{HandleError, HandlerResult, InternalError, PrepareError, QueryError, QueryResult};
+pub use lane::audit::{AuditEntry, AuditFilter, AuditPage};
 pub use log::stream::StreamSpec;
 pub use log::trim::{Consumed, Trimmed};
 pub use node::metrics::{METRICS, MetricInfo, MetricKind, Metrics};

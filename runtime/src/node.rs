@@ -45,8 +45,11 @@ pub struct NodeConfig {
     pub lanes: usize,
     /// The longest time a drain may take.
     pub drain: Duration,
-    /// The access to dead letters (list and redrive) besides the operator's. `Access::Internal` grants none.
-    pub dead_letter_access: Access,
+    /// The access to dead letters (list and redrive) and to the audit log, besides the operator's. `Access::Internal`
+    /// grants none.
+    pub guarded_access: Access,
+    /// The roles whose commands are recorded in the audit log.
+    pub audited_roles: &'static [&'static str],
     /// The most revocations kept in memory. If there are more, the signer is queried about every token not in the list.
     pub revocations: usize,
 }
@@ -58,7 +61,8 @@ impl NodeConfig {
             nats,
             lanes: 2,
             drain: Duration::from_secs(20),
-            dead_letter_access: Access::Internal,
+            guarded_access: Access::Internal,
+            audited_roles: &[],
             revocations: REVOCATIONS,
         }
     }

@@ -70,6 +70,7 @@ pub(crate) struct Backing {
     pub lanes: Lanes,
     pub events: Vec<EventRoute>,
     pub history: Option<TrimHistory>,
+    pub audited_roles: &'static [&'static str],
 }
 
 /// Serves the requests of a domain or a service.

@@ -73,7 +73,7 @@ pub struct SetStock {
     pub expected_version: Option<i64>,
 }
 command!(SetStock, DOMAIN, "set_stock", roles::SELLERS => Stock, InventoryError, key = |c| Some(c.variant_id.0),
-    sensitive = true);
+    sensitive = true, recorded = ["count.on_hand", "count.min_stock"]);
 
 /// A variant and a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

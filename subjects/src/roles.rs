@@ -12,6 +12,9 @@ pub const ADMIN: &str = "admin";
 /// Every role.
 pub const ALL: [&str; 3] = [CUSTOMER, SELLER, ADMIN];
 
+/// The roles whose commands are recorded in the audit log.
+pub const STAFF: [&str; 2] = [SELLER, ADMIN];
+
 /// Any account.
 pub const SIGNED_IN: Access = Access::Roles(&ALL);
 /// Any account, or a caller with the token of a guest's cart.

@@ -7,6 +7,7 @@ mod harness;
 
 mod accounts;
 mod attempts;
+mod audit_log;
 mod bad_input;
 mod bodies;
 mod cart_problems;

@@ -28,7 +28,9 @@ async fn every_domain_is_a_service_with_its_endpoints() {
             .filter(|message| message.domain == domain && message.kind != subjects::MessageKind::Event)
             .map(|message| message.subject)
             .collect();
-        declared.extend(["list_dead_letters", "redrive_dead_letter"].map(|name| format!("req.{domain}.{name}")));
+        declared.extend(
+            ["list_dead_letters", "redrive_dead_letter", "list_audit_log"].map(|name| format!("req.{domain}.{name}")),
+        );
         offered.retain(|subject| !subject.contains(".internal."));
         declared.retain(|subject| !subject.contains(".internal."));
         offered.sort();

@@ -27,13 +27,14 @@ use crate::{
 };
 
 /// What no domain may ask of another one, nor of itself.
-const OPERATORS_ALONE: [&str; 7] = [
+const OPERATORS_ALONE: [&str; 8] = [
     internal::CONSUMED,
     internal::DEAD_LETTERS,
     internal::REBUILD,
     internal::REDRIVE,
     internal::REPUBLISH,
     internal::TRIM,
+    internal::AUDIT_LOG,
     <CreateAccount as Request>::OPERATION,
 ];
 
@@ -42,7 +43,7 @@ fn requests() -> Vec<String> {
     let messages = subjects::registry().into_iter().filter(|message| message.kind != MessageKind::Event);
     let builtin = DOMAINS.into_iter().flat_map(|domain| {
         let internals = OPERATORS_ALONE.into_iter().chain([internal::LOG, internal::EVENTS]);
-        let for_admins = [guarded::LIST_DEAD_LETTERS, guarded::REDRIVE_DEAD_LETTER];
+        let for_admins = [guarded::LIST_DEAD_LETTERS, guarded::REDRIVE_DEAD_LETTER, guarded::LIST_AUDIT_LOG];
         let internals = internals.map(move |operation| subject::request(domain, operation, true));
         internals.chain(for_admins.map(|operation| subject::request(domain, operation, false)))
     });

@@ -76,7 +76,7 @@ impl From<runtime::DeadLetter> for DeadLetter {
 /// A domain of the shop: one of [`DOMAINS`]. Written out, because the library derives an enumeration from variants
 /// alone.
 #[derive(Debug, Clone, Copy)]
-struct Domain(&'static str);
+pub(super) struct Domain(pub(super) &'static str);
 
 impl Type for Domain {
     const IS_REQUIRED: bool = true;
@@ -116,7 +116,7 @@ impl ParseFromParameter for Domain {
 }
 
 /// Access for admins, whatever the domain.
-struct ByAdmins;
+pub(super) struct ByAdmins;
 
 impl Guarded for ByAdmins {
     const ACCESS: Access = roles::ADMINS;

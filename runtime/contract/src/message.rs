@@ -61,6 +61,9 @@ pub trait Command: Request + Clone {
     /// Whether the caller's rights must be confirmed as not revoked: the command is rejected with 503 while revocations
     /// cannot be read.
     const SENSITIVE: bool = false;
+    /// The fields whose values the audit log records, by name: `role`, or `changes.role` of a field in an object. Of
+    /// the others it records the name only, because they may be personal data.
+    const RECORDED: &'static [&'static str] = &[];
 
     /// The entity that the command changes, which selects its lane; `None` if the command creates it. Never a secret.
     fn key(&self) -> Option<Uuid>;
@@ -102,7 +105,7 @@ macro_rules! query {
 #[macro_export]
 macro_rules! command {
     ($message:ty, $domain:expr, $operation:literal, $access:expr => $reply:ty, $error:ty, key = $key:expr
-        $(, answer = $answer:expr)? $(, sensitive = $sensitive:expr)?) => {
+        $(, answer = $answer:expr)? $(, sensitive = $sensitive:expr)? $(, recorded = $recorded:expr)?) => {
         impl $crate::Request for $message {
             const DOMAIN: &'static str = $domain;
             const OPERATION: &'static str = $operation;
@@ -113,6 +116,7 @@ macro_rules! command {
         impl $crate::Command for $message {
             $(const ANSWER: $crate::Answer = $answer;)?
             $(const SENSITIVE: bool = $sensitive;)?
+            $(const RECORDED: &'static [&'static str] = &$recorded;)?
             fn key(&self) -> Option<::uuid::Uuid> { let of: fn(&Self) -> Option<::uuid::Uuid> = $key; of(self) }
         }
     };

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Format, UnknownFields};
+use crate::{Detail, ErrorKind, Format, ServiceError, UnknownFields};
 
 /// The requested part of a list: `limit` with `offset`, or with `cursor` to go deeper.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,12 @@ pub struct Pagination {
 
 fn yes() -> bool {
     true
+}
+
+/// The error for a cursor that belongs to no list, or to another.
+pub fn invalid_cursor() -> ServiceError {
+    let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not valid.");
+    error.about(Detail::format("cursor", "cursor", "must be a cursor of another page"))
 }
 
 /// The most rows of a list that are counted: a count reads every row that it counts.
@@ -97,8 +103,13 @@ impl<K: Serialize> Part<K> {
 
     /// Builds the page, in the order of the list. `counted` is the number of rows of the list, counted up to
     /// [`COUNTED`] plus one; `key` returns the sort key of a row.
-    pub fn page<R>(self, mut rows: Vec<R>, counted: i64, key: impl Fn(&R) -> K) -> (Vec<R>, Pagination) {
+    pub fn page<R>(self, rows: Vec<R>, counted: i64, key: impl Fn(&R) -> K) -> (Vec<R>, Pagination) {
         let has_more = rows.len() > self.limit as usize;
+        self.cut(rows, has_more, counted, key)
+    }
+
+    /// The page of `rows`, which are in the order of reading.
+    fn cut<R>(self, mut rows: Vec<R>, has_more: bool, counted: i64, key: impl Fn(&R) -> K) -> (Vec<R>, Pagination) {
         rows.truncate(self.limit as usize);
         if self.is_backwards {
             rows.reverse();
@@ -121,8 +132,23 @@ impl<K: Serialize> Part<K> {
     }
 }
 
+impl<K: Serialize + Ord> Part<K> {
+    /// Merges the pages of several lists, each the answer to this part's request, into one in descending order.
+    pub fn merge<R>(self, pages: Vec<(Vec<R>, Pagination)>, key: impl Fn(&R) -> K) -> (Vec<R>, Pagination) {
+        let is_exact = pages.iter().all(|(_, page)| page.is_total_exact);
+        let total: i64 = pages.iter().map(|(_, page)| page.total).sum();
+        let further =
+            |page: &Pagination| if self.is_backwards { &page.prev_cursor } else { &page.next_cursor }.is_some();
+        let has_more = pages.iter().any(|(_, page)| further(page));
+        let mut rows: Vec<R> = pages.into_iter().flat_map(|(rows, _)| rows).collect();
+        rows.sort_by(|a, b| if self.is_backwards { key(a).cmp(&key(b)) } else { key(b).cmp(&key(a)) });
+        let has_more = has_more || rows.len() > self.limit as usize;
+        self.cut(rows, has_more, if is_exact { total } else { COUNTED + 1 }, key)
+    }
+}
+
 /// A time in a cursor: in microseconds, the resolution of PostgreSQL, from the years 1970 to 9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Moment(pub DateTime<Utc>);
 
@@ -202,6 +228,46 @@ mod tests {
             assert_eq!(made_up(text).part::<String>("names"), None, "{text}");
         }
         assert_eq!(PageRequest { cursor: Some("!".into()), ..PageRequest::default() }.part::<String>("names"), None);
+    }
+
+    /// Pages of several lists of numbers, in descending order, as one list of them.
+    fn read_merged(lists: &[&[i32]], request: &PageRequest) -> (Vec<i32>, Pagination) {
+        let part = request.part::<i32>("numbers").unwrap();
+        let pages = lists.iter().map(|list| {
+            let mut rows: Vec<i32> = list
+                .iter()
+                .copied()
+                .filter(|n| part.from.is_none_or(|from| if part.is_backwards { *n > from } else { *n < from }))
+                .collect();
+            rows.sort_by_key(|n| if part.is_backwards { *n } else { -*n });
+            rows.truncate(usize::try_from(part.rows()).unwrap());
+            part.clone().page(rows, i64::try_from(list.len()).unwrap(), |n| *n)
+        });
+        let pages = pages.collect();
+        part.merge(pages, |n| *n)
+    }
+
+    #[test]
+    fn merged_pages_lead_through_all_lists_and_back() {
+        let lists: [&[i32]; 3] = [&[1, 2, 9, 10, 11, 12], &[3, 8], &[]];
+        let (first, page) = read_merged(&lists, &PageRequest { limit: Some(4), ..PageRequest::default() });
+        assert_eq!((first.as_slice(), page.total), ([12, 11, 10, 9].as_slice(), 8));
+        assert_eq!(page.prev_cursor, None);
+        let (second, page) = read_merged(&lists, &at(page.next_cursor));
+        assert_eq!((second.as_slice(), page.next_cursor), ([8, 3, 2, 1].as_slice(), None));
+        let (first, page) = read_merged(&lists, &at(page.prev_cursor));
+        assert_eq!((first.as_slice(), page.prev_cursor), ([12, 11, 10, 9].as_slice(), None));
+        assert!(page.next_cursor.is_some());
+    }
+
+    /// One list has exactly the page, and another one more row.
+    #[test]
+    fn a_merged_page_has_a_next_one_if_any_list_has_more() {
+        let lists: [&[i32]; 2] = [&[10, 9, 8, 7, 6], &[5]];
+        let (rows, page) = read_merged(&lists, &PageRequest { limit: Some(4), ..PageRequest::default() });
+        assert_eq!(rows, [10, 9, 8, 7]);
+        let (rows, page) = read_merged(&lists, &at(page.next_cursor));
+        assert_eq!((rows.as_slice(), page.next_cursor), ([6, 5].as_slice(), None));
     }
 
     #[test]

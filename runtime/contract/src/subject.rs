@@ -73,6 +73,8 @@ pub mod guarded {
     pub const LIST_DEAD_LETTERS: &str = "list_dead_letters";
     /// Redrives a dead letter: handles the event or runs the effect again. Returns the dead letter.
     pub const REDRIVE_DEAD_LETTER: &str = "redrive_dead_letter";
+    /// Lists the commands of audited roles that succeeded, newest first: a page.
+    pub const LIST_AUDIT_LOG: &str = "list_audit_log";
 }
 
 /// Operations that every domain serves besides its own, to consumers of its events and to the operator.
@@ -93,6 +95,8 @@ pub mod internal {
     pub const TRIM: &str = "trim";
     /// The same as `redrive_dead_letter`.
     pub const REDRIVE: &str = "redrive";
+    /// The same as `list_audit_log`.
+    pub const AUDIT_LOG: &str = "audit_log";
 }
 
 #[cfg(test)]

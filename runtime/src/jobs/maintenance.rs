@@ -46,6 +46,7 @@ pub(crate) async fn pass(
         ("queues and dead letters", measure(domain, db, effects).await),
         ("old replies", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ANSWERS)).await),
         ("old attempts", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_ATTEMPTS)).await),
+        ("old audit entries", in_slices(SLICE, TIMEOUT, || delete_slice(db, DELETE_AUDIT_ENTRIES)).await),
         ("jobs of the domain", delete_expired(db, own).await),
     ];
     let broken: Vec<String> =
@@ -84,6 +85,10 @@ const DELETE_ANSWERS: &str = "delete from command_log where ctid = any(array(
 /// Most events that ran twice have been handled; an event that still fails renews its row with each run.
 const DELETE_ATTEMPTS: &str = "delete from attempt where ctid = any(array(
      select ctid from attempt where at < now() - interval '1 hour' limit $1))";
+
+/// The table permits no other delete.
+const DELETE_AUDIT_ENTRIES: &str = "delete from audit_log where ctid = any(array(
+     select ctid from audit_log where at < now() - interval '1 year' limit $1))";
 
 async fn delete_slice(db: &Database, sql: &'static str) -> Result<u64, InternalError> {
     Ok(sqlx::query(sql).bind(SLICE.cast_signed()).execute(&db.lanes).await?.rows_affected())

@@ -25,7 +25,10 @@ use crate::{
         tx::Tx,
     },
     error::InternalError,
-    lane::command_log::{self, CommandKey},
+    lane::{
+        audit::{self, AuditedCommand},
+        command_log::{self, CommandKey},
+    },
 };
 
 /// A command in a lane.
@@ -45,6 +48,8 @@ pub(crate) struct CommandItem {
     /// The command of a due deadline. Its handler decides by the row alone whether the deadline still applies
     /// ([`crate::DeadlineSource`]), so the id is not claimed and the answer is not stored.
     pub is_due: bool,
+    /// What the audit log records once the command has succeeded.
+    pub audited: Option<Box<AuditedCommand>>,
 }
 
 impl CommandItem {
@@ -207,6 +212,12 @@ impl Kind for Commands {
         decide(tx, items, &mut verdicts).await?;
         let verdicts: Vec<Verdict> =
             verdicts.into_iter().map(|verdict| verdict.unwrap_or(Verdict::Unclaimed)).collect();
+        let succeeded = items.iter().zip(&verdicts).filter_map(|(item, verdict)| match verdict {
+            Verdict::Answered(LaneReply::Reply { replayed: false, .. }) => item.audited.as_deref(),
+            _ => None,
+        });
+        let (succeeded, now): (Vec<_>, _) = (succeeded.collect(), tx.now());
+        audit::write(tx.last_writes.writes(), &succeeded, &tx.events, now)?;
         let answers = if verdicts.iter().any(|verdict| matches!(verdict, Verdict::RejectedAfterWrite(_))) {
             None
         } else {

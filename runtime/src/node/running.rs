@@ -238,8 +238,9 @@ impl Running {
             lanes: lanes.clone(),
             events: routes.events.clone(),
             history: routes.history.clone(),
+            audited_roles: config.audited_roles,
         };
-        let endpoints = endpoints_of_domain(name, &routes, config.dead_letter_access);
+        let endpoints = endpoints_of_domain(name, &routes, config.guarded_access);
         let responder = parts.responder("domain", Some(backing), endpoints);
         let consumers = consumers(name, &routes, &streams, &lanes, clock);
         let stop = CancellationToken::new();

@@ -13,6 +13,7 @@ use crate::{
         rebuild::{self, RebuildRequest},
     },
     error::InternalError,
+    lane::audit::{self, ListAuditRequest},
     log::{
         event_log::{self, EventsRequest, LogRequest},
         repair::republish::{self, RepublishRequest},
@@ -70,7 +71,7 @@ impl BuiltinRoute {
         Self::with(domain, Access::Internal).into_iter().chain(granted.into_iter().flatten()).flatten().collect()
     }
 
-    fn with(domain: &str, access: Access) -> [Option<Self>; 8] {
+    fn with(domain: &str, access: Access) -> [Option<Self>; 9] {
         [
             Self::new::<LogRequest>(domain, access, |request, cx| {
                 async move { first_reply(event_log::page(&cx.backing.db.lanes, &request).await?) }.boxed()
@@ -83,6 +84,9 @@ impl BuiltinRoute {
             }),
             Self::new::<RedriveRequest>(domain, access, |request, cx| {
                 async move { cx.dead_letters().redrive(request, &cx.caller, cx.command_id).await }.boxed()
+            }),
+            Self::new::<ListAuditRequest>(domain, access, |request, cx| {
+                async move { audit::list(cx.domain, &cx.backing.db.reads, &request).await }.boxed()
             }),
             Self::new::<RepublishRequest>(domain, access, |_, cx| {
                 async { first_reply(republish::begin(&cx.backing.db.lanes, Position::START).await?) }.boxed()

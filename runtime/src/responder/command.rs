@@ -19,8 +19,10 @@ use crate::{
     guard::guarded,
     lane::{
         CommandItem, LaneMessage, LaneReply,
+        audit::AuditedCommand,
         command_log::{self, CommandKey},
     },
+    rpc::auth::Identity,
 };
 
 /// How often a command is prepared in all when its lane finds the prepared result stale.
@@ -99,6 +101,7 @@ impl Responder {
                 reply,
                 permit: permit.take(),
                 is_due: run.is_due,
+                audited: audited(&run, &context, &cause)?.map(Box::new),
             };
             run.backing.lanes.cast(key, LaneMessage::Command(Box::new(item)));
             match answer.await {
@@ -165,6 +168,22 @@ impl Responder {
         tracing::warn!(domain = self.domain, operation, reason, "deadline command failed, retrying");
         false
     }
+}
+
+/// What the audit log records of the command, if the caller has an audited role.
+fn audited(run: &Run<'_>, context: &Context, cause: &Cause) -> Result<Option<AuditedCommand>, InternalError> {
+    let account = context.caller.user().filter(|account| run.backing.audited_roles.contains(&account.role.as_str()));
+    let Some(Identity { id, role, .. }) = account else { return Ok(None) };
+    Ok(Some(AuditedCommand {
+        caller: *id,
+        role: role.clone(),
+        operation: run.route.meta.operation,
+        entity: run.command.key,
+        cause: cause.id,
+        fields: (run.route.fields)(&run.command.message)?,
+        request_id: cause.request_id.clone(),
+        client_address: context.client_address,
+    }))
 }
 
 /// Adds the capability to the fingerprint where the caller presents it beside an access token: with another capability

@@ -64,7 +64,9 @@ pub struct CreateProduct {
     pub product: NewProduct,
 }
 command!(CreateProduct, DOMAIN, "create_product", roles::SELLERS => Product, CatalogError, key = |_| None,
-    sensitive = true);
+    sensitive = true,
+    recorded = ["product.price", "product.compare_price", "product.cost_price", "product.on_hand",
+        "product.is_active"]);
 
 /// The changes of a product. Absent fields stay unchanged; null clears `description`, `category_id`, `attributes`,
 /// `compare_price` and `cost_price`, and is rejected for the other fields.
@@ -110,7 +112,8 @@ pub struct ChangeProduct {
     pub expected_version: Option<i64>,
 }
 command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError,
-    key = |c| Some(c.product_id.0), sensitive = true);
+    key = |c| Some(c.product_id.0), sensitive = true,
+    recorded = ["changes.price", "changes.compare_price", "changes.cost_price", "changes.is_active"]);
 
 /// Creates a category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

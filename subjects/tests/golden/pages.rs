@@ -187,7 +187,12 @@ const OUTSIDE: [Outside; 36] = [
     outside("invalid_idempotency_key", K::Malformed, GATEWAY, "Not 1 to 255 visible characters."),
     outside("idempotency_key_required", K::Malformed, GATEWAY, "The operation needs an `Idempotency-Key`."),
     outside("invalid_command_id", K::Malformed, DOMAIN, "`Souk-Command-Id` is not a UUID."),
-    outside("invalid_cursor", K::Malformed, DOMAIN, "In a list of dead letters: the cursor is not valid."),
+    outside(
+        "invalid_cursor",
+        K::Malformed,
+        DOMAIN,
+        "In a list of dead letters or of the audit log: the cursor is not valid.",
+    ),
     outside(
         "retention_too_short",
         K::Invalid,

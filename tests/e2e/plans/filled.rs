@@ -22,6 +22,10 @@ const RUNTIME: &str = "
     insert into command_log (caller, operation, id, fingerprint, status, reply, at)
         select 'filled', 'filled', gen_random_uuid(), '', 0, '', now() - n * interval '1 second'
         from generate_series(1, 60000) n;
+    insert into audit_log (id, at, caller, role, operation, entity, fields)
+        select gen_random_uuid(), now() - n * interval '1 minute', gen_random_uuid(), 'admin', 'filled',
+               gen_random_uuid(), '[]'
+        from generate_series(1, 60000) n;
     insert into event_log (epoch, xid, at, digest, events)
         select 1, n, now() - n * interval '1 second', '{}', '[]' from generate_series(1, 60000) n;
     -- On their way to the stream.

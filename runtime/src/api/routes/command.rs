@@ -14,11 +14,14 @@ pub(crate) use forms::{one_by_one, prepared, together, unprepared};
 use super::{Erased, RequestMeta, Run};
 use crate::{
     api::{
+        audit::{AuditedField, fields_of},
         context::{Context, ServiceContext},
         tx::Cause,
     },
     error::InternalError,
 };
+
+const ANOTHERS: &str = "a command was passed to the handler of another command";
 
 /// Prepares the item for the lane: the message with the prepared result.
 pub(crate) type PrepareCommand =
@@ -35,6 +38,8 @@ pub(crate) struct CommandRoute {
     pub decode: fn(Format, &[u8]) -> Result<DecodedCommand, DecodeError>,
     pub prepare: Arc<PrepareCommand>,
     pub run: Run<Vec<Outcome>>,
+    /// The fields of the message for the audit log.
+    pub fields: fn(&Erased) -> Result<Vec<AuditedField>, InternalError>,
     /// Converts a stored reply to another format.
     pub recode: fn(Vec<u8>, Format) -> Result<Vec<u8>, DecodeError>,
 }
@@ -48,6 +53,7 @@ impl CommandRoute {
             decode: |format, body| decoded(format.decode_request::<C>(body, UnknownFields::Ignore)?),
             prepare,
             run,
+            fields: fields::<C>,
             recode: recode::<C>,
         }
     }
@@ -79,6 +85,11 @@ pub(crate) enum PreparedCommand {
     ForLane(Result<Erased, Box<ErrorBody>>),
     /// Rejected without a lane; the rejection is not stored.
     RejectedUnrecorded(Box<ErrorBody>),
+}
+
+fn fields<C: Command>(message: &Erased) -> Result<Vec<AuditedField>, InternalError> {
+    let message: &C = message.downcast_ref().ok_or_else(|| InternalError::other(ANOTHERS))?;
+    fields_of(message, message.key(), C::RECORDED).map_err(InternalError::other)
 }
 
 fn recode<C: Command>(stored: Vec<u8>, format: Format) -> Result<Vec<u8>, DecodeError> {

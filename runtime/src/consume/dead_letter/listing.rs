@@ -1,8 +1,8 @@
 //! Lists the dead letters of a domain, and reads one for a redrive.
 
 use contract::{
-    Detail, ErrorKind, EventHead, ServiceError,
-    page::{COUNTED, Moment},
+    EventHead,
+    page::{COUNTED, Moment, invalid_cursor},
 };
 use sqlx::{
     Postgres, Row,
@@ -61,9 +61,7 @@ impl DeadLetterRows<'_> {
     /// Answers a request for a page of the list.
     pub(crate) async fn list(&self, ListRequest(page): &ListRequest) -> Outcome<DeadLetters> {
         let Some(part) = page.part::<(Moment, Uuid)>("dead letters") else {
-            let detail = Detail::format("cursor", "cursor", "must be a cursor of another page");
-            let error = ServiceError::new(ErrorKind::Malformed, "invalid_cursor", "The cursor is not valid.");
-            return Ok(Err(error.about(detail)));
+            return Ok(Err(invalid_cursor()));
         };
         let pool = &self.lanes.context.db.reads;
         let counted = self.query(concat!("select count(*) from (select from ", listed!(), " limit $4) as counted"));

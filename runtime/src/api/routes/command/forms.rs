@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contract::{CallError, Command, ErrorBody, Format};
 use futures::future::FutureExt;
 
-use super::{Outcome, PrepareCommand, PreparedCommand};
+use super::{ANOTHERS, Outcome, PrepareCommand, PreparedCommand};
 use crate::{
     api::{
         context::Context,
@@ -39,8 +39,6 @@ pub(crate) fn prepared<D: Prepare<C>, C: Command>(domain: Arc<D>) -> Arc<Prepare
         .boxed()
     })
 }
-
-const ANOTHERS: &str = "a command was passed to the handler of another command";
 
 /// The item for the lane. It owns a copy: the caller keeps the message for a second prepare.
 fn envelope<C: Command, P: Send + Sync + 'static>(

@@ -1,0 +1,67 @@
+//! The audit log: one row per command of an audited role, written in the command's transaction.
+
+mod listing;
+mod messages;
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+pub(crate) use listing::list;
+pub(crate) use messages::ListAuditRequest;
+pub use messages::{AuditEntry, AuditFilter, AuditPage};
+
+use crate::{
+    api::{audit::AuditedField, sql::LastWrites, tx::EmittedEvent},
+    columns,
+    error::InternalError,
+};
+
+/// What the audit log stores of a command, but for its time.
+pub(crate) struct AuditedCommand {
+    pub caller: Uuid,
+    pub role: String,
+    pub operation: &'static str,
+    /// The entity that the command names.
+    pub entity: Option<Uuid>,
+    /// The cause of the events that the command emits.
+    pub cause: Uuid,
+    pub fields: Vec<AuditedField>,
+    pub request_id: Option<String>,
+    pub client_address: Option<IpAddr>,
+}
+
+impl AuditedCommand {
+    /// The entity that the command names, or that of its first event: a command that creates an entity names none.
+    fn entity(&self, events: &[EmittedEvent]) -> Option<Uuid> {
+        self.entity.or_else(|| events.iter().find(|event| event.cause == self.cause).map(|event| event.entity))
+    }
+}
+
+/// Adds the rows of commands that succeeded.
+pub(super) fn write(
+    mut writes: LastWrites<'_>,
+    commands: &[&AuditedCommand],
+    events: &[EmittedEvent],
+    now: DateTime<Utc>,
+) -> Result<(), InternalError> {
+    if commands.is_empty() {
+        return Ok(());
+    }
+    let fields = commands.iter().map(|command| serde_json::to_string(&command.fields));
+    let fields = fields.collect::<Result<Vec<_>, _>>().map_err(InternalError::other)?;
+    let write = writes.write(
+        "insert into audit_log (id, at, caller, role, operation, entity, fields, request_id, client_address)
+         select id, $1, caller, role, operation, entity, fields::jsonb, request_id, client_address::inet
+         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::text[])
+              as t(id, caller, role, operation, entity, fields, request_id, client_address)",
+    );
+    let write = write.bind(now).bind(commands.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>());
+    columns!(write, commands, command; command.caller, command.role.as_str(), command.operation,
+        command.entity(events))
+    .bind(fields)
+    .bind(commands.iter().map(|command| command.request_id.as_deref()).collect::<Vec<_>>())
+    .bind(commands.iter().map(|command| command.client_address.map(|at| at.to_string())).collect::<Vec<_>>());
+    Ok(())
+}
