@@ -12,13 +12,14 @@ until pg_isready -q; do
     sleep 0.5
 done
 
-# psql ends with 2 where it could not connect, before it has read its input: a name is not resolved for a moment while
-# other containers start.
+# Runs the statements of standard input, again where psql ends with 2, without a connection: a name is not resolved for a
+# moment while other containers start.
 run() {
+    statements=$(cat)
     tries=0
     while :; do
         code=0
-        psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@" || code=$?
+        printf '%s\n' "$statements" | psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@" || code=$?
         tries=$((tries + 1))
         [ "$code" -eq 2 ] && [ "$tries" -lt 20 ] || return "$code"
         sleep 0.5

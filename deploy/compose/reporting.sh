@@ -5,10 +5,11 @@ set -eu
 query() { psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 "$@"; }
 # As in databases.sh.
 run() {
+    statements=$(cat)
     tries=0
     while :; do
         code=0
-        query "$@" || code=$?
+        printf '%s\n' "$statements" | query "$@" || code=$?
         tries=$((tries + 1))
         [ "$code" -eq 2 ] && [ "$tries" -lt 20 ] || return "$code"
         sleep 0.5

@@ -145,7 +145,7 @@ pub struct ChangeUser {
     pub expected_version: Option<i64>,
 }
 command!(ChangeUser, DOMAIN, "change_user", roles::ADMINS => User, IdentityError, key = |c| Some(c.user_id.0),
-    sensitive = true, recorded = ["changes.role", "changes.is_active"]);
+    sensitive = true, recorded = ["changes.role"]);
 
 /// Creates the first admin, or a demo account. Not reachable from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,6 +50,8 @@ pub struct MessageInfo {
     pub answer: Option<Answer>,
     /// Of a command: whether it is rejected while the caller's rights cannot be confirmed.
     pub is_sensitive: bool,
+    /// Of a command: the fields whose values the audit log records.
+    pub recorded: &'static [&'static str],
 }
 
 /// Every message of the shop.
@@ -74,7 +76,8 @@ impl MessageInfo {
 
     /// A command.
     pub(crate) fn command<C: Command>() -> Self {
-        Self { is_sensitive: C::SENSITIVE, ..Self::request::<C>(MessageKind::Command, Some(C::ANSWER)) }
+        let (is_sensitive, recorded) = (C::SENSITIVE, C::RECORDED);
+        Self { is_sensitive, recorded, ..Self::request::<C>(MessageKind::Command, Some(C::ANSWER)) }
     }
 
     fn request<R: Request>(kind: MessageKind, answer: Option<Answer>) -> Self {
@@ -89,6 +92,7 @@ impl MessageInfo {
             error: Some(type_name::<R::Error>()),
             answer,
             is_sensitive: false,
+            recorded: &[],
         }
     }
 
@@ -105,6 +109,7 @@ impl MessageInfo {
             error: None,
             answer: None,
             is_sensitive: false,
+            recorded: &[],
         }
     }
 }

@@ -57,9 +57,18 @@ async fn commands_of_sellers_and_admins_are_in_the_audit_log_of_all_domains() {
     let counted = entries(&admin, &format!("entity={variant}&domain=inventory")).await;
     assert_eq!(counted[0]["fields"], json!([{"name": "count.on_hand", "value": 7}]), "{counted:?}");
     let refunded = entries(&admin, &format!("entity={payment}")).await;
+    let made = own[1]["fields"].as_array().unwrap();
+    for field in [json!({"name": "product.name"}), json!({"name": "product.on_hand", "value": 5})] {
+        assert!(made.contains(&field), "{field}: {made:?}");
+    }
     let amount = json!({"name": "refund.amount", "value": {"amount": 300, "currency": "USD"}});
     assert_eq!(refunded[0]["fields"], json!([amount, {"name": "refund.reason"}]), "{refunded:?}");
-    assert_eq!(entries(&admin, &format!("entity={}", order.text_at("/id"))).await, Vec::<Value>::new(), "a customer's");
+    let order_id = order.text_at("/id");
+    assert_eq!(entries(&admin, &format!("entity={order_id}")).await, Vec::<Value>::new(), "a customer's");
+    // By its number, the order is the entity all the same.
+    admin.post_once(&format!("/orders/{}/cancel", order.text_at("/order_number")), &json!({})).await.expect_status(200);
+    let cancelled = entries(&admin, &format!("entity={order_id}")).await;
+    assert_eq!(operations(&cancelled), ["orders.cancel"], "{cancelled:?}");
     for domain in subjects::DOMAINS {
         let found = "select count(*) from audit_log where fields::text like '%secret note%'";
         assert_eq!(shop.number(domain, found).await, 0, "{domain}");

@@ -15,6 +15,7 @@ mod carts;
 mod check;
 mod config;
 mod contention;
+mod copies;
 mod crash_points;
 mod dead_letters;
 mod deadlines;

@@ -26,9 +26,10 @@ const READ: f64 = 10_000.0;
 const BLOCKS: f64 = 400.0;
 
 /// Statements that must have been seen before anything is judged, by user; without a name, of every user.
-const PERIODIC: [(&str, &str); 18] = [
+const PERIODIC: [(&str, &str); 19] = [
     ("", "delete from command_log"),
     ("", "delete from attempt"),
+    ("", "delete from audit_log"),
     ("", "from effect where dead_lettered_at is null and attempts > 10"),
     ("", "where name <> all($1)"),
     ("", "update outbox set lease_until"),

@@ -20,10 +20,11 @@ use crate::http::{
 
 /// A field of a command.
 #[derive(Object, Serialize)]
+#[oai(rename = "AuditedField")]
 struct Field {
     /// Its name; of a field in an object, with the object's name: `changes.price`.
     name: String,
-    /// Its value: of roles, prices, stock and amounts only.
+    /// Its value, of roles, prices, stock and amounts only; of a field of list entries, the list of their values.
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<serde_json::Value>,
@@ -31,6 +32,7 @@ struct Field {
 
 /// A command that a seller or an admin has run with success.
 #[derive(Object, Serialize)]
+#[oai(rename = "AuditEntry")]
 struct Entry {
     id: Uuid,
     /// When the command ran.
@@ -41,7 +43,7 @@ struct Entry {
     role: String,
     /// The domain and its operation, such as `catalog.change_product`.
     operation: String,
-    /// What the command changed or created.
+    /// What the command changed or created; absent if it emitted no event and names no entity by id.
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     entity: Option<Uuid>,
@@ -80,8 +82,9 @@ pub(crate) struct AuditLogApi;
 impl AuditLogApi {
     /// List the audit log
     ///
-    /// Who did what: the commands of sellers and admins that succeeded, in all domains or in one, the newest first.
-    /// Entries are kept for a year and cannot be changed. 503 while a domain does not answer.
+    /// Who did what: the commands of sellers and admins that succeeded, in all domains or in one, the newest first. A
+    /// redrive of a dead letter is not among them. Entries are kept for a year and cannot be changed. 503 while a domain
+    /// does not answer.
     #[oai(path = "/admin/audit-log", method = "get", operation_id = "list_audit_log")]
     async fn list_audit_log(
         &self,

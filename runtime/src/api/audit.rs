@@ -19,33 +19,51 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Erro
     Value::deserialize(value).map(Some)
 }
 
-/// The fields of a command, two levels deep: by name, with the values of `recorded` fields. The field that names the
-/// entity is left out.
-pub(crate) fn fields_of<C: Serialize>(
-    command: &C,
-    entity: Option<Uuid>,
-    recorded: &[&str],
-) -> Result<Vec<AuditedField>, serde_json::Error> {
-    let mut fields = Vec::new();
-    let entity = entity.map(|entity| entity.to_string());
-    let Value::Object(top) = serde_json::to_value(command)? else { return Ok(fields) };
-    for (name, value) in top {
-        match value {
-            Value::Object(inner) if !recorded.contains(&name.as_str()) => {
-                fields.extend(
-                    inner.into_iter().map(|(field, value)| field_of(format!("{name}.{field}"), value, recorded)),
-                );
-            }
-            Value::String(text) if Some(&text) == entity.as_ref() => {}
-            value => fields.push(field_of(name, value, recorded)),
-        }
-    }
-    Ok(fields)
+/// What a command says of itself: its fields, and whether it names the entity of its key.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub fields: Vec<AuditedField>,
+    /// A key may also be derived from what the command names.
+    pub names_key: bool,
 }
 
-fn field_of(name: String, value: Value, recorded: &[&str]) -> AuditedField {
+/// Describes a command: its fields by name, two levels deep, with the values of those in `recorded`. A recorded name
+/// may also lead into the entries of a list: `things.price`. The field that names the key is left out, and so is the
+/// version that the caller expects.
+pub(crate) fn describe<C: Serialize>(
+    command: &C,
+    key: Option<Uuid>,
+    recorded: &[&str],
+) -> Result<Described, serde_json::Error> {
+    let mut described = Described { fields: Vec::new(), names_key: false };
+    let key = key.map(|key| key.to_string());
+    let Value::Object(top) = serde_json::to_value(command)? else { return Ok(described) };
+    for (name, value) in top.into_iter().filter(|(name, _)| name != EXPECTED_VERSION) {
+        match value {
+            Value::String(text) if Some(&text) == key.as_ref() => described.names_key = true,
+            Value::Object(inner) if !recorded.contains(&name.as_str()) => {
+                for (field, value) in inner {
+                    add(&mut described.fields, format!("{name}.{field}"), value, recorded);
+                }
+            }
+            value => add(&mut described.fields, name, value, recorded),
+        }
+    }
+    Ok(described)
+}
+
+const EXPECTED_VERSION: &str = "expected_version";
+
+fn add(fields: &mut Vec<AuditedField>, name: String, value: Value, recorded: &[&str]) {
+    if let Value::Array(entries) = &value {
+        let inside = recorded.iter().filter_map(|path| Some((*path, path.strip_prefix(&name)?.strip_prefix('.')?)));
+        fields.extend(inside.map(|(path, field)| {
+            let values = entries.iter().map(|entry| entry.get(field).cloned().unwrap_or_default()).collect();
+            AuditedField { name: path.to_owned(), value: Some(Value::Array(values)) }
+        }));
+    }
     let value = recorded.contains(&name.as_str()).then_some(value);
-    AuditedField { name, value }
+    fields.push(AuditedField { name, value });
 }
 
 #[cfg(test)]
@@ -54,32 +72,45 @@ mod tests {
 
     use super::*;
 
-    fn fields(command: &Value, entity: Option<Uuid>, recorded: &[&str]) -> Value {
-        serde_json::to_value(fields_of(command, entity, recorded).unwrap()).unwrap()
+    fn fields(command: &Value, key: Option<Uuid>, recorded: &[&str]) -> (Value, bool) {
+        let Described { fields, names_key } = describe(command, key, recorded).unwrap();
+        (serde_json::to_value(fields).unwrap(), names_key)
     }
 
     #[test]
     fn fields_are_named_and_only_declared_values_are_recorded() {
-        let entity = Uuid::from_u128(7);
+        let key = Uuid::from_u128(7);
         let command = json!({
-            "thing_id": entity,
+            "thing_id": key,
             "reason": "a@example.com",
             "changes": {"note": "secret", "price": {"amount": 5, "currency": "USD"}, "limit": null},
+            "expected_version": 3,
         });
-        let found = fields(&command, Some(entity), &["changes.price", "changes.limit"]);
         let expected = json!([
             {"name": "changes.limit", "value": null},
             {"name": "changes.note"},
             {"name": "changes.price", "value": {"amount": 5, "currency": "USD"}},
             {"name": "reason"},
         ]);
-        assert_eq!(found, expected);
+        assert_eq!(fields(&command, Some(key), &["changes.price", "changes.limit"]), (expected, true));
+    }
+
+    #[test]
+    fn a_key_that_the_command_does_not_name_is_no_entity() {
+        assert_eq!(fields(&json!({"number": "SK-1"}), Some(Uuid::from_u128(7)), &[]).1, false);
+    }
+
+    #[test]
+    fn values_in_a_list_are_recorded_without_their_neighbours() {
+        let command = json!({"thing": {"parts": [{"price": 5, "note": "secret"}, {"note": "secret"}]}});
+        let expected = json!([{"name": "thing.parts.price", "value": [5, null]}, {"name": "thing.parts"}]);
+        assert_eq!(fields(&command, None, &["thing.parts.price"]).0, expected);
     }
 
     #[test]
     fn deeper_fields_are_not_named() {
         let command = json!({"changes": {"address": {"city": "Oslo"}}});
-        assert_eq!(fields(&command, None, &[]), json!([{"name": "changes.address"}]));
-        assert_eq!(fields(&json!("no fields"), None, &[]), json!([]));
+        assert_eq!(fields(&command, None, &[]).0, json!([{"name": "changes.address"}]));
+        assert_eq!(fields(&json!("no fields"), None, &[]).0, json!([]));
     }
 }

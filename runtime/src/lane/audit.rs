@@ -33,9 +33,9 @@ pub(crate) struct AuditedCommand {
 }
 
 impl AuditedCommand {
-    /// The entity that the command names, or that of its first event: a command that creates an entity names none.
+    /// The entity of its first event; if it has emitted none, the one that it names.
     fn entity(&self, events: &[EmittedEvent]) -> Option<Uuid> {
-        self.entity.or_else(|| events.iter().find(|event| event.cause == self.cause).map(|event| event.entity))
+        events.iter().find(|event| event.cause == self.cause).map(|event| event.entity).or(self.entity)
     }
 }
 

@@ -212,8 +212,10 @@ impl Kind for Commands {
         decide(tx, items, &mut verdicts).await?;
         let verdicts: Vec<Verdict> =
             verdicts.into_iter().map(|verdict| verdict.unwrap_or(Verdict::Unclaimed)).collect();
-        let succeeded = items.iter().zip(&verdicts).filter_map(|(item, verdict)| match verdict {
-            Verdict::Answered(LaneReply::Reply { replayed: false, .. }) => item.audited.as_deref(),
+        let succeeded = items.iter().zip(&verdicts).enumerate().filter_map(|(index, (item, verdict))| match verdict {
+            Verdict::Answered(LaneReply::Reply { replayed: false, .. }) if !secret_repeats.contains(&index) => {
+                item.audited.as_deref()
+            }
             _ => None,
         });
         let (succeeded, now): (Vec<_>, _) = (succeeded.collect(), tx.now());

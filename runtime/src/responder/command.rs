@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{Backing, Endpoint, IncomingRequest, Reply, Responder, settle_caller};
 use crate::{
     api::{
+        audit::Described,
         caller::Caller,
         context::{Context, ServiceContext},
         routes::{CommandRoute, DecodedCommand, PreparedCommand},
@@ -174,13 +175,14 @@ impl Responder {
 fn audited(run: &Run<'_>, context: &Context, cause: &Cause) -> Result<Option<AuditedCommand>, InternalError> {
     let account = context.caller.user().filter(|account| run.backing.audited_roles.contains(&account.role.as_str()));
     let Some(Identity { id, role, .. }) = account else { return Ok(None) };
+    let Described { fields, names_key } = (run.route.describe)(&run.command.message)?;
     Ok(Some(AuditedCommand {
         caller: *id,
         role: role.clone(),
         operation: run.route.meta.operation,
-        entity: run.command.key,
+        entity: run.command.key.filter(|_| names_key),
         cause: cause.id,
-        fields: (run.route.fields)(&run.command.message)?,
+        fields,
         request_id: cause.request_id.clone(),
         client_address: context.client_address,
     }))

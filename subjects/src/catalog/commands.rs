@@ -66,7 +66,7 @@ pub struct CreateProduct {
 command!(CreateProduct, DOMAIN, "create_product", roles::SELLERS => Product, CatalogError, key = |_| None,
     sensitive = true,
     recorded = ["product.price", "product.compare_price", "product.cost_price", "product.on_hand",
-        "product.is_active"]);
+        "product.variants.price", "product.variants.on_hand"]);
 
 /// The changes of a product. Absent fields stay unchanged; null clears `description`, `category_id`, `attributes`,
 /// `compare_price` and `cost_price`, and is rejected for the other fields.
@@ -113,7 +113,7 @@ pub struct ChangeProduct {
 }
 command!(ChangeProduct, DOMAIN, "change_product", roles::SELLERS => Product, CatalogError,
     key = |c| Some(c.product_id.0), sensitive = true,
-    recorded = ["changes.price", "changes.compare_price", "changes.cost_price", "changes.is_active"]);
+    recorded = ["changes.price", "changes.compare_price", "changes.cost_price"]);
 
 /// Creates a category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -69,7 +69,7 @@ pub struct RefundPayment {
     pub refund: NewRefund,
 }
 command!(RefundPayment, DOMAIN, "refund", roles::ADMINS => Refund, PaymentsError, key = |c| Some(c.payment_id.0),
-    sensitive = true, recorded = ["refund.amount", "refund.items", "refund.restock"]);
+    sensitive = true, recorded = ["refund.amount", "refund.items"]);
 
 /// Reads the payment at the provider and applies its status: for a client whose webhook does not arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

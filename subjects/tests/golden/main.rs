@@ -86,6 +86,22 @@ fn the_commands_that_wait_for_confirmed_rights_are_these() {
     assert_eq!(sensitive.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
+/// A misspelled name would record nothing.
+#[test]
+fn every_recorded_field_is_one_of_its_command() {
+    for message in registry() {
+        for name in message.recorded {
+            let path =
+                sources::root().join(format!("subjects/golden/{}/{}.command.json", message.domain, message.name));
+            let mut found: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            for part in name.split('.') {
+                let inside = if found.is_array() { found[0].take() } else { found };
+                found = inside.get(part).unwrap_or_else(|| panic!("{} has no {name}", message.message)).clone();
+            }
+        }
+    }
+}
+
 #[test]
 fn no_two_messages_share_a_subject() {
     let registry = registry();

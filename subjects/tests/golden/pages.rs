@@ -190,7 +190,7 @@ const OUTSIDE: [Outside; 36] = [
     outside(
         "invalid_cursor",
         K::Malformed,
-        DOMAIN,
+        BOTH,
         "In a list of dead letters or of the audit log: the cursor is not valid.",
     ),
     outside(

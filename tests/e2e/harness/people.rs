@@ -173,7 +173,12 @@ impl Person {
     /// Repeats the order until it is placed: orders asks other domains through circuit breakers of its own, which let
     /// one request per second through until one has succeeded.
     pub async fn place_after_outage(&self, body: &Value, key: &str) -> Answer {
-        wait_until("orders are placed again", || async { self.place(body, key).await.status == 201 }).await;
+        let is_placed = || async {
+            let answer = self.place(body, key).await;
+            assert!(matches!(answer.status, 201 | 503), "{answer:?}");
+            answer.status == 201
+        };
+        wait_until("orders are placed again", is_placed).await;
         self.place(body, key).await.expect_status(201)
     }
 

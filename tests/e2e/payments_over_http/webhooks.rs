@@ -1,9 +1,14 @@
 //! Webhooks that come twice, late, out of order or from an impostor; and those that never come.
 
+use futures::future::join_all;
+use hmac::{Hmac, Mac};
+use reqwest::Method;
 use serde_json::json;
+use sha2::Sha256;
+use sqlx::AssertSqlSafe;
 
 use super::{PRICE, market, payment};
-use crate::harness::wait_until;
+use crate::harness::{provider::WEBHOOK_SECRET, wait_until};
 
 #[tokio::test]
 async fn a_webhook_that_comes_twice_counts_once() {
@@ -14,6 +19,42 @@ async fn a_webhook_that_comes_twice_counts_once() {
     let event = "select count(distinct event_id) from webhook w join intent i on i.id = w.intent_id
                  where i.metadata->>'order_id' = '$'";
     assert_eq!(market.at_provider(&order, event).await, 1, "it was one event");
+}
+
+/// PAY-08.
+#[tokio::test]
+async fn a_webhook_that_comes_a_hundred_times_at_once_counts_once() {
+    let market = market().await;
+    let buyer = market.shop.customer().await;
+    let order = market.order(&buyer, Some("pm_sandbox_late_webhook")).await;
+    let stored = format!(
+        "select body::text from webhook w join intent i on i.id = w.intent_id
+         where i.metadata->>'order_id' = '{order}' and type = 'payment_intent.succeeded'"
+    );
+    let body = std::cell::RefCell::new(None);
+    wait_until("the charge has a webhook", || async {
+        let mut sandbox = market.shop.superuser("sandbox").await;
+        let found = sqlx::query_scalar(AssertSqlSafe(stored.clone())).fetch_optional(&mut sandbox).await.unwrap();
+        *body.borrow_mut() = found;
+        body.borrow().is_some()
+    })
+    .await;
+    let body: String = body.into_inner().unwrap();
+    let now = chrono::Utc::now().timestamp();
+    let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
+    mac.update(format!("{now}.{body}").as_bytes());
+    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = format!("t={now},v1={signature}");
+    let headers = [("Stripe-Signature", signature.as_str()), ("Content-Type", "application/json")];
+    let anyone = market.shop.anonymous();
+    let path = "/webhooks/payments/stripe";
+    for received in join_all((0..100).map(|_| anyone.raw_with(Method::POST, path, &headers, body.clone()))).await {
+        received.expect_status(200);
+    }
+    market.ends_confirmed(&buyer, &order).await;
+    let event: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let receipts = format!("select count(*) from provider_notices where id = '{}'", event["id"].as_str().unwrap());
+    assert_eq!(market.shop.number("payments", receipts).await, 1);
 }
 
 #[tokio::test]
@@ -74,7 +115,7 @@ async fn a_webhook_without_a_right_signature_has_the_errors_shape() {
     let body = json!({"id": "evt_1", "type": "payment_intent.succeeded"});
     anyone.post("/webhooks/payments/stripe", &body).await.expect_error(400, "invalid_signature");
     let signature = [("Stripe-Signature", "t=1,v1=00")];
-    let signed = anyone.request(reqwest::Method::POST, "/webhooks/payments/stripe", Some(&body), &signature).await;
+    let signed = anyone.request(Method::POST, "/webhooks/payments/stripe", Some(&body), &signature).await;
     signed.expect_error(400, "invalid_signature");
     anyone.post("/webhooks/payments/other", &body).await.expect_error(404, "unknown_provider");
     nothing_is_kept_of_rejected_webhooks(market).await;

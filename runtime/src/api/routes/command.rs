@@ -14,7 +14,7 @@ pub(crate) use forms::{one_by_one, prepared, together, unprepared};
 use super::{Erased, RequestMeta, Run};
 use crate::{
     api::{
-        audit::{AuditedField, fields_of},
+        audit::{Described, describe},
         context::{Context, ServiceContext},
         tx::Cause,
     },
@@ -38,8 +38,8 @@ pub(crate) struct CommandRoute {
     pub decode: fn(Format, &[u8]) -> Result<DecodedCommand, DecodeError>,
     pub prepare: Arc<PrepareCommand>,
     pub run: Run<Vec<Outcome>>,
-    /// The fields of the message for the audit log.
-    pub fields: fn(&Erased) -> Result<Vec<AuditedField>, InternalError>,
+    /// Describes the message for the audit log.
+    pub describe: fn(&Erased) -> Result<Described, InternalError>,
     /// Converts a stored reply to another format.
     pub recode: fn(Vec<u8>, Format) -> Result<Vec<u8>, DecodeError>,
 }
@@ -53,7 +53,7 @@ impl CommandRoute {
             decode: |format, body| decoded(format.decode_request::<C>(body, UnknownFields::Ignore)?),
             prepare,
             run,
-            fields: fields::<C>,
+            describe: described::<C>,
             recode: recode::<C>,
         }
     }
@@ -87,9 +87,9 @@ pub(crate) enum PreparedCommand {
     RejectedUnrecorded(Box<ErrorBody>),
 }
 
-fn fields<C: Command>(message: &Erased) -> Result<Vec<AuditedField>, InternalError> {
+fn described<C: Command>(message: &Erased) -> Result<Described, InternalError> {
     let message: &C = message.downcast_ref().ok_or_else(|| InternalError::other(ANOTHERS))?;
-    fields_of(message, message.key(), C::RECORDED).map_err(InternalError::other)
+    describe(message, message.key(), C::RECORDED).map_err(InternalError::other)
 }
 
 fn recode<C: Command>(stored: Vec<u8>, format: Format) -> Result<Vec<u8>, DecodeError> {
