@@ -1,4 +1,4 @@
-//! What the routes run in: middleware, admission, kept reads, the routing table, and order streams.
+//! What the routes run in: middleware, admission, kept reads, the routing table, and streams of events.
 //!
 //! To read first: `middleware.rs`, `admission.rs` (limits by load), `rates.rs` (limits by client).
 
@@ -8,6 +8,7 @@ pub(crate) mod context;
 mod cors;
 pub(crate) mod discovery;
 pub(crate) mod follow;
+pub(crate) mod follow_stock;
 pub(crate) mod gateway;
 pub(crate) mod middleware;
 pub(crate) mod notices;

@@ -5,7 +5,7 @@ use contract::{Access, Detail, DetailCode, command, domain_error, event, query};
 use serde::{Deserialize, Serialize};
 use serde_with::{As, DefaultOnNull};
 
-use crate::{OrderId, PageRequest, Pagination, VariantId, registry::MessageInfo, roles};
+use crate::{OrderId, PageRequest, Pagination, ProductId, VariantId, registry::MessageInfo, roles};
 
 /// The domain's name.
 pub const DOMAIN: &str = "inventory";
@@ -16,6 +16,13 @@ pub const MAX_ON_HAND: i64 = 1_000_000_000;
 pub const MAX_UNITS: i64 = 10_000;
 /// The maximum number of lines of an availability check.
 pub const MAX_CHECKED: usize = 100;
+/// The location of all stock: the shop has one.
+pub const LOCATION: &str = "main";
+
+/// The location, if a message does not name it.
+fn location() -> String {
+    LOCATION.to_owned()
+}
 
 /// The stock of a variant. `available = on_hand - reserved`.
 /// The optional fields are returned to the product's seller and to admins only.
@@ -23,7 +30,13 @@ pub const MAX_CHECKED: usize = 100;
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Stock {
     pub variant_id: VariantId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub product_id: Option<ProductId>,
     pub sku: String,
+    /// Always `main`.
+    #[serde(default = "location")]
+    pub location: String,
     /// Units in stock, reserved or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
@@ -44,12 +57,64 @@ pub struct Stock {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Stock {
+    /// The stock as the public sees it: what can be bought. Without a version, which would reveal the number of orders.
+    pub fn into_public(self) -> Self {
+        Self { on_hand: None, reserved: None, min_stock: None, version: None, ..self }
+    }
+}
+
 /// Returns the stock of a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetStock {
     pub variant_id: VariantId,
 }
 query!(GetStock, DOMAIN, "get_stock", Access::Public => Stock, InventoryError);
+
+/// The stock of a product: the sums of its variants.
+/// The optional fields are returned to the product's seller and to admins only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct ProductStock {
+    pub product_id: ProductId,
+    /// Always `main`.
+    #[serde(default = "location")]
+    pub location: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub on_hand: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub reserved: Option<i64>,
+    pub available: i64,
+    /// The last change of the stock of a variant.
+    pub updated_at: DateTime<Utc>,
+    /// In the order of their ids.
+    pub variants: Vec<Stock>,
+}
+
+/// Returns the stock of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetProductStock {
+    pub product_id: ProductId,
+}
+query!(GetProductStock, DOMAIN, "get_product_stock", Access::Public => ProductStock, InventoryError);
+
+/// A page of variants that are low on stock, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct LowStocks {
+    pub data: Vec<Stock>,
+    pub pagination: Pagination,
+}
+
+/// Lists the variants whose available units are at or below their minimum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListLowStock {
+    #[serde(default, deserialize_with = "As::<DefaultOnNull>::deserialize")]
+    pub page: PageRequest,
+}
+query!(ListLowStock, DOMAIN, "list_low_stock", roles::ADMINS => LowStocks, InventoryError);
 
 /// A stock count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +182,9 @@ pub struct Availabilities {
 #[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 pub struct Movement {
     pub variant_id: VariantId,
+    /// Always `main`.
+    #[serde(default = "location")]
+    pub location: String,
     /// `received`, `counted`, `reserved`, `released`, `committed`, `returned` (the order was cancelled), `restocked`,
     /// or `opening` (the balance of older entries, which were trimmed).
     pub reason: String,
@@ -213,6 +281,7 @@ domain_error! {
     /// The errors of inventory.
     pub enum InventoryError {
         VariantNotFound: NotFound "variant_not_found" = "There is no such variant.";
+        ProductNotFound: NotFound "product_not_found" = "There is no such product.";
         InvalidStock { fields: Vec<Detail> }: Invalid "invalid_stock" =
             "Some fields of the stock are not valid." => fields.clone();
         InvalidItems { fields: Vec<Detail> }: Invalid "invalid_items" =
@@ -233,6 +302,8 @@ domain_error! {
 pub(crate) fn messages() -> Vec<MessageInfo> {
     vec![
         MessageInfo::query::<GetStock>(),
+        MessageInfo::query::<GetProductStock>(),
+        MessageInfo::query::<ListLowStock>(),
         MessageInfo::command::<SetStock>(),
         MessageInfo::query::<CheckAvailability>(),
         MessageInfo::query::<ListMovements>(),

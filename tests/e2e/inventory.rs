@@ -32,6 +32,7 @@ async fn stock_is_set_at_once_and_every_change_is_in_the_ledger() {
     assert_eq!(of("reserved")["reserved_delta"], 4, "{}", ledger.body);
     assert_eq!(of("committed")["on_hand_delta"], -4, "{}", ledger.body);
     assert_eq!(of("committed")["order_id"], order.body["id"]);
+    assert!(entries.iter().all(|entry| entry["location"] == "main"), "{}", ledger.body);
     let on_hand: i64 = entries.iter().map(|entry| entry["on_hand_delta"].as_i64().unwrap()).sum();
     let reserved: i64 = entries.iter().map(|entry| entry["reserved_delta"].as_i64().unwrap()).sum();
     assert_eq!((on_hand, reserved), (5, 0), "the ledger adds up to the shelf: {}", ledger.body);
@@ -66,7 +67,7 @@ async fn the_public_sees_what_can_be_bought_and_the_staff_what_is_on_the_shelf()
     for other in [&anyone, &shop.customer().await, &stranger] {
         let stock = other.get(&path).await.expect_status(200);
         let fields: Vec<_> = stock.body.as_object().unwrap().keys().collect();
-        assert_eq!(fields, ["available", "sku", "updated_at", "variant_id"]);
+        assert_eq!(fields, ["available", "location", "product_id", "sku", "updated_at", "variant_id"]);
         assert_eq!(stock.number_at("/available"), 4);
     }
     let tag = anyone.get(&path).await.header("etag").unwrap().to_owned();

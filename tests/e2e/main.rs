@@ -52,6 +52,7 @@ mod scenarios;
 mod schemathesis;
 mod selling;
 mod slow_clients;
+mod stock;
 mod stock_locks;
 mod text;
 mod tls;

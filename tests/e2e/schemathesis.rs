@@ -65,14 +65,20 @@ async fn populate(shop: &Shop, buyer: &Person) -> Things {
     let ended = buyer.order(&variant, 1, Some("pm_card_visa_chargeDeclined")).await.expect_status(201).text_at("/id");
     let account = shop.register().await.text_at("/user/id");
     things.know("order", &orders, "path.id", &["get_order", "get_history", "cancel_order", "set_status"]);
-    things.know("ended_order", &[ended], "path.id", &["stream_order"]);
-    // The stream of an open order does not end: one event of it is enough, or none in a second.
-    things.operations += "max-stream-events = 1\nrequest-timeout = 1\n";
+    // A stream does not end, unless its order is final: one event of it is enough, or none in a second.
+    for (name, value, parameter, operation) in [
+        ("ended_order", ended, "path.id", "stream_order"),
+        ("followed", variant.clone(), "path.variant_id", "stream_stock"),
+    ] {
+        things.know(name, &[value], parameter, &[operation]);
+        things.operations += "max-stream-events = 1\nrequest-timeout = 1\n";
+    }
     things.know("paid_order", &orders, "path.order_id", &["get_payment_of_order"]);
     things.know("payable_order", &orders, "body.order_id", &["create_intent"]);
     things.know("payment", &payments, "path.id", &["get_payment", "refund_payment"]);
     things.know("intent", &intents, "path.intent", &["act_in_sandbox"]);
     things.know("product", from_ref(&product), "path.id", &["get_product", "change_product"]);
+    things.know("stocked_product", from_ref(&product), "path.product_id", &["get_product_stock"]);
     things.know("stocked", from_ref(&variant), "path.variant_id", &["get_stock", "set_stock", "list_movements"]);
     things.know("cart_line", &[cart.text_at("/items/0/id")], "path.id", &["change_item", "remove_item"]);
     things.know("cart_variant", from_ref(&variant), "body.variant_id", &["add_item"]);

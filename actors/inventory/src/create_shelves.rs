@@ -18,7 +18,8 @@ pub(crate) async fn create_shelves(
         for variant in &event.message.variants {
             let (id, seller) = (variant.variant_id.0, event.message.seller_id.0);
             let on_hand = variant.on_hand.unwrap_or(0).clamp(0, MAX_ON_HAND);
-            let empty = || Shelf::empty(id, variant.sku.clone(), seller, now);
+            let product_id = Some(event.message.product_id.0);
+            let empty = || Shelf { product_id, ..Shelf::empty(id, variant.sku.clone(), seller, now) };
             new.entry(id).or_insert_with(|| (empty(), on_hand, &event.cause));
         }
     }

@@ -34,6 +34,8 @@ impl Domain for Inventory {
 
     fn register(routes: &mut Registry<Self>) {
         routes.batched_query::<messages::GetStock>();
+        routes.query::<messages::GetProductStock>();
+        routes.query::<messages::ListLowStock>();
         routes.query::<messages::CheckAvailability>();
         routes.query::<messages::ListMovements>();
         routes.prepared_batched_command::<messages::SetStock>();

@@ -1,12 +1,14 @@
 //! The offers of variants, read from catalog, which decides what is for sale.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runtime::{Context, InternalError};
 use subjects::{
-    VariantId,
-    catalog::{GetOffers, Offer},
+    ProductId, VariantId,
+    catalog::{GetOffers, Offer, Offers},
 };
+
+use crate::shelf::Shelf;
 
 /// The offers of variants, for sale or not. Unknown variants have none.
 pub(crate) async fn offers(cx: &Context, variant_ids: Vec<VariantId>) -> Result<Vec<Offer>, InternalError> {
@@ -16,4 +18,24 @@ pub(crate) async fn offers(cx: &Context, variant_ids: Vec<VariantId>) -> Result<
 /// The variants that are for sale.
 pub(crate) async fn for_sale(cx: &Context, variants: Vec<VariantId>) -> Result<BTreeSet<VariantId>, InternalError> {
     Ok(offers(cx, variants).await?.into_iter().filter(|offer| offer.is_active).map(|offer| offer.variant_id).collect())
+}
+
+/// The offers of all variants of a product.
+pub(crate) async fn of_product(cx: &Context, product: ProductId) -> Result<Offers, InternalError> {
+    Ok(cx.ask_together(GetOffers { variant_ids: Vec::new(), product_ids: vec![product] }).await?)
+}
+
+/// Sets the products of shelves whose rows are older than the column.
+pub(crate) async fn name_products(cx: &Context, shelves: &mut [Shelf]) -> Result<(), InternalError> {
+    let unnamed: Vec<_> = shelves.iter().filter(|shelf| shelf.product_id.is_none()).collect();
+    if unnamed.is_empty() {
+        return Ok(());
+    }
+    let unnamed = unnamed.into_iter().map(|shelf| VariantId(shelf.variant_id)).collect();
+    let offers = offers(cx, unnamed).await?.into_iter();
+    let products: BTreeMap<_, _> = offers.map(|offer| (offer.variant_id.0, offer.product_id.0)).collect();
+    for shelf in shelves {
+        shelf.product_id = shelf.product_id.or_else(|| products.get(&shelf.variant_id).copied());
+    }
+    Ok(())
 }

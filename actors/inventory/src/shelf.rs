@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use runtime::{Caller, Cause, InternalError, Tx, Version};
 use subjects::{
-    VariantId,
-    inventory::{LowStock, Stock, StockChanged},
+    ProductId, VariantId,
+    catalog::Offer,
+    inventory::{LOCATION, LowStock, Stock, StockChanged},
     roles,
 };
 use uuid::Uuid;
@@ -13,6 +14,8 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Shelf {
     pub variant_id: Uuid,
+    /// `None` in rows older than the column; catalog knows it.
+    pub product_id: Option<Uuid>,
     pub sku: String,
     pub seller_id: Uuid,
     pub on_hand: i64,
@@ -29,6 +32,7 @@ impl Shelf {
     pub(crate) fn empty(variant_id: Uuid, sku: String, seller_id: Uuid, at: DateTime<Utc>) -> Self {
         Self {
             variant_id,
+            product_id: None,
             sku,
             seller_id,
             on_hand: 0,
@@ -39,6 +43,12 @@ impl Shelf {
             version: Version::default(),
             updated_at: at,
         }
+    }
+
+    /// The empty shelf of a variant that only catalog knows.
+    pub(crate) fn of_offer(offer: &Offer, at: DateTime<Utc>) -> Self {
+        let empty = Self::empty(offer.variant_id.0, offer.sku.clone(), offer.seller_id.0, at);
+        Self { product_id: Some(offer.product_id.0), ..empty }
     }
 
     /// Units that can be bought.
@@ -79,19 +89,16 @@ impl Shelf {
     pub(crate) fn into_stock(self) -> Stock {
         Stock {
             variant_id: VariantId(self.variant_id),
+            product_id: self.product_id.map(ProductId),
             available: self.available(),
             sku: self.sku,
+            location: LOCATION.into(),
             on_hand: Some(self.on_hand),
             reserved: Some(self.reserved),
             min_stock: Some(self.min_stock),
             version: Some(self.version.get()),
             updated_at: self.updated_at,
         }
-    }
-
-    /// The stock for the public: what can be bought. Without a version, which would reveal the number of orders.
-    pub(crate) fn into_public_stock(self) -> Stock {
-        Stock { on_hand: None, reserved: None, min_stock: None, version: None, ..self.into_stock() }
     }
 }
 
@@ -115,10 +122,10 @@ mod tests {
 
     #[test]
     fn the_public_sees_what_it_can_buy_and_nothing_else() {
-        let shown = serde_json::to_value(shelf(10, 5).into_public_stock()).unwrap();
+        let shown = serde_json::to_value(shelf(10, 5).into_stock().into_public()).unwrap();
         assert_eq!(shown["available"], 10);
         let names: Vec<_> = shown.as_object().unwrap().keys().collect();
-        assert_eq!(names, ["available", "sku", "updated_at", "variant_id"]);
+        assert_eq!(names, ["available", "location", "sku", "updated_at", "variant_id"]);
     }
 
     #[test]

@@ -2,18 +2,24 @@
 
 use poem_openapi::{OpenApi, param::Path};
 use subjects::{
-    VariantId,
-    inventory::{Availabilities, CheckAvailability, GetStock, ListMovements, Movements, SetStock, Stock, StockCount},
+    ProductId, VariantId,
+    inventory::{
+        Availabilities, CheckAvailability, GetProductStock, GetStock, ListLowStock, ListMovements, LowStocks,
+        Movements, ProductStock, SetStock, Stock, StockCount,
+    },
 };
 
-use crate::http::{
-    body::Body,
-    caller::Caller,
-    error::ApiError,
-    header::{IfMatch, IfNoneMatch, Key},
-    query::{Query, page},
-    reply::{Answer, Fresh, Reply},
-    tag::Tag,
+use crate::{
+    http::{
+        body::Body,
+        caller::Caller,
+        error::ApiError,
+        header::{IfMatch, IfNoneMatch, Key, LastEventId},
+        query::{Query, page},
+        reply::{Answer, Fresh, Reply},
+        tag::Tag,
+    },
+    server::{follow_stock::FollowStock, stream::EventStream},
 };
 
 /// The routes of stock.
@@ -36,6 +42,21 @@ impl InventoryApi {
         Ok(Reply::versioned(&stock)?.about(stock.variant_id.0).public_unless(caller.is_signed_in()).unless(&known))
     }
 
+    /// Follow the stock of a variant
+    ///
+    /// Server-sent events named `stock`: the data is the stock as the public sees it, first as it is now, then after
+    /// each change of the available units. Changes within a second are one event. A client that was disconnected
+    /// resumes with `Last-Event-ID`.
+    #[oai(path = "/inventory/:variant_id/stream", method = "get", operation_id = "stream_stock")]
+    async fn stream_stock(
+        &self,
+        caller: Caller<GetStock>,
+        variant_id: Path<VariantId>,
+        #[oai(name = "Last-Event-ID")] seen: LastEventId,
+    ) -> Result<EventStream<FollowStock>, ApiError> {
+        EventStream::open(FollowStock::open((*caller).clone(), variant_id.0, seen.0)).await
+    }
+
     /// Set the stock of a variant
     #[oai(path = "/inventory/:variant_id", method = "put", operation_id = "set_stock")]
     async fn set_stock(
@@ -49,6 +70,34 @@ impl InventoryApi {
         let command = SetStock { variant_id: variant_id.0, count: body.0, expected_version: expected.0 };
         let answer = caller.send(&command, key).await?;
         Ok(Reply::versioned(&answer.reply)?.replayed(answer.replayed))
+    }
+
+    /// Get the stock of a product
+    ///
+    /// The sums of its variants, and the variants. As for a variant, the public sees what is available.
+    #[oai(path = "/inventory/products/:product_id", method = "get", operation_id = "get_product_stock")]
+    async fn get_product_stock(
+        &self,
+        caller: Caller<GetProductStock>,
+        product_id: Path<ProductId>,
+    ) -> Answer<ProductStock> {
+        Reply::new(&caller.ask(&GetProductStock { product_id: product_id.0 }).await?)
+    }
+
+    /// List the variants that are low on stock, newest first
+    ///
+    /// Those whose available units are at or below their minimum.
+    #[oai(path = "/admin/inventory/low-stock", method = "get", operation_id = "list_low_stock")]
+    async fn list_low_stock(
+        &self,
+        caller: Caller<ListLowStock>,
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u32>>,
+        #[oai(validator(minimum(value = "0"), maximum(value = "10000")))] offset: Query<Option<u32>>,
+        /// `next_cursor` or `prev_cursor` of another page.
+        #[oai(validator(max_length = 500))]
+        cursor: Query<Option<String>>,
+    ) -> Answer<LowStocks> {
+        Reply::new(&caller.ask(&ListLowStock { page: page(limit, offset, cursor) }).await?)
     }
 
     /// Check availability

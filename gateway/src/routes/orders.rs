@@ -21,8 +21,8 @@ use crate::{
     },
     server::{
         admission::IN_TIME,
-        follow::{grant, until_decided},
-        stream::OrderStream,
+        follow::{Follow, grant, until_decided},
+        stream::EventStream,
     },
 };
 
@@ -108,9 +108,9 @@ impl OrdersApi {
         caller: Caller<GetOrder>,
         id: Path<String>,
         #[oai(name = "Last-Event-ID")] seen: LastEventId,
-    ) -> Result<OrderStream, ApiError> {
+    ) -> Result<EventStream<Follow>, ApiError> {
         let order = caller.ask(&GetOrder { id: id.0 }).await?;
-        OrderStream::open(&caller, order, seen.0.unwrap_or_default()).await
+        EventStream::open(Follow::open((*caller).clone(), &order, seen.0.unwrap_or_default())).await
     }
 
     /// Cancel an order

@@ -1,10 +1,10 @@
 //! Follows an order: registers for its notices, then reads. Notices may be lost, so the order is also read every two
 //! seconds.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use contract::ErrorKind;
-use subjects::orders::{GetOrder, Order, OrderStatus};
+use subjects::orders::{self, GetOrder, Order, OrderStatus};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout, timeout_at},
@@ -12,7 +12,11 @@ use tokio::{
 
 use crate::{
     http::{caller::Credentials, error::ApiError},
-    server::notices::{Interest, OrderNotices},
+    server::{
+        gateway::Gateway,
+        notices::{EntityNotices, Interest},
+        stream::Followed,
+    },
 };
 
 /// The order is read again after this long without a notice.
@@ -22,43 +26,70 @@ const REREAD: Duration = Duration::from_secs(2);
 pub(crate) struct Follow {
     credentials: Credentials,
     query: GetOrder,
-    notices: OrderNotices,
+    notices: EntityNotices,
     seen: i64,
     /// The action required of the buyer comes from payments, and may be missing in the first read of a version.
     awaits_buyer: bool,
+    is_terminal: bool,
 }
 
 impl Follow {
     /// Follows an order from the version after `seen`.
     pub(crate) fn open(credentials: Credentials, order: &Order, seen: i64) -> Self {
-        let notices = credentials.context.gateway.followed_orders.follow(order.id.0);
+        let notices = credentials.context.gateway.followed.follow((orders::DOMAIN, order.id.0));
         let query = GetOrder { id: order.id.to_string() };
-        Self { credentials, query, notices, seen, awaits_buyer: order.payment.is_some() }
-    }
-
-    /// The order, if it has a version that was not seen yet.
-    pub(crate) async fn read(&mut self) -> Result<Option<Order>, ApiError> {
-        let order = self.credentials.ask(&self.query).await?;
-        let awaits_buyer = order.payment.is_some();
-        let is_new = order.version > self.seen || awaits_buyer != self.awaits_buyer;
-        self.awaits_buyer = awaits_buyer;
-        self.seen = self.seen.max(order.version);
-        Ok(is_new.then_some(order))
+        let is_terminal = is_terminal(order.status);
+        Self { credentials, query, notices, seen, awaits_buyer: order.payment.is_some(), is_terminal }
     }
 
     /// Completes at a notice of interest, or after two seconds.
     pub(crate) async fn rest(&mut self, interest: Interest) {
         drop(timeout(REREAD, self.notices.next(self.seen, interest)).await);
     }
+}
 
-    /// The credentials of the caller.
-    pub(crate) fn credentials(&self) -> Credentials {
-        self.credentials.clone()
+impl Followed for Follow {
+    type State = Order;
+
+    const EVENT: &'static str = "status";
+    const ID: &'static str = "The order's version, for `Last-Event-ID`.";
+    const DATA: &'static str = "The order, as JSON.";
+    const DESCRIPTION: &'static str = "One event per change, until the order is final";
+
+    fn places(gateway: &Gateway) -> &Arc<Semaphore> {
+        &gateway.order_streams
+    }
+
+    fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    fn id(order: &Order) -> i64 {
+        order.version
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// The order, if it has a version that was not seen yet.
+    async fn read(&mut self) -> Result<Option<Order>, ApiError> {
+        let order = self.credentials.ask(&self.query).await?;
+        let awaits_buyer = order.payment.is_some();
+        let is_new = order.version > self.seen || awaits_buyer != self.awaits_buyer;
+        self.awaits_buyer = awaits_buyer;
+        self.seen = self.seen.max(order.version);
+        self.is_terminal = is_terminal(order.status);
+        Ok(is_new.then_some(order))
+    }
+
+    async fn wait(&mut self) {
+        self.rest(Interest::Change).await;
     }
 }
 
 /// Whether an order is final, or will not change by itself.
-pub(crate) fn is_terminal(status: OrderStatus) -> bool {
+fn is_terminal(status: OrderStatus) -> bool {
     match status {
         OrderStatus::Failed
         | OrderStatus::Expired

@@ -14,13 +14,17 @@ use crate::{
         admission::Admission,
         cache::ReadCache,
         discovery::ServiceDiscovery,
-        notices::FollowedOrders,
+        notices::FollowedEntities,
         rates::{RateLimits, Rates},
     },
 };
 
 /// The maximum number of order streams; each reads its order every two seconds.
-const MAX_STREAMS: usize = 10_000;
+const MAX_ORDER_STREAMS: usize = 10_000;
+
+/// The maximum number of stock streams; each reads its variant once a second at most. Anyone may open them, so they
+/// take no places of order streams.
+const MAX_STOCK_STREAMS: usize = 5000;
 
 /// The maximum number of requests that wait for their order, and of those that are held because they were repeated too
 /// early. Bounds on memory and connections.
@@ -135,13 +139,14 @@ pub(crate) struct Gateway {
     pub(crate) rates: Rates,
     pub(crate) local_stack: bool,
     pub(crate) local: Local,
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) order_streams: Arc<Semaphore>,
+    pub(crate) stock_streams: Arc<Semaphore>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) holds: Semaphore,
     pub(crate) waits: Semaphore,
     pub(crate) discovery: ServiceDiscovery,
     pub(crate) reads: ReadCache,
-    pub(crate) followed_orders: Arc<FollowedOrders>,
+    pub(crate) followed: Arc<FollowedEntities>,
     draining: watch::Sender<bool>,
 }
 
@@ -160,7 +165,6 @@ impl Gateway {
             tls: _,
             shutdown: _,
         } = config;
-        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let (draining, _) = watch::channel(false);
         Arc::new(Self {
             client,
@@ -172,13 +176,14 @@ impl Gateway {
             rates: Rates::new(rates),
             local_stack,
             local,
-            streams,
+            order_streams: Arc::new(Semaphore::new(MAX_ORDER_STREAMS)),
+            stock_streams: Arc::new(Semaphore::new(MAX_STOCK_STREAMS)),
             admission: Arc::default(),
             holds: Semaphore::new(MAX_HOLDS),
             waits: Semaphore::new(MAX_WAITS),
             discovery: ServiceDiscovery::default(),
             reads: ReadCache::new(),
-            followed_orders: Arc::default(),
+            followed: Arc::default(),
             draining,
         })
     }

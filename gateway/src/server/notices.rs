@@ -1,5 +1,5 @@
 //! Notices of changed entities: one subscription per domain, for the kept reads and for all requests that follow an
-//! order. Notices may be lost, so neither relies on them.
+//! order or the stock of a variant. Notices may be lost, so neither relies on them.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -24,6 +24,9 @@ use crate::server::{cache::ReadCache, gateway::Gateway};
 /// The domains whose notices discard kept reads.
 pub(crate) const SOURCES: [&str; 2] = [catalog::DOMAIN, inventory::DOMAIN];
 
+/// The domains whose entities are followed.
+const FOLLOWED: [&str; 2] = [inventory::DOMAIN, orders::DOMAIN];
+
 /// The pause before notices are subscribed to again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,7 @@ pub(crate) async fn receive(gateway: &Gateway) -> Infallible {
             Ok(notices) => {
                 let mut notices = select_all(notices);
                 while let Some(notice) = notices.next().await {
-                    dispatch(&notice, &gateway.reads, &gateway.followed_orders);
+                    dispatch(&notice, &gateway.reads, &gateway.followed);
                 }
             }
             Err(error) => tracing::warn!(%error, "notices cannot be subscribed to"),
@@ -46,24 +49,29 @@ pub(crate) async fn receive(gateway: &Gateway) -> Infallible {
     }
 }
 
-fn dispatch(notice: &Message, reads: &ReadCache, followed_orders: &FollowedOrders) {
+fn dispatch(notice: &Message, reads: &ReadCache, followed: &FollowedEntities) {
     let Some((domain, entity)) = subject::of_notice(&notice.subject) else { return };
-    if domain == orders::DOMAIN {
-        followed_orders.note(entity, notice.headers.as_ref());
-    } else if let Some(source) = SOURCES.into_iter().find(|source| *source == domain) {
+    let is_it = |known: &&str| *known == domain;
+    if let Some(source) = SOURCES.into_iter().find(is_it) {
         reads.changed((source, Some(entity)));
+    }
+    if let Some(domain) = FOLLOWED.into_iter().find(is_it) {
+        followed.note((domain, entity), notice.headers.as_ref());
     }
 }
 
-/// The orders that requests of this gateway follow.
-#[derive(Default)]
-pub(crate) struct FollowedOrders(Mutex<HashMap<Uuid, watch::Sender<Newest>>>);
+/// The domain of an entity, and its id.
+pub(crate) type Entity = (&'static str, Uuid);
 
-/// What the notices of an order have said so far.
+/// The entities that requests of this gateway follow.
+#[derive(Default)]
+pub(crate) struct FollowedEntities(Mutex<HashMap<Entity, watch::Sender<Newest>>>);
+
+/// What the notices of an entity have said so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Newest {
     version: i64,
-    /// The newest version that is decided or requires an action of the buyer.
+    /// Of an order, the newest version that is decided or requires an action of the buyer.
     decided: i64,
     /// How many notices could not be read.
     unreadable: u64,
@@ -94,31 +102,31 @@ pub(crate) enum Interest {
     Decision,
 }
 
-impl FollowedOrders {
-    /// Follows an order, until the value is dropped.
-    pub(crate) fn follow(self: &Arc<Self>, order: Uuid) -> OrderNotices {
-        let newest = self.0.lock().entry(order).or_default().subscribe();
-        OrderNotices { all: self.clone(), order, newest: Some(newest), reported: Newest::default() }
+impl FollowedEntities {
+    /// Follows an entity, until the value is dropped.
+    pub(crate) fn follow(self: &Arc<Self>, entity: Entity) -> EntityNotices {
+        let newest = self.0.lock().entry(entity).or_default().subscribe();
+        EntityNotices { all: self.clone(), entity, newest: Some(newest), reported: Newest::default() }
     }
 
-    fn note(&self, order: Uuid, headers: Option<&HeaderMap>) {
-        if let Some(newest) = self.0.lock().get(&order) {
+    fn note(&self, entity: Entity, headers: Option<&HeaderMap>) {
+        if let Some(newest) = self.0.lock().get(&entity) {
             newest.send_modify(|newest| newest.add(headers));
         }
     }
 }
 
-/// The notices of one order.
-pub(crate) struct OrderNotices {
-    all: Arc<FollowedOrders>,
-    order: Uuid,
+/// The notices of one entity.
+pub(crate) struct EntityNotices {
+    all: Arc<FollowedEntities>,
+    entity: Entity,
     /// Present until the drop.
     newest: Option<watch::Receiver<Newest>>,
     /// What was reported: a notice ends one wait, even if the read after it fails.
     reported: Newest,
 }
 
-impl OrderNotices {
+impl EntityNotices {
     /// Completes once a notice of interest has arrived about a version after `seen`, or one that cannot be read.
     pub(crate) async fn next(&mut self, seen: i64, interest: Interest) {
         let Some(newest) = &mut self.newest else { return };
@@ -137,11 +145,11 @@ impl OrderNotices {
     }
 }
 
-impl Drop for OrderNotices {
+impl Drop for EntityNotices {
     fn drop(&mut self) {
         let mut all = self.all.0.lock();
         self.newest = None;
-        if let Entry::Occupied(followed) = all.entry(self.order)
+        if let Entry::Occupied(followed) = all.entry(self.entity)
             && followed.get().receiver_count() == 0
         {
             followed.remove();
@@ -157,18 +165,19 @@ mod tests {
 
     use super::*;
 
-    const ORDER: Uuid = Uuid::from_u128(7);
+    const ID: Uuid = Uuid::from_u128(7);
+    const ORDER: Entity = (orders::DOMAIN, ID);
 
-    fn note(orders: &FollowedOrders, name: &str, version: i64) {
+    fn note(orders: &FollowedEntities, name: &str, version: i64) {
         let head = EventHead {
-            id: ORDER,
+            id: ID,
             source: orders::DOMAIN,
             name,
-            entity: ORDER,
+            entity: ID,
             version,
             at: std::time::SystemTime::UNIX_EPOCH.into(),
             position: Position { epoch: 1, xid: 1 },
-            cause: ORDER,
+            cause: ID,
             request_id: None,
             traceparent: None,
         };
@@ -179,16 +188,17 @@ mod tests {
         orders.note(ORDER, Some(&headers));
     }
 
-    fn has_next(notices: &mut OrderNotices, seen: i64, interest: Interest) -> bool {
+    fn has_next(notices: &mut EntityNotices, seen: i64, interest: Interest) -> bool {
         notices.next(seen, interest).now_or_never().is_some()
     }
 
     #[test]
     fn all_followers_of_an_order_get_its_notices() {
-        let orders = Arc::<FollowedOrders>::default();
+        let orders = Arc::<FollowedEntities>::default();
         note(&orders, Confirmed::NAME, 1);
         let mut followers = [orders.follow(ORDER), orders.follow(ORDER)];
-        let mut other = orders.follow(Uuid::nil());
+        // The reservation of the order has its id too, and versions of its own.
+        let mut others = [(orders::DOMAIN, Uuid::nil()), (inventory::DOMAIN, ID)].map(|other| orders.follow(other));
         assert!(!has_next(&mut followers[0], 0, Interest::Change), "it follows from now on");
         note(&orders, Confirmed::NAME, 2);
         for follower in &mut followers {
@@ -196,12 +206,12 @@ mod tests {
             assert!(!has_next(follower, 2, Interest::Change));
             assert!(!has_next(follower, 1, Interest::Change), "one notice ends one wait");
         }
-        assert!(!has_next(&mut other, 0, Interest::Change));
+        assert!(others.iter_mut().all(|other| !has_next(other, 0, Interest::Change)));
     }
 
     #[test]
     fn a_step_before_the_decision_ends_no_wait_for_it() {
-        let orders = Arc::<FollowedOrders>::default();
+        let orders = Arc::<FollowedEntities>::default();
         let mut follower = orders.follow(ORDER);
         note(&orders, Placed::NAME, 2);
         assert!(has_next(&mut follower, 1, Interest::Change));
@@ -214,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_notice_that_cannot_be_read_is_a_reason_to_look_once() {
-        let orders = Arc::<FollowedOrders>::default();
+        let orders = Arc::<FollowedEntities>::default();
         let mut follower = orders.follow(ORDER);
         orders.note(ORDER, None);
         assert!(has_next(&mut follower, 1, Interest::Decision));
@@ -223,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_order_that_is_not_followed_takes_no_memory() {
-        let orders = Arc::<FollowedOrders>::default();
+        let orders = Arc::<FollowedEntities>::default();
         let first = orders.follow(ORDER);
         drop(orders.follow(ORDER));
         assert_eq!(orders.0.lock().len(), 1);

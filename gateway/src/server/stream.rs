@@ -1,6 +1,6 @@
-//! An order's states as server-sent events.
+//! The states of an entity as server-sent events.
 
-use std::time::Duration;
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use contract::ErrorKind;
 use futures::{Stream, StreamExt, stream::BoxStream};
@@ -12,61 +12,89 @@ use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
 };
-use subjects::orders::Order;
-use tokio::sync::OwnedSemaphorePermit;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     http::{caller::Credentials, error::ApiError},
-    server::{
-        follow::{Follow, is_terminal},
-        notices::Interest,
-    },
+    server::gateway::Gateway,
 };
 
 /// The interval of comments on an idle stream, so that proxies do not consider the connection dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The states of one order, until it is final.
-pub(crate) struct OrderStream(BoxStream<'static, Event>);
+/// An entity that a stream follows, with the rights of one caller.
+pub(crate) trait Followed: Send + Sized + 'static {
+    type State: Serialize + Send;
 
-impl OrderStream {
-    /// Follows an order from the version after `seen`; `order` was read to check the caller's access.
-    pub(crate) async fn open(credentials: &Credentials, order: Order, seen: i64) -> Result<Self, ApiError> {
-        let permit = credentials.context.gateway.streams.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many orders are being followed. Try again.")
+    /// The name of the events.
+    const EVENT: &'static str;
+    /// What their id is, for the document.
+    const ID: &'static str;
+    /// What their data is, for the document.
+    const DATA: &'static str;
+    /// Of the stream, for the document.
+    const DESCRIPTION: &'static str;
+
+    /// What bounds the streams of this kind.
+    fn places(gateway: &Gateway) -> &Arc<Semaphore>;
+
+    fn credentials(&self) -> &Credentials;
+
+    /// The id of the event of a state.
+    fn id(state: &Self::State) -> i64;
+
+    /// Whether the state that was read last is the last one.
+    fn has_ended(&self) -> bool;
+
+    /// The state, if the client does not have it yet.
+    fn read(&mut self) -> impl Future<Output = Result<Option<Self::State>, ApiError>> + Send;
+
+    /// Waits for a reason to read again.
+    fn wait(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// The states of one entity, until the last one.
+pub(crate) struct EventStream<F> {
+    events: BoxStream<'static, Event>,
+    of: PhantomData<fn() -> F>,
+}
+
+impl<F: Followed> EventStream<F> {
+    /// Streams what is followed. The first read happens after registering for notices, so that no change is missed.
+    pub(crate) async fn open(mut followed: F) -> Result<Self, ApiError> {
+        let places = F::places(&followed.credentials().context.gateway).clone();
+        let permit = places.try_acquire_owned().map_err(|_| {
+            ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many streams are open. Try again.")
         })?;
-        let mut follow = Follow::open(credentials.clone(), &order, seen);
-        // Read after registering, so that no change is missed.
-        let first = follow.read().await?;
-        let ended = is_terminal(first.as_ref().map_or(order.status, |newer| newer.status));
-        Ok(Self(events(Open { follow, next: first, ended, _permit: permit }).boxed()))
+        let next = followed.read().await?;
+        let events = events(Open { followed, next, _permit: permit }).boxed();
+        Ok(Self { events, of: PhantomData })
     }
 }
 
-struct Open {
-    follow: Follow,
-    next: Option<Order>,
-    ended: bool,
+struct Open<F: Followed> {
+    followed: F,
+    next: Option<F::State>,
     _permit: OwnedSemaphorePermit,
 }
 
-fn events(open: Open) -> impl Stream<Item = Event> {
+fn events<F: Followed>(open: Open<F>) -> impl Stream<Item = Event> {
     futures::stream::unfold(open, |mut open| async move {
-        let credentials = open.follow.credentials();
+        let credentials = open.followed.credentials().clone();
         loop {
-            if let Some(order) = open.next.take() {
-                open.ended = is_terminal(order.status);
-                return Some((event(&order)?, open));
+            if let Some(state) = open.next.take() {
+                return Some((event::<F>(&state)?, open));
             }
-            if open.ended {
+            if open.followed.has_ended() {
                 return None;
             }
             tokio::select! {
                 () = credentials.context.gateway.drained() => return None,
                 () = credentials.revoked() => return None,
-                () = open.follow.rest(Interest::Change) => {}
+                () = open.followed.wait() => {}
             }
-            match open.follow.read().await {
+            match open.followed.read().await {
                 Ok(newer) => open.next = newer,
                 // The domain may be unavailable for a moment; the stream continues.
                 Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Deadline) => {}
@@ -77,9 +105,9 @@ fn events(open: Open) -> impl Stream<Item = Event> {
     })
 }
 
-fn event(order: &Order) -> Option<Event> {
-    let data = serde_json::to_string(order).ok()?;
-    Some(Event::message(data).event_type("status").id(order.version.to_string()))
+fn event<F: Followed>(state: &F::State) -> Option<Event> {
+    let data = serde_json::to_string(state).ok()?;
+    Some(Event::message(data).event_type(F::EVENT).id(F::id(state).to_string()))
 }
 
 fn text(description: &'static str) -> MetaSchemaRef {
@@ -88,27 +116,33 @@ fn text(description: &'static str) -> MetaSchemaRef {
     MetaSchemaRef::Inline(Box::new(schema))
 }
 
-impl IntoResponse for OrderStream {
+fn always(name: &'static str) -> MetaSchemaRef {
+    let mut schema = MetaSchema::new("string");
+    schema.enum_items = vec![name.into()];
+    MetaSchemaRef::Inline(Box::new(schema))
+}
+
+impl<F> IntoResponse for EventStream<F> {
     fn into_response(self) -> Response {
-        SSE::new(self.0).keep_alive(HEARTBEAT).into_response()
+        SSE::new(self.events).keep_alive(HEARTBEAT).into_response()
     }
 }
 
-impl ApiResponse for OrderStream {
+impl<F: Followed> ApiResponse for EventStream<F> {
     fn meta() -> MetaResponses {
         // The document describes one event of the stream.
         let mut schema = MetaSchema::new("object");
-        schema.properties = vec![
-            ("id", text("The order's version, for `Last-Event-ID`.")),
-            ("event", text("Always `status`.")),
-            ("data", text("The order, as JSON.")),
-        ];
+        schema.properties = vec![("id", text(F::ID)), ("event", always(F::EVENT)), ("data", text(F::DATA))];
         schema.required = vec!["id", "event", "data"];
         let schema = MetaSchemaRef::Inline(Box::new(schema));
         let content = vec![MetaMediaType { content_type: "text/event-stream", schema }];
-        let description = "One event per change, until the order is final";
-        let response =
-            MetaResponse { description, status: Some(200), status_range: None, content, headers: Vec::new() };
+        let response = MetaResponse {
+            description: F::DESCRIPTION,
+            status: Some(200),
+            status_range: None,
+            content,
+            headers: Vec::new(),
+        };
         MetaResponses { responses: vec![response] }
     }
 

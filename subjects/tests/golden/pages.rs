@@ -262,7 +262,12 @@ const OUTSIDE: [Outside; 36] = [
         "An external system that the operation calls, such as the payment provider, did not answer.",
     ),
     outside("not_ready", K::Unavailable, GATEWAY, "Only from `/health/ready`; `details` names what is missing."),
-    outside("too_many_streams", K::Unavailable, GATEWAY, "More orders are being followed than the gateway permits."),
+    outside(
+        "too_many_streams",
+        K::Unavailable,
+        GATEWAY,
+        "More orders, or stocks of variants, are being followed than the gateway permits.",
+    ),
 ];
 
 // Separate, because its kind is the last one.

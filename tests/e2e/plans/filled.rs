@@ -94,8 +94,8 @@ const CATALOG: &str = "
 
 const INVENTORY: &str = "
     create temporary table made as select n, gen_random_uuid() as id from generate_series(1, 20000) n;
-    insert into stock (variant_id, sku, seller_id, on_hand, received, version, updated_at)
-        select id, 'FILLED-' || n, gen_random_uuid(), 5, 5, 1, now() from made;
+    insert into stock (variant_id, sku, seller_id, on_hand, received, min_stock, version, updated_at)
+        select id, 'FILLED-' || n, gen_random_uuid(), 5, 5, case when n % 500 = 0 then 9 else 1 end, 1, now() from made;
     insert into reservation (order_id, status, cause, version, updated_at)
         select id, 'committed', 'confirmed', 2, now() from made;
     insert into reservation_line (order_id, variant_id, quantity) select id, id, 1 from made;

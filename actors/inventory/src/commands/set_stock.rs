@@ -11,11 +11,12 @@ use subjects::{
     catalog::Offer,
     inventory::{InventoryError, MAX_ON_HAND, SetStock, Stock, StockCount},
 };
+use uuid::Uuid;
 
 use crate::{Inventory, machine::account::Entry, offers, shelf::Shelf, store};
 
-/// The variant's offer, if inventory does not know the variant: a product's first stock may be set before the event of
-/// the product arrives.
+/// The variant's offer, if inventory does not know the variant or its product: a product's first stock may be set
+/// before the event of the product arrives, and rows older than the column have no product.
 type UnknownVariant = Option<Offer>;
 
 impl Prepare<SetStock> for Inventory {
@@ -23,7 +24,8 @@ impl Prepare<SetStock> for Inventory {
 
     async fn prepare(&self, cx: &Context, command: &SetStock) -> Result<UnknownVariant, PrepareError<InventoryError>> {
         validate(&command.count)?;
-        if store::shelf(cx.reads(), command.variant_id.0).await?.is_some() {
+        let shelf = store::shelf(cx.reads(), command.variant_id.0).await?;
+        if shelf.is_some_and(|shelf| shelf.product_id.is_some()) {
             return Ok(None);
         }
         let mut offers = offers::offers(cx, vec![command.variant_id]).await?.into_iter();
@@ -53,6 +55,9 @@ impl HandleBatch<SetStock, UnknownVariant> for Inventory {
         }
         store::insert_shelves(tx.writes(), &new.values().collect::<Vec<_>>()).await?;
         let mut shelves = store::lock_shelves(tx.locks(), &ids.into_iter().collect::<Vec<_>>()).await?;
+
+        let named = name_products(&mut shelves, commands);
+        store::write_products(tx.writes(), &named).await?;
 
         let (mut outcomes, mut entries, mut changed) = (Vec::new(), Vec::new(), BTreeSet::new());
         for command in commands {
@@ -91,8 +96,23 @@ impl HandleBatch<SetStock, UnknownVariant> for Inventory {
 
 /// The shelf of a variant that was unknown when the command was prepared.
 fn empty_shelf(command: &CommandEnvelope<SetStock, UnknownVariant>, now: DateTime<Utc>) -> Option<Shelf> {
-    let offer = command.prepared.as_ref()?;
-    Some(Shelf::empty(offer.variant_id.0, offer.sku.clone(), offer.seller_id.0, now))
+    Some(Shelf::of_offer(command.prepared.as_ref()?, now))
+}
+
+/// Sets the products of shelves whose rows are older than the column. Returns these variants with their products.
+fn name_products(
+    shelves: &mut BTreeMap<Uuid, Shelf>,
+    commands: &[&CommandEnvelope<SetStock, UnknownVariant>],
+) -> Vec<(Uuid, Uuid)> {
+    let mut named = Vec::new();
+    for offer in commands.iter().filter_map(|command| command.prepared.as_ref()) {
+        let product = offer.product_id.0;
+        if let Some(shelf) = shelves.get_mut(&offer.variant_id.0).filter(|shelf| shelf.product_id.is_none()) {
+            shelf.product_id = Some(product);
+            named.push((shelf.variant_id, product));
+        }
+    }
+    named
 }
 
 fn validate(count: &StockCount) -> Result<(), InventoryError> {
@@ -131,7 +151,6 @@ mod tests {
     use chrono::DateTime;
     use runtime::{Identity, Version};
     use subjects::{VariantId, roles};
-    use uuid::Uuid;
 
     use super::*;
 

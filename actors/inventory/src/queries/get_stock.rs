@@ -19,14 +19,15 @@ impl AnswerBatch<GetStock> for Inventory {
     }
 
     async fn answer(&self, cx: &Context, query: &GetStock, shelf: Option<Shelf>) -> QueryResult<Stock, InventoryError> {
-        let shelf = shelf.ok_or(InventoryError::VariantNotFound)?;
+        let mut shelf = shelf.ok_or(InventoryError::VariantNotFound)?;
         if shelf.is_managed_by(cx.caller()) {
+            offers::name_products(cx, std::slice::from_mut(&mut shelf)).await?;
             return Ok(shelf.into_stock());
         }
         // As in catalog, a variant that is not for sale does not exist for the public.
-        if offers::for_sale(cx, vec![query.variant_id]).await?.is_empty() {
-            return Err(InventoryError::VariantNotFound.into());
-        }
-        Ok(shelf.into_public_stock())
+        let offers = offers::offers(cx, vec![query.variant_id]).await?;
+        let offer = offers.into_iter().find(|offer| offer.is_active).ok_or(InventoryError::VariantNotFound)?;
+        shelf.product_id = Some(offer.product_id.0);
+        Ok(shelf.into_stock().into_public())
     }
 }

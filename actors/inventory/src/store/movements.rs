@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use contract::page::{COUNTED, Part};
 use runtime::{InternalError, LastWrites, Reads, Writes, columns};
-use subjects::inventory::Movement;
+use subjects::inventory::{LOCATION, Movement};
 use uuid::Uuid;
 
 use crate::machine::account::Entry;
@@ -25,13 +25,13 @@ pub(crate) async fn movements(
     part: &Part<i64>,
 ) -> Result<Vec<MovementRow>, InternalError> {
     let sql = if part.is_backwards {
-        "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
+        "select id, variant_id, $5 as location, reason, on_hand_delta, reserved_delta, order_id, at from movement
          where variant_id = $1 and id > coalesce($2, 0) order by id limit $3 offset $4"
     } else {
-        "select id, variant_id, reason, on_hand_delta, reserved_delta, order_id, at from movement
+        "select id, variant_id, $5 as location, reason, on_hand_delta, reserved_delta, order_id, at from movement
          where variant_id = $1 and id < coalesce($2, 9223372036854775807) order by id desc limit $3 offset $4"
     };
-    let query = sqlx::query_as(sql).bind(variant).bind(part.from).bind(part.rows()).bind(part.offset());
+    let query = sqlx::query_as(sql).bind(variant).bind(part.from).bind(part.rows()).bind(part.offset()).bind(LOCATION);
     Ok(query.fetch_all(db).await?)
 }
 

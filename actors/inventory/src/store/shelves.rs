@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use contract::page::{COUNTED, Part};
 use runtime::{InternalError, LastWrites, Locks, Reads, Writes, columns};
 use uuid::Uuid;
 
@@ -10,7 +11,8 @@ use crate::shelf::Shelf;
 
 /// Reads the stock of variants. Unknown variants are absent from the result.
 pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, InternalError> {
-    let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+    let sql = "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
+               updated_at
         from stock where variant_id = any($1)";
     let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
@@ -18,6 +20,29 @@ pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap
 
 pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>, InternalError> {
     Ok(shelves(db, &[variant]).await?.remove(&variant))
+}
+
+/// The variants that are low on stock, newest first.
+pub(crate) async fn low_shelves(db: Reads<'_>, part: &Part<Uuid>) -> Result<Vec<Shelf>, InternalError> {
+    let sql = if part.is_backwards {
+        "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
+                updated_at
+         from stock where is_low and variant_id > coalesce($1, '00000000-0000-0000-0000-000000000000')
+         order by variant_id limit $2 offset $3"
+    } else {
+        "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
+                updated_at
+         from stock where is_low and variant_id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+         order by variant_id desc limit $2 offset $3"
+    };
+    let query = sqlx::query_as(sql).bind(part.from).bind(part.rows()).bind(part.offset());
+    Ok(query.fetch_all(db).await?)
+}
+
+/// The number of variants that are low on stock, counted up to [`COUNTED`] + 1.
+pub(crate) async fn count_low_shelves(db: Reads<'_>) -> Result<i64, InternalError> {
+    let sql = "select count(*) from (select from stock where is_low limit $1) as counted";
+    Ok(sqlx::query_scalar(sql).bind(COUNTED + 1).fetch_one(db).await?)
 }
 
 /// Reads the available units of variants. Unknown variants are absent from the result.
@@ -29,7 +54,8 @@ pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeM
 
 /// Locks the stock of variants in the order of their ids. Unknown variants are absent from the result.
 pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, InternalError> {
-    let sql = "select variant_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at
+    let sql = "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
+               updated_at
         from stock where variant_id = any($1) order by variant_id for update";
     let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
@@ -40,12 +66,12 @@ pub(crate) async fn insert_shelves(db: Writes<'_>, shelves: &[&Shelf]) -> Result
     if shelves.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let sql = "insert into stock (variant_id, sku, seller_id, updated_at)
-        select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
+    let sql = "insert into stock (variant_id, product_id, sku, seller_id, updated_at)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[])
         on conflict do nothing
         returning variant_id";
     let query = columns!(sqlx::query_scalar(sql), shelves, shelf;
-        shelf.variant_id, shelf.sku.as_str(), shelf.seller_id, shelf.updated_at);
+        shelf.variant_id, shelf.product_id, shelf.sku.as_str(), shelf.seller_id, shelf.updated_at);
     let made: Vec<Uuid> = query.fetch_all(db).await?;
     Ok(made.into_iter().collect())
 }
@@ -64,4 +90,17 @@ pub(crate) fn update_shelves(mut db: LastWrites<'_>, shelves: &[&Shelf], now: Da
     let query = columns!(db.write(sql), shelves, shelf; shelf.variant_id, shelf.on_hand, shelf.reserved,
         shelf.min_stock, shelf.received, shelf.sold, shelf.version);
     query.bind(now);
+}
+
+/// Sets the products of variants whose rows this transaction has locked. Not as a last write, since another one may
+/// update the same rows.
+pub(crate) async fn write_products(db: Writes<'_>, products: &[(Uuid, Uuid)]) -> Result<(), InternalError> {
+    if products.is_empty() {
+        return Ok(());
+    }
+    let sql = "update stock s set product_id = u.product_id
+        from unnest($1::uuid[], $2::uuid[]) as u (variant_id, product_id)
+        where s.variant_id = u.variant_id";
+    columns!(sqlx::query(sql), products, named; named.0, named.1).execute(db).await?;
+    Ok(())
 }
