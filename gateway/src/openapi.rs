@@ -16,6 +16,7 @@ use crate::{
         inventory::InventoryApi,
         orders::OrdersApi,
         payments::{PaymentsApi, SandboxApi},
+        pricing::PricingApi,
         products::ProductsApi,
     },
 };
@@ -53,7 +54,7 @@ pub fn openapi_document() -> String {
 
 fn build(local_stack: bool) -> String {
     let api = (
-        (AuthApi, (AdminApi, DeadLettersApi), ProductsApi, InventoryApi, CartsApi),
+        (AuthApi, (AdminApi, DeadLettersApi), ProductsApi, InventoryApi, PricingApi, CartsApi),
         (OrdersApi, PaymentsApi, SandboxApi, HealthApi),
     );
     let service = OpenApiService::new(api, "souk", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/");

@@ -38,6 +38,7 @@ mod outages;
 mod overload;
 mod payments_over_http;
 mod plans;
+mod pricing;
 mod products;
 mod rates;
 mod readme;

@@ -51,7 +51,7 @@ fn requests() -> Vec<String> {
 }
 
 /// What each domain registers that it uses of others.
-fn uses() -> [Uses; 6] {
+fn uses() -> [Uses; 7] {
     [
         Uses::of::<carts::Carts>(),
         Uses::of::<catalog::Catalog>(),
@@ -59,6 +59,7 @@ fn uses() -> [Uses; 6] {
         Uses::of::<inventory::Inventory>(),
         Uses::of::<orders::Orders>(),
         Uses::of::<payments::Payments>(),
+        Uses::of::<pricing::Pricing>(),
     ]
 }
 
