@@ -20,8 +20,8 @@ pub use model::{
 };
 pub use queries::{GetPromotion, GetShippingZone, GetTaxRate, ListPromotions, ListShippingZones, ListTaxRates};
 pub use quote::{
-    Discount, Estimate, GetQuotes, Problem, ProblemCode, Quote, QuoteLine, QuoteRequest, Quotes, RuleKind, RuleVersion,
-    ShippingOption, TaxLine, Zone,
+    Discount, Estimate, GetQuotes, LineShare, Problem, ProblemCode, Quote, QuoteLine, QuoteRequest, Quotes, RuleKind,
+    RuleVersion, ShippingOption, TaxLine, Zone,
 };
 
 /// The domain's name.

@@ -54,4 +54,5 @@ mod slow_clients;
 mod stock_locks;
 mod text;
 mod tls;
+mod totals;
 mod trim;

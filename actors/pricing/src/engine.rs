@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use subjects::{
     Money,
     pricing::{
-        Estimate, PricingError, Problem, ProblemCode, Promotion, Quote, QuoteRequest, RuleKind, RuleVersion,
+        Estimate, LineShare, PricingError, Problem, ProblemCode, Promotion, Quote, QuoteRequest, RuleKind, RuleVersion,
         ShippingZone, TaxRate,
     },
 };
@@ -74,7 +74,9 @@ pub(crate) fn quote(rules: &Rules, request: &QuoteRequest) -> Result<Quote, Pric
     rules_used.extend(taxed.rates.iter().map(|rate| version(RuleKind::TaxRate, rate.id.0, rate.version)));
     let mut problems = promoted.problems;
     problems.extend(shipped.problem.map(problem));
+    let shares = promoted.left.iter().zip(&taxed.of_lines);
     Ok(Quote {
+        lines: shares.map(|(price, tax)| LineShare { price: money(*price), tax: money(*tax) }).collect(),
         totals: Estimate {
             subtotal: money(subtotal),
             discount: money(subtotal - goods),

@@ -161,10 +161,21 @@ pub struct Problem {
     pub coupon: Option<String>,
 }
 
+/// A line's part of the totals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineShare {
+    /// Its price after discounts.
+    pub price: Money,
+    /// Its part of the tax that is added.
+    pub tax: Money,
+}
+
 /// The totals of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quote {
     pub totals: Estimate,
+    /// In the order of the lines. Their prices sum to the subtotal less the discount.
+    pub lines: Vec<LineShare>,
     pub tax_lines: Vec<TaxLine>,
     /// In the order in which they apply. Their amounts sum to the discount.
     pub discounts: Vec<Discount>,
@@ -216,6 +227,7 @@ mod tests {
         let (subtotal, zero) = (Money::new(subtotal, Currency::USD), Money::zero(Currency::USD));
         Quote {
             totals: Estimate { subtotal, discount: zero, shipping: zero, tax: None, total: subtotal },
+            lines: Vec::new(),
             tax_lines: Vec::new(),
             discounts: Vec::new(),
             shipping_options: Vec::new(),

@@ -3,7 +3,8 @@
 //! The lines of a category are taxed as a whole, so that an amount is rounded once per rate and not once per line. All
 //! rates that match apply to the same net amount, none to the tax of another. Where prices contain tax, the net amount
 //! is what is left without it: `gross / (1 + sum of the inclusive rates)`; the contained tax is divided among its rates
-//! by [`divide`]. Tax that is not contained is added to the total, each rate rounded by itself.
+//! by [`divide`]. Tax that is not contained is added to the total, each rate rounded by itself. The added tax of a
+//! category is divided among its lines, and the shipping charge as the last of its category, by [`divide`].
 
 use std::collections::BTreeMap;
 
@@ -22,22 +23,31 @@ pub(super) struct Taxed<'a> {
     pub rates: Vec<&'a TaxRate>,
     /// The tax that is added to the total.
     pub added: i64,
+    /// Its part of each line; the rest is that of the shipping charge.
+    pub of_lines: Vec<i64>,
 }
 
 /// Computes the tax of lines with these prices after discounts, and of the shipping charge.
 pub(super) fn compute<'a>(rates: &'a [TaxRate], request: &QuoteRequest, prices: &[i64], charge: i64) -> Taxed<'a> {
-    let mut taxed = Taxed::default();
+    let mut taxed = Taxed { of_lines: vec![0; prices.len()], ..Taxed::default() };
     let Some(address) = &request.address else { return taxed };
     let mut rates: Vec<&TaxRate> = rates.iter().filter(|rate| applies(rate, address)).collect();
     rates.sort_by_key(|rate| rate.id);
-    let mut amounts: BTreeMap<&str, i64> = BTreeMap::new();
-    for (line, price) in request.lines.iter().zip(prices) {
-        *amounts.entry(line.tax_category.as_deref().unwrap_or(STANDARD)).or_default() += price;
+    let mut categories: BTreeMap<&str, Vec<usize>> = BTreeMap::from([(SHIPPING, Vec::new())]);
+    for (place, line) in request.lines.iter().enumerate() {
+        categories.entry(line.tax_category.as_deref().unwrap_or(STANDARD)).or_default().push(place);
     }
-    *amounts.entry(SHIPPING).or_default() += charge;
-    for (category, amount) in amounts.into_iter().filter(|(_, amount)| *amount > 0) {
+    for (category, places) in categories {
         let of_category: Vec<&TaxRate> = rates.iter().copied().filter(|rate| rate.tax_category == category).collect();
-        taxed.add(&of_category, amount, request);
+        let mut amounts: Vec<i64> = places.iter().map(|place| prices[*place]).collect();
+        amounts.extend((category == SHIPPING).then_some(charge));
+        let amount: i64 = amounts.iter().sum();
+        if amount > 0 {
+            let added = taxed.add(&of_category, amount, request);
+            for (place, share) in places.into_iter().zip(divide(added, &amounts)) {
+                taxed.of_lines[place] = share;
+            }
+        }
     }
     taxed
 }
@@ -53,7 +63,9 @@ pub(crate) fn normal_state(state: &str) -> String {
 }
 
 impl<'a> Taxed<'a> {
-    fn add(&mut self, rates: &[&'a TaxRate], amount: i64, request: &QuoteRequest) {
+    /// Adds the tax of a category. Returns what it adds to the total.
+    fn add(&mut self, rates: &[&'a TaxRate], amount: i64, request: &QuoteRequest) -> i64 {
+        let mut added = 0_i64;
         let inclusive: Vec<i64> = rates.iter().map(|rate| if rate.inclusive { rate.rate } else { 0 }).collect();
         let sum: i64 = inclusive.iter().sum();
         let net = part(amount, ONE, ONE + sum);
@@ -61,7 +73,7 @@ impl<'a> Taxed<'a> {
         for (rate, contained) in rates.iter().zip(contained) {
             let tax = if rate.inclusive { contained } else { part(net, rate.rate, ONE) };
             if !rate.inclusive {
-                self.added = self.added.saturating_add(tax);
+                added = added.saturating_add(tax);
             }
             self.lines.push(TaxLine {
                 name: rate.name.clone(),
@@ -72,5 +84,7 @@ impl<'a> Taxed<'a> {
             });
             self.rates.push(*rate);
         }
+        self.added = self.added.saturating_add(added);
+        added
     }
 }

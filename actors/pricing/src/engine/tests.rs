@@ -34,6 +34,8 @@ struct Numbers {
     shipping: i64,
     tax: Option<i64>,
     total: i64,
+    /// Price after discounts, and tax.
+    lines: Vec<(i64, i64)>,
     /// Name, base and amount.
     tax_lines: Vec<(String, i64, i64)>,
     /// Name and amount.
@@ -55,6 +57,7 @@ impl Numbers {
             shipping: totals.shipping.amount,
             tax: totals.tax.map(|tax| tax.amount),
             total: totals.total.amount,
+            lines: quote.lines.iter().map(|line| (line.price.amount, line.tax.amount)).collect(),
             tax_lines: quote.tax_lines.iter().map(tax_line).collect(),
             discounts: discounts.collect(),
             options: options.collect(),

@@ -3,9 +3,9 @@ use subjects::{
     pricing::{
         ChangePromotion, ChangeShippingZone, ChangeTaxRate, Conditions, CreatePromotion, CreateShippingZone,
         CreateTaxRate, DOMAIN, DeletePromotion, DeleteShippingZone, DeleteTaxRate, Deleted, Discount, Estimate,
-        GetPromotion, GetQuotes, GetShippingZone, GetTaxRate, ListPromotions, ListShippingZones, ListTaxRates,
-        NewPromotion, NewShippingMethod, NewShippingZone, NewTaxRate, PricingError, Problem, ProblemCode, Promotion,
-        PromotionChanges, Promotions, Quote, QuoteLine, QuoteRequest, Quotes, Reward, RewardKind, RuleKind,
+        GetPromotion, GetQuotes, GetShippingZone, GetTaxRate, LineShare, ListPromotions, ListShippingZones,
+        ListTaxRates, NewPromotion, NewShippingMethod, NewShippingZone, NewTaxRate, PricingError, Problem, ProblemCode,
+        Promotion, PromotionChanges, Promotions, Quote, QuoteLine, QuoteRequest, Quotes, Reward, RewardKind, RuleKind,
         RuleVersion, ShippingKind, ShippingMethod, ShippingOption, ShippingRate, ShippingTier, ShippingZone,
         ShippingZoneChanges, ShippingZones, Stacking, TaxLine, TaxRate, TaxRateChanges, TaxRates, Zone,
     },
@@ -178,6 +178,7 @@ pub fn estimate() -> Estimate {
 fn quote() -> Quote {
     Quote {
         totals: estimate(),
+        lines: vec![LineShare { price: usd(9498), tax: usd(594) }],
         tax_lines: vec![tax_line()],
         discounts: vec![discount()],
         shipping_options: vec![option()],

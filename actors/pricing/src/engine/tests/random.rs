@@ -222,6 +222,7 @@ fn a_hundred_thousand_random_carts_have_the_totals_of_another_program() {
             assert_eq!(numbers, reference::recompute(&rules, &request), "{rules:?}\n{request:?}");
             let sum: i64 = numbers.discounts.iter().map(|(_, amount)| amount).sum();
             assert_eq!((sum, quote.totals.total.amount >= 0), (numbers.discount, true));
+            assert!(numbers.lines.iter().all(|(price, tax)| *price >= 0 && *tax >= 0));
             discounted += i32::from(numbers.discount > 0);
             shipped += i32::from(numbers.shipping > 0);
             taxed += i32::from(numbers.tax > Some(0));

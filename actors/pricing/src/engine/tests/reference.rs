@@ -217,9 +217,10 @@ fn ship(
     (options, chosen.unwrap_or(0), problem.into_iter().collect())
 }
 
-/// The tax lines, and the tax that is added.
-fn tax(rules: &Rules, request: &QuoteRequest, left: &[i64], charge: i64) -> (Vec<(String, i64, i64)>, i64) {
-    let Some(address) = &request.address else { return (Vec::new(), 0) };
+/// The tax lines, the tax that is added, and that of each line.
+fn tax(rules: &Rules, request: &QuoteRequest, left: &[i64], charge: i64) -> (Vec<(String, i64, i64)>, i64, Vec<i64>) {
+    let mut of_lines = vec![0; left.len()];
+    let Some(address) = &request.address else { return (Vec::new(), 0, of_lines) };
     let state = address.state.clone().unwrap_or_default();
     let mut rates: Vec<&TaxRate> = rules.tax_rates.iter().collect();
     rates.retain(|rate| rate.country == address.country && (rate.state.is_none() || rate.state == Some(state.clone())));
@@ -241,6 +242,7 @@ fn tax(rules: &Rules, request: &QuoteRequest, left: &[i64], charge: i64) -> (Vec
         let net = Fraction::of(gross).over(factor).rounded();
         let weights: Vec<i64> = inclusive.iter().map(|rate| rate.rate).collect();
         let mut contained = shared(gross - net, &weights).into_iter();
+        let before = added;
         for rate in rates {
             let amount = if rate.inclusive {
                 contained.next().unwrap()
@@ -251,8 +253,13 @@ fn tax(rules: &Rules, request: &QuoteRequest, left: &[i64], charge: i64) -> (Vec
             };
             lines.push((rate.name.clone(), net, amount));
         }
+        let is_concerned: Vec<bool> = request.lines.iter().map(of_category).collect();
+        let mut weights: Vec<i64> = left.iter().zip(&is_concerned).map(|(left, is)| left * i64::from(*is)).collect();
+        weights.push(if category == "shipping" { charge } else { 0 });
+        let shares = shared(added - before, &weights);
+        of_lines = of_lines.iter().zip(shares).map(|(of_line, share)| of_line + share).collect();
     }
-    (lines, added)
+    (lines, added, of_lines)
 }
 
 pub(super) fn recompute(rules: &Rules, request: &QuoteRequest) -> Numbers {
@@ -260,7 +267,7 @@ pub(super) fn recompute(rules: &Rules, request: &QuoteRequest) -> Numbers {
     let reduced = reduce(rules, request);
     let goods: i64 = reduced.left.iter().sum();
     let (options, shipping, shipping_problem) = ship(rules, request, goods, reduced.is_free);
-    let (tax_lines, added) = tax(rules, request, &reduced.left, shipping);
+    let (tax_lines, added, taxes) = tax(rules, request, &reduced.left, shipping);
     let discount: i64 = reduced.applied.iter().map(|(_, amount)| amount).sum();
     Numbers {
         subtotal,
@@ -268,6 +275,7 @@ pub(super) fn recompute(rules: &Rules, request: &QuoteRequest) -> Numbers {
         shipping,
         tax: request.address.is_some().then_some(added),
         total: subtotal - discount + shipping + added,
+        lines: reduced.left.iter().copied().zip(taxes).collect(),
         tax_lines,
         discounts: reduced.applied,
         options,
