@@ -44,6 +44,7 @@ const TABLE: &[Entry] = table! {
     };
     catalog::Catalog = |_, _| catalog::Catalog;
     inventory::Inventory = |_, _| inventory::Inventory;
+    pricing::Pricing = |_, _| pricing::Pricing;
     carts::Carts = |_, _| carts::Carts;
     orders::Orders = |settings, _| {
         orders::Orders::new(&orders::OrdersConfig { payment_deadline: settings.payment_deadline })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poem::{Endpoint, Response, Route};
-use subjects::{carts, catalog, identity, inventory, operations, orders, payments};
+use subjects::{carts, catalog, identity, inventory, operations, orders, payments, pricing};
 
 use crate::{
     http::error::GATEWAY,
@@ -19,6 +19,7 @@ use crate::{
         inventory::InventoryApi,
         orders::OrdersApi,
         payments::{PaymentsApi, SandboxApi},
+        pricing::PricingApi,
         products::ProductsApi,
     },
     server::{
@@ -41,6 +42,7 @@ pub(crate) fn app(gateway: Arc<Gateway>) -> Middleware<Route> {
     route = mount(route, operations::DOMAIN, AuditLogApi);
     route = mount(route, catalog::DOMAIN, ProductsApi);
     route = mount(route, inventory::DOMAIN, InventoryApi);
+    route = mount(route, pricing::DOMAIN, PricingApi);
     route = mount(route, carts::DOMAIN, CartsApi);
     route = mount(route, orders::DOMAIN, OrdersApi);
     route = mount(route, payments::DOMAIN, PaymentsApi);

@@ -17,6 +17,7 @@ use crate::{
         inventory::InventoryApi,
         orders::OrdersApi,
         payments::{PaymentsApi, SandboxApi},
+        pricing::PricingApi,
         products::ProductsApi,
     },
 };
@@ -54,7 +55,7 @@ pub fn openapi_document() -> String {
 
 fn build(local_stack: bool) -> String {
     let api = (
-        (AuthApi, (AdminApi, DeadLettersApi, AuditLogApi), ProductsApi, InventoryApi, CartsApi),
+        (AuthApi, (AdminApi, DeadLettersApi, AuditLogApi), ProductsApi, InventoryApi, PricingApi, CartsApi),
         (OrdersApi, PaymentsApi, SandboxApi, HealthApi),
     );
     let service = OpenApiService::new(api, "souk", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/");

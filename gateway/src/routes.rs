@@ -12,4 +12,5 @@ pub(crate) mod home;
 pub(crate) mod inventory;
 pub(crate) mod orders;
 pub(crate) mod payments;
+pub(crate) mod pricing;
 pub(crate) mod products;

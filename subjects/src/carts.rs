@@ -55,13 +55,14 @@ pub struct CartItem {
     pub problem: Option<LineProblem>,
 }
 
-/// The totals of a cart or an order. Shipping, tax and discount are 0 until pricing exists.
+/// The totals of a cart or an order. `total = subtotal - discount + shipping + tax`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Totals {
     pub subtotal: Money,
     pub discount: Money,
     pub shipping: Money,
+    /// The tax that is added. Tax that the prices contain is in the tax lines only.
     pub tax: Money,
     pub total: Money,
 }

@@ -52,4 +52,12 @@ id! {
     PaymentId,
     /// A refund of a payment.
     RefundId,
+    /// A tax rate.
+    TaxRateId,
+    /// A shipping zone.
+    ShippingZoneId,
+    /// A shipping method of a zone.
+    ShippingMethodId,
+    /// A promotion.
+    PromotionId,
 }

@@ -21,16 +21,27 @@ mod money;
 pub mod operations;
 pub mod orders;
 pub mod payments;
+pub mod pricing;
 mod registry;
 pub mod roles;
 pub mod shop;
 
 pub use address::Address;
 pub use contract::{PageRequest, Pagination};
-pub use ids::{CartId, CategoryId, ItemId, OrderId, PaymentId, ProductId, RefundId, UserId, VariantId};
+pub use ids::{
+    CartId, CategoryId, ItemId, OrderId, PaymentId, ProductId, PromotionId, RefundId, ShippingMethodId, ShippingZoneId,
+    TaxRateId, UserId, VariantId,
+};
 pub use money::{Currency, Money, MoneyError};
 pub use registry::{MessageInfo, MessageKind, registry};
 
 /// The domains of this shop, in the order in which a node starts them.
-pub const DOMAINS: [&str; 6] =
-    [identity::DOMAIN, catalog::DOMAIN, inventory::DOMAIN, carts::DOMAIN, orders::DOMAIN, payments::DOMAIN];
+pub const DOMAINS: [&str; 7] = [
+    identity::DOMAIN,
+    catalog::DOMAIN,
+    inventory::DOMAIN,
+    pricing::DOMAIN,
+    carts::DOMAIN,
+    orders::DOMAIN,
+    payments::DOMAIN,
+];

@@ -3,7 +3,7 @@
 
 use contract::{Answer, Command, Event, Query, Request, subject};
 
-use crate::{carts, catalog, identity, inventory, operations, orders, payments};
+use crate::{carts, catalog, identity, inventory, operations, orders, payments, pricing};
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,7 @@ pub fn registry() -> Vec<MessageInfo> {
         identity::messages(),
         catalog::messages(),
         inventory::messages(),
+        pricing::messages(),
         carts::messages(),
         orders::messages(),
         payments::messages(),

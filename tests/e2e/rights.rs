@@ -52,7 +52,7 @@ fn requests() -> Vec<String> {
 }
 
 /// What each domain registers that it uses of others.
-fn uses() -> [Uses; 6] {
+fn uses() -> [Uses; 7] {
     [
         Uses::of::<carts::Carts>(),
         Uses::of::<catalog::Catalog>(),
@@ -60,6 +60,7 @@ fn uses() -> [Uses; 6] {
         Uses::of::<inventory::Inventory>(),
         Uses::of::<orders::Orders>(),
         Uses::of::<payments::Payments>(),
+        Uses::of::<pricing::Pricing>(),
     ]
 }
 

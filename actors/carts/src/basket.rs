@@ -243,6 +243,7 @@ pub(crate) mod tests {
         Offer {
             variant_id: VariantId(Uuid::from_u128(variant)),
             product_id: ProductId(Uuid::from_u128(variant + 1000)),
+            category_id: None,
             seller_id: subjects::UserId(Uuid::nil()),
             sku: format!("SKU-{variant}"),
             name: format!("Thing {variant}"),

@@ -97,6 +97,8 @@ pub(crate) fn seen(record: Record, caller: &Caller, guest: Option<Uuid>) -> Opti
             let sum = order.items.iter().map(|item| item.line_total.amount).fold(0, i64::saturating_add);
             order.totals = Totals::of_subtotal(subjects::Money::new(sum, order.currency));
             // Sellers do not see data between the buyer and the shop.
+            order.tax_lines.clear();
+            order.discounts.clear();
             order.billing_address = None;
             order.notes = None;
         }

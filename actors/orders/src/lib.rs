@@ -1,8 +1,8 @@
 //! Orders: owns the life cycle of an order.
 //!
-//! Guarantees: an order keeps the prices of the moment it was placed; a cart has at most one undecided order; every
-//! visible change is a transition of the state machine ([`machine`]) and emits an event; an order is confirmed only
-//! when its stock is reserved and its payment is captured; a deadline never expires a paid order.
+//! Guarantees: an order keeps the prices and totals of the moment it was placed; a cart has at most one undecided
+//! order; every visible change is a transition of the state machine ([`machine`]) and emits an event; an order is
+//! confirmed only when its stock is reserved and its payment is captured; a deadline never expires a paid order.
 //!
 //! To read first: `machine.rs` (the transitions), `commands/place.rs`, `reactions.rs` (events as inputs).
 
@@ -20,7 +20,7 @@ pub use config::OrdersConfig;
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
-use subjects::{carts, catalog, inventory, orders as messages, payments};
+use subjects::{carts, catalog, inventory, orders as messages, payments, pricing};
 
 /// The orders domain.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ impl Domain for Orders {
         routes.deadline::<messages::RequestExpiry>();
 
         routes.calls::<catalog::GetOffers>();
+        routes.calls::<pricing::GetQuotes>();
         routes.calls::<inventory::CheckAvailability>();
         routes.calls::<carts::GetContents>();
         routes.calls::<payments::GetAction>();

@@ -22,7 +22,7 @@ pub const ADMIN: &str = "admin@souk.test";
 pub const PASSWORD: &str = "correct horse battery staple";
 
 /// The domains that share a node. Node n runs group n / 2.
-const GROUPS: [&str; 3] = ["identity,catalog,carts", "inventory,orders", "payments"];
+const GROUPS: [&str; 3] = ["identity,catalog,pricing,carts", "inventory,orders", "payments"];
 /// Short enough for an unpaid order to expire within the run.
 const PAYMENT_DEADLINE: &str = "12s";
 const WEBHOOK_SECRET: &str = "whsec_faults";

@@ -13,7 +13,14 @@ use poem_openapi::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use subjects::{carts::Cart, catalog::Product, identity::User, inventory::Stock, orders::Order};
+use subjects::{
+    carts::Cart,
+    catalog::Product,
+    identity::User,
+    inventory::Stock,
+    orders::Order,
+    pricing::{Promotion, ShippingZone, TaxRate},
+};
 use uuid::Uuid;
 
 use crate::http::{error::ApiError, header::IfNoneMatch};
@@ -38,7 +45,16 @@ macro_rules! versioned {
         }
     )+};
 }
-versioned!(Cart shows_more = true, Product shows_more = true, User, Stock shows_more = true, Order shows_more = true);
+versioned!(
+    Cart shows_more = true,
+    Product shows_more = true,
+    User,
+    Stock shows_more = true,
+    Order shows_more = true,
+    TaxRate,
+    ShippingZone,
+    Promotion
+);
 
 /// The `Cache-Control` of a representation that is the same for everyone: it may be cached, and must be revalidated.
 pub(crate) const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");

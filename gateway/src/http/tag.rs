@@ -16,6 +16,8 @@ pub(crate) enum Tag {
     Products,
     /// Stock.
     Inventory,
+    /// Tax rates, shipping zones and promotions.
+    Pricing,
     /// The caller's cart: a customer's, or a guest's by its token.
     Carts,
     /// Orders and their history.

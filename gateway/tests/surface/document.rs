@@ -49,7 +49,7 @@ fn every_operation_documents_its_failures_and_its_caller() {
             assert!(operation["operationId"].is_string(), "{method} {path}");
         }
     }
-    assert_eq!(count, 46);
+    assert_eq!(count, 61);
     let security = &document["paths"]["/api/v1/orders"]["post"]["security"];
     assert_eq!(*security, json!([{"bearer": []}, {"cart_token": []}]));
     assert!(document["paths"]["/api/v1/products"]["get"].get("security").is_none());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::{As, DefaultOnNull};
 
 use super::{CatalogError, Categories, DOMAIN, MAX_VARIANTS, Product, Products};
-use crate::{Currency, Money, PageRequest, ProductId, UserId, VariantId};
+use crate::{CategoryId, Currency, Money, PageRequest, ProductId, UserId, VariantId};
 
 /// Returns a product by id or slug. A product that is not for sale (inactive, or of a seller who may not sell) is
 /// returned to its seller and to admins only.
@@ -85,6 +85,9 @@ query!(ListCategories, DOMAIN, "list_categories", Access::Public => Categories, 
 pub struct Offer {
     pub variant_id: VariantId,
     pub product_id: ProductId,
+    /// The product's category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category_id: Option<CategoryId>,
     pub seller_id: UserId,
     pub sku: String,
     pub name: String,
@@ -153,6 +156,7 @@ mod tests {
         Offer {
             variant_id: VariantId(uuid::Uuid::from_u128(variant)),
             product_id: ProductId(uuid::Uuid::from_u128(product)),
+            category_id: None,
             seller_id: UserId(uuid::Uuid::nil()),
             sku: variant.to_string(),
             name: "Thing".into(),

@@ -4,7 +4,7 @@ use contract::{Access, command};
 use serde::{Deserialize, Serialize};
 
 use super::{DOMAIN, Order, OrderRef, OrderStatus, OrdersError};
-use crate::{Address, Money, OrderId, inventory::Units, roles};
+use crate::{Address, Money, OrderId, ShippingMethodId, inventory::Units, roles};
 
 /// The payment method with which an order is charged when it is placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct NewOrder {
     /// The e-mail address of a guest; required without an account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// One of the shipping methods of the address. Required if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_method: Option<ShippingMethodId>,
+    /// The code of a promotion. The order is rejected if it does not apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// The total that the buyer has seen. The order is rejected if its total differs.

@@ -24,6 +24,18 @@ domain_error! {
                 Detail::new("quantity", DetailCode::Range, format!("{available} units are available"))
                     .with("max", *available),
             ];
+        UnknownCoupon { coupon: String }: Invalid "unknown_coupon" = "There is no such coupon."
+            => vec![
+                Detail::new("coupon", DetailCode::NotFound, "is not the code of a promotion").with("value", &**coupon),
+            ];
+        CouponNotApplicable { coupon: String }: Conflict "coupon_not_applicable" =
+            "The coupon does not apply to this order." => vec![Detail::value("coupon", coupon)];
+        ShippingMethodRequired: Invalid "shipping_method_required" = "The order needs a shipping method."
+            => vec![Detail::required("shipping_method")];
+        ShippingMethodUnavailable: Conflict "shipping_method_unavailable" =
+            "The shipping method is not available for this order.";
+        ShippingUnavailable: Conflict "shipping_unavailable" =
+            "No shipping method to this address is available in the currency of the order.";
         TotalChanged { totals: Totals }: Conflict "total_changed" =
             "The total has changed. The details contain the new totals."
             => total_details(totals);

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{FulfillmentStatus, OrderStatus, PaymentStatus};
 use crate::{
-    Address, Currency, ItemId, Money, OrderId, Pagination, ProductId, UserId, VariantId, carts::Totals,
+    Address, Currency, ItemId, Money, OrderId, Pagination, ProductId, UserId, VariantId,
+    carts::Totals,
     payments::PaymentAction,
+    pricing::{Discount, ShippingOption, TaxLine},
 };
 
 /// A line of an order. Its price was fixed when the order was placed.
@@ -45,6 +47,16 @@ pub struct Order {
     pub fulfillment_status: FulfillmentStatus,
     pub items: Vec<OrderItem>,
     pub totals: Totals,
+    /// The tax by rate, that which the prices contain too. Not returned to sellers.
+    #[serde(default)]
+    pub tax_lines: Vec<TaxLine>,
+    /// What promotions gave. Not returned to sellers.
+    #[serde(default)]
+    pub discounts: Vec<Discount>,
+    /// The chosen shipping method, with its price for the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]
+    pub shipping_method: Option<ShippingOption>,
     pub currency: Currency,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", oai(skip_serializing_if_is_none))]

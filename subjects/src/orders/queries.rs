@@ -80,6 +80,10 @@ pub struct Line {
     pub line_id: ItemId,
     pub unit_price: Money,
     pub quantity: i64,
+    /// What the buyer pays for the line: its price after discounts with the tax that is added to it. If absent, the
+    /// price of its units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid: Option<Money>,
     /// Units sold and not returned.
     pub returnable: i64,
 }

@@ -82,6 +82,15 @@ fn the_commands_that_wait_for_confirmed_rights_are_these() {
         "identity.change_user",
         "inventory.set_stock",
         "payments.refund",
+        "pricing.change_promotion",
+        "pricing.change_shipping_zone",
+        "pricing.change_tax_rate",
+        "pricing.create_promotion",
+        "pricing.create_shipping_zone",
+        "pricing.create_tax_rate",
+        "pricing.delete_promotion",
+        "pricing.delete_shipping_zone",
+        "pricing.delete_tax_rate",
     ];
     assert_eq!(sensitive.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }

@@ -7,6 +7,7 @@ mod inventory;
 mod operations;
 mod orders;
 mod payments;
+mod pricing;
 
 use chrono::{DateTime, Utc};
 use contract::{Detail, DomainError, ErrorBody};
@@ -23,6 +24,7 @@ pub fn add_all(goldens: &mut Goldens) {
     identity::add(goldens);
     catalog::add(goldens);
     inventory::add(goldens);
+    pricing::add(goldens);
     carts::add(goldens);
     orders::add(goldens);
     payments::add(goldens);
@@ -35,6 +37,7 @@ pub fn domain_error_codes() -> Vec<(&'static str, Vec<String>)> {
         (subjects::identity::DOMAIN, codes_of::<subjects::identity::IdentityError>()),
         (subjects::catalog::DOMAIN, codes_of::<subjects::catalog::CatalogError>()),
         (subjects::inventory::DOMAIN, codes_of::<subjects::inventory::InventoryError>()),
+        (subjects::pricing::DOMAIN, codes_of::<subjects::pricing::PricingError>()),
         (subjects::carts::DOMAIN, codes_of::<subjects::carts::CartsError>()),
         (subjects::orders::DOMAIN, codes_of::<subjects::orders::OrdersError>()),
         (subjects::payments::DOMAIN, codes_of::<subjects::payments::PaymentsError>()),
@@ -48,6 +51,7 @@ pub fn domain_errors() -> Vec<(&'static str, Vec<ErrorBody>)> {
         bodies(subjects::identity::DOMAIN, &identity::errors()),
         bodies(subjects::catalog::DOMAIN, &catalog::errors()),
         bodies(subjects::inventory::DOMAIN, &inventory::errors()),
+        bodies(subjects::pricing::DOMAIN, &pricing::errors()),
         bodies(subjects::carts::DOMAIN, &carts::errors()),
         bodies(subjects::orders::DOMAIN, &orders::errors()),
         bodies(subjects::payments::DOMAIN, &payments::errors()),

@@ -147,7 +147,7 @@ fn start_two_nodes(home: &Path, settings: &[(String, String)]) -> Processes {
         environment.push((variable, stack.database_url(domain).unwrap()));
     }
     let (mut first, mut first_log) = spawn(node(home, &environment, &["--domains", "inventory,payments"]));
-    let gateway = ["--domains", "identity,catalog,carts,orders", "--gateway", "--check"];
+    let gateway = ["--domains", "identity,catalog,pricing,carts,orders", "--gateway", "--check"];
     let (mut second, mut second_log) = spawn(node(home, settings, &gateway));
     let mut children = vec![servers];
     let mut addresses = Vec::new();

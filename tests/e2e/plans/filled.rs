@@ -4,7 +4,7 @@
 pub const ROWS: f32 = 20_000.0;
 
 /// Tables that never have more than a few rows.
-pub const SMALL: [&str; 10] = [
+pub const SMALL: [&str; 12] = [
     "_runtime_migrations",
     "_sqlx_migrations",
     "cursor",
@@ -13,8 +13,10 @@ pub const SMALL: [&str; 10] = [
     "log_trim",
     "republish",
     "revocation_head",
+    "shipping_zones",
     "source_epoch",
     "stream_gap",
+    "tax_rates",
 ];
 
 /// The runtime's own tables.
@@ -63,6 +65,7 @@ pub fn statements(database: &str) -> &'static [&'static str] {
         "carts" => &[CARTS],
         "orders" => &[ORDERS],
         "payments" => &[RUNTIME, PAYMENTS],
+        "pricing" => &[PRICING],
         "sandbox" => &[SANDBOX],
         other => panic!("nothing fills the tables of {other}"),
     }
@@ -101,6 +104,14 @@ const INVENTORY: &str = "
     insert into reservation_line (order_id, variant_id, quantity) select id, id, 1 from made;
     insert into movement (variant_id, reason, on_hand_delta, reserved_delta, at)
         select id, 'received', 5, 0, now() from made";
+
+/// Each with a code, as most are.
+const PRICING: &str = "
+    insert into promotions
+        (id, name, code, is_active, reward, conditions, stacking, priority, version, created_at, updated_at)
+        select gen_random_uuid(), 'filled', 'FILLED' || n, true, '{\"kind\": \"free_shipping\"}', '{}', 'combinable', 0,
+               1, now(), now()
+        from generate_series(1, 20000) n";
 
 const CARTS: &str = "
     create temporary table made as select n, gen_random_uuid() as id from generate_series(1, 60000) n;

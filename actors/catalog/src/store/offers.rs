@@ -24,8 +24,9 @@ pub(crate) async fn offers(
     // The left join yields the time even without offers, which saves a second statement.
     let sql = "select now() as at, offer.*
         from (select) as one left join (
-            select v.id as variant_id, v.product_id, p.seller_id, v.sku, p.name as product, v.name,
-                   v.price as amount, p.currency, p.is_active and x.id is null as is_active, p.version
+            select v.id as variant_id, v.product_id, p.category_id, p.seller_id, v.sku,
+                   p.name as product, v.name, v.price as amount, p.currency, p.is_active and x.id is null as is_active,
+                   p.version
             from variants v join products p on p.id = v.product_id
                  left join sellers x on x.id = p.seller_id and not x.may_sell
             where v.id = any($1) or v.product_id = any($2)

@@ -1,5 +1,5 @@
-//! Places an order: one query to catalog for all lines, then one row with its lines, history and event. Stock and
-//! payment are decided afterwards, by the state machine in [`machine`](crate::machine).
+//! Places an order: one query to catalog for all lines and one to pricing for the totals, then one row with its lines,
+//! history and event. Stock and payment are decided afterwards, by the state machine in [`machine`](crate::machine).
 
 mod quote;
 mod validate;
@@ -18,6 +18,7 @@ use subjects::{
     catalog::GetOffers,
     inventory::{CheckAvailability, Units},
     orders::{LineFact, NewOrder, Order, OrderItem, OrdersError, PlaceOrder, Placed},
+    pricing::{GetQuotes, RuleVersion},
 };
 use uuid::Uuid;
 
@@ -29,7 +30,7 @@ use crate::{
 };
 
 pub(crate) use quote::CartUse;
-use quote::Quote;
+use quote::{Priced, Quote};
 
 impl Prepare<PlaceOrder> for Orders {
     type Prepared = Quote;
@@ -40,7 +41,8 @@ impl Prepare<PlaceOrder> for Orders {
         let variant_ids = units.iter().map(|units| units.variant_id).collect();
         let offers = GetOffers { variant_ids, product_ids: Vec::new() };
         let offers = cx.ask_together(offers).await.map_err(InternalError::from)?;
-        let quote = quote::quote(cart, &units, offers.offers)?;
+        let priced = quote::price(cart, &units, offers.offers)?;
+        let quote = totals(cx, priced, &command.order).await?;
         match command.order.expected_total {
             Some(expected) if expected != quote.totals.total => Err(why_another_total(cx, units, quote).await?.into()),
             _ => Ok(quote),
@@ -98,6 +100,19 @@ async fn lines(cx: &Context, command: &PlaceOrder) -> QueryResult<(Option<CartUs
     }
     let cart = CartUse { cart_id: contents.cart_id, version: contents.version };
     Ok((Some(cart), validate::merge(&contents.items)?))
+}
+
+/// The totals of the lines, by pricing.
+async fn totals(cx: &Context, priced: Priced, order: &NewOrder) -> QueryResult<Quote, OrdersError> {
+    let requests = vec![quote::request(&priced, order)];
+    match cx.ask_together(GetQuotes { requests }).await {
+        Ok(mut quotes) => {
+            let quoted = quotes.quotes.pop().ok_or_else(|| InternalError::other("a request without a quote"))?;
+            Ok(quote::quote(priced, quoted)?)
+        }
+        Err(CallError::Rejected(_)) => Err(quote::too_large().into()),
+        Err(error) => Err(InternalError::from(error).into()),
+    }
 }
 
 /// The reason for a total that differs from the expected one. A cart's totals leave out lines that are out of stock, so
@@ -158,6 +173,9 @@ impl<'a> Draft<'a> {
             fulfillment_status: state.fulfillment,
             items,
             totals: quote.totals.clone(),
+            tax_lines: quote.tax_lines.clone(),
+            discounts: quote.discounts.clone(),
+            shipping_method: quote.shipping_method.clone(),
             currency: quote.totals.total.currency,
             failure: None,
             payment: None,
@@ -183,6 +201,16 @@ impl<'a> Draft<'a> {
     /// The digest of the guest's cart token.
     pub(crate) fn guest(&self) -> Option<Uuid> {
         if let Caller::Capability(digest) = self.caller { Some(*digest) } else { None }
+    }
+
+    /// The rules behind the totals.
+    pub(crate) fn rules(&self) -> &[RuleVersion] {
+        &self.quote.rules
+    }
+
+    /// What the buyer pays for each line.
+    pub(crate) fn paid(&self) -> impl Iterator<Item = i64> {
+        self.quote.lines.iter().map(|line| line.paid)
     }
 
     fn placed(&self) -> Placed {

@@ -22,6 +22,7 @@ impl Answer<GetLines> for Orders {
                 line_id: line.id,
                 unit_price: Money::new(line.unit_price, line.currency),
                 quantity: line.quantity,
+                paid: Some(Money::new(line.paid, line.currency)),
                 returnable: if is_sold { line.quantity - line.returned } else { 0 },
             }
         };

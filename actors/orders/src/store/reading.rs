@@ -14,6 +14,7 @@ use subjects::{
     orders::{
         Failure, FulfillmentStatus, HistoryEntry, Order, OrderItem, OrderRef, OrderStatus, Payable, PaymentStatus,
     },
+    pricing::{Discount, ShippingOption, TaxLine},
 };
 use uuid::Uuid;
 
@@ -23,8 +24,8 @@ macro_rules! order_columns {
     () => {
         "id, order_number, user_id, guest_digest, created_at > now() - interval '30 days' as guest_open,
          status, payment_status, fulfillment_status, currency, subtotal, discount_amount, shipping_amount, tax_amount,
-         total_amount, shipping_address, billing_address, notes, failure_code, failure_message, payment_deadline,
-         action_required, version, created_at, updated_at,
+         total_amount, tax_lines, discounts, shipping_method, shipping_address, billing_address, notes, failure_code,
+         failure_message, payment_deadline, action_required, version, created_at, updated_at,
          (select json_agg(item order by position) from order_items item where order_id = orders.id) as items"
     };
 }
@@ -54,6 +55,12 @@ struct OrderRow {
     shipping_amount: i64,
     tax_amount: i64,
     total_amount: i64,
+    #[sqlx(json)]
+    tax_lines: Vec<TaxLine>,
+    #[sqlx(json)]
+    discounts: Vec<Discount>,
+    #[sqlx(json(nullable))]
+    shipping_method: Option<ShippingOption>,
     #[sqlx(json)]
     shipping_address: Address,
     #[sqlx(json(nullable))]
@@ -120,6 +127,9 @@ impl OrderRow {
                 tax: money(self.tax_amount),
                 total: money(self.total_amount),
             },
+            tax_lines: self.tax_lines,
+            discounts: self.discounts,
+            shipping_method: self.shipping_method,
             currency: self.currency,
             failure: self.failure_code.zip(self.failure_message).map(|(code, message)| Failure { code, message }),
             payment: None,

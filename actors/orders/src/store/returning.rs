@@ -15,12 +15,14 @@ pub(crate) struct LineRow {
     pub id: ItemId,
     pub unit_price: i64,
     pub quantity: i64,
+    pub paid: i64,
     pub returned: i64,
 }
 
 /// The lines of an order, in their order. Every order has lines.
 pub(crate) async fn lines_of(db: Reads<'_>, order: OrderId) -> Result<Vec<LineRow>, InternalError> {
-    let sql = "select o.status, o.currency, i.id, i.unit_price, i.quantity, i.returned
+    let sql = "select o.status, o.currency, i.id, i.unit_price, i.quantity,
+             coalesce(i.paid_amount, i.total_price) as paid, i.returned
          from orders o join order_items i on i.order_id = o.id where o.id = $1 order by i.position";
     Ok(sqlx::query_as(sql).bind(order).fetch_all(db).await?)
 }

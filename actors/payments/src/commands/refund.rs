@@ -55,9 +55,16 @@ fn price(
         if restock && *quantity > left {
             return Err(PaymentsError::ReturnTooLarge { line_id: *line_id, left });
         }
-        sum = sum.saturating_add(line.unit_price.amount.saturating_mul(*quantity));
+        sum = sum.saturating_add(paid_for(line, *quantity));
     }
     Ok(sum)
+}
+
+/// What was paid for units of a line, rounded down; for all of them, all that was paid.
+fn paid_for(line: &Line, quantity: i64) -> i64 {
+    let Some(paid) = line.paid else { return line.unit_price.amount.saturating_mul(quantity) };
+    let part = i128::from(paid.amount) * i128::from(quantity) / i128::from(line.quantity.max(1));
+    i64::try_from(part).unwrap_or(i64::MAX)
 }
 
 /// Checks a refund and returns its amount.
@@ -174,7 +181,7 @@ mod tests {
 
     /// A refund of `quantity` units of the only line: three units at 20, two of them returnable.
     fn of_line(quantity: i64, restock: bool, restocked: i64) -> Result<Money, PaymentsError> {
-        let line = Line { line_id: line_id(), unit_price: usd(20), quantity: 3, returnable: 2 };
+        let line = Line { line_id: line_id(), unit_price: usd(20), quantity: 3, paid: None, returnable: 2 };
         let items = Some(vec![RefundItem { line_id: line_id(), quantity }]);
         let refund = NewRefund { items, restock: Some(restock), ..NewRefund::default() };
         let lines = Some(BTreeMap::from([(line_id(), line)]));
@@ -192,6 +199,14 @@ mod tests {
         for quantity in [0, -1, 4] {
             assert!(matches!(of_line(quantity, false, 0), Err(PaymentsError::InvalidRefund { .. })), "{quantity}");
         }
+    }
+
+    #[test]
+    fn units_go_back_for_what_was_paid_for_them() {
+        let line = Line { line_id: line_id(), unit_price: usd(20), quantity: 3, paid: Some(usd(50)), returnable: 3 };
+        assert_eq!([paid_for(&line, 1), paid_for(&line, 2), paid_for(&line, 3)], [16, 33, 50], "with a discount");
+        let gift = Line { paid: Some(usd(0)), ..line };
+        assert_eq!(paid_for(&gift, 3), 0);
     }
 
     #[test]

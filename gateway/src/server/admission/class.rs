@@ -1,7 +1,7 @@
 //! The class of a request, by its method and path: that is known before the body, the token and the route.
 
 use poem::http::Method;
-use subjects::{carts, catalog, identity, inventory, operations, orders, payments};
+use subjects::{carts, catalog, identity, inventory, operations, orders, payments, pricing};
 
 use crate::http::error::GATEWAY;
 
@@ -31,7 +31,7 @@ impl Class {
 type Rule = (&'static str, &'static str, Class, Class);
 
 /// The first rule that matches applies.
-const RULES: [Rule; 17] = {
+const RULES: [Rule; 20] = {
     use Class::{Essential, New, Read};
     [
         ("/api/v1/orders/", orders::DOMAIN, Essential, Essential),
@@ -41,6 +41,9 @@ const RULES: [Rule; 17] = {
         ("/api/v1/webhooks/", "webhooks", Essential, Essential),
         ("/api/v1/sandbox/", payments::DOMAIN, Essential, Essential),
         ("/health", GATEWAY, Essential, Essential),
+        ("/api/v1/admin/tax-rates", pricing::DOMAIN, Essential, Essential),
+        ("/api/v1/admin/shipping-zones", pricing::DOMAIN, Essential, Essential),
+        ("/api/v1/admin/promotions", pricing::DOMAIN, Essential, Essential),
         ("/api/v1/admin/", operations::DOMAIN, Essential, Essential),
         // A payment or a cancellation may need a fresh token first.
         ("/api/v1/auth/refresh", identity::DOMAIN, Essential, Essential),

@@ -103,6 +103,7 @@ fn offers() -> Offers {
     let offer = Offer {
         variant_id: variant_id(),
         product_id: product_id(),
+        category_id: Some(category_id()),
         seller_id: seller_id(),
         sku: "SHIRT-M-BLUE".into(),
         name: "Linen shirt, M, blue".into(),

@@ -10,8 +10,14 @@ use subjects::{
 };
 
 use super::{
-    address, at, buyer_id, cart_id, carts::totals, changed, fields, inventory::units, item_id, made, order_id, page,
-    pagination, payments::payment_action, product_id, seller_id, text, usd, variant_id,
+    address, at, buyer_id, cart_id,
+    carts::totals,
+    changed, fields,
+    inventory::units,
+    item_id, made, order_id, page, pagination,
+    payments::payment_action,
+    pricing::{discount, option, tax_line},
+    product_id, seller_id, text, usd, variant_id,
 };
 use crate::goldens::Goldens;
 
@@ -41,6 +47,9 @@ fn order() -> Order {
         fulfillment_status: FulfillmentStatus::Unfulfilled,
         items: vec![item],
         totals: totals(),
+        tax_lines: vec![tax_line()],
+        discounts: vec![discount()],
+        shipping_method: Some(option()),
         currency: Currency::USD,
         failure: Some(failure()),
         payment: None,
@@ -60,6 +69,8 @@ fn new_order() -> NewOrder {
         shipping_address: address(),
         billing_address: Some(address()),
         email: text("ada@example.com"),
+        shipping_method: Some(option().id),
+        coupon: text("linen"),
         notes: text("Ring twice."),
         expected_total: Some(usd(11_148)),
         payment: Some(PaymentChoice { method: "pm_card_visa".into() }),
@@ -99,7 +110,7 @@ fn requests(goldens: &mut Goldens) {
         status: OrderStatus::Pending,
     };
     goldens.query(&payable, &owed);
-    let line = Line { line_id: item_id(), unit_price: usd(4999), quantity: 2, returnable: 1 };
+    let line = Line { line_id: item_id(), unit_price: usd(4999), quantity: 2, paid: Some(usd(10_092)), returnable: 1 };
     goldens.query(&GetLines { order_id: order_id() }, &Lines { lines: vec![line] });
 }
 
@@ -167,6 +178,11 @@ pub fn errors() -> Vec<OrdersError> {
         OrdersError::CartInCheckout { order_id: order_id(), order_number: NUMBER.into() },
         OrdersError::NotForSale { variant_id: variant_id() },
         OrdersError::OutOfStock { variant_id: variant_id(), available: 3 },
+        OrdersError::UnknownCoupon { coupon: "linnen".into() },
+        OrdersError::CouponNotApplicable { coupon: "linen".into() },
+        OrdersError::ShippingMethodRequired,
+        OrdersError::ShippingMethodUnavailable,
+        OrdersError::ShippingUnavailable,
         OrdersError::TotalChanged { totals: totals() },
         OrdersError::IllegalTransition { status: OrderStatus::Delivered },
         OrdersError::RefundPending,

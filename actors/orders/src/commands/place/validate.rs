@@ -31,6 +31,9 @@ pub(super) fn validate(order: &NewOrder, is_guest: bool) -> Result<(), OrdersErr
         None if is_guest => fields.wrong(Detail::required("email")),
         None => {}
     }
+    if let Some(coupon) = &order.coupon {
+        fields.text("coupon", coupon, 1..=50, LineBreaks::Forbidden);
+    }
     if let Some(notes) = &order.notes {
         fields.text("notes", notes, 0..=2000, LineBreaks::Allowed);
     }
@@ -87,6 +90,8 @@ mod tests {
             shipping_address: address(),
             billing_address: None,
             email: None,
+            shipping_method: None,
+            coupon: None,
             notes: None,
             expected_total: None,
             payment: None,
@@ -114,6 +119,8 @@ mod tests {
             shipping_address: Address { city: String::new(), street: "a\0b".into(), ..address() },
             billing_address: Some(Address { country: "usa".into(), ..address() }),
             email: Some("nobody".into()),
+            shipping_method: None,
+            coupon: Some(" ".into()),
             notes: Some("x".repeat(2001)),
             expected_total: None,
             payment: Some(PaymentChoice { method: "4242424242424242".into() }),
@@ -127,6 +134,7 @@ mod tests {
                 "items[1].quantity",
                 "items[2].quantity",
                 "email",
+                "coupon",
                 "notes",
                 "payment.method"
             ]

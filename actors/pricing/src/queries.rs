@@ -1,0 +1,4 @@
+//! The queries of the domain.
+
+mod quote;
+mod rules;
