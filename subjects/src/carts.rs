@@ -4,7 +4,13 @@ use contract::{Access, Answer, Detail, DetailCode, command, domain_error, query}
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{CartId, Currency, ItemId, Money, ProductId, VariantId, inventory::Units, registry::MessageInfo, roles};
+use crate::{
+    CartId, Currency, ItemId, Money, ProductId, VariantId,
+    inventory::Units,
+    pricing::{Discount, Estimate},
+    registry::MessageInfo,
+    roles,
+};
 
 /// The domain's name.
 pub const DOMAIN: &str = "carts";
@@ -55,7 +61,7 @@ pub struct CartItem {
     pub problem: Option<LineProblem>,
 }
 
-/// The totals of a cart or an order. `total = subtotal - discount + shipping + tax`.
+/// The totals of an order. `total = subtotal - discount + shipping + tax`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Totals {
@@ -82,8 +88,12 @@ pub struct Cart {
     pub id: CartId,
     pub currency: Currency,
     pub items: Vec<CartItem>,
-    /// The totals of the lines that can be bought.
-    pub totals: Totals,
+    /// An estimate for the lines that can be bought, with the promotions that apply by themselves. Replies to changes
+    /// of the cart are without them.
+    pub totals: Estimate,
+    /// What promotions give.
+    #[serde(default)]
+    pub discounts: Vec<Discount>,
     /// Increases with every change of the cart; the `ETag`.
     pub version: i64,
 }

@@ -120,6 +120,11 @@ async fn tax_that_prices_contain_is_shown_and_not_added() {
         "conditions": {"variant_ids": [pen]}});
     create(&admin, "promotions", body).await;
     let items = json!([{"variant_id": pen, "quantity": 3}]);
+    buyer.post("/cart/items", &items[0]).await.expect_status(200);
+    let cart = buyer.get("/cart").await.expect_status(200);
+    assert_eq!(cart.body["totals"]["tax"], json!(null), "no address is known");
+    assert_eq!((cart.number_at("/totals/discount/amount"), cart.number_at("/totals/total/amount")), (1190, 2380));
+    assert_eq!(cart.text_at("/discounts/0/name"), "Three for two");
     let body = json!({"items": items, "shipping_address": to("MT", ""), "payment": {"method": "pm_card_visa"}});
     let order = place(&buyer, &body).await.expect_status(201);
     assert_eq!(totals(&order), [3570, 1190, 0, 0, 2380]);

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use sqlx::FromRow;
 use subjects::{
     CartId, Currency, ItemId, Money, MoneyError, ProductId, VariantId,
-    carts::{Cart, CartItem, CartsError, LineProblem, Totals},
+    carts::{Cart, CartItem, CartsError, LineProblem},
     catalog::Offer,
+    pricing::Estimate,
 };
 use uuid::Uuid;
 
@@ -187,7 +188,8 @@ impl Basket {
             id: self.id,
             currency: self.currency,
             items,
-            totals: Totals::of_subtotal(subtotal),
+            totals: Estimate::of_subtotal(subtotal),
+            discounts: Vec::new(),
             version: self.version,
         })
     }

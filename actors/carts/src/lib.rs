@@ -10,6 +10,7 @@
 mod basket;
 mod commands;
 mod delete_guests;
+mod estimate;
 mod owner;
 mod queries;
 mod quotes;
@@ -18,7 +19,7 @@ mod store;
 
 use runtime::{Domain, Registry};
 use sqlx::migrate::Migrator;
-use subjects::{carts as messages, catalog, inventory, orders};
+use subjects::{carts as messages, catalog, inventory, orders, pricing};
 
 /// The carts domain.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ impl Domain for Carts {
         routes.prepared_batched_command::<messages::RemoveItem>();
         routes.calls::<catalog::GetOffers>();
         routes.calls::<inventory::CheckAvailability>();
+        routes.calls::<pricing::GetQuotes>();
         routes.event::<orders::Confirmed>();
         routes.retention();
     }

@@ -73,6 +73,14 @@ pub struct Estimate {
     pub total: Money,
 }
 
+impl Estimate {
+    /// The totals of a subtotal, with nothing else known.
+    pub fn of_subtotal(subtotal: Money) -> Self {
+        let zero = Money::zero(subtotal.currency);
+        Self { subtotal, discount: zero, shipping: zero, tax: None, total: subtotal }
+    }
+}
+
 /// The tax by one rate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]

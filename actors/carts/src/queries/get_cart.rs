@@ -8,6 +8,7 @@ use subjects::carts::{Cart, CartsError, GetCart};
 use crate::{
     Carts,
     basket::{Basket, uncountable},
+    estimate::estimated,
     owner::Owner,
     quotes::Quotes,
     store,
@@ -29,6 +30,6 @@ impl AnswerBatch<GetCart> for Carts {
     async fn answer(&self, cx: &Context, _: &GetCart, basket: Option<Basket>) -> QueryResult<Cart, CartsError> {
         let basket = Basket::of(basket, Owner::of(cx.caller())?)?;
         let quotes = Quotes::of(cx, &basket).await?;
-        Ok(basket.show(&quotes).map_err(uncountable)?)
+        Ok(estimated(cx, basket.show(&quotes).map_err(uncountable)?, &quotes).await?)
     }
 }

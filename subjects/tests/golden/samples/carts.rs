@@ -6,7 +6,13 @@ use subjects::{
     },
 };
 
-use super::{buyer_id, cart_id, fields, inventory::units, item_id, product_id, usd, variant_id};
+use super::{
+    buyer_id, cart_id, fields,
+    inventory::units,
+    item_id,
+    pricing::{discount, estimate},
+    product_id, usd, variant_id,
+};
 use crate::goldens::Goldens;
 
 pub fn totals() -> Totals {
@@ -26,7 +32,8 @@ fn cart() -> Cart {
         available: 10,
         problem: Some(LineProblem::PriceChanged),
     };
-    Cart { id: cart_id(), currency: Currency::USD, items: vec![item], totals: totals(), version: 7 }
+    let (totals, discounts) = (estimate(), vec![discount()]);
+    Cart { id: cart_id(), currency: Currency::USD, items: vec![item], totals, discounts, version: 7 }
 }
 
 pub fn add(goldens: &mut Goldens) {
