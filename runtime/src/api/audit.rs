@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_key_that_the_command_does_not_name_is_no_entity() {
-        assert_eq!(fields(&json!({"number": "SK-1"}), Some(Uuid::from_u128(7)), &[]).1, false);
+        let (_, names_key) = fields(&json!({"number": "SK-1"}), Some(Uuid::from_u128(7)), &[]);
+        assert!(!names_key);
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod messages;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
+use contract::Format;
+use serde::Deserialize;
 use uuid::Uuid;
 
 pub(crate) use listing::list;
@@ -33,23 +35,30 @@ pub(crate) struct AuditedCommand {
 }
 
 impl AuditedCommand {
-    /// The entity of its first event; if it has emitted none, the one that it names.
-    fn entity(&self, events: &[EmittedEvent]) -> Option<Uuid> {
-        events.iter().find(|event| event.cause == self.cause).map(|event| event.entity).or(self.entity)
+    /// The entity of its first event; if it has emitted none, the one that it names, or else the `id` of its reply.
+    fn entity(&self, events: &[EmittedEvent], reply: &[u8]) -> Option<Uuid> {
+        let emitted = events.iter().find(|event| event.cause == self.cause).map(|event| event.entity);
+        emitted.or(self.entity).or_else(|| Format::MessagePack.decode::<WithId>(reply).ok()?.id)
     }
 }
 
-/// Adds the rows of commands that succeeded.
+/// A reply about an entity.
+#[derive(Deserialize)]
+struct WithId {
+    id: Option<Uuid>,
+}
+
+/// Adds the rows of commands that succeeded, each with its reply in MessagePack.
 pub(super) fn write(
     mut writes: LastWrites<'_>,
-    commands: &[&AuditedCommand],
+    commands: &[(&AuditedCommand, &[u8])],
     events: &[EmittedEvent],
     now: DateTime<Utc>,
 ) -> Result<(), InternalError> {
     if commands.is_empty() {
         return Ok(());
     }
-    let fields = commands.iter().map(|command| serde_json::to_string(&command.fields));
+    let fields = commands.iter().map(|(command, _)| serde_json::to_string(&command.fields));
     let fields = fields.collect::<Result<Vec<_>, _>>().map_err(InternalError::other)?;
     let write = writes.write(
         "insert into audit_log (id, at, caller, role, operation, entity, fields, request_id, client_address)
@@ -58,10 +67,9 @@ pub(super) fn write(
               as t(id, caller, role, operation, entity, fields, request_id, client_address)",
     );
     let write = write.bind(now).bind(commands.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>());
-    columns!(write, commands, command; command.caller, command.role.as_str(), command.operation,
-        command.entity(events))
-    .bind(fields)
-    .bind(commands.iter().map(|command| command.request_id.as_deref()).collect::<Vec<_>>())
-    .bind(commands.iter().map(|command| command.client_address.map(|at| at.to_string())).collect::<Vec<_>>());
+    columns!(write, commands, row; row.0.caller, row.0.role.as_str(), row.0.operation, row.0.entity(events, row.1))
+        .bind(fields)
+        .bind(commands.iter().map(|(command, _)| command.request_id.as_deref()).collect::<Vec<_>>())
+        .bind(commands.iter().map(|(command, _)| command.client_address.map(|at| at.to_string())).collect::<Vec<_>>());
     Ok(())
 }

@@ -213,8 +213,8 @@ impl Kind for Commands {
         let verdicts: Vec<Verdict> =
             verdicts.into_iter().map(|verdict| verdict.unwrap_or(Verdict::Unclaimed)).collect();
         let succeeded = items.iter().zip(&verdicts).enumerate().filter_map(|(index, (item, verdict))| match verdict {
-            Verdict::Answered(LaneReply::Reply { replayed: false, .. }) if !secret_repeats.contains(&index) => {
-                item.audited.as_deref()
+            Verdict::Answered(LaneReply::Reply { replayed: false, body }) if !secret_repeats.contains(&index) => {
+                Some((item.audited.as_deref()?, body.as_slice()))
             }
             _ => None,
         });

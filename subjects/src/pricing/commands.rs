@@ -37,7 +37,7 @@ pub struct CreateTaxRate {
     pub tax_rate: NewTaxRate,
 }
 command!(CreateTaxRate, DOMAIN, "create_tax_rate", roles::ADMINS => TaxRate, PricingError, key = |_| None,
-    sensitive = true);
+    sensitive = true, recorded = ["tax_rate.rate"]);
 
 /// The changes of a tax rate. Absent fields stay unchanged; null clears `state` and is rejected for the other fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ pub struct ChangeTaxRate {
     pub expected_version: Option<i64>,
 }
 command!(ChangeTaxRate, DOMAIN, "change_tax_rate", roles::ADMINS => TaxRate, PricingError, key = |c| Some(c.id.0),
-    sensitive = true);
+    sensitive = true, recorded = ["changes.rate"]);
 
 /// Deletes a tax rate. Placed orders keep theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ pub struct CreateShippingZone {
     pub zone: NewShippingZone,
 }
 command!(CreateShippingZone, DOMAIN, "create_shipping_zone", roles::ADMINS => ShippingZone, PricingError,
-    key = |_| None, sensitive = true);
+    key = |_| None, sensitive = true, recorded = ["zone.methods.rates"]);
 
 /// The changes of a shipping zone. Absent fields stay unchanged; null is rejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ pub struct ChangeShippingZone {
     pub expected_version: Option<i64>,
 }
 command!(ChangeShippingZone, DOMAIN, "change_shipping_zone", roles::ADMINS => ShippingZone, PricingError,
-    key = |c| Some(c.id.0), sensitive = true);
+    key = |c| Some(c.id.0), sensitive = true, recorded = ["changes.methods.rates"]);
 
 /// Deletes a shipping zone. Placed orders keep their shipping charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,7 +189,7 @@ pub struct CreatePromotion {
     pub promotion: NewPromotion,
 }
 command!(CreatePromotion, DOMAIN, "create_promotion", roles::ADMINS => Promotion, PricingError, key = |_| None,
-    sensitive = true);
+    sensitive = true, recorded = ["promotion.reward"]);
 
 /// The changes of a promotion. Absent fields stay unchanged; null clears `code`, `conditions`, `starts_at` and
 /// `ends_at`, and is rejected for the other fields.
@@ -230,7 +230,7 @@ pub struct ChangePromotion {
     pub expected_version: Option<i64>,
 }
 command!(ChangePromotion, DOMAIN, "change_promotion", roles::ADMINS => Promotion, PricingError,
-    key = |c| Some(c.id.0), sensitive = true);
+    key = |c| Some(c.id.0), sensitive = true, recorded = ["changes.reward"]);
 
 /// Deletes a promotion. Placed orders keep their discounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
