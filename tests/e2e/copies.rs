@@ -41,8 +41,8 @@ async fn an_order_keeps_prices_names_and_addresses_as_they_were() {
 async fn no_table_has_a_column_for_card_data() {
     let shop = &shared_shop().await;
     for domain in subjects::DOMAINS {
-        let columns = "select count(*) from information_schema.columns
-                       where table_schema = 'public' and column_name ~ '(^|_)(pan|card|cvc|cvv|iban|expiry_month)(_|$)'";
+        let columns = "select count(*) from information_schema.columns where table_schema = 'public'
+                       and column_name ~ '(^|_)(pan|card|cvc|cvv|iban|expiry_month)(_|$)'";
         assert_eq!(shop.number(domain, columns).await, 0, "{domain}");
     }
 }

@@ -83,8 +83,8 @@ impl AuditLogApi {
     /// List the audit log
     ///
     /// Who did what: the commands of sellers and admins that succeeded, in all domains or in one, the newest first. A
-    /// redrive of a dead letter is not among them. Entries are kept for a year and cannot be changed. 503 while a domain
-    /// does not answer.
+    /// redrive of a dead letter is not among them. Entries are kept for a year and cannot be changed. 503 while a
+    /// domain does not answer.
     #[oai(path = "/admin/audit-log", method = "get", operation_id = "list_audit_log")]
     async fn list_audit_log(
         &self,
