@@ -4,6 +4,7 @@
 
 pub(crate) mod admission;
 mod cache;
+mod client_streams;
 pub(crate) mod context;
 mod cors;
 pub(crate) mod discovery;
@@ -17,4 +18,5 @@ pub(crate) mod rates;
 pub(crate) mod reads;
 mod report;
 pub(crate) mod route;
+mod shared_stock;
 pub(crate) mod stream;

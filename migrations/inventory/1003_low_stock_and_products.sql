@@ -1,5 +1,8 @@
 -- `product_id` is null in the rows that exist: catalog is asked for it. The rewrite of the table for `is_low` takes a
 -- moment; a row per variant is little.
+-- Statements of a running node wait for the table for two seconds at most. If it is not free within one, run
+-- `souk migrate` again.
+set local lock_timeout = '1s';
 alter table stock
     add column product_id uuid,
     -- At or below the minimum, whichever release writes the row.

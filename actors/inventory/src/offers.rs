@@ -25,17 +25,22 @@ pub(crate) async fn of_product(cx: &Context, product: ProductId) -> Result<Offer
     Ok(cx.ask_together(GetOffers { variant_ids: Vec::new(), product_ids: vec![product] }).await?)
 }
 
-/// Sets the products of shelves whose rows are older than the column.
-pub(crate) async fn name_products(cx: &Context, shelves: &mut [Shelf]) -> Result<(), InternalError> {
+/// Sets the products of shelves whose rows are older than the column. They stay unknown while catalog is unavailable.
+pub(crate) async fn name_products(cx: &Context, shelves: &mut [Shelf]) {
     let unnamed: Vec<_> = shelves.iter().filter(|shelf| shelf.product_id.is_none()).collect();
     if unnamed.is_empty() {
-        return Ok(());
+        return;
     }
     let unnamed = unnamed.into_iter().map(|shelf| VariantId(shelf.variant_id)).collect();
-    let offers = offers(cx, unnamed).await?.into_iter();
+    let offers = match offers(cx, unnamed).await {
+        Ok(offers) => offers.into_iter(),
+        Err(error) => {
+            tracing::debug!(%error, "the products of variants are not known");
+            return;
+        }
+    };
     let products: BTreeMap<_, _> = offers.map(|offer| (offer.variant_id.0, offer.product_id.0)).collect();
     for shelf in shelves {
         shelf.product_id = shelf.product_id.or_else(|| products.get(&shelf.variant_id).copied());
     }
-    Ok(())
 }

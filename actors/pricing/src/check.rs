@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Datelike;
 use contract::{Detail, DetailCode, Fields, LineBreaks};
 use subjects::{
     Currency, Money, ShippingMethodId,
@@ -18,6 +19,8 @@ const MAX_AMOUNT: i64 = 1_000_000_000_000;
 const MAX_WEIGHT: i64 = 1_000_000_000;
 /// The most entries of a list of currencies, tiers or methods.
 const MAX_ENTRIES: usize = 20;
+/// The years of times. PostgreSQL writes others in a form that is not ISO 8601.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 /// The most variants, products or categories of a promotion.
 const MAX_IDS: usize = 500;
 
@@ -178,6 +181,11 @@ pub(crate) fn promotion(promotion: &Promotion) -> Result<(), PricingError> {
         ("category_ids", conditions.category_ids.len()),
     ] {
         count(&mut fields, &format!("conditions.{field}"), len, 0, MAX_IDS);
+    }
+    for (field, time) in [("starts_at", promotion.starts_at), ("ends_at", promotion.ends_at)] {
+        if time.is_some_and(|time| !YEARS.contains(&time.year())) {
+            fields.wrong(Detail::new(field, DetailCode::Range, "must be a time of the years 1970 to 9999"));
+        }
     }
     if let (Some(start), Some(end)) = (promotion.starts_at, promotion.ends_at)
         && end <= start

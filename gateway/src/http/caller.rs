@@ -51,6 +51,12 @@ impl Credentials {
         self.ask_within(QUERY_DEADLINE, query).await
     }
 
+    /// Sends a query without the caller's credentials, for a reply that callers share.
+    pub(crate) async fn ask_as_anyone<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
+        let call = Call { authorization: None, capability: None, ..self.call(QUERY_DEADLINE, None) };
+        self.logged::<Q, _>(self.context.gateway.client.ask(query, &call)).await
+    }
+
     /// Sends a query that takes long.
     pub(crate) async fn ask_with_long_deadline<Q: Query>(&self, query: &Q) -> Result<Q::Reply, ApiError> {
         self.ask_within(LONG_DEADLINE, query).await

@@ -13,17 +13,19 @@ use crate::{
     server::{
         admission::Admission,
         cache::ReadCache,
+        client_streams::ClientStreams,
         discovery::ServiceDiscovery,
         notices::FollowedEntities,
         rates::{RateLimits, Rates},
+        shared_stock::SharedStock,
     },
 };
 
 /// The maximum number of order streams; each reads its order every two seconds.
 const MAX_ORDER_STREAMS: usize = 10_000;
 
-/// The maximum number of stock streams; each reads its variant once a second at most. Anyone may open them, so they
-/// take no places of order streams.
+/// The maximum number of stock streams; those of a variant share its reads, one a second at most. Anyone may open them,
+/// so they take no places of order streams.
 const MAX_STOCK_STREAMS: usize = 5000;
 
 /// The maximum number of requests that wait for their order, and of those that are held because they were repeated too
@@ -141,6 +143,9 @@ pub(crate) struct Gateway {
     pub(crate) local: Local,
     pub(crate) order_streams: Arc<Semaphore>,
     pub(crate) stock_streams: Arc<Semaphore>,
+    pub(crate) streams_of_clients: Arc<ClientStreams>,
+    /// What stock streams read.
+    pub(crate) stock: SharedStock,
     pub(crate) admission: Arc<Admission>,
     pub(crate) holds: Semaphore,
     pub(crate) waits: Semaphore,
@@ -178,6 +183,8 @@ impl Gateway {
             local,
             order_streams: Arc::new(Semaphore::new(MAX_ORDER_STREAMS)),
             stock_streams: Arc::new(Semaphore::new(MAX_STOCK_STREAMS)),
+            streams_of_clients: Arc::default(),
+            stock: SharedStock::default(),
             admission: Arc::default(),
             holds: Semaphore::new(MAX_HOLDS),
             waits: Semaphore::new(MAX_WAITS),

@@ -19,7 +19,7 @@ use subjects::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::server::{cache::ReadCache, gateway::Gateway};
+use crate::server::gateway::Gateway;
 
 /// The domains whose notices discard kept reads.
 pub(crate) const SOURCES: [&str; 2] = [catalog::DOMAIN, inventory::DOMAIN];
@@ -40,7 +40,7 @@ pub(crate) async fn receive(gateway: &Gateway) -> Infallible {
             Ok(notices) => {
                 let mut notices = select_all(notices);
                 while let Some(notice) = notices.next().await {
-                    dispatch(&notice, &gateway.reads, &gateway.followed);
+                    dispatch(&notice, gateway);
                 }
             }
             Err(error) => tracing::warn!(%error, "notices cannot be subscribed to"),
@@ -49,11 +49,14 @@ pub(crate) async fn receive(gateway: &Gateway) -> Infallible {
     }
 }
 
-fn dispatch(notice: &Message, reads: &ReadCache, followed: &FollowedEntities) {
+fn dispatch(notice: &Message, Gateway { reads, followed, stock, .. }: &Gateway) {
     let Some((domain, entity)) = subject::of_notice(&notice.subject) else { return };
     let is_it = |known: &&str| *known == domain;
     if let Some(source) = SOURCES.into_iter().find(is_it) {
         reads.changed((source, Some(entity)));
+    }
+    if domain == inventory::DOMAIN {
+        stock.discard(entity);
     }
     if let Some(domain) = FOLLOWED.into_iter().find(is_it) {
         followed.note((domain, entity), notice.headers.as_ref());

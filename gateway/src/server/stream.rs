@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     http::{caller::Credentials, error::ApiError},
-    server::gateway::Gateway,
+    server::{client_streams::ClientPlace, gateway::Gateway},
 };
 
 /// The interval of comments on an idle stream, so that proxies do not consider the connection dead.
@@ -35,6 +35,8 @@ pub(crate) trait Followed: Send + Sized + 'static {
     const DATA: &'static str;
     /// Of the stream, for the document.
     const DESCRIPTION: &'static str;
+    /// The most streams of one client.
+    const MOST_OF_A_CLIENT: usize = usize::MAX;
 
     /// What bounds the streams of this kind.
     fn places(gateway: &Gateway) -> &Arc<Semaphore>;
@@ -63,12 +65,14 @@ pub(crate) struct EventStream<F> {
 impl<F: Followed> EventStream<F> {
     /// Streams what is followed. The first read happens after registering for notices, so that no change is missed.
     pub(crate) async fn open(mut followed: F) -> Result<Self, ApiError> {
-        let places = F::places(&followed.credentials().context.gateway).clone();
-        let permit = places.try_acquire_owned().map_err(|_| {
-            ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many streams are open. Try again.")
-        })?;
+        let too_many =
+            || ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many streams are open. Try again.");
+        let context = &followed.credentials().context;
+        let of_client = context.gateway.streams_of_clients.enter(context.tally.address, F::MOST_OF_A_CLIENT);
+        let of_client = of_client.ok_or_else(too_many)?;
+        let permit = F::places(&context.gateway).clone().try_acquire_owned().map_err(|_| too_many())?;
         let next = followed.read().await?;
-        let events = events(Open { followed, next, _permit: permit }).boxed();
+        let events = events(Open { followed, next, _permit: permit, _of_client: of_client }).boxed();
         Ok(Self { events, of: PhantomData })
     }
 }
@@ -77,6 +81,7 @@ struct Open<F: Followed> {
     followed: F,
     next: Option<F::State>,
     _permit: OwnedSemaphorePermit,
+    _of_client: ClientPlace,
 }
 
 fn events<F: Followed>(open: Open<F>) -> impl Stream<Item = Event> {

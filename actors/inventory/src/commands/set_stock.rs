@@ -25,12 +25,16 @@ impl Prepare<SetStock> for Inventory {
     async fn prepare(&self, cx: &Context, command: &SetStock) -> Result<UnknownVariant, PrepareError<InventoryError>> {
         validate(&command.count)?;
         let shelf = store::shelf(cx.reads(), command.variant_id.0).await?;
-        if shelf.is_some_and(|shelf| shelf.product_id.is_some()) {
+        if shelf.as_ref().is_some_and(|shelf| shelf.product_id.is_some()) {
             return Ok(None);
         }
-        let mut offers = offers::offers(cx, vec![command.variant_id]).await?.into_iter();
-        let offer = offers.find(|offer| offer.variant_id == command.variant_id);
-        Ok(Some(offer.ok_or(InventoryError::VariantNotFound)?))
+        let offers = offers::offers(cx, vec![command.variant_id]).await;
+        let offer = offers.map(|all| all.into_iter().find(|offer| offer.variant_id == command.variant_id));
+        match shelf {
+            // A known variant is counted without its product, too.
+            Some(_) => Ok(offer.unwrap_or_default()),
+            None => Ok(Some(offer?.ok_or(InventoryError::VariantNotFound)?)),
+        }
     }
 }
 
@@ -99,17 +103,21 @@ fn empty_shelf(command: &CommandEnvelope<SetStock, UnknownVariant>, now: DateTim
     Some(Shelf::of_offer(command.prepared.as_ref()?, now))
 }
 
-/// Sets the products of shelves whose rows are older than the column. Returns these variants with their products.
+/// Sets the products of shelves whose rows are older than the column, for commands that are not rejected: a rejected one
+/// writes nothing. Returns these variants with their products.
 fn name_products(
     shelves: &mut BTreeMap<Uuid, Shelf>,
     commands: &[&CommandEnvelope<SetStock, UnknownVariant>],
 ) -> Vec<(Uuid, Uuid)> {
     let mut named = Vec::new();
-    for offer in commands.iter().filter_map(|command| command.prepared.as_ref()) {
-        let product = offer.product_id.0;
-        if let Some(shelf) = shelves.get_mut(&offer.variant_id.0).filter(|shelf| shelf.product_id.is_none()) {
-            shelf.product_id = Some(product);
-            named.push((shelf.variant_id, product));
+    for command in commands {
+        let Some(offer) = &command.prepared else { continue };
+        if let Some(shelf) = shelves.get_mut(&offer.variant_id.0)
+            && shelf.product_id.is_none()
+            && decide(shelf, &command.message, &command.caller).is_ok()
+        {
+            shelf.product_id = Some(offer.product_id.0);
+            named.push((shelf.variant_id, offer.product_id.0));
         }
     }
     named

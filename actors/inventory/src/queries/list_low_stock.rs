@@ -11,7 +11,7 @@ impl Answer<ListLowStock> for Inventory {
         let counted = store::count_low_shelves(cx.reads()).await?;
         let shelves = store::low_shelves(cx.reads(), &part).await?;
         let (mut shelves, pagination) = part.page(shelves, counted, |shelf| shelf.variant_id);
-        offers::name_products(cx, &mut shelves).await?;
+        offers::name_products(cx, &mut shelves).await;
         Ok(LowStocks { data: shelves.into_iter().map(Shelf::into_stock).collect(), pagination })
     }
 }

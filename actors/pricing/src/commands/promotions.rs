@@ -53,6 +53,11 @@ fn decide(old: &Promotion, changes: &PromotionChanges, now: DateTime<Utc>) -> Pr
     if changed == *old { changed } else { Promotion { version: old.version + 1, updated_at: now, ..changed } }
 }
 
+/// Whether a promotion applies by itself, now or later.
+fn is_automatic(promotion: &Promotion, now: DateTime<Utc>) -> bool {
+    promotion.code.is_none() && promotion.is_active && promotion.ends_at.is_none_or(|end| end > now)
+}
+
 /// Rejects a promotion whose code another one has, and one more that applies by itself than are allowed.
 async fn check_others(
     tx: &mut Tx<'_>,
@@ -79,7 +84,7 @@ impl Handle<CreatePromotion> for Pricing {
     ) -> HandlerResult<Promotion, PricingError> {
         let promotion = plan(&command.message.promotion, tx.now());
         check::promotion(&promotion)?;
-        check_others(tx, &promotion, promotion.code.is_none()).await?;
+        check_others(tx, &promotion, is_automatic(&promotion, tx.now())).await?;
         store::insert_promotion(tx.writes(), &promotion).await?;
         let (promotion_id, request_id) = (promotion.id, &command.cause.request_id);
         tracing::info!(%promotion_id, request_id, "promotion created");
@@ -100,7 +105,8 @@ impl Handle<ChangePromotion> for Pricing {
         }
         let promotion = decide(&old, changes, tx.now());
         check::promotion(&promotion)?;
-        check_others(tx, &promotion, promotion.code.is_none() && old.code.is_some()).await?;
+        let is_new_automatic = is_automatic(&promotion, tx.now()) && !is_automatic(&old, tx.now());
+        check_others(tx, &promotion, is_new_automatic).await?;
         if promotion != old {
             store::update_promotion(tx.writes(), &promotion).await?;
         }

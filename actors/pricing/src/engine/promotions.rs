@@ -145,7 +145,8 @@ fn reductions(
             for (place, line) in cheapest {
                 let units = reduced.min(line.quantity);
                 reduced -= units;
-                off[place] = part(units * line.unit_price.amount, rate, ONE).min(left[place]);
+                // The units' part of what is left of the line.
+                off[place] = part(left[place], units * rate, line.quantity.max(1) * ONE);
             }
             Some(off)
         }

@@ -51,7 +51,8 @@ pub(crate) async fn count_promotions(db: Reads<'_>) -> Result<i64, InternalError
 
 /// Counts the promotions that apply by themselves.
 pub(crate) async fn count_automatic(db: Reads<'_>) -> Result<i64, InternalError> {
-    let sql = "select count(*) from promotions where code is null";
+    let sql = "select count(*) from promotions
+         where code is null and is_active and (ends_at is null or ends_at > now())";
     Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
 }
 

@@ -31,7 +31,7 @@ impl Class {
 type Rule = (&'static str, &'static str, Class, Class);
 
 /// The first rule that matches applies.
-const RULES: [Rule; 20] = {
+const RULES: [Rule; 21] = {
     use Class::{Essential, New, Read};
     [
         ("/api/v1/orders/", orders::DOMAIN, Essential, Essential),
@@ -44,6 +44,7 @@ const RULES: [Rule; 20] = {
         ("/api/v1/admin/tax-rates", pricing::DOMAIN, Essential, Essential),
         ("/api/v1/admin/shipping-zones", pricing::DOMAIN, Essential, Essential),
         ("/api/v1/admin/promotions", pricing::DOMAIN, Essential, Essential),
+        ("/api/v1/admin/inventory/", inventory::DOMAIN, Read, New),
         ("/api/v1/admin/", operations::DOMAIN, Essential, Essential),
         // A payment or a cancellation may need a fresh token first.
         ("/api/v1/auth/refresh", identity::DOMAIN, Essential, Essential),
@@ -88,6 +89,7 @@ mod tests {
             (Method::POST, "/api/v1/products", Class::New, "catalog"),
             (Method::POST, "/api/v1/inventory/availability", Class::Read, "inventory"),
             (Method::PUT, "/api/v1/inventory/7", Class::New, "inventory"),
+            (Method::GET, "/api/v1/admin/inventory/low-stock", Class::Read, "inventory"),
             (Method::GET, "/", Class::Read, "gateway"),
         ] {
             assert_eq!(of(&method, path), (class, service), "{method} {path}");

@@ -168,6 +168,16 @@ fn of_three_units_the_cheapest_is_free() {
 }
 
 #[test]
+fn a_free_unit_costs_what_the_promotions_before_have_left_of_it() {
+    let one_and_one = promotion(2, RewardKind::BuyXGetY);
+    let reward = Reward { buy: Some(1), get: Some(1), ..one_and_one.reward };
+    let half = Promotion { priority: 10, ..percent(1, 500_000) };
+    let rules = Rules { promotions: vec![half, Promotion { reward, ..one_and_one }], ..no_rules() };
+    let two = request(Currency::USD, vec![line(1, 2, usd(1000))]);
+    assert_eq!(numbers(&rules, &two).discounts, [("1".into(), 1000), ("2".into(), 500)]);
+}
+
+#[test]
 fn goods_for_enough_are_shipped_free_and_a_method_must_be_chosen() {
     let of = |amount| shipped(None, request(Currency::USD, vec![line(1, 1, usd(amount))]));
     let rules = Rules { zones: vec![zone(700, Some(5000))], ..no_rules() };

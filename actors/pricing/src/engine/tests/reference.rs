@@ -109,10 +109,11 @@ fn losses(promotion: &Promotion, request: &QuoteRequest, left: &[i64]) -> Option
             let reduced = units.len() / group * usize::try_from(reward.get.unwrap()).unwrap();
             let mut exact = vec![Fraction::of(0); left.len()];
             let rate = Fraction::millionths(reward.rate.unwrap_or(1_000_000));
-            for (price, place) in units.split_off(units.len() - reduced) {
-                exact[place] = exact[place].plus(Fraction::of(price).times(rate));
+            for (_, place) in units.split_off(units.len() - reduced) {
+                let unit = Fraction::of(left[place]).over(Fraction::of(request.lines[place].quantity));
+                exact[place] = exact[place].plus(unit.times(rate));
             }
-            Some(exact.iter().zip(left).map(|(exact, left)| exact.rounded().min(*left)).collect())
+            Some(exact.into_iter().map(Fraction::rounded).collect())
         }
     }
 }
