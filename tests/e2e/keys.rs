@@ -9,7 +9,7 @@ use crate::harness::{Person, address, paid_order, shared_shop, wait_until};
 
 /// A write that takes a key and a body: bodies that are wrong, each in a way of its own, and one that is right.
 struct Write<'a> {
-    operation: &'static str,
+    operation: String,
     person: &'a Person,
     method: Method,
     path: String,
@@ -114,7 +114,7 @@ async fn every_write_takes_a_corrected_body_under_the_key_of_a_wrong_one() {
         json!({"items": [line(1)], "shipping_address": address})
     };
     let write = |operation, person, method, path: &str, wrong: &[Value], right: Value, status| Write {
-        operation,
+        operation: str::to_owned(operation),
         person,
         method,
         path: path.to_owned(),
@@ -122,7 +122,7 @@ async fn every_write_takes_a_corrected_body_under_the_key_of_a_wrong_one() {
         right,
         status,
     };
-    let writes = [
+    let mut writes = vec![
         write(
             "change_user",
             &admin,
@@ -199,7 +199,8 @@ async fn every_write_takes_a_corrected_body_under_the_key_of_a_wrong_one() {
             201,
         ),
     ];
-    let covered: BTreeSet<&str> = writes.iter().map(|write| write.operation).collect();
+    writes.extend(rules(&admin).await);
+    let covered: BTreeSet<&str> = writes.iter().map(|write| write.operation.as_str()).collect();
     assert_eq!(covered, operations_with_key_and_body().iter().map(String::as_str).collect());
 
     for Write { operation, person, method, path, wrong, right, status } in writes {
@@ -227,6 +228,39 @@ async fn every_write_takes_a_corrected_body_under_the_key_of_a_wrong_one() {
             again.body
         );
     }
+}
+
+/// The writes of rules of pricing, which concern no order of another test: none is sent to Greenland.
+async fn rules(admin: &Person) -> Vec<Write<'_>> {
+    let name = uuid::Uuid::now_v7().simple().to_string();
+    let rate = |state: &str| json!({"country": "GL", "state": state, "name": name, "rate": 100});
+    let method = json!({"name": "Sled", "kind": "flat", "rates": [{"price": {"amount": 5, "currency": "USD"}}]});
+    let zone = json!({"name": name, "countries": ["GL"], "methods": [method]});
+    let promotion = |code: &str| json!({"name": name, "code": code, "reward": {"kind": "free_shipping"}});
+    let mut writes = Vec::new();
+    for (kind, path, wrong, [old, new]) in [
+        ("tax_rate", "/admin/tax-rates", json!({"rate": -1}), [rate("a"), rate("b")]),
+        ("shipping_zone", "/admin/shipping-zones", json!({"countries": []}), [zone.clone(), zone]),
+        (
+            "promotion",
+            "/admin/promotions",
+            json!({"priority": 1001}),
+            [promotion(&name), promotion(&format!("{name}-2"))],
+        ),
+    ] {
+        let own = admin.post(path, &old).await.expect_status(201).text_at("/id");
+        let mut wrong_new = new.clone();
+        wrong_new.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        let changed = json!({"name": format!("{name} changed")});
+        for (operation, method, path, wrong, right, status) in [
+            ("create", Method::POST, path.to_owned(), wrong_new, new, 201),
+            ("change", Method::PUT, format!("{path}/{own}"), wrong, changed, 200),
+        ] {
+            let operation = format!("{operation}_{kind}");
+            writes.push(Write { operation, person: admin, method, path, wrong: vec![wrong], right, status });
+        }
+    }
+    writes
 }
 
 /// The operations that docs/openapi.json gives a key and a body.

@@ -103,8 +103,8 @@ fn empty_shelf(command: &CommandEnvelope<SetStock, UnknownVariant>, now: DateTim
     Some(Shelf::of_offer(command.prepared.as_ref()?, now))
 }
 
-/// Sets the products of shelves whose rows are older than the column, for commands that are not rejected: a rejected one
-/// writes nothing. Returns these variants with their products.
+/// Sets the products of shelves whose rows are older than the column, for commands that are not rejected: a rejected
+/// one writes nothing. Returns these variants with their products.
 fn name_products(
     shelves: &mut BTreeMap<Uuid, Shelf>,
     commands: &[&CommandEnvelope<SetStock, UnknownVariant>],

@@ -15,8 +15,8 @@ struct Row {
     promotions: Json<Vec<Promotion>>,
 }
 
-/// The rules of these countries, the promotions of these codes, and all that may apply by themselves from now on, with the time of the
-/// read by the database clock. The engine decides which of them apply.
+/// The rules of these countries, the promotions of these codes, and all that may apply by themselves from now on, with
+/// the time of the read by the database clock. The engine decides which of them apply.
 pub(crate) async fn rules(db: Reads<'_>, countries: &[String], codes: &[String]) -> Result<Rules, InternalError> {
     let sql = "select now() as at,
         coalesce((select json_agg(r) from tax_rates r where r.country = any($1)), '[]') as tax_rates,
