@@ -95,9 +95,14 @@ impl Followed for FollowStock {
 
     async fn read(&mut self) -> Result<Option<Stock>, ApiError> {
         self.read_at = Instant::now();
-        let stock = &self.credentials.context.gateway.stock;
         let read = || self.credentials.ask_as_anyone(&self.query);
-        let stock = stock.read(self.query.variant_id.0, read).await?.into_public();
+        let shared = &self.credentials.context.gateway.stock;
+        let stock = match self.sent {
+            // A shared read may have begun before a change whose notice has not arrived yet.
+            Sent::Nothing | Sent::Id(_) => read().await?,
+            Sent::Available(_) => shared.read(self.query.variant_id.0, read).await?,
+        };
+        let stock = stock.into_public();
         let is_new = !self.sent.has(&stock);
         self.sent = Sent::Available(stock.available);
         Ok(is_new.then_some(stock))
