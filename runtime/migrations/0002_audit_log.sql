@@ -6,7 +6,7 @@ create table audit_log (
     caller uuid not null,
     role text not null,
     operation text not null,
-    -- What the command changed or created; null if neither its events nor it nor its reply name one.
+    -- What the command changed or created; null if its events, body and reply name none.
     entity uuid,
     -- The fields of the command by name, with the values of those that the command declares.
     fields jsonb not null,

@@ -19,6 +19,8 @@ const MAX_AMOUNT: i64 = 1_000_000_000_000;
 const MAX_WEIGHT: i64 = 1_000_000_000;
 /// The most entries of a list of currencies, tiers or methods.
 const MAX_ENTRIES: usize = 20;
+/// The most countries of a zone.
+const MAX_COUNTRIES: usize = 300;
 /// The years of times. PostgreSQL writes others in a form that is not ISO 8601.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 /// The most variants, products or categories of a promotion.
@@ -91,8 +93,8 @@ pub(crate) fn method_ids(new: &[NewShippingMethod], old: &[ShippingMethod]) -> R
 pub(crate) fn shipping_zone(zone: &ShippingZone) -> Result<(), PricingError> {
     let mut fields = Fields::default();
     name(&mut fields, "name", &zone.name);
-    count(&mut fields, "countries", zone.countries.len(), 1, 300);
-    for (index, code) in zone.countries.iter().enumerate() {
+    count(&mut fields, "countries", zone.countries.len(), 1, MAX_COUNTRIES);
+    for (index, code) in zone.countries.iter().take(MAX_COUNTRIES).enumerate() {
         country(&mut fields, &format!("countries[{index}]"), code);
     }
     count(&mut fields, "methods", zone.methods.len(), 0, MAX_ENTRIES);

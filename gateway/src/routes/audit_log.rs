@@ -43,7 +43,7 @@ struct Entry {
     role: String,
     /// The domain and its operation, such as `catalog.change_product`.
     operation: String,
-    /// What the command changed or created; absent if neither its events nor it nor its reply name one.
+    /// What the command changed or created; absent if its events, body and reply name none.
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     entity: Option<Uuid>,

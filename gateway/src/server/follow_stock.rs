@@ -74,7 +74,7 @@ impl Followed for FollowStock {
     const DESCRIPTION: &'static str = "The stock, then one event per change";
 
     /// Anyone may open one, so that no client may take all places.
-    const MOST_OF_A_CLIENT: usize = 50;
+    const MOST_OF_A_CLIENT: Option<usize> = Some(50);
 
     fn places(gateway: &Gateway) -> &Arc<Semaphore> {
         &gateway.stock_streams
@@ -117,26 +117,8 @@ impl Followed for FollowStock {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-    use subjects::inventory::LOCATION;
-    use uuid::Uuid;
-
     use super::*;
-
-    fn stock(available: i64, second: i64) -> Stock {
-        Stock {
-            variant_id: VariantId(Uuid::nil()),
-            product_id: None,
-            sku: "A".into(),
-            location: LOCATION.into(),
-            on_hand: None,
-            reserved: None,
-            available,
-            min_stock: None,
-            version: None,
-            updated_at: DateTime::from_timestamp(second, 0).unwrap(),
-        }
-    }
+    use crate::server::shared_stock::tests::stock;
 
     #[test]
     fn only_another_quantity_is_sent() {

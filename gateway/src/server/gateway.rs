@@ -143,7 +143,8 @@ pub(crate) struct Gateway {
     pub(crate) local: Local,
     pub(crate) order_streams: Arc<Semaphore>,
     pub(crate) stock_streams: Arc<Semaphore>,
-    pub(crate) streams_of_clients: Arc<ClientStreams>,
+    /// Those that anyone may open.
+    pub(crate) open_streams: Arc<ClientStreams>,
     /// What stock streams read.
     pub(crate) stock: SharedStock,
     pub(crate) admission: Arc<Admission>,
@@ -183,7 +184,7 @@ impl Gateway {
             local,
             order_streams: Arc::new(Semaphore::new(MAX_ORDER_STREAMS)),
             stock_streams: Arc::new(Semaphore::new(MAX_STOCK_STREAMS)),
-            streams_of_clients: Arc::default(),
+            open_streams: Arc::default(),
             stock: SharedStock::default(),
             admission: Arc::default(),
             holds: Semaphore::new(MAX_HOLDS),

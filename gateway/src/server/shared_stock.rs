@@ -59,7 +59,7 @@ impl SharedStock {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use chrono::DateTime;
@@ -70,7 +70,7 @@ mod tests {
 
     const VARIANT: Uuid = Uuid::from_u128(7);
 
-    fn stock(available: i64) -> Stock {
+    pub(crate) fn stock(available: i64, second: i64) -> Stock {
         Stock {
             variant_id: VariantId(VARIANT),
             product_id: None,
@@ -81,7 +81,7 @@ mod tests {
             available,
             min_stock: None,
             version: None,
-            updated_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::from_timestamp(second, 0).unwrap(),
         }
     }
 
@@ -91,7 +91,7 @@ mod tests {
         let ask = || async {
             tokio::time::sleep(Duration::from_millis(10)).await;
             let number = asked.fetch_add(1, Ordering::Relaxed);
-            Ok::<_, ()>(stock(i64::try_from(number).unwrap()))
+            Ok::<_, ()>(stock(i64::try_from(number).unwrap(), 0))
         };
         let all = join_all((0..1000).map(|_| shared.read(VARIANT, ask))).await;
         assert!(all.iter().all(|read| read.as_ref().unwrap().available == 0));
@@ -106,6 +106,6 @@ mod tests {
     async fn a_read_that_failed_is_not_shared() {
         let shared = SharedStock::default();
         assert_eq!(shared.read(VARIANT, || async { Err::<Stock, _>("away") }).await, Err("away"));
-        assert_eq!(shared.read(VARIANT, || async { Ok::<_, &str>(stock(1)) }).await, Ok(stock(1)));
+        assert_eq!(shared.read(VARIANT, || async { Ok::<_, &str>(stock(1, 0)) }).await, Ok(stock(1, 0)));
     }
 }

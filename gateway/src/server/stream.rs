@@ -35,8 +35,8 @@ pub(crate) trait Followed: Send + Sized + 'static {
     const DATA: &'static str;
     /// Of the stream, for the document.
     const DESCRIPTION: &'static str;
-    /// The most streams of one client.
-    const MOST_OF_A_CLIENT: usize = usize::MAX;
+    /// The most streams of one client, of a kind that anyone may open.
+    const MOST_OF_A_CLIENT: Option<usize> = None;
 
     /// What bounds the streams of this kind.
     fn places(gateway: &Gateway) -> &Arc<Semaphore>;
@@ -68,8 +68,8 @@ impl<F: Followed> EventStream<F> {
         let too_many =
             || ApiError::new(ErrorKind::Unavailable, "too_many_streams", "Too many streams are open. Try again.");
         let context = &followed.credentials().context;
-        let of_client = context.gateway.streams_of_clients.enter(context.tally.address, F::MOST_OF_A_CLIENT);
-        let of_client = of_client.ok_or_else(too_many)?;
+        let place = |most| context.gateway.open_streams.enter(context.tally.address, most).ok_or_else(too_many);
+        let of_client = F::MOST_OF_A_CLIENT.map(place).transpose()?;
         let permit = F::places(&context.gateway).clone().try_acquire_owned().map_err(|_| too_many())?;
         let next = followed.read().await?;
         let events = events(Open { followed, next, _permit: permit, _of_client: of_client }).boxed();
@@ -81,7 +81,7 @@ struct Open<F: Followed> {
     followed: F,
     next: Option<F::State>,
     _permit: OwnedSemaphorePermit,
-    _of_client: ClientPlace,
+    _of_client: Option<ClientPlace>,
 }
 
 fn events<F: Followed>(open: Open<F>) -> impl Stream<Item = Event> {

@@ -47,7 +47,7 @@ pub struct Order {
     pub fulfillment_status: FulfillmentStatus,
     pub items: Vec<OrderItem>,
     pub totals: Totals,
-    /// The tax by rate, that which the prices contain too. Not returned to sellers.
+    /// The tax by rate, including tax that the prices contain. Not returned to sellers.
     #[serde(default)]
     pub tax_lines: Vec<TaxLine>,
     /// What promotions gave. Not returned to sellers.

@@ -162,7 +162,8 @@ command!(DeleteShippingZone, DOMAIN, "delete_shipping_zone", roles::ADMINS => De
 pub struct NewPromotion {
     /// 1 to 100 characters.
     pub name: String,
-    /// The coupon that it needs, 1 to 50 characters without blanks, in any case; it applies by itself if absent.
+    /// The coupon that it needs, 1 to 50 characters without blanks, in upper or lower case; it applies by itself if
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Active if absent.

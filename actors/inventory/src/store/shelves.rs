@@ -9,11 +9,16 @@ use uuid::Uuid;
 
 use crate::shelf::Shelf;
 
+/// The columns of a shelf.
+macro_rules! shelf_columns {
+    () => {
+        "variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version, updated_at"
+    };
+}
+
 /// Reads the stock of variants. Unknown variants are absent from the result.
 pub(crate) async fn shelves(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, InternalError> {
-    let sql = "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
-               updated_at
-        from stock where variant_id = any($1)";
+    let sql = concat!("select ", shelf_columns!(), " from stock where variant_id = any($1)");
     let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }
@@ -25,15 +30,19 @@ pub(crate) async fn shelf(db: Reads<'_>, variant: Uuid) -> Result<Option<Shelf>,
 /// The variants that are low on stock, newest first.
 pub(crate) async fn low_shelves(db: Reads<'_>, part: &Part<Uuid>) -> Result<Vec<Shelf>, InternalError> {
     let sql = if part.is_backwards {
-        "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
-                updated_at
-         from stock where is_low and variant_id > coalesce($1, '00000000-0000-0000-0000-000000000000')
-         order by variant_id limit $2 offset $3"
+        concat!(
+            "select ",
+            shelf_columns!(),
+            " from stock where is_low and variant_id > coalesce($1, '00000000-0000-0000-0000-000000000000')
+              order by variant_id limit $2 offset $3"
+        )
     } else {
-        "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
-                updated_at
-         from stock where is_low and variant_id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-         order by variant_id desc limit $2 offset $3"
+        concat!(
+            "select ",
+            shelf_columns!(),
+            " from stock where is_low and variant_id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+              order by variant_id desc limit $2 offset $3"
+        )
     };
     let query = sqlx::query_as(sql).bind(part.from).bind(part.rows()).bind(part.offset());
     Ok(query.fetch_all(db).await?)
@@ -54,9 +63,8 @@ pub(crate) async fn available(db: Reads<'_>, variants: &[Uuid]) -> Result<BTreeM
 
 /// Locks the stock of variants in the order of their ids. Unknown variants are absent from the result.
 pub(crate) async fn lock_shelves(db: Locks<'_>, variants: &[Uuid]) -> Result<BTreeMap<Uuid, Shelf>, InternalError> {
-    let sql = "select variant_id, product_id, sku, seller_id, on_hand, reserved, min_stock, received, sold, version,
-               updated_at
-        from stock where variant_id = any($1) order by variant_id for update";
+    let sql =
+        concat!("select ", shelf_columns!(), " from stock where variant_id = any($1) order by variant_id for update");
     let rows: Vec<Shelf> = sqlx::query_as(sql).bind(variants).fetch_all(db).await?;
     Ok(rows.into_iter().map(|shelf| (shelf.variant_id, shelf)).collect())
 }

@@ -31,7 +31,7 @@ pub struct AuditEntry {
     pub role: String,
     /// The domain and its operation, such as `catalog.change_product`.
     pub operation: String,
-    /// What the command changed or created; absent if neither its events nor it nor its reply name one.
+    /// What the command changed or created; absent if its events, body and reply name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<Uuid>,
     /// The fields of the command.
